@@ -1,0 +1,95 @@
+import type { Readable } from 'node:stream';
+
+/** What the cache knows of one cached UFS object. Keys are full UFS paths, ordered by their UTF-8 bytes. */
+export interface CacheEntry {
+  path: string;
+  sizeBytes: number;
+  /** The UFS version token the bytes were read under. */
+  version: string;
+  /** CRC-32 (IEEE) of the content; 0 for metadata-only entries. */
+  crc32: number;
+  /** Wall clock, ms since the epoch. */
+  loadedAtMs: number;
+  lastAccessMs: number;
+  /** Present when only metadata was loaded: there are no bytes to serve. */
+  metadataOnly?: boolean;
+  /** The job that put it here; passive caching leaves it out. */
+  jobId?: string;
+}
+
+export interface NewObject {
+  path: string;
+  version: string;
+  jobId?: string;
+}
+
+/** Streams one large object into a temporary file; nothing is visible before `commit` resolves. */
+export interface CacheWriter {
+  /** Resolves when the store can take more. @throws CacheFullError, DiskFullError; the writer is aborted then. */
+  write(chunk: Buffer): Promise<void>;
+  /** Makes the object visible and durable. Fails, leaving nothing, unless exactly `sizeBytes` were written. */
+  commit(): Promise<CacheEntry>;
+  /** Removes the temporary file and gives the reserved space back. Safe to call twice or after `commit`. */
+  abort(): Promise<void>;
+}
+
+export interface CacheRead {
+  entry: CacheEntry;
+  /**
+   * The bytes `start..end` (inclusive), default all. Whole and unchanged even if the object is replaced, evicted or
+   * compacted meanwhile; destroyed with an error if the bytes on disk do not match their checksum (whole reads only).
+   */
+  stream(range?: { start: number; end: number }): Readable;
+  /** Must be called when the read is not streamed after all. */
+  close(): Promise<void>;
+}
+
+export interface CacheStats {
+  capacityBytes: number;
+  /** Sum of `sizeBytes` of the visible objects. */
+  usedBytes: number;
+  /** Bytes of data files on disk; never more than `capacityBytes`. */
+  diskBytes: number;
+  objects: number;
+}
+
+/** No room could be made: everything left belongs to the same job, is being read, or the object is larger than the cache. */
+export class CacheFullError extends Error {
+  override readonly name = 'CacheFullError';
+}
+
+/** The file system said ENOSPC or EDQUOT even after evicting. */
+export class DiskFullError extends Error {
+  override readonly name = 'DiskFullError';
+}
+
+/** The directory is in use by another process, or was written by a newer version. */
+export class CacheOpenError extends Error {
+  override readonly name = 'CacheOpenError';
+}
+
+export interface CacheStore {
+  get(path: string): CacheEntry | undefined;
+  /** Puts a small object; visible and durable when it resolves. Replaces an older copy atomically. */
+  put(object: NewObject, bytes: Buffer): Promise<CacheEntry>;
+  /** Reserves `sizeBytes`, evicting if needed, and opens a temporary file. @throws CacheFullError, DiskFullError */
+  create(object: NewObject, sizeBytes: number): Promise<CacheWriter>;
+  putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry>;
+  /** Opens for reading and counts as an access for eviction. Undefined when absent or metadata only. */
+  read(path: string): CacheRead | undefined;
+  /** Re-reads the stored bytes; false when they do not match the recorded checksum. With `md5`, compares that too. */
+  check(path: string, md5Hex?: string): Promise<boolean>;
+  delete(path: string): Promise<boolean>;
+  /** Entries whose path starts with `prefix` and is greater than `after`, in order, at most `limit`. */
+  entries(prefix: string, options?: { after?: string; limit?: number }): Iterable<CacheEntry>;
+  stats(): CacheStats;
+  /** Waits for pending writes and releases the directory. */
+  close(): Promise<void>;
+}
+
+export interface CacheStoreOptions {
+  directory: string;
+  capacityBytes: number;
+  /** Objects up to this size share segment files; larger ones get a file each. */
+  packedObjectMaxBytes?: number;
+}

@@ -1,0 +1,32 @@
+/**
+ * The one taxonomy of errors. What each kind means for HTTP and for a consumer (ack, retry, park) is said once, in
+ * `runtime/error-consequences.ts`.
+ */
+export type ErrorKind = 'Malformed' | 'NotFound' | 'Refused' | 'StaleVersion' | 'Unavailable' | 'Bug';
+
+export interface ErrorDetails {
+  /** Overrides the kind's HTTP status where the reference documents another for this case. */
+  httpStatus?: number;
+  /** Fields of the HTTP answer beside or instead of `status`, where the reference documents them. */
+  body?: Record<string, unknown>;
+  cause?: unknown;
+}
+
+export class DomainError extends Error {
+  override readonly name = 'DomainError';
+
+  /** @param code stable, for programs. @param message one sentence, for people; never holds a secret. */
+  constructor(
+    readonly kind: ErrorKind,
+    readonly code: string,
+    message: string,
+    readonly details: ErrorDetails = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  }
+}
+
+/** Closes a switch over a union: the compiler proves that nothing arrives here. */
+export function unreachable(value: never): never {
+  throw new DomainError('Bug', 'unreachable', `unexpected value ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,5 @@
+export * from './decider.js';
+export * from './domain-error.js';
+export * from './event.js';
+export * from './view.js';
+export * from './event-schema.js';

@@ -1,0 +1,140 @@
+/**
+ * The one interface behind which every under-file-system (UFS) connector stands.
+ *
+ * Paths are UFS URIs taken literally: `s3://bucket/key` and `file:///absolute/path`. Nothing is percent-decoded or
+ * Unicode-normalised, so `a%2Fb`, `a+b` and both normal forms of `é` are distinct names that round-trip byte for byte.
+ * All orders are ascending by the UTF-8 bytes of the whole path.
+ */
+
+/** One loadable object: a regular file or an S3 object. */
+export interface UfsObject {
+  /** Full UFS path. */
+  path: string;
+  sizeBytes: number;
+  /**
+   * Opaque token that differs whenever the content may differ. S3: the ETag without quotes. File:
+   * `<mtimeNs>-<sizeBytes>-<inode>`.
+   */
+  version: string;
+}
+
+/** A name the listing met that can never be loaded, with the reason as a sentence for the user. */
+export interface RejectedName {
+  path: string;
+  reason: string;
+}
+
+export interface UfsListPage {
+  objects: UfsObject[];
+  /** Names that count as failed: not valid UTF-8, control characters, `.`/`..` segments, links that leave the root. */
+  rejected: RejectedName[];
+  /** How many entries were passed over because they hold no data of their own: sockets, FIFOs, devices, links to directories. */
+  specialCount: number;
+  /** Give it back as `after` to go on, also from another process. Absent on the last page. */
+  next?: string;
+}
+
+export interface UfsListOptions {
+  after?: string;
+  /** Upper bound for objects in a page; a connector may return fewer, also none with `next` set. */
+  limit?: number;
+  signal?: AbortSignal;
+}
+
+export interface UfsReadOptions {
+  /** Fails with `Changed` unless the object read has this version, from its first byte to its last. */
+  expectedVersion?: string;
+  /** First byte, default 0. */
+  start?: number;
+  /** Last byte, inclusive; default: the end. */
+  end?: number;
+  signal?: AbortSignal;
+}
+
+/** `body` fails with `Truncated` when it ends early and with `Changed` when the object changed while being read. */
+export interface UfsRead {
+  object: UfsObject;
+  body: AsyncIterable<Buffer>;
+}
+
+export interface ContentHash {
+  algorithm: 'md5';
+  hex: string;
+}
+
+export interface UfsConnector {
+  /**
+   * The object named exactly `path` (unless `path` ends with `/`), then everything below `path/`. Never a mere
+   * string prefix: `/dir` does not list `/directory`. A path that names nothing gives an empty last page.
+   */
+  list(path: string, options?: UfsListOptions): Promise<UfsListPage>;
+  /** @throws UfsError `NotFound`, `IsDirectory`, … */
+  stat(path: string, signal?: AbortSignal): Promise<UfsObject>;
+  /** True when `path` names an object, or a directory even if it is empty (S3: at least one key below it). */
+  exists(path: string, signal?: AbortSignal): Promise<boolean>;
+  /** The bytes as a stream. */
+  open(path: string, options?: UfsReadOptions): Promise<UfsRead>;
+  /** A whole small object in one buffer: the fast path. The caller bounds the size with `maxBytes` (`TooLarge` beyond). */
+  read(path: string, options: UfsReadOptions & { maxBytes: number }): Promise<{ object: UfsObject; bytes: Buffer }>;
+  /**
+   * A hash of the UFS content to compare cached bytes with, or undefined where the UFS cannot give one without the
+   * whole object being transferred. S3: the ETag where it has the form of an MD5. File: computed by reading.
+   */
+  contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash | undefined>;
+  close(): Promise<void>;
+}
+
+export type UfsErrorCode =
+  | 'NotFound'
+  | 'Forbidden'
+  | 'IsDirectory'
+  | 'Changed'
+  | 'Truncated'
+  | 'Timeout'
+  | 'Throttled'
+  | 'Unavailable'
+  | 'TooLarge'
+  | 'Outside'
+  | 'Invalid'
+  | 'Aborted';
+
+const retryableCodes: ReadonlySet<UfsErrorCode> = new Set([
+  'Changed',
+  'Truncated',
+  'Timeout',
+  'Throttled',
+  'Unavailable',
+]);
+
+/** What went wrong at the UFS. The message is one sentence for the user and holds no secret. */
+export class UfsError extends Error {
+  override readonly name = 'UfsError';
+
+  constructor(
+    readonly code: UfsErrorCode,
+    readonly path: string,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+
+  /** Whether the same request can succeed later. `Changed` can only with a fresh version. */
+  get retryable(): boolean {
+    return retryableCodes.has(this.code);
+  }
+}
+
+/** How to reach a UFS: the mount's URI (`s3://bucket/`, `file:///dir/`) and its options with secrets in clear. */
+export interface UfsLocation {
+  ufs: string;
+  options: Record<string, string>;
+}
+
+export interface UfsTuning {
+  /** A read or a response that brings no byte for this long fails with `Timeout`. */
+  idleTimeoutMs: number;
+  connectTimeoutMs: number;
+  /** Upper bound of connections to one endpoint. */
+  maxConnections: number;
+}
