@@ -26,6 +26,11 @@ export class DomainError extends Error {
   }
 }
 
+/** Closes a switch in `evolve`, which never throws: the compiler proves that nothing arrives here. */
+export function exhausted<State>(_event: never, state: State): State {
+  return state;
+}
+
 /** Closes a switch over a union: the compiler proves that nothing arrives here. */
 export function unreachable(value: never): never {
   throw new DomainError('Bug', 'unreachable', `unexpected value ${JSON.stringify(value)}`);

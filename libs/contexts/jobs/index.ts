@@ -1,0 +1,2 @@
+export * from './job.events.js';
+export * from './work-batch.js';

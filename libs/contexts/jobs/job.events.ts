@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import { type EventCatalogue } from '#kernel';
+
+/**
+ * The events of a job's life, on three kinds of boundaries: the *slot* (who may run which job), the *job* (its life as
+ * its owner and its users write it, guarded by the owner's epoch) and the *batch* facts that workers report.
+ */
+
+export const jobKindName = z.string().regex(/^[a-z][a-z-]*$/);
+
+/** Sums by name, for example `{ loadedFiles: 200, loadedBytes: 2048000 }`; the job's kind knows what they mean. */
+export const countsSchema = z.record(z.string(), z.number());
+export type Counts = z.infer<typeof countsSchema>;
+
+export const fileFailureSchema = z.object({
+  /** Full UFS path. */
+  path: z.string(),
+  reason: z.string(),
+  /** How often it was tried; 0 where trying could not help. */
+  attempts: z.number(),
+});
+export type FileFailure = z.infer<typeof fileFailureSchema>;
+
+/** `load` does the work; `verify` compares what workers hold with the UFS afterwards. */
+export const passSchema = z.enum(['load', 'verify']);
+export type Pass = z.infer<typeof passSchema>;
+
+const jobSubmittedSchema = z.object({
+  jobId: z.string(),
+  kind: jobKindName,
+  /** Canonical form of what the job works on; with `kind` it is the job's identity. */
+  target: z.string(),
+  alias: z.string(),
+  /** Validated by the job's kind. */
+  spec: z.record(z.string(), z.unknown()),
+});
+
+const jobAssumedSchema = z.object({ owner: z.string(), epoch: z.number() });
+
+const plannedBatchSchema = z.object({
+  id: z.string(),
+  workerId: z.string(),
+  /** 0 for the copy at the file's primary owner, 1… for further replicas. */
+  copy: z.number(),
+  files: z.number(),
+  bytes: z.number(),
+  /** Where the list of files stands in the work stream. */
+  workSequence: z.number(),
+});
+export type PlannedBatch = z.infer<typeof plannedBatchSchema>;
+
+const batchesPlannedSchema = z.object({
+  epoch: z.number(),
+  pass: passSchema,
+  /** Where to go on, as the job's source understands it. */
+  cursor: z.string(),
+  /** The source has been read to its end. */
+  done: z.boolean(),
+  scannedFiles: z.number(),
+  filteredFiles: z.number(),
+  /** Files and directories met, whether they matched or not: tells "nothing there" from "nothing matched". */
+  seenEntries: z.number(),
+  /** Names that can never be loaded. */
+  rejected: z.array(fileFailureSchema),
+  batches: z.array(plannedBatchSchema),
+});
+
+const batchesDispatchedSchema = z.object({
+  epoch: z.number(),
+  reason: z.enum(['worker-lost', 'resumed']),
+  batches: z.array(z.object({ id: z.string(), workerId: z.string(), attempt: z.number(), workSequence: z.number() })),
+});
+
+const batchParkedSchema = z.object({
+  epoch: z.number(),
+  batchId: z.string(),
+  counts: countsSchema,
+  failures: z.array(fileFailureSchema),
+});
+
+const verificationStartedSchema = z.object({ epoch: z.number() });
+const jobStoppedSchema = z.object({});
+const jobResumedSchema = z.object({ bandwidth: z.number().optional() });
+const jobRetunedSchema = z.object({ bandwidth: z.number() });
+
+const jobFinishedSchema = z.object({
+  epoch: z.number(),
+  state: z.enum(['SUCCEEDED', 'FAILED']),
+  /** Why it failed, or what a success should be read with ("nothing matched"); empty when there is nothing to say. */
+  message: z.string(),
+  /** Everything needed to answer for this job after it has left the views: see `JobSummary`. */
+  summary: z.record(z.string(), z.unknown()),
+});
+
+export const batchSettledSchema = z.object({
+  jobId: z.string(),
+  batchId: z.string(),
+  workerId: z.string(),
+  epoch: z.number(),
+  attempt: z.number(),
+  counts: countsSchema,
+  failures: z.array(fileFailureSchema),
+});
+export type BatchSettledData = z.infer<typeof batchSettledSchema>;
+
+export type SlotEvent = { type: 'JobSubmitted'; data: z.infer<typeof jobSubmittedSchema> };
+
+export type JobEvent =
+  | { type: 'JobAssumed'; data: z.infer<typeof jobAssumedSchema> }
+  | { type: 'BatchesPlanned'; data: z.infer<typeof batchesPlannedSchema> }
+  | { type: 'BatchesDispatched'; data: z.infer<typeof batchesDispatchedSchema> }
+  | { type: 'BatchParked'; data: z.infer<typeof batchParkedSchema> }
+  | { type: 'VerificationStarted'; data: z.infer<typeof verificationStartedSchema> }
+  | { type: 'JobStopped'; data: z.infer<typeof jobStoppedSchema> }
+  | { type: 'JobResumed'; data: z.infer<typeof jobResumedSchema> }
+  | { type: 'JobRetuned'; data: z.infer<typeof jobRetunedSchema> }
+  | { type: 'JobFinished'; data: z.infer<typeof jobFinishedSchema> };
+
+export type BatchEvent = { type: 'BatchSettled'; data: BatchSettledData };
+
+export const jobEvents = {
+  JobSubmitted: { v: 1, description: 'A job took its slot (kind and target).', schema: jobSubmittedSchema },
+  JobAssumed: { v: 1, description: 'A coordinator became the owner; lower epochs are void.', schema: jobAssumedSchema },
+  BatchesPlanned: {
+    v: 1,
+    description: 'A stretch of the source was read and handed out to workers as batches.',
+    schema: batchesPlannedSchema,
+  },
+  BatchesDispatched: {
+    v: 1,
+    description: 'Unsettled batches were sent again, to the same or another worker.',
+    schema: batchesDispatchedSchema,
+  },
+  BatchParked: {
+    v: 1,
+    description: 'A batch was given up because it kept killing its workers or its list was lost.',
+    schema: batchParkedSchema,
+  },
+  VerificationStarted: {
+    v: 1,
+    description: 'All batches settled; the second pass began.',
+    schema: verificationStartedSchema,
+  },
+  JobStopped: { v: 1, description: 'A user stopped the job.', schema: jobStoppedSchema },
+  JobResumed: { v: 1, description: 'A user resumed the stopped job.', schema: jobResumedSchema },
+  JobRetuned: { v: 1, description: 'A user changed the bandwidth of the running job.', schema: jobRetunedSchema },
+  JobFinished: { v: 1, description: 'The job ended; nothing follows.', schema: jobFinishedSchema },
+  BatchSettled: { v: 1, description: 'A worker reports the outcome of a whole batch.', schema: batchSettledSchema },
+} as const satisfies EventCatalogue;
+
+export const slotBoundary = (kind: string, targetHash: string): string => `slot.${kind}.${targetHash}`;
+export const jobBoundary = (jobId: string): string => `job.${jobId}`;
+export const batchBoundary = (jobId: string, workerId: string): string => `batch.${jobId}.${workerId}`;

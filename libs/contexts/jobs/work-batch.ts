@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { jobKindName, passSchema } from './job.events.js';
+
+/**
+ * The message a worker takes from its queue: what to do with which files. It never changes once planned: sent again
+ * after a stop or to another worker, only `epoch` and `attempt` differ, and `batchId` identifies the content.
+ */
+export const workBatchSchema = z.object({
+  v: z.literal(1),
+  jobId: z.string(),
+  kind: jobKindName,
+  batchId: z.string(),
+  pass: passSchema,
+  epoch: z.number(),
+  attempt: z.number(),
+  /** 0 for the primary copy, 1… for further replicas. */
+  copy: z.number(),
+  /** The mount table must be known at least up to this log sequence before the batch is worked on. */
+  namespaceSequence: z.number(),
+  /** Understood by the job's kind. */
+  options: z.record(z.string(), z.unknown()),
+  /** A UFS path prefix that all names share; a file's full UFS path is `root + name`. */
+  root: z.string(),
+  /** `[name, sizeBytes, version]`; size -1 and version '' where the source does not tell (index files). */
+  files: z.array(z.tuple([z.string(), z.number(), z.string()])),
+});
+export type WorkBatch = z.infer<typeof workBatchSchema>;
+
+/** No batch is longer, whatever `batchSize` says: its list and its failures must each fit one message. */
+export const maxBatchFiles = 1000;
+export const maxBatchNameBytes = 256 * 1024;
+/** Reasons are cut to this many characters, for the same cause. */
+export const maxReasonLength = 300;
+
+export function encodeWorkBatch(batch: WorkBatch): Uint8Array {
+  return Buffer.from(JSON.stringify(batch));
+}
+
+export function decodeWorkBatch(bytes: Uint8Array): WorkBatch {
+  return workBatchSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+}

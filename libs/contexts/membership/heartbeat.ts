@@ -1,0 +1,22 @@
+import { z } from 'zod';
+
+/**
+ * What a worker publishes about once a second on core NATS: not stored, lost without harm. `running` tells how far
+ * the batches in hand are, so that one very large file shows progress before its batch settles.
+ */
+export const workerHeartbeatSchema = z.object({
+  workerId: z.string(),
+  address: z.string(),
+  bootId: z.string(),
+  capacityBytes: z.number(),
+  usedBytes: z.number(),
+  objects: z.number(),
+  version: z.string(),
+  running: z.array(z.object({ jobId: z.string(), batchId: z.string(), bytes: z.number(), files: z.number() })),
+  /** The last heartbeat of a worker that stops in good order. */
+  leaving: z.boolean().optional(),
+});
+export type WorkerHeartbeat = z.infer<typeof workerHeartbeatSchema>;
+
+export const coordinatorHeartbeatSchema = z.object({ coordinatorId: z.string(), leaving: z.boolean().optional() });
+export type CoordinatorHeartbeat = z.infer<typeof coordinatorHeartbeatSchema>;

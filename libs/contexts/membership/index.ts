@@ -1,0 +1,3 @@
+export * from './heartbeat.js';
+export * from './membership.js';
+export * from './membership.view.js';

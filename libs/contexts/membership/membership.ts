@@ -1,0 +1,153 @@
+import { z } from 'zod';
+import { DomainError, exhausted, unreachable, type Decider, type EventCatalogue } from '#kernel';
+
+/**
+ * Which workers belong to the cluster. Heartbeats are not stored; what follows from them (joined, offline, lost,
+ * returned) is, once, whichever coordinator decides it.
+ */
+export const membershipBoundary = 'membership';
+
+// ---- events ----
+
+const announcementFields = {
+  workerId: z.string(),
+  /** `host:port` of the worker's read path. */
+  address: z.string(),
+  /** Made anew at every start of the worker process. */
+  bootId: z.string(),
+  capacityBytes: z.number(),
+  version: z.string(),
+};
+const announcedSchema = z.object(announcementFields);
+const departedSchema = z.object({ workerId: z.string(), bootId: z.string() });
+
+export type MembershipEvent =
+  | { type: 'WorkerJoined'; data: z.infer<typeof announcedSchema> }
+  | { type: 'WorkerReturned'; data: z.infer<typeof announcedSchema> }
+  | { type: 'WorkerWentOffline'; data: z.infer<typeof departedSchema> }
+  | { type: 'WorkerLost'; data: z.infer<typeof departedSchema> }
+  | { type: 'WorkerDecommissioned'; data: z.infer<typeof departedSchema> };
+
+export const membershipEvents = {
+  WorkerJoined: { v: 1, description: 'A worker announced itself for the first time.', schema: announcedSchema },
+  WorkerReturned: {
+    v: 1,
+    description: 'A known worker was heard again after silence, or came back with another address or a new process.',
+    schema: announcedSchema,
+  },
+  WorkerWentOffline: { v: 1, description: 'A worker fell silent. It stays on the ring.', schema: departedSchema },
+  WorkerLost: {
+    v: 1,
+    description: 'A worker stayed silent beyond the grace period: off the ring.',
+    schema: departedSchema,
+  },
+  WorkerDecommissioned: {
+    v: 1,
+    description: 'An operator removed a worker. The process named by `bootId` cannot come back; a restarted one can.',
+    schema: departedSchema,
+  },
+} as const satisfies EventCatalogue;
+
+// ---- state ----
+
+export interface Worker {
+  readonly workerId: string;
+  readonly address: string;
+  readonly bootId: string;
+  readonly capacityBytes: number;
+  readonly version: string;
+  /** `lost` and `decommissioned` workers are off the ring; users see `offline` and `lost` alike as OFFLINE. */
+  readonly status: 'online' | 'offline' | 'lost' | 'decommissioned';
+}
+
+export interface MembershipState {
+  readonly workers: Readonly<Record<string, Worker>>;
+}
+
+const initial: MembershipState = { workers: {} };
+
+function evolve(state: MembershipState, event: MembershipEvent): MembershipState {
+  switch (event.type) {
+    case 'WorkerJoined':
+    case 'WorkerReturned':
+      return set(state, { ...event.data, status: 'online' });
+    case 'WorkerWentOffline':
+      return change(state, event.data.workerId, 'offline');
+    case 'WorkerLost':
+      return change(state, event.data.workerId, 'lost');
+    case 'WorkerDecommissioned':
+      return change(state, event.data.workerId, 'decommissioned');
+    default:
+      return exhausted(event, state);
+  }
+}
+
+function set(state: MembershipState, worker: Worker): MembershipState {
+  return { workers: { ...state.workers, [worker.workerId]: worker } };
+}
+
+function change(state: MembershipState, workerId: string, status: Worker['status']): MembershipState {
+  const worker = state.workers[workerId];
+  return worker ? set(state, { ...worker, status }) : state;
+}
+
+// ---- commands ----
+
+export interface Announcement {
+  workerId: string;
+  address: string;
+  bootId: string;
+  capacityBytes: number;
+  version: string;
+}
+
+export type MembershipCommand =
+  | { type: 'Announce'; announcement: Announcement }
+  /** Nothing was heard of this process of the worker for the timeout, or (`lost`) for the grace period after it. */
+  | { type: 'ReportSilence'; workerId: string; bootId: string; lost: boolean }
+  | { type: 'Decommission'; workerId: string };
+
+// ---- decide ----
+
+function decide(state: MembershipState, command: MembershipCommand): MembershipEvent[] {
+  switch (command.type) {
+    case 'Announce':
+      return announce(state, command.announcement);
+    case 'ReportSilence': {
+      const { workerId, bootId, lost } = command;
+      const worker = state.workers[workerId];
+      // Another process of the worker has come up meanwhile: the silence is not about it.
+      if (!worker || worker.bootId !== bootId) return [];
+      if (worker.status === 'online') return [{ type: 'WorkerWentOffline', data: { workerId, bootId } }];
+      if (worker.status === 'offline' && lost) return [{ type: 'WorkerLost', data: { workerId, bootId } }];
+      return [];
+    }
+    case 'Decommission': {
+      const worker = state.workers[command.workerId];
+      if (!worker || worker.status === 'decommissioned') {
+        throw new DomainError('NotFound', 'worker-not-found', `worker not found: ${command.workerId}`);
+      }
+      return [{ type: 'WorkerDecommissioned', data: { workerId: worker.workerId, bootId: worker.bootId } }];
+    }
+    default:
+      return unreachable(command);
+  }
+}
+
+function announce(state: MembershipState, announcement: Announcement): MembershipEvent[] {
+  const { workerId, address, bootId, capacityBytes, version } = announcement;
+  const data = { workerId, address, bootId, capacityBytes, version };
+  const known = state.workers[workerId];
+  if (!known) return [{ type: 'WorkerJoined', data }];
+  if (known.status === 'decommissioned') {
+    return known.bootId === bootId ? [] : [{ type: 'WorkerReturned', data }];
+  }
+  const same =
+    known.status === 'online' &&
+    known.bootId === bootId &&
+    known.address === address &&
+    known.capacityBytes === capacityBytes;
+  return same ? [] : [{ type: 'WorkerReturned', data }];
+}
+
+export const membership: Decider<MembershipState, MembershipCommand, MembershipEvent> = { initial, evolve, decide };

@@ -1,0 +1,40 @@
+import { type View } from '#kernel';
+import {
+  membership,
+  membershipBoundary,
+  type MembershipEvent,
+  type MembershipState,
+  type Worker,
+} from './membership.js';
+
+export interface MembershipViewState {
+  sequence: number;
+  state: MembershipState;
+}
+
+export const membershipView: View<MembershipViewState> = {
+  name: 'membership',
+  version: 1,
+  initial: () => ({ sequence: 0, state: membership.initial }),
+  evolve(view, commit) {
+    if (commit.boundary !== membershipBoundary) return;
+    view.sequence = commit.sequence;
+    for (const event of commit.events) view.state = membership.evolve(view.state, event as unknown as MembershipEvent);
+  },
+  toSnapshot: (view) => view,
+  fromSnapshot: (snapshot) => snapshot as MembershipViewState,
+};
+
+/** Everyone an operator should see: all but the decommissioned, by id. */
+export function listWorkers(state: MembershipState): Worker[] {
+  return Object.values(state.workers)
+    .filter((worker) => worker.status !== 'decommissioned')
+    .sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+}
+
+/** Ids of the workers that own keys: online, or offline within the grace period. */
+export function ringMembers(state: MembershipState): string[] {
+  return listWorkers(state)
+    .filter((worker) => worker.status !== 'lost')
+    .map((worker) => worker.workerId);
+}

@@ -1,0 +1,4 @@
+export * from './namespace.js';
+export * from './namespace.view.js';
+export * from './paths.js';
+export * from './secrets.js';

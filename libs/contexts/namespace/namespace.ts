@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { DomainError, exhausted, unreachable, type Decider, type EventCatalogue } from '#kernel';
+import { isWithin } from './paths.js';
+
+/**
+ * The namespace: which UFS is mounted where. One boundary for the whole table, because two replicas must not both
+ * mount one path, and because policies will need their mount.
+ */
+export const namespaceBoundary = 'namespace';
+
+// ---- events ----
+
+/** An option's value: in clear, or sealed (AES-256-GCM under the key `keyId` of the key ring; all base64). */
+export const storedOptionSchema = z.union([
+  z.strictObject({ plain: z.string() }),
+  z.strictObject({ keyId: z.string(), iv: z.string(), ciphertext: z.string(), tag: z.string() }),
+]);
+export type StoredOption = z.infer<typeof storedOptionSchema>;
+
+const mountedSchema = z.object({
+  path: z.string(),
+  ufs: z.string(),
+  options: z.record(z.string(), storedOptionSchema),
+});
+const unmountedSchema = z.object({ path: z.string(), ufs: z.string() });
+
+export type NamespaceEvent =
+  | { type: 'Mounted'; data: z.infer<typeof mountedSchema> }
+  | { type: 'Unmounted'; data: z.infer<typeof unmountedSchema> };
+
+export const namespaceEvents = {
+  Mounted: { v: 1, description: 'A UFS was mounted at a path of the namespace.', schema: mountedSchema },
+  Unmounted: { v: 1, description: 'The mount at a path was removed.', schema: unmountedSchema },
+} as const satisfies EventCatalogue;
+
+// ---- state ----
+
+export interface Mount {
+  /** Namespace path, begins and ends with `/`. */
+  readonly path: string;
+  /** UFS root, ends with `/`. */
+  readonly ufs: string;
+  readonly options: Readonly<Record<string, StoredOption>>;
+}
+
+export interface NamespaceState {
+  readonly mounts: readonly Mount[];
+}
+
+const initial: NamespaceState = { mounts: [] };
+
+function evolve(state: NamespaceState, event: NamespaceEvent): NamespaceState {
+  switch (event.type) {
+    case 'Mounted': {
+      const { path, ufs, options } = event.data;
+      const others = state.mounts.filter((mount) => mount.path !== path);
+      return { mounts: [...others, { path, ufs, options }].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+    }
+    case 'Unmounted':
+      return { mounts: state.mounts.filter((mount) => mount.path !== event.data.path) };
+    default:
+      return exhausted(event, state);
+  }
+}
+
+// ---- commands ----
+
+/** Paths are canonical and option values already sealed when a command arrives here. */
+export type NamespaceCommand =
+  | { type: 'Mount'; path: string; ufs: string; options: Record<string, StoredOption> }
+  | { type: 'Unmount'; path: string };
+
+// ---- decide ----
+
+function decide(state: NamespaceState, command: NamespaceCommand): NamespaceEvent[] {
+  switch (command.type) {
+    case 'Mount': {
+      const { path, ufs, options } = command;
+      for (const mount of state.mounts) {
+        if (mount.path === path) throw refused(`${path} is already mounted to ${mount.ufs}`);
+        if (mount.ufs === ufs) throw refused(`${ufs} has already been mounted to ${mount.path}`);
+        if (isWithin(mount.path, path) || isWithin(path, mount.path)) {
+          throw refused(
+            `${path} and the mount point ${mount.path} lie within each other; nested mounts are not allowed`,
+          );
+        }
+        if (isWithin(mount.ufs, ufs) || isWithin(ufs, mount.ufs)) {
+          throw refused(`${ufs} overlaps ${mount.ufs}, which is mounted to ${mount.path}`);
+        }
+      }
+      return [{ type: 'Mounted', data: { path, ufs, options } }];
+    }
+    case 'Unmount': {
+      const mount = state.mounts.find((candidate) => candidate.path === command.path);
+      if (!mount) {
+        throw new DomainError('NotFound', 'not-mounted', `${command.path} is not mounted to any UFS`, {
+          httpStatus: 410,
+        });
+      }
+      return [{ type: 'Unmounted', data: { path: mount.path, ufs: mount.ufs } }];
+    }
+    default:
+      return unreachable(command);
+  }
+}
+
+function refused(message: string): DomainError {
+  return new DomainError('Refused', 'mount-conflict', message);
+}
+
+export const namespace: Decider<NamespaceState, NamespaceCommand, NamespaceEvent> = { initial, evolve, decide };

@@ -1,0 +1,53 @@
+import { DomainError, type View } from '#kernel';
+import { namespace, namespaceBoundary, type Mount, type NamespaceEvent, type NamespaceState } from './namespace.js';
+import { isWithin, normalizeNamespacePath, normalizeUfsPath } from './paths.js';
+
+/** The mount table as readers see it, with the boundary's last sequence for the next command's guard. */
+export interface NamespaceViewState {
+  sequence: number;
+  state: NamespaceState;
+}
+
+export const namespaceView: View<NamespaceViewState> = {
+  name: 'namespace',
+  version: 1,
+  initial: () => ({ sequence: 0, state: namespace.initial }),
+  evolve(view, commit) {
+    if (commit.boundary !== namespaceBoundary) return;
+    view.sequence = commit.sequence;
+    for (const event of commit.events) view.state = namespace.evolve(view.state, event as unknown as NamespaceEvent);
+  },
+  toSnapshot: (view) => view,
+  fromSnapshot: (snapshot) => snapshot as NamespaceViewState,
+};
+
+export function mountAt(state: NamespaceState, path: string): Mount | undefined {
+  return state.mounts.find((mount) => mount.path === path);
+}
+
+/** The mount whose UFS holds this UFS path. Mounts never overlap, so there is at most one. */
+export function mountOfUfsPath(state: NamespaceState, ufsPath: string): Mount | undefined {
+  return state.mounts.find((mount) => isWithin(mount.ufs, ufsPath));
+}
+
+/**
+ * The UFS path for what a user wrote: a UFS path inside a mount, or a namespace path below one.
+ * @throws DomainError Malformed, also when no mount covers the path
+ */
+export function resolveUfsPath(state: NamespaceState, path: string, field = 'path'): string {
+  if (path.startsWith('/')) {
+    const normalized = normalizeNamespacePath(path, field);
+    const mount = state.mounts.find((candidate) => isWithin(candidate.path, normalized));
+    if (!mount) throw notMounted(path, field);
+    const relative = normalized.slice(mount.path.length);
+    // The normal form always ends with '/', which in a UFS path would say "only what is below".
+    return mount.ufs + (path.endsWith('/') ? relative : relative.replace(/\/$/, ''));
+  }
+  const ufsPath = normalizeUfsPath(path, field);
+  if (!mountOfUfsPath(state, ufsPath)) throw notMounted(path, field);
+  return ufsPath;
+}
+
+function notMounted(path: string, field: string): DomainError {
+  return new DomainError('Malformed', 'not-mounted', `${field} lies outside every mount: ${path}`);
+}
