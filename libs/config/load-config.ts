@@ -1,0 +1,121 @@
+import path from 'node:path';
+import { inspect } from 'node:util';
+import { ConfigError } from './config-error.js';
+import { type Setting, settings, SUPERVISED, TEST_PREFIX } from './settings.js';
+
+type Settings = typeof settings;
+type Value<S> = S extends Setting<infer T, infer Default> ? (Default extends string ? T : T | undefined) : never;
+
+/** All settings by name; frozen. Printing it (as JSON, too) shows secrets as `******`. */
+export type LarderConfig = Readonly<{ [Name in keyof Settings]: Value<Settings[Name]> } & { cacheDir: string }>;
+
+/** What a coordinator or a worker cannot do without. */
+export type ProcessConfig = LarderConfig &
+  Required<Pick<LarderConfig, 'natsUrl' | 'secretKeys'>> & {
+    readonly natsUrl: string;
+    readonly secretKeys: NonNullable<LarderConfig['secretKeys']>;
+  };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads and validates the configuration. An empty variable counts as unset.
+ * @param process a coordinator or a worker also needs LARDER_NATS_URL and LARDER_SECRET_KEYS; standalone makes both
+ * @throws ConfigError with one sentence for each wrong, missing or unknown `LARDER_*` variable
+ */
+export function loadConfig(env: Environment): LarderConfig;
+export function loadConfig(env: Environment, process: 'coordinator' | 'worker'): ProcessConfig;
+export function loadConfig(env: Environment, process?: 'coordinator' | 'worker'): LarderConfig {
+  const problems = unknownVariables(env);
+  const values: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries<Setting>(settings)) {
+    const text = env[setting.env] || setting.default;
+    if (text === undefined) continue;
+    const parsed = setting.parser.schema.safeParse(text);
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push(`${setting.env} ${shown(setting, text)}: expected ${setting.parser.expected}.`);
+  }
+  if (process) problems.push(...missing(values, process));
+  if (problems.length === 0) problems.push(...contradictions(values as unknown as LarderConfig));
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  const dataDir = path.resolve(values.dataDir as string);
+  values.dataDir = dataDir;
+  values.cacheDir = path.resolve((values.cacheDir as string | undefined) ?? path.join(dataDir, 'worker'));
+  return Object.freeze(Object.defineProperties(values, printing)) as unknown as LarderConfig;
+}
+
+function shown(setting: Setting, text: string): string {
+  return setting.secret ? 'is not understood (its value is secret and not shown)' : `is ${JSON.stringify(text)}`;
+}
+
+function missing(values: Record<string, unknown>, process: string): string[] {
+  return [settings.natsUrl, settings.secretKeys]
+    .filter((setting) => !(nameOf(setting) in values))
+    .map((setting) => `${setting.env} is not set: a ${process} needs ${setting.parser.expected}.`);
+}
+
+function nameOf(setting: Setting): string {
+  return Object.entries<Setting>(settings).find(([, other]) => other.env === setting.env)![0];
+}
+
+function contradictions(config: LarderConfig): string[] {
+  const problems: string[] = [];
+  const { heartbeatMs, workerTimeoutMs, retryBaseMs, retryMaxMs, port, coordinators } = config;
+  if (workerTimeoutMs <= heartbeatMs) {
+    problems.push(
+      `LARDER_WORKER_TIMEOUT_MS is ${workerTimeoutMs}: expected more than LARDER_HEARTBEAT_MS, which is ${heartbeatMs}.`,
+    );
+  }
+  if (retryMaxMs < retryBaseMs) {
+    problems.push(
+      `LARDER_RETRY_MAX_MS is ${retryMaxMs}: expected at least LARDER_RETRY_BASE_MS, which is ${retryBaseMs}.`,
+    );
+  }
+  if (port + coordinators - 1 > 65535) {
+    problems.push(`LARDER_PORT is ${port}: expected room for the ports of ${coordinators} coordinators below 65536.`);
+  }
+  return problems;
+}
+
+/** A misspelt variable would otherwise be ignored in silence. */
+function unknownVariables(env: Environment): string[] {
+  const known = new Set<string>([...Object.values<Setting>(settings).map((setting) => setting.env), SUPERVISED]);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('LARDER_') && !known.has(name) && !name.startsWith(TEST_PREFIX))
+    .map((name) => {
+      const nearest = [...known].find((other) => editDistance(name, other) <= 2);
+      return `${name} is not a setting${nearest ? `: did you mean ${nearest}?` : '; docs/configuration.md lists them.'}`;
+    });
+}
+
+/** Levenshtein's, over one row. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
+function masked(config: object): Record<string, unknown> {
+  const secret = (name: string) => settings[name as keyof Settings].secret === true;
+  return Object.fromEntries(Object.entries(config).map(([name, value]) => [name, secret(name) ? '******' : value]));
+}
+
+const printing: PropertyDescriptorMap = {
+  toJSON: {
+    value(this: object) {
+      return masked(this);
+    },
+  },
+  [inspect.custom]: {
+    value(this: object) {
+      return masked(this);
+    },
+  },
+};

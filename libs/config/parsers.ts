@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import type { SecretKey } from './secret-key.js';
+
+/** How a setting's text becomes a value, and how to say what was expected: "LARDER_PORT is 'x': expected <expected>". */
+export interface Parser<T> {
+  readonly schema: z.ZodType<T, string>;
+  readonly expected: string;
+}
+
+export function text(pattern: RegExp, expected: string): Parser<string> {
+  return { schema: z.string().regex(pattern), expected };
+}
+
+export function integer(min: number, max: number, unit = 'a whole number'): Parser<number> {
+  const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(min).max(max));
+  return { schema, expected: `${unit} from ${min} to ${max}` };
+}
+
+export const milliseconds = (min: number, max: number): Parser<number> => integer(min, max, 'milliseconds');
+
+/** `allowFree`: 0 stands for any free port. */
+export const port = (): Parser<number> => ({ ...integer(0, 65535), expected: 'a port from 0 (any free one) to 65535' });
+
+export function oneOf<T extends string | number>(...values: readonly T[]): Parser<T> {
+  const byText = new Map(values.map((value) => [String(value), value]));
+  const schema = z
+    .string()
+    .refine((given) => byText.has(given))
+    .transform((given) => byText.get(given) as T);
+  return { schema, expected: `one of ${values.join(', ')}` };
+}
+
+export function flag(): Parser<boolean> {
+  return { schema: z.enum(['true', 'false']).transform((given) => given === 'true'), expected: 'true or false' };
+}
+
+const byteUnits: Readonly<Record<string, number>> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
+
+/** `1048576`, `512KiB`, `1.5 GiB`. */
+export function bytes(min: number, max = Number.MAX_SAFE_INTEGER): Parser<number> {
+  const schema = z
+    .string()
+    .regex(/^\d+(\.\d+)? ?(KiB|MiB|GiB|TiB)$|^\d+$/)
+    .transform((given) => {
+      const [, amount, unit] = /^([\d.]+) ?(.*)$/.exec(given) as unknown as [string, string, string];
+      return Math.floor(Number(amount) * byteUnits[unit]);
+    })
+    .pipe(z.number().min(min).max(max));
+  const upTo = max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${max}`;
+  return { schema, expected: `bytes, plain or with KiB, MiB, GiB or TiB, at least ${min}${upTo}` };
+}
+
+/** A host name or address, without a port. */
+export const host = (): Parser<string> => text(/^[A-Za-z0-9._:-]+$/, 'a host name or an IP address');
+
+/** `host:port`; an IPv6 address stands in brackets. */
+export function hostAndPort(): Parser<string> {
+  return text(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([1-9]\d{0,4})$/, 'host:port');
+}
+
+export const directory = (): Parser<string> => text(/^[^\0]+$/, 'a directory');
+
+/** Comma-separated servers of one NATS; credentials, where there are any, stand in the first. */
+export function natsUrl(): Parser<string> {
+  const schema = z.string().refine((given) => given.split(',').every(isNatsServer));
+  return { schema, expected: 'nats://[token@ or user:password@]host:port, several apart by commas' };
+}
+
+function isNatsServer(given: string): boolean {
+  if (!URL.canParse(given)) return false;
+  const { protocol, hostname } = new URL(given);
+  return ['nats:', 'tls:'].includes(protocol) && hostname !== '';
+}
+
+/** `<keyId>:<base64 of 32 bytes>`, several apart by commas; the first encrypts, all decrypt. */
+export function keyRing(): Parser<readonly SecretKey[]> {
+  const entry = z
+    .string()
+    .regex(/^[A-Za-z0-9._-]+:[A-Za-z0-9+/]{43}=$/)
+    .transform((given) => {
+      const [id, key] = given.split(':');
+      return { id, key: Buffer.from(key, 'base64') };
+    });
+  const schema = z
+    .string()
+    .transform((given) => given.split(','))
+    .pipe(z.array(entry))
+    .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length);
+  return { schema, expected: '<keyId>:<base64 of 32 bytes>, several with different ids apart by commas' };
+}

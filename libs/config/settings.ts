@@ -1,0 +1,211 @@
+import type { Parser } from './parsers.js';
+import * as p from './parsers.js';
+
+/** Which process reads a setting. `all`: coordinator, worker and standalone. */
+export type SettingUser = 'all' | 'coordinator' | 'worker' | 'standalone';
+
+export interface Setting<T = unknown, Default extends string | undefined = string | undefined> {
+  readonly env: `LARDER_${string}`;
+  readonly usedBy: readonly SettingUser[];
+  readonly parser: Parser<T>;
+  /** As it would be written in the environment; undefined: unset means absent. */
+  readonly default: Default;
+  /** One line for people, without a full stop. */
+  readonly description: string;
+  /** Never shown: neither in errors nor when the configuration is printed. */
+  readonly secret?: boolean;
+}
+
+function setting<T, const Default extends string | undefined>(
+  env: `LARDER_${string}`,
+  usedBy: readonly SettingUser[] | SettingUser,
+  parser: Parser<T>,
+  defaultText: Default,
+  description: string,
+  options: { secret?: boolean } = {},
+): Setting<T, Default> {
+  return { env, usedBy: [usedBy].flat(), parser, default: defaultText, description, ...options };
+}
+
+/** Every setting there is. `docs/configuration.md` is generated from this table. */
+export const settings = {
+  host: setting('LARDER_HOST', ['coordinator', 'standalone'], p.host(), '127.0.0.1', 'address the REST API listens on'),
+  port: setting(
+    'LARDER_PORT',
+    ['coordinator', 'standalone'],
+    p.port(),
+    '19999',
+    'port of the REST API; further coordinators of a standalone cluster take the following ports',
+  ),
+  dataDir: setting('LARDER_DATA_DIR', 'standalone', p.directory(), '.larder', 'directory of everything that is kept'),
+  coordinators: setting('LARDER_COORDINATORS', 'standalone', p.integer(1, 16), '1', 'coordinators to start'),
+  workers: setting('LARDER_WORKERS', 'standalone', p.integer(0, 64), '2', 'workers to start'),
+  natsUrl: setting(
+    'LARDER_NATS_URL',
+    'all',
+    p.natsUrl(),
+    undefined,
+    'NATS to use, `nats://[token@]host:port`; standalone starts its own when unset',
+    { secret: true },
+  ),
+  natsServer: setting(
+    'LARDER_NATS_SERVER',
+    'standalone',
+    p.text(/^[^\0]+$/, 'the path of a nats-server binary'),
+    undefined,
+    'nats-server binary to start instead of the newest one found',
+  ),
+  cluster: setting(
+    'LARDER_CLUSTER',
+    'all',
+    p.text(/^[A-Za-z0-9_-]{1,32}$/, '1 to 32 letters, digits, `_` or `-`'),
+    'larder',
+    'name of the cluster, the prefix of everything in NATS; two clusters can share a NATS',
+  ),
+  natsReplicas: setting('LARDER_NATS_REPLICAS', 'coordinator', p.oneOf(1, 3, 5), '1', 'copies of the log in NATS'),
+  secretKeys: setting(
+    'LARDER_SECRET_KEYS',
+    'all',
+    p.keyRing(),
+    undefined,
+    'key ring for secret mount options, `<keyId>:<base64 of 32 bytes>,…`; the first encrypts; standalone makes its own',
+    { secret: true },
+  ),
+  revealSecrets: setting(
+    'LARDER_REVEAL_SECRETS',
+    'coordinator',
+    p.flag(),
+    'false',
+    'whether GET /mount shows secret option values instead of `******`',
+  ),
+  bodyLimitBytes: setting(
+    'LARDER_BODY_LIMIT_BYTES',
+    'coordinator',
+    p.bytes(1024, 786_432),
+    '786432',
+    'largest request body; what one command decides must fit into one NATS message',
+  ),
+  cacheBytes: setting('LARDER_CACHE_BYTES', 'worker', p.bytes(2 ** 20), '10GiB', 'cache capacity of each worker'),
+  cacheDir: setting(
+    'LARDER_CACHE_DIR',
+    'worker',
+    p.directory(),
+    undefined,
+    'directory of the cache and of the worker’s identity; default `<LARDER_DATA_DIR>/worker`',
+  ),
+  workerHost: setting('LARDER_WORKER_HOST', 'worker', p.host(), '127.0.0.1', 'address the worker listens on'),
+  workerPort: setting(
+    'LARDER_WORKER_PORT',
+    'worker',
+    p.port(),
+    '29999',
+    'port of the worker’s read path; 0 takes a free one, as every worker of a standalone cluster does',
+  ),
+  workerAdvertise: setting(
+    'LARDER_WORKER_ADVERTISE',
+    'worker',
+    p.hostAndPort(),
+    undefined,
+    'address by which other hosts reach the worker; default: its host and port',
+  ),
+  workerBatches: setting('LARDER_WORKER_BATCHES', 'worker', p.integer(1, 256), '4', 'batches a worker does at once'),
+  workerTransfers: setting(
+    'LARDER_WORKER_TRANSFERS',
+    'worker',
+    p.integer(1, 4096),
+    '32',
+    'files a worker fetches at once',
+  ),
+  batchSize: setting(
+    'LARDER_BATCH_SIZE',
+    'coordinator',
+    p.integer(1, 10_000),
+    '200',
+    'files per batch where a job does not say otherwise',
+  ),
+  batchWindow: setting(
+    'LARDER_BATCH_WINDOW',
+    'coordinator',
+    p.integer(1, 10_000),
+    '64',
+    'batches planned ahead per worker, enough to keep it busy through a NATS election',
+  ),
+  maxAttempts: setting('LARDER_MAX_ATTEMPTS', 'worker', p.integer(1, 100), '5', 'attempts per file'),
+  retryBaseMs: setting(
+    'LARDER_RETRY_BASE_MS',
+    'worker',
+    p.milliseconds(1, 60_000),
+    '200',
+    'pause before the second attempt; doubles with each further one',
+  ),
+  retryMaxMs: setting('LARDER_RETRY_MAX_MS', 'worker', p.milliseconds(1, 600_000), '10000', 'longest such pause'),
+  ufsIdleTimeoutMs: setting(
+    'LARDER_UFS_IDLE_TIMEOUT_MS',
+    'all',
+    p.milliseconds(100, 3_600_000),
+    '30000',
+    'silence of an object store after which a read is given up',
+  ),
+  ufsConnectTimeoutMs: setting(
+    'LARDER_UFS_CONNECT_TIMEOUT_MS',
+    'all',
+    p.milliseconds(100, 600_000),
+    '10000',
+    'time to connect to an object store',
+  ),
+  ufsConnections: setting(
+    'LARDER_UFS_CONNECTIONS',
+    'all',
+    p.integer(1, 4096),
+    '64',
+    'connections to each object store and process',
+  ),
+  heartbeatMs: setting('LARDER_HEARTBEAT_MS', 'worker', p.milliseconds(50, 60_000), '1000', 'pause between heartbeats'),
+  workerTimeoutMs: setting(
+    'LARDER_WORKER_TIMEOUT_MS',
+    'coordinator',
+    p.milliseconds(100, 3_600_000),
+    '5000',
+    'silence after which a worker is OFFLINE; must be longer than the heartbeat',
+  ),
+  workerGraceMs: setting(
+    'LARDER_WORKER_GRACE_MS',
+    'coordinator',
+    p.milliseconds(0, 86_400_000),
+    '10000',
+    'time OFFLINE after which a worker’s batches move to others',
+  ),
+  ownerTimeoutMs: setting(
+    'LARDER_OWNER_TIMEOUT_MS',
+    'coordinator',
+    p.milliseconds(100, 600_000),
+    '1500',
+    'silence of a coordinator after which another takes its jobs over',
+  ),
+  snapshotEvery: setting(
+    'LARDER_SNAPSHOT_EVERY',
+    'coordinator',
+    p.integer(1, 100_000_000),
+    '10000',
+    'log messages between two snapshots of the views',
+  ),
+  finishedJobs: setting(
+    'LARDER_FINISHED_JOBS',
+    'coordinator',
+    p.integer(0, 1_000_000),
+    '1000',
+    'finished jobs kept in memory; older ones are read from the log when asked for',
+  ),
+  logLevel: setting(
+    'LARDER_LOG_LEVEL',
+    'all',
+    p.oneOf('trace', 'debug', 'info', 'warn', 'error'),
+    'info',
+    'least severe log lines that are written',
+  ),
+} as const;
+
+/** Set by the standalone supervisor for its children, not by people; see `exitWithSupervisor`. */
+export const SUPERVISED = 'LARDER_SUPERVISED';
+/** What is read by the tests only. */
+export const TEST_PREFIX = 'LARDER_TEST_';

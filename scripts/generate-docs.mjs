@@ -1,0 +1,13 @@
+// Writes the pages of docs/ that are generated from the code. Needs a build. Specs fail when a page has drifted.
+import fs from 'node:fs';
+import path from 'node:path';
+import { configurationPage } from '../dist/libs/config/index.js';
+
+const docs = path.resolve(import.meta.dirname, '..', 'docs');
+const pages = { 'configuration.md': configurationPage() };
+
+fs.mkdirSync(docs, { recursive: true });
+for (const [name, text] of Object.entries(pages)) {
+  fs.writeFileSync(path.join(docs, name), text);
+  console.log(`docs/${name}`);
+}
