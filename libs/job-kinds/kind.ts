@@ -1,5 +1,5 @@
 import type { CacheStore } from '#cache-store';
-import type { Counts, FileFailure, WorkBatch } from '#contexts/jobs';
+import type { Counts, FileFailure, JobRecord, Pass, WorkBatch } from '#contexts/jobs';
 import type { UfsConnector } from '#ufs';
 
 /** What came of a whole batch. Each file counts in exactly one of the kind's file counters. */
@@ -29,4 +29,66 @@ export interface WorkerJobKind {
   readonly name: string;
   /** @throws only when aborted or on a bug: whatever happens to a file is a count and, if bad, a failure. */
   execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome>;
+  /** The outcome of a batch that is given up without being executed: every file failed for this reason. */
+  failAll(batch: WorkBatch, reason: string): BatchOutcome;
+}
+
+/** A file as a job's source names it. Size -1 and version '' where the source does not tell. */
+export interface SourceFile {
+  path: string;
+  sizeBytes: number;
+  version: string;
+}
+
+/** A stretch of a job's source. scannedFiles = files + filteredFiles + rejected. */
+export interface SourcePage {
+  files: SourceFile[];
+  filteredFiles: number;
+  rejected: FileFailure[];
+  /** Entries met of any sort, so that "nothing there" and "nothing matched" can be told apart. */
+  seenEntries: number;
+  /** Where a reader in another process goes on after this page. */
+  cursor: string;
+  done: boolean;
+  /** A fault of the source that ends the job as FAILED, although reading may go on. */
+  error?: string;
+}
+
+/** What a coordinator lends to a source. */
+export interface SourcePorts {
+  connectorFor(ufsPath: string): UfsConnector;
+  /** The UFS path for a line of an index file. @throws DomainError Malformed */
+  resolve(path: string): string;
+  retry: { attempts: number; baseDelayMs: number; maxDelayMs: number };
+  signal: AbortSignal;
+}
+
+export interface BatchPlan {
+  /** Files per batch; see `maxBatchFiles` for the upper bound. */
+  batchSize: number;
+  /** Distinct workers that get each file. */
+  replicas: number;
+  /** Sent along with every batch of the job. */
+  options: Record<string, unknown>;
+}
+
+/** Progress of batches in hand, from heartbeats. */
+export interface RunningProgress {
+  files: number;
+  bytes: number;
+}
+
+/** The coordinator's half of a job kind. */
+export interface CoordinatorJobKind {
+  readonly name: string;
+  /** Reads the source from `cursor` ('' = from the start), page by page, without holding more than a page. */
+  source(spec: Record<string, unknown>, pass: Pass, cursor: string, ports: SourcePorts): AsyncGenerator<SourcePage>;
+  plan(record: JobRecord): BatchPlan;
+  wantsVerification(spec: Record<string, unknown>): boolean;
+  /** How the job ends, once everything has settled. */
+  conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string };
+  /** Counts for a batch that is given up unexecuted. */
+  abandonedCounts(pass: Pass, files: number, bytes: number): Counts;
+  /** The documented progress object. `nowMs` is the wall clock. */
+  progress(record: JobRecord, nowMs: number, running: RunningProgress): Record<string, unknown>;
 }

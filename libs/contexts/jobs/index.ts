@@ -1,2 +1,6 @@
 export * from './job.events.js';
+export * from './job.js';
+export * from './job.process.js';
+export * from './jobs.view.js';
+export * from './slot.js';
 export * from './work-batch.js';

@@ -52,6 +52,8 @@ export type PlannedBatch = z.infer<typeof plannedBatchSchema>;
 const batchesPlannedSchema = z.object({
   epoch: z.number(),
   pass: passSchema,
+  /** Ordinal of this stretch within the pass, from 0; a batch's id starts with it. */
+  step: z.number(),
   /** Where to go on, as the job's source understands it. */
   cursor: z.string(),
   /** The source has been read to its end. */
@@ -63,6 +65,8 @@ const batchesPlannedSchema = z.object({
   /** Names that can never be loaded. */
   rejected: z.array(fileFailureSchema),
   batches: z.array(plannedBatchSchema),
+  /** Why the source could not be read further; `done` is then true. */
+  sourceError: z.string().optional(),
 });
 
 const batchesDispatchedSchema = z.object({

@@ -1,0 +1,255 @@
+import { type Commit, type RecordedEvent, type View } from '#kernel';
+import {
+  type BatchEvent,
+  type Counts,
+  type FileFailure,
+  type JobEvent,
+  type Pass,
+  type PlannedBatch,
+  type SlotEvent,
+} from './job.events.js';
+import { job, type JobState } from './job.js';
+
+/** A planned batch that has not settled. */
+export interface BatchInFlight extends PlannedBatch {
+  pass: Pass;
+  attempt: number;
+  /** Its job was stopped: no worker works on it until it is dispatched again. */
+  withdrawn: boolean;
+}
+
+export interface RecordedFailure extends FileFailure {
+  /** Absent for names that were refused before any worker saw them. */
+  workerId?: string;
+}
+
+/** Everything the cluster knows of one job; what a job's kind makes of it is the kind's affair. */
+export interface JobRecord {
+  jobId: string;
+  kind: string;
+  target: string;
+  alias: string;
+  spec: Record<string, unknown>;
+  actor: string;
+  submittedAt: string;
+  /** Of the job's own boundary: the guard for the next command. 0 before the first event there. */
+  sequence: number;
+  state: JobState;
+  /** Of the load pass. scanned = filtered + rejected + planned, and planned = settled + in flight. */
+  scannedFiles: number;
+  filteredFiles: number;
+  rejectedFiles: number;
+  seenEntries: number;
+  plannedFiles: number;
+  /** Sums over settled batches: of primary copies, of further replicas. */
+  totals: Counts;
+  replicaTotals: Counts;
+  inFlight: Record<string, BatchInFlight>;
+  /** Reports that arrived before the plan that names their batch: a crashed owner had sent but not yet recorded it. */
+  early: Record<string, { counts: Counts; failures: RecordedFailure[] }>;
+  /** The first `keptFailures`; all of them are in the log. */
+  failures: RecordedFailure[];
+  endedAt?: string;
+  outcome?: { state: 'SUCCEEDED' | 'FAILED'; message: string };
+}
+
+export interface JobsViewState {
+  /** Insertion order is submission order. */
+  jobs: Map<string, JobRecord>;
+  /** Ids of finished jobs in the order they finished: the first leave when there are too many. */
+  finished: string[];
+}
+
+export const keptFailures = 100;
+/** A crashed owner leaves at most one unrecorded step behind. */
+const maxEarlyReports = 10_000;
+
+/** @param maxFinished how many finished jobs stay in memory; older ones are answered for from the log */
+export function jobsView(maxFinished: number): View<JobsViewState> {
+  return {
+    name: 'jobs',
+    version: 1,
+    initial: () => ({ jobs: new Map(), finished: [] }),
+    evolve(view, commit) {
+      for (const event of commit.events) evolveJobs(view, commit, event);
+      while (view.finished.length > maxFinished) view.jobs.delete(view.finished.shift()!);
+    },
+    toSnapshot: (view) => ({ jobs: [...view.jobs.values()], finished: view.finished }),
+    fromSnapshot(snapshot) {
+      const { jobs, finished } = snapshot as { jobs: JobRecord[]; finished: string[] };
+      return { jobs: new Map(jobs.map((record) => [record.jobId, record])), finished };
+    },
+  };
+}
+
+function evolveJobs(view: JobsViewState, commit: Commit, event: RecordedEvent): void {
+  const [scope, jobId] = commit.boundary.split('.');
+  switch (scope) {
+    case 'slot':
+      submitted(view, event as RecordedEvent & SlotEvent);
+      break;
+    case 'job': {
+      const record = view.jobs.get(jobId);
+      if (!record) break;
+      record.sequence = commit.sequence;
+      jobEvolved(view, record, event as RecordedEvent & JobEvent);
+      break;
+    }
+    case 'batch': {
+      const record = view.jobs.get(jobId);
+      if (record) settled(record, (event as unknown as BatchEvent).data);
+      break;
+    }
+    default:
+      break; // other contexts
+  }
+}
+
+function submitted(view: JobsViewState, event: RecordedEvent & SlotEvent): void {
+  const { jobId, kind, target, alias, spec } = event.data;
+  view.jobs.set(jobId, {
+    jobId,
+    kind,
+    target,
+    alias,
+    spec,
+    actor: event.actor,
+    submittedAt: event.at,
+    sequence: 0,
+    state: job.initial,
+    scannedFiles: 0,
+    filteredFiles: 0,
+    rejectedFiles: 0,
+    seenEntries: 0,
+    plannedFiles: 0,
+    totals: {},
+    replicaTotals: {},
+    inFlight: {},
+    early: {},
+    failures: [],
+  });
+}
+
+function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent & JobEvent): void {
+  record.state = job.evolve(record.state, event);
+  switch (event.type) {
+    case 'BatchesPlanned':
+      planned(record, event.data);
+      break;
+    case 'BatchesDispatched':
+      for (const { id, workerId, attempt, workSequence } of event.data.batches) {
+        const batch = record.inFlight[id];
+        if (batch) Object.assign(batch, { workerId, attempt, workSequence, withdrawn: false });
+      }
+      break;
+    case 'BatchParked': {
+      const { batchId, counts, failures } = event.data;
+      const batch = record.inFlight[batchId];
+      if (batch) settle(record, batch, counts, failures);
+      break;
+    }
+    case 'JobStopped':
+      for (const batch of Object.values(record.inFlight)) batch.withdrawn = true;
+      record.endedAt = event.at;
+      break;
+    case 'JobResumed':
+      record.endedAt = undefined;
+      break;
+    case 'JobFinished':
+      record.endedAt = event.at;
+      record.outcome = { state: event.data.state, message: event.data.message };
+      record.inFlight = {};
+      record.early = {};
+      view.finished.push(record.jobId);
+      break;
+    case 'JobAssumed':
+    case 'VerificationStarted':
+    case 'JobRetuned':
+      break;
+    default:
+      event satisfies never;
+  }
+}
+
+function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlanned' }>['data']): void {
+  if (data.pass === 'load') {
+    record.scannedFiles += data.scannedFiles;
+    record.filteredFiles += data.filteredFiles;
+    record.rejectedFiles += data.rejected.length;
+    record.seenEntries += data.seenEntries;
+    keepFailures(record, data.rejected);
+  }
+  for (const plan of data.batches) {
+    const batch: BatchInFlight = { ...plan, pass: data.pass, attempt: 1, withdrawn: false };
+    if (data.pass === 'load' && batch.copy === 0) record.plannedFiles += batch.files;
+    record.inFlight[batch.id] = batch;
+    const early = record.early[batch.id];
+    if (early) {
+      delete record.early[batch.id];
+      settle(record, batch, early.counts, early.failures);
+    }
+  }
+}
+
+/** Workers report at least once: only the first report of a batch counts, and none after the job's end. */
+function settled(record: JobRecord, data: BatchEvent['data']): void {
+  if (record.state.status === 'finished') return;
+  const failures = data.failures.map((failure) => ({ ...failure, workerId: data.workerId }));
+  const batch = record.inFlight[data.batchId];
+  if (batch) {
+    settle(record, batch, data.counts, failures);
+  } else if (isAhead(record, data.batchId) && Object.keys(record.early).length < maxEarlyReports) {
+    record.early[data.batchId] ??= { counts: data.counts, failures };
+  }
+}
+
+function settle(record: JobRecord, batch: BatchInFlight, counts: Counts, failures: RecordedFailure[]): void {
+  delete record.inFlight[batch.id];
+  const sums = batch.copy === 0 ? record.totals : record.replicaTotals;
+  for (const [name, value] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + value;
+  keepFailures(record, failures);
+}
+
+function keepFailures(record: JobRecord, failures: RecordedFailure[]): void {
+  record.failures.push(...failures.slice(0, keptFailures - record.failures.length));
+}
+
+/** `<pass><step>-<hash>`: tells a report that runs ahead of its plan from one that came twice. */
+export function batchId(pass: Pass, step: number, hash: string): string {
+  return `${pass === 'load' ? 'l' : 'v'}${step}-${hash}`;
+}
+
+function isAhead(record: JobRecord, id: string): boolean {
+  const match = /^([lv])(\d+)-/.exec(id);
+  if (!match) return false;
+  const pass: Pass = match[1] === 'l' ? 'load' : 'verify';
+  if (pass !== record.state.pass) return pass === 'verify';
+  return Number(match[2]) >= record.state.steps;
+}
+
+// ---- queries ----
+
+export function findJob(view: JobsViewState, kind: string, jobId: string): JobRecord | undefined {
+  const record = view.jobs.get(jobId);
+  return record?.kind === kind ? record : undefined;
+}
+
+/** The newest job of the kind for which `matches` holds. */
+export function newestJob(
+  view: JobsViewState,
+  kind: string,
+  matches: (record: JobRecord) => boolean,
+): JobRecord | undefined {
+  return [...view.jobs.values()].findLast((record) => record.kind === kind && matches(record));
+}
+
+/** Jobs of a kind in submission order, after `lastKey` (a job id), at most `count`. */
+export function listJobs(
+  view: JobsViewState,
+  kind: string,
+  page: { lastKey?: string; count?: number } = {},
+): JobRecord[] {
+  const all = [...view.jobs.values()].filter((record) => record.kind === kind);
+  const start = page.lastKey === undefined ? 0 : all.findIndex((record) => record.jobId === page.lastKey) + 1;
+  return all.slice(start, page.count === undefined ? undefined : start + page.count);
+}

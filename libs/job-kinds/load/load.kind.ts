@@ -1,0 +1,65 @@
+import type { Counts, JobRecord } from '#contexts/jobs';
+import type { CoordinatorJobKind } from '../kind.js';
+import { indexSource } from './index-source.js';
+import { loadProgress } from './progress.js';
+import { loadSpecSchema } from './spec.js';
+import { walkSource } from './walk-source.js';
+
+/** The coordinator's half of the load job: what it walks, how it is cut, how it ends and how it is shown. */
+export const loadKind: CoordinatorJobKind = {
+  name: 'load',
+  source(rawSpec, _pass, cursor, ports) {
+    const spec = loadSpecSchema.parse(rawSpec);
+    return spec.indexPath === '' ? walkSource(spec, cursor, ports) : indexSource(spec, cursor, ports);
+  },
+  plan(record) {
+    const { options } = loadSpecSchema.parse(record.spec);
+    const { skipIfExists, loadMetadataOnly } = options;
+    const bandwidth = record.state.bandwidth ?? options.bandwidth;
+    return {
+      batchSize: options.batchSize,
+      replicas: options.replicas,
+      options: { skipIfExists, loadMetadataOnly, bandwidth },
+    };
+  },
+  wantsVerification: (spec) => loadSpecSchema.parse(spec).options.verify,
+  conclude,
+  abandonedCounts: (pass, files, bytes) =>
+    pass === 'load' ? { failedFiles: files, failedBytes: bytes } : { verifyFailedFiles: files },
+  progress: loadProgress,
+};
+
+function conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string } {
+  const { totals, replicaTotals } = record;
+  const faults = [
+    count(
+      record.rejectedFiles + sum(totals, 'failedFiles'),
+      (n) => `${n} of ${record.scannedFiles} files could not be loaded`,
+    ),
+    count(sum(replicaTotals, 'failedFiles'), (n) => `${n} further replicas could not be loaded`),
+    count(
+      sum(totals, 'verifyFailedFiles') + sum(replicaTotals, 'verifyFailedFiles'),
+      (n) => `${n} files did not stand verification`,
+    ),
+    record.state.sourceError ?? '',
+  ].filter((fault) => fault !== '');
+  if (faults.length > 0) return { state: 'FAILED', message: faults.join('; ') };
+  return { state: 'SUCCEEDED', message: remark(record) };
+}
+
+/** What a success should be read with. */
+function remark(record: JobRecord): string {
+  if (record.scannedFiles === 0) return 'nothing was loaded: there is no file at the given paths';
+  if (record.scannedFiles === record.filteredFiles) {
+    return `nothing was loaded: none of the ${record.filteredFiles} files matches options.fileFilterRegex`;
+  }
+  return '';
+}
+
+function count(n: number, say: (n: number) => string): string {
+  return n > 0 ? say(n) : '';
+}
+
+function sum(counts: Counts, name: string): number {
+  return counts[name] ?? 0;
+}
