@@ -16,11 +16,12 @@ const swc = (jsc, sourceMaps) => [
   '@swc/jest',
   { swcrc: false, jsc: { target: 'es2023', ...jsc }, module: { type: 'commonjs' }, sourceMaps },
 ];
-module.exports = {
-  rootDir: '.',
+
+const project = (displayName, options) => ({
+  displayName,
+  rootDir: __dirname,
   testEnvironment: 'node',
   testRegex: '\\.spec\\.ts$',
-  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json'],
   transform: {
     '^.+\\.ts$': swc(
@@ -38,4 +39,23 @@ module.exports = {
     '^#([a-z0-9/-]+)$': '<rootDir>/libs/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
+  // Not under the temporary directory: `npm test` has one of its own, made anew for each run.
+  cacheDirectory: '<rootDir>/.cache/jest',
+  ...options,
+});
+
+// `roots` keeps jest away from dist/ in both.
+module.exports = {
+  projects: [
+    // Specs beside the code, and those of test/ that start no cluster: run in parallel.
+    project('unit', {
+      roots: ['apps', 'libs', 'test'].map((directory) => `<rootDir>/${directory}`),
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(?!architecture/|histories/)'],
+    }),
+    // Whole clusters of processes: one file at a time.
+    project('processes', {
+      roots: ['<rootDir>/test'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(architecture|histories)/'],
+    }),
+  ],
 };

@@ -1,0 +1,4 @@
+// `npm run build`: compiles apps/ and libs/ into dist/. `npx nest build <app>` works too, one application at a time.
+import { build } from './prepare.mjs';
+
+process.exitCode = (await build()) ? 0 : 1;

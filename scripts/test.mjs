@@ -1,0 +1,129 @@
+// `npm test`: does its own set-up, then runs every check and every test, and ends with one line: "N passed, N failed".
+// A check (format, lint, types ...) counts as one test. `node scripts/test.mjs <pattern>` runs only matching jest tests.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { ensureNatsServer } from './nats-server.mjs';
+import { build, checkNode, ensureDependencies, root, runTool } from './prepare.mjs';
+
+/** The whole run has to fit into 25 minutes. */
+const JEST_LIMIT_MS = 20 * 60_000;
+/** Time for jest to end by itself once it has written its results. */
+const JEST_EXIT_LIMIT_MS = 30_000;
+
+const patterns = process.argv.slice(2);
+const totals = { passed: 0, failed: 0, skipped: 0 };
+/** Everything temporary that tests make goes here, and goes away at the end. */
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-test-'));
+/** Jest runs under way, each the leader of its own process group. */
+const running = new Set();
+
+/** What must hold beside the tests. */
+const checks = [
+  ['format', () => runTool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.'], { quiet: true })],
+  ['lint', () => runTool('eslint/bin/eslint.js', ['.'], { quiet: true })],
+  ['types', () => runTool('typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json'], { quiet: true })],
+];
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    for (const { pid } of running) process.kill(-pid, 'SIGKILL');
+    removeScratch();
+    process.exit(130);
+  });
+}
+
+try {
+  if ((await runCheck('node', checkNode)) && (await runCheck('dependencies', ensureDependencies))) {
+    const built = await runCheck('build', build);
+    const served = await runCheck('nats-server', () => ensureNatsServer({ allSuites: true }));
+    if (patterns.length === 0) await Promise.all(checks.map(([name, check]) => runCheck(name, check)));
+    // Libraries and applications in parallel; what starts whole clusters one file at a time.
+    await runJest('unit', ['--maxWorkers=2']);
+    if (built && served) await runJest('processes', ['--maxWorkers=1']);
+  }
+} finally {
+  removeScratch();
+}
+const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
+process.exitCode = totals.failed > 0 ? 1 : 0;
+console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
+
+/** Runs a check that answers false or throws when it fails. */
+async function runCheck(name, check) {
+  const startedAt = performance.now();
+  let passed;
+  try {
+    passed = (await check()) !== false;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    passed = false;
+  }
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  console.log(`${passed ? 'ok  ' : 'FAIL'} ${name} (${seconds} s)`);
+  totals[passed ? 'passed' : 'failed'] += 1;
+  return passed;
+}
+
+/** Runs one project of jest.config.cjs and adds up its results. */
+async function runJest(project, options) {
+  const results = path.join(scratch, `${project}.json`);
+  const args = ['--selectProjects', project, '--ci', '--passWithNoTests', '--json', `--outputFile=${results}`];
+  const problem = await watchJest([...args, ...options, ...patterns], results);
+  if (problem) {
+    console.error(`FAIL jest ${project}: ${problem}`);
+    totals.failed += 1;
+  }
+  if (!fs.existsSync(results)) return;
+  const report = JSON.parse(fs.readFileSync(results, 'utf8'));
+  totals.passed += report.numPassedTests;
+  // A file that does not even load has no tests to count: it counts as one.
+  totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
+  totals.skipped += report.numPendingTests + report.numTodoTests;
+}
+
+/** Waits for jest to end by itself; answers what went wrong with the run as a whole, as opposed to its tests. */
+function watchJest(args, results) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [path.join(root, 'node_modules/jest/bin/jest.js'), ...args], {
+      cwd: root,
+      env: testEnvironment(),
+      // Results go to the file; what people read goes to stderr.
+      stdio: ['ignore', 'ignore', 'inherit'],
+      detached: true,
+    });
+    running.add(child);
+    let problem;
+    const stop = (reason) => {
+      problem = reason;
+      process.kill(-child.pid, 'SIGKILL');
+    };
+    const limit = setTimeout(() => stop(`took longer than ${JEST_LIMIT_MS / 60_000} minutes`), JEST_LIMIT_MS);
+    let exitLimit;
+    const poll = setInterval(() => {
+      if (exitLimit || !fs.existsSync(results)) return;
+      exitLimit = setTimeout(() => stop('did not end by itself: a test left something open'), JEST_EXIT_LIMIT_MS);
+    }, 500);
+    child.once('close', (code) => {
+      running.delete(child);
+      clearTimeout(limit);
+      clearTimeout(exitLimit);
+      clearInterval(poll);
+      const ran = fs.existsSync(results);
+      resolve(problem ?? (ran || code === 0 ? undefined : `ended with ${code} before it had run the tests`));
+    });
+  });
+}
+
+/** The caller's own settings must not change what the tests see. */
+function testEnvironment() {
+  const entries = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('LARDER_') || name.startsWith('LARDER_TEST_'),
+  );
+  return { ...Object.fromEntries(entries), TMPDIR: scratch, NODE_ENV: 'test' };
+}
+
+function removeScratch() {
+  fs.rmSync(scratch, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
