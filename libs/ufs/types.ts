@@ -30,7 +30,7 @@ export interface UfsListPage {
   rejected: RejectedName[];
   /** How many entries were passed over because they hold no data of their own: sockets, FIFOs, devices, links to directories. */
   specialCount: number;
-  /** Give it back as `after` to go on, also from another process. Absent on the last page. */
+  /** Opaque. Give it back as `after`, with the same path, to go on, also from another process. Absent on the last page. */
   next?: string;
 }
 
@@ -51,7 +51,11 @@ export interface UfsReadOptions {
   signal?: AbortSignal;
 }
 
-/** `body` fails with `Truncated` when it ends early and with `Changed` when the object changed while being read. */
+/**
+ * `body` fails with `Truncated` when it ends early and with `Changed` when the object changed while being read. It holds
+ * a connection or an open file until it has been iterated (to its end, or left with `break`) or the signal aborts: do
+ * one of the two. It can be iterated once.
+ */
 export interface UfsRead {
   object: UfsObject;
   body: AsyncIterable<Buffer>;
@@ -70,7 +74,10 @@ export interface UfsConnector {
   list(path: string, options?: UfsListOptions): Promise<UfsListPage>;
   /** @throws UfsError `NotFound`, `IsDirectory`, … */
   stat(path: string, signal?: AbortSignal): Promise<UfsObject>;
-  /** True when `path` names an object, or a directory even if it is empty (S3: at least one key below it). */
+  /**
+   * True when `path` names an object, or a directory even if it is empty. S3: at least one key below it, or the bucket
+   * itself. False also when the mount's root does not exist.
+   */
   exists(path: string, signal?: AbortSignal): Promise<boolean>;
   /** The bytes as a stream. */
   open(path: string, options?: UfsReadOptions): Promise<UfsRead>;

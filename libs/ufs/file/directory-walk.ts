@@ -1,0 +1,160 @@
+import * as fs from 'node:fs/promises';
+import { isLinkLoop, isNameTooLong, isVanished, toUfsError } from './file-errors.js';
+import { nameFault, toDisplay, toSystemPath, type PathBytes } from './path-bytes.js';
+
+/** One name that the walk met, in listing order; the caller looks at what it is now. */
+export interface WalkEntry {
+  /** Path below the start directory. */
+  name: PathBytes;
+  /** `unloadable` carries the reason; what a directory of such a name holds is not looked at. */
+  kind: 'file' | 'link' | 'special' | 'unloadable';
+  reason?: string;
+}
+
+/** A directory on the current path. Only its own names are held, not those of its siblings or children. */
+interface Frame {
+  /** '' for the start directory, else ends with `/`. */
+  prefix: PathBytes;
+  entries: readonly SortableName[];
+  next: number;
+}
+
+/**
+ * A name with its kind as a suffix, so that a plain sort gives listing order: directories end with `/` and sort by it;
+ * NUL sorts below everything and occurs in no name, so `a` stays before `a.txt`.
+ */
+type SortableName = string;
+const suffixLength = { directory: 1, other: 2 } as const;
+
+/** How many directories one page may enter: keeps a page short in a tree of empty directories. */
+const directoriesPerPage = 1000;
+/** Names asked of the system at a time. */
+const namesPerRead = 1024;
+
+/**
+ * Walks a tree depth first, ascending by the bytes of the full path, and can begin after any position. It holds no
+ * handle between two pages, follows no symbolic link, and may be dropped at any time.
+ */
+export class DirectoryWalk {
+  private readonly frames: Frame[] = [];
+  private started = false;
+
+  /**
+   * @param start the real absolute path (no symbolic link in it) of the directory, without trailing `/`
+   * @param position the walk begins with the first name after it; '' for all. Also where the last page ended.
+   * @param startUri names the directory in errors, without trailing `/`
+   */
+  constructor(
+    readonly start: PathBytes,
+    private position: PathBytes,
+    private readonly startUri: string,
+  ) {}
+
+  /** Give it to another walk of the same directory to go on from here. */
+  get cursor(): PathBytes {
+    return this.position;
+  }
+
+  get done(): boolean {
+    return this.started && this.frames.length === 0;
+  }
+
+  /** The next entries, at most `limit`; fewer, even none, do not mean the end: `done` does. */
+  async next(limit: number, onProgress: () => void): Promise<WalkEntry[]> {
+    const found: WalkEntry[] = [];
+    let entered = 0;
+    if (!this.started) {
+      await this.enter('', found, onProgress);
+      this.started = true;
+    }
+    for (let frame = this.frames.at(-1); frame !== undefined; frame = this.frames.at(-1)) {
+      const entry = frame.entries[frame.next];
+      if (entry === undefined) {
+        this.frames.pop();
+      } else if (found.length >= limit || entered >= directoriesPerPage) {
+        break;
+      } else {
+        frame.next++;
+        entered += await this.visit(frame.prefix, entry, found, onProgress);
+      }
+    }
+    return found;
+  }
+
+  /** @returns how many directories were newly entered, 0 or 1 */
+  private async visit(prefix: PathBytes, entry: SortableName, found: WalkEntry[], onProgress: () => void) {
+    if (!entry.endsWith('/')) {
+      const leaf = entry.slice(0, -suffixLength.other);
+      this.position = prefix + leaf;
+      found.push({ name: prefix + leaf, ...describe(leaf, entry) });
+      return 0;
+    }
+    const directory = prefix + entry;
+    if (this.position.startsWith(directory)) {
+      // An earlier page was here: go back in to where it ended. What was said about the directory was said there.
+      if (nameFault(entry) === undefined) await this.enter(directory, [], onProgress);
+      return 0;
+    }
+    this.position = directory;
+    const reason = nameFault(entry);
+    if (reason === undefined) await this.enter(directory, found, onProgress);
+    else found.push({ name: directory, kind: 'unloadable', reason });
+    return 1;
+  }
+
+  private async enter(prefix: PathBytes, found: WalkEntry[], onProgress: () => void): Promise<void> {
+    const directory = prefix === '' ? this.start : `${this.start === '/' ? '' : this.start}/${prefix.slice(0, -1)}`;
+    try {
+      const names = await readNames(directory, onProgress);
+      // Between listing the parent and reading it, the directory may have become a link to elsewhere.
+      if ((await fs.realpath(toSystemPath(directory), 'latin1')) !== directory) return;
+      names.sort();
+      this.frames.push({ prefix, entries: names, next: firstAfter(names, prefix, this.position) });
+    } catch (error) {
+      if (isVanished(error) || isLinkLoop(error)) return;
+      if (!isNameTooLong(error)) throw toUfsError(error, `${this.startUri}/${toDisplay(prefix)}`);
+      found.push({ name: prefix, kind: 'unloadable', reason: 'The path is longer than the system allows.' });
+    }
+  }
+}
+
+const kindOf = { f: 'file', l: 'link', s: 'special' } as const;
+
+function describe(leaf: PathBytes, entry: SortableName): Pick<WalkEntry, 'kind' | 'reason'> {
+  const reason = nameFault(leaf);
+  if (reason !== undefined) return { kind: 'unloadable', reason };
+  return { kind: kindOf[entry.at(-1) as keyof typeof kindOf] };
+}
+
+async function readNames(directory: PathBytes, onProgress: () => void): Promise<SortableName[]> {
+  const names: SortableName[] = [];
+  // 'buffer' is accepted at run time (and needed for entries whose type the file system does not tell), but not typed.
+  const encoding = 'buffer' as BufferEncoding;
+  for await (const entry of await fs.opendir(toSystemPath(directory), {
+    encoding,
+    bufferSize: namesPerRead,
+  })) {
+    const name = (entry.name as unknown as Buffer).toString('latin1');
+    if (entry.isDirectory()) names.push(`${name}/`);
+    else names.push(`${name}\0${entry.isFile() ? 'f' : entry.isSymbolicLink() ? 'l' : 's'}`);
+    if (names.length % namesPerRead === 0) onProgress();
+  }
+  return names;
+}
+
+/** Index of the first entry that lies after `position`, or that is a directory on the way to it. */
+function firstAfter(entries: readonly SortableName[], prefix: PathBytes, position: PathBytes): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBehind(prefix, entries[middle] ?? '', position)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isBehind(prefix: PathBytes, entry: SortableName, position: PathBytes): boolean {
+  if (!entry.endsWith('/')) return prefix + entry.slice(0, -suffixLength.other) <= position;
+  return prefix + entry <= position && !position.startsWith(prefix + entry);
+}

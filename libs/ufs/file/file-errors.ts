@@ -1,0 +1,45 @@
+import { UfsError, type UfsErrorCode } from '../types.js';
+import { printable } from '../names.js';
+
+function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** True when the name led nowhere: it vanished, or something on the way to it is no directory (any more). */
+export function isVanished(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'ENOENT' || errno === 'ENOTDIR';
+}
+
+export function isNameTooLong(error: unknown): boolean {
+  return errnoOf(error) === 'ENAMETOOLONG';
+}
+
+/** True when a chain of symbolic links has no end, or when O_NOFOLLOW met one. */
+export function isLinkLoop(error: unknown): boolean {
+  return errnoOf(error) === 'ELOOP';
+}
+
+const meaning: Record<string, readonly [UfsErrorCode, string]> = {
+  ENOENT: ['NotFound', 'There is no such file'],
+  ENOTDIR: ['NotFound', 'There is no such file'],
+  ENAMETOOLONG: ['NotFound', 'The name is longer than the file system allows'],
+  ELOOP: ['NotFound', 'The symbolic link leads in circles'],
+  EISDIR: ['IsDirectory', 'The path is a directory'],
+  ENXIO: ['Invalid', 'The path is no regular file'],
+  ENODEV: ['Invalid', 'The path is no regular file'],
+  EACCES: ['Forbidden', 'Permission denied'],
+  EPERM: ['Forbidden', 'Permission denied'],
+  ESTALE: ['Unavailable', 'The file system lost the file (stale handle)'],
+  EIO: ['Unavailable', 'The disk or file system reported an I/O error'],
+  EMFILE: ['Unavailable', 'The process has too many files open'],
+  ENFILE: ['Unavailable', 'The machine has too many files open'],
+};
+
+/** The error of a `node:fs` call as UfsError. What is already one, and what is no system error (a bug), stays as it is. */
+export function toUfsError(error: unknown, path: string): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined || error instanceof UfsError || errno.startsWith('ERR_')) return error;
+  const [code, sentence] = meaning[errno] ?? ['Unavailable', 'The file system reported an error'];
+  return new UfsError(code, path, `${sentence} (${errno}): ${printable(path)}.`, { cause: error });
+}

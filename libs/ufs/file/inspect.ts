@@ -1,0 +1,44 @@
+import type { BigIntStats } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { isLinkLoop, isVanished } from './file-errors.js';
+import type { MountRoot } from './mount-root.js';
+import { toSystemPath, type PathBytes } from './path-bytes.js';
+
+/** What a name stands for, symbolic links to files followed. */
+export type Found =
+  | { kind: 'object'; stats: BigIntStats }
+  | { kind: 'directory' }
+  /** Holds no data of its own: socket, FIFO, device, link to a directory. */
+  | { kind: 'special' }
+  | { kind: 'rejected'; reason: string };
+
+/**
+ * Looks at one name.
+ * @param absolute the links in its directory part are the caller's to check
+ * @throws the system's error, `ENOENT` when there is no such name
+ */
+export async function inspect(root: MountRoot, absolute: PathBytes): Promise<Found> {
+  const stats = await fs.lstat(toSystemPath(absolute), { bigint: true });
+  if (stats.isSymbolicLink()) return await inspectLink(root, absolute);
+  if (stats.isFile()) return { kind: 'object', stats };
+  return { kind: stats.isDirectory() ? 'directory' : 'special' };
+}
+
+async function inspectLink(root: MountRoot, absolute: PathBytes): Promise<Found> {
+  try {
+    const real = await fs.realpath(toSystemPath(absolute), 'latin1');
+    const stats = await fs.stat(toSystemPath(real), { bigint: true });
+    if (!stats.isFile()) return { kind: 'special' };
+    if (await root.contains(real)) return { kind: 'object', stats };
+    return { kind: 'rejected', reason: 'The symbolic link leads out of the mount.' };
+  } catch (error) {
+    if (isVanished(error)) return { kind: 'rejected', reason: 'The symbolic link leads nowhere.' };
+    if (isLinkLoop(error)) return { kind: 'rejected', reason: 'The symbolic link leads in circles.' };
+    throw error;
+  }
+}
+
+/** See `UfsObject.version`. Truncates nothing: 64-bit inodes and nanoseconds do not fit a JavaScript number. */
+export function versionOf(stats: BigIntStats): string {
+  return `${stats.mtimeNs}-${stats.size}-${stats.ino}`;
+}

@@ -1,0 +1,69 @@
+import { UfsError } from './types.js';
+
+/**
+ * Ends an operation that cannot be interrupted itself (a file system call in the thread pool) as soon as the caller
+ * aborts, or when it has shown no progress for `idleTimeoutMs`. The operation goes on in the background and must
+ * release what it holds in a `finally` of its own.
+ */
+export class ProgressGuard {
+  private readonly stopped: Promise<never>;
+  private readonly timer: NodeJS.Timeout;
+  private readonly onAbort = (): void => this.stop(new UfsError('Aborted', this.path, `Aborted: ${this.path}.`));
+  private reject!: (error: UfsError) => void;
+  private failure: UfsError | undefined;
+
+  constructor(
+    private readonly path: string,
+    idleTimeoutMs: number,
+    private readonly signal?: AbortSignal,
+  ) {
+    this.stopped = new Promise<never>((_, reject) => (this.reject = reject));
+    // The rejection reaches the caller through `run`; between two runs nobody listens.
+    this.stopped.catch(() => undefined);
+    this.timer = setTimeout(
+      () => this.stop(new UfsError('Timeout', path, `No progress for ${idleTimeoutMs} ms: ${path}.`)),
+      idleTimeoutMs,
+    );
+    if (signal?.aborted) this.onAbort();
+    else signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  /** Settles as `operation` does, or throws UfsError `Aborted` or `Timeout`, whichever comes first. */
+  async run<T>(operation: () => Promise<T>): Promise<T> {
+    this.beat();
+    return await Promise.race([operation(), this.stopped]);
+  }
+
+  /** Reports progress: starts the idle time anew. Throws when the operation has already been given up. */
+  beat(): void {
+    if (this.failure !== undefined) throw this.failure;
+    this.timer.refresh();
+  }
+
+  /** Must be called when the operation is over. */
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.signal?.removeEventListener('abort', this.onAbort);
+  }
+
+  private stop(error: UfsError): void {
+    this.failure ??= error;
+    this.reject(this.failure);
+    this.dispose();
+  }
+}
+
+/** Runs one operation under a guard of its own. */
+export async function guarded<T>(
+  path: string,
+  idleTimeoutMs: number,
+  signal: AbortSignal | undefined,
+  operation: (guard: ProgressGuard) => Promise<T>,
+): Promise<T> {
+  const guard = new ProgressGuard(path, idleTimeoutMs, signal);
+  try {
+    return await guard.run(() => operation(guard));
+  } finally {
+    guard.dispose();
+  }
+}

@@ -1,0 +1,100 @@
+import { errors } from 'undici';
+import { printable } from '../names.js';
+import { UfsError, type UfsErrorCode } from '../types.js';
+import { parseErrorBody } from './list-xml.js';
+
+export interface S3Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  /** Of an error answer, its beginning. */
+  body: Buffer;
+}
+
+/** By S3 error code (Amazon S3 API reference, Error responses); wins over the status. */
+const byCode: Record<string, readonly [UfsErrorCode, string]> = {
+  NoSuchBucket: ['NotFound', 'There is no such bucket'],
+  NoSuchKey: ['NotFound', 'There is no such object'],
+  KeyTooLongError: ['NotFound', 'The key is longer than the server allows'],
+  AccessDenied: ['Forbidden', 'Access is denied'],
+  InvalidAccessKeyId: ['Forbidden', 'The server does not know the access key id'],
+  SignatureDoesNotMatch: ['Forbidden', 'The server refuses the signature: the secret key is not the right one'],
+  ExpiredToken: ['Forbidden', 'The session token has expired'],
+  RequestTimeTooSkewed: ['Forbidden', 'The clocks of this machine and of the server differ too much'],
+  InvalidObjectState: ['Forbidden', 'The object is archived and must be restored first'],
+  PreconditionFailed: ['Changed', 'The object has changed since it was listed'],
+  SlowDown: ['Throttled', 'The server asks to slow down'],
+  Throttling: ['Throttled', 'The server asks to slow down'],
+  ThrottlingException: ['Throttled', 'The server asks to slow down'],
+  TooManyRequests: ['Throttled', 'The server asks to slow down'],
+  RequestLimitExceeded: ['Throttled', 'The server asks to slow down'],
+  RequestTimeout: ['Timeout', 'The server gave up waiting for the request'],
+};
+
+const byStatus: Record<number, readonly [UfsErrorCode, string]> = {
+  401: ['Forbidden', 'Access is denied'],
+  403: ['Forbidden', 'Access is denied'],
+  404: ['NotFound', 'There is no such object or bucket'],
+  408: ['Timeout', 'The server gave up waiting for the request'],
+  412: ['Changed', 'The object has changed since it was listed'],
+  429: ['Throttled', 'The server asks to slow down'],
+};
+
+const wrongRegionCodes = new Set([
+  'PermanentRedirect',
+  'TemporaryRedirect',
+  'Redirect',
+  'AuthorizationHeaderMalformed',
+]);
+
+/** What an answer other than the hoped-for one means. Of its body only the code is repeated, never its texts. */
+export function answerError(path: string, answer: S3Answer): UfsError {
+  const { code, region = headerRegion(answer) } = parseErrorBody(answer.body.toString('utf8'));
+  const shown = `${answer.status}${code === undefined ? '' : ` ${code}`}`;
+  const isRedirect = answer.status >= 300 && answer.status < 400 && answer.status !== 304;
+  if (isRedirect || (code !== undefined && wrongRegionCodes.has(code))) {
+    const where = region === undefined ? 'another region or behind another endpoint' : `the region ${region}`;
+    const advice = 'set alluxio.underfs.s3.region or alluxio.underfs.s3.endpoint accordingly';
+    return new UfsError('Invalid', path, `The bucket is in ${where}, ${advice} (${shown}): ${printable(path)}.`);
+  }
+  const [ufsCode, sentence] = (code && byCode[code]) || (byStatus[answer.status] ?? byStatusClass(answer.status));
+  return new UfsError(ufsCode, path, `${sentence} (${shown}): ${printable(path)}.`);
+}
+
+function byStatusClass(status: number): readonly [UfsErrorCode, string] {
+  if (status >= 500) return ['Unavailable', 'The server failed'];
+  return status >= 400 ? ['Invalid', 'The server refuses the request'] : ['Unavailable', 'The answer is not one of S3'];
+}
+
+function headerRegion(answer: S3Answer): string | undefined {
+  const region = answer.headers['x-amz-bucket-region'];
+  return typeof region === 'string' && /^[a-z0-9-]{1,64}$/.test(region) ? region : undefined;
+}
+
+/**
+ * What a failed exchange means.
+ * @param bodyBegun the answer's headers had arrived
+ */
+export function networkError(path: string, origin: string, error: unknown, bodyBegun: boolean): UfsError {
+  if (error instanceof UfsError) return error;
+  const errno = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  const shown = `(${errno}, ${origin}): ${printable(path)}.`;
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+    return new UfsError('Timeout', path, `The server sent nothing for too long ${shown}`, { cause: error });
+  }
+  if (bodyBegun) {
+    return new UfsError('Truncated', path, `The connection broke before the object's end ${shown}`, { cause: error });
+  }
+  const sentence =
+    errno === 'ECONNREFUSED'
+      ? 'The endpoint refuses connections'
+      : errno === 'ENOTFOUND' || errno === 'EAI_AGAIN'
+        ? "The endpoint's host name cannot be resolved"
+        : error instanceof errors.ConnectTimeoutError
+          ? 'The endpoint cannot be reached in time'
+          : 'The connection to the endpoint failed';
+  return new UfsError('Unavailable', path, `${sentence} ${shown}`, { cause: error });
+}
+
+export function abortedError(path: string): UfsError {
+  return new UfsError('Aborted', path, `Aborted: ${printable(path)}.`);
+}
