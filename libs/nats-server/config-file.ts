@@ -1,0 +1,70 @@
+import { compareVersions } from './find.js';
+
+/** This server's place in a cluster of servers. */
+export interface NatsClusterOptions {
+  /** The same on all servers of the cluster. */
+  readonly name: string;
+  /** Unique in the cluster, and kept over restarts: JetStream knows a peer by it. */
+  readonly serverName: string;
+  /** Port for the other servers. */
+  readonly port: number;
+  /** `nats-route://host:port` of all servers of the cluster; its own may be among them. */
+  readonly routes: readonly string[];
+}
+
+export interface NatsServerOptions {
+  /** Path of the nats-server executable. */
+  readonly binary: string;
+  /** Directory for JetStream's data, the generated configuration and the log. Made if it is not there. */
+  readonly storeDir: string;
+  /** Default `127.0.0.1`. */
+  readonly host?: string;
+  /** Port for clients. 0 or none: any free one. */
+  readonly port?: number;
+  /** What clients must present. None: anybody may connect. */
+  readonly token?: string;
+  /**
+   * Flush to disk before acknowledging, so that a power loss costs nothing acknowledged. Needs a server of at least
+   * 2.10; an older one refuses to start on the unknown field, so there it is left out (and it flushes once a minute).
+   */
+  readonly syncAlways?: boolean;
+  readonly cluster?: NatsClusterOptions;
+  /** Where the server's output goes. Default `<storeDir>/nats-server.log`. */
+  readonly logFile?: string;
+  /** Largest message, bytes. Default: the server's own (1 MiB). */
+  readonly maxPayloadBytes?: number;
+  /** How long the server may take until JetStream answers. Default 30 s: a large store is read back first. */
+  readonly startTimeoutMs?: number;
+}
+
+/**
+ * The server's configuration file. Only fields that every server since 2.9 knows, unless the version says otherwise:
+ * a server refuses to start on a field that it does not know.
+ */
+export function natsConfigFile(options: NatsServerOptions, version: string, portsFileDir: string): string {
+  const text = (value: string) => JSON.stringify(value);
+  const syncAlways = options.syncAlways === true && compareVersions(version, '2.10.0') >= 0;
+  const lines = [
+    `host: ${text(options.host ?? '127.0.0.1')}`,
+    `port: ${options.port || -1}`,
+    `ports_file_dir: ${text(portsFileDir)}`,
+    `jetstream {`,
+    `  store_dir: ${text(options.storeDir)}`,
+    ...(syncAlways ? ['  sync_interval: always'] : []),
+    `}`,
+  ];
+  if (options.maxPayloadBytes !== undefined) lines.push(`max_payload: ${options.maxPayloadBytes}`);
+  if (options.token !== undefined) lines.push(`authorization { token: ${text(options.token)} }`);
+  if (options.cluster !== undefined) {
+    const { name, serverName, port, routes } = options.cluster;
+    lines.push(
+      `server_name: ${text(serverName)}`,
+      `cluster {`,
+      `  name: ${text(name)}`,
+      `  listen: ${text(`${options.host ?? '127.0.0.1'}:${port}`)}`,
+      `  routes: [${routes.map(text).join(', ')}]`,
+      `}`,
+    );
+  }
+  return lines.join('\n') + '\n';
+}

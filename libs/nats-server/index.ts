@@ -1,0 +1,3 @@
+export * from './config-file.js';
+export * from './find.js';
+export * from './start.js';

@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'nats';
+import { natsServerVersion } from './find.js';
+import { natsConfigFile, type NatsServerOptions } from './config-file.js';
+
+/** A nats-server that this process started. It is told to end when this process exits. */
+export interface NatsServerProcess {
+  /** For clients; holds the token, so not for logs. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Of the executable, `2.10.27`. */
+  readonly version: string;
+  /** Settles when the process is gone, for whatever reason. Never rejects. */
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Sends the signal (default SIGKILL) and waits until the process is gone. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Orderly end: SIGTERM, and SIGKILL if that has not helped after ten seconds. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server and answers when its JetStream answers. With the same `storeDir` and `port` it takes up where an
+ * earlier one ended, however that ended.
+ *
+ * @throws Error with the last lines of the server's log if it ends or does not get ready in time.
+ */
+export async function startNatsServer(given: NatsServerOptions): Promise<NatsServerProcess> {
+  const options = { ...given, storeDir: resolve(given.storeDir) };
+  const logFile = options.logFile ?? join(options.storeDir, 'nats-server.log');
+  const portsFileDir = join(options.storeDir, 'run');
+  const configFile = join(options.storeDir, 'nats-server.conf');
+  const version = natsServerVersion(options.binary);
+  if (version === undefined) throw new Error(`${options.binary} does not answer to -v like a nats-server`);
+  await rm(portsFileDir, { recursive: true, force: true });
+  await mkdir(portsFileDir, { recursive: true });
+  // Removed first: `mode` counts only for a new file, and this one may hold the token.
+  await rm(configFile, { force: true });
+  await writeFile(configFile, natsConfigFile(options, version, portsFileDir), { mode: 0o600 });
+
+  const log = await open(logFile, 'a', 0o600);
+  const logStart = (await log.stat()).size;
+  const child = spawn(options.binary, ['-c', configFile], { stdio: ['ignore', log.fd, log.fd] });
+  await log.close();
+  const exited = exitOf(child);
+  try {
+    const port = await ready(child, exited, options, portsFileDir);
+    return handle(child, exited, { port, version, options });
+  } catch (error) {
+    child.kill('SIGKILL');
+    await exited;
+    const output = (await readFile(logFile, 'utf8')).slice(logStart).trim().split('\n').slice(-15).join('\n');
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`nats-server ${version} did not start: ${reason}\n${output}`, { cause: error });
+  }
+}
+
+function exitOf(child: ChildProcess): NatsServerProcess['exited'] {
+  return new Promise((settle) => {
+    child.once('exit', (code, signal) => settle({ code, signal }));
+    // The executable vanished or is none: there is no exit event then.
+    child.once('error', () => settle({ code: null, signal: null }));
+  });
+}
+
+async function ready(
+  child: ChildProcess,
+  exited: NatsServerProcess['exited'],
+  options: NatsServerOptions,
+  portsFileDir: string,
+): Promise<number> {
+  const deadline = Date.now() + (options.startTimeoutMs ?? 30_000);
+  let ended = false;
+  void exited.then(() => (ended = true));
+  let lastError: unknown = 'it wrote no port';
+  while (Date.now() < deadline) {
+    if (ended) throw new Error('the process ended');
+    // What the server itself says, even where the port was given: another process may be answering on that one.
+    const port = await writtenPort(portsFileDir, child.pid);
+    if (port !== undefined) {
+      try {
+        await askAccountInfo(options, port);
+        return port;
+      } catch (error) {
+        lastError = error;
+      }
+    }
+    await sleep(20);
+  }
+  throw new Error(`not ready in time (${lastError instanceof Error ? lastError.message : String(lastError)})`);
+}
+
+/** The server writes the ports it got to `<executable's name>_<pid>.ports`. */
+async function writtenPort(portsFileDir: string, pid: number | undefined): Promise<number | undefined> {
+  try {
+    const ports = JSON.parse(await readFile(join(portsFileDir, `nats-server_${pid}.ports`), 'utf8')) as {
+      nats: string[];
+    };
+    return Number(new URL(ports.nats[0]).port);
+  } catch {
+    // Not there yet, or only half written: the caller asks again.
+    return undefined;
+  }
+}
+
+async function askAccountInfo(options: NatsServerOptions, port: number): Promise<void> {
+  const nc = await connect({
+    servers: `${options.host ?? '127.0.0.1'}:${port}`,
+    token: options.token,
+    reconnect: false,
+    timeout: 2_000,
+  });
+  try {
+    await (await nc.jetstreamManager({ timeout: 1_000 })).getAccountInfo();
+  } finally {
+    await nc.close();
+  }
+}
+
+function handle(
+  child: ChildProcess,
+  exited: NatsServerProcess['exited'],
+  { port, version, options }: { port: number; version: string; options: NatsServerOptions },
+): NatsServerProcess {
+  const endWithParent = () => child.kill('SIGTERM');
+  process.once('exit', endWithParent);
+  void exited.then(() => process.off('exit', endWithParent));
+  const credentials = options.token === undefined ? '' : `${encodeURIComponent(options.token)}@`;
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
+    child.kill(signal);
+    await exited;
+  };
+  return {
+    url: `nats://${credentials}${options.host ?? '127.0.0.1'}:${port}`,
+    port,
+    pid: child.pid!,
+    version,
+    exited,
+    kill,
+    stop: async () => {
+      child.kill('SIGTERM');
+      const impatient = AbortSignal.timeout(10_000);
+      const ended = await Promise.race([exited, once(impatient, 'abort')]);
+      if (Array.isArray(ended)) await kill();
+    },
+  };
+}

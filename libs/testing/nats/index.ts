@@ -1,0 +1,2 @@
+export * from './test-nats.js';
+export * from './test-cluster.js';
