@@ -1,1 +1,3 @@
 export * from './types.js';
+export { openCacheStore } from './open-cache-store.js';
+export { MAX_PATH_BYTES } from './entry-codec.js';

@@ -51,6 +51,8 @@ export interface CacheStats {
   /** Bytes of data files on disk; never more than `capacityBytes`. */
   diskBytes: number;
   objects: number;
+  /** Visible entries of which only metadata is kept; counted in neither `objects` nor `usedBytes`. */
+  metadataEntries?: number;
 }
 
 /** No room could be made: everything left belongs to the same job, is being read, or the object is larger than the cache. */
@@ -66,6 +68,16 @@ export class DiskFullError extends Error {
 /** The directory is in use by another process, or was written by a newer version. */
 export class CacheOpenError extends Error {
   override readonly name = 'CacheOpenError';
+}
+
+/** The path has more UTF-8 bytes than an index key can hold (`MAX_PATH_BYTES`). */
+export class PathTooLongError extends Error {
+  override readonly name = 'PathTooLongError';
+}
+
+/** The bytes on disk are not the bytes that were stored: a wrong checksum, or a file that is shorter than recorded. */
+export class CorruptObjectError extends Error {
+  override readonly name = 'CorruptObjectError';
 }
 
 export interface CacheStore {
@@ -92,4 +104,6 @@ export interface CacheStoreOptions {
   capacityBytes: number;
   /** Objects up to this size share segment files; larger ones get a file each. */
   packedObjectMaxBytes?: number;
+  /** Told of what an operator should know: a damaged index put aside, a corrupt object dropped, a file not removed. */
+  log?: (message: string, details?: Record<string, unknown>) => void;
 }

@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import { pipeline } from 'node:stream/promises';
+import { type AccessLog } from './access-log.js';
+import { type Ballast } from './ballast.js';
+import { type CacheIndex } from './cache-index.js';
+import { PinnedRead, pinBytes } from './cache-read.js';
+import { type Committer } from './committer.js';
+import { type DirectoryLock } from './directory-lock.js';
+import { encodePath, type StoredEntry } from './entry-codec.js';
+import { type Mutex } from './mutex.js';
+import { ObjectWriter } from './object-writer.js';
+import { PackedWriter } from './packed-writer.js';
+import { type Space } from './space.js';
+import { type Storage } from './storage.js';
+import {
+  CorruptObjectError,
+  type CacheEntry,
+  type CacheRead,
+  type CacheStats,
+  type CacheStore,
+  type CacheWriter,
+  type NewObject,
+} from './types.js';
+
+const HOUSEKEEPING_INTERVAL_MS = 1000;
+
+export interface StoreParts {
+  lock: DirectoryLock;
+  mutex: Mutex;
+  index: CacheIndex;
+  ballast: Ballast;
+  storage: Storage;
+  space: Space;
+  committer: Committer;
+  accesses: AccessLog;
+  packedMaxBytes: number;
+  log: (message: string, details?: Record<string, unknown>) => void;
+}
+
+/** The interface over its parts: looks entries up, hands writing to the committer and the writers. */
+export class DiskCacheStore implements CacheStore {
+  private readonly writers = new Set<ObjectWriter>();
+  private readonly housekeeping: NodeJS.Timeout;
+  private closing: Promise<void> | undefined;
+
+  constructor(private readonly parts: StoreParts) {
+    this.housekeeping = setInterval(() => void this.keepHouse(), HOUSEKEEPING_INTERVAL_MS);
+    this.housekeeping.unref();
+  }
+
+  get(path: string): CacheEntry | undefined {
+    this.assertOpen();
+    const stored = this.parts.index.get(path);
+    return stored && this.visible(stored);
+  }
+
+  async put(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
+    this.assertOpen();
+    encodePath(object.path);
+    if (bytes.length <= this.parts.packedMaxBytes) return this.parts.committer.put(object, bytes);
+    const writer = await this.openObjectWriter(object, bytes.length);
+    await writer.write(bytes);
+    return writer.commit();
+  }
+
+  async create(object: NewObject, sizeBytes: number): Promise<CacheWriter> {
+    this.assertOpen();
+    encodePath(object.path);
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new RangeError(`Not a size: ${sizeBytes}`);
+    if (sizeBytes <= this.parts.packedMaxBytes) return new PackedWriter(this.parts.committer, object, sizeBytes);
+    return this.openObjectWriter(object, sizeBytes);
+  }
+
+  async putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
+    this.assertOpen();
+    return this.parts.committer.putMetadata(object, sizeBytes);
+  }
+
+  read(path: string): CacheRead | undefined {
+    this.assertOpen();
+    const stored = this.parts.index.get(path);
+    const bytes = stored && pinBytes(this.parts.storage, stored);
+    if (stored === undefined || bytes === undefined) return undefined;
+    this.parts.accesses.record(path);
+    return new PinnedRead(this.visible(stored), bytes);
+  }
+
+  async check(path: string, md5Hex?: string): Promise<boolean> {
+    this.assertOpen();
+    const stored = this.parts.index.get(path);
+    const bytes = stored && pinBytes(this.parts.storage, stored);
+    if (stored === undefined || bytes === undefined) return false;
+    const md5 = createHash('md5');
+    try {
+      await pipeline(new PinnedRead(stored.entry, bytes).stream(), md5);
+    } catch (error) {
+      if (error instanceof CorruptObjectError) return false;
+      throw error;
+    }
+    return md5Hex === undefined || md5.digest('hex') === md5Hex.toLowerCase();
+  }
+
+  async delete(path: string): Promise<boolean> {
+    this.assertOpen();
+    return this.parts.committer.delete(path);
+  }
+
+  *entries(prefix: string, { after, limit = Infinity }: { after?: string; limit?: number } = {}): Iterable<CacheEntry> {
+    let left = limit;
+    if (left <= 0) return;
+    this.assertOpen();
+    for (const stored of this.parts.index.range(prefix, after)) {
+      yield this.visible(stored);
+      if (--left <= 0) return;
+      this.assertOpen();
+    }
+  }
+
+  stats(): CacheStats {
+    const { capacityBytes, usedBytes, diskBytes, objects, metadataEntries } = this.parts.storage.usage;
+    return { capacityBytes, usedBytes, diskBytes, objects, metadataEntries };
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  private async shutDown(): Promise<void> {
+    const { committer, mutex, space, storage, index, lock } = this.parts;
+    clearInterval(this.housekeeping);
+    for (const writer of this.writers) await writer.abort();
+    await committer.idle();
+    await mutex.run(async () => {
+      await space.flushAccesses();
+      await storage.segments.close();
+      await index.close();
+    });
+    await lock.release();
+  }
+
+  private async openObjectWriter(object: NewObject, sizeBytes: number): Promise<ObjectWriter> {
+    const writer = await ObjectWriter.open(
+      { ...this.parts, onEnd: (ended) => this.writers.delete(ended) },
+      object,
+      sizeBytes,
+    );
+    this.writers.add(writer);
+    return writer;
+  }
+
+  /** Accesses that no write took along, and the ballast if a full disk had taken it. */
+  private async keepHouse(): Promise<void> {
+    const { mutex, space, ballast, log } = this.parts;
+    try {
+      await mutex.run(async () => {
+        if (this.closing) return;
+        await space.flushAccesses();
+        await ballast.restore();
+      });
+    } catch (error) {
+      log('The cache index could not be updated with recent accesses', { error: String(error) });
+    }
+  }
+
+  private visible({ entry }: StoredEntry): CacheEntry {
+    const lastAccessMs = this.parts.accesses.lastAccessMs(entry.path);
+    return lastAccessMs === undefined ? entry : { ...entry, lastAccessMs };
+  }
+
+  private assertOpen(): void {
+    if (this.closing) throw new Error('The cache store is closed');
+  }
+}

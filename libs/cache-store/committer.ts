@@ -1,0 +1,240 @@
+import { crc32 } from 'node:zlib';
+import { type AccessLog } from './access-log.js';
+import { type CacheIndex, type IndexChange } from './cache-index.js';
+import { isDiskFull } from './disk-errors.js';
+import { encodePath, type Location } from './entry-codec.js';
+import { IndexBatch } from './index-batch.js';
+import { type Mutex } from './mutex.js';
+import { encodeRecordHeader } from './record.js';
+import { type Appendable, type RecordPlace } from './segments.js';
+import { type Space } from './space.js';
+import { type Storage } from './storage.js';
+import { DiskFullError, type CacheEntry, type NewObject } from './types.js';
+
+/** More than this waits for the next group: it bounds how long the first caller of a group waits. */
+const MAX_GROUP_BYTES = 8 << 20;
+const MAX_GROUP_OPERATIONS = 2000;
+/** What is given back on a full disk when it is the index that cannot grow. */
+const INDEX_ROOM_BYTES = 1 << 20;
+
+/** A packed object on its way into a segment. */
+interface PackedObject {
+  record: Appendable;
+  jobId?: string;
+  place?: RecordPlace;
+}
+
+interface Operation<T = unknown> {
+  packed?: PackedObject;
+  /** Adds the changes to the group's index transaction; gives what the caller is told once that is durable. */
+  stage(batch: IndexBatch): T;
+  /** Runs when the transaction is durable, right before totals change. */
+  committed?(): void;
+  resolve(result: T): void;
+  reject(error: unknown): void;
+}
+
+interface Content {
+  sizeBytes: number;
+  crc32: number;
+}
+
+/**
+ * Group commit: what callers hand in while one group is being written becomes the next. A group costs one append with
+ * one sync, and one index transaction, however many callers share it; none of them is told before both are durable.
+ */
+export class Committer {
+  private queue: Operation[] = [];
+  private running: Promise<void> | undefined;
+
+  constructor(
+    private readonly mutex: Mutex,
+    private readonly index: CacheIndex,
+    private readonly storage: Storage,
+    private readonly space: Space,
+    private readonly accesses: AccessLog,
+  ) {}
+
+  /** Stores a small object in a segment. @throws CacheFullError, DiskFullError */
+  put(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
+    const path = encodePath(object.path);
+    const checksum = crc32(bytes);
+    const header = encodeRecordHeader(path, bytes.length, checksum);
+    const record = { buffers: [header, bytes], sizeBytes: header.length + bytes.length };
+    const packed: PackedObject = { record, jobId: object.jobId };
+    return this.enqueue({
+      packed,
+      stage: (batch) => {
+        if (packed.place === undefined) throw new Error('staged before it was appended');
+        return this.replace(batch, object, { sizeBytes: bytes.length, crc32: checksum }, packed.place);
+      },
+    });
+  }
+
+  /** Makes a published object file visible. `committed` gives its reserved space back. */
+  publish(object: NewObject, content: Content, objectId: number, committed: () => void): Promise<CacheEntry> {
+    return this.enqueue({ stage: (batch) => this.replace(batch, object, content, { objectId }), committed });
+  }
+
+  /** A copy of the same version and size is worth more than its metadata, and stays. */
+  putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
+    encodePath(object.path);
+    return this.enqueue({
+      stage: (batch) => {
+        const present = batch.get(object.path)?.entry;
+        const same = present?.version === object.version && present.sizeBytes === sizeBytes;
+        if (present && same && !present.metadataOnly) return present;
+        return this.replace(batch, object, { sizeBytes, crc32: 0 }, undefined);
+      },
+    });
+  }
+
+  /** Tells whether there was something to delete. */
+  delete(path: string): Promise<boolean> {
+    return this.enqueue({
+      stage: (batch) => {
+        const present = batch.get(path) !== undefined;
+        if (present) batch.remove(path);
+        return present;
+      },
+    });
+  }
+
+  /** Resolves when everything handed in so far is durable or has failed. */
+  async idle(): Promise<void> {
+    await this.running;
+  }
+
+  private enqueue<T>(operation: Pick<Operation<T>, 'packed' | 'stage' | 'committed'>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      // The queue only passes a result on, from `stage` to `resolve` of the same operation.
+      this.queue.push({ ...operation, resolve, reject } as Operation);
+      this.running ??= this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    while (this.queue.length > 0) {
+      await this.mutex.run(async () => {
+        const group = this.takeGroup();
+        try {
+          await this.commit(group);
+        } catch (error) {
+          for (const operation of group) operation.reject(error);
+        }
+      });
+    }
+    this.running = undefined;
+  }
+
+  private takeGroup(): Operation[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.queue.length && count < MAX_GROUP_OPERATIONS && bytes < MAX_GROUP_BYTES) {
+      bytes += this.queue[count]?.packed?.record.sizeBytes ?? 0;
+      count++;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  private async commit(group: Operation[]): Promise<void> {
+    await this.appendPacked(group);
+    const staged: { operation: Operation; result: unknown }[] = [];
+    const batch = new IndexBatch(this.index);
+    this.accesses.drainInto(batch);
+    for (const operation of group) {
+      if (operation.packed && !operation.packed.place) continue; // it has failed and been told so
+      staged.push({ operation, result: operation.stage(batch) });
+    }
+    const changes = await this.commitIndex(batch);
+    for (const { operation } of staged) operation.committed?.();
+    await this.storage.settle(changes);
+    for (const { operation, result } of staged) operation.resolve(result);
+  }
+
+  /** Reserves room for the group's packed objects and appends them. Those that fail are rejected here. */
+  private async appendPacked(group: Operation[]): Promise<void> {
+    const admitted: Required<Pick<Operation, 'packed' | 'reject'>>[] = [];
+    for (const { packed, reject } of group) {
+      if (packed === undefined) continue;
+      try {
+        await this.space.reserve({ bytes: packed.record.sizeBytes, packed: true, jobId: packed.jobId });
+        admitted.push({ packed, reject });
+      } catch (error) {
+        reject(error);
+      }
+    }
+    if (admitted.length === 0) return;
+    try {
+      await this.append(admitted.map(({ packed }) => packed));
+    } catch (error) {
+      for (const { packed, reject } of admitted) await this.appendOnFullDisk(packed, error, reject);
+    }
+  }
+
+  private async append(objects: PackedObject[]): Promise<void> {
+    const places = await this.storage.segments.append(objects.map(({ record }) => record));
+    objects.forEach((object, i) => (object.place = places[i]));
+  }
+
+  /** The group did not fit the disk: each object by itself, after something was evicted for it. */
+  private async appendOnFullDisk(packed: PackedObject, cause: unknown, reject: (error: unknown) => void) {
+    try {
+      if (!isDiskFull(cause)) throw cause;
+      try {
+        await this.append([packed]);
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        await this.space.freeDisk({ bytes: packed.record.sizeBytes, packed: true, jobId: packed.jobId });
+        await this.append([packed]);
+      }
+    } catch (error) {
+      this.storage.usage.reservedBytes -= packed.record.sizeBytes;
+      reject(asDiskFullError(error));
+    }
+  }
+
+  private async commitIndex(batch: IndexBatch): Promise<IndexChange[]> {
+    try {
+      return await this.index.commit(batch);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+    try {
+      await this.space.freeDisk({ bytes: INDEX_ROOM_BYTES, packed: false });
+      return await this.index.commit(batch);
+    } catch (error) {
+      throw asDiskFullError(error);
+    }
+  }
+
+  private replace(
+    batch: IndexBatch,
+    object: NewObject,
+    content: Content,
+    place: RecordPlace | { objectId: number } | undefined,
+  ): CacheEntry {
+    const now = Date.now();
+    const entry: CacheEntry = {
+      path: object.path,
+      sizeBytes: content.sizeBytes,
+      version: object.version,
+      crc32: content.crc32,
+      loadedAtMs: now,
+      lastAccessMs: now,
+      ...(place === undefined ? { metadataOnly: true } : {}),
+      ...(object.jobId === undefined ? {} : { jobId: object.jobId }),
+    };
+    batch.set({ entry, tier: 0, tick: this.accesses.nextTick(), location: locationOf(place) });
+    return entry;
+  }
+}
+
+function locationOf(place: RecordPlace | { objectId: number } | undefined): Location {
+  if (place === undefined) return { kind: 'none' };
+  return 'objectId' in place ? { kind: 'object', ...place } : { kind: 'segment', ...place };
+}
+
+export function asDiskFullError(error: unknown): unknown {
+  return isDiskFull(error) ? new DiskFullError('No space left on the device', { cause: error }) : error;
+}

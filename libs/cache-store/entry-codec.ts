@@ -1,0 +1,165 @@
+import { crc32 } from 'node:zlib';
+import { PathTooLongError, type CacheEntry } from './types.js';
+
+/** LMDB keys hold at most 1978 bytes with its 4 KiB pages; the margin is for keys that carry more than the path. */
+export const MAX_PATH_BYTES = 1900;
+
+/** Where the bytes of an entry are. */
+export type Location =
+  { kind: 'segment'; segmentId: number; offset: number } | { kind: 'object'; objectId: number } | { kind: 'none' };
+
+/** An entry as the index keeps it. `tier` is its eviction priority, `tick` its place among the accesses. */
+export interface StoredEntry {
+  entry: CacheEntry;
+  tier: number;
+  tick: number;
+  location: Location;
+}
+
+// Value layout, little-endian:
+//  0 u8 layout version   1 u8 flags   2 u8 tier   3 u8 zero   4 u32 crc32   8 f64 sizeBytes   16 f64 loadedAtMs
+// 24 f64 lastAccessMs   32 f64 tick   40 f64 segment or object id   48 u32 record offset in the segment
+// 52 u16 version length   54 u16 job id length   56 version, job id (UTF-8)
+const LAYOUT_VERSION = 1;
+const HEADER_BYTES = 56;
+const FLAG_METADATA_ONLY = 1;
+const FLAG_HAS_JOB = 2;
+const FLAG_OBJECT_FILE = 4;
+
+/** @throws Error for text that is not a key: empty, too long, or not Unicode (it would not read back as itself). */
+export function encodePath(path: string): Buffer {
+  if (path === '') throw new Error('A cache path cannot be empty');
+  if (/\p{Surrogate}/u.test(path)) throw new Error(`Not well-formed Unicode: ${JSON.stringify(path.slice(0, 200))}`);
+  const key = Buffer.from(path, 'utf8');
+  if (key.length > MAX_PATH_BYTES) {
+    throw new PathTooLongError(
+      `The path has ${key.length} bytes, ${MAX_PATH_BYTES} are the most: ${path.slice(0, 80)}…`,
+    );
+  }
+  return key;
+}
+
+/** For look-ups: undefined where no entry can be. */
+export function lookupKey(path: string): Buffer | undefined {
+  if (path === '' || /\p{Surrogate}/u.test(path)) return undefined;
+  const key = Buffer.from(path, 'utf8');
+  return key.length > MAX_PATH_BYTES ? undefined : key;
+}
+
+/** A value of the index that is not what `encodeEntry` writes. */
+export class DamagedEntryError extends Error {
+  override readonly name = 'DamagedEntryError';
+}
+
+export function encodeEntry({ entry, tier, tick, location }: StoredEntry): Buffer {
+  const version = Buffer.from(entry.version, 'utf8');
+  const jobId = Buffer.from(entry.jobId ?? '', 'utf8');
+  const value = Buffer.alloc(HEADER_BYTES + version.length + jobId.length);
+  value[0] = LAYOUT_VERSION;
+  value[1] =
+    (entry.metadataOnly ? FLAG_METADATA_ONLY : 0) |
+    (entry.jobId === undefined ? 0 : FLAG_HAS_JOB) |
+    (location.kind === 'object' ? FLAG_OBJECT_FILE : 0);
+  value[2] = tier;
+  value.writeUInt32LE(entry.crc32, 4);
+  value.writeDoubleLE(entry.sizeBytes, 8);
+  value.writeDoubleLE(entry.loadedAtMs, 16);
+  value.writeDoubleLE(entry.lastAccessMs, 24);
+  value.writeDoubleLE(tick, 32);
+  if (location.kind === 'segment') {
+    value.writeDoubleLE(location.segmentId, 40);
+    value.writeUInt32LE(location.offset, 48);
+  } else if (location.kind === 'object') {
+    value.writeDoubleLE(location.objectId, 40);
+  }
+  value.writeUInt16LE(version.length, 52);
+  value.writeUInt16LE(jobId.length, 54);
+  version.copy(value, HEADER_BYTES);
+  jobId.copy(value, HEADER_BYTES + version.length);
+  return value;
+}
+
+/** @throws DamagedEntryError */
+export function decodeEntry(path: string, value: Buffer): StoredEntry {
+  const summary = decodeSummary(value);
+  const versionEnd = HEADER_BYTES + value.readUInt16LE(52);
+  const hasJob = ((value[1] ?? 0) & FLAG_HAS_JOB) !== 0;
+  return {
+    entry: {
+      path,
+      sizeBytes: summary.sizeBytes,
+      version: value.toString('utf8', HEADER_BYTES, versionEnd),
+      crc32: value.readUInt32LE(4),
+      loadedAtMs: value.readDoubleLE(16),
+      lastAccessMs: value.readDoubleLE(24),
+      ...(summary.location.kind === 'none' ? { metadataOnly: true } : {}),
+      ...(hasJob ? { jobId: value.toString('utf8', versionEnd) } : {}),
+    },
+    tier: value[2] ?? 0,
+    tick: summary.tick,
+    location: summary.location,
+  };
+}
+
+/** The part of an entry that opening a cache has to know of every one, without making strings. */
+export function decodeSummary(value: Buffer): { sizeBytes: number; tick: number; location: Location } {
+  if (value.length < HEADER_BYTES || value[0] !== LAYOUT_VERSION) {
+    throw new DamagedEntryError('Not an index entry of this format');
+  }
+  const flags = value[1] ?? 0;
+  const id = value.readDoubleLE(40);
+  return {
+    sizeBytes: value.readDoubleLE(8),
+    tick: value.readDoubleLE(32),
+    location:
+      flags & FLAG_METADATA_ONLY
+        ? { kind: 'none' }
+        : flags & FLAG_OBJECT_FILE
+          ? { kind: 'object', objectId: id }
+          : { kind: 'segment', segmentId: id, offset: value.readUInt32LE(48) },
+  };
+}
+
+export function sameLocation(a: Location, b: Location): boolean {
+  switch (a.kind) {
+    case 'none':
+      return b.kind === 'none';
+    case 'object':
+      return b.kind === 'object' && a.objectId === b.objectId;
+    case 'segment':
+      return b.kind === 'segment' && a.segmentId === b.segmentId && a.offset === b.offset;
+  }
+}
+
+// The eviction index: key = u8 tier, u48 tick (big-endian: byte order is eviction order);
+// value = u32 tag of the job that loaded it, then the path.
+
+export function evictionKey(tier: number, tick: number): Buffer {
+  const key = Buffer.allocUnsafe(7);
+  key[0] = tier;
+  key.writeUIntBE(tick, 1, 6);
+  return key;
+}
+
+export function tickOfEvictionKey(key: Buffer): number {
+  return key.readUIntBE(1, 6);
+}
+
+export function encodeEvictionValue(path: Buffer, jobId: string | undefined): Buffer {
+  const value = Buffer.allocUnsafe(4 + path.length);
+  value.writeUInt32LE(jobTag(jobId), 0);
+  path.copy(value, 4);
+  return value;
+}
+
+export function decodeEvictionValue(value: Buffer): { jobTag: number; path: string } {
+  return { jobTag: value.readUInt32LE(0), path: value.toString('utf8', 4) };
+}
+
+/**
+ * Tells entries of one job from those of others without reading them. Two jobs sharing a tag (1 in 4 billion) merely
+ * spare each other's files. 0 stands for "no job".
+ */
+export function jobTag(jobId: string | undefined): number {
+  return jobId === undefined ? 0 : crc32(jobId) || 1;
+}

@@ -1,0 +1,91 @@
+import { open, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CacheOpenError } from './types.js';
+
+/** Raised whenever a build can no longer read what an older one wrote, or the other way round. */
+export const FORMAT_VERSION = 1;
+
+/** Where things lie below the cache directory. No name here is ever derived from a cached path. */
+export class CacheLayout {
+  readonly lock: string;
+  readonly format: string;
+  readonly index: string;
+  readonly quarantine: string;
+  readonly ballast: string;
+  readonly segments: string;
+  readonly objects: string;
+  readonly tmp: string;
+
+  constructor(readonly directory: string) {
+    this.lock = join(directory, 'lock');
+    this.format = join(directory, 'format.json');
+    this.index = join(directory, 'index');
+    this.quarantine = join(directory, 'index.quarantined');
+    this.ballast = join(directory, 'ballast');
+    this.segments = join(directory, 'segments');
+    this.objects = join(directory, 'objects');
+    this.tmp = join(directory, 'tmp');
+  }
+
+  segmentFile(segmentId: number): string {
+    return join(this.segments, `${String(segmentId).padStart(8, '0')}.seg`);
+  }
+
+  /** One of 256 folders, so that no single one gets millions of names. */
+  objectFolder(objectId: number): string {
+    return join(this.objects, (objectId % 256).toString(16).padStart(2, '0'));
+  }
+
+  objectFile(objectId: number): string {
+    return join(this.objectFolder(objectId), objectId.toString(16).padStart(14, '0'));
+  }
+
+  tmpFile(objectId: number): string {
+    return join(this.tmp, objectId.toString(16).padStart(14, '0'));
+  }
+
+  /** Makes the folders and checks the format. @throws CacheOpenError when a newer version wrote the directory. */
+  async prepare(): Promise<void> {
+    const version = await this.readFormat();
+    if (version !== undefined && version > FORMAT_VERSION) {
+      throw new CacheOpenError(
+        `${this.directory} has cache format ${version}; this build reads up to ${FORMAT_VERSION}. Use a newer build or an empty directory.`,
+      );
+    }
+    for (const folder of [this.segments, this.objects, this.tmp]) await mkdir(folder, { recursive: true });
+    if (version === undefined) {
+      const temporary = `${this.format}.new`;
+      await writeFile(temporary, JSON.stringify({ format: FORMAT_VERSION }) + '\n', { flush: true });
+      await rename(temporary, this.format);
+    }
+    await syncDirectory(this.directory);
+  }
+
+  private async readFormat(): Promise<number | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.format, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+    let format: unknown;
+    try {
+      format = (JSON.parse(text) as { format?: unknown } | null)?.format;
+    } catch (error) {
+      throw new CacheOpenError(`${this.format} is not JSON`, { cause: error });
+    }
+    if (typeof format !== 'number') throw new CacheOpenError(`${this.format} names no format version`);
+    return format;
+  }
+}
+
+/** Makes names added to or removed from a directory durable: POSIX promises that only after an fsync of the directory. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

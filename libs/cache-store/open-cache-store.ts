@@ -1,0 +1,127 @@
+import { mkdir } from 'node:fs/promises';
+import { AccessLog } from './access-log.js';
+import { Ballast } from './ballast.js';
+import { CacheIndex } from './cache-index.js';
+import { DiskCacheStore } from './cache-store.js';
+import { Committer } from './committer.js';
+import { Compaction } from './compaction.js';
+import { DirectoryLock } from './directory-lock.js';
+import { EvictionOrder } from './eviction-order.js';
+import { findIndexDamage, isDamage, quarantineIndex, withOpeningMarker } from './index-health.js';
+import { CacheLayout, syncDirectory } from './layout.js';
+import { Mutex } from './mutex.js';
+import { ObjectFiles } from './objects.js';
+import { adoptInventory, removeTemporaries, takeInventory, type Inventory } from './recovery.js';
+import { Segments } from './segments.js';
+import { Space } from './space.js';
+import { Storage } from './storage.js';
+import { CacheOpenError, type CacheStore, type CacheStoreOptions } from './types.js';
+import { Usage } from './usage.js';
+
+const DEFAULT_PACKED_OBJECT_MAX_BYTES = 256 << 10;
+const MIN_SEGMENT_BYTES = 1 << 20;
+const MAX_SEGMENT_BYTES = 64 << 20;
+
+type Log = NonNullable<CacheStoreOptions['log']>;
+
+/**
+ * Opens a cache directory, making it if it is not there, for this process alone.
+ * @throws CacheOpenError when another process has it, or a newer version wrote it.
+ */
+export async function openCacheStore(options: CacheStoreOptions): Promise<CacheStore> {
+  const log: Log = options.log ?? (() => undefined);
+  const layout = new CacheLayout(options.directory);
+  await mkdir(layout.directory, { recursive: true });
+  const lock = await DirectoryLock.acquire(layout.lock);
+  try {
+    return await openLocked(options, layout, lock, log);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock: DirectoryLock, log: Log) {
+  const { capacityBytes } = options;
+  await layout.prepare();
+  await removeTemporaries(layout);
+  const ballast = new Ballast(layout.ballast, capacityBytes);
+  const { index, inventory } = await openIndex(layout, ballast, log);
+  for (const directory of [layout.index, layout.directory]) await syncDirectory(directory);
+  if (inventory.broken.length > 0) {
+    log('Index entries without their bytes are dropped', { entries: inventory.broken.length });
+  }
+  const segmentBytes = segmentBytesFor(capacityBytes);
+  const onRemoveError = (file: string, error: unknown) =>
+    log('A data file could not be removed; its space stays counted', { file, error: String(error) });
+  const usage = new Usage(capacityBytes);
+  const storage = new Storage(
+    usage,
+    new Segments(layout, usage, segmentBytes, onRemoveError),
+    new ObjectFiles(layout, usage, onRemoveError),
+  );
+  await adoptInventory(layout, index, storage, inventory);
+  await ballast.restore();
+  const mutex = new Mutex();
+  const accesses = new AccessLog(inventory.lastTick);
+  const order = new EvictionOrder(index, storage);
+  const space = new Space(index, storage, order, new Compaction(index, storage, log), accesses);
+  await space.shrinkToCapacity();
+  const committer = new Committer(mutex, index, storage, space, accesses);
+  const packedMaxBytes = Math.min(
+    options.packedObjectMaxBytes ?? DEFAULT_PACKED_OBJECT_MAX_BYTES,
+    Math.floor(segmentBytes / 4),
+  );
+  return new DiskCacheStore({
+    lock,
+    mutex,
+    index,
+    ballast,
+    storage,
+    space,
+    committer,
+    accesses,
+    packedMaxBytes,
+    log,
+  });
+}
+
+/**
+ * A 64th of the capacity, so that one segment more or less matters little; but at least 1 MiB, as every segment costs a
+ * file, and for tiny caches never more than an eighth, as room for compacting one segment is kept free.
+ */
+export function segmentBytesFor(capacityBytes: number): number {
+  const wanted = Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, Math.floor(capacityBytes / 64)));
+  return Math.min(wanted, Math.floor(capacityBytes / 8));
+}
+
+/** Opens and reads the index; one that cannot be read is put aside, and the cache starts empty. */
+async function openIndex(
+  layout: CacheLayout,
+  ballast: Ballast,
+  log: Log,
+): Promise<{ index: CacheIndex; inventory: Inventory }> {
+  const openAndRead = () =>
+    withOpeningMarker(layout, async () => {
+      const index = new CacheIndex(layout.index, ballast);
+      try {
+        return { index, inventory: await takeInventory(layout, index) };
+      } catch (error) {
+        await index.close();
+        throw error;
+      }
+    });
+  let damage = await findIndexDamage(layout);
+  if (damage === undefined) {
+    try {
+      return await openAndRead();
+    } catch (error) {
+      if (!isDamage(error))
+        throw new CacheOpenError(`The cache index in ${layout.index} cannot be opened`, { cause: error });
+      damage = String(error);
+    }
+  }
+  log('The cache index is damaged; it is put aside and the cache starts empty', { damage, to: layout.quarantine });
+  await quarantineIndex(layout);
+  return openAndRead();
+}
