@@ -1,0 +1,104 @@
+import type { CacheStore } from '#cache-store';
+import type { WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
+import type { Logger } from 'pino';
+import type { JobBandwidths } from './bandwidth.js';
+import type { ConnectorPool } from './connector-pool.js';
+import type { ExclusiveGate } from './exclusive-gate.js';
+import type { RunningJournal } from './running-journal.js';
+import type { TransferSlots } from './transfer-slots.js';
+
+/** A batch that has ended badly so often is not executed again. */
+export const maxCrashes = 3;
+
+export interface ExecutorPorts {
+  cache: CacheStore;
+  pool: ConnectorPool;
+  slots: TransferSlots;
+  /** What jobs with a bandwidth limit may hold of `slots`: a slow job must not keep the others from theirs. */
+  limitedSlots: TransferSlots;
+  bandwidths: JobBandwidths;
+  gate: ExclusiveGate;
+  journal: RunningJournal;
+  retry: WorkerPorts['retry'];
+  logger: Logger;
+}
+
+export interface Execution {
+  batch: WorkBatch;
+  kind: WorkerJobKind;
+  /** Bytes/s for this job on this worker, 0 = unlimited. */
+  bandwidth: number;
+  signal: AbortSignal;
+  onProgress: WorkerPorts['onProgress'];
+}
+
+/** The batch's execution failed by a bug of ours; it may be tried again. */
+export class ExecutionFailed extends Error {
+  override readonly name = 'ExecutionFailed';
+}
+
+/**
+ * Executes batches with the worker's resources and keeps the journal that catches poison batches: one that has crashed
+ * a process before runs alone, and after `maxCrashes` it is given up.
+ */
+export class BatchExecutor {
+  constructor(private readonly ports: ExecutorPorts) {}
+
+  /** @throws ExecutionFailed; the signal's reason when aborted */
+  async execute(execution: Execution): Promise<BatchOutcome> {
+    const { gate, journal } = this.ports;
+    const { batch, signal } = execution;
+    const crashes = journal.crashes(batch.batchId);
+    if (crashes >= maxCrashes) return this.giveUp(execution, crashes);
+    return gate.run(crashes > 0, signal, async () => {
+      await journal.begin(batch.jobId, batch.batchId);
+      try {
+        const outcome = await this.run(execution);
+        await journal.forget(batch.batchId);
+        return outcome;
+      } catch (error) {
+        if (!signal.aborted) return await this.failed(execution, error);
+        await journal.interrupt(batch.batchId);
+        throw error;
+      }
+    });
+  }
+
+  private async run({ batch, kind, bandwidth, signal, onProgress }: Execution): Promise<BatchOutcome> {
+    const { cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
+    const lease = pool.lease();
+    const leaveBandwidth = bandwidths.enter(batch.jobId, bandwidth);
+    try {
+      return await kind.execute(batch, {
+        cache,
+        retry,
+        signal,
+        onProgress,
+        connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
+        withTransferSlot: (slotSignal, run) =>
+          bandwidths.isLimited(batch.jobId)
+            ? limitedSlots.run(slotSignal, () => slots.run(slotSignal, run))
+            : slots.run(slotSignal, run),
+        throttle: (jobId, bytes, payer) => bandwidths.pay(jobId, bytes, payer),
+      });
+    } finally {
+      leaveBandwidth();
+      await lease.release();
+    }
+  }
+
+  private async failed(execution: Execution, error: unknown): Promise<BatchOutcome> {
+    const { jobId, batchId } = execution.batch;
+    const crashes = await this.ports.journal.countFailure(jobId, batchId);
+    this.ports.logger.error({ err: error, jobId, batchId, crashes }, 'executing the batch failed');
+    if (crashes >= maxCrashes) return this.giveUp(execution, crashes);
+    throw new ExecutionFailed('executing the batch failed', { cause: error });
+  }
+
+  private giveUp({ batch, kind }: Execution, crashes: number): BatchOutcome {
+    const { jobId, batchId } = batch;
+    this.ports.logger.error({ jobId, batchId, crashes }, 'the batch is given up');
+    return kind.failAll(batch, `the batch was given up after ${crashes} crashes of the worker while it ran`);
+  }
+}

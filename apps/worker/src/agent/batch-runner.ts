@@ -1,0 +1,180 @@
+import { setMaxListeners } from 'node:events';
+import { decodeWorkBatch, type WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerJobKind } from '#job-kinds';
+import type { Logger } from 'pino';
+import { ExecutionFailed, type BatchExecutor } from './batch-executor.js';
+import type { JobStates } from './job-states.js';
+
+/** A batch as it comes from the worker's queue. */
+export interface BatchMessage {
+  readonly bytes: Uint8Array;
+  readonly deliveries: number;
+  /** Still at it: puts off the redelivery. */
+  working(): void;
+  ack(): Promise<void>;
+  /** Back into the queue, to be delivered again after `delayMs`. */
+  retryLater(delayMs: number): Promise<void>;
+}
+
+/** Why a batch is broken off. */
+export class JobEnded extends Error {
+  override readonly name = 'JobEnded';
+}
+export class WorkerStopping extends Error {
+  override readonly name = 'WorkerStopping';
+}
+
+export interface RunnerPorts {
+  kinds: Readonly<Record<string, WorkerJobKind>>;
+  jobs: JobStates;
+  executor: BatchExecutor;
+  /** Resolves when the mount table includes everything up to this log sequence. */
+  namespaceAt(sequence: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when the outcome is in the log, however long that takes. @throws the signal's reason when aborted */
+  settle(batch: WorkBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void>;
+  /** The batch's outcome is in the log, or its job has ended. */
+  forget(batchId: string): Promise<void>;
+  keepAliveMs: number;
+  logger: Logger;
+}
+
+export interface RunningBatch {
+  jobId: string;
+  batchId: string;
+  files: number;
+  bytes: number;
+}
+
+/** A batch this build does not understand waits for a newer one. */
+const notUnderstoodDelayMs = 30_000;
+/** The other delivery of the same batch will have come further by then. */
+const duplicateDelayMs = 1000;
+const failedDelayMs = 1000;
+
+/** Takes a batch from delivery to acknowledgement. Handling one again changes nothing and reports the same. */
+export class BatchRunner {
+  private readonly batches = new Map<string, RunningBatch & { abort: AbortController }>();
+  private readonly handling = new Set<Promise<void>>();
+  private readonly stopping = new AbortController();
+
+  constructor(private readonly ports: RunnerPorts) {}
+
+  /** Never throws: whatever goes wrong, the message is acked or comes back. */
+  handle(message: BatchMessage): Promise<void> {
+    const handled = this.handleOne(message).finally(() => this.handling.delete(handled));
+    this.handling.add(handled);
+    return handled;
+  }
+
+  running(): RunningBatch[] {
+    return [...this.batches.values()].map(({ jobId, batchId, files, bytes }) => ({ jobId, batchId, files, bytes }));
+  }
+
+  /** Breaks off what runs for this job. */
+  abortJob(jobId: string): void {
+    for (const batch of this.batches.values()) {
+      if (batch.jobId === jobId) batch.abort.abort(new JobEnded(`job ${jobId} is stopped or finished`));
+    }
+  }
+
+  /** Breaks everything off; resolves when the last batch has come to rest. */
+  async stop(): Promise<void> {
+    this.stopping.abort(new WorkerStopping('the worker stops'));
+    for (const { abort } of this.batches.values()) abort.abort(this.stopping.signal.reason);
+    await Promise.all(this.handling);
+  }
+
+  private async handleOne(message: BatchMessage): Promise<void> {
+    const { logger, keepAliveMs } = this.ports;
+    const keepAlive = setInterval(() => message.working(), keepAliveMs);
+    try {
+      const understood = this.understand(message);
+      if (!understood) return await message.retryLater(notUnderstoodDelayMs);
+      const { batch, kind } = understood;
+      if (this.batches.has(batch.batchId)) return await message.retryLater(duplicateDelayMs);
+      await this.take(batch, kind, message);
+    } catch (error) {
+      // Only the acknowledgement itself is left to fail here: the queue delivers the batch again.
+      logger.warn({ err: error }, 'a batch could not be acknowledged or given back');
+    } finally {
+      clearInterval(keepAlive);
+    }
+  }
+
+  private understand(message: BatchMessage): { batch: WorkBatch; kind: WorkerJobKind } | undefined {
+    const { logger, kinds } = this.ports;
+    try {
+      const batch = decodeWorkBatch(message.bytes);
+      const kind = Object.hasOwn(kinds, batch.kind) ? kinds[batch.kind] : undefined;
+      if (kind) return { batch, kind };
+      logger.error({ jobId: batch.jobId, batchId: batch.batchId, kind: batch.kind }, 'unknown kind of job');
+    } catch (error) {
+      logger.error({ err: error }, 'a batch cannot be read; is this worker older than the coordinator?');
+    }
+    return undefined;
+  }
+
+  private async take(batch: WorkBatch, kind: WorkerJobKind, message: BatchMessage): Promise<void> {
+    const { logger, forget } = this.ports;
+    const { jobId, batchId } = batch;
+    const entry = { jobId, batchId, files: 0, bytes: 0, abort: new AbortController() };
+    // Every file of the batch listens to it while it waits or transfers.
+    setMaxListeners(0, entry.abort.signal);
+    this.batches.set(batchId, entry);
+    if (this.stopping.signal.aborted) entry.abort.abort(this.stopping.signal.reason);
+    try {
+      await this.work(batch, kind, entry);
+      await forget(batchId);
+      await message.ack();
+      logger.debug({ jobId, batchId, deliveries: message.deliveries }, 'batch settled');
+    } catch (error) {
+      const reason: unknown = entry.abort.signal.reason;
+      if (reason instanceof JobEnded) {
+        // The list stays in the work stream; a job that is resumed has it sent again.
+        await forget(batchId);
+        await message.ack();
+      } else if (reason instanceof WorkerStopping) {
+        await message.retryLater(0);
+      } else {
+        if (!(error instanceof ExecutionFailed)) logger.warn({ err: error, jobId, batchId }, 'a batch is put off');
+        await message.retryLater(failedDelayMs);
+      }
+    } finally {
+      this.batches.delete(batchId);
+    }
+  }
+
+  /** @throws the abort reason, ExecutionFailed, or what keeps the log from being read */
+  private async work(
+    batch: WorkBatch,
+    kind: WorkerJobKind,
+    entry: RunningBatch & { abort: AbortController },
+  ): Promise<void> {
+    const { jobs, executor, namespaceAt, settle } = this.ports;
+    const { signal } = entry.abort;
+    signal.throwIfAborted();
+    const job = await jobs.statusOf(batch.jobId);
+    // Its end may have come into the log while it was being looked up.
+    if (!job.running) this.abortJob(batch.jobId);
+    await namespaceAt(batch.namespaceSequence, signal);
+    signal.throwIfAborted();
+    const bandwidth = job.bandwidth ?? bandwidthOf(batch);
+    const outcome = await executor.execute({
+      batch,
+      kind,
+      bandwidth,
+      signal,
+      onProgress: (files, bytes) => {
+        entry.files += files;
+        entry.bytes += bytes;
+      },
+    });
+    // A job that is stopped from here on has had its batch done; only the worker's own end keeps it from the log.
+    await settle(batch, outcome, this.stopping.signal);
+  }
+}
+
+function bandwidthOf(batch: WorkBatch): number {
+  const { bandwidth } = batch.options;
+  return typeof bandwidth === 'number' && bandwidth > 0 ? bandwidth : 0;
+}

@@ -1,0 +1,23 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { DomainError } from '#kernel';
+import type { Readiness } from '../tokens.js';
+import { readinessToken } from '../tokens.js';
+
+@Controller()
+export class HealthController {
+  constructor(@Inject(readinessToken) private readonly readiness: Readiness) {}
+
+  /** The process is alive. */
+  @Get('healthz')
+  alive(): { status: string } {
+    return { status: 'alive' };
+  }
+
+  /** The worker takes batches; 503 until it does. Cached objects are served all the same. */
+  @Get('readyz')
+  ready(): { status: string } {
+    const missing = this.readiness();
+    if (missing !== undefined) throw new DomainError('Unavailable', 'not-ready', missing);
+    return { status: 'ready' };
+  }
+}

@@ -1,0 +1,143 @@
+import type { CacheEntry, CacheWriter } from '#cache-store';
+import { UfsError, type UfsConnector } from '#ufs';
+import type { WorkerPorts } from '../../kind.js';
+import type { BatchFile, KnownVersion } from './batch-file.js';
+import { isUfsError, retrying } from './retrying.js';
+
+/** Objects up to this size are read in one piece and share segment files in the cache. */
+export const packedObjectMaxBytes = 256 * 1024;
+
+/** How much of a streamed object is asked of the throttle at a time: small against a second's worth of any link. */
+const throttleQuantumBytes = 64 * 1024;
+
+/**
+ * Brings one object from the UFS into the cache, whole and of one version. A version that changes on the way starts
+ * the file again with the UFS's current one.
+ * @throws FileError
+ */
+export async function fetchFile(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<CacheEntry> {
+  const { path } = file;
+  const connector = ports.connectorFor(path);
+  let known = file.listed;
+  let changed = false;
+  const attempt = async () => {
+    try {
+      if (changed) known = await connector.stat(path, ports.signal);
+      changed = false;
+      const fetch: Fetch = { jobId, path, connector, ports };
+      return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
+    } catch (error) {
+      changed = isUfsError(error, 'Changed');
+      throw error;
+    }
+  };
+  // Small objects are paid for before they take a slot, so that a limited job does not wait in one.
+  const payForSmall = async () => {
+    if (!known || known.sizeBytes > packedObjectMaxBytes) return;
+    await ports.throttle(jobId, known.sizeBytes, ports.signal);
+  };
+  return retrying(ports, attempt, payForSmall);
+}
+
+interface Fetch {
+  jobId: string;
+  path: string;
+  connector: UfsConnector;
+  ports: WorkerPorts;
+}
+
+function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  return known.sizeBytes <= packedObjectMaxBytes ? fetchSmall(fetch, known) : fetchLarge(fetch, known);
+}
+
+/** Most objects are small, so reading is tried before asking for the size: one request instead of two. */
+async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
+  try {
+    return await fetchSmall(fetch);
+  } catch (error) {
+    if (!isUfsError(error, 'TooLarge')) throw error;
+  }
+  return fetchKnown(fetch, await fetch.connector.stat(fetch.path, fetch.ports.signal));
+}
+
+async function fetchSmall({ jobId, path, connector, ports }: Fetch, known?: KnownVersion): Promise<CacheEntry> {
+  const { signal } = ports;
+  const { object, bytes } = await connector.read(path, {
+    maxBytes: packedObjectMaxBytes,
+    signal,
+    ...(known && { expectedVersion: known.version }),
+  });
+  if (!known) await ports.throttle(jobId, bytes.length, signal);
+  requireLength(path, bytes.length, object.sizeBytes);
+  if (known) requireLength(path, bytes.length, known.sizeBytes);
+  signal.throwIfAborted();
+  ports.onProgress(0, bytes.length);
+  return ports.cache.put({ path, version: object.version, jobId }, bytes);
+}
+
+async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  const { jobId, path, connector } = fetch;
+  const ports = withRevocableProgress(fetch.ports);
+  // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.
+  const writer = await ports.cache.create({ path, version: known.version, jobId }, known.sizeBytes);
+  // Leaving the loop early must end the transfer at the UFS too, whatever the connector does with an abandoned body.
+  const transfer = new AbortController();
+  const signal = AbortSignal.any([ports.signal, transfer.signal]);
+  try {
+    const { body } = await connector.open(path, { expectedVersion: known.version, signal });
+    await copy(body, writer, { ...fetch, ports }, known);
+    signal.throwIfAborted();
+    return await writer.commit();
+  } catch (error) {
+    await writer.abort();
+    ports.revoke();
+    throw error;
+  } finally {
+    transfer.abort();
+  }
+}
+
+async function copy(
+  body: AsyncIterable<Buffer>,
+  writer: CacheWriter,
+  { jobId, path, ports }: Fetch,
+  known: KnownVersion,
+): Promise<void> {
+  let received = 0;
+  let paid = 0;
+  /** Pays for what has come beyond what was paid for, and for a quantum of what is still to come. */
+  const payAhead = async () => {
+    const due = Math.min(received + throttleQuantumBytes, known.sizeBytes) - paid;
+    if (due <= 0) return;
+    paid += due;
+    await ports.throttle(jobId, due, ports.signal);
+  };
+  await payAhead();
+  for await (const chunk of body) {
+    received += chunk.length;
+    if (received > known.sizeBytes) requireLength(path, received, known.sizeBytes);
+    await writer.write(chunk);
+    ports.onProgress(0, chunk.length);
+    await payAhead();
+  }
+  requireLength(path, received, known.sizeBytes);
+}
+
+/** Bytes of an attempt that came to nothing must not show as progress. */
+function withRevocableProgress(ports: WorkerPorts): WorkerPorts & { revoke(): void } {
+  let moved = 0;
+  return {
+    ...ports,
+    onProgress: (files, bytes) => {
+      moved += bytes;
+      ports.onProgress(files, bytes);
+    },
+    revoke: () => ports.onProgress(0, -moved),
+  };
+}
+
+/** No connector should let this happen; the cache must not depend on it. */
+function requireLength(path: string, received: number, expected: number): void {
+  if (received === expected) return;
+  throw new UfsError('Truncated', path, `${received} bytes came where ${expected} were expected: ${path}`);
+}
