@@ -8,3 +8,4 @@ export { planBatches, type DraftBatch } from './plan-batches.js';
 
 /** The registry of job kinds, coordinator side: a new kind is a folder and a line here. */
 export const jobKinds: Readonly<Record<string, CoordinatorJobKind>> = { load: loadKind };
+export { workerJobKinds } from './worker.js';

@@ -1,1 +1,3 @@
 export * from './nats/index.js';
+export * from './decider/index.js';
+export * from './s3/index.js';

@@ -72,7 +72,8 @@ const batchesPlannedSchema = z.object({
 const batchesDispatchedSchema = z.object({
   epoch: z.number(),
   reason: z.enum(['worker-lost', 'resumed']),
-  batches: z.array(z.object({ id: z.string(), workerId: z.string(), attempt: z.number(), workSequence: z.number() })),
+  /** Each batch is replaced by what the ring of now makes of its files; where nothing changed, by itself. */
+  batches: z.array(z.object({ id: z.string(), attempt: z.number(), into: z.array(plannedBatchSchema) })),
 });
 
 const batchParkedSchema = z.object({

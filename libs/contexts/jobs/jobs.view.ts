@@ -1,4 +1,4 @@
-import { type Commit, type RecordedEvent, type View } from '#kernel';
+import { DomainError, type Commit, type RecordedEvent, type View, type ViewKey } from '#kernel';
 import {
   type BatchEvent,
   type Counts,
@@ -60,14 +60,16 @@ export interface JobsViewState {
   finished: string[];
 }
 
-export const keptFailures = 100;
+export const jobs: ViewKey<JobsViewState> = { name: 'jobs' };
+
+export const keptFailures = 50;
 /** A crashed owner leaves at most one unrecorded step behind. */
 const maxEarlyReports = 10_000;
 
 /** @param maxFinished how many finished jobs stay in memory; older ones are answered for from the log */
 export function jobsView(maxFinished: number): View<JobsViewState> {
   return {
-    name: 'jobs',
+    name: jobs.name,
     version: 1,
     initial: () => ({ jobs: new Map(), finished: [] }),
     evolve(view, commit) {
@@ -137,9 +139,11 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
       planned(record, event.data);
       break;
     case 'BatchesDispatched':
-      for (const { id, workerId, attempt, workSequence } of event.data.batches) {
+      for (const { id, attempt, into } of event.data.batches) {
         const batch = record.inFlight[id];
-        if (batch) Object.assign(batch, { workerId, attempt, workSequence, withdrawn: false });
+        if (!batch) continue;
+        delete record.inFlight[id];
+        for (const plan of into) record.inFlight[plan.id] = { ...plan, pass: batch.pass, attempt, withdrawn: false };
       }
       break;
     case 'BatchParked': {
@@ -243,13 +247,19 @@ export function newestJob(
   return [...view.jobs.values()].findLast((record) => record.kind === kind && matches(record));
 }
 
-/** Jobs of a kind in submission order, after `lastKey` (a job id), at most `count`. */
+/**
+ * Jobs of a kind in submission order, after `lastKey` (a job id), at most `count`.
+ * @throws DomainError Malformed when no job of that id is in memory
+ */
 export function listJobs(
   view: JobsViewState,
   kind: string,
   page: { lastKey?: string; count?: number } = {},
 ): JobRecord[] {
   const all = [...view.jobs.values()].filter((record) => record.kind === kind);
-  const start = page.lastKey === undefined ? 0 : all.findIndex((record) => record.jobId === page.lastKey) + 1;
-  return all.slice(start, page.count === undefined ? undefined : start + page.count);
+  const last = page.lastKey === undefined ? -1 : all.findIndex((record) => record.jobId === page.lastKey);
+  if (page.lastKey !== undefined && last < 0) {
+    throw new DomainError('Malformed', 'bad-last-key', `lastKey must be the id of a listed job: ${page.lastKey}`);
+  }
+  return all.slice(last + 1, page.count === undefined ? undefined : last + 1 + page.count);
 }

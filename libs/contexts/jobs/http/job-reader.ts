@@ -1,0 +1,113 @@
+import { Injectable } from '@nestjs/common';
+import { WorkerWatch } from '#contexts/membership/http';
+import { jobKinds } from '#job-kinds';
+import { EventStore } from '#jetstream';
+import { DomainError } from '#kernel';
+import { Views } from '#runtime';
+import {
+  findJob,
+  jobBoundary,
+  jobs,
+  listJobs,
+  newestJob,
+  type BatchEvent,
+  type FileFailure,
+  type JobEvent,
+  type JobRecord,
+} from '../index.js';
+
+/** Answers about jobs: from the view, and for jobs that have left it from the log. */
+@Injectable()
+export class JobReader {
+  constructor(
+    private readonly views: Views,
+    private readonly store: EventStore,
+    private readonly watch: WorkerWatch,
+  ) {}
+
+  async byId(kind: string, id: string): Promise<Record<string, unknown>> {
+    const record = await this.views.find(() => findJob(this.views.get(jobs), kind, id));
+    return this.present(record ?? (await this.fromLog(kind, id)));
+  }
+
+  async newest(kind: string, matches: (record: JobRecord) => boolean): Promise<Record<string, unknown>> {
+    const record = await this.views.find(() => newestJob(this.views.get(jobs), kind, matches));
+    if (!record) throw noJob();
+    return this.present(record);
+  }
+
+  list(kind: string, page: { lastKey?: string; count?: number }): Record<string, unknown>[] {
+    return listJobs(this.views.get(jobs), kind, page).map((record) => this.present(record));
+  }
+
+  /** Waits until the job has ended or was stopped, however long that takes. */
+  async atEnd(kind: string, id: string, signal: AbortSignal): Promise<Record<string, unknown>> {
+    await this.views.until(() => {
+      const record = this.views.get(jobs).jobs.get(id);
+      return !record || record.state.status !== 'running';
+    }, signal);
+    return this.byId(kind, id);
+  }
+
+  /** The failures of a job in the order they were recorded, a JSON document and a newline each. */
+  async failures(kind: string, id: string): Promise<AsyncIterable<string>> {
+    await this.byId(kind, id);
+    return this.readFailures(id);
+  }
+
+  private async *readFailures(id: string): AsyncGenerator<string> {
+    const parked = new Map<string, Parked>();
+    for await (const commit of this.store.readBoundary(jobBoundary(id))) {
+      for (const event of commit.events as unknown as JobEvent[]) {
+        if (event.type === 'BatchesPlanned' && event.data.pass === 'load') yield* lines(event.data.rejected);
+        if (event.type === 'BatchParked') {
+          parked.set(event.data.batchId, { sequence: commit.sequence, failures: event.data.failures });
+        }
+      }
+    }
+    // As in the view, only what ended a batch first counts: a report, or its being given up.
+    const ended = new Set<string>();
+    for await (const commit of this.store.readBoundary(`batch.${id}.*`)) {
+      for (const event of commit.events as unknown as BatchEvent[]) {
+        const { batchId, workerId, failures } = event.data;
+        if (ended.has(batchId) || (parked.get(batchId)?.sequence ?? Infinity) < commit.sequence) continue;
+        ended.add(batchId);
+        yield* lines(failures.map((failure) => ({ ...failure, workerId })));
+      }
+    }
+    for (const [batchId, { failures }] of parked) if (!ended.has(batchId)) yield* lines(failures);
+  }
+
+  private async fromLog(kind: string, id: string): Promise<JobRecord> {
+    if (!/^[0-9a-f-]{36}$/.test(id)) throw noJob();
+    const last = await this.store.lastOf(jobBoundary(id));
+    const finished = last?.events.find(({ type }) => type === 'JobFinished');
+    if (!finished) throw noJob();
+    const record = (finished as unknown as Extract<JobEvent, { type: 'JobFinished' }>).data
+      .summary as unknown as JobRecord;
+    if (record.kind !== kind) throw noJob();
+    return record;
+  }
+
+  private present(record: JobRecord): Record<string, unknown> {
+    const running = this.watch
+      .runningBatches(record.jobId)
+      .filter(({ batchId }) => record.inFlight[batchId] !== undefined);
+    const files = running.reduce((sum, batch) => sum + batch.files, 0);
+    const bytes = running.reduce((sum, batch) => sum + batch.bytes, 0);
+    return jobKinds[record.kind].progress(record, Date.now(), { files, bytes });
+  }
+}
+
+function noJob(): DomainError {
+  return new DomainError('NotFound', 'no-job', 'No job found...');
+}
+
+interface Parked {
+  sequence: number;
+  failures: FileFailure[];
+}
+
+function* lines(failures: readonly FileFailure[]): Generator<string> {
+  for (const failure of failures) yield `${JSON.stringify(failure)}\n`;
+}

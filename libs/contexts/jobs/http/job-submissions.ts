@@ -1,0 +1,113 @@
+import { Injectable } from '@nestjs/common';
+import { createHash, randomUUID } from 'node:crypto';
+import { EventStore, WorkQueue } from '#jetstream';
+import { DomainError, fold, type CommandContext } from '#kernel';
+import { CommandHandler, Recorder, Views } from '#runtime';
+import {
+  findJob,
+  job,
+  jobBoundary,
+  jobGone,
+  jobs,
+  slot,
+  slotBoundary,
+  type JobCommand,
+  type JobRecord,
+  type SlotEvent,
+} from '../index.js';
+
+export interface Submission {
+  kind: string;
+  target: string;
+  alias: string;
+  spec: { options: { bandwidth?: number } & Record<string, unknown> } & Record<string, unknown>;
+}
+
+export interface Submitted {
+  jobId: string;
+  outcome: 'started' | 'existing';
+  /** For an existing job: what the submission changed and what it did not. */
+  details?: { resumed: boolean; applied: Record<string, unknown>; ignored: Record<string, unknown> };
+}
+
+/** Commands on jobs of any kind: one unfinished job per slot, whatever the number of replicas that are asked. */
+@Injectable()
+export class JobSubmissions {
+  constructor(
+    private readonly store: EventStore,
+    private readonly commands: CommandHandler,
+    private readonly recorder: Recorder,
+    private readonly views: Views,
+    private readonly work: WorkQueue,
+  ) {}
+
+  async submit(submission: Submission, context: CommandContext): Promise<Submitted> {
+    const { kind, target, alias, spec } = submission;
+    const boundary = slotBoundary(kind, createHash('sha256').update(target).digest('hex').slice(0, 32));
+    const jobId = randomUUID();
+    for (;;) {
+      const last = await this.store.lastOf(boundary);
+      const state = fold(slot, (last?.events ?? []) as unknown as SlotEvent[]);
+      const holder = state.jobId === undefined ? undefined : await this.holder(kind, state.jobId);
+      if (holder) {
+        const existing = await this.join(holder, submission, context);
+        if (existing) return existing;
+        continue; // it finished between our look and our command
+      }
+      const command = { type: 'Submit', jobId, kind, target, alias, spec, holderFinished: true } as const;
+      const events = this.recorder.record(slot.decide(state, command), context);
+      try {
+        const { sequence } = await this.store.append(boundary, last?.sequence ?? 0, events);
+        await this.views.waitFor(sequence);
+        return { jobId, outcome: 'started' };
+      } catch (error) {
+        if (!(error instanceof DomainError) || error.kind !== 'StaleVersion') throw error;
+      }
+    }
+  }
+
+  async stop(kind: string, jobId: string, context: CommandContext): Promise<void> {
+    if (!(await this.views.find(() => findJob(this.views.get(jobs), kind, jobId)))) throw jobGone();
+    await this.execute(jobId, { type: 'Stop' }, context);
+  }
+
+  /** The job of that id as long as it has not finished; a job no longer in memory has. */
+  private async holder(kind: string, jobId: string): Promise<JobRecord | undefined> {
+    await this.views.caughtUp();
+    const record = findJob(this.views.get(jobs), kind, jobId);
+    return record && record.state.status !== 'finished' ? record : undefined;
+  }
+
+  /** Resumes or retunes the unfinished job on this target; undefined when it has finished meanwhile. */
+  private async join(
+    holder: JobRecord,
+    submission: Submission,
+    context: CommandContext,
+  ): Promise<Submitted | undefined> {
+    const resumed = holder.state.status === 'stopped';
+    const old = (holder.spec as Submission['spec']).options;
+    const { bandwidth, ...others } = submission.spec.options;
+    const current = holder.state.bandwidth ?? old.bandwidth;
+    const retuned = bandwidth !== undefined && bandwidth !== current;
+    const ignored = Object.fromEntries(Object.entries(others).filter(([name, value]) => old[name] !== value));
+    try {
+      if (resumed) await this.execute(holder.jobId, { type: 'Resume', ...(retuned ? { bandwidth } : {}) }, context);
+      else if (retuned) await this.execute(holder.jobId, { type: 'Retune', bandwidth }, context);
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'job-gone') return undefined;
+      throw error;
+    }
+    const applied = retuned ? { bandwidth } : {};
+    return { jobId: holder.jobId, outcome: 'existing', details: { resumed, applied, ignored } };
+  }
+
+  private execute(jobId: string, command: JobCommand, context: CommandContext) {
+    const load = () => {
+      const record = this.views.get(jobs).jobs.get(jobId);
+      // Finished jobs leave the view after a while.
+      if (!record) throw jobGone();
+      return { state: record.state, sequence: record.sequence };
+    };
+    return this.commands.execute({ boundary: jobBoundary(jobId), decider: job, load }, command, context);
+  }
+}

@@ -1,0 +1,194 @@
+import fc from 'fast-check';
+import { type Commit, type DomainEvent, type RecordedEvent } from '#kernel';
+import {
+  batchBoundary,
+  jobBoundary,
+  slotBoundary,
+  type BatchEvent,
+  type JobEvent,
+  type SlotEvent,
+} from './job.events.js';
+import { batchId, jobsView, listJobs, type JobRecord, type JobsViewState } from './jobs.view.js';
+
+const jobId = 'j1';
+
+class Log {
+  sequence = 0;
+  readonly view = jobsView(2);
+  readonly state: JobsViewState = this.view.initial();
+
+  append(boundary: string, event: SlotEvent | JobEvent | BatchEvent): void {
+    this.view.evolve(this.state, commit(++this.sequence, boundary, event));
+  }
+
+  submit(id = jobId): void {
+    const data = { jobId: id, kind: 'load', target: id, alias: id, spec: {} };
+    this.append(slotBoundary('load', id), { type: 'JobSubmitted', data });
+  }
+
+  job(event: JobEvent, id = jobId): void {
+    this.append(jobBoundary(id), event);
+  }
+
+  settle(id: string, counts: Record<string, number>, workerId = 'w1'): void {
+    const data = { jobId, batchId: id, workerId, epoch: 1, attempt: 1, counts, failures: [] };
+    this.append(batchBoundary(jobId, workerId), { type: 'BatchSettled', data });
+  }
+
+  get record(): JobRecord {
+    return this.state.jobs.get(jobId)!;
+  }
+}
+
+function commit(sequence: number, boundary: string, event: DomainEvent): Commit {
+  const recorded: RecordedEvent = {
+    ...event,
+    id: `e${sequence}`,
+    v: 1,
+    at: '2026-01-01T00:00:00.000Z',
+    actor: 'a',
+    requestId: 'r',
+  };
+  return { sequence, boundary, events: [recorded] };
+}
+
+function plan(
+  step: number,
+  ids: string[],
+  extra: Partial<Extract<JobEvent, { type: 'BatchesPlanned' }>['data']> = {},
+): JobEvent {
+  const batches = ids.map((id) => ({ id, workerId: 'w1', copy: 0, files: 2, bytes: 20, workSequence: 1 }));
+  return {
+    type: 'BatchesPlanned',
+    data: {
+      epoch: 1,
+      pass: 'load',
+      step,
+      cursor: `c${step}`,
+      done: false,
+      scannedFiles: ids.length * 2,
+      filteredFiles: 0,
+      seenEntries: ids.length * 2,
+      rejected: [],
+      batches,
+      ...extra,
+    },
+  };
+}
+
+const [l0, l1] = [batchId('load', 0, 'a'), batchId('load', 1, 'a')];
+const two = { loadedFiles: 2, loadedBytes: 20 };
+const finish: JobEvent = { type: 'JobFinished', data: { epoch: 1, state: 'SUCCEEDED', message: '', summary: {} } };
+
+describe('counts', () => {
+  let log: Log;
+  beforeEach(() => {
+    log = new Log();
+    log.submit();
+  });
+
+  it('fault 13: a report delivered ten times counts once', () => {
+    log.job(plan(0, [l0]));
+    for (let i = 0; i < 10; i++) log.settle(l0, two, `w${i}`);
+    expect(log.record.totals).toEqual(two);
+    expect(log.record.inFlight).toEqual({});
+    expect(log.record.early).toEqual({});
+  });
+
+  it('fault 14: nothing counts after the end', () => {
+    log.job(plan(0, [l0], { done: true }));
+    log.settle(l0, two);
+    log.job(finish);
+    log.settle(l0, two);
+    log.settle(l1, two);
+    expect(log.record.totals).toEqual(two);
+  });
+
+  it('fault 1: a report that runs ahead of its plan counts when the plan arrives', () => {
+    log.settle(l0, two);
+    expect(log.record.totals).toEqual({});
+    log.job(plan(0, [l0]));
+    expect(log.record.totals).toEqual(two);
+    expect(log.record.inFlight).toEqual({});
+  });
+
+  it('of a batch that was replaced are its replacements’', () => {
+    log.job(plan(0, [l0]));
+    const into = ['x', 'y'].map((hash) => ({
+      id: batchId('load', 0, hash),
+      workerId: 'w2',
+      copy: 0,
+      files: 1,
+      bytes: 10,
+      workSequence: 2,
+    }));
+    log.job({
+      type: 'BatchesDispatched',
+      data: { epoch: 1, reason: 'worker-lost', batches: [{ id: l0, attempt: 2, into }] },
+    });
+    log.settle(l0, two);
+    expect(log.record.totals).toEqual({});
+    for (const { id } of into) log.settle(id, { loadedFiles: 1, loadedBytes: 10 }, 'w2');
+    expect(log.record.totals).toEqual(two);
+  });
+
+  it('of a batch given up are those of its end', () => {
+    log.job(plan(0, [l0]));
+    log.job({ type: 'BatchParked', data: { epoch: 1, batchId: l0, counts: { failedFiles: 2 }, failures: [] } });
+    log.settle(l0, two);
+    expect(log.record.totals).toEqual({ failedFiles: 2 });
+  });
+
+  it('always add up: planned = settled + in flight, whatever arrives in whatever order and however often', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 4 })), { maxLength: 40 }), (actions) => {
+        const random = new Log();
+        random.submit();
+        for (const [settle, step] of actions) {
+          const id = batchId('load', step, 'a');
+          if (settle) random.settle(id, two);
+          else if (step === random.record.state.steps) random.job(plan(step, [id]));
+          const { plannedFiles, totals, inFlight } = random.record;
+          const inFlightFiles = Object.values(inFlight).reduce((sum, batch) => sum + batch.files, 0);
+          expect(plannedFiles).toBe((totals.loadedFiles ?? 0) + inFlightFiles);
+        }
+      }),
+    );
+  });
+});
+
+it('a stop withdraws what is in flight, and a report of it still counts', () => {
+  const log = new Log();
+  log.submit();
+  log.job(plan(0, [l0, batchId('load', 0, 'b')]));
+  log.job({ type: 'JobStopped', data: {} });
+  expect(Object.values(log.record.inFlight).every((batch) => batch.withdrawn)).toBe(true);
+  log.settle(l0, two);
+  expect(log.record.totals).toEqual(two);
+});
+
+it('finished jobs leave in the order they finished; unfinished ones stay', () => {
+  const log = new Log();
+  for (const id of ['a', 'b', 'c', 'd']) log.submit(id);
+  for (const id of ['c', 'a', 'b']) log.job(finish, id);
+  expect(listJobs(log.state, 'load').map((record) => record.jobId)).toEqual(['a', 'b', 'd']);
+});
+
+it('lists in pages', () => {
+  const log = new Log();
+  for (const id of ['a', 'b', 'c']) log.submit(id);
+  const page = (lastKey?: string) => listJobs(log.state, 'load', { count: 2, lastKey }).map((record) => record.jobId);
+  expect(page()).toEqual(['a', 'b']);
+  expect(page('b')).toEqual(['c']);
+  expect(page('c')).toEqual([]);
+  expect(() => page('zz')).toThrow(/lastKey/);
+});
+
+it('survives a snapshot at any point', () => {
+  const log = new Log();
+  log.submit();
+  log.job(plan(0, [l0]));
+  log.settle(l1, two);
+  const restored = log.view.fromSnapshot(JSON.parse(JSON.stringify(log.view.toSnapshot(log.state))));
+  expect(restored).toEqual(log.state);
+});

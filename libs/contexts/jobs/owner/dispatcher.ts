@@ -1,0 +1,75 @@
+import { type HashRing } from '#hash-ring';
+import { jobKinds, planBatches } from '#job-kinds';
+import { decodeWorkBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import type { JobRunPorts } from './job-run.js';
+import { sendBatches } from './send-batches.js';
+
+/** Sends unsettled batches again, from the lists the work stream keeps: nothing is listed a second time. */
+export class Dispatcher {
+  constructor(
+    private readonly jobId: string,
+    private readonly epoch: number,
+    private readonly ports: JobRunPorts,
+  ) {}
+
+  /** Each file goes to where the ring of now puts it; its old list is dropped once the new ones are recorded. */
+  async dispatch(
+    record: JobRecord,
+    batches: BatchInFlight[],
+    reason: 'worker-lost' | 'resumed',
+    ring: HashRing,
+  ): Promise<void> {
+    const plan = jobKinds[record.kind].plan(record);
+    const dispatched = await Promise.all(
+      batches.map(async (batch) => {
+        const list = await this.list(batch);
+        if (!list) return undefined;
+        const step = stepOf(batch.id);
+        const attempt = batch.attempt + 1;
+        const drafts = planBatches(this.jobId, batch.pass, step, filesOf(list), ring, plan).filter(
+          ({ copy }) => copy === batch.copy,
+        );
+        const context = { record, epoch: this.epoch, attempt, options: plan.options };
+        return { id: batch.id, attempt, into: await sendBatches(this.ports, context, drafts) };
+      }),
+    );
+    const known = dispatched.filter((entry) => entry !== undefined);
+    await this.ports.execute(this.jobId, {
+      type: 'DispatchBatches',
+      data: { epoch: this.epoch, reason, batches: known },
+    });
+    for (const [i, batch] of batches.entries()) if (!dispatched[i]) await this.park(record, batch);
+  }
+
+  /** Gives a batch up: every file of it has failed, with the reason. */
+  async park(record: JobRecord, batch: BatchInFlight): Promise<void> {
+    const list = await this.list(batch);
+    const reason = list
+      ? `given up after ${batch.attempt} workers were lost while they had it in hand`
+      : 'the list of these files is no longer in the work stream';
+    const failures: FileFailure[] = list
+      ? list.files.map(([name]) => ({ path: list.root + name, reason, attempts: batch.attempt }))
+      : [{ path: `batch ${batch.id}`, reason, attempts: batch.attempt }];
+    const counts = jobKinds[record.kind].abandonedCounts(batch.pass, batch.files, batch.bytes);
+    await this.ports.execute(this.jobId, {
+      type: 'ParkBatch',
+      epoch: this.epoch,
+      batchId: batch.id,
+      counts,
+      failures,
+    });
+  }
+
+  private async list(batch: BatchInFlight): Promise<WorkBatch | undefined> {
+    const bytes = await this.ports.work.read(batch.workSequence);
+    return bytes && decodeWorkBatch(bytes);
+  }
+}
+
+function filesOf({ root, files }: WorkBatch) {
+  return files.map(([name, sizeBytes, version]) => ({ path: root + name, sizeBytes, version }));
+}
+
+function stepOf(batchId: string): number {
+  return Number(/^[lv](\d+)-/.exec(batchId)?.[1] ?? 0);
+}

@@ -1,0 +1,2 @@
+export { JobOwners } from './job-owners.js';
+export { Presence } from './presence.js';

@@ -1,0 +1,130 @@
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { KeyRing, mountOfUfsPath, namespaceView } from '#contexts/namespace';
+import { ConnectorPool } from '#contexts/namespace/ufs';
+import { WorkQueue } from '#jetstream';
+import { DomainError } from '#kernel';
+import { CommandHandler, CONFIG, Heartbeats, ownContext, Views, type LarderConfig } from '#runtime';
+import { openUfs } from '#ufs';
+import { job, jobBoundary, jobGone, jobs, type JobCommand, type JobRecord } from '../index.js';
+import { JobRun, type JobRunPorts } from './job-run.js';
+import { Presence } from './presence.js';
+
+const sweepMs = 250;
+
+/** Takes jobs that have no living owner, and runs the ones that are this coordinator's. */
+@Injectable()
+export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('jobs');
+  private readonly runs = new Map<string, { epoch: number; run: JobRun; ended: Promise<void> }>();
+  private readonly assuming = new Set<string>();
+  private readonly connectors: ConnectorPool;
+  private readonly actor: string;
+  private timer?: NodeJS.Timeout;
+  private unsubscribe?: () => void;
+
+  constructor(
+    private readonly views: Views,
+    private readonly commands: CommandHandler,
+    private readonly work: WorkQueue,
+    private readonly bus: Heartbeats,
+    private readonly presence: Presence,
+    keyRing: KeyRing,
+    @Inject(CONFIG) private readonly config: LarderConfig,
+  ) {
+    this.actor = `coordinator:${bus.selfId}`;
+    const tuning = {
+      idleTimeoutMs: config.ufsIdleTimeoutMs,
+      connectTimeoutMs: config.ufsConnectTimeoutMs,
+      maxConnections: config.ufsConnections,
+    };
+    this.connectors = new ConnectorPool(
+      (ufsPath) => mountOfUfsPath(views.get(namespaceView).state, ufsPath),
+      ({ ufs, options }) => openUfs({ ufs, options: keyRing.openOptions(options) }, tuning),
+    );
+  }
+
+  onApplicationBootstrap(): void {
+    this.unsubscribe = this.views.onCommit((commit) => {
+      const [scope, id] = commit.boundary.split('.');
+      if (scope === 'job' || scope === 'batch') this.runs.get(id)?.run.wake();
+      if (scope === 'membership') for (const { run } of this.runs.values()) run.wake();
+      if (scope === 'slot' || scope === 'job') this.sweep();
+      if (scope === 'namespace') {
+        void this.connectors.keepOnly(this.views.get(namespaceView).state.mounts).catch((error: unknown) => {
+          this.logger.warn(`a UFS connector did not close: ${String(error)}`);
+        });
+      }
+    });
+    this.timer = setInterval(() => this.sweep(), sweepMs);
+  }
+
+  /** Ends the runs without a word in the log: another coordinator, or this one restarted, takes the jobs over. */
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    this.unsubscribe?.();
+    for (const { run } of this.runs.values()) run.abort();
+    await Promise.all([...this.runs.values()].map(({ ended }) => ended));
+    await this.connectors.close();
+  }
+
+  private sweep(): void {
+    if (!this.bus.connected) return;
+    for (const record of this.views.get(jobs).jobs.values()) {
+      if (record.state.status !== 'running') continue;
+      const { owner } = record.state;
+      if (owner === this.bus.selfId) this.start(record);
+      else if (this.mayAssume(record)) void this.assume(record.jobId);
+    }
+  }
+
+  private mayAssume({ jobId, state: { owner } }: JobRecord): boolean {
+    if (this.assuming.has(jobId) || !this.presence.isChosen(jobId)) return false;
+    return owner === undefined || (this.presence.canJudge() && !this.presence.isLive(owner));
+  }
+
+  private async assume(jobId: string): Promise<void> {
+    this.assuming.add(jobId);
+    try {
+      await this.execute(jobId, { type: 'Assume', owner: this.bus.selfId });
+    } catch (error) {
+      // Somebody else was quicker, the job was stopped, or NATS is away: the next sweep sees which.
+      if (!(error instanceof DomainError)) throw error;
+      this.logger.debug(`job ${jobId} was not assumed: ${error.message}`);
+    } finally {
+      this.assuming.delete(jobId);
+    }
+  }
+
+  private start({ jobId, state: { epoch } }: JobRecord): void {
+    const active = this.runs.get(jobId);
+    if (active?.epoch === epoch) return;
+    active?.run.abort();
+    const run = new JobRun(jobId, epoch, this.portsOf());
+    const ended = run
+      .run()
+      .catch((error: unknown) => this.logger.error(`the run of job ${jobId} broke: ${describe(error)}`))
+      .finally(() => {
+        if (this.runs.get(jobId)?.run === run) this.runs.delete(jobId);
+      });
+    this.runs.set(jobId, { epoch, run, ended });
+  }
+
+  private portsOf(): JobRunPorts {
+    const { views, work, config, connectors, bus, logger } = this;
+    const execute = (jobId: string, command: JobCommand) => this.execute(jobId, command);
+    return { views, work, config, connectors, selfId: bus.selfId, execute, log: (line) => logger.warn(line) };
+  }
+
+  private async execute(jobId: string, command: JobCommand): Promise<void> {
+    const load = () => {
+      const record = this.views.get(jobs).jobs.get(jobId);
+      if (!record) throw jobGone();
+      return { state: record.state, sequence: record.sequence };
+    };
+    await this.commands.execute({ boundary: jobBoundary(jobId), decider: job, load }, command, ownContext(this.actor));
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { membershipView, ringMembers } from '#contexts/membership';
+import { type ConnectorPool } from '#contexts/namespace/ufs';
+import { HashRing } from '#hash-ring';
+import { jobKinds } from '#job-kinds';
+import { type WorkQueue } from '#jetstream';
+import { DomainError, unreachable } from '#kernel';
+import { type LarderConfig, type Views } from '#runtime';
+import { jobs, nextAction, type JobAction, type JobCommand, type JobRecord } from '../index.js';
+import { Dispatcher } from './dispatcher.js';
+import { finishData } from './finish.js';
+import { Planner } from './planner.js';
+
+export interface JobRunPorts {
+  views: Views;
+  work: WorkQueue;
+  config: LarderConfig;
+  connectors: ConnectorPool;
+  selfId: string;
+  /** Appends to the job's boundary under its expected sequence and waits until the views show it. */
+  execute(jobId: string, command: JobCommand): Promise<void>;
+  log(line: string): void;
+}
+
+/** A look at least this often, whatever events arrive. */
+const idleMs = 1000;
+/** Pause after an error that another try may mend. */
+const pauseMs = 500;
+/** So many workers may be lost with a batch in hand before the batch itself is given up. */
+const maxDispatches = 3;
+/** A bug that strikes again and again ends the job as FAILED instead of keeping it for ever. */
+const maxFaults = 5;
+
+/** One job under one epoch: looks at the views, does the next thing, until the job is no longer ours. */
+export class JobRun {
+  private readonly abortion = new AbortController();
+  private readonly planner: Planner;
+  private readonly dispatcher: Dispatcher;
+  private readonly lists = new Map<string, number>();
+  private wakeUp: () => void = () => undefined;
+  private awake = false;
+
+  constructor(
+    private readonly jobId: string,
+    private readonly epoch: number,
+    private readonly ports: JobRunPorts,
+  ) {
+    this.planner = new Planner(jobId, epoch, ports, this.abortion.signal);
+    this.dispatcher = new Dispatcher(jobId, epoch, ports);
+  }
+
+  wake(): void {
+    this.awake = true;
+    this.wakeUp();
+  }
+
+  abort(): void {
+    this.abortion.abort();
+    this.wake();
+  }
+
+  async run(): Promise<void> {
+    let faults = 0;
+    try {
+      for (let record = this.record(); record; record = this.record()) {
+        this.awake = false;
+        try {
+          await this.step(record);
+          faults = 0;
+        } catch (error) {
+          if (this.abortion.signal.aborted) return;
+          if (error instanceof DomainError && error.kind !== 'Bug') {
+            // Fenced, stopped or finished: the next look at the record ends the run. NATS away: try again.
+            if (error.kind === 'Unavailable') await this.sleep(pauseMs);
+            continue;
+          }
+          this.ports.log(`job ${this.jobId}: ${error instanceof Error ? error.stack : String(error)}`);
+          if (++faults >= maxFaults) await this.giveUp(error);
+          else await this.sleep(pauseMs);
+        }
+      }
+    } finally {
+      await this.planner.close();
+    }
+  }
+
+  /** The job's record as long as this run is its rightful owner. */
+  private record(): JobRecord | undefined {
+    const record = this.ports.views.get(jobs).jobs.get(this.jobId);
+    if (this.abortion.signal.aborted || !record) return undefined;
+    const { status, owner, epoch } = record.state;
+    return status === 'running' && owner === this.ports.selfId && epoch === this.epoch ? record : undefined;
+  }
+
+  private async step(record: JobRecord): Promise<void> {
+    this.removeSettledLists(record);
+    const ring = ringMembers(this.ports.views.get(membershipView).state);
+    const action = nextAction(record, {
+      ring,
+      batchWindow: this.ports.config.batchWindow,
+      maxDispatches,
+      verify: jobKinds[record.kind].wantsVerification(record.spec),
+    });
+    await this.perform(action, record, ring);
+  }
+
+  private async perform(action: JobAction, record: JobRecord, ring: string[]): Promise<void> {
+    const { epoch } = this;
+    switch (action.type) {
+      case 'Plan':
+        return this.planner.planStep(record, new HashRing(ring));
+      case 'Dispatch':
+        return this.dispatcher.dispatch(record, action.batches, action.reason, new HashRing(ring));
+      case 'Park':
+        return this.dispatcher.park(record, action.batch);
+      case 'StartVerification':
+        return this.ports.execute(this.jobId, { type: 'StartVerification', epoch });
+      case 'Finish':
+        return this.finish(record);
+      case 'Wait':
+        return this.sleep(idleMs);
+      default:
+        return unreachable(action);
+    }
+  }
+
+  private async finish(record: JobRecord): Promise<void> {
+    const { state, message } = jobKinds[record.kind].conclude(record);
+    await this.ports.execute(this.jobId, { type: 'Finish', data: finishData(record, this.epoch, state, message) });
+    await this.ports.work.purgeJob(this.jobId);
+  }
+
+  private async giveUp(error: unknown): Promise<void> {
+    const record = this.record();
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `internal error: ${reason.slice(0, 300)}`;
+    if (record) {
+      await this.ports.execute(this.jobId, { type: 'Finish', data: finishData(record, this.epoch, 'FAILED', message) });
+    }
+  }
+
+  /** The lists of settled batches are of no more use; those of withdrawn ones are, for the resume. */
+  private removeSettledLists(record: JobRecord): void {
+    for (const [id, sequence] of this.lists) {
+      if (record.inFlight[id]?.workSequence === sequence) continue;
+      this.lists.delete(id);
+      this.ports.work.remove(sequence).catch((error: unknown) => {
+        // Harmless: the end of the job purges whatever is left of it.
+        this.ports.log(`job ${this.jobId}: the list of batch ${id} was not removed: ${String(error)}`);
+      });
+    }
+    for (const { id, workSequence } of Object.values(record.inFlight)) this.lists.set(id, workSequence);
+  }
+
+  private async sleep(ms: number): Promise<void> {
+    if (this.awake) return;
+    const timer = new AbortController();
+    const woken = new Promise<void>((resolve) => (this.wakeUp = resolve));
+    // The timer is aborted when the wake-up comes first: its rejection then says just that.
+    await Promise.race([woken, delay(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    timer.abort();
+  }
+}

@@ -1,0 +1,144 @@
+import { namespaceView, resolveUfsPath } from '#contexts/namespace';
+import { type ConnectorLease } from '#contexts/namespace/ufs';
+import { type HashRing } from '#hash-ring';
+import { jobKinds, planBatches, type SourceFile, type SourcePage, type SourcePorts } from '#job-kinds';
+import { UfsError } from '#ufs';
+import { type FileFailure, type JobRecord, type Pass } from '../index.js';
+import { sendBatches } from './send-batches.js';
+import type { JobRunPorts } from './job-run.js';
+
+/** Larger stretches make fuller batches; smaller ones reach the workers, and the log, sooner. */
+const minStepFiles = 1000;
+const maxStepFiles = 10_000;
+/** With so many refused names in a stretch it is closed, and their paths are cut: the event must fit its message. */
+const manyRejected = 200;
+const shortPath = 400;
+
+interface Stretch {
+  files: SourceFile[];
+  filteredFiles: number;
+  seenEntries: number;
+  rejected: FileFailure[];
+  cursor: string;
+  done: boolean;
+  error?: string;
+}
+
+/** Reads the job's source a stretch at a time and hands it out. Holds one stretch, never the whole list. */
+export class Planner {
+  private pages?: AsyncGenerator<SourcePage>;
+  private at?: { pass: Pass; cursor: string };
+  private lease?: ConnectorLease;
+
+  constructor(
+    private readonly jobId: string,
+    private readonly epoch: number,
+    private readonly ports: JobRunPorts,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async planStep(record: JobRecord, ring: HashRing): Promise<void> {
+    const { pass } = record.state;
+    try {
+      const stretch = await this.readOn(record, ring);
+      await this.record(record, stretch, ring);
+      if (this.pages) this.at = { pass, cursor: stretch.cursor };
+    } catch (error) {
+      // What was read but not recorded must be read again, from where the log says.
+      await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const pages = this.pages;
+    this.pages = undefined;
+    this.at = undefined;
+    await pages?.return(undefined);
+    await this.lease?.release();
+    this.lease = undefined;
+  }
+
+  /** Pages up to a good stretch's length. A fault of the source is part of the stretch: what was read stands. */
+  private async readOn(record: JobRecord, ring: HashRing): Promise<Stretch> {
+    const { cursor, steps } = record.state;
+    const stretch: Stretch = { files: [], filteredFiles: 0, seenEntries: 0, rejected: [], cursor, done: false };
+    const { batchSize, replicas } = jobKinds[record.kind].plan(record);
+    const wanted = steps === 0 ? 1 : Math.ceil((2 * batchSize * ring.members.length) / replicas);
+    const target = Math.min(Math.max(wanted, steps === 0 ? 1 : minStepFiles), maxStepFiles);
+    try {
+      const pages = await this.open(record);
+      while (stretch.files.length < target && stretch.rejected.length < manyRejected && !stretch.done) {
+        const { value: page, done } = await pages.next();
+        if (done) stretch.done = true;
+        else append(stretch, page);
+      }
+    } catch (error) {
+      await this.close();
+      this.signal.throwIfAborted();
+      if (!(error instanceof UfsError)) throw error;
+      stretch.done = true;
+      stretch.error = error.message;
+    }
+    return stretch;
+  }
+
+  /** Goes on with the open source if it stands where the log says, else opens it there. */
+  private async open(record: JobRecord): Promise<AsyncGenerator<SourcePage>> {
+    const { pass, cursor } = record.state;
+    if (this.pages && this.at?.pass === pass && this.at.cursor === cursor) return this.pages;
+    await this.close();
+    this.lease = this.ports.connectors.lease();
+    const { connectorFor } = this.lease;
+    const { views, config } = this.ports;
+    const sourcePorts: SourcePorts = {
+      connectorFor,
+      resolve: (path) => resolveUfsPath(views.get(namespaceView).state, path, 'the line'),
+      retry: { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs },
+      signal: this.signal,
+    };
+    this.pages = jobKinds[record.kind].source(record.spec, pass, cursor, sourcePorts);
+    this.at = { pass, cursor };
+    return this.pages;
+  }
+
+  private async record(record: JobRecord, stretch: Stretch, ring: HashRing): Promise<void> {
+    const { pass, steps: step } = record.state;
+    const plan = jobKinds[record.kind].plan(record);
+    const drafts = planBatches(this.jobId, pass, step, stretch.files, ring, plan);
+    const context = { record, epoch: this.epoch, attempt: 1, options: plan.options };
+    const batches = await sendBatches(this.ports, context, drafts);
+    const { files, filteredFiles, seenEntries, rejected, cursor, done, error } = stretch;
+    await this.ports.execute(this.jobId, {
+      type: 'PlanBatches',
+      data: {
+        epoch: this.epoch,
+        pass,
+        step,
+        cursor,
+        done,
+        scannedFiles: files.length + filteredFiles + rejected.length,
+        filteredFiles,
+        seenEntries,
+        rejected: cut(rejected),
+        batches,
+        ...(error === undefined ? {} : { sourceError: error }),
+      },
+    });
+  }
+}
+
+function append(stretch: Stretch, page: SourcePage): void {
+  stretch.files.push(...page.files);
+  stretch.filteredFiles += page.filteredFiles;
+  stretch.seenEntries += page.seenEntries;
+  stretch.rejected.push(...page.rejected);
+  stretch.cursor = page.cursor;
+  stretch.done = page.done;
+  if (page.error !== undefined) stretch.error = stretch.error ? `${stretch.error}; ${page.error}` : page.error;
+}
+
+function cut(rejected: FileFailure[]): FileFailure[] {
+  if (rejected.length < manyRejected) return rejected;
+  return rejected.map((failure) => ({ ...failure, path: failure.path.slice(0, shortPath) }));
+}

@@ -1,0 +1,67 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { coordinatorHeartbeatSchema } from '#contexts/membership';
+import { HashRing } from '#hash-ring';
+import { CONFIG, Heartbeats, LiveSet, type LarderConfig } from '#runtime';
+
+/**
+ * Which coordinators are alive, as far as this one hears. It only decides who *tries* to take a job over: the log
+ * decides who did, so a wrong guess costs work, never truth.
+ */
+@Injectable()
+export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly live: LiveSet;
+  private timer?: NodeJS.Timeout;
+  private unsubscribe?: () => void;
+  /** Since when this process hears the others without a break. */
+  private listeningSince: number | undefined;
+
+  constructor(
+    private readonly bus: Heartbeats,
+    @Inject(CONFIG) private readonly config: LarderConfig,
+  ) {
+    this.live = new LiveSet(config.ownerTimeoutMs);
+  }
+
+  onApplicationBootstrap(): void {
+    this.unsubscribe = this.bus.onCoordinator((message) => {
+      const parsed = coordinatorHeartbeatSchema.safeParse(message);
+      if (!parsed.success) return; // another build's heartbeat: that coordinator is none we could leave jobs to
+      if (parsed.data.leaving) this.live.forget(parsed.data.coordinatorId);
+      else this.live.hear(parsed.data.coordinatorId);
+    });
+    this.timer = setInterval(() => this.beat(), this.config.ownerTimeoutMs / 4);
+    this.beat();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+    this.unsubscribe?.();
+    this.bus.announceCoordinator({ coordinatorId: this.bus.selfId, leaving: true });
+  }
+
+  /** Whether nothing but death can explain a coordinator's silence: we have listened long enough ourselves. */
+  canJudge(): boolean {
+    return this.listeningSince !== undefined && performance.now() - this.listeningSince > this.config.ownerTimeoutMs;
+  }
+
+  isLive(coordinatorId: string): boolean {
+    return coordinatorId === this.bus.selfId || this.live.isLive(coordinatorId);
+  }
+
+  /** Whether this coordinator is the one among the living that a job should go to. */
+  isChosen(jobId: string): boolean {
+    const living = new HashRing([this.bus.selfId, ...this.live.live()]);
+    return living.owners(jobId)[0] === this.bus.selfId;
+  }
+
+  private beat(): void {
+    if (this.bus.connected) {
+      this.live.resume();
+      this.listeningSince ??= performance.now();
+      this.bus.announceCoordinator({ coordinatorId: this.bus.selfId });
+    } else {
+      this.live.suspend();
+      this.listeningSince = undefined;
+    }
+  }
+}

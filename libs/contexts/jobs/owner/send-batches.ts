@@ -1,0 +1,43 @@
+import { namespaceView } from '#contexts/namespace';
+import { type DraftBatch } from '#job-kinds';
+import { encodeWorkBatch, type JobRecord, type PlannedBatch } from '../index.js';
+import type { JobRunPorts } from './job-run.js';
+
+export interface SendContext {
+  record: JobRecord;
+  epoch: number;
+  attempt: number;
+  options: Record<string, unknown>;
+}
+
+/**
+ * Publishes the lists to the workers' queues. The publish is made unique by batch and epoch: the same stretch sent
+ * again by the same owner is stored once, and one sent by a later owner is stored again, whose first copy may be gone.
+ */
+export async function sendBatches(
+  ports: JobRunPorts,
+  { record, epoch, attempt, options }: SendContext,
+  drafts: readonly DraftBatch[],
+): Promise<PlannedBatch[]> {
+  const namespaceSequence = ports.views.get(namespaceView).sequence;
+  return Promise.all(
+    drafts.map(async ({ id, workerId, copy, bytes, root, files }) => {
+      const batch = encodeWorkBatch({
+        v: 1,
+        jobId: record.jobId,
+        kind: record.kind,
+        batchId: id,
+        pass: record.state.pass,
+        epoch,
+        attempt,
+        copy,
+        namespaceSequence,
+        options,
+        root,
+        files,
+      });
+      const { sequence } = await ports.work.publish(workerId, record.jobId, `${id}.${epoch}`, attempt, batch);
+      return { id, workerId, copy, files: files.length, bytes, workSequence: sequence };
+    }),
+  );
+}

@@ -1,0 +1,60 @@
+import { Controller, Delete, Get, HttpCode, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { DomainError } from '#kernel';
+import { CommandHandler, commandContext, missingParameters, queryText, Views } from '#runtime';
+import { listWorkers, membership, membershipBoundary, membershipView, type Worker } from '../index.js';
+import { WorkerWatch } from './worker-watch.js';
+
+/** The reference's words. */
+const notFound = 'worker not found...';
+
+/** `/api/v1/nodes`: the workers of the cluster. */
+@Controller('nodes')
+export class NodesController {
+  constructor(
+    private readonly views: Views,
+    private readonly commands: CommandHandler,
+    private readonly watch: WorkerWatch,
+  ) {}
+
+  @Get()
+  async read(@Query('id') id?: unknown): Promise<unknown> {
+    const wanted = queryText(id);
+    // The reference has `result` here where every other list has `results`.
+    if (wanted === undefined) return { result: this.workers().map((worker) => this.present(worker)) };
+    const worker = await this.views.find(() => this.workers().find(({ workerId }) => workerId === wanted));
+    if (!worker) throw new DomainError('NotFound', 'worker-not-found', notFound);
+    return this.present(worker);
+  }
+
+  @Delete()
+  @HttpCode(200)
+  async decommission(@Query('id') id: unknown, @Req() request: FastifyRequest): Promise<unknown> {
+    const workerId = queryText(id);
+    if (workerId === undefined) throw missingParameters();
+    const load = () => this.views.get(membershipView);
+    await this.commands.execute(
+      { boundary: membershipBoundary, decider: membership, load },
+      { type: 'Decommission', workerId },
+      commandContext(request),
+    );
+    return { status: 'ok' };
+  }
+
+  private workers(): Worker[] {
+    return listWorkers(this.views.get(membershipView).state);
+  }
+
+  private present(worker: Worker): Record<string, unknown> {
+    const { workerId, address, status, capacityBytes, version } = worker;
+    const heartbeat = this.watch.lastHeartbeat(workerId);
+    return {
+      identity: workerId,
+      address,
+      status: status === 'online' ? 'ONLINE' : 'OFFLINE',
+      capacityBytes,
+      version,
+      ...(heartbeat ? { usedBytes: heartbeat.usedBytes, cachedObjects: heartbeat.objects } : {}),
+    };
+  }
+}

@@ -1,0 +1,121 @@
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { DomainError } from '#kernel';
+import { CommandHandler, CONFIG, Heartbeats, LiveSet, ownContext, Views, type LarderConfig } from '#runtime';
+import {
+  membership,
+  membershipBoundary,
+  membershipView,
+  workerHeartbeatSchema,
+  type MembershipCommand,
+  type WorkerHeartbeat,
+} from '../index.js';
+
+const sweepMs = 250;
+
+/**
+ * Turns heartbeats, and their absence, into membership events. Every coordinator watches; whoever decides first
+ * writes the event, and the others find nothing left to decide.
+ */
+@Injectable()
+export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('membership');
+  private readonly heartbeats = new Map<string, WorkerHeartbeat>();
+  private readonly live: LiveSet;
+  private timer?: NodeJS.Timeout;
+  private unsubscribe?: () => void;
+  private sweeping = false;
+  /** Workers in the log that this process has never heard count from here on. */
+  private readonly actor: string;
+
+  constructor(
+    private readonly views: Views,
+    private readonly commands: CommandHandler,
+    private readonly bus: Heartbeats,
+    @Inject(CONFIG) private readonly config: LarderConfig,
+  ) {
+    this.live = new LiveSet(config.workerTimeoutMs);
+    this.actor = `coordinator:${bus.selfId}`;
+  }
+
+  onApplicationBootstrap(): void {
+    this.unsubscribe = this.bus.onWorker((message) => this.heard(message));
+    this.timer = setInterval(() => void this.sweep(), sweepMs);
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+    this.unsubscribe?.();
+  }
+
+  lastHeartbeat(workerId: string): WorkerHeartbeat | undefined {
+    return this.heartbeats.get(workerId);
+  }
+
+  /** What the workers have in hand for a job right now, by batch id. */
+  runningBatches(jobId: string): { batchId: string; files: number; bytes: number }[] {
+    return [...this.heartbeats.values()].flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));
+  }
+
+  private heard(message: unknown): void {
+    const parsed = workerHeartbeatSchema.safeParse(message);
+    if (!parsed.success) {
+      this.logger.warn(`a malformed worker heartbeat was ignored: ${parsed.error.message}`);
+      return;
+    }
+    const heartbeat = parsed.data;
+    this.heartbeats.set(heartbeat.workerId, heartbeat);
+    if (heartbeat.leaving) this.live.forget(heartbeat.workerId);
+    else this.live.hear(heartbeat.workerId);
+  }
+
+  private async sweep(): Promise<void> {
+    if (this.bus.connected) this.live.resume();
+    else this.live.suspend();
+    if (this.sweeping || this.live.suspended) return;
+    this.sweeping = true;
+    try {
+      for (const command of this.due()) {
+        const load = () => this.views.get(membershipView);
+        await this.commands.execute(
+          { boundary: membershipBoundary, decider: membership, load },
+          command,
+          ownContext(this.actor),
+        );
+      }
+    } catch (error) {
+      // NATS is away or another replica was quicker: the next sweep decides again from what it then sees.
+      if (!(error instanceof DomainError)) throw error;
+      this.logger.warn(`membership could not be updated: ${error.message}`);
+    } finally {
+      this.sweeping = false;
+    }
+  }
+
+  private due(): MembershipCommand[] {
+    const { state } = this.views.get(membershipView);
+    const commands: MembershipCommand[] = [];
+    for (const heartbeat of this.heartbeats.values()) {
+      if (!this.live.isLive(heartbeat.workerId)) continue;
+      const command: MembershipCommand = { type: 'Announce', announcement: heartbeat };
+      if (membership.decide(state, command).length > 0) commands.push(command);
+    }
+    for (const { workerId, bootId, status } of Object.values(state.workers)) {
+      if (status !== 'online' && status !== 'offline') continue;
+      const last = this.heartbeats.get(workerId);
+      if (last?.leaving && last.bootId === bootId) {
+        this.live.hear(workerId);
+        this.heartbeats.delete(workerId);
+        if (status === 'online') commands.push({ type: 'ReportSilence', workerId, bootId, lost: false });
+        continue;
+      }
+      // Known from the log but never heard here: its time runs from when we began to listen.
+      const silenceMs = this.live.silenceMs(workerId);
+      if (silenceMs === undefined) this.live.hear(workerId);
+      else if (silenceMs > this.config.workerTimeoutMs) {
+        const lost = silenceMs > this.config.workerTimeoutMs + this.config.workerGraceMs;
+        if (status === 'online' || lost) commands.push({ type: 'ReportSilence', workerId, bootId, lost });
+      }
+    }
+    return commands;
+  }
+}

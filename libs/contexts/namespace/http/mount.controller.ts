@@ -1,0 +1,94 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { DomainError } from '#kernel';
+import {
+  CommandHandler,
+  commandContext,
+  CONFIG,
+  missingParameters,
+  queryText,
+  Views,
+  type LarderConfig,
+} from '#runtime';
+import { UfsError, validateLocation } from '#ufs';
+import {
+  KeyRing,
+  maskOptions,
+  mountAt,
+  namespace,
+  namespaceBoundary,
+  namespaceView,
+  normalizeNamespacePath,
+  normalizeUfsRoot,
+  type Mount,
+  type NamespaceCommand,
+} from '../index.js';
+import { CreateMountDto, DeleteMountDto } from './mount.dto.js';
+
+/** `/api/v1/mount`: the mount table. */
+@Controller('mount')
+export class MountController {
+  constructor(
+    private readonly views: Views,
+    private readonly commands: CommandHandler,
+    private readonly keyRing: KeyRing,
+    @Inject(CONFIG) private readonly config: LarderConfig,
+  ) {}
+
+  @Get()
+  async read(@Query('path') path?: unknown): Promise<unknown> {
+    const wanted = queryText(path);
+    if (wanted === undefined) return { results: this.state.mounts.map((mount) => this.present(mount)) };
+    const normalized = normalizeNamespacePath(wanted);
+    const mount = await this.views.find(() => mountAt(this.state, normalized));
+    if (!mount) throw new DomainError('NotFound', 'no-mount', `No mount point found for path: ${normalized}`);
+    return this.present(mount);
+  }
+
+  @Post()
+  @HttpCode(200)
+  async create(@Body() dto: CreateMountDto | undefined, @Req() request: FastifyRequest): Promise<unknown> {
+    if (!dto?.path || !dto.ufs) throw missingParameters();
+    const path = normalizeNamespacePath(dto.path);
+    const ufs = normalizeUfsRoot(dto.ufs);
+    const options = dto.options ?? {};
+    checkLocation(ufs, options);
+    await this.execute({ type: 'Mount', path, ufs, options: this.keyRing.sealOptions(options) }, request);
+    return { status: 'ok' };
+  }
+
+  @Delete()
+  @HttpCode(200)
+  async remove(@Body() dto: DeleteMountDto | undefined, @Req() request: FastifyRequest): Promise<unknown> {
+    if (!dto?.path) throw missingParameters();
+    await this.execute({ type: 'Unmount', path: normalizeNamespacePath(dto.path) }, request);
+    return { status: 'ok' };
+  }
+
+  private get state() {
+    return this.views.get(namespaceView).state;
+  }
+
+  private execute(command: NamespaceCommand, request: FastifyRequest) {
+    const load = () => this.views.get(namespaceView);
+    return this.commands.execute(
+      { boundary: namespaceBoundary, decider: namespace, load },
+      command,
+      commandContext(request),
+    );
+  }
+
+  private present(mount: Mount): Record<string, unknown> {
+    const options = this.config.revealSecrets ? this.keyRing.openOptions(mount.options) : maskOptions(mount.options);
+    return { path: mount.path, ufs: mount.ufs, ...(Object.keys(options).length > 0 ? { options } : {}) };
+  }
+}
+
+function checkLocation(ufs: string, options: Record<string, string>): void {
+  try {
+    validateLocation({ ufs, options });
+  } catch (error) {
+    if (error instanceof UfsError) throw new DomainError('Malformed', 'bad-mount-option', error.message);
+    throw error;
+  }
+}

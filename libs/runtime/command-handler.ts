@@ -1,0 +1,74 @@
+import { DomainError, type CommandContext, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
+
+/** The part of the event store that commands need. */
+export interface AppendOnlyLog {
+  append(boundary: string, expectedSequence: number, events: readonly RecordedEvent[]): Promise<{ sequence: number }>;
+}
+
+/** The part of the views that commands need. */
+export interface ConsistentReads {
+  waitFor(sequence: number): Promise<void>;
+  /** Resolves when everything that was in the log at the time of the call has been applied. */
+  caughtUp(): Promise<void>;
+}
+
+/** An aggregate as a command finds it: its state and the last sequence of its boundary that the state includes. */
+export interface Aggregate<State, Command, Event extends DomainEvent> {
+  boundary: string;
+  decider: Decider<State, Command, Event>;
+  load(): { state: State; sequence: number };
+}
+
+export interface Decided<Event> {
+  events: readonly Event[];
+  /** Log sequence after which the outcome is visible; 0 when the command changed nothing. */
+  sequence: number;
+}
+
+/** So many conflicts in a row mean that something else is wrong than bad luck. */
+const maxConflicts = 50;
+
+/**
+ * Read state, decide, append under the expected sequence; on conflict read again and decide again. Answers once the
+ * replica's own views show what was appended, so that whoever asked can read it here.
+ */
+export class CommandHandler {
+  constructor(
+    private readonly log: AppendOnlyLog,
+    private readonly reads: ConsistentReads,
+    private readonly record: (events: readonly DomainEvent[], context: CommandContext) => RecordedEvent[],
+  ) {}
+
+  /** @throws DomainError what `decide` refused, or Unavailable when the outcome is unknown */
+  async execute<State, Command, Event extends DomainEvent>(
+    aggregate: Aggregate<State, Command, Event>,
+    command: Command,
+    context: CommandContext,
+  ): Promise<Decided<Event>> {
+    let fresh = false;
+    for (let conflicts = 0; ;) {
+      const { state, sequence: expected } = aggregate.load();
+      let events: readonly Event[];
+      try {
+        events = aggregate.decider.decide(state, command);
+      } catch (error) {
+        // A refusal out of an old view would be a false one: another replica may have done what it misses.
+        if (!(error instanceof DomainError) || fresh) throw error;
+        await this.reads.caughtUp();
+        fresh = true;
+        continue;
+      }
+      if (events.length === 0) return { events, sequence: 0 };
+      try {
+        const { sequence } = await this.log.append(aggregate.boundary, expected, this.record(events, context));
+        await this.reads.waitFor(sequence);
+        return { events, sequence };
+      } catch (error) {
+        if (!(error instanceof DomainError) || error.kind !== 'StaleVersion' || ++conflicts >= maxConflicts)
+          throw error;
+        await this.reads.caughtUp();
+        fresh = true;
+      }
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import type { FastifyInstance } from 'fastify';
+import { DomainError } from '#kernel';
+
+/** Deeper than any documented body, shallow enough for every recursive reader behind it. */
+const maxDepth = 32;
+
+/**
+ * Parses `application/json` bodies. Depth is checked before parsing, and keys that could reach a prototype are refused.
+ * An empty body is no body.
+ */
+export function acceptJsonBodies(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body.toString()));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+export function parseJson(text: string): unknown {
+  if (text.trim() === '') return undefined;
+  if (depthOf(text) > maxDepth) {
+    throw new DomainError('Malformed', 'json-too-deep', `the request body is nested deeper than ${maxDepth} levels`);
+  }
+  try {
+    return JSON.parse(text, refusePrototypeKeys);
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
+    throw new DomainError('Malformed', 'bad-json', `the request body is not valid JSON: ${(cause as Error).message}`);
+  }
+}
+
+function refusePrototypeKeys(this: unknown, key: string, value: unknown): unknown {
+  if (key === '__proto__' || key === 'constructor' || key === 'prototype') {
+    throw new DomainError('Malformed', 'forbidden-key', `the request body must not hold the key '${key}'`);
+  }
+  return value;
+}
+
+/** The deepest nesting of brackets outside strings. */
+function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === 0x5c) i++;
+      else if (c === 0x22) inString = false;
+    } else if (c === 0x22) inString = true;
+    else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (c === 0x7d || c === 0x5d) depth--;
+  }
+  return deepest;
+}

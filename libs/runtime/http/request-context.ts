@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import type { CommandContext } from '#kernel';
+
+const maxTokenLength = 128;
+
+/** Who asked, when, and through which request. `X-Larder-Actor` names the user until there is authentication. */
+export function commandContext(request: FastifyRequest): CommandContext {
+  return {
+    at: new Date().toISOString(),
+    actor: headerToken(request, 'x-larder-actor') ?? 'anonymous',
+    requestId: headerToken(request, 'x-request-id') ?? randomUUID(),
+    source: request.ip,
+  };
+}
+
+/** A header's value if it is short and printable: it is going to be stored for ever. */
+function headerToken(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value.slice(0, maxTokenLength) : undefined;
+}
+
+/** A query parameter that may be given once; '' counts as absent. */
+export function queryText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
