@@ -98,10 +98,13 @@ const cacheErrors = [CacheFullError, DiskFullError, PathTooLongError, CorruptObj
 export function fileErrorReason(error: unknown): string | undefined {
   if (error instanceof UfsError)
     return error.code === 'NotFound' ? `the file is gone: ${error.message}` : error.message;
-  if (!(error instanceof Error)) return undefined;
-  if (cacheErrors.some((type) => error instanceof type)) return error.message;
-  if ('syscall' in error) return `the cache's disk failed: ${error.message}`;
+  if (cacheErrors.some((type) => error instanceof type)) return (error as Error).message;
+  if (isSystemError(error)) return `the cache's disk failed: ${error.message}`;
   return undefined;
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return typeof error === 'object' && error !== null && 'syscall' in error && 'message' in error;
 }
 
 /** At most `maxReasonLength` characters on one line, never half a surrogate pair. */

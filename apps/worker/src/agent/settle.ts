@@ -1,0 +1,47 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { WorkBatch } from '#contexts/jobs';
+import type { EventStore } from '#jetstream';
+import type { BatchOutcome } from '#job-kinds';
+import { DomainError } from '#kernel';
+import { ownContext, type Recorder } from '#runtime';
+import type { Logger } from 'pino';
+import { settlementOf } from './settlement.js';
+
+/** Room in a message for what surrounds the event's data: envelope, recorded fields, headers. */
+const envelopeBytes = 4096;
+const retryDelayMs = 1000;
+
+export interface SettleOptions {
+  workerId: string;
+  store: EventStore;
+  recorder: Recorder;
+  maxPayloadBytes: () => number;
+  logger: Logger;
+}
+
+/**
+ * Puts a batch's outcome into the log. NATS may be away for long: the same fact with the same ids is offered until it is
+ * in, so the work is not done again while this process lives.
+ * @throws the signal's reason when aborted; DomainError when the fact itself is at fault
+ */
+export async function settle(
+  options: SettleOptions,
+  batch: WorkBatch,
+  outcome: BatchOutcome,
+  signal: AbortSignal,
+): Promise<void> {
+  const { workerId, store, recorder, maxPayloadBytes, logger } = options;
+  const { boundary, dedupeId, event } = settlementOf(batch, workerId, outcome, maxPayloadBytes() - envelopeBytes);
+  const events = recorder.record([event], ownContext(`worker:${workerId}`));
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      await store.appendFact(boundary, dedupeId, events);
+      return;
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.kind !== 'Unavailable') throw error;
+      logger.warn({ jobId: batch.jobId, batchId: batch.batchId, reason: error.message }, 'outcome not reported yet');
+      await delay(retryDelayMs, undefined, { signal });
+    }
+  }
+}
