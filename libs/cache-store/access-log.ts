@@ -30,11 +30,6 @@ export class AccessLog {
   drainInto(batch: IndexBatch): void {
     const drained = this.pending;
     this.pending = new Map();
-    for (const [path, { tick, atMs }] of drained) {
-      const stored = batch.get(path);
-      // An entry replaced since then was used later than that.
-      if (stored === undefined || stored.tick > tick) continue;
-      batch.set({ ...stored, tick, entry: { ...stored.entry, lastAccessMs: atMs } });
-    }
+    for (const [path, { tick, atMs }] of drained) batch.touch(path, tick, atMs);
   }
 }

@@ -130,7 +130,8 @@ export class DiskCacheStore implements CacheStore {
     const { committer, mutex, space, storage, index, lock } = this.parts;
     clearInterval(this.housekeeping);
     for (const writer of this.writers) await writer.abort();
-    await committer.idle();
+    await Promise.all([...this.writers].map((writer) => writer.ended));
+    await committer.close();
     await mutex.run(async () => {
       await space.flushAccesses();
       await storage.segments.close();

@@ -27,11 +27,11 @@ interface PackedObject {
 interface Operation<T = unknown> {
   packed?: PackedObject;
   /** Adds the changes to the group's index transaction; gives what the caller is told once that is durable. */
-  stage(batch: IndexBatch): T;
+  stage: (batch: IndexBatch) => T;
   /** Runs when the transaction is durable, right before totals change. */
-  committed?(): void;
-  resolve(result: T): void;
-  reject(error: unknown): void;
+  committed?: () => void;
+  resolve: (result: T) => void;
+  reject: (error: unknown) => void;
 }
 
 interface Content {
@@ -45,6 +45,7 @@ interface Content {
  */
 export class Committer {
   private queue: Operation[] = [];
+  private closed = false;
   private running: Promise<void> | undefined;
 
   constructor(
@@ -100,12 +101,14 @@ export class Committer {
     });
   }
 
-  /** Resolves when everything handed in so far is durable or has failed. */
-  async idle(): Promise<void> {
+  /** Takes no more; resolves when everything handed in so far is durable or has failed. */
+  async close(): Promise<void> {
+    this.closed = true;
     await this.running;
   }
 
   private enqueue<T>(operation: Pick<Operation<T>, 'packed' | 'stage' | 'committed'>): Promise<T> {
+    if (this.closed) return Promise.reject(new Error('The cache store is closed'));
     return new Promise<T>((resolve, reject) => {
       // The queue only passes a result on, from `stage` to `resolve` of the same operation.
       this.queue.push({ ...operation, resolve, reject } as Operation);

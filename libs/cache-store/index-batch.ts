@@ -3,6 +3,7 @@ import { type StoredEntry } from './entry-codec.js';
 /** Changes gathered for one index transaction; a later change to a path replaces an earlier one. */
 export class IndexBatch {
   private readonly overlay = new Map<string, StoredEntry | undefined>();
+  private readonly touches = new Map<string, { tick: number; atMs: number }>();
 
   constructor(private readonly committed: { get(path: string): StoredEntry | undefined }) {}
 
@@ -19,7 +20,18 @@ export class IndexBatch {
     this.overlay.set(path, undefined);
   }
 
-  changes(): Iterable<[string, StoredEntry | undefined]> {
-    return this.overlay;
+  /** Notes an access. Applied to the entry as it is when the batch is committed: it may be evicted until then. */
+  touch(path: string, tick: number, atMs: number): void {
+    this.touches.set(path, { tick, atMs });
+  }
+
+  *changes(): Iterable<[string, StoredEntry | undefined]> {
+    yield* this.overlay;
+    for (const [path, { tick, atMs }] of this.touches) {
+      const stored = this.overlay.has(path) ? undefined : this.committed.get(path);
+      // An entry written since the access was used later than that.
+      if (stored === undefined || stored.tick > tick) continue;
+      yield [path, { ...stored, tick, entry: { ...stored.entry, lastAccessMs: atMs } }];
+    }
   }
 }

@@ -28,6 +28,9 @@ export class ObjectWriter implements CacheWriter {
   private checksum = 0;
   private state: 'open' | 'committing' | 'ended' = 'open';
   private published = false;
+  /** Resolves when the writer has nothing under way and nothing reserved any more. */
+  readonly ended: Promise<void>;
+  private resolveEnded!: () => void;
 
   private constructor(
     private readonly parts: WriterParts,
@@ -37,6 +40,7 @@ export class ObjectWriter implements CacheWriter {
     private readonly handle: FileHandle,
   ) {
     this.buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, sizeBytes));
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
   /** @throws CacheFullError, DiskFullError */
@@ -115,6 +119,7 @@ export class ObjectWriter implements CacheWriter {
     this.state = 'ended';
     this.buffer = Buffer.alloc(0);
     this.parts.storage.usage.reservedBytes -= this.sizeBytes;
+    this.resolveEnded();
     this.parts.onEnd(this);
   }
 

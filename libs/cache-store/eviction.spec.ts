@@ -1,0 +1,155 @@
+import { content, dataFiles, paths, readWhole, StoreFixture, writeInChunks } from './fixtures/store-fixture.js';
+import { CacheFullError, type CacheStore } from './index.js';
+
+const MIB = 1 << 20;
+const KIB = 1 << 10;
+
+describe('eviction and compaction', () => {
+  const fixture = new StoreFixture();
+  afterEach(() => fixture.cleanUp());
+
+  const put = (store: CacheStore, path: string, sizeBytes: number, jobId?: string) =>
+    store.put({ path, version: '1', jobId }, content(sizeBytes, sizeBytes));
+
+  it.each([
+    ['large', 100 * KIB, 1 * KIB],
+    ['packed', 10 * KIB, 256 * KIB],
+  ])('evicts the least recently used %s objects first, also after a restart', async (_name, sizeBytes, maxPacked) => {
+    const directory = await fixture.directory();
+    const capacityBytes = MIB;
+    const options = { directory, capacityBytes, packedObjectMaxBytes: maxPacked };
+    let store = await fixture.open(options);
+    const fitting = Math.floor((capacityBytes * 0.8) / sizeBytes);
+    for (let i = 0; i < fitting; i++) await put(store, `f${i}`, sizeBytes);
+    expect(store.stats().objects).toBe(fitting);
+    await readWhole(store, 'f0');
+    await store.close();
+    store = await fixture.open(options);
+    await readWhole(store, 'f2');
+    for (let i = 0; store.get('f1') !== undefined; i++) await put(store, `g${i}`, sizeBytes);
+    expect(store.get('f0')).toBeDefined();
+    expect(store.get('f2')).toBeDefined();
+    for (let i = 0; store.get('f2') !== undefined; i++) await put(store, `h${i}`, sizeBytes);
+    // f0 was read before f2, so it went before it.
+    expect(store.get('f0')).toBeUndefined();
+    expect(store.stats().diskBytes).toBeLessThanOrEqual(capacityBytes);
+  });
+
+  it('updates the time of the last access', async () => {
+    const store = await fixture.open();
+    const { loadedAtMs } = await put(store, 'a', 100);
+    while (Date.now() === loadedAtMs) await new Promise(setImmediate);
+    await readWhole(store, 'a');
+    const accessed = store.get('a')!.lastAccessMs;
+    expect(accessed).toBeGreaterThan(loadedAtMs);
+    await put(store, 'b', 100); // takes the access along into the index
+    expect(store.get('a')).toMatchObject({ lastAccessMs: accessed, loadedAtMs });
+  });
+
+  it("evicts other jobs' files for a job, but never its own", async () => {
+    const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB });
+    for (let i = 0; i < 5; i++) await put(store, `old${i}`, 100 * KIB, 'old');
+    await put(store, 'passive', 100 * KIB);
+    let loaded = 0;
+    const load = () => put(store, `new${loaded}`, 100 * KIB, 'new');
+    await expect(
+      (async () => {
+        for (; ; loaded++) await load();
+      })(),
+    ).rejects.toThrow(CacheFullError);
+    expect(loaded).toBe(10);
+    expect(paths(store)).toEqual(Array.from({ length: 10 }, (_, i) => `new${i}`));
+    await expect(load()).rejects.toThrow(/job new/);
+    await expect(store.create({ path: 'w', version: '1', jobId: 'new' }, 100 * KIB)).rejects.toThrow(CacheFullError);
+    // Once others come, there is something to take.
+    await put(store, 'other', 100 * KIB, 'other');
+    expect(paths(store)).toHaveLength(10);
+    await load();
+    expect(store.get('other')).toBeUndefined();
+  });
+
+  it("does not walk over a job's own files again and again when they fill the cache", async () => {
+    const store = await fixture.open({ capacityBytes: 8 * MIB });
+    const files = 4000;
+    await Promise.allSettled(Array.from({ length: files }, (_, i) => put(store, `f${i}`, 4 * KIB, 'j')));
+    const { objects } = store.stats();
+    expect(objects).toBeLessThan(files);
+    // Rows looked at, counted where the index hands them out.
+    const index = (store as unknown as { parts: { index: { evictionRows(...a: unknown[]): unknown[] } } }).parts.index;
+    const rows = jest.spyOn(index, 'evictionRows');
+    await Promise.allSettled(Array.from({ length: 100 }, (_, i) => put(store, `g${i}`, 4 * KIB, 'j')));
+    const seen = rows.mock.results.reduce((sum, result) => sum + (result.value as unknown[]).length, 0);
+    expect(rows.mock.calls.length).toBeGreaterThanOrEqual(100);
+    expect(seen).toBeLessThan(objects);
+  });
+
+  it('spares what is being read, and says so when nothing else is left', async () => {
+    const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB });
+    await put(store, 'a', 400 * KIB);
+    await put(store, 'b', 400 * KIB);
+    const reads = [store.read('a')!, store.read('b')!];
+    await expect(put(store, 'c', 400 * KIB)).rejects.toThrow('being read');
+    expect(paths(store)).toEqual(['a', 'b']);
+    await reads[1]!.close();
+    await put(store, 'c', 400 * KIB);
+    expect(paths(store)).toEqual(['a', 'c']);
+    await reads[0]!.close();
+  });
+
+  it('takes an object as large as the capacity, and refuses a larger one without evicting anything', async () => {
+    const store = await fixture.open({ capacityBytes: MIB });
+    await put(store, 'small', 10 * KIB);
+    await expect(put(store, 'huge', MIB + 1)).rejects.toThrow(CacheFullError);
+    expect(paths(store)).toEqual(['small']);
+    await put(store, 'all', MIB);
+    expect(paths(store)).toEqual(['all']);
+    expect(store.stats()).toMatchObject({ diskBytes: MIB, usedBytes: MIB });
+    await put(store, 'small', 10 * KIB);
+    expect(paths(store)).toEqual(['small']);
+  });
+
+  it('compacts segments with many dead records, and loses and tears nothing', async () => {
+    const directory = await fixture.directory();
+    const store = await fixture.open({ directory, capacityBytes: 4 * MIB });
+    const name = (i: number) => `f${String(i).padStart(4, '0')}`;
+    const bytesOf = (i: number) => content(i, 8 * KIB);
+    await Promise.all(
+      Array.from({ length: 380 }, (_, i) => store.put({ path: name(i), version: '1', jobId: 'j' }, bytesOf(i))),
+    );
+    for (let i = 0; i < 380; i++) if (i % 2 === 0) await store.delete(name(i));
+    const reads = [1, 101, 201].map((i) => ({ i, read: store.read(name(i))! }));
+    // The job's own files are not evicted for it: only compaction can make this room.
+    for (let i = 1000; i < 1100; i++) await store.put({ path: name(i), version: '1', jobId: 'j' }, bytesOf(i));
+
+    const present = [
+      ...Array.from({ length: 190 }, (_, i) => 2 * i + 1),
+      ...Array.from({ length: 100 }, (_, i) => 1000 + i),
+    ];
+    expect(paths(store)).toEqual(present.map(name));
+    for (const i of present) expect((await readWhole(store, name(i)))?.equals(bytesOf(i))).toBe(true);
+    for (const { i, read } of reads) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of read.stream()) chunks.push(chunk as Buffer);
+      expect(Buffer.concat(chunks).equals(bytesOf(i))).toBe(true);
+    }
+    expect(store.stats().diskBytes).toBeLessThanOrEqual(4 * MIB);
+    await store.close();
+    const again = await fixture.open({ directory, capacityBytes: 4 * MIB });
+    expect(again.stats().diskBytes).toBe((await dataFiles(directory)).bytes);
+    for (const i of present) expect((await readWhole(again, name(i)))?.equals(bytesOf(i))).toBe(true);
+  });
+
+  it('shrinks to a smaller capacity at opening, keeping the latest used', async () => {
+    const directory = await fixture.directory();
+    let store = await fixture.open({ directory, capacityBytes: 8 * MIB });
+    for (let i = 0; i < 10; i++) await writeInChunks(store, `l${i}`, content(i, 400 * KIB));
+    await Promise.all(Array.from({ length: 300 }, (_, i) => put(store, `s${i}`, 8 * KIB)));
+    await readWhole(store, 'l0');
+    await store.close();
+    store = await fixture.open({ directory, capacityBytes: 2 * MIB });
+    expect(store.stats().diskBytes).toBeLessThanOrEqual(2 * MIB);
+    expect(store.stats().diskBytes).toBe((await dataFiles(directory)).bytes);
+    expect(store.get('l0')).toBeDefined();
+    expect(store.get('l1')).toBeUndefined();
+  });
+});
