@@ -1,0 +1,153 @@
+import {
+  type Commit,
+  DomainError,
+  type EventCatalogue,
+  type EventSchema,
+  type LogPosition,
+  type RecordedEvent,
+} from '#kernel';
+import { CorruptEventError, messageOf, UnknownEventError } from './errors.js';
+
+/** A commit as read from the log, with the id under which it was appended. */
+export interface DecodedCommit extends Commit {
+  readonly commitId: string;
+}
+
+/** Room for the headers that go with a message: ids of at most a few hundred bytes. */
+const headerAllowanceBytes = 1_024;
+
+/**
+ * Events to bytes and back: `{ "id": commitId, "events": [ … ] }` in JSON. Stored events are never rewritten; older
+ * versions are brought up to today's while reading, one step at a time, and everything is validated both ways.
+ */
+export class EventCodec {
+  private readonly schemas = new Map<string, EventSchema>();
+
+  constructor(catalogues: readonly EventCatalogue[]) {
+    for (const [type, schema] of catalogues.flatMap((catalogue) => Object.entries(catalogue))) {
+      if (this.schemas.has(type)) {
+        throw new DomainError('Bug', 'duplicate-event-type', `event type "${type}" is declared twice`);
+      }
+      this.schemas.set(type, schema);
+    }
+  }
+
+  /**
+   * @param maxPayloadBytes what the server takes.
+   * @throws DomainError Bug `invalid-event` for data that does not fit its schema or is not of today's version; Refused
+   *   `commit-too-large`.
+   */
+  encode(
+    commit: { commitId: string; events: readonly RecordedEvent[] },
+    maxPayloadBytes = Number.POSITIVE_INFINITY,
+  ): Uint8Array {
+    if (commit.events.length === 0) throw new DomainError('Bug', 'empty-commit', 'a commit holds at least one event');
+    const events = commit.events.map((event) => ({ ...event, data: this.validatedForWriting(event) }));
+    const bytes = Buffer.from(JSON.stringify({ id: commit.commitId, events }));
+    if (bytes.length + headerAllowanceBytes > maxPayloadBytes) {
+      throw new DomainError(
+        'Refused',
+        'commit-too-large',
+        `${bytes.length} bytes of events in one commit are more than the ${maxPayloadBytes} bytes that NATS takes`,
+      );
+    }
+    return bytes;
+  }
+
+  /** @throws UnknownEventError for a type or version of a newer build, CorruptEventError for anything malformed. */
+  decode(bytes: Uint8Array, position: LogPosition): DecodedCommit {
+    const { id, events } = parseEnvelope(bytes, position.sequence);
+    return {
+      sequence: position.sequence,
+      boundary: position.boundary,
+      commitId: id,
+      events: events.map((event) => this.current(event, position.sequence)),
+    };
+  }
+
+  private validatedForWriting(event: RecordedEvent): unknown {
+    const schema = this.schemas.get(event.type);
+    if (schema === undefined || schema.v !== event.v) {
+      throw new DomainError(
+        'Bug',
+        'invalid-event',
+        `event "${event.type}" version ${event.v} is not in the catalogue${schema ? `, which has version ${schema.v}` : ''}`,
+      );
+    }
+    try {
+      return schema.schema.parse(event.data);
+    } catch (error) {
+      const why = `event "${event.type}" has data that does not fit its schema: ${messageOf(error)}`;
+      throw new DomainError('Bug', 'invalid-event', why, { cause: error });
+    }
+  }
+
+  private current(event: RecordedEvent, sequence: number): RecordedEvent {
+    const schema = this.schemas.get(event.type);
+    if (schema === undefined) {
+      throw new UnknownEventError(event.type, event.v, sequence, 'this build does not know the type');
+    }
+    if (event.v > schema.v) {
+      throw new UnknownEventError(event.type, event.v, sequence, `this build knows it up to version ${schema.v}`);
+    }
+    let data: unknown = event.data;
+    for (let v = event.v; v < schema.v; v++) {
+      const step = schema.upcast?.[v];
+      if (step === undefined) {
+        throw new UnknownEventError(event.type, event.v, sequence, `there is no step from version ${v} to ${v + 1}`);
+      }
+      data = attempt(() => step(data as never), sequence, event.type);
+    }
+    data = attempt(() => schema.schema.parse(data), sequence, event.type);
+    return { ...event, v: schema.v, data };
+  }
+}
+
+function attempt<T>(step: () => T, sequence: number, type: string): T {
+  try {
+    return step();
+  } catch (error) {
+    throw new CorruptEventError(sequence, `event "${type}" does not fit its schema: ${messageOf(error)}`, error);
+  }
+}
+
+/** Only the commit's id, for telling whose message stands in a slot; undefined where there is none to be read. */
+export function commitIdOf(bytes: Uint8Array): string | undefined {
+  try {
+    const { id } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { id?: unknown };
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    // Not one of ours: certainly another writer's, which is all that the caller asks.
+    return undefined;
+  }
+}
+
+function parseEnvelope(bytes: Uint8Array, sequence: number): { id: string; events: RecordedEvent[] } {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch (error) {
+    throw new CorruptEventError(sequence, 'it is not JSON', error);
+  }
+  const envelope = parsed as { id?: unknown; events?: unknown } | null;
+  if (typeof envelope?.id !== 'string' || !Array.isArray(envelope.events) || envelope.events.length === 0) {
+    throw new CorruptEventError(sequence, 'it has no id or no events');
+  }
+  if (!envelope.events.every(isRecordedEvent)) {
+    throw new CorruptEventError(sequence, 'an event in it lacks id, type, version, time, actor or request');
+  }
+  return { id: envelope.id, events: envelope.events };
+}
+
+function isRecordedEvent(value: unknown): value is RecordedEvent {
+  const event = value as Partial<RecordedEvent> | null;
+  return (
+    typeof event?.id === 'string' &&
+    typeof event.type === 'string' &&
+    Number.isSafeInteger(event.v) &&
+    event.v! >= 1 &&
+    typeof event.at === 'string' &&
+    typeof event.actor === 'string' &&
+    typeof event.requestId === 'string'
+  );
+}

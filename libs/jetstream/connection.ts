@@ -1,0 +1,194 @@
+import { type JetStreamClient, type JetStreamManager, type NatsConnection, connect, Events } from 'nats';
+import { DomainError } from '#kernel';
+import { messageOf } from './errors.js';
+
+/** `closed` is final: the client has given up, and the process should end. */
+export type LinkStatus = 'connected' | 'disconnected' | 'closed';
+export type LogLevel = 'info' | 'warn' | 'error';
+export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+
+export interface ConnectOptions {
+  /** `nats://[token@|user:password@]host:port`, several separated by commas (the credentials of the first count). */
+  readonly url: string;
+  /** Shown by NATS' monitoring, for example `coordinator-1`. */
+  readonly name: string;
+  readonly onStatus?: (status: LinkStatus) => void;
+  /** For what is worth a log line but no error: reconnects, discarded snapshots, recreated consumers. */
+  readonly log?: Log;
+  /** How long the first connection is tried for. Default 30 s. */
+  readonly connectTimeoutMs?: number;
+  /** How long one request to JetStream may take. Default 2 s. */
+  readonly requestTimeoutMs?: number;
+}
+
+/**
+ * A connection to NATS that reconnects for ever. While it is down, `connected` is false and requests should not be
+ * made: the client would hold them back or drop them, and nobody could tell which.
+ */
+export class NatsLink {
+  private readonly listeners = new Set<(status: LinkStatus) => void>();
+  private status: LinkStatus = 'connected';
+
+  constructor(
+    readonly nc: NatsConnection,
+    readonly js: JetStreamClient,
+    readonly jsm: JetStreamManager,
+    readonly log: Log,
+  ) {
+    void this.watch();
+    void nc.closed().then(() => this.enter('closed'));
+  }
+
+  get connected(): boolean {
+    return this.status === 'connected';
+  }
+
+  get closed(): boolean {
+    return this.status === 'closed';
+  }
+
+  get serverVersion(): string {
+    return this.nc.info?.version ?? '0.0.0';
+  }
+
+  /** Largest message that the server takes, bytes, headers included. */
+  get maxPayloadBytes(): number {
+    return this.nc.info?.max_payload ?? 1024 * 1024;
+  }
+
+  /** @returns how to take the listener off again. */
+  onStatus(listener: (status: LinkStatus) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Answers true once connected, false if that has not happened by `deadlineMs` (of `performance.now()`). */
+  whenConnected(deadlineMs: number): Promise<boolean> {
+    if (this.connected) return Promise.resolve(true);
+    if (this.closed) return Promise.resolve(false);
+    return new Promise((settle) => {
+      const done = (answer: boolean) => {
+        off();
+        clearTimeout(timer);
+        settle(answer);
+      };
+      const off = this.onStatus((status) => done(status === 'connected'));
+      const timer = setTimeout(() => done(false), Math.max(0, deadlineMs - performance.now()));
+    });
+  }
+
+  /**
+   * Runs a request and gives up as soon as the connection is lost, instead of at its timeout: the answer cannot come
+   * any more. Whether the request was carried out is unknown then.
+   */
+  abortable<T>(request: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const off = this.onStatus((status) => {
+        if (status === 'connected') return;
+        off();
+        reject(new DomainError('Unavailable', 'connection-lost', 'the connection to NATS was lost during a request'));
+      });
+      request().then(
+        (value) => {
+          off();
+          resolve(value);
+        },
+        (error: unknown) => {
+          off();
+          reject(error instanceof Error ? error : new Error(messageOf(error)));
+        },
+      );
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.nc.close();
+  }
+
+  /** Sends what is still buffered, ends subscriptions, closes. */
+  async drain(): Promise<void> {
+    if (this.connected) await this.nc.drain();
+    else await this.nc.close();
+  }
+
+  private async watch(): Promise<void> {
+    for await (const event of this.nc.status()) {
+      if ((event.type as Events) === Events.Disconnect) this.enter('disconnected');
+      else if ((event.type as Events) === Events.Reconnect) this.enter('connected');
+    }
+  }
+
+  private enter(status: LinkStatus): void {
+    if (this.status === status || this.closed) return;
+    this.status = status;
+    this.log(status === 'connected' ? 'info' : 'warn', `NATS: ${status}`);
+    for (const listener of [...this.listeners]) listener(status);
+  }
+}
+
+/**
+ * Connects and answers when JetStream answers.
+ *
+ * @throws DomainError Unavailable: `nats-unreachable`, `nats-refused` (credentials), `jetstream-disabled`.
+ */
+export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
+  const deadline = performance.now() + (options.connectTimeoutMs ?? 30_000);
+  const { servers, ...credentials } = parseUrl(options.url);
+  for (;;) {
+    let nc: NatsConnection | undefined;
+    try {
+      nc = await connect({
+        servers,
+        ...credentials,
+        name: options.name,
+        timeout: 3_000,
+        // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes.
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 250,
+        pingInterval: 5_000,
+        ignoreAuthErrorAbort: true,
+        noAsyncTraces: true,
+      });
+      if (!nc.info?.jetstream) {
+        throw new DomainError('Unavailable', 'jetstream-disabled', 'the nats-server runs without JetStream');
+      }
+      const timeout = options.requestTimeoutMs ?? 2_000;
+      const jsm = await nc.jetstreamManager({ timeout, checkAPI: false });
+      await jsm.getAccountInfo();
+      const link = new NatsLink(nc, nc.jetstream({ timeout }), jsm, options.log ?? (() => undefined));
+      if (options.onStatus) link.onStatus(options.onStatus);
+      return link;
+    } catch (error) {
+      await nc?.close();
+      if (error instanceof DomainError) throw error;
+      if (/authorization/i.test(messageOf(error))) {
+        throw new DomainError('Unavailable', 'nats-refused', 'NATS refuses these credentials', { cause: error });
+      }
+      if (performance.now() >= deadline) {
+        throw new DomainError('Unavailable', 'nats-unreachable', `NATS does not answer: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+      await new Promise((next) => setTimeout(next, 200));
+    }
+  }
+}
+
+/** The client takes credentials as options only, not within the address. */
+function parseUrl(url: string) {
+  const urls = url.split(',').map((one) => {
+    const text = one.trim();
+    try {
+      return new URL(text.includes('://') ? text : `nats://${text}`);
+    } catch (error) {
+      // Without the text, which may hold a token.
+      throw new DomainError('Malformed', 'invalid-nats-url', 'the NATS address is not a URL', { cause: error });
+    }
+  });
+  const [username, password] = [urls[0].username, urls[0].password].map(decodeURIComponent);
+  return {
+    servers: urls.map((one) => `${one.hostname}:${one.port || 4222}`),
+    ...(urls[0].protocol === 'tls:' ? { tls: {} } : {}),
+    ...(password ? { user: username, pass: password } : username ? { token: username } : {}),
+  };
+}

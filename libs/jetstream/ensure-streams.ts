@@ -1,0 +1,71 @@
+import { type StreamConfig } from 'nats';
+import { DomainError } from '#kernel';
+import { type NatsLink } from './connection.js';
+import { ApiCode, apiCodeOf } from './errors.js';
+import { type Names, streamConfigs } from './streams.js';
+
+/** Older releases can lose a replicated stream on a process kill (2.10.20 to 2.10.22) or break its guards (2.9). */
+const oldestForReplicas = '2.10.23';
+
+/** What must hold of a stream that is already there; a difference in any of these could lose data. */
+const essential = [
+  'retention',
+  'storage',
+  'subjects',
+  'deny_delete',
+  'max_age',
+  'max_msgs',
+  'max_bytes',
+  'max_msgs_per_subject',
+] as const satisfies (keyof StreamConfig)[];
+
+/**
+ * Creates the streams and the object store, or checks that what is there will do. Safe to call from all replicas at
+ * once. More replicas than a stream has are added; never fewer.
+ *
+ * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`.
+ */
+export async function ensureStreams(link: NatsLink, names: Names, options: { replicas?: number } = {}): Promise<void> {
+  const replicas = options.replicas ?? 1;
+  if (replicas > 1 && !isAtLeast(link.serverVersion, oldestForReplicas)) {
+    throw new DomainError(
+      'Refused',
+      'nats-too-old',
+      `${replicas} replicas need nats-server ${oldestForReplicas} or later; this one is ${link.serverVersion}`,
+    );
+  }
+  for (const config of streamConfigs(names, replicas)) await ensureStream(link, config);
+}
+
+async function ensureStream(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<void> {
+  const { jsm } = link;
+  let existing: StreamConfig;
+  try {
+    existing = (await jsm.streams.info(config.name)).config;
+  } catch (error) {
+    if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
+    // Another replica may create it at the same moment: with the same configuration that is no error.
+    existing = (await jsm.streams.add(config)).config;
+    link.log('info', `created stream ${config.name}`, { replicas: config.num_replicas });
+  }
+  for (const key of essential) {
+    const [wanted, actual] = [JSON.stringify(config[key] ?? false), JSON.stringify(existing[key] ?? false)];
+    if (wanted !== actual) {
+      throw new DomainError(
+        'Refused',
+        'stream-misconfigured',
+        `stream ${config.name} has ${key} ${actual} where it must have ${wanted}`,
+      );
+    }
+  }
+  if (config.num_replicas! > existing.num_replicas) {
+    await jsm.streams.update(config.name, { num_replicas: config.num_replicas });
+    link.log('info', `stream ${config.name} gets ${config.num_replicas} replicas`, { had: existing.num_replicas });
+  }
+}
+
+function isAtLeast(version: string, wanted: string): boolean {
+  const [a, b] = [version, wanted].map((text) => text.split(/[.-]/, 3).map((part) => Number.parseInt(part, 10) || 0));
+  const differing = b.findIndex((part, i) => part !== a[i]);
+  return differing === -1 || a[differing] > b[differing];
+}

@@ -1,0 +1,230 @@
+import { type JetStreamPublishOptions, type StoredMsg } from 'nats';
+import { type Commit, DomainError, type RecordedEvent } from '#kernel';
+import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';
+import { type NatsLink } from './connection.js';
+import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf, StaleVersionError } from './errors.js';
+import { OrderedConsumer } from './ordered-consumer.js';
+import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
+import { type Names } from './streams.js';
+
+export interface AppendOptions {
+  /** How long to try until the outcome is given up as unknown or NATS as away. Default 10 s. */
+  readonly budgetMs?: number;
+}
+
+export interface LogInfo {
+  /** Tells this log from any other, one that was created later under the same name included. */
+  readonly logId: string;
+  /** First sequence still there: 1, unless the log was archived. */
+  readonly firstSequence: number;
+  /** 0 for an empty log. */
+  readonly lastSequence: number;
+  /** ISO 8601. */
+  readonly createdAt: string;
+}
+
+const defaultBudgetMs = 10_000;
+
+/** The domain's log: appends under a guard, and reads of single boundaries. */
+export class EventStore {
+  constructor(
+    private readonly link: NatsLink,
+    private readonly names: Names,
+    private readonly codec: EventCodec,
+  ) {}
+
+  /**
+   * Appends one commit if the boundary's last sequence still is `expected` (0: the boundary is empty). The commit's id
+   * is its first event's; a boundary must never be given two commits with the same id.
+   *
+   * Guarded twice, because each guard alone fails on some server: the expected last sequence of the subject is checked
+   * only by the leader in replicated 2.9, while the message id `<subject>:<expected>` is checked again when the
+   * replicas apply the write. Whatever leaves the outcome open (a timeout, a lost connection, no leader, "duplicate",
+   * and since 2.12 "wrong sequence" for one's own retry) is settled by reading who has the place behind `expected`.
+   * A retry always has the same ids.
+   *
+   * @throws StaleVersionError when somebody else has that place; DomainError Unavailable `nats-unreachable` when
+   *   nothing was sent, `outcome-unknown` when it was and its fate could not be learnt; what the codec throws.
+   */
+  async append(
+    boundary: string,
+    expected: number,
+    events: readonly RecordedEvent[],
+    options: AppendOptions = {},
+  ): Promise<{ sequence: number }> {
+    const subject = this.names.eventSubject(boundary);
+    const commitId = events[0]?.id ?? '';
+    const data = this.codec.encode({ commitId, events }, this.link.maxPayloadBytes);
+    const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
+    const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
+    let refusals = 0;
+    while (await retry.next()) {
+      try {
+        const ack = await this.publish(subject, data, guard);
+        if (!ack.duplicate) return { sequence: ack.seq };
+      } catch (error) {
+        retry.note(error);
+        const code = apiCodeOf(error);
+        const open =
+          code === undefined || code === ApiCode.duplicateInProcess || code === ApiCode.wrongLastSequenceInProcess;
+        if (code === ApiCode.wrongLastSequence) refusals++;
+        else if (!open && isDefiniteRefusal(error)) throw refused(error);
+      }
+      try {
+        const holder = await this.holderOf(subject, expected);
+        if (holder?.commitId === commitId) return { sequence: holder.sequence };
+        const actual = holder || refusals >= 3 ? await this.lastSequenceOf(subject) : undefined;
+        if (holder) throw new StaleVersionError(boundary, expected, Math.max(actual ?? 0, holder.sequence));
+        // The place is free and yet refused: the caller expects a sequence that the boundary does not have.
+        if (actual !== undefined && actual !== expected) throw new StaleVersionError(boundary, expected, actual);
+      } catch (error) {
+        if (error instanceof StaleVersionError) throw error;
+        retry.note(error);
+      }
+    }
+    throw retry.exhausted();
+  }
+
+  /**
+   * Appends without an expected sequence: a report of what has happened, which nobody can contest. Repeating it with
+   * the same `dedupeId` within two minutes adds nothing and answers with the first one's sequence; later repetitions
+   * are for the views to recognise.
+   *
+   * @throws DomainError Unavailable `nats-unreachable` or `outcome-unknown`: call again with the same `dedupeId`.
+   */
+  async appendFact(
+    boundary: string,
+    dedupeId: string,
+    events: readonly RecordedEvent[],
+    options: AppendOptions = {},
+  ): Promise<{ sequence: number; duplicate: boolean }> {
+    const subject = this.names.eventSubject(boundary);
+    const data = this.codec.encode({ commitId: events[0]?.id ?? '', events }, this.link.maxPayloadBytes);
+    const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
+    while (await retry.next()) {
+      try {
+        const ack = await this.publish(subject, data, { msgID: `${subject}#${dedupeId}` });
+        // Sequence 0: the first one is still on its way through the replicas.
+        if (ack.seq > 0) return { sequence: ack.seq, duplicate: ack.duplicate };
+      } catch (error) {
+        if (apiCodeOf(error) !== ApiCode.duplicateInProcess && isDefiniteRefusal(error)) throw refused(error);
+        retry.note(error);
+      }
+    }
+    throw retry.exhausted();
+  }
+
+  /** The boundary's newest commit, as the stream's leader knows it; undefined for an empty boundary. */
+  async lastOf(boundary: string): Promise<DecodedCommit | undefined> {
+    const message = await this.message({ last_by_subj: this.names.eventSubject(boundary) });
+    return message && this.codec.decode(message.data, { sequence: message.seq, boundary });
+  }
+
+  /** The sequence of the newest commit whose boundary matches, 0 if there is none. `filter` as in `Names.eventFilter`. */
+  async lastSequence(filter = '>'): Promise<number> {
+    return filter === '>' ? (await this.info()).lastSequence : this.lastSequenceOf(this.names.eventFilter(filter));
+  }
+
+  async info(): Promise<LogInfo> {
+    const { created, state } = await this.request(() => this.link.jsm.streams.info(this.names.eventStream));
+    return {
+      logId: `${this.names.eventStream}@${created}`,
+      firstSequence: state.first_seq,
+      lastSequence: state.last_seq,
+      createdAt: created,
+    };
+  }
+
+  /**
+   * All commits of the boundaries that match, from a sequence to what is the end when the call is made, in order.
+   * On a log of millions a filter for one boundary costs the server a scan (0.1 to 2 s).
+   *
+   * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`; what the codec throws.
+   */
+  async *readBoundary(filter: string, from = 1, stallTimeoutMs = 10_000): AsyncGenerator<Commit> {
+    const filterSubject = this.names.eventFilter(filter);
+    const end = await this.lastSequence(filter);
+    if (end < from) return;
+    const ready: Commit[] = [];
+    let failure: unknown;
+    let wake = () => {};
+    const consumer = new OrderedConsumer(this.link, {
+      stream: this.names.eventStream,
+      startSequence: from,
+      filterSubject,
+      onMessage: ({ data, subject, sequence }) => {
+        ready.push(this.codec.decode(data, { sequence, boundary: this.names.boundaryOf(subject) }));
+        if (ready.length >= 256) consumer.pause();
+        wake();
+      },
+      onFatal: (error) => {
+        failure = error;
+        wake();
+      },
+    });
+    consumer.start();
+    try {
+      for (;;) {
+        if (ready.length === 0 && failure === undefined) {
+          const woken = new Promise<void>((resolve) => (wake = resolve));
+          const timer = setTimeout(() => {
+            failure = new DomainError('Unavailable', 'nats-unreachable', 'NATS has stopped delivering the log');
+            wake();
+          }, stallTimeoutMs);
+          await woken;
+          clearTimeout(timer);
+        }
+        for (const commit of ready.splice(0)) {
+          if (commit.sequence > end) return;
+          yield commit;
+          if (commit.sequence === end) return;
+        }
+        if (failure !== undefined) throw failure as Error;
+        consumer.resume();
+      }
+    } finally {
+      consumer.stop();
+    }
+  }
+
+  private publish(subject: string, data: Uint8Array, options: Partial<JetStreamPublishOptions>) {
+    return this.link.abortable(() =>
+      this.link.js.publish(subject, data, {
+        ...options,
+        expect: { ...options.expect, streamName: this.names.eventStream },
+      }),
+    );
+  }
+
+  /** Whose commit follows `expected` on the subject. */
+  private async holderOf(subject: string, expected: number) {
+    const message = await this.message({ seq: expected + 1, next_by_subj: subject });
+    return message && { sequence: message.seq, commitId: commitIdOf(message.data) };
+  }
+
+  private async lastSequenceOf(subject: string): Promise<number> {
+    return (await this.message({ last_by_subj: subject }))?.seq ?? 0;
+  }
+
+  /** By the stream's own API, which its leader answers: a "direct get" may come from a follower that is behind. */
+  private async message(
+    query: { last_by_subj: string } | { seq: number; next_by_subj: string },
+  ): Promise<StoredMsg | undefined> {
+    try {
+      return await this.request(() => this.link.jsm.streams.getMessage(this.names.eventStream, query));
+    } catch (error) {
+      if (apiCodeOf(error) === ApiCode.noMessageFound) return undefined;
+      throw error;
+    }
+  }
+
+  private request<T>(request: () => Promise<T>): Promise<T> {
+    return unavailableUnlessRefused(this.link, request);
+  }
+}
+
+function refused(error: unknown): DomainError {
+  return new DomainError('Unavailable', 'append-refused', `NATS refuses to store: ${messageOf(error)}`, {
+    cause: error,
+  });
+}

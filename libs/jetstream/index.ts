@@ -1,0 +1,11 @@
+export * from './codec.js';
+export * from './connection.js';
+export * from './ensure-streams.js';
+export * from './errors.js';
+export * from './event-store.js';
+export * from './heartbeats.js';
+export * from './log-reader.js';
+export * from './streams.js';
+export * from './work-consumer.js';
+export { type WorkMessage } from './work-message.js';
+export * from './work-queue.js';

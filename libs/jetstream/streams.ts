@@ -1,0 +1,176 @@
+import { type StreamConfig, DiscardPolicy, RetentionPolicy, StorageType, nanos } from 'nats';
+import { DomainError } from '#kernel';
+
+/** One token of a subject that we also use as an id: no dots, no wildcards, no white space. */
+const token = /^[A-Za-z0-9_-]+$/;
+const clusterName = /^[a-z0-9-]{1,32}$/;
+
+/** How long JetStream remembers a `Nats-Msg-Id`. Retries of one publish must end well before. */
+export const duplicateWindowMs = 120_000;
+
+function checked(value: string): string {
+  if (!token.test(value)) {
+    throw new DomainError('Bug', 'invalid-subject-token', `"${value}" cannot stand in a subject as one token`);
+  }
+  return value;
+}
+
+/**
+ * Every stream, subject, consumer and bucket, named in this one place. The cluster's name comes first in each, so that
+ * two clusters can share a NATS.
+ *
+ * A *boundary* is the part of an event's subject after `<cluster>.evt.`: one or more tokens of `[A-Za-z0-9_-]`, such as
+ * `namespace` or `job.<id>`. Wildcards (`*`, a last `>`) are allowed where a filter is asked for.
+ */
+export class Names {
+  readonly eventStream: string;
+  readonly eventSubjects: string;
+  readonly workStream: string;
+  readonly workSubjects: string;
+  /** Object store. */
+  readonly snapshotBucket: string;
+  /** The stream behind the object store, as the client library names it. */
+  readonly snapshotStream: string;
+  private readonly eventPrefix: string;
+
+  constructor(readonly cluster = 'larder') {
+    if (!clusterName.test(cluster)) {
+      throw new DomainError(
+        'Malformed',
+        'invalid-cluster-name',
+        `cluster name "${cluster}" must be 1 to 32 characters of a-z, 0-9 and "-"`,
+      );
+    }
+    this.eventStream = `${cluster}-evt`;
+    this.eventPrefix = `${cluster}.evt.`;
+    this.eventSubjects = `${this.eventPrefix}>`;
+    this.workStream = `${cluster}-work`;
+    this.workSubjects = `${cluster}.work.>`;
+    this.snapshotBucket = `${cluster}-snapshots`;
+    this.snapshotStream = `OBJ_${this.snapshotBucket}`;
+  }
+
+  eventSubject(boundary: string): string {
+    boundary.split('.').forEach(checked);
+    return this.eventPrefix + boundary;
+  }
+
+  /** @param filter a boundary in which tokens may be `*` and the last one `>`. */
+  eventFilter(filter: string): string {
+    const tokens = filter.split('.');
+    tokens.forEach((one, i) => {
+      if (one !== '*' && !(one === '>' && i === tokens.length - 1)) checked(one);
+    });
+    return this.eventPrefix + filter;
+  }
+
+  boundaryOf(subject: string): string {
+    if (!subject.startsWith(this.eventPrefix)) {
+      throw new DomainError('Bug', 'foreign-subject', `subject "${subject}" is not one of cluster "${this.cluster}"`);
+    }
+    return subject.slice(this.eventPrefix.length);
+  }
+
+  workSubject(workerId: string, jobId: string): string {
+    return `${this.cluster}.work.${checked(workerId)}.${checked(jobId)}`;
+  }
+
+  /** All work of one worker. */
+  workOfWorker(workerId: string): string {
+    return `${this.cluster}.work.${checked(workerId)}.>`;
+  }
+
+  /** All work of one job, whichever worker has it. */
+  workOfJob(jobId: string): string {
+    return `${this.cluster}.work.*.${checked(jobId)}`;
+  }
+
+  /** Durable consumer on the work stream. */
+  workerConsumer(workerId: string): string {
+    return checked(workerId);
+  }
+
+  workerHeartbeat(workerId: string): string {
+    return `${this.cluster}.heartbeat.worker.${checked(workerId)}`;
+  }
+
+  get workerHeartbeats(): string {
+    return `${this.cluster}.heartbeat.worker.*`;
+  }
+
+  coordinatorHeartbeat(coordinatorId: string): string {
+    return `${this.cluster}.heartbeat.coordinator.${checked(coordinatorId)}`;
+  }
+
+  get coordinatorHeartbeats(): string {
+    return `${this.cluster}.heartbeat.coordinator.*`;
+  }
+
+  /** Progress within batches: telemetry, not stored. */
+  workerProgress(workerId: string): string {
+    return `${this.cluster}.progress.worker.${checked(workerId)}`;
+  }
+
+  get workersProgress(): string {
+    return `${this.cluster}.progress.worker.*`;
+  }
+
+  /** A request to one worker, `verb` such as `abort` or `stat`. */
+  workerControl(workerId: string, verb: string): string {
+    return `${this.cluster}.control.worker.${checked(workerId)}.${checked(verb)}`;
+  }
+
+  /** A request to all workers. */
+  workersControl(verb: string): string {
+    return `${this.cluster}.control.workers.${checked(verb)}`;
+  }
+
+  /** A request to one coordinator. */
+  coordinatorControl(coordinatorId: string, verb: string): string {
+    return `${this.cluster}.control.coordinator.${checked(coordinatorId)}.${checked(verb)}`;
+  }
+
+  /** A message to all coordinators. */
+  coordinatorsControl(verb: string): string {
+    return `${this.cluster}.control.coordinators.${checked(verb)}`;
+  }
+}
+
+/** What every stream of ours has in common: on disk, and nothing in it ever expires or makes room for newer. */
+function keptStream(replicas: number): Partial<StreamConfig> {
+  return {
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    max_age: 0,
+    max_msgs: -1,
+    max_bytes: -1,
+    max_msgs_per_subject: -1,
+    max_msg_size: -1,
+    max_consumers: -1,
+    num_replicas: replicas,
+    duplicate_window: nanos(duplicateWindowMs),
+  };
+}
+
+/**
+ * All streams as they should be. The work stream has limits retention, not workqueue: the owner of a job deletes a
+ * message once its batch is settled, and what was never delivered stays readable when a job is stopped, so that a
+ * resumed job can send it again. The object store's configuration is the client library's own, given here because that
+ * library's way of creating it is refused by servers since 2.12 when replicas are asked for.
+ */
+export function streamConfigs(names: Names, replicas: number): (Partial<StreamConfig> & { name: string })[] {
+  const kept = keptStream(replicas);
+  const bucket = names.snapshotBucket;
+  return [
+    { ...kept, name: names.eventStream, subjects: [names.eventSubjects], deny_delete: true },
+    { ...kept, name: names.workStream, subjects: [names.workSubjects] },
+    {
+      ...kept,
+      name: names.snapshotStream,
+      subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`],
+      allow_rollup_hdrs: true,
+      allow_direct: true,
+    },
+  ];
+}

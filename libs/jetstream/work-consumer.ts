@@ -1,0 +1,193 @@
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, nanos } from 'nats';
+import { DomainError } from '#kernel';
+import { type NatsLink } from './connection.js';
+import { messageOf } from './errors.js';
+import { type Delivered, PullSubscription } from './pull-subscription.js';
+import { type Names } from './streams.js';
+import { WorkMessage } from './work-message.js';
+
+export interface WorkConsumerRunOptions {
+  /** How many handlers run at once. */
+  readonly maxConcurrent: number;
+  /**
+   * How many more messages are held ready, so that handlers have work while NATS elects a leader (4 to 9 s). Default:
+   * twice `maxConcurrent`.
+   */
+  readonly prefetch?: number;
+  /**
+   * Does the work, and ends with `ack()` or `retryLater()`. If it ends with neither, the message comes again after ten
+   * seconds; if it throws, after one. The same message may come again at any time, so doing it twice must do no harm.
+   */
+  readonly handle: (message: WorkMessage) => Promise<void>;
+}
+
+const ackWaitMs = 10_000;
+const workingIntervalMs = 3_000;
+const afterErrorMs = 1_000;
+const retryMs = 150;
+
+/** The worker's side of the work stream: a durable consumer of its own, and as many handlers at work as wanted. */
+export class WorkConsumer {
+  private readonly stream: string;
+  private readonly consumer: string;
+  private pull: PullSubscription | undefined;
+  private options: Required<WorkConsumerRunOptions> | undefined;
+  /** Delivered and not finished, by sequence; those in `ready` included. */
+  private readonly held = new Map<number, WorkMessage>();
+  private ready: WorkMessage[] = [];
+  private readonly running = new Set<Promise<void>>();
+  private keepAlive: NodeJS.Timeout | undefined;
+  private connecting = false;
+  private stopping = false;
+
+  constructor(
+    private readonly link: NatsLink,
+    private readonly names: Names,
+    private readonly workerId: string,
+  ) {
+    this.stream = names.workStream;
+    this.consumer = names.workerConsumer(workerId);
+  }
+
+  /** Starts, and goes on in the background across reconnects until `stop()`. */
+  run(options: WorkConsumerRunOptions): void {
+    if (this.options) throw new DomainError('Bug', 'already-running', 'a work consumer runs once');
+    this.options = { prefetch: options.maxConcurrent * 2, ...options };
+    this.keepAlive = setInterval(() => {
+      for (const message of this.held.values()) message.working();
+    }, workingIntervalMs);
+    void this.reconnect('start');
+  }
+
+  /** Messages whose handlers are at work. */
+  get activeCount(): number {
+    return this.running.size;
+  }
+
+  /**
+   * Takes no more messages and gives back those that were only held ready. `drain` waits for the handlers (at most
+   * `timeoutMs`, default 10 s); what has not ended then, or was not waited for, has its `signal` aborted and its message
+   * given back. Does not wait for aborted handlers.
+   */
+  async stop(options: { drain: boolean; timeoutMs?: number }): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    this.pull?.close();
+    for (const message of this.ready.splice(0)) this.giveBack(message);
+    if (options.drain && this.running.size > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      const timeout = new Promise((late) => (timer = setTimeout(late, options.timeoutMs ?? 10_000)));
+      await Promise.race([Promise.allSettled(this.running), timeout]);
+      clearTimeout(timer);
+    }
+    clearInterval(this.keepAlive);
+    for (const message of [...this.held.values()]) {
+      message.abort();
+      this.giveBack(message);
+    }
+    if (this.link.connected) await this.link.nc.flush();
+  }
+
+  private giveBack(message: WorkMessage): void {
+    this.held.delete(message.sequence);
+    message.retryLater(0);
+  }
+
+  private async reconnect(reason: string): Promise<void> {
+    if (this.connecting || this.stopping) return;
+    this.connecting = true;
+    if (reason !== 'start') this.link.log('info', `pulling work of ${this.workerId} anew`, { reason });
+    let lastError = '';
+    while (!this.isStopping() && !this.link.closed) {
+      try {
+        if (!(await this.link.whenConnected(performance.now() + 60_000))) continue;
+        await this.link.abortable(() => this.ensureConsumer());
+        break;
+      } catch (error) {
+        if (messageOf(error) !== lastError) {
+          lastError = messageOf(error);
+          this.link.log('warn', `cannot pull work of ${this.workerId} yet`, { reason: lastError });
+        }
+        await new Promise((again) => setTimeout(again, retryMs));
+      }
+    }
+    this.connecting = false;
+    if (this.stopping || this.link.closed) return;
+    this.pull = new PullSubscription(this.link, {
+      stream: this.stream,
+      consumer: this.consumer,
+      onMessage: (message) => this.receive(message),
+      onReleased: () => this.ask(),
+      onLost: (why) => void this.reconnect(why),
+    });
+    this.ask();
+  }
+
+  /** `stopping` may change during any await, which the compiler's narrowing does not see. */
+  private isStopping(): boolean {
+    return this.stopping;
+  }
+
+  /** Creating it again with the same configuration is how one asks for it: the server then answers with what is there. */
+  private async ensureConsumer(): Promise<void> {
+    const config: Partial<ConsumerConfig> = {
+      durable_name: this.consumer,
+      filter_subject: this.names.workOfWorker(this.workerId),
+      ack_policy: AckPolicy.Explicit,
+      deliver_policy: DeliverPolicy.All,
+      ack_wait: nanos(ackWaitMs),
+      max_deliver: -1,
+      max_ack_pending: 10_000,
+    };
+    await this.link.jsm.consumers.add(this.stream, config);
+  }
+
+  private ask(): void {
+    if (!this.pull || !this.options || this.stopping) return;
+    const wanted = this.options.maxConcurrent + this.options.prefetch;
+    this.pull.request(wanted - this.held.size - this.pull.outstanding);
+  }
+
+  private receive(delivered: Delivered): void {
+    if (this.stopping) return;
+    const known = this.held.get(delivered.sequence);
+    if (known) {
+      // It was not acknowledged in time, for example while NATS was away: still one handler, and the newest delivery
+      // is the one to acknowledge.
+      known.redelivered(delivered);
+      this.ask();
+      return;
+    }
+    const message = new WorkMessage(this.link, delivered);
+    this.held.set(message.sequence, message);
+    this.ready.push(message);
+    this.fill();
+  }
+
+  private fill(): void {
+    while (!this.stopping && this.running.size < this.options!.maxConcurrent && this.ready.length > 0) {
+      const message = this.ready.shift()!;
+      const run: Promise<void> = this.handle(message).finally(() => {
+        this.running.delete(run);
+        this.fill();
+        this.ask();
+      });
+      this.running.add(run);
+    }
+  }
+
+  private async handle(message: WorkMessage): Promise<void> {
+    try {
+      await this.options!.handle(message);
+    } catch (error) {
+      this.link.log('error', `work of job ${message.jobId} failed in its handler`, {
+        sequence: message.sequence,
+        deliveries: message.deliveries,
+        reason: messageOf(error),
+      });
+      message.retryLater(afterErrorMs);
+    } finally {
+      this.held.delete(message.sequence);
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import { DomainError } from '#kernel';
+import { type NatsLink } from './connection.js';
+import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf } from './errors.js';
+import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
+import { type Names } from './streams.js';
+
+export interface WorkQueueOptions {
+  /** How many publishes may be under way at once; more wait their turn. Default 256: beyond it only latency grows. */
+  readonly window?: number;
+  /** How long one operation is tried for. Default 30 s: longer than any election. */
+  readonly budgetMs?: number;
+}
+
+/**
+ * The coordinator's side of the work stream. A message stays until it is removed here, delivered or not: a worker's ack
+ * only ends its redelivery.
+ */
+export class WorkQueue {
+  private readonly turns: Semaphore;
+  private readonly budgetMs: number;
+
+  constructor(
+    private readonly link: NatsLink,
+    private readonly names: Names,
+    options: WorkQueueOptions = {},
+  ) {
+    this.turns = new Semaphore(options.window ?? 256);
+    this.budgetMs = options.budgetMs ?? 30_000;
+  }
+
+  /**
+   * Queues a batch for a worker. Repeating it with the same batch and attempt within two minutes adds nothing and
+   * answers with the sequence of the first.
+   *
+   * @throws DomainError Unavailable `nats-unreachable` or `outcome-unknown`: publish again with the same ids. Refused
+   *   `batch-too-large`.
+   */
+  async publish(
+    workerId: string,
+    jobId: string,
+    batchId: string,
+    attempt: number,
+    bytes: Uint8Array,
+  ): Promise<{ sequence: number }> {
+    const subject = this.names.workSubject(workerId, jobId);
+    if (bytes.length + 1_024 > this.link.maxPayloadBytes) {
+      throw new DomainError('Refused', 'batch-too-large', `a batch of ${bytes.length} bytes is more than NATS takes`);
+    }
+    const options = { msgID: `${batchId}:${attempt}`, expect: { streamName: this.names.workStream } };
+    return this.turns.run(() =>
+      this.retrying(async () => {
+        const ack = await this.link.js.publish(subject, bytes, options);
+        // Sequence 0: the first one is still on its way through the replicas.
+        return ack.seq > 0 ? { sequence: ack.seq } : undefined;
+      }),
+    );
+  }
+
+  /** The bytes of a batch, or undefined once it has been removed. */
+  async read(sequence: number): Promise<Uint8Array | undefined> {
+    const { jsm } = this.link;
+    try {
+      const message = await unavailableUnlessRefused(this.link, () =>
+        jsm.streams.getMessage(this.names.workStream, { seq: sequence }),
+      );
+      return message.data;
+    } catch (error) {
+      if (apiCodeOf(error) === ApiCode.noMessageFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** Removes a batch; that it is already gone is no error. */
+  async remove(sequence: number): Promise<void> {
+    await this.turns.run(() =>
+      this.retrying(async () => {
+        try {
+          await this.link.jsm.streams.deleteMessage(this.names.workStream, sequence, false);
+        } catch (error) {
+          // The server answers alike for "not there" and "could not".
+          if (!isDefiniteRefusal(error) && apiCodeOf(error) !== ApiCode.messageDeleteFailed) throw error;
+          if ((await this.read(sequence)) !== undefined) throw new Error(messageOf(error), { cause: error });
+        }
+        return true;
+      }),
+    );
+  }
+
+  /** Removes everything queued for a job, whichever worker has it. @returns how many batches that were. */
+  purgeJob(jobId: string): Promise<number> {
+    return this.purge(this.names.workOfJob(jobId));
+  }
+
+  /** Removes everything queued for a worker. @returns how many batches that were. */
+  purgeWorker(workerId: string): Promise<number> {
+    return this.purge(this.names.workOfWorker(workerId));
+  }
+
+  private purge(filter: string): Promise<number> {
+    return this.retrying(async () => (await this.link.jsm.streams.purge(this.names.workStream, { filter })).purged);
+  }
+
+  private async retrying<T>(operation: () => Promise<T | undefined>): Promise<T> {
+    const retry = new RetryBudget(this.link, this.budgetMs);
+    while (await retry.next()) {
+      try {
+        const result = await this.link.abortable(operation);
+        if (result !== undefined) return result;
+      } catch (error) {
+        if (isDefiniteRefusal(error) && apiCodeOf(error) !== ApiCode.duplicateInProcess) {
+          const text = `NATS refuses: ${messageOf(error)}`;
+          throw new DomainError('Unavailable', 'work-queue-refused', text, { cause: error });
+        }
+        retry.note(error);
+      }
+    }
+    throw retry.exhausted();
+  }
+}
+
+/** Lets so many operations run at once, first come first served. */
+class Semaphore {
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(private free: number) {}
+
+  async run<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.free > 0) this.free--;
+    else await new Promise<void>((turn) => this.waiting.push(turn));
+    try {
+      return await operation();
+    } finally {
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.free++;
+    }
+  }
+}
