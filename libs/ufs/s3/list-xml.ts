@@ -12,6 +12,18 @@ export interface KeyPage {
   continuationToken?: string;
 }
 
+const namedReferences: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+/** The five names that XML predefines, and character references (XML 1.0, 4.1 and 4.6). */
+function decodeReferences(text: string): string {
+  if (!text.includes('&')) return text;
+  return text.replace(/&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/gi, (whole, hex, decimal, name) => {
+    if (typeof name === 'string') return namedReferences[name] ?? whole;
+    const code = typeof hex === 'string' ? parseInt(hex, 16) : Number(decimal);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
+}
+
 /** No guessing of types and no trimming: `007`, `true` and ` x` are keys, and must arrive as they are. */
 const parser = new XMLParser({
   parseTagValue: false,
@@ -19,8 +31,14 @@ const parser = new XMLParser({
   ignoreAttributes: true,
   ignoreDeclaration: true,
   isArray: (_name, path) => path === 'ListBucketResult.Contents',
-  // The limits are meant for documents that define entities. Here there are two &quot; around each ETag.
-  processEntities: { maxTotalExpansions: Infinity, maxExpandedLength: Infinity },
+  entityDecoder: {
+    decode: decodeReferences,
+    // An S3 answer defines no entities; one that does keeps them as they are.
+    addInputEntities: () => undefined,
+    setExternalEntities: () => undefined,
+    setXmlVersion: () => undefined,
+    reset: () => undefined,
+  },
 });
 
 interface ListBucketResult {
@@ -42,8 +60,9 @@ export function parseKeyPage(xml: string): KeyPage | undefined {
   const keys: ListedKey[] = [];
   for (const { Key, Size, ETag } of result.Contents ?? []) {
     const sizeBytes = Number(Size);
-    if (Key === undefined || ETag === undefined || !Size || !Number.isSafeInteger(sizeBytes)) return undefined;
-    keys.push({ key: decode(Key), sizeBytes, etag: unquote(ETag) });
+    const key = Key === undefined ? undefined : decode(Key);
+    if (key === undefined || ETag === undefined || !Size || !Number.isSafeInteger(sizeBytes)) return undefined;
+    keys.push({ key, sizeBytes, etag: unquote(ETag) });
   }
   const isTruncated = result.IsTruncated === 'true';
   return { keys, isTruncated, continuationToken: result.NextContinuationToken };
@@ -62,6 +81,11 @@ export function unquote(etag: string): string {
 }
 
 /** Servers write a space as `+` or `%20`, and always `%2B` for `+`. */
-function decodeUrl(key: string): string {
-  return decodeURIComponent(key.replaceAll('+', ' '));
+function decodeUrl(key: string): string | undefined {
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '));
+  } catch {
+    // URIError: `%` without two digits, or bytes that are not UTF-8. Neither comes from an S3 server.
+    return undefined;
+  }
 }

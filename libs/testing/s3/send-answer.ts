@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Fault } from './faults.js';
+import type { Answer } from './reading.js';
+
+const sliceMs = 20;
+
+/**
+ * Sends an answer, with the fault that concerns its body. Ends early, without an error, when the client goes away.
+ * @returns the number of body bytes written
+ */
+export async function sendAnswer(
+  response: ServerResponse,
+  answer: Answer,
+  withBody: boolean,
+  fault?: Fault,
+): Promise<number> {
+  const announced = answer.lengthBytes + (fault?.kind === 'length' ? fault.offBy : 0);
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': Math.max(0, announced) });
+  let sent = 0;
+  if (withBody) {
+    response.flushHeaders();
+    for await (const chunk of faultyBody(response, answer.body, fault)) {
+      if (response.destroyed) return sent;
+      sent += chunk.length;
+      if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    }
+  }
+  if (fault?.kind === 'truncate' || fault?.kind === 'length') await breakConnection(response, fault);
+  else response.end();
+  return sent;
+}
+
+async function* faultyBody(response: ServerResponse, body: Answer['body'], fault?: Fault): AsyncGenerator<Buffer> {
+  if (fault?.kind === 'slow') {
+    yield* slowly(body, fault.bytesPerSecond);
+    return;
+  }
+  // Bytes until the fault; infinite where there is none, or no more.
+  let left = fault?.kind === 'truncate' || fault?.kind === 'pause' ? fault.afterBytes : Infinity;
+  for await (const chunk of body) {
+    const cut = Math.min(left, chunk.length);
+    if (cut > 0) yield chunk.subarray(0, cut);
+    left -= cut;
+    if (left > 0) continue;
+    if (fault?.kind === 'truncate') return;
+    left = Infinity;
+    // For ever means until the client leaves or the server stops.
+    const closed = once(response, 'close');
+    await (fault?.kind === 'pause' && fault.until !== undefined ? Promise.race([fault.until, closed]) : closed);
+    if (cut < chunk.length) yield chunk.subarray(cut);
+  }
+}
+
+async function* slowly(body: Answer['body'], bytesPerSecond: number): AsyncGenerator<Buffer> {
+  const sliceBytes = Math.max(1, Math.floor((bytesPerSecond * sliceMs) / 1000));
+  const pauseMs = (sliceBytes * 1000) / bytesPerSecond;
+  for await (const chunk of body) {
+    for (let offset = 0; offset < chunk.length; offset += sliceBytes) {
+      yield chunk.subarray(offset, offset + sliceBytes);
+      await delay(pauseMs);
+    }
+  }
+}
+
+async function breakConnection(response: ServerResponse, fault: Fault): Promise<void> {
+  const { socket } = response;
+  if (socket === null || socket.destroyed) return;
+  // What was written must leave this process first: a reset throws away what still waits.
+  if (socket.writableLength > 0) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+  if (fault.kind === 'truncate' && fault.how === 'reset') socket.resetAndDestroy();
+  else socket.end();
+}
