@@ -12,16 +12,16 @@ export class ObjectsController {
   constructor(@Inject(cacheToken) private readonly cache: CacheStore) {}
 
   @Get()
-  async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    await this.serve(request, reply, true);
+  get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.serve(request, reply);
   }
 
   @Head()
-  async head(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    await this.serve(request, reply, false);
+  head(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.serve(request, reply);
   }
 
-  private async serve(request: FastifyRequest, reply: FastifyReply, withBody: boolean): Promise<void> {
+  private async serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const path = objectPath(request.raw.url ?? '');
     const read = this.cache.read(path);
     if (!read) throw this.absent(path);
@@ -46,7 +46,7 @@ export class ObjectsController {
     if (span) void reply.header('content-range', `bytes ${span.start}-${span.end}/${entry.sizeBytes}`);
     void reply.header('content-length', String(span ? span.end - span.start + 1 : entry.sizeBytes));
     const status = span ? 206 : 200;
-    if (!withBody) return end(reply, read, status);
+    if (request.method === 'HEAD') return end(reply, read, status);
     void reply.code(status).send(read.stream(span));
   }
 
