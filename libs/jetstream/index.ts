@@ -5,6 +5,7 @@ export * from './errors.js';
 export * from './event-store.js';
 export * from './heartbeats.js';
 export * from './log-reader.js';
+export * from './snapshots.js';
 export * from './streams.js';
 export * from './work-consumer.js';
 export { type WorkMessage } from './work-message.js';

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { type NatsLink } from './connection.js';
+import { LogDamagedError, messageOf } from './errors.js';
+import { CorruptObjectError, ObjectStore } from './object-store.js';
+import { unavailableUnlessRefused } from './retry-budget.js';
+import { type Names } from './streams.js';
+
+export interface Snapshot {
+  /** Which log it was folded from: `EventStore.info().logId`. */
+  readonly logId: string;
+  /** Last sequence that it includes. */
+  readonly sequence: number;
+  /** JSON-able. */
+  readonly state: unknown;
+}
+
+/** Before the state, so that a snapshot can be judged without unpacking it. */
+interface Header {
+  readonly format: 1;
+  readonly viewVersion: string;
+  readonly logId: string;
+  readonly sequence: number;
+  /** Of the packed state, hexadecimal. */
+  readonly sha256: string;
+}
+
+const kept = 2;
+/** Replicas of the previous release may still want theirs. */
+const otherVersionsKeptMs = 7 * 24 * 3_600_000;
+
+/**
+ * Snapshots of folded state, in an object store. They only save time: whatever is wrong with one, it is left alone with
+ * a line in the log, and an older one or the whole log does. An object is a line of JSON (`Header`) and the state as
+ * gzipped JSON; its name is `<name>.v<version>.<sequence>`.
+ */
+export class SnapshotStore {
+  private readonly objects: ObjectStore;
+
+  constructor(
+    private readonly link: NatsLink,
+    private readonly names: Names,
+    private readonly lostTailGraceMs = 10_000,
+  ) {
+    this.objects = new ObjectStore(link, names.snapshotBucket);
+  }
+
+  /** Stores a snapshot and removes all but the newest two. @throws whatever NATS answers. */
+  async save(name: string, viewVersion: string | number, snapshot: Snapshot): Promise<void> {
+    const packed = await promisify(gzip)(JSON.stringify(snapshot.state), { level: 1 });
+    const header: Header = {
+      format: 1,
+      viewVersion: String(viewVersion),
+      logId: snapshot.logId,
+      sequence: snapshot.sequence,
+      sha256: sha256Of(packed),
+    };
+    const bytes = Buffer.concat([Buffer.from(JSON.stringify(header) + '\n'), packed]);
+    await this.objects.put(`${prefixOf(name, viewVersion)}${snapshot.sequence}`, bytes);
+    await this.prune(name, viewVersion);
+  }
+
+  /**
+   * The newest snapshot that can be used with this log, or undefined.
+   *
+   * @throws LogDamagedError `log-lost-tail` if a good snapshot of this very log goes further than the log itself: what
+   *   the log has lost must not be papered over. DomainError Unavailable.
+   */
+  async load(
+    name: string,
+    viewVersion: string | number,
+    log: { logId: string; firstSequence: number; lastSequence: number },
+  ): Promise<Snapshot | undefined> {
+    for (const object of await this.objects.list(prefixOf(name, viewVersion))) {
+      const snapshot = await this.read(object.name, String(viewVersion));
+      if (snapshot === undefined) continue;
+      if (snapshot.logId !== log.logId) {
+        this.discard(object.name, `it belongs to another log, ${snapshot.logId}`);
+      } else if (snapshot.sequence < log.firstSequence - 1) {
+        this.discard(object.name, `the log now begins at ${log.firstSequence}`);
+      } else {
+        if (snapshot.sequence > log.lastSequence) await this.refuseIfLogIsShorter(snapshot.sequence);
+        return snapshot;
+      }
+    }
+    return undefined;
+  }
+
+  private async read(objectName: string, viewVersion: string): Promise<Snapshot | undefined> {
+    try {
+      const bytes = await this.objects.get(objectName);
+      if (bytes === undefined) return undefined;
+      const end = bytes.indexOf(0x0a);
+      const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString('utf8')) as Header;
+      const packed = bytes.subarray(end + 1);
+      if (header.format !== 1 || header.viewVersion !== viewVersion) {
+        throw new CorruptObjectError('it has another format or version than its name says');
+      }
+      if (sha256Of(packed) !== header.sha256) throw new CorruptObjectError('its checksum is wrong');
+      const state = JSON.parse((await promisify(gunzip)(packed)).toString('utf8')) as unknown;
+      return { logId: header.logId, sequence: header.sequence, state };
+    } catch (error) {
+      // Not readable is one thing, NATS being away another: the latter must not cost a replay of everything.
+      if (!(error instanceof CorruptObjectError || error instanceof SyntaxError || isZlibError(error))) throw error;
+      this.discard(objectName, messageOf(error));
+      return undefined;
+    }
+  }
+
+  private discard(objectName: string, reason: string): void {
+    this.link.log('warn', `snapshot ${objectName} is not used: ${reason}`);
+  }
+
+  /**
+   * The caller may have asked for the log's end before another replica wrote both the log and this snapshot, and a
+   * server that has just taken over may still be catching up: so ask again for a while.
+   */
+  private async refuseIfLogIsShorter(sequence: number): Promise<void> {
+    const deadline = performance.now() + this.lostTailGraceMs;
+    for (;;) {
+      const { state } = await unavailableUnlessRefused(this.link, () =>
+        this.link.jsm.streams.info(this.names.eventStream),
+      );
+      if (state.last_seq >= sequence) return;
+      if (performance.now() >= deadline) {
+        const text = `the log ends at ${state.last_seq}, but a snapshot of it goes up to ${sequence}`;
+        throw new LogDamagedError('log-lost-tail', text);
+      }
+      await new Promise((again) => setTimeout(again, 250));
+    }
+  }
+
+  private async prune(name: string, viewVersion: string | number): Promise<void> {
+    const own = prefixOf(name, viewVersion);
+    const all = await this.objects.list(`${name}.v`);
+    const superseded = all.filter((object) => object.name.startsWith(own)).slice(kept);
+    const outdated = all.filter(
+      (object) => !object.name.startsWith(own) && Date.now() - object.modifiedAt.getTime() > otherVersionsKeptMs,
+    );
+    for (const object of [...superseded, ...outdated]) await this.objects.remove(object.name);
+    await this.objects.removeOrphans();
+  }
+}
+
+function prefixOf(name: string, viewVersion: string | number): string {
+  return `${name}.v${viewVersion}.`;
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function isZlibError(error: unknown): boolean {
+  return (error as { code?: unknown }).code?.toString().startsWith('Z_') ?? false;
+}
