@@ -17,7 +17,8 @@ export class HealthController {
   @Get('readyz')
   readyz(): unknown {
     const staleMs = this.views.staleMs();
-    if (!this.views.ready) throw new DomainError('Unavailable', 'not-ready', 'the views have not caught up with the log');
+    if (!this.views.ready)
+      throw new DomainError('Unavailable', 'not-ready', 'the views have not caught up with the log');
     if (staleMs !== undefined) {
       throw new DomainError('Unavailable', 'log-unreachable', `the log was last reached ${Math.round(staleMs)} ms ago`);
     }

@@ -1,3 +1,4 @@
+import { TextDecoder } from 'node:util';
 import { UfsError, withRetries, type UfsObject } from '#ufs';
 import type { FileFailure } from '#contexts/jobs';
 import { DomainError } from '#kernel';
@@ -145,8 +146,8 @@ function decodeLine(decoder: TextDecoder, bytes: Buffer, offset: number): { text
   }
 }
 
-function retried<T>(ports: SourcePorts, run: () => Promise<T>): Promise<T> {
-  return withRetries(ports.retry, run, { signal: ports.signal });
+async function retried<T>(ports: SourcePorts, run: () => Promise<T>): Promise<T> {
+  return (await withRetries(ports.retry, run, { signal: ports.signal })).value;
 }
 
 function changed(path: string): UfsError {

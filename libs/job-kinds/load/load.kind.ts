@@ -24,7 +24,7 @@ export const loadKind: CoordinatorJobKind = {
   },
   wantsVerification: (spec) => loadSpecSchema.parse(spec).options.verify,
   conclude,
-  abandonedCounts: (pass, files, bytes) =>
+  abandonedCounts: (pass, files, bytes): Counts =>
     pass === 'load' ? { failedFiles: files, failedBytes: bytes } : { verifyFailedFiles: files },
   progress: loadProgress,
 };

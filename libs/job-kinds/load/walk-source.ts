@@ -1,4 +1,4 @@
-import { UfsError, withRetries } from '#ufs';
+import { withRetries, type UfsListPage } from '#ufs';
 import type { SourcePage, SourcePorts } from '../kind.js';
 import { fileFilter } from './file-filter.js';
 import type { LoadSpec } from './spec.js';
@@ -36,22 +36,15 @@ export async function* walkSource(spec: LoadSpec, cursor: string, ports: SourceP
   }
 }
 
-function listPage(root: string, after: string | null, ports: SourcePorts) {
+async function listPage(root: string, after: string | null, ports: SourcePorts): Promise<UfsListPage> {
   const { signal } = ports;
-  return withRetries(
-    ports.retry,
-    () => ports.connectorFor(root).list(root, { limit: pageSize, signal, ...(after === null ? {} : { after }) }),
-    { signal },
-  );
+  const options = { limit: pageSize, signal, ...(after === null ? {} : { after }) };
+  const list = () => ports.connectorFor(root).list(root, options);
+  return (await withRetries(ports.retry, list, { signal })).value;
 }
 
 async function exists(root: string, ports: SourcePorts): Promise<boolean> {
-  try {
-    return await withRetries(ports.retry, () => ports.connectorFor(root).exists(root, ports.signal), {
-      signal: ports.signal,
-    });
-  } catch (error) {
-    if (error instanceof UfsError && error.code === 'NotFound') return false;
-    throw error;
-  }
+  const { signal } = ports;
+  const ask = () => ports.connectorFor(root).exists(root, signal);
+  return (await withRetries(ports.retry, ask, { signal })).value;
 }

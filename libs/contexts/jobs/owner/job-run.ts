@@ -39,6 +39,7 @@ export class JobRun {
   private readonly lists = new Map<string, number>();
   private wakeUp: () => void = () => undefined;
   private awake = false;
+  private lastHindrance = '';
 
   constructor(
     private readonly jobId: string,
@@ -71,7 +72,7 @@ export class JobRun {
           if (this.abortion.signal.aborted) return;
           if (error instanceof DomainError && error.kind !== 'Bug') {
             // Fenced, stopped or finished: the next look at the record ends the run. NATS away: try again.
-            if (error.kind === 'Unavailable') await this.sleep(pauseMs);
+            if (error.kind === 'Unavailable') await this.pauseFor(error);
             continue;
           }
           this.ports.log(`job ${this.jobId}: ${error instanceof Error ? error.stack : String(error)}`);
@@ -137,6 +138,13 @@ export class JobRun {
     if (record) {
       await this.ports.execute(this.jobId, { type: 'Finish', data: finishData(record, this.epoch, 'FAILED', message) });
     }
+  }
+
+  /** Says once what it is waiting for, not every half second. */
+  private async pauseFor(error: DomainError): Promise<void> {
+    if (this.lastHindrance !== error.message) this.ports.log(`job ${this.jobId} waits: ${error.message}`);
+    this.lastHindrance = error.message;
+    await delay(pauseMs);
   }
 
   /** The lists of settled batches are of no more use; those of withdrawn ones are, for the resume. */

@@ -2,7 +2,7 @@ import { namespaceView, resolveUfsPath } from '#contexts/namespace';
 import { type ConnectorLease } from '#contexts/namespace/ufs';
 import { type HashRing } from '#hash-ring';
 import { jobKinds, planBatches, type SourceFile, type SourcePage, type SourcePorts } from '#job-kinds';
-import { UfsError } from '#ufs';
+import { RetriesExhausted, UfsError } from '#ufs';
 import { type FileFailure, type JobRecord, type Pass } from '../index.js';
 import { sendBatches } from './send-batches.js';
 import type { JobRunPorts } from './job-run.js';
@@ -76,7 +76,7 @@ export class Planner {
     } catch (error) {
       await this.close();
       this.signal.throwIfAborted();
-      if (!(error instanceof UfsError)) throw error;
+      if (!(error instanceof UfsError || error instanceof RetriesExhausted)) throw error;
       stretch.done = true;
       stretch.error = error.message;
     }

@@ -1,0 +1,43 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { JobsModule } from '#contexts/jobs/http';
+import { MembershipModule } from '#contexts/membership/http';
+import { KeyRing } from '#contexts/namespace';
+import { NamespaceModule } from '#contexts/namespace/http';
+import { EventStore, WorkQueue } from '#jetstream';
+import { CommandHandler, CONFIG, Heartbeats, Recorder, StatusFilter, validationPipe, Views } from '#runtime';
+import { HealthController } from './health.controller.js';
+import type { Infrastructure } from './infrastructure.js';
+
+/** What every context may ask for. */
+@Module({})
+class RuntimeModule {
+  static of(infrastructure: Infrastructure): DynamicModule {
+    const { config, store, views, commands, work, heartbeats, recorder, keyRing } = infrastructure;
+    const providers: Provider[] = [
+      { provide: CONFIG, useValue: config },
+      { provide: EventStore, useValue: store },
+      { provide: Views, useValue: views },
+      { provide: CommandHandler, useValue: commands },
+      { provide: WorkQueue, useValue: work },
+      { provide: Heartbeats, useValue: heartbeats },
+      { provide: Recorder, useValue: recorder },
+      { provide: KeyRing, useValue: keyRing },
+    ];
+    return { module: RuntimeModule, global: true, providers, exports: providers };
+  }
+}
+
+@Module({
+  imports: [NamespaceModule, MembershipModule, JobsModule],
+  controllers: [HealthController],
+  providers: [
+    { provide: APP_FILTER, useClass: StatusFilter },
+    { provide: APP_PIPE, useFactory: validationPipe },
+  ],
+})
+export class AppModule {
+  static of(infrastructure: Infrastructure): DynamicModule {
+    return { module: AppModule, imports: [RuntimeModule.of(infrastructure)] };
+  }
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import type { LarderConfig } from '#config';
+import { allEvents } from '#contexts/catalogue';
+import { jobsView } from '#contexts/jobs';
+import { membershipView } from '#contexts/membership';
+import { KeyRing, namespaceView } from '#contexts/namespace';
+import {
+  Broadcasts,
+  connectNats,
+  ensureStreams,
+  EventCodec,
+  EventStore,
+  Names,
+  SnapshotStore,
+  WorkQueue,
+  type Log,
+  type NatsLink,
+} from '#jetstream';
+import { DomainError, type View } from '#kernel';
+import { CommandHandler, Heartbeats, Recorder, Views } from '#runtime';
+
+export interface Infrastructure {
+  config: LarderConfig;
+  link: NatsLink;
+  store: EventStore;
+  views: Views;
+  commands: CommandHandler;
+  work: WorkQueue;
+  heartbeats: Heartbeats;
+  recorder: Recorder;
+  keyRing: KeyRing;
+  /** Tells who writes snapshots; until someone says so, nobody. */
+  snapshotWriter: { isSelf: () => boolean };
+}
+
+/** Connects, makes sure of the streams, and folds the log into the views. */
+export async function openInfrastructure(
+  config: LarderConfig,
+  log: Log,
+  onFatal: (error: unknown) => void,
+): Promise<Infrastructure> {
+  if (config.natsUrl === undefined) throw missing('LARDER_NATS_URL', 'the address of the NATS to use');
+  if (config.secretKeys === undefined) throw missing('LARDER_SECRET_KEYS', 'the key ring for secret mount options');
+  const selfId = `coordinator-${randomUUID()}`;
+  const link = await connectNats({ url: config.natsUrl, name: selfId, log });
+  const names = new Names(config.cluster);
+  await ensureStreams(link, names, { replicas: config.natsReplicas });
+  const codec = new EventCodec([allEvents]);
+  const store = new EventStore(link, names, codec);
+  const snapshotWriter = { isSelf: () => false };
+  const views = await Views.open({
+    link,
+    names,
+    codec,
+    store,
+    snapshots: new SnapshotStore(link, names),
+    views: [namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
+    snapshotEvery: config.snapshotEvery,
+    mayWriteSnapshot: () => snapshotWriter.isSelf(),
+    log: (line) => log('info', line),
+    onFatal,
+  });
+  const recorder = new Recorder(allEvents);
+  const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
+  return {
+    config,
+    link,
+    store,
+    views,
+    commands,
+    work: new WorkQueue(link, names),
+    heartbeats: new Heartbeats(selfId, link, new Broadcasts(link), names),
+    recorder,
+    keyRing: new KeyRing(config.secretKeys),
+    snapshotWriter,
+  };
+}
+
+function missing(variable: string, what: string): DomainError {
+  return new DomainError('Refused', 'setting-missing', `${variable} must be set: ${what}`);
+}

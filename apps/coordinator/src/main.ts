@@ -1,0 +1,79 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { pino } from 'pino';
+import { ConfigError, exitWithSupervisor, loadConfig, type LarderConfig } from '#config';
+import { Presence } from '#contexts/jobs/owner';
+import { DomainError } from '#kernel';
+import { acceptJsonBodies, serveConsistently } from '#runtime';
+import { AppModule } from './app.module.js';
+import { openInfrastructure } from './infrastructure.js';
+import { NestPinoLogger } from './nest-pino-logger.js';
+
+/** A refusal that a restart cannot mend: the supervisor must not try again. */
+const refusedExitCode = 78;
+
+async function main(config: LarderConfig): Promise<void> {
+  const logger = pino({ level: config.logLevel, base: { process: 'coordinator' } });
+  const infrastructure = await openInfrastructure(
+    config,
+    (level, message, fields) => logger[level](fields ?? {}, message),
+    (error) => refuse(error),
+  );
+  const adapter = new FastifyAdapter({
+    bodyLimit: config.bodyLimitBytes,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 256 },
+  });
+  const fastify = adapter.getInstance();
+  acceptJsonBodies(fastify as never);
+  serveConsistently(fastify as never, infrastructure.views);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure), adapter, {
+    bodyParser: false,
+    logger: new NestPinoLogger(logger),
+  });
+  app.setGlobalPrefix('api/v1', { exclude: ['healthz', 'readyz'] });
+  const presence = app.get(Presence);
+  infrastructure.snapshotWriter.isSelf = () => presence.isChosen('snapshots');
+  const stop = async (): Promise<void> => {
+    await app.close();
+    infrastructure.views.close();
+    await infrastructure.link.drain();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error(error, 'the stop was not clean');
+          process.exit(1);
+        },
+      );
+    });
+  }
+  exitWithSupervisor(stop);
+  await infrastructure.views.becomeReady();
+  await app.listen(config.port, config.host);
+  logger.info({ address: await app.getUrl() }, 'coordinator ready');
+}
+
+/** One sentence for the operator, and an exit code that says whether trying again can help. */
+function refuse(error: unknown): never {
+  const isRefusal = error instanceof ConfigError || (error instanceof DomainError && error.kind !== 'Unavailable');
+  const inUse = (error as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
+  const message = inUse
+    ? 'LARDER_PORT: the port is already in use'
+    : error instanceof Error
+      ? error.message
+      : String(error);
+  process.stderr.write(
+    `coordinator: ${isRefusal || inUse ? message : error instanceof Error ? error.stack : message}\n`,
+  );
+  process.exit(isRefusal || inUse ? refusedExitCode : 1);
+}
+
+try {
+  await main(loadConfig(process.env));
+} catch (error) {
+  refuse(error);
+}

@@ -1,0 +1,161 @@
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { namespace, normalizeUfsPath, resolveUfsPath } from '#contexts/namespace';
+import { openUfs, RetriesExhausted, UfsError, type UfsConnector } from '#ufs';
+import type { SourcePage, SourcePorts } from '../kind.js';
+import { loadKind } from './load.kind.js';
+import { minimalRoots, type LoadSpec } from './spec.js';
+
+let root: string;
+let ufs: string;
+let connector: UfsConnector;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'larder-sources-'));
+  ufs = `file://${root}/`;
+  const tuning = { idleTimeoutMs: 5000, connectTimeoutMs: 5000, maxConnections: 8 };
+  connector = openUfs({ ufs, options: {} }, tuning);
+});
+
+afterEach(async () => {
+  await connector.close();
+  await rm(root, { recursive: true });
+});
+
+async function put(name: string, content: string | Buffer = 'x'): Promise<void> {
+  await mkdir(dirname(join(root, name)), { recursive: true });
+  await writeFile(join(root, name), content);
+}
+
+function ports(): SourcePorts {
+  const state = namespace.evolve(namespace.initial, { type: 'Mounted', data: { path: '/data/', ufs, options: {} } });
+  return {
+    connectorFor: () => connector,
+    resolve: (path) => resolveUfsPath(state, path, 'the line'),
+    retry: { attempts: 2, baseDelayMs: 1, maxDelayMs: 1 },
+    signal: new AbortController().signal,
+  };
+}
+
+function spec(changes: Partial<LoadSpec>, fileFilterRegex = ''): LoadSpec {
+  const options = {
+    batchSize: 200,
+    fileFilterRegex,
+    replicas: 1,
+    skipIfExists: false,
+    loadMetadataOnly: false,
+    verify: false,
+    bandwidth: 0,
+  };
+  return { paths: [], index: '', roots: [], indexPath: '', options, ...changes };
+}
+
+async function pagesOf(given: LoadSpec, cursor = ''): Promise<SourcePage[]> {
+  const pages: SourcePage[] = [];
+  for await (const page of loadKind.source({ ...given }, 'load', cursor, ports())) pages.push(page);
+  return pages;
+}
+
+const names = (pages: SourcePage[]): string[] =>
+  pages.flatMap((page) => page.files.map(({ path }) => path.slice(ufs.length)));
+
+describe('walking', () => {
+  it('gives every file below every root, in order, and resumes at any page', async () => {
+    for (let i = 0; i < 2500; i++) await put(`a/${String(i).padStart(4, '0')}`);
+    await put('b/x');
+    const given = spec({ roots: [`${ufs}a`, `${ufs}b`] });
+    const pages = await pagesOf(given);
+    expect(names(pages)).toHaveLength(2501);
+    expect(pages.map((page) => page.done)).toEqual([false, false, false, true]);
+    for (let i = 0; i < pages.length - 1; i++) {
+      expect(names(await pagesOf(given, pages[i].cursor))).toEqual(names(pages.slice(i + 1)));
+    }
+  });
+
+  it.each([
+    ['matches the name', '.*\\.csv', ['d/a.csv']],
+    ['must match the whole name', 'a', []],
+    ['with a slash may match the path', '.*/d/[^/]*\\.csv', ['d/a.csv']],
+    ['with a slash still matches the name', '[^/]+\\.txt', ['b.txt']],
+  ])('the filter %s', async (_case, pattern, expected) => {
+    await put('d/a.csv');
+    await put('b.txt');
+    const pages = await pagesOf(spec({ roots: [ufs] }, pattern));
+    expect(names(pages)).toEqual(expected);
+    expect(pages.reduce((sum, page) => sum + page.filteredFiles, 0)).toBe(2 - expected.length);
+  });
+
+  it('fault 18: a pattern that would stall a backtracking engine does not', async () => {
+    await put(`${'a'.repeat(40)}!`);
+    expect(names(await pagesOf(spec({ roots: [ufs] }, '(a+)+$')))).toEqual([]);
+  });
+
+  it('says so when there is nothing at a root, and not when a directory is merely empty', async () => {
+    await mkdir(join(root, 'empty'));
+    const [missing] = await pagesOf(spec({ roots: [`${ufs}missing`] }));
+    expect(missing).toMatchObject({ files: [], done: true, error: `nothing exists at ${ufs}missing` });
+    const [empty] = await pagesOf(spec({ roots: [`${ufs}empty/`] }));
+    expect(empty).toMatchObject({ files: [], done: true });
+    expect(empty.error).toBeUndefined();
+  });
+});
+
+describe('index files', () => {
+  const indexed = (): LoadSpec => spec({ indexPath: `${ufs}index` });
+
+  it('fault 16: CRLF, byte-order mark, blank lines, doubles and no final newline', async () => {
+    await put('index', `\ufeff${ufs}a\r\n\r\n/data/b\n   \n${ufs}a\n${ufs}c d`);
+    const pages = await pagesOf(indexed());
+    expect(names(pages)).toEqual(['a', 'b', 'c d']);
+    expect(pages.at(-1)!.done).toBe(true);
+  });
+
+  it('fault 17: lines that name nothing of ours are refused one by one', async () => {
+    const lines = ['s3://other/x', `${ufs}../etc/passwd`, '/elsewhere', 'relative', `${ufs}nul\u0000`, `${ufs}good`];
+    await put('index', Buffer.concat([Buffer.from(lines.join('\n')), Buffer.from([10, 0xff, 0xfe, 10])]));
+    const pages = await pagesOf(indexed());
+    expect(names(pages)).toEqual(['good']);
+    const rejected = pages.flatMap((page) => page.rejected);
+    expect(rejected).toHaveLength(6);
+    expect(rejected.every(({ reason }) => reason.length > 10)).toBe(true);
+  });
+
+  it('resumes at any page and still knows the lines before it', async () => {
+    const lines = Array.from({ length: 2500 }, (_, i) => `${ufs}f${i}`);
+    await put('index', [...lines, ...lines.slice(0, 500)].join('\n'));
+    const pages = await pagesOf(indexed());
+    expect(names(pages)).toHaveLength(2500);
+    for (let i = 0; i < pages.length - 1; i++) {
+      expect(names(await pagesOf(indexed(), pages[i].cursor))).toEqual(names(pages.slice(i + 1)));
+    }
+  });
+
+  it('lines across the borders of the chunks it reads are whole; one that is too long is refused', async () => {
+    const long = `${ufs}${'y'.repeat(1800)}`;
+    const lines = Array.from({ length: 1500 }, (_, i) => `${long}${i}`);
+    await put('index', [...lines, 'z'.repeat(3 * 1024 * 1024), `${ufs}last`].join('\n'));
+    const pages = await pagesOf(indexed());
+    expect(names(pages)).toHaveLength(1501);
+    expect(names(pages).at(-1)).toBe('last');
+    expect(pages.flatMap((page) => page.rejected)).toEqual([expect.objectContaining({ attempts: 0 })]);
+  });
+
+  it('an index that changed meanwhile is not mixed', async () => {
+    await put('index', Array.from({ length: 1500 }, (_, i) => `${ufs}f${i}`).join('\n'));
+    const [first] = await pagesOf(indexed());
+    await put('index', `${ufs}other`);
+    await expect(pagesOf(indexed(), first.cursor)).rejects.toThrow(UfsError);
+  });
+
+  it('an index that is missing is said so', async () => {
+    await expect(pagesOf(indexed())).rejects.toThrow(RetriesExhausted);
+  });
+});
+
+it('roots within one another are walked once', () => {
+  const paths = ['s3://bkt/dir', 's3://bkt/dir/sub', 's3://bkt/directory', 's3://bkt/dir', 's3://bkt/dir/'].map(
+    (path) => normalizeUfsPath(path),
+  );
+  expect(minimalRoots(paths)).toEqual(['s3://bkt/dir', 's3://bkt/directory']);
+});

@@ -1,0 +1,79 @@
+import { DomainError, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
+import { CommandHandler, type AppendOnlyLog, type ConsistentReads } from './command-handler.js';
+
+type Added = DomainEvent<'Added', { n: number }>;
+
+/** Refuses to go beyond 2. */
+const counter: Decider<number, number, Added> = {
+  initial: 0,
+  evolve: (state, event) => state + event.data.n,
+  decide: (state, n) => {
+    if (state + n > 2) throw new DomainError('Refused', 'full', 'full');
+    return n === 0 ? [] : [{ type: 'Added', data: { n } }];
+  },
+};
+
+/** A log of one boundary in memory, and a view of it that only moves when it is told to. */
+class Fixture implements AppendOnlyLog, ConsistentReads {
+  readonly log: Added[] = [];
+  seen = 0;
+  readonly handler = new CommandHandler(this, this, (events) => events as unknown as RecordedEvent[]);
+
+  append(_boundary: string, expected: number, events: readonly RecordedEvent[]): Promise<{ sequence: number }> {
+    if (expected !== this.log.length) return Promise.reject(new DomainError('StaleVersion', 'stale-version', 'stale'));
+    this.log.push(...(events as unknown as Added[]));
+    return Promise.resolve({ sequence: this.log.length });
+  }
+
+  waitFor(sequence: number): Promise<void> {
+    this.seen = Math.max(this.seen, sequence);
+    return Promise.resolve();
+  }
+
+  caughtUp(): Promise<void> {
+    return this.waitFor(this.log.length);
+  }
+
+  execute(n: number) {
+    const load = () => ({
+      state: this.log.slice(0, this.seen).reduce((sum, event) => sum + event.data.n, 0),
+      sequence: this.seen,
+    });
+    const context = { at: '', actor: '', requestId: '' };
+    return this.handler.execute({ boundary: 'b', decider: counter, load }, n, context);
+  }
+}
+
+it('appends what was decided and answers once the view shows it', async () => {
+  const fixture = new Fixture();
+  await expect(fixture.execute(1)).resolves.toEqual({ events: [{ type: 'Added', data: { n: 1 } }], sequence: 1 });
+  expect(fixture.seen).toBe(1);
+});
+
+it('decides again when somebody else was quicker', async () => {
+  const fixture = new Fixture();
+  fixture.log.push({ type: 'Added', data: { n: 1 } });
+  await fixture.execute(1);
+  expect(fixture.log).toHaveLength(2);
+});
+
+it('refuses by what the log says, not by what the view still missed', async () => {
+  const fixture = new Fixture();
+  fixture.log.push({ type: 'Added', data: { n: 2 } }, { type: 'Added', data: { n: -2 } });
+  fixture.seen = 1;
+  await fixture.execute(1);
+  expect(fixture.log).toHaveLength(3);
+});
+
+it('passes a refusal on that stands after catching up', async () => {
+  const fixture = new Fixture();
+  fixture.log.push({ type: 'Added', data: { n: 2 } });
+  await expect(fixture.execute(1)).rejects.toThrow('full');
+  expect(fixture.log).toHaveLength(1);
+});
+
+it('appends nothing when nothing follows', async () => {
+  const fixture = new Fixture();
+  await expect(fixture.execute(0)).resolves.toEqual({ events: [], sequence: 0 });
+  expect(fixture.log).toHaveLength(0);
+});

@@ -1,0 +1,184 @@
+import { DomainError, type Commit, type View, type ViewKey } from '#kernel';
+import { LogReader, type EventCodec, type EventStore, type Names, type NatsLink, type SnapshotStore } from '#jetstream';
+
+export interface ViewsOptions {
+  link: NatsLink;
+  names: Names;
+  codec: EventCodec;
+  store: EventStore;
+  snapshots: SnapshotStore;
+  views: readonly View<never>[];
+  /** A snapshot is due after so many messages since the last one. */
+  snapshotEvery: number;
+  /** Whether it is this replica that writes snapshots: one of them is enough. */
+  mayWriteSnapshot: () => boolean;
+  log: (line: string) => void;
+  /** The log cannot be read on; this replica must stop rather than answer from half of it. */
+  onFatal: (error: unknown) => void;
+}
+
+/** A wait for the log longer than this becomes a 503. */
+const waitTimeoutMs = 10_000;
+const snapshotName = 'views';
+
+/**
+ * All views of a replica, folded from one reader of the whole log, so that they always stand at the same sequence.
+ * Controllers read here and nowhere else.
+ */
+export class Views {
+  private readonly states: Map<string, unknown>;
+  private readonly listeners = new Set<(commit: Commit) => void>();
+  private reader!: LogReader;
+  private caughtUpOnce = false;
+  private disconnectedAt: number | undefined;
+  private lastSnapshot = 0;
+  private savingSnapshot = false;
+
+  private constructor(private readonly options: ViewsOptions) {
+    this.states = new Map(options.views.map((view) => [view.name, view.initial()]));
+    options.link.onStatus((status) => {
+      this.disconnectedAt = status === 'connected' ? undefined : (this.disconnectedAt ?? performance.now());
+    });
+  }
+
+  /** Restores the newest usable snapshot, replays what follows, and goes on following the log. */
+  static async open(options: ViewsOptions): Promise<Views> {
+    const views = new Views(options);
+    const { link, names, codec, store, onFatal } = options;
+    const restored = await views.restore();
+    views.lastSnapshot = restored;
+    views.reader = new LogReader(link, names, codec, store, {
+      startSequence: restored + 1,
+      onCommit: (commit) => views.apply(commit),
+      onFatal,
+    });
+    views.reader.start();
+    return views;
+  }
+
+  get<State>(view: ViewKey<State>): State {
+    const state = this.states.get(view.name);
+    if (state === undefined) throw new DomainError('Bug', 'unknown-view', `there is no view '${view.name}'`);
+    return state as State;
+  }
+
+  /**
+   * What the query finds, now or after this replica has caught up with the log: "not found" is never an old view's.
+   * @throws DomainError Unavailable when the log cannot be asked
+   */
+  async find<T>(query: () => T | undefined): Promise<T | undefined> {
+    const found = query();
+    if (found !== undefined) return found;
+    await this.caughtUp();
+    return query();
+  }
+
+  /** Resolves when `condition` holds, looked at after every commit. @throws the signal's reason when aborted */
+  until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    if (condition()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        unsubscribe();
+        signal.removeEventListener('abort', aborted);
+      };
+      const aborted = (): void => {
+        end();
+        reject(signal.reason as Error);
+      };
+      const unsubscribe = this.onCommit(() => {
+        if (!condition()) return;
+        end();
+        resolve();
+      });
+      signal.addEventListener('abort', aborted);
+      if (signal.aborted) aborted();
+    });
+  }
+
+  /** Called after every commit has been applied to all views. @returns how to end that */
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  get appliedSequence(): number {
+    return this.reader.appliedSequence;
+  }
+
+  /** Whether these views have caught up with the log once since the start. */
+  get ready(): boolean {
+    return this.caughtUpOnce;
+  }
+
+  waitFor(sequence: number): Promise<void> {
+    return this.reader.waitFor(sequence, waitTimeoutMs);
+  }
+
+  async caughtUp(): Promise<void> {
+    await this.reader.caughtUp(waitTimeoutMs);
+    this.caughtUpOnce = true;
+  }
+
+  /** Replays to the end of the log, however long that takes. */
+  async becomeReady(): Promise<void> {
+    while (!this.caughtUpOnce) {
+      await this.caughtUp().catch((error: unknown) => {
+        if (!(error instanceof DomainError) || error.code === 'reader-stopped') throw error;
+        this.options.log(`still replaying the log: at sequence ${this.appliedSequence}`);
+      });
+    }
+  }
+
+  /** Milliseconds since the log could last be reached; undefined while it can. */
+  staleMs(): number | undefined {
+    return this.disconnectedAt === undefined ? undefined : performance.now() - this.disconnectedAt;
+  }
+
+  close(): void {
+    this.reader.stop();
+  }
+
+  private apply(commit: Commit): void {
+    for (const view of this.options.views) view.evolve(this.states.get(view.name) as never, commit);
+    for (const listener of this.listeners) listener(commit);
+    if (commit.sequence - this.lastSnapshot >= this.options.snapshotEvery) void this.saveSnapshot(commit.sequence);
+  }
+
+  /** The shape of everything in a snapshot: another version of any view makes another snapshot. */
+  private get snapshotVersion(): string {
+    return this.options.views.map(({ name, version }) => `${name}${version}`).join('-');
+  }
+
+  private async restore(): Promise<number> {
+    const { store, snapshots, views, log } = this.options;
+    const info = await store.info();
+    const snapshot = await snapshots.load(snapshotName, this.snapshotVersion, info);
+    if (!snapshot) {
+      if (info.firstSequence <= 1) return 0;
+      const text = `the log begins at sequence ${info.firstSequence} and no snapshot covers what came before`;
+      throw new DomainError('Refused', 'snapshot-missing', text);
+    }
+    const states = snapshot.state as Record<string, unknown>;
+    for (const view of views) this.states.set(view.name, view.fromSnapshot(states[view.name]));
+    log(`views restored from the snapshot at sequence ${snapshot.sequence} of ${info.lastSequence}`);
+    return snapshot.sequence;
+  }
+
+  private async saveSnapshot(sequence: number): Promise<void> {
+    if (this.savingSnapshot || !this.options.mayWriteSnapshot()) return;
+    this.savingSnapshot = true;
+    this.lastSnapshot = sequence;
+    // Taken in the same turn as the commit: all views stand at `sequence`.
+    const entries = this.options.views.map((view) => [view.name, view.toSnapshot(this.states.get(view.name) as never)]);
+    const state = JSON.parse(JSON.stringify(Object.fromEntries(entries))) as unknown;
+    try {
+      const { logId } = await this.options.store.info();
+      await this.options.snapshots.save(snapshotName, this.snapshotVersion, { logId, sequence, state });
+    } catch (error) {
+      // Snapshots only save time: the next one is due soon.
+      this.options.log(`the snapshot at sequence ${sequence} was not saved: ${String(error)}`);
+    } finally {
+      this.savingSnapshot = false;
+    }
+  }
+}
