@@ -102,9 +102,15 @@ export class CacheIndex {
       const before = this.get(path);
       if (before ?? after) changes.push({ path, before, after });
     }
-    if (changes.length === 0) return changes;
-    await this.ballast.guard(() => this.write(changes));
-    return changes;
+    if (changes.length > 0) await this.ballast.guard(() => this.write(changes));
+    const passing = batch.superseded.flatMap((stored): IndexChange[] => {
+      const { path } = stored.entry;
+      return [
+        { path, before: undefined, after: stored },
+        { path, before: stored, after: undefined },
+      ];
+    });
+    return [...changes, ...passing];
   }
 
   async close(): Promise<void> {

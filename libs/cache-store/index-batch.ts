@@ -5,6 +5,9 @@ export class IndexBatch {
   private readonly overlay = new Map<string, StoredEntry | undefined>();
   private readonly touches = new Map<string, { tick: number; atMs: number }>();
 
+  /** Set and then set again or removed within this batch: their bytes were written, and nobody will ever see them. */
+  readonly superseded: StoredEntry[] = [];
+
   constructor(private readonly committed: { get(path: string): StoredEntry | undefined }) {}
 
   /** As it will be after this batch. */
@@ -13,11 +16,11 @@ export class IndexBatch {
   }
 
   set(stored: StoredEntry): void {
-    this.overlay.set(stored.entry.path, stored);
+    this.change(stored.entry.path, stored);
   }
 
   remove(path: string): void {
-    this.overlay.set(path, undefined);
+    this.change(path, undefined);
   }
 
   /** Notes an access. Applied to the entry as it is when the batch is committed: it may be evicted until then. */
@@ -33,5 +36,11 @@ export class IndexBatch {
       if (stored === undefined || stored.tick > tick) continue;
       yield [path, { ...stored, tick, entry: { ...stored.entry, lastAccessMs: atMs } }];
     }
+  }
+
+  private change(path: string, stored: StoredEntry | undefined): void {
+    const superseded = this.overlay.get(path);
+    if (superseded) this.superseded.push(superseded);
+    this.overlay.set(path, stored);
   }
 }
