@@ -142,7 +142,7 @@ export class ObjectStore {
         clearTimeout(timer);
         consumer.stop();
         if (error === undefined) resolve(chunks);
-        else reject(error as Error);
+        else reject(error);
       };
       const timer = setTimeout(
         () => finish(new DomainError('Unavailable', 'nats-unreachable', 'NATS has stopped delivering a snapshot')),
