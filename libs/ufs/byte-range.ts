@@ -1,3 +1,4 @@
+import { printable } from './names.js';
 import { UfsError, type UfsObject, type UfsReadOptions } from './types.js';
 
 /**
@@ -9,16 +10,18 @@ export function byteRange(
   object: Pick<UfsObject, 'path' | 'sizeBytes'>,
   options: Pick<UfsReadOptions, 'start' | 'end'>,
 ): { start: number; length: number } {
+  assertRange(object.path, options);
   const start = options.start ?? 0;
-  const end = Math.min(options.end ?? Infinity, object.sizeBytes - 1);
-  const wellFormed = [start, options.end ?? start].every((bound) => Number.isSafeInteger(bound) && bound >= 0);
-  if (!wellFormed || (options.end !== undefined && options.end < start) || start > object.sizeBytes) {
-    const asked = `${options.start ?? 0}-${options.end ?? ''}`;
-    throw new UfsError(
-      'Invalid',
-      object.path,
-      `The range ${asked} does not fit an object of ${object.sizeBytes} bytes: ${object.path}.`,
-    );
+  if (start > object.sizeBytes) {
+    const sentence = `The range begins at ${start}, behind the ${object.sizeBytes} bytes of ${printable(object.path)}.`;
+    throw new UfsError('Invalid', object.path, sentence);
   }
+  const end = Math.min(options.end ?? Infinity, object.sizeBytes - 1);
   return { start, length: Math.max(0, end - start + 1) };
+}
+
+/** What can be said about a range before the object is known. @throws UfsError `Invalid` */
+export function assertRange(path: string, { start = 0, end = start }: Pick<UfsReadOptions, 'start' | 'end'>): void {
+  if ([start, end].every((bound) => Number.isSafeInteger(bound) && bound >= 0) && start <= end) return;
+  throw new UfsError('Invalid', path, `The range ${start}-${end} is none: ${printable(path)}.`);
 }

@@ -101,8 +101,7 @@ export class DirectoryBucket implements Bucket {
       const stats = await fs.lstat(file);
       return stats.isFile() ? fileObject(key, file, stats) : undefined;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-        return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
@@ -133,6 +132,11 @@ export class DirectoryBucket implements Bucket {
     if (plain && !key.includes('\0')) return path.join(this.directory, key);
     throw new S3Error(400, 'InvalidArgument', 'A bucket kept in a directory cannot hold this key.');
   }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 function fileObject(key: string, file: string, stats: { size: number; mtimeMs: number; ino: number; mtime: Date }) {

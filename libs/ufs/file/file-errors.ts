@@ -1,9 +1,6 @@
+import { errnoOf } from '../errno.js';
 import { UfsError, type UfsErrorCode } from '../types.js';
 import { printable } from '../names.js';
-
-function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
 
 /** True when the name led nowhere: it vanished, or something on the way to it is no directory (any more). */
 export function isVanished(error: unknown): boolean {

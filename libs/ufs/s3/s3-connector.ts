@@ -1,4 +1,4 @@
-import { byteRange } from '../byte-range.js';
+import { assertRange, byteRange } from '../byte-range.js';
 import {
   UfsError,
   type ContentHash,
@@ -13,7 +13,7 @@ import {
 } from '../types.js';
 import { parseKeyPage, type KeyPage } from './list-xml.js';
 import { decodeCursor, encodeCursor, type S3Cursor } from './s3-cursor.js';
-import { S3Client, errorBodyBytes } from './s3-client.js';
+import { S3Client, errorBodyBytes, type S3Request } from './s3-client.js';
 import { answerError, type S3Answer } from './s3-errors.js';
 import { objectOf, rangeHeader, readHeaders } from './object-answer.js';
 import { boundedBody, emptyBody } from './object-body.js';
@@ -76,13 +76,12 @@ export class S3Connector implements UfsConnector {
   }
 
   async open(path: string, options: UfsReadOptions = {}): Promise<UfsRead> {
-    const key = this.objectKey(path);
-    const request = { method: 'GET', path, key, headers: readHeaders(options), signal: options.signal } as const;
+    const request = this.readRequest(path, options);
     const answer = await this.client.stream(request);
     if (answer.status !== 200 && answer.status !== 206) {
       const body = await readErrorBody(answer.body);
       if (answer.status === 416) return { object: await this.emptyRange(path, options), body: emptyBody() };
-      throw await this.explain(path, key, { ...answer, body }, options.signal, options.expectedVersion);
+      throw await this.explain(path, request.key, { ...answer, body }, options.signal, options.expectedVersion);
     }
     try {
       const object = objectOf(path, answer, options);
@@ -95,12 +94,11 @@ export class S3Connector implements UfsConnector {
   }
 
   async read(path: string, options: UfsReadOptions & { maxBytes: number }) {
-    const key = this.objectKey(path);
-    const request = { method: 'GET', path, key, headers: readHeaders(options), signal: options.signal } as const;
+    const request = this.readRequest(path, options);
     const answer = await this.client.exchange(request, options.maxBytes);
     if (answer.status === 416) return { object: await this.emptyRange(path, options), bytes: Buffer.alloc(0) };
     if (answer.status !== 200 && answer.status !== 206) {
-      throw await this.explain(path, key, answer, options.signal, options.expectedVersion);
+      throw await this.explain(path, request.key, answer, options.signal, options.expectedVersion);
     }
     const object = objectOf(path, answer, options);
     const { length } = byteRange(object, options);
@@ -127,6 +125,12 @@ export class S3Connector implements UfsConnector {
 
   async close(): Promise<void> {
     await this.client.close();
+  }
+
+  private readRequest(path: string, options: UfsReadOptions): S3Request {
+    assertRange(path, options);
+    const key = this.objectKey(path);
+    return { method: 'GET', path, key, headers: readHeaders(options), signal: options.signal };
   }
 
   private objectKey(path: string): string {

@@ -1,4 +1,5 @@
 import { errors } from 'undici';
+import { errnoOf } from '../errno.js';
 import { printable } from '../names.js';
 import { UfsError, type UfsErrorCode } from '../types.js';
 import { parseErrorBody } from './list-xml.js';
@@ -76,7 +77,7 @@ function headerRegion(answer: S3Answer): string | undefined {
  */
 export function networkError(path: string, origin: string, error: unknown, bodyBegun: boolean): UfsError {
   if (error instanceof UfsError) return error;
-  const errno = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  const errno = errnoOf(error) ?? 'unknown error';
   const shown = `(${errno}, ${origin}): ${printable(path)}.`;
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
     return new UfsError('Timeout', path, `The server sent nothing for too long ${shown}`, { cause: error });
