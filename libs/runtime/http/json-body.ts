@@ -12,11 +12,17 @@ export function acceptJsonBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
-      done(null, parseJson(body.toString()));
+      done(null, bodyOf(parseJson(body.toString())));
     } catch (error) {
       done(error as Error);
     }
   });
+}
+
+function bodyOf(value: unknown): unknown {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'object' && !Array.isArray(value)) return value;
+  throw new DomainError('Malformed', 'body-not-object', 'the request body must be a JSON object');
 }
 
 export function parseJson(text: string): unknown {

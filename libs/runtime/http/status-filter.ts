@@ -32,11 +32,10 @@ export class StatusFilter implements ExceptionFilter {
       if (status === 503) void reply.header('retry-after', '1');
       return { status, body: error.details.body ?? { status: error.message } };
     }
-    const fastifyStatus = (error as { statusCode?: unknown } | null)?.statusCode;
-    if (error instanceof HttpException && error.getStatus() === 404) return this.unknownRoute(request, reply);
-    if (error instanceof HttpException) return { status: error.getStatus(), body: { status: error.message } };
-    if (typeof fastifyStatus === 'number' && fastifyStatus >= 400 && fastifyStatus < 500) {
-      return { status: fastifyStatus, body: { status: clientFault(error as Error & { code?: string }) } };
+    const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown })?.statusCode;
+    if (error instanceof HttpException && status === 404) return this.unknownRoute(request, reply);
+    if (typeof status === 'number' && status >= 400 && status < 500) {
+      return { status, body: { status: clientFault(status, error as Error) } };
     }
     this.logger.error(`${request.method} ${request.url}`, error instanceof Error ? error.stack : String(error));
     return { status: 500, body: { status: 'internal error; the coordinator has logged it' } };
@@ -54,12 +53,12 @@ export class StatusFilter implements ExceptionFilter {
   }
 }
 
-/** Fastify's own refusals, said in our words where its words name its internals. */
-function clientFault(error: Error & { code?: string }): string {
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+/** The framework's own refusals, said in our words where its words name its internals. */
+function clientFault(status: number, error: Error): string {
+  switch (status) {
+    case 413:
       return 'the request body is too large; a long list of paths belongs into an index file';
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 415:
       return 'the Content-Type must be application/json';
     default:
       return error.message;

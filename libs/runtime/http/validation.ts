@@ -28,12 +28,16 @@ function toDomainError(errors: ValidationError[]): DomainError {
   return new DomainError('Malformed', 'bad-field', flat.map(({ message }) => message).join('; '));
 }
 
+/** Failing these means "not given": `@IsNotEmpty` stands on required fields only. */
+const absence = ['isDefined', 'isNotEmpty'];
+
 function flatten(error: ValidationError, prefix: string): { missing: boolean; message: string }[] {
   const field = prefix + error.property;
-  const own = Object.entries(error.constraints ?? {}).map(([name, message]) => ({
-    missing: name === 'isDefined',
-    message: message.replaceAll(error.property, field),
-  }));
+  const constraints = Object.entries(error.constraints ?? {});
+  const missing = constraints.some(([name]) => absence.includes(name));
   // One sentence per field: the first broken rule says enough.
-  return [...own.slice(0, 1), ...(error.children ?? []).flatMap((child) => flatten(child, `${field}.`))];
+  const own = constraints
+    .slice(0, 1)
+    .map(([, message]) => ({ missing, message: message.replaceAll(error.property, field) }));
+  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, `${field}.`))];
 }

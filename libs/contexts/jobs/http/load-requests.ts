@@ -25,9 +25,9 @@ export class LoadRequests {
   ) {}
 
   /** @throws DomainError Malformed, naming the field and what was expected */
-  async accept(dto: SubmitLoadDto | undefined): Promise<AcceptedLoad> {
-    const paths = dto?.paths ?? [];
-    const index = dto?.index ?? '';
+  async accept(dto: SubmitLoadDto): Promise<AcceptedLoad> {
+    const paths = dto.paths ?? [];
+    const index = dto.index ?? '';
     if (paths.length === 0 && index === '') throw missingParameters();
     if (paths.length > 0 && index !== '') {
       throw new DomainError('Malformed', 'paths-and-index', 'give either paths or index, not both');
@@ -37,14 +37,14 @@ export class LoadRequests {
     if (indexPath.endsWith('/')) {
       throw new DomainError('Malformed', 'index-is-directory', `index must name a file, not a directory: ${index}`);
     }
-    const spec: LoadSpec = { paths, index, roots, indexPath, options: this.options(dto?.options ?? {}) };
+    const spec: LoadSpec = { paths, index, roots, indexPath, options: this.options(dto.options ?? {}) };
     if (Buffer.byteLength(JSON.stringify(spec)) > maxSpecBytes) {
       throw new DomainError('Malformed', 'too-many-paths', 'paths is too long; write the paths into an index file', {
         httpStatus: 413,
       });
     }
-    const alias = dto?.alias || `load-${randomUUID()}`;
-    return { alias, spec, target: loadTarget(spec), sync: dto?.options?.sync ?? false };
+    const alias = dto.alias || `load-${randomUUID()}`;
+    return { alias, spec, target: loadTarget(spec), sync: dto.options?.sync ?? false };
   }
 
   async indexTarget(index: string): Promise<string> {

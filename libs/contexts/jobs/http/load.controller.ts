@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res }
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import { DomainError } from '#kernel';
-import { commandContext, missingParameters, queryText } from '#runtime';
+import { commandContext, queryText } from '#runtime';
 import { JobReader } from './job-reader.js';
 import { LoadRequests } from './load-requests.js';
 import { JobIdDto, SubmitLoadDto } from './load.dto.js';
@@ -37,11 +37,7 @@ export class LoadController {
   }
 
   @Post()
-  async submit(
-    @Body() dto: SubmitLoadDto | undefined,
-    @Req() request: FastifyRequest,
-    @Res() reply: FastifyReply,
-  ): Promise<void> {
+  async submit(@Body() dto: SubmitLoadDto, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { alias, spec, target, sync } = await this.requests.accept(dto);
     const context = commandContext(request);
     const { jobId, outcome, details } = await this.submissions.submit({ kind, target, alias, spec }, context);
@@ -58,8 +54,7 @@ export class LoadController {
 
   @Delete()
   @HttpCode(200)
-  async stop(@Body() dto: JobIdDto | undefined, @Req() request: FastifyRequest): Promise<unknown> {
-    if (!dto?.id) throw missingParameters();
+  async stop(@Body() dto: JobIdDto, @Req() request: FastifyRequest): Promise<unknown> {
     await this.submissions.stop(kind, dto.id, commandContext(request));
     return { status: 'ok' };
   }

@@ -12,6 +12,7 @@ import {
   Max,
   MaxLength,
   Min,
+  MinLength,
   ValidateNested,
 } from 'class-validator';
 
@@ -43,7 +44,7 @@ export class LoadOptionsDto {
   @IsOptional()
   @IsInt()
   @Min(0)
-  @Max(1000)
+  @Max(16)
   replicas?: number;
 
   @IsOptional()
@@ -76,7 +77,7 @@ export class SubmitLoadDto {
   @IsArray()
   @ArrayMaxSize(maxPaths)
   @IsString({ each: true })
-  @IsNotEmpty({ each: true })
+  @MinLength(1, { each: true })
   paths?: string[];
 
   @IsOptional()

@@ -1,15 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
-import {
-  CommandHandler,
-  commandContext,
-  CONFIG,
-  missingParameters,
-  queryText,
-  Views,
-  type LarderConfig,
-} from '#runtime';
+import { CommandHandler, commandContext, CONFIG, queryText, Views, type LarderConfig } from '#runtime';
 import { UfsError, validateLocation } from '#ufs';
 import {
   KeyRing,
@@ -47,8 +39,7 @@ export class MountController {
 
   @Post()
   @HttpCode(200)
-  async create(@Body() dto: CreateMountDto | undefined, @Req() request: FastifyRequest): Promise<unknown> {
-    if (!dto?.path || !dto.ufs) throw missingParameters();
+  async create(@Body() dto: CreateMountDto, @Req() request: FastifyRequest): Promise<unknown> {
     const path = normalizeNamespacePath(dto.path);
     const ufs = normalizeUfsRoot(dto.ufs);
     const options = dto.options ?? {};
@@ -59,8 +50,7 @@ export class MountController {
 
   @Delete()
   @HttpCode(200)
-  async remove(@Body() dto: DeleteMountDto | undefined, @Req() request: FastifyRequest): Promise<unknown> {
-    if (!dto?.path) throw missingParameters();
+  async remove(@Body() dto: DeleteMountDto, @Req() request: FastifyRequest): Promise<unknown> {
     await this.execute({ type: 'Unmount', path: normalizeNamespacePath(dto.path) }, request);
     return { status: 'ok' };
   }
