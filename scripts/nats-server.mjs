@@ -23,12 +23,12 @@ export const HOW_TO_GET_ONE =
   'elsewhere (`docker run -p 4222:4222 nats -js`) and set LARDER_NATS_URL.';
 
 /**
- * Every nats-server at hand, newest first: the project's cache, LARDER_NATS_SERVER, the PATH and the usual directories.
+ * Every nats-server at hand, newest first: the project's cache, LARDER_NATS_SERVER_BIN, the PATH and the usual directories.
  * @returns {{ binary: string, version: string }[]}
  */
 export function installedServers() {
   const cached = listDirectory(cacheDir).map((version) => path.join(cacheDir, version, 'nats-server'));
-  const named = process.env.LARDER_NATS_SERVER ? [process.env.LARDER_NATS_SERVER] : [];
+  const named = process.env.LARDER_NATS_SERVER_BIN ? [process.env.LARDER_NATS_SERVER_BIN] : [];
   const directories = [...(process.env.PATH ?? '').split(path.delimiter).filter(Boolean), ...SYSTEM_DIRECTORIES];
   const candidates = [...named, ...cached, ...directories.map((directory) => path.join(directory, 'nats-server'))];
   const servers = [];

@@ -98,7 +98,8 @@ export async function build() {
 function sourceFiles() {
   return ['apps', 'libs'].flatMap((top) => {
     const names = fs.readdirSync(path.join(root, top), { recursive: true });
-    return names.filter((name) => /(?<!\.spec|\.d)\.ts$/.test(name)).map((name) => path.join(top, name));
+    const compiled = (name) => /(?<!\.spec|\.d)\.ts$/.test(name) && !name.split(path.sep).includes('spec-support');
+    return names.filter(compiled).map((name) => path.join(top, name));
   });
 }
 

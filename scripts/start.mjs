@@ -7,7 +7,7 @@ try {
   checkNode();
   await ensureDependencies();
   await ensureBuild();
-  if (!process.env.LARDER_NATS_URL && !process.env.LARDER_NATS_SERVER) await ensureNatsServer();
+  if (!process.env.LARDER_NATS_URL && !process.env.LARDER_NATS_SERVER_BIN) await ensureNatsServer();
   await import('../dist/apps/standalone/src/main.js');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -48,8 +48,8 @@ export const settings = {
     'NATS to use, `nats://[token@]host:port`; standalone starts its own when unset',
     { secret: true },
   ),
-  natsServer: setting(
-    'LARDER_NATS_SERVER',
+  natsServerBin: setting(
+    'LARDER_NATS_SERVER_BIN',
     'standalone',
     p.text(/^[^\0]+$/, 'the path of a nats-server binary'),
     undefined,

@@ -1,0 +1,33 @@
+import { loadConfig } from '#config';
+import { coordinatorEnvironment, workerEnvironment } from './child-environment.js';
+import { openDataDirectory } from './data-directory.js';
+import { temporaryDirectory } from './spec-support/temporary-directory.js';
+
+const secretKeys = `k1:${Buffer.alloc(32).toString('base64')}`;
+const natsUrl = 'nats://t0ken@127.0.0.1:4222';
+
+describe('what children are told', () => {
+  const directory = temporaryDirectory();
+
+  it('passes settings on, but not those of standalone alone', () => {
+    const given = { PATH: '/bin', LARDER_BATCH_SIZE: '7', LARDER_WORKERS: '3', LARDER_WORKER_ADVERTISE: 'a:1' };
+    const env = coordinatorEnvironment({ given, natsUrl, secretKeys }, 20001);
+    expect(env).toEqual({
+      PATH: '/bin',
+      LARDER_BATCH_SIZE: '7',
+      LARDER_NATS_URL: natsUrl,
+      LARDER_SECRET_KEYS: secretKeys,
+      LARDER_PORT: '20001',
+    });
+    expect(loadConfig(env, 'coordinator')).toMatchObject({ port: 20001, batchSize: 7 });
+  });
+
+  it('gives each worker a directory, and a free port unless ports were asked for', () => {
+    const layout = openDataDirectory(directory.path);
+    const worker = (given: Record<string, string>) =>
+      workerEnvironment({ given, natsUrl, secretKeys }, loadConfig(given), layout, 2);
+    expect(worker({})).toMatchObject({ LARDER_CACHE_DIR: `${directory.path}/worker-2`, LARDER_WORKER_PORT: '0' });
+    expect(worker({ LARDER_WORKER_PORT: '30000' })).toMatchObject({ LARDER_WORKER_PORT: '30001' });
+    expect(worker({ LARDER_WORKER_PORT: '0' })).toMatchObject({ LARDER_WORKER_PORT: '0' });
+  });
+});

@@ -1,0 +1,33 @@
+import type { Environment, LarderConfig } from '#config';
+import type { DataDirectory } from './data-directory.js';
+
+/** What all children need to know of the cluster. */
+export interface ClusterEnvironment {
+  /** The environment standalone was started with: settings that are not its own are passed on. */
+  readonly given: Environment;
+  readonly natsUrl: string;
+  readonly secretKeys: string;
+}
+
+/** Of standalone alone, or meaning something else to a process that is one of several. */
+const notPassedOn = ['LARDER_COORDINATORS', 'LARDER_WORKERS', 'LARDER_WORKER_ADVERTISE', 'LARDER_NATS_SERVER_BIN'];
+
+function shared({ given, natsUrl, secretKeys }: ClusterEnvironment): Record<string, string | undefined> {
+  const passedOn = Object.entries(given).filter(([name]) => !notPassedOn.includes(name));
+  return { ...Object.fromEntries(passedOn), LARDER_NATS_URL: natsUrl, LARDER_SECRET_KEYS: secretKeys };
+}
+
+export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number): Record<string, string | undefined> {
+  return { ...shared(cluster), LARDER_PORT: String(port) };
+}
+
+/** @param number from 1. Workers take free ports, or LARDER_WORKER_PORT and those after it when it was set. */
+export function workerEnvironment(
+  cluster: ClusterEnvironment,
+  config: Pick<LarderConfig, 'workerPort'>,
+  directory: DataDirectory,
+  number: number,
+): Record<string, string | undefined> {
+  const port = cluster.given.LARDER_WORKER_PORT && config.workerPort !== 0 ? config.workerPort + number - 1 : 0;
+  return { ...shared(cluster), LARDER_CACHE_DIR: directory.worker(number), LARDER_WORKER_PORT: String(port) };
+}

@@ -1,0 +1,30 @@
+import fs from 'node:fs';
+import path from 'node:path';
+
+/** Where everything of a standalone cluster lies. */
+export interface DataDirectory {
+  readonly root: string;
+  /** The log: nats-server's store. */
+  readonly nats: string;
+  /** Output of each process. */
+  readonly logs: string;
+  /** Pid files. */
+  readonly run: string;
+  readonly secrets: string;
+  /** Cache and identity of the worker with this number, from 1. */
+  worker(number: number): string;
+}
+
+/** Names the parts of the directory and makes those that every process expects. */
+export function openDataDirectory(root: string): DataDirectory {
+  const directory: DataDirectory = {
+    root,
+    nats: path.join(root, 'nats'),
+    logs: path.join(root, 'logs'),
+    run: path.join(root, 'run'),
+    secrets: path.join(root, 'secrets.json'),
+    worker: (number) => path.join(root, `worker-${number}`),
+  };
+  for (const part of [root, directory.nats, directory.logs, directory.run]) fs.mkdirSync(part, { recursive: true });
+  return directory;
+}

@@ -1,0 +1,24 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { loadConfig } from '#config';
+import { loadSecrets } from './secrets.js';
+import { temporaryDirectory } from './spec-support/temporary-directory.js';
+
+describe('loadSecrets', () => {
+  const directory = temporaryDirectory();
+
+  it('makes them once, readable by the owner only, with a key ring that the configuration takes', () => {
+    const file = path.join(directory.path, 'secrets.json');
+    const secrets = loadSecrets(file);
+    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+    expect(loadConfig({ LARDER_SECRET_KEYS: secrets.secretKeys }).secretKeys).toHaveLength(1);
+    expect(loadSecrets(file)).toEqual(secrets);
+    expect(fs.readdirSync(directory.path)).toEqual(['secrets.json']);
+  });
+
+  it.each(['', '{}', '{"natsToken":""}', 'null'])('never replaces a damaged file: %j', (text) => {
+    const file = directory.write('secrets.json', text);
+    expect(() => loadSecrets(file)).toThrow(`${file} is damaged`);
+    expect(fs.readFileSync(file, 'utf8')).toBe(text);
+  });
+});

@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import readline from 'node:readline';
+import { EXIT_REFUSED, SUPERVISED } from '#config';
+import { type Backoff, restartDelayMs } from './backoff.js';
+import type { PidFiles } from './pid-files.js';
+import type { ProcessLog } from './process-log.js';
+
+export interface ProcessSpec {
+  /** Unique in the cluster: `worker-1`. */
+  readonly name: string;
+  /** A script for this Node. */
+  readonly script: string;
+  /** Shown in the process's command line, and by it told from processes of other clusters: a path in the data directory. */
+  readonly marker: string;
+  /** Asked anew at each start. */
+  env(): Readonly<Record<string, string | undefined>>;
+  /** What the process tells over IPC. */
+  onMessage?(message: unknown): void;
+  /** Before each restart, for what a killed process may have left behind. */
+  beforeRestart?(): Promise<void>;
+}
+
+export interface Death {
+  readonly name: string;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** In a row, without a healthy life between them. */
+  readonly deathsInARow: number;
+  /** What it complained about before it died. */
+  readonly errors: readonly string[];
+}
+
+export interface SupervisionOptions {
+  readonly pidFiles: PidFiles;
+  readonly backoff: Backoff;
+  readonly say: (line: string) => void;
+  /** Asked at each unexpected death: whether to start the process again. */
+  readonly restart: (death: Death) => boolean;
+}
+
+/** Keeps one child process alive until it is told to stop. */
+export class SupervisedProcess {
+  private child: ChildProcess | undefined;
+  private exited: Promise<void> = Promise.resolve();
+  private pendingRestart: NodeJS.Timeout | undefined;
+  private stopping = false;
+  private deathsInARow = 0;
+
+  constructor(
+    readonly spec: ProcessSpec,
+    private readonly log: ProcessLog,
+    private readonly options: SupervisionOptions,
+  ) {
+    this.launch();
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  /** Asks the process to end, and settles when it has. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.pendingRestart);
+    this.child?.kill('SIGTERM');
+    await this.exited;
+    this.log.close();
+  }
+
+  kill(): void {
+    this.stopping = true;
+    this.child?.kill('SIGKILL');
+  }
+
+  private launch(): void {
+    const { name, script, marker } = this.spec;
+    const startedAt = performance.now();
+    const child = spawn(process.execPath, [script, `--supervised=${marker}`], {
+      env: { ...this.spec.env(), [SUPERVISED]: '1' },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // Ctrl-C in a terminal goes to the whole process group: the children are to be stopped in order, by us.
+      detached: true,
+    });
+    this.child = child;
+    if (child.pid !== undefined) this.options.pidFiles.record(name, child.pid, marker);
+    for (const stream of ['stdout', 'stderr'] as const) {
+      readline.createInterface({ input: child[stream]! }).on('line', (line) => this.log.write(stream, line));
+    }
+    child.on('message', (message) => this.spec.onMessage?.(message));
+    this.exited = new Promise((resolve) => {
+      // 'close', unlike 'exit', comes after the last line of output.
+      child.once('close', (code, signal) => {
+        this.onExit({ code, signal, livedMs: performance.now() - startedAt });
+        resolve();
+      });
+      child.once('error', (error) => this.log.write('stderr', error.message));
+    });
+  }
+
+  private onExit({ code, signal, livedMs }: Pick<Death, 'code' | 'signal'> & { livedMs: number }): void {
+    const { name } = this.spec;
+    this.child = undefined;
+    this.options.pidFiles.forget(name);
+    if (this.stopping) return;
+    this.deathsInARow = livedMs >= this.options.backoff.healthyAfterMs ? 1 : this.deathsInARow + 1;
+    const { deathsInARow } = this;
+    const again = this.options.restart({ name, code, signal, deathsInARow, errors: this.log.takeErrors() });
+    if (!again || code === EXIT_REFUSED) return;
+    const delayMs = restartDelayMs(deathsInARow, this.options.backoff);
+    const how = signal ? `was ended by ${signal}` : `ended with code ${code}`;
+    this.options.say(`${name} ${how}; starting it again in ${delayMs} ms (its output: ${this.log.file}).`);
+    this.pendingRestart = setTimeout(() => void this.relaunch(), delayMs);
+  }
+
+  private async relaunch(): Promise<void> {
+    await this.spec.beforeRestart?.();
+    if (!this.stopping) this.launch();
+  }
+}
