@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { headers, type StoredMsg } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
-import { ApiCode, apiCodeOf } from './errors.js';
+import { ApiCode, apiCodeOf, messageOf } from './errors.js';
 import { OrderedConsumer } from './ordered-consumer.js';
 import { unavailableUnlessRefused } from './retry-budget.js';
 
@@ -142,7 +142,7 @@ export class ObjectStore {
         clearTimeout(timer);
         consumer.stop();
         if (error === undefined) resolve(chunks);
-        else reject(error);
+        else reject(error instanceof Error ? error : new Error(messageOf(error)));
       };
       const timer = setTimeout(
         () => finish(new DomainError('Unavailable', 'nats-unreachable', 'NATS has stopped delivering a snapshot')),

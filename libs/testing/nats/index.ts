@@ -1,2 +1,3 @@
-export * from './test-nats.js';
 export * from './test-cluster.js';
+export * from './test-log.js';
+export * from './test-nats.js';
