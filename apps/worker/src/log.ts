@@ -2,8 +2,8 @@ import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
 
 /** JSON lines on stdout. Nothing that may hold a secret is ever given to it: no options, no configuration, no URL. */
-export function createLogger(level: string, workerId: string): Logger {
-  return pino({ level, base: { process: 'worker', workerId } });
+export function createLogger(level: string): Logger {
+  return pino({ level, base: { process: 'worker' } });
 }
 
 /** Nest's own lines among ours, its start-up chatter at `debug`. */

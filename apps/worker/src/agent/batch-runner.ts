@@ -9,11 +9,9 @@ import type { JobStates } from './job-states.js';
 export interface BatchMessage {
   readonly bytes: Uint8Array;
   readonly deliveries: number;
-  /** Still at it: puts off the redelivery. */
-  working(): void;
   ack(): Promise<void>;
   /** Back into the queue, to be delivered again after `delayMs`. */
-  retryLater(delayMs: number): Promise<void>;
+  retryLater(delayMs: number): void;
 }
 
 /** Why a batch is broken off. */
@@ -34,7 +32,6 @@ export interface RunnerPorts {
   settle(batch: WorkBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void>;
   /** The batch's outcome is in the log, or its job has ended. */
   forget(batchId: string): Promise<void>;
-  keepAliveMs: number;
   logger: Logger;
 }
 
@@ -85,19 +82,15 @@ export class BatchRunner {
   }
 
   private async handleOne(message: BatchMessage): Promise<void> {
-    const { logger, keepAliveMs } = this.ports;
-    const keepAlive = setInterval(() => message.working(), keepAliveMs);
     try {
       const understood = this.understand(message);
-      if (!understood) return await message.retryLater(notUnderstoodDelayMs);
+      if (!understood) return message.retryLater(notUnderstoodDelayMs);
       const { batch, kind } = understood;
-      if (this.batches.has(batch.batchId)) return await message.retryLater(duplicateDelayMs);
+      if (this.batches.has(batch.batchId)) return message.retryLater(duplicateDelayMs);
       await this.take(batch, kind, message);
     } catch (error) {
       // Only the acknowledgement itself is left to fail here: the queue delivers the batch again.
-      logger.warn({ err: error }, 'a batch could not be acknowledged or given back');
-    } finally {
-      clearInterval(keepAlive);
+      this.ports.logger.warn({ err: error }, 'a batch could not be acknowledged');
     }
   }
 
@@ -115,7 +108,7 @@ export class BatchRunner {
   }
 
   private async take(batch: WorkBatch, kind: WorkerJobKind, message: BatchMessage): Promise<void> {
-    const { logger, forget } = this.ports;
+    const { logger } = this.ports;
     const { jobId, batchId } = batch;
     const entry = { jobId, batchId, files: 0, bytes: 0, abort: new AbortController() };
     // Every file of the batch listens to it while it waits or transfers.
@@ -124,20 +117,20 @@ export class BatchRunner {
     if (this.stopping.signal.aborted) entry.abort.abort(this.stopping.signal.reason);
     try {
       await this.work(batch, kind, entry);
-      await forget(batchId);
+      await this.ports.forget(batchId);
       await message.ack();
       logger.debug({ jobId, batchId, deliveries: message.deliveries }, 'batch settled');
     } catch (error) {
       const reason: unknown = entry.abort.signal.reason;
       if (reason instanceof JobEnded) {
         // The list stays in the work stream; a job that is resumed has it sent again.
-        await forget(batchId);
+        await this.ports.forget(batchId);
         await message.ack();
       } else if (reason instanceof WorkerStopping) {
-        await message.retryLater(0);
+        message.retryLater(0);
       } else {
         if (!(error instanceof ExecutionFailed)) logger.warn({ err: error, jobId, batchId }, 'a batch is put off');
-        await message.retryLater(failedDelayMs);
+        message.retryLater(failedDelayMs);
       }
     } finally {
       this.batches.delete(batchId);
@@ -150,13 +143,13 @@ export class BatchRunner {
     kind: WorkerJobKind,
     entry: RunningBatch & { abort: AbortController },
   ): Promise<void> {
-    const { jobs, executor, namespaceAt, settle } = this.ports;
+    const { jobs, executor } = this.ports;
     const { signal } = entry.abort;
     signal.throwIfAborted();
     const job = await jobs.statusOf(batch.jobId);
     // Its end may have come into the log while it was being looked up.
     if (!job.running) this.abortJob(batch.jobId);
-    await namespaceAt(batch.namespaceSequence, signal);
+    await this.ports.namespaceAt(batch.namespaceSequence, signal);
     signal.throwIfAborted();
     const bandwidth = job.bandwidth ?? bandwidthOf(batch);
     const outcome = await executor.execute({
@@ -170,7 +163,7 @@ export class BatchRunner {
       },
     });
     // A job that is stopped from here on has had its batch done; only the worker's own end keeps it from the log.
-    await settle(batch, outcome, this.stopping.signal);
+    await this.ports.settle(batch, outcome, this.stopping.signal);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { JobEvent } from '#contexts/jobs';
 import { jobBoundary } from '#contexts/jobs';
-import type { Commit } from '#kernel';
+import { exhausted, type Commit } from '#kernel';
 
 /** What a worker needs to know of a job. */
 export interface JobStatus {
@@ -111,7 +111,12 @@ function evolveJob(status: JobStatus, event: JobEvent): JobStatus {
       return { ...status, bandwidth: event.data.bandwidth };
     case 'JobAssumed':
       return { ...status, epoch: Math.max(status.epoch, event.data.epoch) };
-    default:
+    case 'BatchesPlanned':
+    case 'BatchesDispatched':
+    case 'BatchParked':
+    case 'VerificationStarted':
       return status;
+    default:
+      return exhausted(event, status);
   }
 }

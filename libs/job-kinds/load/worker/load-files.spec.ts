@@ -169,7 +169,7 @@ describe('loading from files', () => {
     const { counts, failures } = await load.run(await load.listed());
     expect(counts).toMatchObject({ loadedFiles: 0, failedFiles: 1, failedBytes: 4 * 2 ** 20 });
     expect(failures).toEqual([
-      { path: `file://${source}/large`, reason: expect.stringContaining('changed'), attempts: 3 },
+      { path: `file://${source}/large`, reason: expect.stringContaining('changed') as string, attempts: 3 },
     ]);
     expect(load.cache.stats()).toMatchObject({ objects: 0, usedBytes: 0 });
     expect(load.progress.bytes).toBe(0);
@@ -204,7 +204,7 @@ describe('loading from files', () => {
     await rm(path.join(source, 'a'));
     const { counts, failures } = await load.run(files);
     expect(counts).toMatchObject({ failedFiles: 1, failedBytes: 4 });
-    expect(failures[0]).toMatchObject({ reason: expect.stringMatching(/^the file is gone: /), attempts: 1 });
+    expect(failures[0]).toMatchObject({ reason: expect.stringMatching(/^the file is gone: /) as string, attempts: 1 });
   });
 
   it('fault 7: a file that finds no room fails with the reason, and smaller ones after it are loaded', async () => {

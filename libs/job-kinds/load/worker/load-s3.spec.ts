@@ -102,7 +102,7 @@ describe('loading from S3', () => {
     s3.fault = (request) => (reads('stuck')(request) ? { kind: 'pause', afterBytes: 500_000 } : undefined);
     const { counts, failures } = await load.run(files);
     expect(counts).toMatchObject({ loadedFiles: 20, failedFiles: 1, failedBytes: 2 ** 20 });
-    expect(failures).toEqual([{ path: `${root}stuck`, reason: expect.any(String), attempts: 3 }]);
+    expect(failures).toEqual([{ path: `${root}stuck`, reason: expect.any(String) as string, attempts: 3 }]);
     expect(load.cache.stats()).toMatchObject({ objects: 20 });
     expect(load.progress).toMatchObject({ files: 21, bytes: counts.loadedBytes });
   });

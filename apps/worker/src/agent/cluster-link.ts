@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventCatalogues } from '#contexts/catalogue';
+import { ApiCode, apiCodeOf, connectNats, EventCodec, EventStore, Names, type Log, type NatsLink } from '#jetstream';
+import { DomainError } from '#kernel';
+import type { Logger } from 'pino';
+
+export interface ClusterLink {
+  link: NatsLink;
+  names: Names;
+  codec: EventCodec;
+  store: EventStore;
+}
+
+export interface ClusterLinkOptions {
+  natsUrl: string;
+  cluster: string;
+  workerId: string;
+  logger: Logger;
+  signal: AbortSignal;
+  /** Told what is being waited for. */
+  waiting: (what: string) => void;
+}
+
+const retryDelayMs = 250;
+
+/**
+ * Connects to NATS and waits for the streams, for as long as it takes: a coordinator makes them, and processes start in
+ * any order.
+ * @throws the signal's reason; DomainError Malformed for an address that is none
+ */
+export async function openClusterLink(options: ClusterLinkOptions): Promise<ClusterLink> {
+  const { natsUrl, workerId, logger, signal, waiting } = options;
+  const names = new Names(options.cluster);
+  const log: Log = (level, message, fields) => logger[level](fields ?? {}, message);
+  waiting('NATS cannot be reached');
+  const link = await untilAvailable(logger, signal, () => connectNats({ url: natsUrl, name: workerId, log }));
+  try {
+    signal.throwIfAborted();
+    waiting('the streams are not there yet; a coordinator makes them');
+    for (const stream of [names.eventStream, names.workStream]) {
+      while (!(await untilAvailable(logger, signal, () => streamExists(link, stream)))) {
+        await delay(retryDelayMs, undefined, { signal });
+      }
+    }
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+  const codec = new EventCodec(Object.values(eventCatalogues));
+  return { link, names, codec, store: new EventStore(link, names, codec) };
+}
+
+async function streamExists(link: NatsLink, stream: string): Promise<boolean> {
+  try {
+    await link.jsm.streams.info(stream);
+    return true;
+  } catch (error) {
+    if (apiCodeOf(error) === ApiCode.streamNotFound) return false;
+    throw new DomainError('Unavailable', 'nats-unreachable', 'NATS does not answer', { cause: error });
+  }
+}
+
+/** Asks again while NATS is away. @throws the signal's reason, or anything but Unavailable */
+export async function untilAvailable<T>(logger: Logger, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  let reported = '';
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await ask();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof DomainError) || error.kind !== 'Unavailable') throw error;
+      if (error.message !== reported) logger.warn({ code: error.code }, error.message);
+      reported = error.message;
+      await delay(retryDelayMs, undefined, { signal });
+    }
+  }
+}

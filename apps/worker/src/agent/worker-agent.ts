@@ -1,0 +1,217 @@
+import type { CacheStore } from '#cache-store';
+import type { ProcessConfig } from '#config';
+import { allEvents } from '#contexts/catalogue';
+import type { WorkerHeartbeat } from '#contexts/membership';
+import { KeyRing, type Mount } from '#contexts/namespace';
+import { Broadcasts, LogReader, WorkConsumer } from '#jetstream';
+import { workerJobKinds } from '#job-kinds';
+import type { Commit } from '#kernel';
+import { Recorder } from '#runtime';
+import { openUfs } from '#ufs';
+import type { Logger } from 'pino';
+import type { Identity } from '../identity.js';
+import { JobBandwidths } from './bandwidth.js';
+import { BatchExecutor } from './batch-executor.js';
+import { BatchRunner } from './batch-runner.js';
+import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
+import { ClusterView } from './cluster-view.js';
+import { ConnectorPool } from './connector-pool.js';
+import { ExclusiveGate } from './exclusive-gate.js';
+import { Heartbeat } from './heartbeat.js';
+import { JobStates } from './job-states.js';
+import type { RunningJournal } from './running-journal.js';
+import { settle } from './settle.js';
+import { TransferSlots } from './transfer-slots.js';
+
+export interface AgentOptions {
+  config: ProcessConfig;
+  identity: Identity;
+  /** `host:port` of the read path, as others reach it. */
+  address: string;
+  cache: CacheStore;
+  journal: RunningJournal;
+  version: string;
+  logger: Logger;
+  /** The log cannot be read any further: the process must end. */
+  onFatal: (error: unknown) => void;
+}
+
+const catchUpTimeoutMs = 5000;
+
+/** The worker's part in the cluster: follows the log, takes batches from its queue, reports what came of them. */
+export class WorkerAgent {
+  private readonly stopping = new AbortController();
+  private readonly bandwidths = new JobBandwidths();
+  private readonly view: ClusterView;
+  private readonly pool: ConnectorPool;
+  private readonly readers: LogReader[] = [];
+  private cluster: ClusterLink | undefined;
+  private runner: BatchRunner | undefined;
+  private consumer: WorkConsumer | undefined;
+  private heartbeat: Heartbeat | undefined;
+  private missing: string | undefined = 'the worker is starting';
+
+  constructor(private readonly options: AgentOptions) {
+    const { config, logger } = options;
+    const keyRing = new KeyRing(config.secretKeys);
+    const tuning = {
+      idleTimeoutMs: config.ufsIdleTimeoutMs,
+      connectTimeoutMs: config.ufsConnectTimeoutMs,
+      maxConnections: config.ufsConnections,
+    };
+    const open = ({ ufs, options: sealed }: Mount) => openUfs({ ufs, options: keyRing.openOptions(sealed) }, tuning);
+    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), open);
+    this.view = new ClusterView((mounts) => {
+      this.pool
+        .keepOnly(mounts)
+        .catch((error: unknown) => logger.warn({ err: error }, 'a connector of a removed mount did not close'));
+    });
+  }
+
+  /** Undefined when batches are being taken, else one sentence on what is missing. */
+  notReady(): string | undefined {
+    return this.missing ?? (this.cluster?.link.connected ? undefined : 'NATS cannot be reached');
+  }
+
+  /** Resolves when batches are being taken. @throws the abort reason when stopped meanwhile */
+  async start(): Promise<void> {
+    const { config, identity, address, logger } = this.options;
+    const { signal } = this.stopping;
+    const { natsUrl, cluster: name } = config;
+    const { workerId } = identity;
+    const waiting = (what: string) => void (this.missing = what);
+    const cluster = await openClusterLink({ natsUrl, cluster: name, workerId, logger, signal, waiting });
+    this.cluster = cluster;
+    waiting('the log is being read');
+    const { jobs, clusterReader } = await this.followLog(cluster);
+    signal.throwIfAborted();
+
+    const runner = this.createRunner(cluster, jobs, clusterReader);
+    const broadcasts = new Broadcasts(cluster.link);
+    const subject = cluster.names.workerHeartbeat(workerId);
+    this.runner = runner;
+    this.heartbeat = new Heartbeat(
+      config.heartbeatMs,
+      () => this.describe(runner),
+      (now) => broadcasts.publish(subject, now),
+    );
+    this.consumer = new WorkConsumer(cluster.link, cluster.names, workerId);
+    this.consumer.run({ maxConcurrent: config.workerBatches, handle: (message) => runner.handle(message) });
+    this.missing = undefined;
+    logger.info({ address, bootId: identity.bootId }, 'worker ready');
+    void this.clearJournal(jobs);
+  }
+
+  /** Takes no more batches, breaks off those in hand (they come back later), says goodbye. */
+  async stop(): Promise<void> {
+    this.missing = 'the worker is stopping';
+    this.stopping.abort(new Error('the worker stops'));
+    await this.stopTakingBatches();
+    this.heartbeat?.leave();
+    for (const reader of this.readers) reader.stop();
+    await this.cluster?.link.drain();
+    await this.pool.close();
+  }
+
+  private async followLog(cluster: ClusterLink): Promise<{ jobs: JobStates; clusterReader: LogReader }> {
+    const { identity, logger } = this.options;
+    const { signal } = this.stopping;
+    const { store } = cluster;
+    const jobs = new JobStates((boundary) => store.lastOf(boundary), {
+      jobStopped: (jobId) => this.runner?.abortJob(jobId),
+      jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
+    });
+    const clusterReader = this.read(cluster, '*', 1, (commit) => {
+      this.view.evolve(commit);
+      if (this.view.isDecommissioned(identity.workerId, identity.bootId)) this.leaveQueue();
+    });
+    // What happened to jobs before is looked up when a batch of theirs arrives.
+    const { lastSequence } = await untilAvailable(logger, signal, () => store.info());
+    this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
+    await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
+    return { jobs, clusterReader };
+  }
+
+  private read(
+    { link, names, codec, store }: ClusterLink,
+    filter: string,
+    startSequence: number,
+    onCommit: (commit: Commit) => void,
+  ): LogReader {
+    const { onFatal } = this.options;
+    const reader = new LogReader(link, names, codec, store, { startSequence, filter, onCommit, onFatal });
+    this.readers.push(reader);
+    reader.start();
+    return reader;
+  }
+
+  private async stopTakingBatches(): Promise<void> {
+    const handled = this.runner?.stop();
+    await this.consumer?.stop({ drain: true });
+    await handled;
+  }
+
+  private createRunner(cluster: ClusterLink, jobs: JobStates, clusterReader: LogReader): BatchRunner {
+    const { config, identity, cache, journal, logger } = this.options;
+    const executor = new BatchExecutor({
+      cache,
+      pool: this.pool,
+      slots: new TransferSlots(config.workerTransfers),
+      limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
+      bandwidths: this.bandwidths,
+      gate: new ExclusiveGate(),
+      journal,
+      retry: { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs },
+      logger,
+    });
+    const settleOptions = {
+      workerId: identity.workerId,
+      store: cluster.store,
+      recorder: new Recorder(allEvents),
+      maxPayloadBytes: () => cluster.link.maxPayloadBytes,
+      logger,
+    };
+    return new BatchRunner({
+      kinds: workerJobKinds,
+      jobs,
+      executor,
+      namespaceAt: (sequence, signal) =>
+        untilAvailable(logger, signal, () => clusterReader.waitFor(sequence, catchUpTimeoutMs)),
+      settle: (batch, outcome, signal) => settle(settleOptions, batch, outcome, signal),
+      forget: (batchId) => journal.forget(batchId),
+      logger,
+    });
+  }
+
+  private describe(runner: BatchRunner): WorkerHeartbeat {
+    const { identity, address, cache, version } = this.options;
+    const { capacityBytes, usedBytes, objects } = cache.stats();
+    const { workerId, bootId } = identity;
+    return { workerId, address, bootId, capacityBytes, usedBytes, objects, version, running: runner.running() };
+  }
+
+  /** An operator took this process out of the cluster: its batches go to others; what is cached is still served. */
+  private leaveQueue(): void {
+    if (this.missing === decommissioned) return;
+    this.missing = decommissioned;
+    this.options.logger.warn('decommissioned: no more batches are taken until this worker is restarted');
+    this.stopTakingBatches().catch((error: unknown) => {
+      this.options.logger.error({ err: error }, 'leaving the queue failed');
+    });
+  }
+
+  /** Suspects whose jobs have ended will not be delivered again. */
+  private async clearJournal(jobs: JobStates): Promise<void> {
+    const { journal, logger } = this.options;
+    try {
+      for (const { jobId, batchId } of journal.suspects()) {
+        const job = await untilAvailable(logger, this.stopping.signal, () => jobs.statusOf(jobId));
+        if (!job.running) await journal.forget(batchId);
+      }
+    } catch (error) {
+      if (!this.stopping.signal.aborted) logger.warn({ err: error }, 'the journal could not be cleared');
+    }
+  }
+}
+
+const decommissioned = 'this worker was decommissioned; restart it to let it join again';

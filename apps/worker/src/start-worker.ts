@@ -1,0 +1,86 @@
+import path from 'node:path';
+import { CacheOpenError, openCacheStore, type CacheStore } from '#cache-store';
+import type { ProcessConfig } from '#config';
+import type { Logger } from 'pino';
+import { RunningJournal } from './agent/running-journal.js';
+import { WorkerAgent } from './agent/worker-agent.js';
+import { startHttpServer, type HttpServer } from './http/http-server.js';
+import { loadIdentity } from './identity.js';
+import { createLogger, nestLogger } from './log.js';
+import { Refusal } from './refusal.js';
+
+export interface RunningWorker {
+  workerId: string;
+  /** `host:port` of the read path, as it is announced. */
+  address: string;
+  logger: Logger;
+  /** Resolves when batches are being taken; rejects when the worker is stopped before. */
+  ready: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Opens the cache, serves it, and joins the cluster as soon as that can be reached.
+ * @param onFatal the log cannot be read any further: the process must end
+ * @throws Refusal for what starting again would not mend
+ */
+export async function startWorker(
+  config: ProcessConfig,
+  version: string,
+  onFatal: (error: unknown) => void,
+): Promise<RunningWorker> {
+  const logger = createLogger(config.logLevel);
+  // The cache first: its lock makes sure that no other process has this directory, its identity and its journal.
+  const cache = await openCache(config, (message, details) => logger.warn(details ?? {}, message));
+  try {
+    const identity = await loadIdentity(config.cacheDir);
+    logger.setBindings({ workerId: identity.workerId });
+    const journal = await RunningJournal.open(path.join(config.cacheDir, 'running'));
+    const readiness = { of: (): string | undefined => 'the worker is starting' };
+    const http = await listen(config, cache, logger, () => readiness.of());
+    const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
+    const agent = new WorkerAgent({ config, identity, address, cache, journal, version, logger, onFatal });
+    readiness.of = () => agent.notReady();
+    const stop = async () => {
+      await agent.stop();
+      await http.close();
+      await cache.close();
+    };
+    return { workerId: identity.workerId, address, logger, ready: agent.start(), stop };
+  } catch (error) {
+    await cache.close();
+    throw error;
+  }
+}
+
+async function openCache(config: ProcessConfig, log: (message: string, details?: Record<string, unknown>) => void) {
+  try {
+    return await openCacheStore({ directory: config.cacheDir, capacityBytes: config.cacheBytes, log });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof CacheOpenError || (error as NodeJS.ErrnoException).syscall !== undefined) {
+      throw new Refusal(`LARDER_CACHE_DIR: ${config.cacheDir} cannot be used: ${reason}.`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+async function listen(
+  config: ProcessConfig,
+  cache: CacheStore,
+  logger: Logger,
+  readiness: () => string | undefined,
+): Promise<HttpServer> {
+  const { workerHost: host, workerPort: port } = config;
+  try {
+    return await startHttpServer({ host, port, cache, readiness, logger: nestLogger(logger) });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined || !/^E(ADDR|ACCES)/.test(code)) throw error;
+    throw new Refusal(`LARDER_WORKER_PORT: ${host}:${port} cannot be listened on (${code}).`, { cause: error });
+  }
+}
+
+function hostForUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
