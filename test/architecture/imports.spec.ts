@@ -1,0 +1,110 @@
+import path from 'node:path';
+import { importRules, type ImportRule, isTestFile, longFiles, maxLines } from './rules.js';
+import {
+  cyclesBetweenFolders,
+  type Import,
+  parseSource,
+  partOf,
+  readSources,
+  type SourceFile,
+} from './spec-support/source-tree.js';
+
+const sources = readSources(path.resolve(), ['apps', 'libs', 'test']);
+const production = sources.filter(({ path: file }) => !isTestFile(file));
+const paths = new Set(sources.map(({ path: file }) => file));
+
+describe('the import rule', () => {
+  it.each(importRules.map((rule) => [rule.what, rule] as const))('holds for %s', (_, rule) => {
+    const governed = production.filter(({ path: file }) => ruleFor(file) === rule);
+    expect(governed.flatMap((source) => violations(source, rule))).toEqual([]);
+  });
+
+  it('covers every file', () => {
+    expect(production.filter(({ path: file }) => !ruleFor(file)).map(({ path: file }) => file)).toEqual([]);
+  });
+
+  it('lets nobody reach past an index into another library, context or application', () => {
+    const deep = sources.flatMap((source) =>
+      source.imports.filter((one) => isDeep(source, one)).map(({ specifier }) => `${source.path}: ${specifier}`),
+    );
+    expect(deep).toEqual([]);
+  });
+
+  it('allows no cycle between folders', () => {
+    expect(cyclesBetweenFolders(sources)).toEqual([]);
+  });
+});
+
+describe('the size of files', () => {
+  const long = sources.filter(({ path: file, lines }) => lines > maxLines(file));
+
+  it('stays within what can be read at a sitting, but for those that say why', () => {
+    const unexplained = long.filter(({ path: file }) => !(file in longFiles));
+    expect(unexplained.map(({ path: file, lines }) => `${file} (${lines} lines)`)).toEqual([]);
+  });
+
+  it('allows no exception that is none any more', () => {
+    const isLong = (file: string) => long.some((source) => source.path === file);
+    expect(Object.keys(longFiles).filter((file) => !isLong(file))).toEqual([]);
+  });
+});
+
+/** The checks themselves must be able to fail. */
+describe('the checks', () => {
+  const rule = importRules.find(({ what }) => what.startsWith('pure files'))!;
+  const view = 'libs/contexts/jobs/jobs.view.ts';
+
+  it.each([
+    [`import { x } from '#runtime';`, '#runtime'],
+    [`export * from './http/index.js';`, './http/index.js'],
+    [`const fs = await import('node:fs');`, 'node:fs'],
+    [`import type { X } from '#ufs';`, '#ufs'],
+  ])('refuse in a view: %s', (text, specifier) => {
+    expect(violations(parseSource(view, text), rule)).toEqual([`${view}: ${specifier}`]);
+  });
+
+  it('allow in a view what is pure', () => {
+    const text = `import { z } from 'zod'; import { a } from '#kernel'; import { b } from '#contexts/namespace'; import './job.js';`;
+    expect(violations(parseSource(view, text), rule)).toEqual([]);
+  });
+
+  it('see an import past an index', () => {
+    const source = parseSource(
+      view,
+      `import '../namespace/paths.js'; import '../../kernel/event.js'; import './job.js';`,
+    );
+    expect(source.imports.map((one) => isDeep(source, one))).toEqual([true, true, false]);
+  });
+
+  it('see a cycle', () => {
+    const files = [parseSource('libs/a/index.ts', `import '#b';`), parseSource('libs/b/index.ts', `import '#a';`)];
+    const user = parseSource('libs/c/index.ts', `import '#a';`);
+    expect(cyclesBetweenFolders([...files, user])).toEqual([['libs/a/index.ts', 'libs/b/index.ts']]);
+  });
+});
+
+function ruleFor(file: string): ImportRule | undefined {
+  return importRules.find(({ files }) => files.test(file));
+}
+
+function violations(source: SourceFile, rule: ImportRule): string[] {
+  return source.imports.filter((one) => !isAllowed(source, one, rule)).map((one) => `${source.path}: ${one.specifier}`);
+}
+
+function isAllowed(source: SourceFile, { specifier, target }: Import, rule: ImportRule): boolean {
+  if (specifier.startsWith('#')) return rule.may.some((pattern) => matches(pattern, specifier));
+  if (!target) return !rule.packages || rule.packages.includes(specifier);
+  return !rule.siblingsOnly || path.posix.dirname(target) === path.posix.dirname(source.path);
+}
+
+/** `*` stands for one name. */
+function matches(pattern: string, specifier: string): boolean {
+  return new RegExp(`^${pattern.replaceAll('*', '[^/]+')}$`).test(specifier);
+}
+
+/** `#names` must lead to an index; other paths must stay within their own part. */
+function isDeep(source: SourceFile, { specifier, target }: Import): boolean {
+  if (!target) return false;
+  if (specifier.startsWith('#')) return !paths.has(target);
+  return partOf(target) !== partOf(source.path);
+}

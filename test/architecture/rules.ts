@@ -1,0 +1,77 @@
+/** What files may import from elsewhere in the project; within their own part (library, context, app) they are free. */
+export interface ImportRule {
+  readonly what: string;
+  readonly files: RegExp;
+  /** Parts of the project, as `#names`; `#contexts/*` is any context's index. */
+  readonly may: readonly string[];
+  /** Packages of npm and Node; undefined: any. */
+  readonly packages?: readonly string[];
+  /** Also forbids importing from subfolders of its own part: what is pure does not reach for what is not. */
+  readonly siblingsOnly?: boolean;
+}
+
+/** The first rule that matches a file holds. Specs are free to import what they need to test. */
+export const importRules: readonly ImportRule[] = [
+  { what: 'the kernel', files: /^libs\/kernel\//, may: [], packages: [] },
+  { what: 'the hash ring', files: /^libs\/hash-ring\//, may: [], packages: [] },
+  {
+    what: 'sealing of secrets (cryptography, no rules of the domain)',
+    files: /^libs\/contexts\/namespace\/secrets\.ts$/,
+    may: ['#kernel'],
+    packages: ['node:crypto'],
+    siblingsOnly: true,
+  },
+  {
+    what: 'pure files of a context: aggregates, processes, views',
+    files: /^libs\/contexts\/[^/]+\/[^/]+\.ts$/,
+    may: ['#kernel', '#hash-ring', '#contexts/*'],
+    packages: ['zod'],
+    siblingsOnly: true,
+  },
+  {
+    what: 'a context’s wiring: http, owners of jobs, connections to stores',
+    files: /^libs\/contexts\//,
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/*/*', '#runtime', '#jetstream', '#job-kinds', '#ufs'],
+  },
+  {
+    what: 'planning of jobs, apart from their sources of files',
+    files: /^libs\/job-kinds\/(plan-batches|load\/(progress|spec|load\.kind))\.ts$/,
+    may: ['#kernel', '#hash-ring', '#contexts/*'],
+    // Hashing is a pure function; ids of batches are derived from content.
+    packages: ['zod', 'node:crypto'],
+  },
+  {
+    what: 'job kinds, where they list or move files',
+    files: /^libs\/job-kinds\//,
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#ufs', '#cache-store'],
+  },
+  { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel'] },
+  { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#jetstream', '#config'] },
+  { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
+  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel'] },
+  { what: 'the configuration', files: /^libs\/config\//, may: [] },
+  { what: 'starting nats-server', files: /^libs\/nats-server\//, may: [] },
+  {
+    what: 'support for tests',
+    files: /^libs\/testing\//,
+    may: ['#kernel', '#jetstream', '#nats-server', '#ufs', '#config'],
+  },
+  {
+    what: 'applications: wiring of anything but tests',
+    files: /^apps\//,
+    may: [
+      ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
+      ...['#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+    ],
+  },
+];
+
+/** Files run by tests only. */
+export const isTestFile = (file: string): boolean =>
+  /\.spec\.ts$|\.contract\.ts$|\/(spec-support|fixtures)\/|^test\//.test(file);
+
+/** Lines of a file. A spec is a list of cases, each read by itself, and may be longer. */
+export const maxLines = (file: string): number => (isTestFile(file) ? 450 : 300);
+
+/** Files that are longer, and why they are better off in one piece. */
+export const longFiles: Readonly<Record<string, string>> = {};
