@@ -38,6 +38,8 @@ export interface SourceFile {
   path: string;
   sizeBytes: number;
   version: string;
+  /** For this worker alone, whatever the ring says. */
+  workerId?: string;
 }
 
 /** A stretch of a job's source. scannedFiles = files + filteredFiles + rejected. */
@@ -66,7 +68,9 @@ export interface SourcePorts {
 export interface BatchPlan {
   /** Files per batch; see `maxBatchFiles` for the upper bound. */
   batchSize: number;
-  /** Distinct workers that get each file. */
+  /** `owners`: each file goes to its owners on the ring. `broadcast`: to every worker, or to the one it names. */
+  placement: 'owners' | 'broadcast';
+  /** Distinct owners that get each file. */
   replicas: number;
   /** Sent along with every batch of the job. */
   options: Record<string, unknown>;
@@ -84,7 +88,8 @@ export interface CoordinatorJobKind {
   /** Reads the source from `cursor` ('' = from the start), page by page, without holding more than a page. */
   source(spec: Record<string, unknown>, pass: Pass, cursor: string, ports: SourcePorts): AsyncGenerator<SourcePage>;
   plan(record: JobRecord): BatchPlan;
-  wantsVerification(spec: Record<string, unknown>): boolean;
+  /** In order; the first is always `load`. */
+  passes(spec: Record<string, unknown>): readonly Pass[];
   /** How the job ends, once everything has settled. */
   conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string };
   /** Counts for a batch that is given up unexecuted. */

@@ -5,7 +5,7 @@ import type { SourceFile } from './kind.js';
 import { planBatches } from './plan-batches.js';
 
 const ring = new HashRing(['w1', 'w2', 'w3']);
-const plan = { batchSize: 3, replicas: 1, options: {} };
+const plan = { batchSize: 3, placement: 'owners' as const, replicas: 1, options: {} };
 const file = (path: string, sizeBytes = 1): SourceFile => ({ path, sizeBytes, version: 'v' });
 
 const anyFiles = fc.uniqueArray(fc.string({ unit: 'grapheme', minLength: 1 }), { maxLength: 60 }).map((names) => {
@@ -27,6 +27,16 @@ it('every file goes to each of its owners exactly once, in batches of at most th
       expect(new Set(drafts.map(({ id }) => id)).size).toBe(drafts.length);
     }),
   );
+});
+
+it('a broadcast gives everything to everybody, and a file for one worker to that one alone', () => {
+  const files = [file('s3://b/a'), { ...file('s3://b/b'), workerId: 'w2' }];
+  const drafts = planBatches('j', 'load', 0, files, ring, { ...plan, placement: 'broadcast' });
+  expect(drafts.map(({ workerId, copy, files: list }) => [workerId, copy, list.length])).toEqual([
+    ['w1', 0, 1],
+    ['w2', 0, 2],
+    ['w3', 0, 1],
+  ]);
 });
 
 it('the same stretch gives the same batches; another job, file version or step others', () => {

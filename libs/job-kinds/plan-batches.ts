@@ -45,7 +45,7 @@ export function planBatches(
   };
   for (const file of files) {
     const nameBytes = Buffer.byteLength(file.path) + file.version.length;
-    ring.owners(file.path, plan.replicas).forEach((workerId, copy) => {
+    placesOf(file, ring, plan).forEach(({ workerId, copy }) => {
       const key = `${copy} ${workerId}`;
       let group = groups.get(key);
       if (!group) groups.set(key, (group = { workerId, copy, files: [], bytes: 0, nameBytes: 0 }));
@@ -58,6 +58,13 @@ export function planBatches(
   }
   for (const group of groups.values()) close(group);
   return drafts;
+}
+
+function placesOf(file: SourceFile, ring: HashRing, plan: BatchPlan): { workerId: string; copy: number }[] {
+  if (file.workerId !== undefined) return [{ workerId: file.workerId, copy: 0 }];
+  // In a broadcast every worker does its own part of the work: none of them does a mere copy of another's.
+  if (plan.placement === 'broadcast') return ring.members.map((workerId) => ({ workerId, copy: 0 }));
+  return ring.owners(file.path, plan.replicas).map((workerId, copy) => ({ workerId, copy }));
 }
 
 function draft(jobId: string, pass: Pass, step: number, group: Group): DraftBatch {

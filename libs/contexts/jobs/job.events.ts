@@ -21,8 +21,11 @@ export const fileFailureSchema = z.object({
 });
 export type FileFailure = z.infer<typeof fileFailureSchema>;
 
-/** `load` does the work; `verify` compares what workers hold with the UFS afterwards. */
-export const passSchema = z.enum(['load', 'verify']);
+/**
+ * A job goes over its source once or twice. `load` does the work, whatever the kind's work is; `verify` compares what
+ * workers hold with the UFS afterwards; `prune` removes what has found a better place.
+ */
+export const passSchema = z.enum(['load', 'verify', 'prune']);
 export type Pass = z.infer<typeof passSchema>;
 
 const jobSubmittedSchema = z.object({
@@ -83,7 +86,7 @@ const batchParkedSchema = z.object({
   failures: z.array(fileFailureSchema),
 });
 
-const verificationStartedSchema = z.object({ epoch: z.number() });
+const passStartedSchema = z.object({ epoch: z.number(), pass: passSchema });
 const jobStoppedSchema = z.object({});
 const jobResumedSchema = z.object({ bandwidth: z.number().optional() });
 const jobRetunedSchema = z.object({ bandwidth: z.number() });
@@ -115,7 +118,7 @@ export type JobEvent =
   | { type: 'BatchesPlanned'; data: z.infer<typeof batchesPlannedSchema> }
   | { type: 'BatchesDispatched'; data: z.infer<typeof batchesDispatchedSchema> }
   | { type: 'BatchParked'; data: z.infer<typeof batchParkedSchema> }
-  | { type: 'VerificationStarted'; data: z.infer<typeof verificationStartedSchema> }
+  | { type: 'PassStarted'; data: z.infer<typeof passStartedSchema> }
   | { type: 'JobStopped'; data: z.infer<typeof jobStoppedSchema> }
   | { type: 'JobResumed'; data: z.infer<typeof jobResumedSchema> }
   | { type: 'JobRetuned'; data: z.infer<typeof jobRetunedSchema> }
@@ -141,11 +144,7 @@ export const jobEvents = {
     description: 'A batch was given up because it kept killing its workers or its list was lost.',
     schema: batchParkedSchema,
   },
-  VerificationStarted: {
-    v: 1,
-    description: 'All batches settled; the second pass began.',
-    schema: verificationStartedSchema,
-  },
+  PassStarted: { v: 1, description: 'All batches settled; the next pass began.', schema: passStartedSchema },
   JobStopped: { v: 1, description: 'A user stopped the job.', schema: jobStoppedSchema },
   JobResumed: { v: 1, description: 'A user resumed the stopped job.', schema: jobResumedSchema },
   JobRetuned: { v: 1, description: 'A user changed the bandwidth of the running job.', schema: jobRetunedSchema },

@@ -2,7 +2,7 @@ import { type JobRecord, type BatchInFlight } from './jobs.view.js';
 import { job } from './job.js';
 import { nextAction, type JobWorld } from './job.process.js';
 
-const world: JobWorld = { ring: ['w1', 'w2'], batchWindow: 2, maxDispatches: 3, verify: false };
+const world: JobWorld = { ring: ['w1', 'w2'], batchWindow: 2, maxDispatches: 3, passes: ['load'], movable: true };
 
 function batch(id: string, changes: Partial<BatchInFlight> = {}): BatchInFlight {
   return {
@@ -34,17 +34,22 @@ it.each<[string, JobRecord, Partial<JobWorld>, object]>([
   ['waits for workers when there are none', record([]), { ring: [] }, { type: 'Wait', for: 'workers' }],
   ['waits for the last batches', record([batch('a')], { sourceDone: true }), {}, { type: 'Wait', for: 'batches' }],
   ['finishes when all has settled', record([], { sourceDone: true }), {}, { type: 'Finish' }],
-  ['verifies first, if asked', record([], { sourceDone: true }), { verify: true }, { type: 'StartVerification' }],
+  [
+    'verifies first, if asked',
+    record([], { sourceDone: true }),
+    { passes: ['load', 'verify'] },
+    { type: 'StartPass', pass: 'verify' },
+  ],
   [
     'finishes after the verification',
     record([], { sourceDone: true, pass: 'verify' }),
-    { verify: true },
+    { passes: ['load', 'verify'] },
     { type: 'Finish' },
   ],
   [
     'does not verify what could not be listed',
     record([], { sourceDone: true, sourceError: 'x' }),
-    { verify: true },
+    { passes: ['load', 'verify'] },
     { type: 'Finish' },
   ],
   [
@@ -63,6 +68,12 @@ it.each<[string, JobRecord, Partial<JobWorld>, object]>([
     'fault 12: gives a batch up that lost its worker again and again',
     record([batch('a', { workerId: 'gone', attempt: 3 })]),
     {},
+    { type: 'Park', batch: { id: 'a' } },
+  ],
+  [
+    'gives a batch up that only its worker could do',
+    record([batch('a', { workerId: 'gone' })]),
+    { movable: false },
     { type: 'Park', batch: { id: 'a' } },
   ],
   [

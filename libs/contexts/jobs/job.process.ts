@@ -1,4 +1,4 @@
-import { unreachable } from '#kernel';
+import type { Pass } from './job.events.js';
 import type { BatchInFlight, JobRecord } from './jobs.view.js';
 
 /**
@@ -10,7 +10,7 @@ export type JobAction =
   | { type: 'Dispatch'; reason: 'worker-lost' | 'resumed'; batches: BatchInFlight[] }
   | { type: 'Park'; batch: BatchInFlight }
   | { type: 'Plan' }
-  | { type: 'StartVerification' }
+  | { type: 'StartPass'; pass: Pass }
   | { type: 'Finish' }
   | { type: 'Wait'; for: 'workers' | 'batches' };
 
@@ -21,8 +21,10 @@ export interface JobWorld {
   batchWindow: number;
   /** So many workers may be lost with a batch in hand before the batch itself is suspected. */
   maxDispatches: number;
-  /** Whether the job wants its second pass. */
-  verify: boolean;
+  /** The passes of this job, in order. */
+  passes: readonly Pass[];
+  /** Whether another worker can do what a lost one has not done. */
+  movable: boolean;
 }
 
 /** A dispatch reads every list back: bounded so that one event stays small. */
@@ -32,8 +34,8 @@ export function nextAction(record: JobRecord, world: JobWorld): JobAction {
   const inFlight = Object.values(record.inFlight);
   const onRing = new Set(world.ring);
   const lost = inFlight.filter((batch) => !batch.withdrawn && !onRing.has(batch.workerId));
-  const suspect = lost.find((batch) => batch.attempt >= world.maxDispatches);
-  if (suspect) return { type: 'Park', batch: suspect };
+  const hopeless = lost.find((batch) => !world.movable || batch.attempt >= world.maxDispatches);
+  if (hopeless) return { type: 'Park', batch: hopeless };
   if (onRing.size > 0) {
     const withdrawn = inFlight.filter((batch) => batch.withdrawn);
     if (withdrawn.length > 0) {
@@ -46,14 +48,8 @@ export function nextAction(record: JobRecord, world: JobWorld): JobAction {
     return inFlight.length < world.batchWindow * onRing.size ? { type: 'Plan' } : { type: 'Wait', for: 'batches' };
   }
   if (inFlight.length > 0) return { type: 'Wait', for: onRing.size === 0 ? 'workers' : 'batches' };
-  switch (record.state.pass) {
-    case 'load':
-      return world.verify && record.state.sourceError === undefined
-        ? { type: 'StartVerification' }
-        : { type: 'Finish' };
-    case 'verify':
-      return { type: 'Finish' };
-    default:
-      return unreachable(record.state.pass);
-  }
+  const next = world.passes[world.passes.indexOf(record.state.pass) + 1];
+  return next === undefined || record.state.sourceError !== undefined
+    ? { type: 'Finish' }
+    : { type: 'StartPass', pass: next };
 }

@@ -71,7 +71,7 @@ describe('ownership', () => {
     ['PlanBatches', { type: 'PlanBatches', data: plan(1, 0) }],
     ['DispatchBatches', { type: 'DispatchBatches', data: { epoch: 1, reason: 'resumed', batches: [] } }],
     ['ParkBatch', { type: 'ParkBatch', epoch: 1, batchId: 'l0-x', counts: {}, failures: [] }],
-    ['StartVerification', { type: 'StartVerification', epoch: 1 }],
+    ['StartPass', { type: 'StartPass', epoch: 1, pass: 'verify' }],
     ['Finish', { type: 'Finish', data: outcome }],
   ])('fences %s of an earlier epoch', (_name, command) => {
     given(job, [assumed('a', 1), assumed('b', 2)])
@@ -108,7 +108,7 @@ describe('planning', () => {
     const { state } = given(job, [
       assumed('a', 1),
       { type: 'BatchesPlanned', data: plan(1, 0, true) },
-      { type: 'VerificationStarted', data: { epoch: 1 } },
+      { type: 'PassStarted', data: { epoch: 1, pass: 'verify' } },
     ]);
     expect(state).toMatchObject({ pass: 'verify', steps: 0, cursor: '', sourceDone: false });
   });
@@ -145,7 +145,7 @@ it('law: the same command twice adds nothing', () => {
       type: fc.constant('PlanBatches' as const),
       data: fc.tuple(epoch, fc.integer({ min: 0, max: 2 }), fc.boolean()).map((args) => plan(...args)),
     }),
-    fc.record({ type: fc.constant('StartVerification' as const), epoch }),
+    fc.record({ type: fc.constant('StartPass' as const), epoch, pass: fc.constant('verify' as const) }),
     fc.constant({ type: 'Stop' } as const),
     fc.constant({ type: 'Resume' } as const),
     fc.record({ type: fc.constant('Retune' as const), bandwidth: fc.integer({ min: 0, max: 2 }) }),

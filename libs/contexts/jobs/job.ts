@@ -35,8 +35,8 @@ function evolve(state: JobState, event: JobEvent): JobState {
     case 'BatchesDispatched':
     case 'BatchParked':
       return state;
-    case 'VerificationStarted':
-      return { ...state, pass: 'verify', steps: 0, cursor: '', sourceDone: false };
+    case 'PassStarted':
+      return { ...state, pass: event.data.pass, steps: 0, cursor: '', sourceDone: false };
     case 'JobStopped':
       return { ...state, status: 'stopped', owner: undefined };
     case 'JobResumed':
@@ -59,7 +59,7 @@ export type JobCommand =
   | { type: 'PlanBatches'; data: DataOf<'BatchesPlanned'> }
   | { type: 'DispatchBatches'; data: DataOf<'BatchesDispatched'> }
   | { type: 'ParkBatch'; epoch: number; batchId: string; counts: Counts; failures: FileFailure[] }
-  | { type: 'StartVerification'; epoch: number }
+  | { type: 'StartPass'; epoch: number; pass: Pass }
   | { type: 'Stop' }
   | { type: 'Resume'; bandwidth?: number }
   | { type: 'Retune'; bandwidth: number }
@@ -85,9 +85,11 @@ function decide(state: JobState, command: JobCommand): JobEvent[] {
       requireOwner(state, epoch);
       return [{ type: 'BatchParked', data: { epoch, batchId, counts, failures } }];
     }
-    case 'StartVerification':
-      requireOwner(state, command.epoch);
-      return state.pass === 'verify' ? [] : [{ type: 'VerificationStarted', data: { epoch: command.epoch } }];
+    case 'StartPass': {
+      const { epoch, pass } = command;
+      requireOwner(state, epoch);
+      return state.pass === pass ? [] : [{ type: 'PassStarted', data: { epoch, pass } }];
+    }
     case 'Stop':
       requireUnfinished(state);
       return state.status === 'stopped' ? [] : [{ type: 'JobStopped', data: {} }];

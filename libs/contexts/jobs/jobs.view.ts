@@ -44,9 +44,11 @@ export interface JobRecord {
   /** Sums over settled batches: of primary copies, of further replicas. */
   totals: Counts;
   replicaTotals: Counts;
+  /** The same sums by the worker that did the work, all copies together. */
+  byWorker: Record<string, Counts>;
   inFlight: Record<string, BatchInFlight>;
   /** Reports that arrived before the plan that names their batch: a crashed owner had sent but not yet recorded it. */
-  early: Record<string, { counts: Counts; failures: RecordedFailure[] }>;
+  early: Record<string, { workerId: string; counts: Counts; failures: RecordedFailure[] }>;
   /** The first `keptFailures`; all of them are in the log. */
   failures: RecordedFailure[];
   endedAt?: string;
@@ -126,6 +128,7 @@ function submitted(view: JobsViewState, event: RecordedEvent & SlotEvent): void 
     plannedFiles: 0,
     totals: {},
     replicaTotals: {},
+    byWorker: {},
     inFlight: {},
     early: {},
     failures: [],
@@ -149,7 +152,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
     case 'BatchParked': {
       const { batchId, counts, failures } = event.data;
       const batch = record.inFlight[batchId];
-      if (batch) settle(record, batch, counts, failures);
+      if (batch) settle(record, batch, batch.workerId, counts, failures);
       break;
     }
     case 'JobStopped':
@@ -167,7 +170,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
       view.finished.push(record.jobId);
       break;
     case 'JobAssumed':
-    case 'VerificationStarted':
+    case 'PassStarted':
     case 'JobRetuned':
       break;
     default:
@@ -190,7 +193,7 @@ function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlan
     const early = record.early[batch.id];
     if (early) {
       delete record.early[batch.id];
-      settle(record, batch, early.counts, early.failures);
+      settle(record, batch, early.workerId, early.counts, early.failures);
     }
   }
 }
@@ -201,34 +204,52 @@ function settled(record: JobRecord, data: BatchEvent['data']): void {
   const failures = data.failures.map((failure) => ({ ...failure, workerId: data.workerId }));
   const batch = record.inFlight[data.batchId];
   if (batch) {
-    settle(record, batch, data.counts, failures);
+    settle(record, batch, data.workerId, data.counts, failures);
   } else if (isAhead(record, data.batchId) && Object.keys(record.early).length < maxEarlyReports) {
-    record.early[data.batchId] ??= { counts: data.counts, failures };
+    record.early[data.batchId] ??= { workerId: data.workerId, counts: data.counts, failures };
   }
 }
 
-function settle(record: JobRecord, batch: BatchInFlight, counts: Counts, failures: RecordedFailure[]): void {
+function settle(
+  record: JobRecord,
+  batch: BatchInFlight,
+  workerId: string,
+  counts: Counts,
+  failures: RecordedFailure[],
+): void {
   delete record.inFlight[batch.id];
-  const sums = batch.copy === 0 ? record.totals : record.replicaTotals;
-  for (const [name, value] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + value;
+  addTo(batch.copy === 0 ? record.totals : record.replicaTotals, counts);
+  addTo((record.byWorker[workerId] ??= {}), counts);
   keepFailures(record, failures);
+}
+
+function addTo(sums: Counts, counts: Counts): void {
+  for (const [name, value] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + value;
 }
 
 function keepFailures(record: JobRecord, failures: RecordedFailure[]): void {
   record.failures.push(...failures.slice(0, keptFailures - record.failures.length));
 }
 
-/** `<pass><step>-<hash>`: tells a report that runs ahead of its plan from one that came twice. */
+const passOrder: readonly Pass[] = ['load', 'verify', 'prune'];
+
+/** `<l|v|p><step>-<hash>`: tells a report that runs ahead of its plan from one that came twice. */
 export function batchId(pass: Pass, step: number, hash: string): string {
-  return `${pass === 'load' ? 'l' : 'v'}${step}-${hash}`;
+  return `${pass[0]}${step}-${hash}`;
+}
+
+/** The step a batch was planned in; undefined for an id that is none of ours. */
+export function stepOfBatch(id: string): { pass: Pass; step: number } | undefined {
+  const match = /^([lvp])(\d+)-/.exec(id);
+  const pass = passOrder.find((candidate) => candidate.startsWith(match?.[1] ?? '?'));
+  return match && pass ? { pass, step: Number(match[2]) } : undefined;
 }
 
 function isAhead(record: JobRecord, id: string): boolean {
-  const match = /^([lv])(\d+)-/.exec(id);
-  if (!match) return false;
-  const pass: Pass = match[1] === 'l' ? 'load' : 'verify';
-  if (pass !== record.state.pass) return pass === 'verify';
-  return Number(match[2]) >= record.state.steps;
+  const at = stepOfBatch(id);
+  if (!at) return false;
+  if (at.pass !== record.state.pass) return passOrder.indexOf(at.pass) > passOrder.indexOf(record.state.pass);
+  return at.step >= record.state.steps;
 }
 
 // ---- queries ----

@@ -36,6 +36,7 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
     plannedFiles: 7,
     totals: { loadedFiles: 3, loadedNonEmptyFiles: 2, loadedBytes: 300, skippedFiles: 1, skippedBytes: 50 },
     replicaTotals: {},
+    byWorker: {},
     inFlight: {
       'l0-a': {
         id: 'l0-a',

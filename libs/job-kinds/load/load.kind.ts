@@ -18,11 +18,12 @@ export const loadKind: CoordinatorJobKind = {
     const bandwidth = record.state.bandwidth ?? options.bandwidth;
     return {
       batchSize: options.batchSize,
+      placement: 'owners',
       replicas: options.replicas,
       options: { skipIfExists, loadMetadataOnly, bandwidth },
     };
   },
-  wantsVerification: (spec) => loadSpecSchema.parse(spec).options.verify,
+  passes: (spec) => (loadSpecSchema.parse(spec).options.verify ? ['load', 'verify'] : ['load']),
   conclude,
   abandonedCounts: (pass, files, bytes): Counts =>
     pass === 'load' ? { failedFiles: files, failedBytes: bytes } : { verifyFailedFiles: files },

@@ -114,7 +114,7 @@ function evolveJob(status: JobStatus, event: JobEvent): JobStatus {
     case 'BatchesPlanned':
     case 'BatchesDispatched':
     case 'BatchParked':
-    case 'VerificationStarted':
+    case 'PassStarted':
       return status;
     default:
       return exhausted(event, status);

@@ -1,6 +1,13 @@
 import { type HashRing } from '#hash-ring';
 import { jobKinds, planBatches } from '#job-kinds';
-import { decodeWorkBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import {
+  decodeWorkBatch,
+  stepOfBatch,
+  type BatchInFlight,
+  type FileFailure,
+  type JobRecord,
+  type WorkBatch,
+} from '../index.js';
 import type { JobRunPorts } from './job-run.js';
 import { sendBatches } from './send-batches.js';
 
@@ -24,7 +31,7 @@ export class Dispatcher {
       batches.map(async (batch) => {
         const list = await this.list(batch);
         if (!list) return undefined;
-        const step = stepOf(batch.id);
+        const step = stepOfBatch(batch.id)?.step ?? 0;
         const attempt = batch.attempt + 1;
         const drafts = planBatches(this.jobId, batch.pass, step, filesOf(list), ring, plan).filter(
           ({ copy }) => copy === batch.copy,
@@ -45,7 +52,7 @@ export class Dispatcher {
   async park(record: JobRecord, batch: BatchInFlight): Promise<void> {
     const list = await this.list(batch);
     const reason = list
-      ? `given up after ${batch.attempt} workers were lost while they had it in hand`
+      ? `given up: worker ${batch.workerId} was lost with it in hand, at attempt ${batch.attempt}`
       : 'the list of these files is no longer in the work stream';
     const failures: FileFailure[] = list
       ? list.files.map(([name]) => ({ path: list.root + name, reason, attempts: batch.attempt }))
@@ -68,8 +75,4 @@ export class Dispatcher {
 
 function filesOf({ root, files }: WorkBatch) {
   return files.map(([name, sizeBytes, version]) => ({ path: root + name, sizeBytes, version }));
-}
-
-function stepOf(batchId: string): number {
-  return Number(/^[lv](\d+)-/.exec(batchId)?.[1] ?? 0);
 }

@@ -96,11 +96,13 @@ export class JobRun {
   private async step(record: JobRecord): Promise<void> {
     this.removeSettledLists(record);
     const ring = ringMembers(this.ports.views.get(membershipView).state);
+    const kind = jobKinds[record.kind];
     const action = nextAction(record, {
       ring,
       batchWindow: this.ports.config.batchWindow,
       maxDispatches,
-      verify: jobKinds[record.kind].wantsVerification(record.spec),
+      passes: kind.passes(record.spec),
+      movable: kind.plan(record).placement === 'owners',
     });
     await this.perform(action, record, ring);
   }
@@ -114,8 +116,8 @@ export class JobRun {
         return this.dispatcher.dispatch(record, action.batches, action.reason, new HashRing(ring));
       case 'Park':
         return this.dispatcher.park(record, action.batch);
-      case 'StartVerification':
-        return this.ports.execute(this.jobId, { type: 'StartVerification', epoch });
+      case 'StartPass':
+        return this.ports.execute(this.jobId, { type: 'StartPass', epoch, pass: action.pass });
       case 'Finish':
         return this.finish(record);
       case 'Wait':

@@ -1,4 +1,5 @@
 import type { WorkBatch } from '#contexts/jobs';
+import { DomainError } from '#kernel';
 import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
 import { batchFiles, failed } from './batch-file.js';
 import { loadPass, tallyLoad } from './load-pass.js';
@@ -15,6 +16,8 @@ export const loadWorkerKind: WorkerJobKind = {
         return loadPass(batch, options, ports);
       case 'verify':
         return verifyPass(batch, options, ports);
+      case 'prune':
+        throw new DomainError('Bug', 'foreign-pass', 'a load job has no pass that prunes');
     }
   },
   failAll(batch: WorkBatch, reason: string): BatchOutcome {
