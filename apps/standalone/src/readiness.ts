@@ -6,11 +6,21 @@ const REQUEST_TIMEOUT_MS = 2000;
 /**
  * Waits until every coordinator is ready (`GET /readyz` answers 200) and the first one counts enough workers ONLINE.
  * @param coordinators base URLs
+ * @returns the addresses of the workers that are ONLINE
  * @throws the signal's reason when it is aborted
  */
-export async function untilReady(coordinators: readonly string[], workers: number, signal: AbortSignal): Promise<void> {
+export async function untilReady(
+  coordinators: readonly string[],
+  workers: number,
+  signal: AbortSignal,
+): Promise<string[]> {
   for (const url of coordinators) await until(() => answersOk(`${url}/readyz`), signal);
-  await until(async () => (await onlineWorkers(coordinators[0])) >= workers, signal);
+  let online: string[] = [];
+  await until(async () => {
+    online = await onlineWorkers(coordinators[0]);
+    return online.length >= workers;
+  }, signal);
+  return online;
 }
 
 async function until(condition: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
@@ -28,13 +38,13 @@ async function answersOk(url: string): Promise<boolean> {
   }
 }
 
-async function onlineWorkers(url: string): Promise<number> {
+async function onlineWorkers(url: string): Promise<string[]> {
   try {
     const response = await fetch(`${url}/api/v1/nodes`, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-    const { result = [] } = (await response.json()) as { result?: { status: string }[] };
-    return result.filter(({ status }) => status === 'ONLINE').length;
+    const { result = [] } = (await response.json()) as { result?: { address: string; status: string }[] };
+    return result.filter(({ status }) => status === 'ONLINE').map(({ address }) => address);
   } catch {
     // The coordinator may be on its way up again.
-    return 0;
+    return [];
   }
 }

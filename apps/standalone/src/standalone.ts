@@ -100,10 +100,10 @@ async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
 
   const urls = ports.map((port) => `http://${reachableHost(config.host)}:${port}`);
   options.say(`Waiting for ${config.coordinators} coordinator(s) and ${config.workers} worker(s) ...`);
-  await untilReady(urls, config.workers, signal);
+  const workers = await untilReady(urls, config.workers, signal);
   supervisor.markReady();
   const sampleDir = path.join(options.root, 'docs');
-  options.say(welcome({ coordinators: urls, workers: config.workers, dataDir: directory.root, sampleDir }));
+  options.say(welcome({ coordinators: urls, workers, dataDir: directory.root, sampleDir }));
 }
 
 function startNodes(

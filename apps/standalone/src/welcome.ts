@@ -2,7 +2,8 @@
 export function welcome(options: {
   /** Base URLs of the coordinators. */
   coordinators: readonly string[];
-  workers: number;
+  /** Their addresses. */
+  workers: readonly string[];
   dataDir: string;
   /** A directory with some files, to try things on. */
   sampleDir: string;
@@ -12,7 +13,8 @@ export function welcome(options: {
   const post = (path: string, body: unknown) =>
     `curl -X POST ${url}/api/v1/${path} -H 'Content-Type: application/json' -d ${shellQuoted(JSON.stringify(body))}`;
   return [
-    `Larder is up: ${coordinators.map((one) => `${one}/api/v1`).join(', ')} (workers: ${workers}, data: ${dataDir})`,
+    `Larder is up: ${coordinators.map((one) => `${one}/api/v1`).join(', ')}`,
+    `Workers: ${workers.join(', ') || 'none'}. Data: ${dataDir}`,
     '',
     'Mount a directory, load it into the cache, watch the job:',
     `  ${post('mount', { path: '/sample', ufs: `file://${sampleDir}` })}`,
