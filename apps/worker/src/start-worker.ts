@@ -39,6 +39,7 @@ export async function startWorker(
     const readiness = { of: (): string | undefined => 'the worker is starting' };
     const http = await listen(config, cache, logger, () => readiness.of());
     const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
+    logger.info({ address }, 'worker listens');
     const agent = new WorkerAgent({ config, identity, address, cache, journal, version, logger, onFatal });
     readiness.of = () => agent.notReady();
     const stop = async () => {

@@ -1,0 +1,204 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { encodeWorkBatch, jobBoundary, type BatchSettledData, type JobEvent, type WorkBatch } from '#contexts/jobs';
+import { workerHeartbeatSchema, type WorkerHeartbeat } from '#contexts/membership';
+import { KeyRing, namespaceBoundary, type NamespaceEvent } from '#contexts/namespace';
+import { allEvents, eventCatalogues } from '#contexts/catalogue';
+import {
+  Broadcasts,
+  connectNats,
+  ensureStreams,
+  EventCodec,
+  EventStore,
+  Names,
+  WorkQueue,
+  type NatsLink,
+} from '#jetstream';
+import type { DomainEvent } from '#kernel';
+import { ownContext, Recorder } from '#runtime';
+import { projectRoot } from '#testing';
+
+const script = path.join(projectRoot(), 'dist/apps/worker/src/main.js');
+
+/** A worker process of a test. */
+export class TestWorker {
+  private output = '';
+  readonly exited: Promise<number | null>;
+
+  private constructor(private readonly child: ChildProcess) {
+    const collect = (chunk: Buffer) => void (this.output += chunk.toString());
+    child.stdout!.on('data', collect);
+    child.stderr!.on('data', collect);
+    this.exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+  }
+
+  static start(env: Record<string, string>): TestWorker {
+    if (!existsSync(script)) throw new Error(`${script} is missing: run npm run build`);
+    return new TestWorker(spawn(process.execPath, [script], { env: { PATH: process.env.PATH, ...env } }));
+  }
+
+  /** Everything it has written so far. */
+  get written(): string {
+    return this.output;
+  }
+
+  /** The `address` of its ready line. */
+  async ready(): Promise<string> {
+    const line = await until(() => this.output.split('\n').find((one) => one.includes('"worker ready"')));
+    return (JSON.parse(line) as { address: string }).address;
+  }
+
+  kill(signal: NodeJS.Signals): Promise<number | null> {
+    if (this.child.exitCode === null) this.child.kill(signal);
+    return this.exited;
+  }
+}
+
+/** What a coordinator would do, done by a test: streams, mounts, batches, and reading what workers report. */
+export class TestCluster {
+  readonly secretKey = { id: 'k1', key: randomBytes(32) };
+  private readonly workers: TestWorker[] = [];
+  private readonly recorder = new Recorder(allEvents);
+  private readonly keyRing = new KeyRing([this.secretKey]);
+  private readonly queue: WorkQueue;
+  private namespaceSequence = 0;
+
+  private constructor(
+    readonly names: Names,
+    readonly link: NatsLink,
+    readonly store: EventStore,
+    readonly directory: string,
+    private readonly natsUrl: string,
+  ) {
+    this.queue = new WorkQueue(link, names);
+  }
+
+  static async open(natsUrl: string): Promise<TestCluster> {
+    const names = new Names(`t${randomUUID().slice(0, 8)}`);
+    const link = await connectNats({ url: natsUrl, name: 'test' });
+    const store = new EventStore(link, names, new EventCodec(Object.values(eventCatalogues)));
+    const directory = await mkdtemp(path.join(tmpdir(), 'larder-worker-'));
+    return new TestCluster(names, link, store, directory, natsUrl);
+  }
+
+  ensureStreams(): Promise<void> {
+    return ensureStreams(this.link, this.names);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.kill('SIGKILL')));
+    await this.link.close();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  startWorker(changes: Record<string, string> = {}): TestWorker {
+    const worker = TestWorker.start({
+      LARDER_NATS_URL: this.natsUrl,
+      LARDER_CLUSTER: this.names.cluster,
+      LARDER_SECRET_KEYS: `${this.secretKey.id}:${this.secretKey.key.toString('base64')}`,
+      LARDER_CACHE_DIR: path.join(this.directory, 'cache'),
+      LARDER_CACHE_BYTES: '64MiB',
+      LARDER_WORKER_PORT: '0',
+      LARDER_HEARTBEAT_MS: '100',
+      LARDER_RETRY_BASE_MS: '1',
+      LARDER_RETRY_MAX_MS: '10',
+      LARDER_LOG_LEVEL: 'debug',
+      ...changes,
+    });
+    this.workers.push(worker);
+    return worker;
+  }
+
+  async workerId(): Promise<string> {
+    const text = await readFile(path.join(this.directory, 'cache', 'identity.json'), 'utf8');
+    return (JSON.parse(text) as { workerId: string }).workerId;
+  }
+
+  async mount(ufs: string, options: Record<string, string> = {}): Promise<void> {
+    const data = { path: '/data/', ufs, options: this.keyRing.sealOptions(options) };
+    await this.namespaceEvent({ type: 'Mounted', data });
+  }
+
+  async unmount(ufs: string): Promise<void> {
+    await this.namespaceEvent({ type: 'Unmounted', data: { path: '/data/', ufs } });
+  }
+
+  jobEvent(jobId: string, event: JobEvent): Promise<number> {
+    return this.append(jobBoundary(jobId), event);
+  }
+
+  async send(batch: Partial<WorkBatch> & Pick<WorkBatch, 'root' | 'files'>): Promise<void> {
+    const whole: WorkBatch = {
+      v: 1,
+      jobId: 'job-1',
+      kind: 'load',
+      batchId: 'batch-1',
+      pass: 'load',
+      epoch: 1,
+      attempt: 1,
+      copy: 0,
+      namespaceSequence: this.namespaceSequence,
+      options: {},
+      ...batch,
+    };
+    const { jobId, batchId, attempt } = whole;
+    await this.queue.publish(await this.workerId(), jobId, batchId, attempt, encodeWorkBatch(whole));
+  }
+
+  /** What workers have reported for a job so far. */
+  async settled(jobId = 'job-1'): Promise<BatchSettledData[]> {
+    const facts: BatchSettledData[] = [];
+    for await (const commit of this.store.readBoundary(`batch.${jobId}.*`)) {
+      facts.push(...commit.events.map((event) => event.data as BatchSettledData));
+    }
+    return facts;
+  }
+
+  /** Waits for that many reports. */
+  async untilSettled(count: number, jobId?: string): Promise<BatchSettledData[]> {
+    return until(async () => {
+      const facts = await this.settled(jobId);
+      return facts.length >= count ? facts : undefined;
+    });
+  }
+
+  /** Waits until the worker's queue holds nothing that is undelivered or unacknowledged. */
+  async untilAcked(): Promise<void> {
+    const workerId = await this.workerId();
+    await until(async () => {
+      const info = await this.link.jsm.consumers.info(this.names.workStream, this.names.workerConsumer(workerId));
+      return info.num_pending === 0 && info.num_ack_pending === 0 ? true : undefined;
+    });
+  }
+
+  hearHeartbeats(): WorkerHeartbeat[] {
+    const heard: WorkerHeartbeat[] = [];
+    new Broadcasts(this.link).subscribe(this.names.workerHeartbeats, (value) => {
+      heard.push(workerHeartbeatSchema.parse(value));
+    });
+    return heard;
+  }
+
+  private async namespaceEvent(event: NamespaceEvent): Promise<void> {
+    this.namespaceSequence = await this.append(namespaceBoundary, event);
+  }
+
+  async append(boundary: string, event: DomainEvent): Promise<number> {
+    const expected = await this.store.lastSequence(boundary);
+    const { sequence } = await this.store.append(boundary, expected, this.recorder.record([event], ownContext('test')));
+    return sequence;
+  }
+}
+
+/** Asks again until there is an answer; the test's own time limit ends it. */
+export async function until<T>(answer: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const value = await answer();
+    if (value !== undefined) return value;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
