@@ -1,4 +1,6 @@
 export * from './namespace.js';
 export * from './namespace.view.js';
 export * from './paths.js';
+export * from './policies.js';
+export * from './policy-lookup.js';
 export * from './secrets.js';

@@ -1,6 +1,16 @@
 import { z } from 'zod';
-import { DomainError, exhausted, unreachable, type Decider, type EventCatalogue } from '#kernel';
+import { DomainError, type Decider, type EventCatalogue } from '#kernel';
 import { isWithin } from './paths.js';
+import {
+  decidePolicy,
+  evolvePolicies,
+  noPolicies,
+  policiesBelow,
+  policyEvents,
+  type Policies,
+  type PolicyCommand,
+  type PolicyEvent,
+} from './policies.js';
 
 /**
  * The namespace: which UFS is mounted where. One boundary for the whole table, because two replicas must not both
@@ -26,11 +36,13 @@ const unmountedSchema = z.object({ path: z.string(), ufs: z.string() });
 
 export type NamespaceEvent =
   | { type: 'Mounted'; data: z.infer<typeof mountedSchema> }
-  | { type: 'Unmounted'; data: z.infer<typeof unmountedSchema> };
+  | { type: 'Unmounted'; data: z.infer<typeof unmountedSchema> }
+  | PolicyEvent;
 
 export const namespaceEvents = {
   Mounted: { v: 1, description: 'A UFS was mounted at a path of the namespace.', schema: mountedSchema },
   Unmounted: { v: 1, description: 'The mount at a path was removed.', schema: unmountedSchema },
+  ...policyEvents,
 } as const satisfies EventCatalogue;
 
 // ---- state ----
@@ -44,22 +56,25 @@ export interface Mount {
 }
 
 export interface NamespaceState {
+  /** By path. */
   readonly mounts: readonly Mount[];
+  readonly policies: Policies;
 }
 
-const initial: NamespaceState = { mounts: [] };
+const initial: NamespaceState = { mounts: [], policies: noPolicies };
 
 function evolve(state: NamespaceState, event: NamespaceEvent): NamespaceState {
   switch (event.type) {
     case 'Mounted': {
       const { path, ufs, options } = event.data;
       const others = state.mounts.filter((mount) => mount.path !== path);
-      return { mounts: [...others, { path, ufs, options }].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+      const mounts = [...others, { path, ufs, options }].sort((a, b) => (a.path < b.path ? -1 : 1));
+      return { ...state, mounts };
     }
     case 'Unmounted':
-      return { mounts: state.mounts.filter((mount) => mount.path !== event.data.path) };
+      return { ...state, mounts: state.mounts.filter((mount) => mount.path !== event.data.path) };
     default:
-      return exhausted(event, state);
+      return { ...state, policies: evolvePolicies(state.policies, event) };
   }
 }
 
@@ -68,28 +83,16 @@ function evolve(state: NamespaceState, event: NamespaceEvent): NamespaceState {
 /** Paths are canonical and option values already sealed when a command arrives here. */
 export type NamespaceCommand =
   | { type: 'Mount'; path: string; ufs: string; options: Record<string, StoredOption> }
-  | { type: 'Unmount'; path: string };
+  | { type: 'Unmount'; path: string }
+  | PolicyCommand;
 
 // ---- decide ----
 
 function decide(state: NamespaceState, command: NamespaceCommand): NamespaceEvent[] {
   switch (command.type) {
-    case 'Mount': {
-      const { path, ufs, options } = command;
-      for (const mount of state.mounts) {
-        if (mount.path === path) throw refused(`${path} is already mounted to ${mount.ufs}`);
-        if (mount.ufs === ufs) throw refused(`${ufs} has already been mounted to ${mount.path}`);
-        if (isWithin(mount.path, path) || isWithin(path, mount.path)) {
-          throw refused(
-            `${path} and the mount point ${mount.path} lie within each other; nested mounts are not allowed`,
-          );
-        }
-        if (isWithin(mount.ufs, ufs) || isWithin(ufs, mount.ufs)) {
-          throw refused(`${ufs} overlaps ${mount.ufs}, which is mounted to ${mount.path}`);
-        }
-      }
-      return [{ type: 'Mounted', data: { path, ufs, options } }];
-    }
+    case 'Mount':
+      for (const mount of state.mounts) requireApart(mount, command);
+      return [{ type: 'Mounted', data: { path: command.path, ufs: command.ufs, options: command.options } }];
     case 'Unmount': {
       const mount = state.mounts.find((candidate) => candidate.path === command.path);
       if (!mount) {
@@ -97,10 +100,24 @@ function decide(state: NamespaceState, command: NamespaceCommand): NamespaceEven
           httpStatus: 410,
         });
       }
-      return [{ type: 'Unmounted', data: { path: mount.path, ufs: mount.ufs } }];
+      const orphans = policiesBelow(state.policies, (path) => isWithin(mount.path, path));
+      return [{ type: 'Unmounted', data: { path: mount.path, ufs: mount.ufs } }, ...orphans];
     }
-    default:
-      return unreachable(command);
+    default: {
+      const isMounted = (path: string) => state.mounts.some((mount) => isWithin(mount.path, path));
+      return decidePolicy(state.policies, command, isMounted);
+    }
+  }
+}
+
+function requireApart(mount: Mount, { path, ufs }: { path: string; ufs: string }): void {
+  if (mount.path === path) throw refused(`${path} is already mounted to ${mount.ufs}`);
+  if (mount.ufs === ufs) throw refused(`${ufs} has already been mounted to ${mount.path}`);
+  if (isWithin(mount.path, path) || isWithin(path, mount.path)) {
+    throw refused(`${path} and the mount point ${mount.path} lie within each other; nested mounts are not allowed`);
+  }
+  if (isWithin(mount.ufs, ufs) || isWithin(ufs, mount.ufs)) {
+    throw refused(`${ufs} overlaps ${mount.ufs}, which is mounted to ${mount.path}`);
   }
 }
 

@@ -10,7 +10,7 @@ export interface NamespaceViewState {
 
 export const namespaceView: View<NamespaceViewState> = {
   name: 'namespace',
-  version: 1,
+  version: 2,
   initial: () => ({ sequence: 0, state: namespace.initial }),
   evolve(view, commit) {
     if (commit.boundary !== namespaceBoundary) return;

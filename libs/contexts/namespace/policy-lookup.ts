@@ -1,0 +1,68 @@
+import type { NamespaceState } from './namespace.js';
+import { isWithin } from './paths.js';
+import { defaultPriority, type Priority } from './policies.js';
+
+/** A policy translated to where the cache knows its files: a UFS path without a trailing slash. */
+export interface UfsPolicy<Value> {
+  /** The policy's path in the namespace. */
+  path: string;
+  ufsPath: string;
+  value: Value;
+}
+
+/**
+ * Policies as workers apply them, by UFS path. A policy above all mounts (on `/` with mounts below it) stands once for
+ * each mount.
+ */
+export interface UfsPolicies {
+  quotas: UfsPolicy<number>[];
+  ttls: UfsPolicy<number>[];
+  priorities: UfsPolicy<Priority>[];
+}
+
+export function ufsPolicies({ mounts, policies }: NamespaceState): UfsPolicies {
+  const translate = <Value>(record: Readonly<Record<string, Value>>): UfsPolicy<Value>[] =>
+    Object.entries(record).flatMap(([path, value]) =>
+      mounts.flatMap((mount) => {
+        const ufsPath = toUfsPath(mount.path, mount.ufs, path);
+        return ufsPath === undefined ? [] : [{ path, ufsPath, value }];
+      }),
+    );
+  return {
+    quotas: translate(policies.quotas),
+    ttls: translate(policies.ttls),
+    priorities: translate(policies.priorities),
+  };
+}
+
+function toUfsPath(mountPath: string, ufs: string, path: string): string | undefined {
+  if (isWithin(mountPath, path)) return withoutSlash(ufs + path.slice(mountPath.length));
+  return isWithin(path === '/' ? '/' : `${path}/`, mountPath) ? withoutSlash(ufs) : undefined;
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/$/, '');
+}
+
+/** Whether a policy on `policyPath` (without trailing slash) applies to `path`: the file itself or one below it. */
+export function covers(policyPath: string, path: string): boolean {
+  return path.startsWith(policyPath) && (path.length === policyPath.length || path[policyPath.length] === '/');
+}
+
+/** The value of the most specific policy that covers a UFS path. */
+export function mostSpecific<Value>(policies: readonly UfsPolicy<Value>[], ufsPath: string): Value | undefined {
+  let best: UfsPolicy<Value> | undefined;
+  for (const policy of policies) {
+    if (covers(policy.ufsPath, ufsPath) && (!best || policy.ufsPath.length > best.ufsPath.length)) best = policy;
+  }
+  return best?.value;
+}
+
+export function priorityOf(policies: UfsPolicies, ufsPath: string): Priority {
+  return mostSpecific(policies.priorities, ufsPath) ?? defaultPriority;
+}
+
+/** Every quota that applies to a UFS path: all of them must hold. */
+export function quotasOf(policies: UfsPolicies, ufsPath: string): UfsPolicy<number>[] {
+  return policies.quotas.filter((quota) => covers(quota.ufsPath, ufsPath));
+}
