@@ -11,6 +11,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   // The second one means: at once.
   process.on(signal, () => (stop.signal.aborted ? kill : stop).abort());
 }
+if (process.env.npm_lifecycle_event === 'start') stopWithParent();
 
 try {
   process.exitCode = await runStandalone({
@@ -32,3 +33,12 @@ try {
 }
 // Whatever else may still be open has no say in this.
 process.exit();
+
+/** A killed `npm start` cannot pass its signal on: what it leaves without a parent stops by itself. */
+function stopWithParent(): void {
+  const parent = process.ppid;
+  const poll = setInterval(() => {
+    if (process.ppid !== parent) stop.abort();
+  }, 500);
+  poll.unref();
+}
