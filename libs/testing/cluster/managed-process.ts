@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
+import { eventually } from './until.js';
+
+export interface ProcessSpec {
+  readonly name: string;
+  /** Of the JavaScript that node runs. */
+  readonly script: string;
+  readonly args?: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Standard output and standard error, of all its lives one after another. */
+  readonly logFile: string;
+  /** Whether this life of the process is ready to be used; asked again and again. */
+  readonly isReady: (self: ManagedProcess) => Promise<boolean> | boolean;
+}
+
+export interface ExitStatus {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const startTimeoutMs = 60_000;
+const stopTimeoutMs = 20_000;
+const passedOn = ['PATH', 'HOME', 'TMPDIR', 'LANG'];
+
+/** A real process of the system under test, which a test can kill, pause and bring back. */
+export class ManagedProcess {
+  private child: ChildProcess | undefined;
+  private ended: Promise<ExitStatus> | undefined;
+  private logStart = 0;
+
+  constructor(readonly spec: ProcessSpec) {}
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  /** Undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.running ? this.child?.pid : undefined;
+  }
+
+  get running(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Settles when this life of the process is over, for whatever reason. */
+  get exited(): Promise<ExitStatus> {
+    if (this.ended === undefined) throw new Error(`${this.name} was never started`);
+    return this.ended;
+  }
+
+  /** Starts it and waits until it is ready. @throws Error with the end of its log */
+  async start(): Promise<void> {
+    this.launch();
+    await this.untilReady();
+  }
+
+  /** Starts it without waiting. */
+  launch(): void {
+    if (this.running) throw new Error(`${this.name} runs already`);
+    const { script, args = [], env, logFile } = this.spec;
+    this.logStart = existsSync(logFile) ? statSync(logFile).size : 0;
+    const log = openSync(logFile, 'a', 0o600);
+    const inherited = Object.fromEntries(passedOn.map((name) => [name, process.env[name]]));
+    // With the IPC channel, and told so, it ends by itself should the test run be killed.
+    const child = spawn(process.execPath, [script, ...args], {
+      stdio: ['ignore', log, log, 'ipc'],
+      env: { ...inherited, LARDER_SUPERVISED: '1', ...env },
+    });
+    closeSync(log);
+    this.child = child;
+    this.ended = new Promise((settle) => {
+      child.once('exit', (code, signal) => settle({ code, signal }));
+      child.once('error', () => settle({ code: null, signal: null }));
+    });
+  }
+
+  async untilReady(): Promise<void> {
+    try {
+      await eventually(
+        `${this.name} is ready`,
+        async () => {
+          if (!this.running) throw new Error(`${this.name} ended while it started`);
+          return (await this.spec.isReady(this)) || undefined;
+        },
+        { timeoutMs: startTimeoutMs },
+      );
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.logTail()}`, { cause: error });
+    }
+  }
+
+  /** SIGKILL, and waits until it is gone. */
+  async kill9(): Promise<void> {
+    if (!this.running) return;
+    this.child?.kill('SIGKILL');
+    await this.exited;
+  }
+
+  /** SIGTERM, and waits until it is gone. @throws Error when that takes too long; it is killed then */
+  async stop(): Promise<ExitStatus> {
+    if (!this.running) return this.exited;
+    this.child?.kill('SIGTERM');
+    const timer = setTimeout(() => this.child?.kill('SIGKILL'), stopTimeoutMs);
+    const status = await this.exited;
+    clearTimeout(timer);
+    if (status.signal === 'SIGKILL') throw new Error(`${this.name} did not stop in time\n${this.logTail()}`);
+    return status;
+  }
+
+  /** Ends it if it still runs (SIGKILL), starts it again and waits until it is ready. */
+  async restart(): Promise<void> {
+    await this.kill9();
+    await this.start();
+  }
+
+  /** SIGSTOP: it holds its connections and does nothing. */
+  pause(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child?.kill('SIGCONT');
+  }
+
+  /** What this life of the process has written. */
+  log(): string {
+    const { logFile } = this.spec;
+    return existsSync(logFile) ? readFileSync(logFile).subarray(this.logStart).toString() : '';
+  }
+
+  logTail(lines = 40): string {
+    return `--- ${this.name}\n${this.log().trimEnd().split('\n').slice(-lines).join('\n')}`;
+  }
+}

@@ -1,0 +1,211 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Agent, request } from 'undici';
+import { freePorts, projectRoot, startTestNats, type TestNats } from '../nats/index.js';
+import { ApiClient } from './api-client.js';
+import { ManagedProcess, type ProcessSpec } from './managed-process.js';
+import { startS3Process, type S3Process } from './s3-process.js';
+import { eventually } from './until.js';
+
+export interface ClusterOptions {
+  /** Default 1. */
+  coordinators?: number;
+  /** Default 2. */
+  workers?: number;
+  /** `LARDER_…` settings of all processes. */
+  env?: Record<string, string>;
+  /** As `availableNatsVersions()` lists them. Default: the newest. */
+  natsVersion?: string;
+}
+
+export interface CoordinatorHandle {
+  readonly process: ManagedProcess;
+  readonly api: ApiClient;
+}
+
+export interface WorkerHandle {
+  readonly process: ManagedProcess;
+  readonly cacheDir: string;
+  /** Kept over restarts. */
+  readonly id: string;
+  /** `host:port` of the read path of its present life. */
+  readonly address: string;
+}
+
+/** A key for tests; it guards nothing. */
+const secretKeys = `test:${Buffer.alloc(32, 7).toString('base64')}`;
+
+/** A cluster of real processes on loopback, with everything that they write below one temporary directory. */
+export class TestCluster {
+  readonly coordinators: CoordinatorHandle[] = [];
+  readonly workers: WorkerHandle[] = [];
+  private readonly others: ManagedProcess[] = [];
+  private readonly reading = new Agent({ connections: 32 });
+
+  private constructor(
+    readonly directory: string,
+    readonly nats: TestNats,
+    private readonly env: Record<string, string>,
+  ) {}
+
+  static async start(options: ClusterOptions): Promise<TestCluster> {
+    const { coordinators = 1, workers = 2, env = {}, natsVersion } = options;
+    const nats = await startTestNats({ version: natsVersion });
+    const cluster = new TestCluster(await mkdtemp(join(tmpdir(), 'larder-cluster-')), nats, env);
+    try {
+      mkdirSync(join(cluster.directory, 'logs'));
+      const ports = await freePorts(coordinators);
+      for (const [i, port] of ports.entries()) cluster.addCoordinator(i, port);
+      for (let i = 0; i < workers; i++) cluster.addWorker(i);
+      await Promise.all(cluster.processes.map((process) => process.start()));
+      for (const { api } of cluster.coordinators) await cluster.untilOnline(workers, api);
+      return cluster;
+    } catch (error) {
+      const tails = cluster.logTails();
+      await cluster.dispose();
+      throw new Error(`the cluster did not start: ${(error as Error).message}\n${tails}`, { cause: error });
+    }
+  }
+
+  /** The first coordinator's. */
+  get api(): ApiClient {
+    return this.coordinators[0].api;
+  }
+
+  get processes(): ManagedProcess[] {
+    return [...this.coordinators, ...this.workers].map(({ process }) => process).concat(this.others);
+  }
+
+  /** Waits until a coordinator counts so many workers ONLINE. */
+  async untilOnline(workers: number, api: ApiClient = this.api): Promise<void> {
+    await eventually(`${workers} workers are ONLINE`, async () => {
+      const nodes = await api.nodes();
+      return nodes.filter(({ status }) => status === 'ONLINE').length === workers;
+    });
+  }
+
+  /** An S3 endpoint of its own process, which ends with the cluster. @param directories by bucket name */
+  async startS3(directories: Record<string, string>): Promise<S3Process> {
+    const s3 = await startS3Process(directories, join(this.directory, 'logs'));
+    this.others.push(s3.process);
+    return s3;
+  }
+
+  /** The object from whichever worker has it, whole; undefined when none has. */
+  async readObject(ufsPath: string): Promise<Buffer | undefined> {
+    return (await this.readCopies(ufsPath, 1)).at(0);
+  }
+
+  /** The object from up to `copies` different workers. @throws Error for any answer but 200 and 404 */
+  async readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {
+    const found: Buffer[] = [];
+    for (const { address, process } of this.workers) {
+      if (found.length >= copies) break;
+      if (!process.running) continue;
+      const answer = await request(`http://${address}/v1/objects?path=${encodeURIComponent(ufsPath)}`, {
+        dispatcher: this.reading,
+      });
+      const bytes = Buffer.from(await answer.body.arrayBuffer());
+      if (answer.statusCode === 200) found.push(bytes);
+      else if (answer.statusCode !== 404) {
+        throw new Error(`${process.name} answered ${answer.statusCode} for ${ufsPath}: ${bytes.toString()}`);
+      }
+    }
+    return found;
+  }
+
+  /** The end of each process's log. */
+  logTails(): string {
+    return this.processes.map((process) => process.logTail()).join('\n');
+  }
+
+  /** Runs a test's body; when it fails, prints the end of each process's log before it passes the error on. */
+  async watch<T>(body: () => Promise<T>): Promise<T> {
+    try {
+      return await body();
+    } catch (error) {
+      process.stderr.write(`${this.logTails()}\n`);
+      throw error;
+    }
+  }
+
+  /** Kills everything that it started and removes what that has written. */
+  async dispose(): Promise<void> {
+    await Promise.all(this.processes.map((process) => process.kill9()));
+    await this.reading.destroy();
+    await this.nats.stop();
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  private addCoordinator(index: number, port: number): void {
+    const api = new ApiClient(`http://127.0.0.1:${port}`);
+    const env = { LARDER_PORT: String(port) };
+    const process = this.manage({
+      name: `coordinator-${index + 1}`,
+      app: 'coordinator',
+      env,
+      isReady: () => api.isReady(),
+    });
+    this.coordinators.push({ process, api });
+  }
+
+  private addWorker(index: number): void {
+    const cacheDir = join(this.directory, `worker-${index + 1}`);
+    const env = { LARDER_CACHE_DIR: cacheDir, LARDER_WORKER_PORT: '0' };
+    const isReady = (self: ManagedProcess) => readyAddress(self) !== undefined;
+    const process = this.manage({ name: `worker-${index + 1}`, app: 'worker', env, isReady });
+    let known: { pid?: number; address: string } = { address: '' };
+    this.workers.push({
+      process,
+      cacheDir,
+      get id() {
+        return workerIdIn(cacheDir);
+      },
+      get address() {
+        if (known.pid === process.pid && known.address !== '') return known.address;
+        const address = readyAddress(process);
+        if (address === undefined) throw new Error(`${process.name} is not ready`);
+        known = { pid: process.pid, address };
+        return address;
+      },
+    });
+  }
+
+  private manage(given: {
+    name: string;
+    app: 'coordinator' | 'worker';
+    env: Record<string, string>;
+    isReady: ProcessSpec['isReady'];
+  }): ManagedProcess {
+    const { name, app, env, isReady } = given;
+    return new ManagedProcess({
+      name,
+      script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
+      env: { LARDER_NATS_URL: this.nats.url, LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
+      logFile: join(this.directory, 'logs', `${name}.log`),
+      isReady,
+    });
+  }
+}
+
+/**
+ * Starts nats-server, coordinators and workers, and waits until each coordinator is ready and counts all workers
+ * ONLINE. Needs the build in dist/. @throws Error with the ends of the logs
+ */
+export function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
+  return TestCluster.start(options);
+}
+
+/** A worker says its address when it takes batches. */
+function readyAddress(process: ManagedProcess): string | undefined {
+  const line = /^\{.*"msg":"worker ready".*\}$/m.exec(process.log())?.[0];
+  return line === undefined ? undefined : (JSON.parse(line) as { address: string }).address;
+}
+
+function workerIdIn(cacheDir: string): string {
+  const file = join(cacheDir, 'identity.json');
+  if (!existsSync(file)) throw new Error(`${cacheDir} holds no identity yet`);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { workerId: string }).workerId;
+}
