@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from './faults.js';
 import type { Answer } from './reading.js';
@@ -24,7 +25,7 @@ export async function sendAnswer(
     for await (const chunk of faultyBody(response, answer.body, fault)) {
       if (response.destroyed) return sent;
       sent += chunk.length;
-      if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      if (!response.write(chunk)) await drained(response);
     }
   }
   if (fault?.kind === 'truncate' || fault?.kind === 'length') await breakConnection(response, fault);
@@ -64,11 +65,21 @@ async function* slowly(body: Answer['body'], bytesPerSecond: number): AsyncGener
   }
 }
 
+/** Waits until there is room to write, or nobody to write to. */
+async function drained(stream: Writable): Promise<void> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  const quietly = (event: string): Promise<unknown> => once(stream, event, { signal }).catch(() => undefined);
+  await Promise.race([quietly('drain'), quietly('close')]);
+  // Takes the other listener away again; its rejection is what `quietly` expects.
+  settled.abort();
+}
+
 async function breakConnection(response: ServerResponse, fault: Fault): Promise<void> {
   const { socket } = response;
   if (socket === null || socket.destroyed) return;
   // What was written must leave this process first: a reset throws away what still waits.
-  if (socket.writableLength > 0) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+  await new Promise<void>((resolve) => socket.write('', () => resolve()));
   if (fault.kind === 'truncate' && fault.how === 'reset') socket.resetAndDestroy();
   else socket.end();
 }

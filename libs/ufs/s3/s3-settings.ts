@@ -67,7 +67,7 @@ function readOption(location: UfsLocation, names: readonly string[]): string | u
 
 function splitLocation(ufs: string): { bucket: string; keyPrefix: string } {
   const [, bucket, key = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(ufs) ?? [];
-  if (bucket === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) {
+  if (bucket === undefined || !/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/.test(bucket)) {
     throw new UfsError('Invalid', ufs, `The bucket name of ${printable(ufs)} is malformed: expected s3://bucket/.`);
   }
   if (hasControlCharacter(key) || hasDotSegment(key) || !key.isWellFormed()) {
