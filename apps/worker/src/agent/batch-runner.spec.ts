@@ -1,0 +1,177 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openCacheStore, type CacheStore } from '#cache-store';
+import { encodeWorkBatch, type WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
+import { DomainError } from '#kernel';
+import { pino } from 'pino';
+import { JobBandwidths } from './bandwidth.js';
+import { BatchExecutor } from './batch-executor.js';
+import { BatchRunner, type BatchMessage } from './batch-runner.js';
+import { ConnectorPool } from './connector-pool.js';
+import { ExclusiveGate } from './exclusive-gate.js';
+import { JobStates } from './job-states.js';
+import { RunningJournal } from './running-journal.js';
+import { TransferSlots } from './transfer-slots.js';
+
+const logger = pino({ level: 'silent' });
+
+function batch(changes: Partial<WorkBatch> = {}): WorkBatch {
+  return {
+    v: 1,
+    jobId: 'j',
+    kind: 'test',
+    batchId: 'b',
+    pass: 'load',
+    epoch: 1,
+    attempt: 1,
+    copy: 0,
+    namespaceSequence: 1,
+    options: {},
+    root: 'file:///',
+    files: [['a', 1, 'v']],
+    ...changes,
+  };
+}
+
+/** What was done with a message: `ack`, or `retry <delay>`. */
+class Message implements BatchMessage {
+  readonly deliveries = 1;
+  readonly done: string[] = [];
+
+  constructor(readonly bytes: Uint8Array) {}
+
+  ack(): Promise<void> {
+    this.done.push('ack');
+    return Promise.resolve();
+  }
+
+  retryLater(delayMs: number): void {
+    this.done.push(`retry ${delayMs}`);
+  }
+}
+
+describe('BatchRunner', () => {
+  let directory: string;
+  let cache: CacheStore;
+  let jobs: JobStates;
+  let runner: BatchRunner;
+  let execute: (batch: WorkBatch, ports: WorkerPorts) => Promise<BatchOutcome>;
+  const settled: BatchOutcome[] = [];
+  const loaded: BatchOutcome = { counts: { loadedFiles: 1 }, failures: [] };
+  const givenUp: BatchOutcome = { counts: { failedFiles: 1 }, failures: [] };
+
+  beforeEach(async () => {
+    settled.length = 0;
+    directory = await mkdtemp(path.join(tmpdir(), 'larder-runner-'));
+    cache = await openCacheStore({ directory, capacityBytes: 2 ** 20 });
+    const journal = await RunningJournal.open(path.join(directory, 'running'));
+    const kind: WorkerJobKind = { name: 'test', execute: (one, ports) => execute(one, ports), failAll: () => givenUp };
+    jobs = new JobStates(() => Promise.resolve(undefined), {
+      jobStopped: (jobId) => runner.abortJob(jobId),
+      jobRetuned: () => undefined,
+    });
+    const executor = new BatchExecutor({
+      cache,
+      pool: new ConnectorPool(
+        () => undefined,
+        () => {
+          throw new Error('nothing is mounted');
+        },
+      ),
+      slots: new TransferSlots(1),
+      limitedSlots: new TransferSlots(1),
+      bandwidths: new JobBandwidths(),
+      gate: new ExclusiveGate(),
+      journal,
+      retry: { attempts: 1, baseDelayMs: 1, maxDelayMs: 1 },
+      logger,
+    });
+    runner = new BatchRunner({
+      kinds: { test: kind },
+      jobs,
+      executor,
+      namespaceAt: () => Promise.resolve(),
+      settle: (_batch, outcome) => {
+        settled.push(outcome);
+        return Promise.resolve();
+      },
+      forget: (batchId) => journal.forget(batchId),
+      logger,
+    });
+    execute = () => Promise.resolve(loaded);
+  });
+  afterEach(async () => {
+    await cache.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  async function handle(bytes: Uint8Array): Promise<string[]> {
+    const message = new Message(bytes);
+    await runner.handle(message);
+    return message.done;
+  }
+
+  /** An execution that goes on until it is aborted. */
+  function executeUntilAborted(): Promise<void> {
+    return new Promise((started) => {
+      execute = (_batch, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
+          started();
+        });
+    });
+  }
+
+  it('settles, then acks', async () => {
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
+    expect(settled).toEqual([loaded]);
+    expect(runner.running()).toEqual([]);
+  });
+
+  it('keeps what it does not understand for a newer build', async () => {
+    expect(await handle(Buffer.from('not JSON'))).toEqual(['retry 30000']);
+    expect(await handle(Buffer.from(JSON.stringify({ ...batch(), v: 2 })))).toEqual(['retry 30000']);
+    expect(await handle(encodeWorkBatch(batch({ kind: 'unheard-of' })))).toEqual(['retry 30000']);
+    expect(await handle(encodeWorkBatch(batch({ kind: 'constructor' })))).toEqual(['retry 30000']);
+    expect(settled).toEqual([]);
+  });
+
+  it('does not begin a batch that is already running', async () => {
+    const started = executeUntilAborted();
+    const first = handle(encodeWorkBatch(batch()));
+    await started;
+    expect(await handle(encodeWorkBatch(batch({ attempt: 2 })))).toEqual(['retry 1000']);
+    expect(runner.running()).toEqual([{ jobId: 'j', batchId: 'b', files: 0, bytes: 0 }]);
+    await runner.stop();
+    expect(await first).toEqual(['retry 0']);
+  });
+
+  it('breaks off the batches of a job that is stopped, and acks them', async () => {
+    const started = executeUntilAborted();
+    const handled = handle(encodeWorkBatch(batch()));
+    await started;
+    const recorded = { id: 'e', v: 1, at: '', actor: '', requestId: '', type: 'JobStopped', data: {} };
+    jobs.evolve({ sequence: 1, boundary: 'job.j', events: [recorded] });
+    expect(await handled).toEqual(['ack']);
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
+    expect(settled).toEqual([]);
+  });
+
+  it('fault 12: tries a batch that fails by a bug three times, then gives it up', async () => {
+    execute = () => Promise.reject(new TypeError('a bug'));
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['retry 1000']);
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['retry 1000']);
+    expect(settled).toEqual([]);
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
+    expect(settled).toEqual([givenUp]);
+    expect(await readdir(path.join(directory, 'running'))).toEqual([]);
+  });
+
+  it('puts a batch off while its job cannot be looked up', async () => {
+    jest.spyOn(jobs, 'statusOf').mockRejectedValueOnce(new DomainError('Unavailable', 'nats-unreachable', 'away'));
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['retry 1000']);
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
+  });
+});
