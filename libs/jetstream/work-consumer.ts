@@ -21,8 +21,8 @@ export interface WorkConsumerRunOptions {
   readonly handle: (message: WorkMessage) => Promise<void>;
 }
 
-const ackWaitMs = 10_000;
-const workingIntervalMs = 3_000;
+/** After so long without a sign of life a message is delivered again. */
+const defaultAckWaitMs = 10_000;
 const afterErrorMs = 1_000;
 const retryMs = 150;
 
@@ -44,6 +44,7 @@ export class WorkConsumer {
     private readonly link: NatsLink,
     private readonly names: Names,
     private readonly workerId: string,
+    private readonly ackWaitMs = defaultAckWaitMs,
   ) {
     this.stream = names.workStream;
     this.consumer = names.workerConsumer(workerId);
@@ -55,7 +56,7 @@ export class WorkConsumer {
     this.options = { prefetch: options.maxConcurrent * 2, ...options };
     this.keepAlive = setInterval(() => {
       for (const message of this.held.values()) message.working();
-    }, workingIntervalMs);
+    }, this.ackWaitMs * 0.3);
     void this.reconnect('start');
   }
 
@@ -135,7 +136,7 @@ export class WorkConsumer {
       filter_subject: this.names.workOfWorker(this.workerId),
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
-      ack_wait: nanos(ackWaitMs),
+      ack_wait: nanos(this.ackWaitMs),
       max_deliver: -1,
       max_ack_pending: 10_000,
     };
@@ -145,7 +146,12 @@ export class WorkConsumer {
   private ask(): void {
     if (!this.pull || !this.options || this.stopping) return;
     const wanted = this.options.maxConcurrent + this.options.prefetch;
-    this.pull.request(wanted - this.held.size - this.pull.outstanding);
+    // A server that has crashed may not remember what it delivered before, and then answers no acknowledgement until it
+    // has delivered again. So what was delivered to an earlier subscription is not counted, within reason.
+    let current = 0;
+    for (const message of this.held.values()) if (message.subscription === this.pull) current++;
+    const room = Math.min(wanted - current, 3 * wanted - this.held.size);
+    this.pull.request(room - this.pull.outstanding);
   }
 
   private receive(delivered: Delivered): void {
@@ -154,11 +160,11 @@ export class WorkConsumer {
     if (known) {
       // It was not acknowledged in time, for example while NATS was away: still one handler, and the newest delivery
       // is the one to acknowledge.
-      known.redelivered(delivered);
+      known.redelivered(delivered, this.pull);
       this.ask();
       return;
     }
-    const message = new WorkMessage(this.link, delivered);
+    const message = new WorkMessage(this.link, delivered, this.pull);
     this.held.set(message.sequence, message);
     this.ready.push(message);
     this.fill();
@@ -180,6 +186,7 @@ export class WorkConsumer {
     try {
       await this.options!.handle(message);
     } catch (error) {
+      if (message.signal.aborted) return;
       this.link.log('error', `work of job ${message.jobId} failed in its handler`, {
         sequence: message.sequence,
         deliveries: message.deliveries,

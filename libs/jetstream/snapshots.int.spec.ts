@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import { availableNatsVersions, note, openTestLog, startTestNats, type TestLog, type TestNats } from '#testing';
+import { type LogInfo, SnapshotStore } from './index.js';
+
+describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (version) => {
+  let nats: TestNats;
+  let log: TestLog;
+  let info: LogInfo;
+  let snapshots: SnapshotStore;
+
+  beforeEach(async () => {
+    nats = await startTestNats({ version });
+    log = await openTestLog(nats.url);
+    for (let i = 0; i < 20; i++) await log.store.append('a.1', i, [note('n')]);
+    info = await log.store.info();
+    snapshots = new SnapshotStore(log.link, log.names, 300);
+  });
+  afterEach(async () => {
+    await log?.close();
+    await nats?.stop();
+  });
+
+  const save = (sequence: number, state: unknown, viewVersion = 'a1') =>
+    snapshots.save('views', viewVersion, { logId: info.logId, sequence, state });
+  const load = (viewVersion = 'a1') => snapshots.load('views', viewVersion, info);
+  const stream = () => log.link.jsm.streams;
+  /** Of all chunks or descriptions stored. */
+  const subjects = async (kind: 'C' | 'M') =>
+    Object.keys(
+      (await stream().info(log.names.snapshotStream, { subjects_filter: `$O.${log.names.snapshotBucket}.${kind}.>` }))
+        .state.subjects ?? {},
+    );
+  const warnings = () => log.lines.filter((line) => line.level === 'warn').map((line) => line.message);
+
+  it('gives back the newest, and keeps two', async () => {
+    expect(await load()).toBeUndefined();
+    // Random text, so that it takes many chunks even when packed.
+    const large = { text: randomBytes(1_500_000).toString('hex') };
+    await save(5, { n: 5 });
+    await save(10, large);
+    await save(15, { n: 15 });
+    expect(await load()).toEqual({ logId: info.logId, sequence: 15, state: { n: 15 } });
+    expect(await subjects('M')).toHaveLength(2);
+    expect(await subjects('C')).toHaveLength(2);
+  });
+
+  it('gives back a large one whole', async () => {
+    const state = { text: randomBytes(1_500_000).toString('hex'), more: ['ü', 1, null] };
+    await save(10, state);
+    expect((await load())?.state).toEqual(state);
+  });
+
+  it('is readable by NATS’ own object store', async () => {
+    await save(10, { n: 10 });
+    const theirs = await log.link.js.views.os(log.names.snapshotBucket);
+    const bytes = await theirs.getBlob('views.va1.10');
+    expect(JSON.parse(Buffer.from(bytes!).toString('utf8').split('\n')[0])).toMatchObject({ sequence: 10, format: 1 });
+  });
+
+  it('fault 24: passes over one whose chunks are not all there, and takes the one before', async () => {
+    await save(10, { n: 10 });
+    const old = await subjects('C');
+    await save(15, { text: randomBytes(300_000).toString('hex') });
+    const [newest] = (await subjects('C')).filter((subject) => !old.includes(subject));
+    const { seq } = await stream().getMessage(log.names.snapshotStream, { last_by_subj: newest });
+    await stream().deleteMessage(log.names.snapshotStream, seq);
+    expect((await load())?.sequence).toBe(10);
+    expect(warnings()).toEqual([expect.stringMatching(/views\.va1\.15 is not used: \d+ of its \d+ chunks/)]);
+  });
+
+  it('fault 24: passes over one with other bytes than were stored', async () => {
+    await save(10, { n: 10 });
+    const old = await subjects('C');
+    await save(15, { n: 15 });
+    const [newest] = (await subjects('C')).filter((subject) => !old.includes(subject));
+    const { seq, data } = await stream().getMessage(log.names.snapshotStream, { last_by_subj: newest });
+    await stream().deleteMessage(log.names.snapshotStream, seq);
+    const damaged = Uint8Array.from(data);
+    damaged[damaged.length >> 1] ^= 1;
+    await log.link.js.publish(newest, damaged);
+    expect((await load())?.sequence).toBe(10);
+    expect(warnings()).toEqual([expect.stringMatching(/not the ones that were stored/)]);
+  });
+
+  it('fault 24: passes over truncated ones that somebody stored as whole objects, and ends with none', async () => {
+    await save(10, { n: 10 });
+    const theirs = await log.link.js.views.os(log.names.snapshotBucket);
+    const good = await theirs.getBlob('views.va1.10');
+    await theirs.putBlob({ name: 'views.va1.10' }, good!.subarray(0, good!.length - 9));
+    await theirs.putBlob({ name: 'views.va1.11' }, Buffer.from('{"format":1'));
+    await theirs.putBlob({ name: 'views.va1.12' }, Buffer.alloc(0));
+    expect(await load()).toBeUndefined();
+    expect(warnings()).toHaveLength(3);
+  });
+
+  it('passes over those of another version, another log, or from before an archived beginning', async () => {
+    await save(10, { n: 10 });
+    expect(await load('a2')).toBeUndefined();
+    expect(await snapshots.load('views', 'a1', { ...info, logId: 'another' })).toBeUndefined();
+    expect((await snapshots.load('views', 'a1', { ...info, firstSequence: 11 }))?.sequence).toBe(10);
+    expect(await snapshots.load('views', 'a1', { ...info, firstSequence: 12 })).toBeUndefined();
+  });
+
+  it('fault 24: refuses a log that ends before a snapshot of it', async () => {
+    await save(info.lastSequence + 1, { n: 21 });
+    await expect(load()).rejects.toMatchObject({ code: 'log-lost-tail' });
+    // Unless the log has only grown since the caller looked.
+    await log.store.append('a.1', info.lastSequence, [note('n')]);
+    expect((await load())?.sequence).toBe(info.lastSequence + 1);
+  });
+});

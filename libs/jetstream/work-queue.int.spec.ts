@@ -1,0 +1,274 @@
+import { availableNatsVersions, openTestLog, startTestNats, type TestLog, type TestNats, until } from '#testing';
+import { WorkConsumer, type WorkMessage, WorkQueue } from './index.js';
+
+const bytes = (text: string) => Buffer.from(text);
+const textOf = (data: Uint8Array | undefined) => data && Buffer.from(data).toString('utf8');
+
+describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
+  let nats: TestNats;
+  let log: TestLog;
+  let queue: WorkQueue;
+  const open: WorkConsumer[] = [];
+
+  beforeEach(async () => {
+    nats = await startTestNats({ version });
+    log = await openTestLog(nats.url);
+    queue = new WorkQueue(log.link, log.names);
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((consumer) => consumer.stop({ drain: false })));
+    await log?.close();
+    await nats?.stop();
+  });
+
+  function consumer(workerId: string, ackWaitMs?: number, at: TestLog = log): WorkConsumer {
+    const one = new WorkConsumer(at.link, at.names, workerId, ackWaitMs);
+    if (at === log) open.push(one);
+    return one;
+  }
+  const publishMany = (workerId: string, count: number, jobId = 'j1') =>
+    Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        queue.publish(workerId, jobId, `${workerId}-${jobId}-${i}`, 1, bytes(`${i}`)),
+      ),
+    );
+
+  describe('WorkQueue', () => {
+    it('fault 13: stores a batch once per attempt, however often it is published', async () => {
+      const first = await queue.publish('w1', 'j1', 'b1', 1, bytes('one'));
+      const again = await Promise.all(
+        Array.from({ length: 10 }, () => queue.publish('w1', 'j1', 'b1', 1, bytes('one'))),
+      );
+      for (const one of again) expect(one).toEqual(first);
+      const moved = await queue.publish('w2', 'j1', 'b1', 2, bytes('one'));
+      expect(moved.sequence).toBe(first.sequence + 1);
+    });
+
+    it('reads, removes (twice is no error), and purges by job and by worker', async () => {
+      const [a] = await publishMany('w1', 3, 'j1');
+      const [b] = await publishMany('w1', 2, 'j2');
+      const [c] = await publishMany('w2', 2, 'j1');
+      expect(textOf(await queue.read(a.sequence))).toBe('0');
+      await queue.remove(a.sequence);
+      await queue.remove(a.sequence);
+      expect(await queue.read(a.sequence)).toBeUndefined();
+      expect(await queue.purgeJob('j1')).toBe(4);
+      expect(await queue.read(c.sequence)).toBeUndefined();
+      expect(await queue.read(b.sequence)).toBeDefined();
+      expect(await queue.purgeWorker('w1')).toBe(2);
+      expect(await queue.read(b.sequence)).toBeUndefined();
+      expect(await queue.purgeJob('j9')).toBe(0);
+    });
+
+    it('refuses a batch that NATS would not take', async () => {
+      await expect(queue.publish('w1', 'j1', 'b1', 1, Buffer.alloc(1024 * 1024))).rejects.toMatchObject({
+        code: 'batch-too-large',
+      });
+    });
+
+    it('fault 3: publishes across kill -9 of the server, each batch once', async () => {
+      const publishing = publishMany('w1', 3_000);
+      await nats.restart();
+      const sequences = (await publishing).map((one) => one.sequence);
+      expect(new Set(sequences).size).toBe(3_000);
+      expect((await log.link.jsm.streams.info(log.names.workStream)).state.messages).toBe(3_000);
+    }, 30_000);
+  });
+
+  describe('WorkConsumer', () => {
+    it('runs as many handlers as it may and no more, and handles everything once', async () => {
+      await publishMany('w1', 200);
+      await publishMany('w2', 5);
+      const seen: string[] = [];
+      let atOnce = 0;
+      let most = 0;
+      const worker = consumer('w1');
+      worker.run({
+        maxConcurrent: 8,
+        handle: async (message) => {
+          most = Math.max(most, ++atOnce);
+          expect(message.jobId).toBe('j1');
+          await new Promise((turn) => setImmediate(turn));
+          seen.push(textOf(message.bytes)!);
+          await message.ack();
+          atOnce--;
+        },
+      });
+      await until(() => seen.length >= 200 && worker.activeCount === 0);
+      expect(most).toBe(8);
+      expect(seen.sort((a, b) => +a - +b)).toEqual(Array.from({ length: 200 }, (_, i) => `${i}`));
+      const info = await log.link.jsm.consumers.info(log.names.workStream, log.names.workerConsumer('w1'));
+      expect(info.num_ack_pending).toBe(0);
+      // Acknowledged is not removed: that is for the owner of the job.
+      expect((await log.link.jsm.streams.info(log.names.workStream)).state.messages).toBe(205);
+    });
+
+    it('fault 2: what a worker held when it died comes again to its successor', async () => {
+      await publishMany('w1', 10);
+      const dying = await openTestLog(nats.url);
+      const started: number[] = [];
+      consumer('w1', 800, dying).run({
+        maxConcurrent: 3,
+        handle: (message) => {
+          started.push(message.sequence);
+          return new Promise(() => undefined);
+        },
+      });
+      await until(() => started.length === 3);
+      await dying.link.nc.close();
+
+      const seen = new Map<number, number>();
+      consumer('w1', 800).run({
+        maxConcurrent: 3,
+        handle: async (message) => {
+          await message.ack();
+          seen.set(message.sequence, message.deliveries);
+        },
+      });
+      await until(() => seen.size === 10);
+      for (const sequence of started) expect(seen.get(sequence)).toBeGreaterThan(1);
+    }, 20_000);
+
+    it('keeps a long batch to itself, without a second delivery', async () => {
+      await publishMany('w1', 1);
+      const deliveries: WorkMessage[] = [];
+      let finish = () => {};
+      const worker = consumer('w1', 500);
+      worker.run({
+        maxConcurrent: 2,
+        handle: async (message) => {
+          deliveries.push(message);
+          await new Promise<void>((done) => (finish = done));
+          await message.ack();
+        },
+      });
+      await until(() => deliveries.length === 1);
+      const asked = performance.now();
+      await until(() => performance.now() - asked > 1_500);
+      const info = await log.link.jsm.consumers.info(log.names.workStream, 'w1');
+      expect(info.num_redelivered).toBe(0);
+      finish();
+      await until(() => worker.activeCount === 0);
+      expect(deliveries).toHaveLength(1);
+    });
+
+    it('fault 3: goes on across kill -9 of the server, one handler per batch at a time', async () => {
+      await publishMany('w1', 60);
+      const done = new Set<number>();
+      const active = new Set<number>();
+      const worker = consumer('w1', 1_000);
+      worker.run({
+        maxConcurrent: 4,
+        handle: async (message) => {
+          expect(active.has(message.sequence)).toBe(false);
+          active.add(message.sequence);
+          const until20 = performance.now() + 20;
+          await until(() => performance.now() > until20);
+          await message.ack();
+          active.delete(message.sequence);
+          done.add(message.sequence);
+        },
+      });
+      for (const at of [15, 35]) {
+        await until(() => done.size >= at);
+        await nats.restart();
+      }
+      await until(() => done.size === 60 && worker.activeCount === 0);
+      expect(log.lines.filter((line) => line.level === 'error')).toEqual([]);
+    }, 30_000);
+
+    it('creates its consumer again when that is lost', async () => {
+      const seen = new Set<number>();
+      consumer('w1').run({
+        maxConcurrent: 2,
+        handle: async (message) => {
+          await message.ack();
+          seen.add(message.sequence);
+        },
+      });
+      await publishMany('w1', 5);
+      await until(() => seen.size === 5);
+      await log.link.jsm.consumers.delete(log.names.workStream, 'w1');
+      await publishMany('w1', 5, 'j2');
+      await until(() => seen.size === 10);
+    }, 15_000);
+
+    it('delivers again what was put off, and what failed', async () => {
+      await publishMany('w1', 2);
+      const deliveries: string[] = [];
+      consumer('w1').run({
+        maxConcurrent: 1,
+        handle: async (message) => {
+          deliveries.push(`${textOf(message.bytes)}#${message.deliveries}`);
+          if (message.deliveries > 1) return message.ack();
+          if (textOf(message.bytes) === '0') return message.retryLater(50);
+          throw new Error('disk on fire');
+        },
+      });
+      await until(() => deliveries.length === 4);
+      expect(deliveries.sort()).toEqual(['0#1', '0#2', '1#1', '1#2']);
+      expect(log.lines).toContainEqual({ level: 'error', message: expect.stringMatching(/job j1 failed/) as string });
+    });
+
+    it('on stop waits for its handlers if told to, and gives back what it only held ready', async () => {
+      await publishMany('w1', 6);
+      let finish = () => {};
+      const finished: number[] = [];
+      const worker = consumer('w1');
+      worker.run({
+        maxConcurrent: 1,
+        prefetch: 5,
+        handle: async (message) => {
+          await new Promise<void>((done) => (finish = done));
+          await message.ack();
+          finished.push(message.sequence);
+        },
+      });
+      await until(() => worker.activeCount === 1);
+      const stopped = worker.stop({ drain: true });
+      finish();
+      await stopped;
+      expect(finished).toHaveLength(1);
+
+      const seen: number[] = [];
+      consumer('w1').run({
+        maxConcurrent: 6,
+        handle: async (message) => {
+          seen.push(message.sequence);
+          await message.ack();
+        },
+      });
+      await until(() => seen.length === 5);
+      expect(seen).not.toContain(finished[0]);
+    });
+
+    it('on stop without waiting aborts its handlers, and their batches come again', async () => {
+      const [{ sequence }] = await publishMany('w1', 1);
+      let aborted = false;
+      const worker = consumer('w1');
+      worker.run({
+        maxConcurrent: 1,
+        handle: ({ signal }) =>
+          new Promise((_, reject) =>
+            signal.addEventListener('abort', () => {
+              aborted = true;
+              reject(new Error('aborted'));
+            }),
+          ),
+      });
+      await until(() => worker.activeCount === 1);
+      await worker.stop({ drain: false });
+      expect(aborted).toBe(true);
+      const again = await new Promise<WorkMessage>((seen) =>
+        consumer('w1').run({
+          maxConcurrent: 1,
+          handle: async (message) => {
+            await message.ack();
+            seen(message);
+          },
+        }),
+      );
+      expect(again.sequence).toBe(sequence);
+    });
+  });
+});
