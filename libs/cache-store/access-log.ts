@@ -1,11 +1,14 @@
 import { type IndexBatch } from './index-batch.js';
 
+/** Bounds the size of an index transaction. */
+const MAX_DRAINED = 256;
+
 /**
  * Accesses not yet in the index. Reading is far more frequent than the index can be written, so accesses are kept here
  * and go along with the next write, or about every second; a crash loses that much of the order, nothing else.
  */
 export class AccessLog {
-  private pending = new Map<string, { tick: number; atMs: number }>();
+  private readonly pending = new Map<string, { tick: number; atMs: number }>();
 
   constructor(private lastTick: number) {}
 
@@ -26,10 +29,13 @@ export class AccessLog {
     return this.pending.size === 0;
   }
 
-  /** Moves the pending accesses into a batch. They are lost if it is not committed, which is no more than a crash does. */
+  /** Moves pending accesses into a batch, some at a time; they are lost if it fails, as they are by a crash. */
   drainInto(batch: IndexBatch): void {
-    const drained = this.pending;
-    this.pending = new Map();
-    for (const [path, { tick, atMs }] of drained) batch.touch(path, tick, atMs);
+    let room = MAX_DRAINED;
+    for (const [path, { tick, atMs }] of this.pending) {
+      if (room-- === 0) return;
+      this.pending.delete(path);
+      batch.touch(path, tick, atMs);
+    }
   }
 }

@@ -11,7 +11,7 @@ import {
   type StoredEntry,
 } from './entry-codec.js';
 import { type IndexBatch } from './index-batch.js';
-import { type Ballast } from './ballast.js';
+import { IndexRoom } from './index-room.js';
 
 /** What one path was and is: the caller settles space and totals from it. */
 export interface IndexChange {
@@ -29,6 +29,8 @@ export interface EvictionRow {
 type BinaryDatabase = Database<Buffer, Buffer>;
 const BINARY = { keyEncoding: 'binary', encoding: 'binary' } as const;
 const SCAN_CHUNK = 256;
+/** What a transaction that has to succeed on a full disk may remove. */
+export const MAX_SHRINKING_CHANGES = 32;
 
 /**
  * The ordered, persistent index: path (UTF-8 bytes) → entry, and (tier, tick) → path for eviction. Reads are
@@ -38,11 +40,10 @@ export class CacheIndex {
   private readonly root: RootDatabase<Buffer, Buffer>;
   private readonly entries: BinaryDatabase;
   private readonly eviction: BinaryDatabase;
+  private readonly room: IndexRoom;
 
-  constructor(
-    directory: string,
-    private readonly ballast: Ballast,
-  ) {
+  constructor(directory: string) {
+    this.room = new IndexRoom(CacheIndex.dataFile(directory));
     // overlappingSync off: a transaction's promise then means "on disk", which is what a put acknowledges.
     this.root = open<Buffer, Buffer>({ path: directory, noSubdir: false, overlappingSync: false, ...BINARY });
     this.entries = this.root.openDB<Buffer, Buffer>('entries', BINARY);
@@ -94,15 +95,19 @@ export class CacheIndex {
 
   /**
    * Makes all of a batch visible and durable, or nothing of it. Returns what changed, from which space is settled.
-   * @throws Error with code ENOSPC when there is no room even for the index.
+   * `shrinking`: it only removes, and may use the room held back for that.
+   * @throws Error with code ENOSPC when there is no room for the index; nothing has happened then.
    */
-  async commit(batch: IndexBatch): Promise<IndexChange[]> {
+  async commit(batch: IndexBatch, { shrinking = false } = {}): Promise<IndexChange[]> {
     const changes: IndexChange[] = [];
     for (const [path, after] of batch.changes()) {
       const before = this.get(path);
       if (before ?? after) changes.push({ path, before, after });
     }
-    if (changes.length > 0) await this.ballast.guard(() => this.write(changes));
+    if (changes.length > 0) {
+      await this.makeRoom(changes.length, shrinking);
+      await this.write(changes);
+    }
     const passing = batch.superseded.flatMap((stored): IndexChange[] => {
       const { path } = stored.entry;
       return [
@@ -115,6 +120,23 @@ export class CacheIndex {
 
   async close(): Promise<void> {
     await this.root.close();
+    await this.room.close();
+  }
+
+  private async makeRoom(changes: number, shrinking: boolean): Promise<void> {
+    const { pageSize, lastPageNumber } = this.root.getStats() as { pageSize: number; lastPageNumber: number };
+    const usedPages = lastPageNumber + 1;
+    const trees = [this.entries, this.eviction].map((database) => database.getStats() as { treeDepth: number });
+    const depth = (trees[0]?.treeDepth ?? 0) + 2 * (trees[1]?.treeDepth ?? 0);
+    // Every change copies at most the pages from a root to a leaf, in three places (the entry, its old and its new row
+    // in the eviction order), no page more than once, and splits at most a page in each; pages free within the file
+    // are left out of account. The constant stands for roots and the list of free pages.
+    const pagesFor = (count: number) => Math.min(count * depth, usedPages) + 4 * count + 16;
+    await this.room.ensure(
+      { pageBytes: pageSize, usedPages },
+      pagesFor(changes),
+      shrinking ? 0 : 2 * pagesFor(MAX_SHRINKING_CHANGES),
+    );
   }
 
   private async write(changes: IndexChange[]): Promise<void> {

@@ -244,5 +244,5 @@ async function onlyDataFile(directory: string): Promise<string> {
     }
   }
   expect(files).toHaveLength(1);
-  return files[0]!;
+  return files[0];
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { type AccessLog } from './access-log.js';
-import { type Ballast } from './ballast.js';
 import { type CacheIndex } from './cache-index.js';
 import { PinnedRead, pinBytes } from './cache-read.js';
 import { type Committer } from './committer.js';
@@ -28,7 +27,6 @@ export interface StoreParts {
   lock: DirectoryLock;
   mutex: Mutex;
   index: CacheIndex;
-  ballast: Ballast;
   storage: Storage;
   space: Space;
   committer: Committer;
@@ -132,7 +130,7 @@ export class DiskCacheStore implements CacheStore {
     for (const writer of this.writers) await writer.abort();
     await Promise.all([...this.writers].map((writer) => writer.ended));
     await committer.close();
-    await mutex.run(async () => {
+    await mutex.close(async () => {
       await space.flushAccesses();
       await storage.segments.close();
       await index.close();
@@ -150,14 +148,13 @@ export class DiskCacheStore implements CacheStore {
     return writer;
   }
 
-  /** Accesses that no write took along, and the ballast if a full disk had taken it. */
+  /** Accesses that no write took along. */
   private async keepHouse(): Promise<void> {
-    const { mutex, space, ballast, log } = this.parts;
+    const { mutex, space, log } = this.parts;
     try {
       await mutex.run(async () => {
         if (this.closing) return;
         await space.flushAccesses();
-        await ballast.restore();
       });
     } catch (error) {
       log('The cache index could not be updated with recent accesses', { error: String(error) });

@@ -76,11 +76,13 @@ class Run {
       case 'create':
       case 'abort':
         return this.write(step.kind, step.path, step.sizeBytes, step.jobId);
-      case 'together':
+      case 'together': {
+        const before = this.tick;
         await Promise.all(step.paths.map((path) => this.write('put', path, step.sizeBytes, step.jobId, false)));
-        // Which of them was last is anyone's guess.
-        for (const path of step.paths) if (this.known.has(path)) this.known.get(path)!.tick = this.tick;
+        // Which of those that succeeded was last is anyone's guess.
+        for (const known of this.known.values()) if (known.tick > before) known.tick = this.tick;
         return this.noticeEvictions(step.jobId, new Set(step.paths));
+      }
       case 'delete':
         expect(await this.store.delete(step.path)).toBe(this.known.delete(step.path));
         return;

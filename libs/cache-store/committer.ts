@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { type AccessLog } from './access-log.js';
-import { type CacheIndex, type IndexChange } from './cache-index.js';
+import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
 import { isDiskFull } from './disk-errors.js';
 import { encodePath, type Location } from './entry-codec.js';
 import { IndexBatch } from './index-batch.js';
@@ -13,7 +13,7 @@ import { DiskFullError, type CacheEntry, type NewObject } from './types.js';
 
 /** More than this waits for the next group: it bounds how long the first caller of a group waits. */
 const MAX_GROUP_BYTES = 8 << 20;
-const MAX_GROUP_OPERATIONS = 2000;
+const MAX_GROUP_OPERATIONS = 256;
 /** What is given back on a full disk when it is the index that cannot grow. */
 const INDEX_ROOM_BYTES = 1 << 20;
 
@@ -26,6 +26,8 @@ interface PackedObject {
 
 interface Operation<T = unknown> {
   packed?: PackedObject;
+  /** It only removes from the index. */
+  shrinking?: boolean;
   /** Adds the changes to the group's index transaction; gives what the caller is told once that is durable. */
   stage: (batch: IndexBatch) => T;
   /** Runs when the transaction is durable, right before totals change. */
@@ -93,6 +95,7 @@ export class Committer {
   /** Tells whether there was something to delete. */
   delete(path: string): Promise<boolean> {
     return this.enqueue({
+      shrinking: true,
       stage: (batch) => {
         const present = batch.get(path) !== undefined;
         if (present) batch.remove(path);
@@ -107,7 +110,7 @@ export class Committer {
     await this.running;
   }
 
-  private enqueue<T>(operation: Pick<Operation<T>, 'packed' | 'stage' | 'committed'>): Promise<T> {
+  private enqueue<T>(operation: Pick<Operation<T>, 'packed' | 'shrinking' | 'stage' | 'committed'>): Promise<T> {
     if (this.closed) return Promise.reject(new Error('The cache store is closed'));
     return new Promise<T>((resolve, reject) => {
       // The queue only passes a result on, from `stage` to `resolve` of the same operation.
@@ -142,17 +145,35 @@ export class Committer {
 
   private async commit(group: Operation[]): Promise<void> {
     await this.appendPacked(group);
-    const staged: { operation: Operation; result: unknown }[] = [];
-    const batch = new IndexBatch(this.index);
-    this.accesses.drainInto(batch);
-    for (const operation of group) {
-      if (operation.packed && !operation.packed.place) continue; // it has failed and been told so
-      staged.push({ operation, result: operation.stage(batch) });
+    // Those without a place have failed and been told so.
+    const ready = group.filter(({ packed }) => packed === undefined || packed.place !== undefined);
+    try {
+      try {
+        await this.commitIndex(ready);
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+        await this.space.freeDisk({ bytes: INDEX_ROOM_BYTES, packed: false });
+        await this.commitIndex(ready);
+      }
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      const shrinking = ready.filter((operation) => operation.shrinking);
+      for (const operation of ready) if (!operation.shrinking) operation.reject(asDiskFullError(error));
+      for (const operation of shrinking) await this.commitIndex([operation]);
     }
-    const changes = await this.commitIndex(batch);
-    for (const { operation } of staged) operation.committed?.();
+  }
+
+  private async commitIndex(operations: Operation[]): Promise<void> {
+    const shrinking = operations.every((operation) => operation.shrinking);
+    const batch = new IndexBatch(this.index);
+    if (!shrinking) this.accesses.drainInto(batch);
+    const results = operations.map((operation) => operation.stage(batch));
+    const changes = await this.index.commit(batch, {
+      shrinking: shrinking && operations.length <= MAX_SHRINKING_CHANGES,
+    });
+    for (const operation of operations) operation.committed?.();
     await this.storage.settle(changes);
-    for (const { operation, result } of staged) operation.resolve(result);
+    operations.forEach((operation, i) => operation.resolve(results[i]));
   }
 
   /** Reserves room for the group's packed objects and appends them. Those that fail are rejected here. */
@@ -194,20 +215,6 @@ export class Committer {
     } catch (error) {
       this.storage.usage.reservedBytes -= packed.record.sizeBytes;
       reject(asDiskFullError(error));
-    }
-  }
-
-  private async commitIndex(batch: IndexBatch): Promise<IndexChange[]> {
-    try {
-      return await this.index.commit(batch);
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
-    }
-    try {
-      await this.space.freeDisk({ bytes: INDEX_ROOM_BYTES, packed: false });
-      return await this.index.commit(batch);
-    } catch (error) {
-      throw asDiskFullError(error);
     }
   }
 

@@ -11,6 +11,8 @@ type Log = (message: string, details?: Record<string, unknown>) => void;
 
 /** Read and moved at a time: bounds memory, and how much is copied before anything is given back. */
 const WINDOW_BYTES = 4 << 20;
+/** Bounds the index transaction when records are tiny. */
+const MAX_RECORDS_PER_MOVE = 512;
 
 interface LiveRecord {
   stored: StoredEntry;
@@ -69,7 +71,7 @@ export class Compaction {
   ): { records: LiveRecord[]; consumed: number; damaged: boolean } {
     const records: LiveRecord[] = [];
     let position = 0;
-    while (position < window.length) {
+    while (position < window.length && records.length < MAX_RECORDS_PER_MOVE) {
       const header = decodeRecordHeader(window.subarray(position));
       if (header === 'damaged') return { records, consumed: position, damaged: true };
       if (header === 'short') break;

@@ -90,10 +90,10 @@ describe('eviction and compaction', () => {
     const reads = [store.read('a')!, store.read('b')!];
     await expect(put(store, 'c', 400 * KIB)).rejects.toThrow('being read');
     expect(paths(store)).toEqual(['a', 'b']);
-    await reads[1]!.close();
+    await reads[1].close();
     await put(store, 'c', 400 * KIB);
     expect(paths(store)).toEqual(['a', 'c']);
-    await reads[0]!.close();
+    await reads[0].close();
   });
 
   it('takes an object as large as the capacity, and refuses a larger one without evicting anything', async () => {

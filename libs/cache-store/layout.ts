@@ -11,7 +11,6 @@ export class CacheLayout {
   readonly format: string;
   readonly index: string;
   readonly quarantine: string;
-  readonly ballast: string;
   readonly segments: string;
   readonly objects: string;
   readonly tmp: string;
@@ -21,7 +20,6 @@ export class CacheLayout {
     this.format = join(directory, 'format.json');
     this.index = join(directory, 'index');
     this.quarantine = join(directory, 'index.quarantined');
-    this.ballast = join(directory, 'ballast');
     this.segments = join(directory, 'segments');
     this.objects = join(directory, 'objects');
     this.tmp = join(directory, 'tmp');

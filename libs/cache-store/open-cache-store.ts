@@ -1,11 +1,11 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat, statfs } from 'node:fs/promises';
 import { AccessLog } from './access-log.js';
-import { Ballast } from './ballast.js';
 import { CacheIndex } from './cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
 import { Committer } from './committer.js';
 import { Compaction } from './compaction.js';
 import { DirectoryLock } from './directory-lock.js';
+import { errorCode } from './disk-errors.js';
 import { EvictionOrder } from './eviction-order.js';
 import { findIndexDamage, isDamage, quarantineIndex, withOpeningMarker } from './index-health.js';
 import { CacheLayout, syncDirectory } from './layout.js';
@@ -21,6 +21,7 @@ import { Usage } from './usage.js';
 const DEFAULT_PACKED_OBJECT_MAX_BYTES = 256 << 10;
 const MIN_SEGMENT_BYTES = 1 << 20;
 const MAX_SEGMENT_BYTES = 64 << 20;
+const NEW_INDEX_BYTES = 1 << 20;
 
 type Log = NonNullable<CacheStoreOptions['log']>;
 
@@ -45,8 +46,7 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
   const { capacityBytes } = options;
   await layout.prepare();
   await removeTemporaries(layout);
-  const ballast = new Ballast(layout.ballast, capacityBytes);
-  const { index, inventory } = await openIndex(layout, ballast, log);
+  const { index, inventory } = await openIndex(layout, log);
   for (const directory of [layout.index, layout.directory]) await syncDirectory(directory);
   if (inventory.broken.length > 0) {
     log('Index entries without their bytes are dropped', { entries: inventory.broken.length });
@@ -61,7 +61,6 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
     new ObjectFiles(layout, usage, onRemoveError),
   );
   await adoptInventory(layout, index, storage, inventory);
-  await ballast.restore();
   const mutex = new Mutex();
   const accesses = new AccessLog(inventory.lastTick);
   const order = new EvictionOrder(index, storage);
@@ -76,7 +75,6 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
     lock,
     mutex,
     index,
-    ballast,
     storage,
     space,
     committer,
@@ -96,14 +94,11 @@ export function segmentBytesFor(capacityBytes: number): number {
 }
 
 /** Opens and reads the index; one that cannot be read is put aside, and the cache starts empty. */
-async function openIndex(
-  layout: CacheLayout,
-  ballast: Ballast,
-  log: Log,
-): Promise<{ index: CacheIndex; inventory: Inventory }> {
+async function openIndex(layout: CacheLayout, log: Log): Promise<{ index: CacheIndex; inventory: Inventory }> {
+  await assertRoomForNewIndex(layout);
   const openAndRead = () =>
     withOpeningMarker(layout, async () => {
-      const index = new CacheIndex(layout.index, ballast);
+      const index = new CacheIndex(layout.index);
       try {
         return { index, inventory: await takeInventory(layout, index) };
       } catch (error) {
@@ -124,4 +119,21 @@ async function openIndex(
   log('The cache index is damaged; it is put aside and the cache starts empty', { damage, to: layout.quarantine });
   await quarantineIndex(layout);
   return openAndRead();
+}
+
+/** LMDB's first transactions are its own, and it must not meet a full disk (see `IndexRoom`). */
+async function assertRoomForNewIndex(layout: CacheLayout): Promise<void> {
+  const { bavail, bsize } = await statfs(layout.directory);
+  if (bavail * bsize >= NEW_INDEX_BYTES || (await exists(CacheIndex.dataFile(layout.index)))) return;
+  throw new CacheOpenError(`The disk of ${layout.directory} is too full to start a cache on`);
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
 }

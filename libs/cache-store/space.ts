@@ -1,5 +1,5 @@
 import { type AccessLog } from './access-log.js';
-import { type CacheIndex } from './cache-index.js';
+import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
 import { type Compaction } from './compaction.js';
 import { isDiskFull } from './disk-errors.js';
 import { type StoredEntry } from './entry-codec.js';
@@ -10,9 +10,7 @@ import { storedBytes, type Storage } from './storage.js';
 import { CacheFullError } from './types.js';
 
 /** Entries per eviction transaction. */
-const MAX_VICTIMS = 1000;
-/** On a full disk the transaction itself has to be small: LMDB copies every page it touches. */
-const MAX_VICTIMS_DISK_FULL = 64;
+const MAX_VICTIMS = 256;
 /** A segment with this share of dead bytes is compacted rather than more being evicted. */
 const WORTHWHILE_GARBAGE = 0.25;
 
@@ -54,19 +52,24 @@ export class Space {
     const goal = usage.diskBytes - need.bytes;
     let budget = 2 * need.bytes + 2 * segments.segmentBytes;
     while (usage.diskBytes > goal && budget > 0) {
-      const victims = await this.order.pick(need.jobId, usage.diskBytes - goal, MAX_VICTIMS_DISK_FULL);
+      const victims = await this.order.pick(need.jobId, usage.diskBytes - goal, MAX_SHRINKING_CHANGES);
       if (victims.length === 0) return;
       await this.evict(victims);
       budget -= victims.reduce((sum, victim) => sum + storedBytes(victim), 0);
     }
   }
 
-  /** Writes pending accesses to the index. */
+  /** Writes pending accesses to the index; on a full disk their order is lost. */
   async flushAccesses(): Promise<void> {
-    if (this.accesses.isEmpty) return;
-    const batch = new IndexBatch(this.index);
-    this.accesses.drainInto(batch);
-    await this.storage.settle(await this.index.commit(batch));
+    while (!this.accesses.isEmpty) {
+      const batch = new IndexBatch(this.index);
+      this.accesses.drainInto(batch);
+      try {
+        await this.storage.settle(await this.index.commit(batch));
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+      }
+    }
   }
 
   /** @throws CacheFullError */
@@ -128,7 +131,7 @@ export class Space {
     const batch = new IndexBatch(this.index);
     for (const { entry } of victims) batch.remove(entry.path);
     try {
-      await this.storage.settle(await this.index.commit(batch));
+      await this.storage.settle(await this.index.commit(batch, { shrinking: true }));
     } catch (error) {
       this.order.forget();
       throw error;

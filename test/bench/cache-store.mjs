@@ -1,0 +1,140 @@
+// What the cache store costs beside plain files. Run after a build, with nothing else on the machine:
+//   node test/bench/cache-store.mjs [directory]
+// Every round does the same work with the store and with plain files (write to a temporary name, fdatasync, rename; for
+// small files also without any sync, as `cp` would), in turn, so that the ratios hold on any machine. The directory
+// decides which disk is measured.
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openCacheStore } from '../../dist/libs/cache-store/index.js';
+
+const CONCURRENCY = 32;
+const SMALL = { count: 10_000, bytes: 16 << 10 };
+const LARGE = { count: 6, bytes: 128 << 20 };
+const ROUNDS = 3;
+
+const base = await mkdtemp(join(process.argv[2] ?? tmpdir(), 'larder-bench-'));
+const smallBytes = randomBytes(SMALL.bytes);
+const largeChunk = randomBytes(1 << 20);
+
+async function seconds(task) {
+  const start = process.hrtime.bigint();
+  await task();
+  return Number(process.hrtime.bigint() - start) / 1e9;
+}
+
+async function concurrently(count, task) {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) await task(next++);
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, lane));
+}
+
+async function withStore(name, task) {
+  const directory = join(base, name);
+  const store = await openCacheStore({ directory, capacityBytes: 8 * 2 ** 30 });
+  try {
+    return await task(store);
+  } finally {
+    await store.close();
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function withFolder(task) {
+  const folder = join(base, 'plain');
+  await mkdir(folder);
+  try {
+    return await task(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function plainFile(folder, i, sync, write) {
+  const temporary = join(folder, `${i}.tmp`);
+  const handle = await open(temporary, 'w');
+  await write(handle);
+  if (sync) await handle.datasync();
+  await handle.close();
+  await rename(temporary, join(folder, String(i)));
+}
+
+const plainSmall = (sync) =>
+  withFolder((folder) =>
+    seconds(() => concurrently(SMALL.count, (i) => plainFile(folder, i, sync, (handle) => handle.write(smallBytes)))),
+  );
+
+const storeSmall = () =>
+  withStore('small', async (store) => {
+    const path = (i) => `s3://bucket/dataset/part-${i}`;
+    const put = await seconds(() =>
+      concurrently(SMALL.count, (i) => store.put({ path: path(i), version: '"etag"', jobId: 'job' }, smallBytes)),
+    );
+    const read = await seconds(() =>
+      concurrently(SMALL.count, async (i) => {
+        for await (const _ of store.read(path(i)).stream());
+      }),
+    );
+    return { put, read };
+  });
+
+const inChunks = async (write) => {
+  for (let at = 0; at < LARGE.bytes; at += largeChunk.length) await write(largeChunk);
+};
+
+const plainLarge = () =>
+  withFolder((folder) =>
+    seconds(async () => {
+      for (let i = 0; i < LARGE.count; i++) {
+        await plainFile(folder, i, true, (handle) => inChunks((chunk) => handle.write(chunk)));
+      }
+    }),
+  );
+
+const storeLarge = () =>
+  withStore('large', (store) =>
+    seconds(async () => {
+      for (let i = 0; i < LARGE.count; i++) {
+        const writer = await store.create({ path: `s3://bucket/large-${i}`, version: '"etag"' }, LARGE.bytes);
+        await inChunks((chunk) => writer.write(chunk));
+        await writer.commit();
+      }
+    }),
+  );
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const line = (what, value, unit, ratio) =>
+  console.log(
+    what.padEnd(44),
+    value.toFixed(0).padStart(8),
+    unit.padEnd(8),
+    ratio === undefined ? '' : ratio.toFixed(2),
+  );
+
+const runs = { put: [], read: [], synced: [], unsynced: [], storeLarge: [], plainLarge: [] };
+try {
+  await writeFile(join(base, 'warm-up'), smallBytes);
+  for (let round = 0; round < ROUNDS; round++) {
+    const { put, read } = await storeSmall();
+    runs.put.push(put);
+    runs.read.push(read);
+    runs.synced.push(await plainSmall(true));
+    runs.unsynced.push(await plainSmall(false));
+    runs.storeLarge.push(await storeLarge());
+    runs.plainLarge.push(await plainLarge());
+  }
+  const t = Object.fromEntries(Object.entries(runs).map(([name, values]) => [name, median(values)]));
+  const largeMb = (LARGE.count * LARGE.bytes) / 1e6;
+  console.log(`median of ${ROUNDS} rounds, ${CONCURRENCY} callers`.padEnd(61), '  store ÷ this');
+  line(`store: put ${SMALL.bytes >> 10} KiB, durable`, SMALL.count / t.put, 'puts/s');
+  line('plain: write + fdatasync + rename', SMALL.count / t.synced, 'files/s', t.synced / t.put);
+  line('plain: write + rename, nothing synced', SMALL.count / t.unsynced, 'files/s', t.unsynced / t.put);
+  line(`store: read ${SMALL.bytes >> 10} KiB, checksum verified`, SMALL.count / t.read, 'reads/s');
+  line(`store: write ${LARGE.bytes >> 20} MiB objects, durable`, largeMb / t.storeLarge, 'MB/s');
+  line('plain: write + fdatasync + rename', largeMb / t.plainLarge, 'MB/s', t.plainLarge / t.storeLarge);
+} finally {
+  await rm(base, { recursive: true, force: true });
+}
