@@ -4,7 +4,8 @@ const POLL_MS = 100;
 const REQUEST_TIMEOUT_MS = 2000;
 
 /**
- * Waits until every coordinator is ready (`GET /readyz` answers 200) and the first one counts enough workers ONLINE.
+ * Waits until every coordinator is ready (`GET /readyz` answers 200) and the first one knows enough workers that
+ * are ONLINE and answer. (After a quick restart the log may still hold workers' addresses of before.)
  * @param coordinators base URLs
  * @returns the addresses of the workers that are ONLINE
  * @throws the signal's reason when it is aborted
@@ -28,13 +29,18 @@ async function until(condition: () => Promise<boolean>, signal: AbortSignal): Pr
 }
 
 async function answersOk(url: string): Promise<boolean> {
+  return (await statusOf(url)) === 200;
+}
+
+/** The HTTP status that comes back; undefined when nothing does. */
+async function statusOf(url: string): Promise<number | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
     await response.arrayBuffer();
-    return response.ok;
+    return response.status;
   } catch {
     // Not listening yet: that is what is being waited for.
-    return false;
+    return undefined;
   }
 }
 
@@ -42,7 +48,9 @@ async function onlineWorkers(url: string): Promise<string[]> {
   try {
     const response = await fetch(`${url}/api/v1/nodes`, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
     const { result = [] } = (await response.json()) as { result?: { address: string; status: string }[] };
-    return result.filter(({ status }) => status === 'ONLINE').map(({ address }) => address);
+    const online = result.filter(({ status }) => status === 'ONLINE').map(({ address }) => address);
+    const answers = await Promise.all(online.map((address) => statusOf(`http://${address}/`)));
+    return online.filter((_, index) => answers[index] !== undefined);
   } catch {
     // The coordinator may be on its way up again.
     return [];
