@@ -3,3 +3,4 @@ export { generatedContent } from './generated-content.js';
 export { type S3RequestInfo } from './request-info.js';
 export { S3TestServer, type LoggedRequest, type S3TestServerOptions } from './s3-test-server.js';
 export { type S3TestCredentials } from './sigv4.js';
+export { SwiftServer } from './swift-server.js';
