@@ -36,6 +36,9 @@ const recorded = (v: number, data: unknown): RecordedEvent => ({
 });
 const stored = (events: unknown[], id: unknown = 'e-1') => Buffer.from(JSON.stringify({ id, events }));
 
+/** Jest's own type for this is `any`. */
+const matching = (fields: Record<string, unknown>) => expect.objectContaining(fields) as Error;
+
 describe('EventCodec', () => {
   it('reads what it wrote, whatever the text', () => {
     const event = recorded(3, { title: 'Ünï😀 "\\ 名', language: 'de' });
@@ -61,7 +64,7 @@ describe('EventCodec', () => {
     expect(() => codec.decode(stored([unknownType]), position)).toThrow(UnknownEventError);
     expect(() => codec.decode(stored([unknownType]), position)).toThrow(/"Burnt" version 1 at sequence 41/);
     expect(() => codec.decode(stored([recorded(4, {})]), position)).toThrow(
-      expect.objectContaining({ code: 'unknown-event', type: 'Renamed', version: 4, sequence: 41 }),
+      matching({ code: 'unknown-event', type: 'Renamed', version: 4, sequence: 41 }),
     );
     const withoutSteps = new EventCodec([{ Renamed: { ...catalogue.Renamed, upcast: {} } }]);
     expect(() => withoutSteps.decode(stored([recorded(2, {})]), position)).toThrow(/no step from version 2 to 3/);
@@ -85,9 +88,7 @@ describe('EventCodec', () => {
 
   it('does not write what it could not read', () => {
     const encode = (event: RecordedEvent) => () => codec.encode({ commitId: 'e-1', events: [event] });
-    expect(encode(recorded(3, { title: 'a' }))).toThrow(
-      expect.objectContaining({ kind: 'Bug', code: 'invalid-event' }),
-    );
+    expect(encode(recorded(3, { title: 'a' }))).toThrow(matching({ kind: 'Bug', code: 'invalid-event' }));
     expect(encode(recorded(2, { title: 'a' }))).toThrow(/not in the catalogue, which has version 3/);
     expect(encode({ ...recorded(3, {}), type: 'Burnt' })).toThrow(/"Burnt"/);
     expect(() => codec.encode({ commitId: 'e-1', events: [] })).toThrow(/at least one event/);
@@ -96,7 +97,7 @@ describe('EventCodec', () => {
   it('refuses a commit that NATS would not take', () => {
     const events = [recorded(3, { title: 'x'.repeat(5_000), language: 'en' })];
     expect(() => codec.encode({ commitId: 'e-1', events }, 5_000)).toThrow(
-      expect.objectContaining({ kind: 'Refused', code: 'commit-too-large' }),
+      matching({ kind: 'Refused', code: 'commit-too-large' }),
     );
     expect(codec.encode({ commitId: 'e-1', events }, 8_000).length).toBeGreaterThan(5_000);
   });

@@ -7,7 +7,7 @@ import { type Names } from './streams.js';
 import { WorkMessage } from './work-message.js';
 
 export interface WorkConsumerRunOptions {
-  /** How many handlers run at once. */
+  /** How many handlers work at once. One that has called `ack()` or `retryLater()` does not count any more. */
   readonly maxConcurrent: number;
   /**
    * How many more messages are held ready, so that handlers have work while NATS elects a leader (4 to 9 s). Default:
@@ -36,6 +36,8 @@ export class WorkConsumer {
   private readonly held = new Map<number, WorkMessage>();
   private ready: WorkMessage[] = [];
   private readonly running = new Set<Promise<void>>();
+  /** Those whose handlers have not said yet how it ended: they take the slots. */
+  private readonly working = new Set<WorkMessage>();
   private keepAlive: NodeJS.Timeout | undefined;
   private connecting = false;
   private stopping = false;
@@ -60,7 +62,7 @@ export class WorkConsumer {
     void this.reconnect('start');
   }
 
-  /** Messages whose handlers are at work. */
+  /** Handlers that have not returned yet. */
   get activeCount(): number {
     return this.running.size;
   }
@@ -164,22 +166,28 @@ export class WorkConsumer {
       this.ask();
       return;
     }
-    const message = new WorkMessage(this.link, delivered, this.pull);
+    const message: WorkMessage = new WorkMessage(this.link, delivered, this.pull, () => this.release(message));
     this.held.set(message.sequence, message);
     this.ready.push(message);
     this.fill();
   }
 
   private fill(): void {
-    while (!this.stopping && this.running.size < this.options!.maxConcurrent && this.ready.length > 0) {
+    while (!this.stopping && this.working.size < this.options!.maxConcurrent && this.ready.length > 0) {
       const message = this.ready.shift()!;
+      this.working.add(message);
       const run: Promise<void> = this.handle(message).finally(() => {
         this.running.delete(run);
-        this.fill();
-        this.ask();
+        this.release(message);
       });
       this.running.add(run);
     }
+  }
+
+  private release(message: WorkMessage): void {
+    this.working.delete(message);
+    this.fill();
+    this.ask();
   }
 
   private async handle(message: WorkMessage): Promise<void> {

@@ -6,6 +6,12 @@ import { RetryBudget } from './retry-budget.js';
 /** Payloads of acknowledgements (NATS ADR-15). */
 const payload = { ack: '+ACK', working: '+WPI', nak: '-NAK' };
 
+/**
+ * Short, because a server that has crashed answers only once it has delivered the message again, and asking more often
+ * costs nothing.
+ */
+const ackTimeoutMs = 500;
+
 /** One batch as delivered to a worker. */
 export class WorkMessage {
   readonly bytes: Uint8Array;
@@ -20,6 +26,7 @@ export class WorkMessage {
     private delivery: Delivered,
     /** For the consumer: which of its subscriptions the last delivery came by. */
     public subscription: unknown,
+    private readonly onFinished: () => void,
   ) {
     this.bytes = delivery.data;
     this.sequence = delivery.sequence;
@@ -52,10 +59,13 @@ export class WorkMessage {
   async ack(budgetMs = 15_000): Promise<void> {
     if (this.finished) return;
     this.finished = true;
+    this.onFinished();
     const retry = new RetryBudget(this.link, budgetMs);
     while (await retry.next()) {
       try {
-        await this.link.abortable(() => this.link.nc.request(this.delivery.reply, payload.ack, { timeout: 2_000 }));
+        await this.link.abortable(() =>
+          this.link.nc.request(this.delivery.reply, payload.ack, { timeout: ackTimeoutMs }),
+        );
         return;
       } catch (error) {
         retry.note(error);
@@ -68,6 +78,7 @@ export class WorkMessage {
   retryLater(delayMs: number): void {
     if (this.finished) return;
     this.finished = true;
+    this.onFinished();
     this.tell(delayMs > 0 ? `${payload.nak} ${JSON.stringify({ delay: nanos(delayMs) })}` : payload.nak);
   }
 

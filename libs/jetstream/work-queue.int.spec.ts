@@ -90,8 +90,8 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
           expect(message.jobId).toBe('j1');
           await new Promise((turn) => setImmediate(turn));
           seen.push(textOf(message.bytes)!);
-          await message.ack();
           atOnce--;
+          await message.ack();
         },
       });
       await until(() => seen.length >= 200 && worker.activeCount === 0);
