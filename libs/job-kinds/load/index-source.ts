@@ -45,7 +45,7 @@ export async function* indexSource(spec: LoadSpec, cursor: string, ports: Source
   for await (const line of readLines(object, ports)) {
     // Lines before the cursor only refill the memory of doubles.
     if (line.end <= start.offset) {
-      if (line.fault === undefined && line.text !== '') seen.add(line.text);
+      page.skip(line);
       continue;
     }
     page.add(line);
@@ -73,15 +73,19 @@ class PageBuilder {
       this.reject(text, fault);
       return;
     }
-    if (text.trim() === '' || !this.seen.add(text)) return;
-    try {
-      const path = this.ports.resolve(text);
-      if (this.matches(path)) this.files.push({ path, sizeBytes: -1, version: '' });
-      else this.filtered++;
-    } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-      this.reject(text, error.message);
-    }
+    if (text.trim() === '') return;
+    const resolved = this.resolve(text);
+    const { path } = resolved;
+    // By what they name, not by how: a file can be written as a UFS path and as one in the namespace.
+    if (!this.seen.add(path ?? text)) return;
+    if (path === undefined) this.reject(text, resolved.refusal);
+    else if (this.matches(path)) this.files.push({ path, sizeBytes: -1, version: '' });
+    else this.filtered++;
+  }
+
+  /** A line that an earlier owner has read: it is only remembered. */
+  skip({ text, fault }: Line): void {
+    if (fault === undefined && text.trim() !== '') this.seen.add(this.resolve(text).path ?? text);
   }
 
   take(cursor: IndexCursor, done: boolean): SourcePage {
@@ -90,6 +94,15 @@ class PageBuilder {
     this.rejected = [];
     this.filtered = this.lines = 0;
     return { files, filteredFiles: filtered, rejected, seenEntries: lines, cursor: JSON.stringify(cursor), done };
+  }
+
+  private resolve(line: string): { path: string } | { path: undefined; refusal: string } {
+    try {
+      return { path: this.ports.resolve(line) };
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      return { path: undefined, refusal: error.message };
+    }
   }
 
   private reject(line: string, reason: string): void {
