@@ -2,6 +2,8 @@ import { compareVersions } from '#nats-server';
 import { availableNatsVersions, note, openTestLog, startTestNatsCluster, until } from '#testing';
 import { StaleVersionError } from './index.js';
 
+jest.setTimeout(30_000);
+
 /** Three replicas are refused on anything older. */
 const versions = availableNatsVersions().filter((version) => compareVersions(version, '2.10.23') >= 0);
 const describeEach = versions.length > 0 ? describe.each(versions) : describe.skip.each(['none new enough']);

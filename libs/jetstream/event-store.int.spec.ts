@@ -3,6 +3,8 @@ import { availableNatsVersions, note, openTestLog, startTestNats, type TestLog, 
 import { DomainError, type RecordedEvent } from '#kernel';
 import { connectNats, ensureStreams, Names, StaleVersionError } from './index.js';
 
+jest.setTimeout(30_000);
+
 describe.each(availableNatsVersions())('EventStore on nats-server %s', (version) => {
   let nats: TestNats;
   let log: TestLog;
@@ -212,5 +214,5 @@ describe.each(availableNatsVersions())('EventStore across kill -9 of nats-server
     expect((await waiting).sequence).toBe(1);
     await log.close();
     await nats.stop();
-  }, 30_000);
+  });
 });

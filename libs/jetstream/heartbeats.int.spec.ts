@@ -2,6 +2,8 @@ import { availableNatsVersions, openTestLog, startTestNats, type TestLog, type T
 import { DomainError } from '#kernel';
 import { Broadcasts } from './index.js';
 
+jest.setTimeout(30_000);
+
 describe.each(availableNatsVersions())('Broadcasts on nats-server %s', (version) => {
   let nats: TestNats;
   let log: TestLog;

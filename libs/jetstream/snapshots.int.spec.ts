@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { availableNatsVersions, note, openTestLog, startTestNats, type TestLog, type TestNats } from '#testing';
 import { type LogInfo, SnapshotStore } from './index.js';
 
+jest.setTimeout(30_000);
+
 describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (version) => {
   let nats: TestNats;
   let log: TestLog;

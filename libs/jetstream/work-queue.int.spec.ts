@@ -1,6 +1,8 @@
 import { availableNatsVersions, openTestLog, startTestNats, type TestLog, type TestNats, until } from '#testing';
 import { WorkConsumer, type WorkMessage, WorkQueue } from './index.js';
 
+jest.setTimeout(30_000);
+
 const bytes = (text: string) => Buffer.from(text);
 const textOf = (data: Uint8Array | undefined) => data && Buffer.from(data).toString('utf8');
 
@@ -72,7 +74,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       const sequences = (await publishing).map((one) => one.sequence);
       expect(new Set(sequences).size).toBe(3_000);
       expect((await log.link.jsm.streams.info(log.names.workStream)).state.messages).toBe(3_000);
-    }, 30_000);
+    });
   });
 
   describe('WorkConsumer', () => {
@@ -127,7 +129,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       });
       await until(() => seen.size === 10);
       for (const sequence of started) expect(seen.get(sequence)).toBeGreaterThan(1);
-    }, 20_000);
+    });
 
     it('keeps a long batch to itself, without a second delivery', async () => {
       await publishMany('w1', 1);
@@ -175,7 +177,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       }
       await until(() => done.size === 60 && worker.activeCount === 0);
       expect(log.lines.filter((line) => line.level === 'error')).toEqual([]);
-    }, 30_000);
+    });
 
     it('creates its consumer again when that is lost', async () => {
       const seen = new Set<number>();
@@ -191,7 +193,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       await log.link.jsm.consumers.delete(log.names.workStream, 'w1');
       await publishMany('w1', 5, 'j2');
       await until(() => seen.size === 10);
-    }, 15_000);
+    });
 
     it('delivers again what was put off, and what failed', async () => {
       await publishMany('w1', 2);

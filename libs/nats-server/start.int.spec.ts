@@ -6,6 +6,8 @@ import { connect } from 'nats';
 import { availableNatsVersions, natsServerBinary } from '#testing';
 import { compareVersions, findNatsServers, startNatsServer } from './index.js';
 
+jest.setTimeout(30_000);
+
 describe('findNatsServers', () => {
   it('puts the named executable first and lists each file once', async () => {
     const { binary } = natsServerBinary(availableNatsVersions()[0]);
