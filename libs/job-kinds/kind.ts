@@ -40,6 +40,8 @@ export interface SourceFile {
   version: string;
   /** For this worker alone, whatever the ring says. */
   workerId?: string;
+  /** Bytes it will add below each quota that applies to it, by the quota's UFS path, for each copy. */
+  quotaBytes?: Record<string, number>[];
 }
 
 /** A stretch of a job's source. scannedFiles = files + filteredFiles + rejected. */
@@ -76,10 +78,13 @@ export interface BatchPlan {
   options: Record<string, unknown>;
 }
 
-/** Progress of batches in hand, from heartbeats. */
-export interface RunningProgress {
+/** What a progress object shows beside the record. */
+export interface LiveProgress {
+  /** Of the batches in hand, from heartbeats. */
   files: number;
   bytes: number;
+  /** The tightest quota above everything the job loads; absent while quotas are off. */
+  quota?: { totalBytes: number; remaining: number };
 }
 
 /** The coordinator's half of a job kind. */
@@ -90,10 +95,12 @@ export interface CoordinatorJobKind {
   plan(record: JobRecord): BatchPlan;
   /** In order; the first is always `load`. */
   passes(spec: Record<string, unknown>): readonly Pass[];
+  /** Only for kinds that bring data in: the UFS paths whose quotas can be checked before the work begins. */
+  quotaRoots?(spec: Record<string, unknown>): readonly string[];
   /** How the job ends, once everything has settled. */
   conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string };
   /** Counts for a batch that is given up unexecuted. */
   abandonedCounts(pass: Pass, files: number, bytes: number): Counts;
   /** The documented progress object. `nowMs` is the wall clock. */
-  progress(record: JobRecord, nowMs: number, running: RunningProgress): Record<string, unknown>;
+  progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown>;
 }

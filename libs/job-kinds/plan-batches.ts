@@ -9,6 +9,7 @@ export interface DraftBatch {
   workerId: string;
   copy: number;
   bytes: number;
+  quotaBytes?: Record<string, number>;
   root: string;
   files: WorkBatch['files'];
 }
@@ -77,7 +78,16 @@ function draft(jobId: string, pass: Pass, step: number, group: Group): DraftBatc
   ]);
   const content = JSON.stringify([jobId, copy, workerId, root, files]);
   const digest = createHash('sha256').update(content).digest('hex').slice(0, 24);
-  return { id: batchId(pass, step, digest), workerId, copy, bytes, root, files };
+  const quotaBytes = sumQuotas(group);
+  return { id: batchId(pass, step, digest), workerId, copy, bytes, root, files, ...(quotaBytes ? { quotaBytes } : {}) };
+}
+
+function sumQuotas({ files, copy }: Group): Record<string, number> | undefined {
+  const sums: Record<string, number> = {};
+  for (const file of files) {
+    for (const [path, bytes] of Object.entries(file.quotaBytes?.[copy] ?? {})) sums[path] = (sums[path] ?? 0) + bytes;
+  }
+  return Object.keys(sums).length > 0 ? sums : undefined;
 }
 
 /** The longest prefix ending in `/` that all paths share; names in a batch are relative to it. */

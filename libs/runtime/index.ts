@@ -2,6 +2,7 @@ export * from './command-handler.js';
 export * from './error-consequences.js';
 export * from './heartbeats.js';
 export * from './http/consistency.js';
+export * from './http/feature-guard.js';
 export * from './http/json-body.js';
 export * from './http/request-context.js';
 export * from './http/status-filter.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { LarderConfig } from '#config';
+import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
 import { membershipView } from '#contexts/membership';
@@ -16,11 +16,11 @@ import {
   type Log,
   type NatsLink,
 } from '#jetstream';
-import { DomainError, type View } from '#kernel';
+import { type View } from '#kernel';
 import { CommandHandler, Heartbeats, Recorder, Views } from '#runtime';
 
 export interface Infrastructure {
-  config: LarderConfig;
+  config: ProcessConfig;
   link: NatsLink;
   store: EventStore;
   views: Views;
@@ -35,12 +35,10 @@ export interface Infrastructure {
 
 /** Connects, makes sure of the streams, and folds the log into the views. */
 export async function openInfrastructure(
-  config: LarderConfig,
+  config: ProcessConfig,
   log: Log,
   onFatal: (error: unknown) => void,
 ): Promise<Infrastructure> {
-  if (config.natsUrl === undefined) throw missing('LARDER_NATS_URL', 'the address of the NATS to use');
-  if (config.secretKeys === undefined) throw missing('LARDER_SECRET_KEYS', 'the key ring for secret mount options');
   const selfId = `coordinator-${randomUUID()}`;
   const link = await connectNats({ url: config.natsUrl, name: selfId, log });
   const names = new Names(config.cluster);
@@ -74,8 +72,4 @@ export async function openInfrastructure(
     keyRing: new KeyRing(config.secretKeys),
     snapshotWriter,
   };
-}
-
-function missing(variable: string, what: string): DomainError {
-  return new DomainError('Refused', 'setting-missing', `${variable} must be set: ${what}`);
 }

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
-import { ConfigError, exitWithSupervisor, loadConfig, type LarderConfig } from '#config';
+import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { DomainError } from '#kernel';
 import { acceptJsonBodies, serveConsistently } from '#runtime';
@@ -13,7 +13,7 @@ import { NestPinoLogger } from './nest-pino-logger.js';
 /** A refusal that a restart cannot mend: the supervisor must not try again. */
 const refusedExitCode = 78;
 
-async function main(config: LarderConfig): Promise<void> {
+async function main(config: ProcessConfig): Promise<void> {
   const logger = pino({ level: config.logLevel, base: { process: 'coordinator' } });
   const infrastructure = await openInfrastructure(
     config,
@@ -73,7 +73,7 @@ function refuse(error: unknown): never {
 }
 
 try {
-  await main(loadConfig(process.env));
+  await main(loadConfig(process.env, 'coordinator'));
 } catch (error) {
   refuse(error);
 }

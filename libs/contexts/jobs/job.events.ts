@@ -49,6 +49,8 @@ const plannedBatchSchema = z.object({
   bytes: z.number(),
   /** Where the list of files stands in the work stream. */
   workSequence: z.number(),
+  /** Bytes that this batch adds below each quota, by the quota's UFS path. */
+  quotaBytes: z.record(z.string(), z.number()).optional(),
 });
 export type PlannedBatch = z.infer<typeof plannedBatchSchema>;
 
@@ -68,9 +70,25 @@ const batchesPlannedSchema = z.object({
   /** Names that can never be loaded. */
   rejected: z.array(fileFailureSchema),
   batches: z.array(plannedBatchSchema),
-  /** Why the source could not be read further; `done` is then true. */
+  /** Why the source could not be read, or not be read further. The job ends as FAILED. */
   sourceError: z.string().optional(),
+  /** Why files were refused, or the whole job: a quota would not have held. */
+  quotaError: z.string().optional(),
 });
+
+/**
+ * Room below quotas that the next stretch of a job will fill. All jobs reserve on one boundary, so that two owners can
+ * not both take the last of it. From `BatchesPlanned` of that step on, the planned batches stand for it.
+ */
+const quotaReservedSchema = z.object({
+  jobId: z.string(),
+  pass: passSchema,
+  step: z.number(),
+  /** By the quota's UFS path. */
+  bytes: z.record(z.string(), z.number()),
+});
+export type QuotaReservedData = z.infer<typeof quotaReservedSchema>;
+export const quotaBoundary = 'quota';
 
 const batchesDispatchedSchema = z.object({
   epoch: z.number(),
@@ -124,6 +142,8 @@ export type JobEvent =
   | { type: 'JobRetuned'; data: z.infer<typeof jobRetunedSchema> }
   | { type: 'JobFinished'; data: z.infer<typeof jobFinishedSchema> };
 
+export type QuotaEvent = { type: 'QuotaReserved'; data: QuotaReservedData };
+
 export type BatchEvent = { type: 'BatchSettled'; data: BatchSettledData };
 
 export const jobEvents = {
@@ -133,6 +153,11 @@ export const jobEvents = {
     v: 1,
     description: 'A stretch of the source was read and handed out to workers as batches.',
     schema: batchesPlannedSchema,
+  },
+  QuotaReserved: {
+    v: 1,
+    description: 'A job set bytes aside below quotas for its next stretch.',
+    schema: quotaReservedSchema,
   },
   BatchesDispatched: {
     v: 1,

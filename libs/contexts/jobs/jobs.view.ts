@@ -6,6 +6,8 @@ import {
   type JobEvent,
   type Pass,
   type PlannedBatch,
+  type QuotaEvent,
+  type QuotaReservedData,
   type SlotEvent,
 } from './job.events.js';
 import { job, type JobState } from './job.js';
@@ -49,6 +51,9 @@ export interface JobRecord {
   inFlight: Record<string, BatchInFlight>;
   /** Reports that arrived before the plan that names their batch: a crashed owner had sent but not yet recorded it. */
   early: Record<string, { workerId: string; counts: Counts; failures: RecordedFailure[] }>;
+  /** Set aside below quotas for a stretch that is not yet planned. */
+  reservation?: QuotaReservedData;
+  quotaError?: string;
   /** The first `keptFailures`; all of them are in the log. */
   failures: RecordedFailure[];
   endedAt?: string;
@@ -60,6 +65,8 @@ export interface JobsViewState {
   jobs: Map<string, JobRecord>;
   /** Ids of finished jobs in the order they finished: the first leave when there are too many. */
   finished: string[];
+  /** Of the quota boundary: the guard for the next reservation. */
+  quotaSequence: number;
 }
 
 export const jobs: ViewKey<JobsViewState> = { name: 'jobs' };
@@ -72,16 +79,16 @@ const maxEarlyReports = 10_000;
 export function jobsView(maxFinished: number): View<JobsViewState> {
   return {
     name: jobs.name,
-    version: 1,
-    initial: () => ({ jobs: new Map(), finished: [] }),
+    version: 2,
+    initial: () => ({ jobs: new Map(), finished: [], quotaSequence: 0 }),
     evolve(view, commit) {
       for (const event of commit.events) evolveJobs(view, commit, event);
       while (view.finished.length > maxFinished) view.jobs.delete(view.finished.shift()!);
     },
-    toSnapshot: (view) => ({ jobs: [...view.jobs.values()], finished: view.finished }),
+    toSnapshot: (view) => ({ ...view, jobs: [...view.jobs.values()] }),
     fromSnapshot(snapshot) {
-      const { jobs, finished } = snapshot as { jobs: JobRecord[]; finished: string[] };
-      return { jobs: new Map(jobs.map((record) => [record.jobId, record])), finished };
+      const stored = snapshot as Omit<JobsViewState, 'jobs'> & { jobs: JobRecord[] };
+      return { ...stored, jobs: new Map(stored.jobs.map((record) => [record.jobId, record])) };
     },
   };
 }
@@ -102,6 +109,13 @@ function evolveJobs(view: JobsViewState, commit: Commit, event: RecordedEvent): 
     case 'batch': {
       const record = view.jobs.get(jobId);
       if (record) settled(record, (event as unknown as BatchEvent).data);
+      break;
+    }
+    case 'quota': {
+      view.quotaSequence = commit.sequence;
+      const { data } = event as unknown as QuotaEvent;
+      const record = view.jobs.get(data.jobId);
+      if (record && record.state.status === 'running') record.reservation = data;
       break;
     }
     default:
@@ -157,6 +171,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
     }
     case 'JobStopped':
       for (const batch of Object.values(record.inFlight)) batch.withdrawn = true;
+      record.reservation = undefined;
       record.endedAt = event.at;
       break;
     case 'JobResumed':
@@ -167,6 +182,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
       record.outcome = { state: event.data.state, message: event.data.message };
       record.inFlight = {};
       record.early = {};
+      record.reservation = undefined;
       view.finished.push(record.jobId);
       break;
     case 'JobAssumed':
@@ -179,6 +195,8 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
 }
 
 function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlanned' }>['data']): void {
+  record.reservation = undefined;
+  if (data.quotaError !== undefined) record.quotaError = data.quotaError;
   if (data.pass === 'load') {
     record.scannedFiles += data.scannedFiles;
     record.filteredFiles += data.filteredFiles;
@@ -253,6 +271,19 @@ function isAhead(record: JobRecord, id: string): boolean {
 }
 
 // ---- queries ----
+
+/** Bytes below a quota that running jobs have planned or set aside and not yet loaded. */
+export function reservedBytes(view: JobsViewState, quotaUfsPath: string): number {
+  let bytes = 0;
+  for (const record of view.jobs.values()) {
+    if (record.state.status !== 'running') continue;
+    bytes += record.reservation?.bytes[quotaUfsPath] ?? 0;
+    for (const batch of Object.values(record.inFlight)) {
+      if (!batch.withdrawn) bytes += batch.quotaBytes?.[quotaUfsPath] ?? 0;
+    }
+  }
+  return bytes;
+}
 
 export function findJob(view: JobsViewState, kind: string, jobId: string): JobRecord | undefined {
   const record = view.jobs.get(jobId);

@@ -13,6 +13,10 @@ export const workerHeartbeatSchema = z.object({
   objects: z.number(),
   version: z.string(),
   running: z.array(z.object({ jobId: z.string(), batchId: z.string(), bytes: z.number(), files: z.number() })),
+  /** Bytes this worker holds below each quota it knows of, by the quota's UFS path. */
+  quotaUsage: z.record(z.string(), z.number()).optional(),
+  /** Log sequence of the last report of this worker that its numbers include; 0 before the first. */
+  reportedSequence: z.number().optional(),
   /** The last heartbeat of a worker that stops in good order. */
   leaving: z.boolean().optional(),
 });

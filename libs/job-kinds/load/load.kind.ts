@@ -24,6 +24,11 @@ export const loadKind: CoordinatorJobKind = {
     };
   },
   passes: (spec) => (loadSpecSchema.parse(spec).options.verify ? ['load', 'verify'] : ['load']),
+  quotaRoots(rawSpec) {
+    const { roots, options } = loadSpecSchema.parse(rawSpec);
+    // Metadata takes no room.
+    return options.loadMetadataOnly ? [] : roots;
+  },
   conclude,
   abandonedCounts: (pass, files, bytes): Counts =>
     pass === 'load' ? { failedFiles: files, failedBytes: bytes } : { verifyFailedFiles: files },
@@ -42,7 +47,7 @@ function conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: 
       sum(totals, 'verifyFailedFiles') + sum(replicaTotals, 'verifyFailedFiles'),
       (n) => `${n} files did not stand verification`,
     ),
-    record.state.sourceError ?? '',
+    record.state.sourceError ?? record.quotaError ?? '',
   ].filter((fault) => fault !== '');
   if (faults.length > 0) return { state: 'FAILED', message: faults.join('; ') };
   return { state: 'SUCCEEDED', message: remark(record) };

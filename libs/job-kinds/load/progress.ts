@@ -1,12 +1,12 @@
 import type { JobRecord } from '#contexts/jobs';
-import type { RunningProgress } from '../kind.js';
+import type { LiveProgress } from '../kind.js';
 import { loadSpecSchema } from './spec.js';
 
 /** How many failures stand in `errorMessage`; all of them are behind `failedFileListPath`. */
 const shownFailures = 20;
 
 /** The progress object of the REST reference, with Larder's additions behind the documented fields. */
-export function loadProgress(record: JobRecord, nowMs: number, running: RunningProgress): Record<string, unknown> {
+export function loadProgress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown> {
   const { paths, index, options } = loadSpecSchema.parse(record.spec);
   const { totals, replicaTotals, state } = record;
   const sum = (name: string): number => totals[name] ?? 0;
@@ -39,12 +39,13 @@ export function loadProgress(record: JobRecord, nowMs: number, running: RunningP
     loadedNonEmptyFiles: sum('loadedNonEmptyFiles'),
     failedFiles,
     scannedFiles: record.scannedFiles,
+    ...(live.quota ? { quota: live.quota, quotaCheckError: record.quotaError ?? '' } : {}),
     alias: record.alias,
     loadedFiles: sum('loadedFiles'),
     skippedFiles: sum('skippedFiles'),
     filteredFiles: record.filteredFiles,
     inFlightFiles,
-    inFlightLoadedBytes: Math.min(running.bytes, inFlightBytes || running.bytes),
+    inFlightLoadedBytes: Math.min(live.bytes, inFlightBytes || live.bytes),
     failedBytes: sum('failedBytes'),
     verifiedFiles: sum('verifiedFiles'),
     repairedFiles: sum('repairedFiles'),

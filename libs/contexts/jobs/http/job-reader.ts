@@ -1,9 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { WorkerWatch } from '#contexts/membership/http';
 import { jobKinds } from '#job-kinds';
 import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
-import { Views } from '#runtime';
+import { CONFIG, Views, type LarderConfig } from '#runtime';
 import {
   findJob,
   jobBoundary,
@@ -15,6 +15,7 @@ import {
   type JobEvent,
   type JobRecord,
 } from '../index.js';
+import { QuotaLedger } from '../quota/quota-ledger.js';
 
 /** Answers about jobs: from the view, and for jobs that have left it from the log. */
 @Injectable()
@@ -23,6 +24,8 @@ export class JobReader {
     private readonly views: Views,
     private readonly store: EventStore,
     private readonly watch: WorkerWatch,
+    private readonly ledger: QuotaLedger,
+    @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
   async byId(kind: string, id: string): Promise<Record<string, unknown>> {
@@ -89,13 +92,21 @@ export class JobReader {
     return record;
   }
 
+  /** Zeros, as in the reference, where no quota applies to all that the job loads. */
+  private quotaOf(record: JobRecord): { quota?: { totalBytes: number; remaining: number } } {
+    const roots = jobKinds[record.kind].quotaRoots?.(record.spec);
+    if (!roots || !this.config.quota) return {};
+    const quota = this.ledger.tightest(roots);
+    return { quota: { totalBytes: quota?.limit ?? 0, remaining: quota?.remaining ?? 0 } };
+  }
+
   private present(record: JobRecord): Record<string, unknown> {
     const running = this.watch
       .runningBatches(record.jobId)
       .filter(({ batchId }) => record.inFlight[batchId] !== undefined);
     const files = running.reduce((sum, batch) => sum + batch.files, 0);
     const bytes = running.reduce((sum, batch) => sum + batch.bytes, 0);
-    return jobKinds[record.kind].progress(record, Date.now(), { files, bytes });
+    return jobKinds[record.kind].progress(record, Date.now(), { files, bytes, ...this.quotaOf(record) });
   }
 }
 

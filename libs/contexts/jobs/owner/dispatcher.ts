@@ -1,5 +1,5 @@
 import { type HashRing } from '#hash-ring';
-import { jobKinds, planBatches } from '#job-kinds';
+import { jobKinds, planBatches, type SourceFile } from '#job-kinds';
 import {
   decodeWorkBatch,
   stepOfBatch,
@@ -33,7 +33,7 @@ export class Dispatcher {
         if (!list) return undefined;
         const step = stepOfBatch(batch.id)?.step ?? 0;
         const attempt = batch.attempt + 1;
-        const drafts = planBatches(this.jobId, batch.pass, step, filesOf(list), ring, plan).filter(
+        const drafts = planBatches(this.jobId, batch.pass, step, this.filesOf(list, batch.copy), ring, plan).filter(
           ({ copy }) => copy === batch.copy,
         );
         const context = { record, epoch: this.epoch, attempt, options: plan.options };
@@ -71,8 +71,15 @@ export class Dispatcher {
     const bytes = await this.ports.work.read(batch.workSequence);
     return bytes && decodeWorkBatch(bytes);
   }
-}
 
-function filesOf({ root, files }: WorkBatch) {
-  return files.map(([name, sizeBytes, version]) => ({ path: root + name, sizeBytes, version }));
+  /** The files of a list; below a quota each counts in full, for what its new worker holds is not known here. */
+  private filesOf({ root, files }: WorkBatch, copy: number): SourceFile[] {
+    return files.map(([name, sizeBytes, version]) => {
+      const path = root + name;
+      const added = this.ports.ledger.quotasOf(path).map(({ ufsPath }) => [ufsPath, Math.max(0, sizeBytes)] as const);
+      if (added.length === 0) return { path, sizeBytes, version };
+      const quotaBytes = Array.from({ length: copy + 1 }, () => Object.fromEntries(added));
+      return { path, sizeBytes, version, quotaBytes };
+    });
+  }
 }

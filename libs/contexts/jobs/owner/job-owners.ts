@@ -1,11 +1,22 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { WorkerClient } from '#contexts/membership/http';
 import { KeyRing, mountOfUfsPath, namespaceView } from '#contexts/namespace';
 import { ConnectorPool } from '#contexts/namespace/ufs';
-import { WorkQueue } from '#jetstream';
+import { EventStore, WorkQueue } from '#jetstream';
 import { DomainError } from '#kernel';
-import { CommandHandler, CONFIG, Heartbeats, ownContext, Views, type LarderConfig } from '#runtime';
+import { CommandHandler, CONFIG, Heartbeats, ownContext, Recorder, Views, type LarderConfig } from '#runtime';
 import { openUfs } from '#ufs';
-import { job, jobBoundary, jobGone, jobs, type JobCommand, type JobRecord } from '../index.js';
+import {
+  job,
+  jobBoundary,
+  jobGone,
+  jobs,
+  quotaBoundary,
+  type JobCommand,
+  type JobRecord,
+  type Pass,
+} from '../index.js';
+import { QuotaLedger } from '../quota/quota-ledger.js';
 import { JobRun, type JobRunPorts } from './job-run.js';
 import { Presence } from './presence.js';
 
@@ -28,6 +39,10 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly work: WorkQueue,
     private readonly bus: Heartbeats,
     private readonly presence: Presence,
+    private readonly ledger: QuotaLedger,
+    private readonly workers: WorkerClient,
+    private readonly store: EventStore,
+    private readonly recorder: Recorder,
     keyRing: KeyRing,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {
@@ -110,9 +125,32 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private portsOf(): JobRunPorts {
-    const { views, work, config, connectors, bus, logger } = this;
-    const execute = (jobId: string, command: JobCommand) => this.execute(jobId, command);
-    return { views, work, config, connectors, selfId: bus.selfId, execute, log: (line) => logger.warn(line) };
+    const { views, work, config, connectors, ledger, workers, bus, logger } = this;
+    return {
+      views,
+      work,
+      config,
+      connectors,
+      ledger,
+      workers,
+      selfId: bus.selfId,
+      reserve: (jobId, pass, step, bytes) => this.reserve(jobId, pass, step, bytes),
+      execute: (jobId, command) => this.execute(jobId, command),
+      log: (line) => logger.warn(line),
+    };
+  }
+
+  /** Appends under what the estimate was made of: whoever reserved meanwhile makes this one conflict. */
+  private async reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void> {
+    const data = { jobId, pass, step, bytes };
+    const events = this.recorder.record([{ type: 'QuotaReserved', data }], ownContext(this.actor));
+    try {
+      const { sequence } = await this.store.append(quotaBoundary, this.views.get(jobs).quotaSequence, events);
+      await this.views.waitFor(sequence);
+    } catch (error) {
+      if (error instanceof DomainError && error.kind === 'StaleVersion') await this.views.caughtUp();
+      throw error;
+    }
   }
 
   private async execute(jobId: string, command: JobCommand): Promise<void> {

@@ -4,6 +4,7 @@ import { type HashRing } from '#hash-ring';
 import { jobKinds, planBatches, type SourceFile, type SourcePage, type SourcePorts } from '#job-kinds';
 import { RetriesExhausted, UfsError } from '#ufs';
 import { type FileFailure, type JobRecord, type Pass } from '../index.js';
+import { QuotaGate, type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
 import type { JobRunPorts } from './job-run.js';
 
@@ -22,6 +23,7 @@ interface Stretch {
   cursor: string;
   done: boolean;
   error?: string;
+  quotaError?: string;
 }
 
 /** Reads the job's source a stretch at a time and hands it out. Holds one stretch, never the whole list. */
@@ -40,8 +42,10 @@ export class Planner {
   async planStep(record: JobRecord, ring: HashRing): Promise<void> {
     const { pass } = record.state;
     try {
-      const stretch = await this.readOn(record, ring);
-      await this.record(record, stretch, ring);
+      const unfit = await this.preflight(record, ring);
+      const stretch = unfit === undefined ? await this.readOn(record, ring) : nothing(record, unfit);
+      const admission = await this.admit(record, stretch, ring);
+      await this.record(record, stretch, admission, ring);
       if (this.pages) this.at = { pass, cursor: stretch.cursor };
     } catch (error) {
       // What was read but not recorded must be read again, from where the log says.
@@ -102,13 +106,60 @@ export class Planner {
     return this.pages;
   }
 
-  private async record(record: JobRecord, stretch: Stretch, ring: HashRing): Promise<void> {
+  /** Before the first byte: whether a quota can hold what a walk would bring. An index does not tell sizes. */
+  private async preflight(record: JobRecord, ring: HashRing): Promise<string | undefined> {
+    const { pass, steps } = record.state;
+    const kind = jobKinds[record.kind];
+    const roots = kind.quotaRoots?.(record.spec) ?? [];
+    if (pass !== 'load' || steps > 0 || !roots.some((root) => this.ports.ledger.concerns(root))) return undefined;
+    const pages = await this.open(record);
+    async function* files(): AsyncGenerator<SourceFile[]> {
+      for await (const page of pages) yield page.files;
+    }
+    try {
+      return await this.gate().preflight(files(), ring, kind.plan(record).replicas);
+    } catch (error) {
+      // What ails the source is said when it is read for real.
+      if (error instanceof UfsError || error instanceof RetriesExhausted) return undefined;
+      throw error;
+    } finally {
+      // The walk for the work itself begins anew.
+      await this.close();
+    }
+  }
+
+  private async admit(record: JobRecord, stretch: Stretch, ring: HashRing): Promise<Admission> {
+    const kind = jobKinds[record.kind];
+    const { pass, steps: step } = record.state;
+    if (pass !== 'load' || !kind.quotaRoots) return { files: stretch.files, refused: [] };
+    return this.gate().admit({ jobId: this.jobId, pass, step }, stretch.files, ring, kind.plan(record).replicas);
+  }
+
+  private gate(): QuotaGate {
+    const { ledger, workers, reserve, connectors } = this.ports;
+    const stat = async (path: string) => {
+      const lease = connectors.lease();
+      try {
+        return await lease.connectorFor(path).stat(path, this.signal);
+      } catch (error) {
+        // The worker that is to load the file will meet the same error and report it.
+        if (error instanceof UfsError) return undefined;
+        throw error;
+      } finally {
+        await lease.release();
+      }
+    };
+    return new QuotaGate({ ledger, workers, reserve, stat, signal: this.signal });
+  }
+
+  private async record(record: JobRecord, stretch: Stretch, admission: Admission, ring: HashRing): Promise<void> {
     const { pass, steps: step } = record.state;
     const plan = jobKinds[record.kind].plan(record);
-    const drafts = planBatches(this.jobId, pass, step, stretch.files, ring, plan);
+    const drafts = planBatches(this.jobId, pass, step, admission.files, ring, plan);
     const context = { record, epoch: this.epoch, attempt: 1, options: plan.options };
     const batches = await sendBatches(this.ports, context, drafts);
-    const { files, filteredFiles, seenEntries, rejected, cursor, done, error } = stretch;
+    const { files, filteredFiles, seenEntries, rejected, cursor, done, error, quotaError } = stretch;
+    const overQuota = quotaError ?? admission.error;
     await this.ports.execute(this.jobId, {
       type: 'PlanBatches',
       data: {
@@ -120,12 +171,28 @@ export class Planner {
         scannedFiles: files.length + filteredFiles + rejected.length,
         filteredFiles,
         seenEntries,
-        rejected: cut(rejected),
+        rejected: cut([...rejected, ...admission.refused]),
         batches,
         ...(error === undefined ? {} : { sourceError: error }),
+        ...(overQuota === undefined ? {} : { quotaError: overQuota }),
       },
     });
   }
+}
+
+/** A job that is refused as a whole before it begins. */
+function nothing(record: JobRecord, reason: string): Stretch {
+  const { cursor } = record.state;
+  return {
+    files: [],
+    filteredFiles: 0,
+    seenEntries: 0,
+    rejected: [],
+    cursor,
+    done: true,
+    error: reason,
+    quotaError: reason,
+  };
 }
 
 function append(stretch: Stretch, page: SourcePage): void {

@@ -21,7 +21,7 @@ export async function sendBatches(
 ): Promise<PlannedBatch[]> {
   const namespaceSequence = ports.views.get(namespaceView).sequence;
   return Promise.all(
-    drafts.map(async ({ id, workerId, copy, bytes, root, files }) => {
+    drafts.map(async ({ id, workerId, copy, bytes, quotaBytes, root, files }) => {
       const batch = encodeWorkBatch({
         v: 1,
         jobId: record.jobId,
@@ -37,7 +37,8 @@ export async function sendBatches(
         files,
       });
       const { sequence } = await ports.work.publish(workerId, record.jobId, `${id}.${epoch}`, attempt, batch);
-      return { id, workerId, copy, files: files.length, bytes, workSequence: sequence };
+      const planned = { id, workerId, copy, files: files.length, bytes, workSequence: sequence };
+      return quotaBytes ? { ...planned, quotaBytes } : planned;
     }),
   );
 }

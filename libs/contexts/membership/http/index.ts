@@ -1,8 +1,14 @@
 import { Module } from '@nestjs/common';
 import { NodesController } from './nodes.controller.js';
+import { WorkerClient } from './worker-client.js';
 import { WorkerWatch } from './worker-watch.js';
 
+export { WorkerClient, type HeldCopy } from './worker-client.js';
 export { WorkerWatch } from './worker-watch.js';
 
-@Module({ controllers: [NodesController], providers: [WorkerWatch], exports: [WorkerWatch] })
+@Module({
+  controllers: [NodesController],
+  providers: [WorkerClient, WorkerWatch],
+  exports: [WorkerClient, WorkerWatch],
+})
 export class MembershipModule {}

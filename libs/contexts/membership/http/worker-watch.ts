@@ -24,7 +24,6 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private timer?: NodeJS.Timeout;
   private unsubscribe?: () => void;
   private sweeping = false;
-  /** Workers in the log that this process has never heard count from here on. */
   private readonly actor: string;
 
   constructor(
@@ -53,7 +52,9 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** What the workers have in hand for a job right now, by batch id. */
   runningBatches(jobId: string): { batchId: string; files: number; bytes: number }[] {
-    return [...this.heartbeats.values()].flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));
+    return [...this.heartbeats.values()]
+      .filter(({ workerId }) => this.live.isLive(workerId))
+      .flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));
   }
 
   private heard(message: unknown): void {
@@ -63,9 +64,9 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
       return;
     }
     const heartbeat = parsed.data;
+    // Its last numbers stay when it leaves: what it has cached is still on its disk.
     this.heartbeats.set(heartbeat.workerId, heartbeat);
-    if (heartbeat.leaving) this.live.forget(heartbeat.workerId);
-    else this.live.hear(heartbeat.workerId);
+    this.live.hear(heartbeat.workerId);
   }
 
   private async sweep(): Promise<void> {
@@ -95,17 +96,16 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     const { state } = this.views.get(membershipView);
     const commands: MembershipCommand[] = [];
     for (const heartbeat of this.heartbeats.values()) {
-      if (!this.live.isLive(heartbeat.workerId)) continue;
+      if (heartbeat.leaving || !this.live.isLive(heartbeat.workerId)) continue;
       const command: MembershipCommand = { type: 'Announce', announcement: heartbeat };
       if (membership.decide(state, command).length > 0) commands.push(command);
     }
     for (const { workerId, bootId, status } of Object.values(state.workers)) {
       if (status !== 'online' && status !== 'offline') continue;
       const last = this.heartbeats.get(workerId);
-      if (last?.leaving && last.bootId === bootId) {
-        this.live.hear(workerId);
-        this.heartbeats.delete(workerId);
-        if (status === 'online') commands.push({ type: 'ReportSilence', workerId, bootId, lost: false });
+      // Who takes leave is offline at once; its grace period runs from that word.
+      if (last?.leaving && last.bootId === bootId && status === 'online') {
+        commands.push({ type: 'ReportSilence', workerId, bootId, lost: false });
         continue;
       }
       // Known from the log but never heard here: its time runs from when we began to listen.

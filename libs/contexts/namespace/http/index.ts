@@ -1,5 +1,16 @@
 import { Module } from '@nestjs/common';
 import { MountController } from './mount.controller.js';
+import { PolicyRequests } from './policy-requests.js';
+import { PriorityController } from './priority.controller.js';
+import { StaticMountTable } from './static-mount-table.js';
+import { TtlController } from './ttl.controller.js';
 
-@Module({ controllers: [MountController] })
+export * from './policy.dto.js';
+export { PolicyRequests } from './policy-requests.js';
+
+@Module({
+  controllers: [MountController, TtlController, PriorityController],
+  providers: [PolicyRequests, StaticMountTable],
+  exports: [PolicyRequests],
+})
 export class NamespaceModule {}

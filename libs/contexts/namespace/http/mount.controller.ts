@@ -16,6 +16,7 @@ import {
   type NamespaceCommand,
 } from '../index.js';
 import { CreateMountDto, DeleteMountDto } from './mount.dto.js';
+import { StaticMountTable } from './static-mount-table.js';
 
 /** `/api/v1/mount`: the mount table. */
 @Controller('mount')
@@ -24,6 +25,7 @@ export class MountController {
     private readonly views: Views,
     private readonly commands: CommandHandler,
     private readonly keyRing: KeyRing,
+    private readonly table: StaticMountTable,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
@@ -40,6 +42,7 @@ export class MountController {
   @Post()
   @HttpCode(200)
   async create(@Body() dto: CreateMountDto, @Req() request: FastifyRequest): Promise<unknown> {
+    this.table.requireManaged();
     const path = normalizeNamespacePath(dto.path);
     const ufs = normalizeUfsRoot(dto.ufs);
     const options = dto.options ?? {};
@@ -51,6 +54,7 @@ export class MountController {
   @Delete()
   @HttpCode(200)
   async remove(@Body() dto: DeleteMountDto, @Req() request: FastifyRequest): Promise<unknown> {
+    this.table.requireManaged();
     await this.execute({ type: 'Unmount', path: normalizeNamespacePath(dto.path) }, request);
     return { status: 'ok' };
   }

@@ -1,0 +1,167 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type WorkerClient } from '#contexts/membership/http';
+import { type HashRing } from '#hash-ring';
+import { type SourceFile } from '#job-kinds';
+import { DomainError } from '#kernel';
+import { type UfsObject } from '#ufs';
+import { type FileFailure, type Pass } from '../index.js';
+import { type QuotaLedger } from './quota-ledger.js';
+
+export interface QuotaGatePorts {
+  ledger: QuotaLedger;
+  workers: WorkerClient;
+  /** Sets bytes aside, under the quota boundary's expected sequence. @throws DomainError StaleVersion */
+  reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
+  /** The size of a file whose source does not tell it; undefined where that cannot be found out. */
+  stat(path: string): Promise<UfsObject | undefined>;
+  signal: AbortSignal;
+}
+
+export interface Admission {
+  files: SourceFile[];
+  refused: FileFailure[];
+  /** Why some were refused. */
+  error?: string;
+}
+
+/** While bytes are on their way, the estimate may be too high: look again after this long. */
+const recheckMs = 100;
+const lookupAtOnce = 2000;
+
+/** Lets files into a load only as far as every quota above them holds. */
+export class QuotaGate {
+  constructor(private readonly ports: QuotaGatePorts) {}
+
+  /** Those of the files that fit, in order, with the bytes they will add; room for them is reserved. */
+  async admit(
+    at: { jobId: string; pass: Pass; step: number },
+    files: readonly SourceFile[],
+    ring: HashRing,
+    replicas: number,
+  ): Promise<Admission> {
+    if (!files.some(({ path }) => this.ports.ledger.quotasOf(path).length > 0))
+      return { files: [...files], refused: [] };
+    const measured = await this.measure(files, ring, replicas);
+    for (;;) {
+      this.ports.signal.throwIfAborted();
+      const { admission, sums, contested } = this.fit(measured);
+      const settled = contested.every((path) => this.ports.ledger.isExact(path));
+      if (admission.refused.length > 0 && !settled) {
+        await delay(recheckMs, undefined, { signal: this.ports.signal });
+        continue;
+      }
+      try {
+        if (Object.keys(sums).length > 0) await this.ports.reserve(at.jobId, at.pass, at.step, sums);
+        return admission;
+      } catch (error) {
+        // Another job has just reserved: what is left may no longer do.
+        if (!(error instanceof DomainError) || error.kind !== 'StaleVersion') throw error;
+      }
+    }
+  }
+
+  /** The reason why these files can never fit all together, as far as is known; undefined when they may. */
+  async preflight(
+    pages: AsyncIterable<readonly SourceFile[]>,
+    ring: HashRing,
+    replicas: number,
+  ): Promise<string | undefined> {
+    const added: Record<string, number> = {};
+    for await (const files of pages) {
+      for (const file of await this.measure(files, ring, replicas)) {
+        for (const [path, bytes] of Object.entries(sumOf(file))) added[path] = (added[path] ?? 0) + bytes;
+      }
+      for (;;) {
+        const over = Object.keys(added).filter((path) => added[path] > this.remaining(path));
+        if (over.length === 0) break;
+        if (over.every((path) => this.ports.ledger.isExact(path))) return this.exceeded(over[0]);
+        await delay(recheckMs, undefined, { signal: this.ports.signal });
+      }
+    }
+    return undefined;
+  }
+
+  private fit(files: readonly SourceFile[]) {
+    const sums: Record<string, number> = {};
+    const contested = new Set<string>();
+    const admission: Admission = { files: [], refused: [] };
+    for (const file of files) {
+      const adds = Object.entries(sumOf(file));
+      // A quota that is full stays closed for the rest of the stretch: no smaller file slips in behind a larger one.
+      const over = adds.find(
+        ([path, bytes]) => bytes > 0 && (contested.has(path) || (sums[path] ?? 0) + bytes > this.remaining(path)),
+      );
+      if (over) {
+        contested.add(over[0]);
+        admission.error ??= this.exceeded(over[0]);
+        admission.refused.push({ path: file.path, reason: this.exceeded(over[0]), attempts: 0 });
+      } else {
+        for (const [path, bytes] of adds) sums[path] = (sums[path] ?? 0) + bytes;
+        admission.files.push(file);
+      }
+    }
+    return { admission, sums, contested: [...contested] };
+  }
+
+  /** The files with what each copy of them will add below each quota: its size less that of the copy it replaces. */
+  private async measure(files: readonly SourceFile[], ring: HashRing, replicas: number): Promise<SourceFile[]> {
+    const { ledger } = this.ports;
+    const sized = await Promise.all(
+      files.map(async (file) => {
+        if (file.sizeBytes >= 0 || ledger.quotasOf(file.path).length === 0) return file;
+        const object = await this.ports.stat(file.path);
+        return object ? { ...file, sizeBytes: object.sizeBytes, version: object.version } : file;
+      }),
+    );
+    const held = await this.heldSizes(sized, ring, replicas);
+    return sized.map((file) => {
+      const quotas = ledger.quotasOf(file.path);
+      if (quotas.length === 0) return file;
+      const quotaBytes = ring.owners(file.path, replicas).map((workerId) => {
+        const added = Math.max(0, Math.max(0, file.sizeBytes) - (held.get(`${workerId} ${file.path}`) ?? 0));
+        return Object.fromEntries(quotas.map(({ ufsPath }) => [ufsPath, added]));
+      });
+      return { ...file, quotaBytes };
+    });
+  }
+
+  private async heldSizes(
+    files: readonly SourceFile[],
+    ring: HashRing,
+    replicas: number,
+  ): Promise<Map<string, number>> {
+    const byWorker = new Map<string, string[]>();
+    for (const { path } of files) {
+      if (this.ports.ledger.quotasOf(path).length === 0) continue;
+      for (const workerId of ring.owners(path, replicas)) {
+        byWorker.set(workerId, [...(byWorker.get(workerId) ?? []), path]);
+      }
+    }
+    const sizes = new Map<string, number>();
+    for (const [workerId, paths] of byWorker) {
+      for (let from = 0; from < paths.length; from += lookupAtOnce) {
+        const some = paths.slice(from, from + lookupAtOnce);
+        const entries = await this.ports.workers.lookup(workerId, some);
+        entries.forEach((entry, i) => entry && sizes.set(`${workerId} ${some[i]}`, entry[0]));
+      }
+    }
+    return sizes;
+  }
+
+  private remaining(quotaUfsPath: string): number {
+    return this.ports.ledger.limit(quotaUfsPath) - this.ports.ledger.estimate(quotaUfsPath);
+  }
+
+  private exceeded(quotaUfsPath: string): string {
+    const { path, limit } = this.ports.ledger.describe(quotaUfsPath);
+    return `the quota of ${path} (${limit} bytes) would be exceeded`;
+  }
+}
+
+function sumOf(file: SourceFile): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const copy of file.quotaBytes ?? []) {
+    for (const [path, bytes] of Object.entries(copy)) sums[path] = (sums[path] ?? 0) + bytes;
+  }
+  return sums;
+}

@@ -1,0 +1,46 @@
+import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, UseGuards } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { PolicyPathDto, PolicyRequests, SetQuotaDto } from '#contexts/namespace/http';
+import { featureGuard } from '#runtime';
+import { QuotaLedger } from './quota-ledger.js';
+
+/** `/api/v1/quota`: bytes that may be cached below a directory. */
+@Controller('quota')
+@UseGuards(featureGuard('quota'))
+export class QuotaController {
+  constructor(
+    private readonly policies: PolicyRequests,
+    private readonly ledger: QuotaLedger,
+  ) {}
+
+  @Get()
+  read(@Query('path') path?: unknown): Promise<unknown> {
+    return this.policies.read(
+      path,
+      ({ quotas }) => quotas,
+      (key, quotaBytes) => this.present(key, quotaBytes),
+      'No quota item found for path',
+    );
+  }
+
+  @Post()
+  @HttpCode(200)
+  set(@Body() { path, quotaBytes }: SetQuotaDto, @Req() request: FastifyRequest): Promise<unknown> {
+    return this.policies.execute({ type: 'SetQuota', path, quotaBytes }, request);
+  }
+
+  @Delete()
+  @HttpCode(200)
+  remove(@Body() { path }: PolicyPathDto, @Req() request: FastifyRequest): Promise<unknown> {
+    return this.policies.execute({ type: 'RemoveQuota', path }, request);
+  }
+
+  private present(path: string, quotaBytes: number): Record<string, unknown> {
+    const ufsPaths = this.ledger.ufsPathsOf(path);
+    const sum = (bytes: (ufsPath: string) => number) => ufsPaths.reduce((total, one) => total + bytes(one), 0);
+    const usedBytes = sum((one) => this.ledger.usedBytes(one));
+    const reservedBytes = sum((one) => this.ledger.reservedBytes(one));
+    const state = usedBytes + reservedBytes > quotaBytes ? 'Exceeded' : 'Available';
+    return { path, state, quotaBytes, usedBytes, reservedBytes };
+  }
+}

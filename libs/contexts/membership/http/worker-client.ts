@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { request } from 'undici';
+import { z } from 'zod';
+import { DomainError } from '#kernel';
+import { Views } from '#runtime';
+import { membershipView } from '../index.js';
+
+const timeoutMs = 10_000;
+const lookupSchema = z.object({ entries: z.array(z.tuple([z.number(), z.string()]).nullable()) });
+
+/** A copy that a worker holds: its size and UFS version. */
+export type HeldCopy = [sizeBytes: number, version: string];
+
+/** Asks workers directly, over the port on which they serve objects. */
+@Injectable()
+export class WorkerClient {
+  constructor(private readonly views: Views) {}
+
+  /**
+   * What a worker holds of some UFS paths, in their order; null where it has nothing.
+   * @throws DomainError Unavailable when the worker does not answer
+   */
+  async lookup(workerId: string, paths: readonly string[]): Promise<(HeldCopy | null)[]> {
+    const answer = await this.post(workerId, '/v1/lookup', { paths });
+    return lookupSchema.parse(answer).entries;
+  }
+
+  /** @throws DomainError Unavailable naming the worker's address and the reason */
+  async post(workerId: string, path: string, body: unknown): Promise<unknown> {
+    const address = this.addressOf(workerId);
+    try {
+      const response = await request(`http://${address}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+      });
+      const answer = await response.body.json();
+      if (response.statusCode !== 200) throw new Error((answer as { status?: string }).status ?? 'no reason given');
+      return answer;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+      throw new DomainError('Unavailable', 'worker-unreachable', `worker ${address} does not answer: ${reason}`, {
+        cause,
+      });
+    }
+  }
+
+  private addressOf(workerId: string): string {
+    const worker = this.views.get(membershipView).state.workers[workerId];
+    if (!worker) throw new DomainError('Unavailable', 'worker-unknown', `nobody knows a worker ${workerId}`);
+    return worker.address;
+  }
+}

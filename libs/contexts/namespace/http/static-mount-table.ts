@@ -1,0 +1,86 @@
+import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { DomainError } from '#kernel';
+import { CommandHandler, CONFIG, ownContext, Views, type LarderConfig } from '#runtime';
+import {
+  KeyRing,
+  mountAt,
+  namespace,
+  namespaceBoundary,
+  namespaceView,
+  normalizeNamespacePath,
+  normalizeUfsRoot,
+  type Mount,
+  type NamespaceCommand,
+} from '../index.js';
+
+const tableSchema = z.array(
+  z.strictObject({ path: z.string(), ufs: z.string(), options: z.record(z.string(), z.string()).default({}) }),
+);
+type Entry = z.infer<typeof tableSchema>[number];
+
+/**
+ * A mount table in a file (LARDER_MOUNT_TABLE): at the start the log is brought in line with it, and the API cannot
+ * change it. Changes of the file take effect at the next start of a coordinator.
+ */
+@Injectable()
+export class StaticMountTable implements OnApplicationBootstrap {
+  private readonly logger = new Logger('mount-table');
+
+  constructor(
+    private readonly views: Views,
+    private readonly commands: CommandHandler,
+    private readonly keyRing: KeyRing,
+    @Inject(CONFIG) private readonly config: LarderConfig,
+  ) {}
+
+  /** @throws DomainError, answered with 501, where the mount table is a file */
+  requireManaged(): void {
+    if (this.config.mountTable === undefined) return;
+    const message = 'the mount table is a static file and cannot be changed through the API';
+    throw new DomainError('Refused', 'static-mount-table', message, { httpStatus: 501 });
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.config.mountTable === undefined) return;
+    const wanted = await readTable(this.config.mountTable);
+    await this.views.caughtUp();
+    for (const mount of this.views.get(namespaceView).state.mounts) {
+      const entry = wanted.find(({ path }) => path === mount.path);
+      if (!entry || !this.matches(mount, entry)) await this.execute({ type: 'Unmount', path: mount.path });
+    }
+    for (const { path, ufs, options } of wanted) {
+      if (mountAt(this.views.get(namespaceView).state, path)) continue;
+      await this.execute({ type: 'Mount', path, ufs, options: this.keyRing.sealOptions(options) });
+      this.logger.log(`mounted ${ufs} at ${path}, as the static mount table says`);
+    }
+  }
+
+  private matches(mount: Mount, entry: Entry): boolean {
+    const options = this.keyRing.openOptions(mount.options);
+    const sorted = (record: Record<string, string>) => JSON.stringify(Object.entries(record).sort());
+    return mount.ufs === entry.ufs && sorted(options) === sorted(entry.options);
+  }
+
+  private async execute(command: NamespaceCommand): Promise<void> {
+    const load = () => this.views.get(namespaceView);
+    const context = ownContext('static-mount-table');
+    await this.commands.execute({ boundary: namespaceBoundary, decider: namespace, load }, command, context);
+  }
+}
+
+async function readTable(file: string): Promise<Entry[]> {
+  try {
+    const entries = tableSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return entries.map(({ path, ufs, options }) => ({
+      path: normalizeNamespacePath(path),
+      ufs: normalizeUfsRoot(ufs),
+      options,
+    }));
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    const message = `LARDER_MOUNT_TABLE: ${file} is no mount table, [{ "path", "ufs", "options" }]: ${reason}`;
+    throw new DomainError('Refused', 'bad-mount-table', message, { cause });
+  }
+}
