@@ -1,5 +1,6 @@
 import * as fs from 'node:fs/promises';
 import { isLinkLoop, isNameTooLong, isVanished, toUfsError } from './file-errors.js';
+import { sortYielding } from './yielding-sort.js';
 import { nameFault, toDisplay, toSystemPath, type PathBytes } from './path-bytes.js';
 
 /** One name that the walk met, in listing order; the caller looks at what it is now. */
@@ -105,10 +106,10 @@ export class DirectoryWalk {
   private async enter(prefix: PathBytes, found: WalkEntry[], onProgress: () => void): Promise<void> {
     const directory = prefix === '' ? this.start : `${this.start === '/' ? '' : this.start}/${prefix.slice(0, -1)}`;
     try {
-      const names = await readNames(directory, onProgress);
+      const unsorted = await readNames(directory, onProgress);
       // Between listing the parent and reading it, the directory may have become a link to elsewhere.
       if ((await fs.realpath(toSystemPath(directory), 'latin1')) !== directory) return;
-      names.sort();
+      const names = await sortYielding(unsorted, onProgress);
       this.frames.push({ prefix, entries: names, next: firstAfter(names, prefix, this.position) });
     } catch (error) {
       if (isVanished(error) || isLinkLoop(error)) return;
