@@ -1,6 +1,7 @@
 import { type FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
+import { type OpenFile } from './read-handles.js';
 import { payloadOffset } from './record.js';
 import { type StoredEntry } from './entry-codec.js';
 import { type Storage } from './storage.js';
@@ -10,7 +11,7 @@ const CHUNK_BYTES = 1 << 20;
 
 /** The bytes of one entry within a file that is pinned against removal. */
 export interface PinnedBytes {
-  open(): Promise<FileHandle>;
+  open(): Promise<OpenFile>;
   /** Of the first byte within the file. */
   offset: number;
   unpin(): void;
@@ -64,7 +65,7 @@ export class PinnedRead implements CacheRead {
 
 /** Reads `start..end` (exclusive). A whole read ends only after its checksum was found right: the last chunk waits for it. */
 class PinnedStream extends Readable {
-  private handle: FileHandle | undefined;
+  private file: OpenFile | undefined;
   private reading: Promise<void> = Promise.resolve();
   private checksum = 0;
 
@@ -93,7 +94,7 @@ class PinnedStream extends Readable {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     // A read under way still uses the handle.
     void this.reading
-      .then(() => this.handle?.close())
+      .then(() => this.file?.release())
       .then(
         () => callback(error),
         (closeError: unknown) => callback(error ?? (closeError as Error)),
@@ -106,8 +107,8 @@ class PinnedStream extends Readable {
     const length = Math.min(CHUNK_BYTES, this.end - this.position);
     const chunk = Buffer.allocUnsafe(length);
     if (length > 0) {
-      this.handle ??= await this.bytes.open();
-      await readFully(this.handle, chunk, this.bytes.offset + this.position, this.entry.path);
+      this.file ??= await this.bytes.open();
+      await readFully(this.file.handle, chunk, this.bytes.offset + this.position, this.entry.path);
     }
     this.position += length;
     if (this.verify) {

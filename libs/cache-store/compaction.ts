@@ -36,7 +36,7 @@ export class Compaction {
    */
   async run(segment: Segment): Promise<void> {
     await this.storage.segments.seal(segment);
-    const handle = await this.storage.segments.openForReading(segment.id);
+    const { handle, release } = await this.storage.segments.openForReading(segment.id);
     try {
       let offset = 0;
       let windowBytes = WINDOW_BYTES;
@@ -55,7 +55,7 @@ export class Compaction {
         else windowBytes *= 2; // a record larger than the window
       }
     } finally {
-      await handle.close();
+      await release();
     }
     if (segment.liveBytes > 0) {
       segment.damaged = true;

@@ -1,6 +1,7 @@
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { syncDirectory, type CacheLayout } from './layout.js';
 import { FilePins } from './pins.js';
+import { type OpenFile } from './read-handles.js';
 import { type Usage } from './usage.js';
 
 /** The large objects, one file each, named by a generated number. */
@@ -58,8 +59,10 @@ export class ObjectFiles {
     else await this.remove(objectId, sizeBytes);
   }
 
-  openForReading(objectId: number): Promise<FileHandle> {
-    return open(this.layout.objectFile(objectId), 'r');
+  /** Opens an object file for reading; the caller holds a pin on it. */
+  async openForReading(objectId: number): Promise<OpenFile> {
+    const handle = await open(this.layout.objectFile(objectId), 'r');
+    return { handle, release: () => handle.close() };
   }
 
   private async remove(objectId: number, sizeBytes: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { open, rm, truncate, type FileHandle } from 'node:fs/promises';
 import { syncDirectory, type CacheLayout } from './layout.js';
 import { FilePins } from './pins.js';
+import { ReadHandles, type OpenFile } from './read-handles.js';
 import { type Usage } from './usage.js';
 
 export interface Segment {
@@ -38,13 +39,16 @@ export class Segments {
   private nextId = 1;
   /** Segments that may have no live records left, looked at by `sweep`. */
   private readonly suspects = new Set<Segment>();
+  private readonly readHandles: ReadHandles;
 
   constructor(
     private readonly layout: CacheLayout,
     private readonly usage: Usage,
     readonly segmentBytes: number,
     private readonly onRemoveError: (file: string, error: unknown) => void,
-  ) {}
+  ) {
+    this.readHandles = new ReadHandles((segmentId) => open(layout.segmentFile(segmentId), 'r'));
+  }
 
   /** Registers a file found at opening. */
   adopt(segment: Segment): void {
@@ -127,14 +131,15 @@ export class Segments {
     await Promise.all(removals);
   }
 
-  /** Opens a segment for reading; the caller holds a pin on it and closes the handle. */
-  openForReading(segmentId: number): Promise<FileHandle> {
-    return open(this.layout.segmentFile(segmentId), 'r');
+  /** Opens a segment for reading; the caller holds a pin on it. */
+  openForReading(segmentId: number): Promise<OpenFile> {
+    return this.readHandles.acquire(segmentId);
   }
 
   async close(): Promise<void> {
     await this.active?.handle.close();
     this.active = undefined;
+    await this.readHandles.close();
   }
 
   /** As many of `records` as fit the segment, by writev. Returns how many. */
@@ -194,6 +199,7 @@ export class Segments {
   private async remove(segment: Segment): Promise<void> {
     const file = this.layout.segmentFile(segment.id);
     try {
+      await this.readHandles.drop(segment.id);
       await rm(file, { force: true });
       this.usage.segmentBytes -= segment.sizeBytes;
     } catch (error) {
