@@ -1,6 +1,7 @@
 import type { Counts, JobRecord } from '#contexts/jobs';
 import type { CoordinatorJobKind } from '../kind.js';
-import { indexSource } from './index-source.js';
+import { indexSource } from '../index-source.js';
+import { fileFilter } from './file-filter.js';
 import { loadProgress } from './progress.js';
 import { loadSpecSchema } from './spec.js';
 import { walkSource } from './walk-source.js';
@@ -10,7 +11,8 @@ export const loadKind: CoordinatorJobKind = {
   name: 'load',
   source(rawSpec, _pass, cursor, ports) {
     const spec = loadSpecSchema.parse(rawSpec);
-    return spec.indexPath === '' ? walkSource(spec, cursor, ports) : indexSource(spec, cursor, ports);
+    if (spec.indexPath === '') return walkSource(spec, cursor, ports);
+    return indexSource(spec.indexPath, fileFilter(spec.options.fileFilterRegex), cursor, ports);
   },
   plan(record) {
     const { options } = loadSpecSchema.parse(record.spec);

@@ -33,7 +33,11 @@ export class Dispatcher {
         if (!list) return undefined;
         const step = stepOfBatch(batch.id)?.step ?? 0;
         const attempt = batch.attempt + 1;
-        const drafts = planBatches(this.jobId, batch.pass, step, this.filesOf(list, batch.copy), ring, plan).filter(
+        const files = this.filesOf(list, batch.copy).map((file) =>
+          // What is one worker's own part stays that worker's.
+          plan.placement === 'broadcast' ? { ...file, workerId: batch.workerId } : file,
+        );
+        const drafts = planBatches(this.jobId, batch.pass, step, files, ring, plan).filter(
           ({ copy }) => copy === batch.copy,
         );
         const context = { record, epoch: this.epoch, attempt, options: plan.options };

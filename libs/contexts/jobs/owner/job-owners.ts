@@ -61,6 +61,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   onApplicationBootstrap(): void {
     this.unsubscribe = this.views.onCommit((commit) => {
       const [scope, id] = commit.boundary.split('.');
+      if (scope === 'job') this.endUnlessRunning(id);
       if (scope === 'job' || scope === 'batch') this.runs.get(id)?.run.wake();
       if (scope === 'membership') for (const { run } of this.runs.values()) run.wake();
       if (scope === 'slot' || scope === 'job') this.sweep();
@@ -80,6 +81,11 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     for (const { run } of this.runs.values()) run.abort();
     await Promise.all([...this.runs.values()].map(({ ended }) => ended));
     await this.connectors.close();
+  }
+
+  /** A stop must not wait for the listing or for room below a quota. */
+  private endUnlessRunning(jobId: string): void {
+    if (this.views.get(jobs).jobs.get(jobId)?.state.status !== 'running') this.runs.get(jobId)?.run.abort();
   }
 
   private sweep(): void {

@@ -2,10 +2,8 @@ import { TextDecoder } from 'node:util';
 import { UfsError, withRetries, type UfsObject } from '#ufs';
 import type { FileFailure } from '#contexts/jobs';
 import { DomainError } from '#kernel';
-import type { SourceFile, SourcePage, SourcePorts } from '../kind.js';
-import { fileFilter } from './file-filter.js';
+import type { SourceFile, SourcePage, SourcePorts } from './kind.js';
 import { LineSet } from './line-set.js';
-import type { LoadSpec } from './spec.js';
 
 /** Where the reading of an index stands. The version pins it: an index that changed meanwhile is not mixed. */
 interface IndexCursor {
@@ -32,9 +30,12 @@ interface Line {
  * ranges, so that neither the file nor a connection is held while the workers are busy. What a line names is found
  * out by the worker that loads it: a round trip per line does not happen here.
  */
-export async function* indexSource(spec: LoadSpec, cursor: string, ports: SourcePorts): AsyncGenerator<SourcePage> {
-  const matches = fileFilter(spec.options.fileFilterRegex);
-  const path = spec.indexPath;
+export async function* indexSource(
+  path: string,
+  matches: (path: string) => boolean,
+  cursor: string,
+  ports: SourcePorts,
+): AsyncGenerator<SourcePage> {
   const object = await retried(ports, () => ports.connectorFor(path).stat(path, ports.signal));
   const start: IndexCursor =
     cursor === '' ? { offset: 0, version: object.version } : (JSON.parse(cursor) as IndexCursor);

@@ -1,0 +1,72 @@
+import type { Counts, JobRecord } from '#contexts/jobs';
+import { indexSource } from '../index-source.js';
+import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
+import { elapsedMs, errorMessage, startTime, wireState } from '../progress.js';
+import { freeSpecSchema } from './spec.js';
+
+/**
+ * The coordinator's half of the free job. Nothing is listed: the paths go to every worker, and each looks through its
+ * own ordered index. So copies are found whose UFS file is gone, and any number of replicas.
+ */
+export const freeKind: CoordinatorJobKind = {
+  name: 'free',
+  source(rawSpec, _pass, cursor, ports) {
+    const { roots, indexPath } = freeSpecSchema.parse(rawSpec);
+    return indexPath === '' ? rootsSource(roots) : indexSource(indexPath, () => true, cursor, ports);
+  },
+  plan(record) {
+    const { batchSize, recursive } = freeSpecSchema.parse(record.spec).options;
+    return { batchSize, placement: 'broadcast', replicas: 1, options: { recursive, batchSize } };
+  },
+  passes: () => ['load'],
+  conclude(record) {
+    const failed = record.totals.failedFiles ?? 0;
+    const message = [
+      failed > 0 ? `${failed} files could not be freed` : '',
+      record.totals.abandonedBatches ? 'not every worker could be asked: see the failures' : '',
+      record.rejectedFiles > 0 ? `${record.rejectedFiles} lines of the index name nothing that can be freed` : '',
+      record.state.sourceError ?? '',
+    ].filter((text) => text !== '');
+    if (message.length > 0) return { state: 'FAILED', message: message.join('; ') };
+    return { state: 'SUCCEEDED', message: record.totals.freedFiles ? '' : 'nothing was cached at the given paths' };
+  },
+  abandonedCounts: (): Counts => ({ abandonedBatches: 1 }),
+  progress,
+};
+
+// eslint-disable-next-line @typescript-eslint/require-await -- sources are asynchronous; this one needs nothing
+async function* rootsSource(roots: readonly string[]): AsyncGenerator<SourcePage> {
+  yield {
+    files: roots.map((path) => ({ path, sizeBytes: -1, version: '' })),
+    filteredFiles: 0,
+    rejected: [],
+    seenEntries: roots.length,
+    cursor: 'end',
+    done: true,
+  };
+}
+
+function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown> {
+  const { paths, index, options } = freeSpecSchema.parse(record.spec);
+  const sum = (name: string): number => record.totals[name] ?? 0;
+  return {
+    id: record.jobId,
+    startTime: startTime(record),
+    state: wireState(record),
+    errorMessage: errorMessage(record),
+    paths,
+    index,
+    timeElapsedMilliseconds: elapsedMs(record, nowMs),
+    freedBytes: sum('freedBytes'),
+    failedBytes: sum('failedBytes'),
+    totalBytes: sum('freedBytes') + sum('failedBytes'),
+    freedFiles: sum('freedFiles'),
+    failedFiles: sum('failedFiles'),
+    // Files, not copies; the sample of the reference shows its byte count here by mistake.
+    totalFiles: sum('freedFiles') + sum('failedFiles'),
+    alias: record.alias,
+    recursive: options.recursive,
+    freedReplicas: sum('freedReplicas'),
+    inFlightFreedFiles: live.files,
+  };
+}
