@@ -1,5 +1,13 @@
 import { compareVersions } from '#nats-server';
-import { availableNatsVersions, note, openTestLog, startTestNatsCluster, until } from '#testing';
+import {
+  availableNatsVersions,
+  note,
+  openTestLog,
+  startTestNatsCluster,
+  type TestLog,
+  type TestNatsCluster,
+  until,
+} from '#testing';
 import { StaleVersionError } from './index.js';
 
 jest.setTimeout(30_000);
@@ -9,9 +17,18 @@ const versions = availableNatsVersions().filter((version) => compareVersions(ver
 const describeEach = versions.length > 0 ? describe.each(versions) : describe.skip.each(['none new enough']);
 
 describeEach('a log of three replicas on nats-server %s', (version) => {
+  let cluster: TestNatsCluster;
+  let logs: TestLog[] = [];
+  beforeAll(async () => {
+    cluster = await startTestNatsCluster({ version });
+  });
+  afterAll(async () => {
+    await Promise.all(logs.map((log) => log.close()));
+    await cluster?.stop();
+  });
+
   it('fault 4: across kill -9 of its leader, loses nothing acknowledged, lets one appender win, and goes on', async () => {
-    const cluster = await startTestNatsCluster({ version });
-    const logs = await Promise.all(
+    logs = await Promise.all(
       cluster.nodes.map((node, i) =>
         openTestLog([node.url, ...cluster.nodes.filter((_, other) => other !== i).map(({ url }) => url)].join(','), {
           replicas: 3,
@@ -57,7 +74,5 @@ describeEach('a log of three replicas on nats-server %s', (version) => {
     for (const id of lost) expect(stored.has(id)).toBe(false);
     await reader.waitFor(Math.max(...won.values()), 20_000);
     expect(seen).toEqual([...won.values()].sort((a, b) => a - b));
-    await Promise.all(logs.map((log) => log.close()));
-    await cluster.stop();
   }, 60_000);
 });

@@ -1,7 +1,8 @@
-import { type StreamConfig } from 'nats';
+import { type NatsError, type StreamConfig } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
-import { ApiCode, apiCodeOf } from './errors.js';
+import { ApiCode, apiCodeOf, messageOf } from './errors.js';
+import { RetryBudget } from './retry-budget.js';
 import { type Names, streamConfigs } from './streams.js';
 
 /** Older releases can lose a replicated stream on a process kill (2.10.20 to 2.10.22) or break its guards (2.9). */
@@ -19,11 +20,14 @@ const essential = [
   'max_msgs_per_subject',
 ] as const satisfies (keyof StreamConfig)[];
 
+/** A cluster that is just coming up, or is busy, takes its time over new replicated streams. */
+const budgetMs = 30_000;
+
 /**
  * Creates the streams and the object store, or checks that what is there will do. Safe to call from all replicas at
  * once. More replicas than a stream has are added; never fewer.
  *
- * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`.
+ * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`, `stream-refused`; Unavailable after 30 s.
  */
 export async function ensureStreams(link: NatsLink, names: Names, options: { replicas?: number } = {}): Promise<void> {
   const replicas = options.replicas ?? 1;
@@ -34,7 +38,30 @@ export async function ensureStreams(link: NatsLink, names: Names, options: { rep
       `${replicas} replicas need nats-server ${oldestForReplicas} or later; this one is ${link.serverVersion}`,
     );
   }
-  for (const config of streamConfigs(names, replicas)) await ensureStream(link, config);
+  for (const config of streamConfigs(names, replicas)) await retryUntilEnsured(link, config);
+}
+
+async function retryUntilEnsured(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<void> {
+  const retry = new RetryBudget(link, budgetMs);
+  while (await retry.next()) {
+    try {
+      return await link.abortable(() => ensureStream(link, config));
+    } catch (error) {
+      if (error instanceof DomainError && error.kind !== 'Unavailable') throw error;
+      if (isRefused(error)) {
+        const text = `NATS refuses stream ${config.name}: ${messageOf(error)}`;
+        throw new DomainError('Refused', 'stream-refused', text, { cause: error });
+      }
+      retry.note(error);
+    }
+  }
+  throw retry.exhausted();
+}
+
+/** Answers other than "not now": for streams, what is wrong with a request can come as a 500, too. */
+function isRefused(error: unknown): boolean {
+  const answer = (error as NatsError).api_error;
+  return answer !== undefined && answer.code !== 503;
 }
 
 async function ensureStream(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<void> {
