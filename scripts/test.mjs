@@ -16,6 +16,8 @@ const patterns = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 /** Everything temporary that tests make goes here, and goes away at the end. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-test-'));
+// As open as /tmp: tests of permissions act as another user.
+fs.chmodSync(scratch, 0o1777);
 /** Jest runs under way, each the leader of its own process group. */
 const running = new Set();
 
