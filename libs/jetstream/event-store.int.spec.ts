@@ -139,9 +139,18 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
 });
 
 describe.each(availableNatsVersions())('EventStore across kill -9 of nats-server %s', (version) => {
+  let nats: TestNats;
+  let log: TestLog;
+  beforeEach(async () => {
+    nats = await startTestNats({ version });
+    log = await openTestLog(nats.url);
+  });
+  afterEach(async () => {
+    await log?.close();
+    await nats?.stop();
+  });
+
   it('fault 3: every acknowledged append is in the log once, chains are unbroken, no outcome is misreported', async () => {
-    const nats = await startTestNats({ version });
-    const log = await openTestLog(nats.url);
     const acked = new Map<string, number>();
     const refusedIds = new Set<string>();
     let stop = false;
@@ -195,13 +204,9 @@ describe.each(availableNatsVersions())('EventStore across kill -9 of nats-server
     for (const id of refusedIds) expect(stored.has(id)).toBe(false);
     expect([...stored.keys()].filter((id) => !acked.has(id) && !unknown.has(id))).toEqual([]);
     expect(refusedIds.size).toBeGreaterThan(0);
-    await log.close();
-    await nats.stop();
   }, 60_000);
 
   it('fault 3: while NATS is away, an append says that nothing was sent, within its budget', async () => {
-    const nats = await startTestNats({ version });
-    const log = await openTestLog(nats.url);
     await nats.kill9();
     await until(() => !log.link.connected);
     await expect(log.store.append('away.1', 0, [note('a')], { budgetMs: 300 })).rejects.toMatchObject({
@@ -212,7 +217,5 @@ describe.each(availableNatsVersions())('EventStore across kill -9 of nats-server
     const waiting = log.store.append('away.1', 0, [note('b')]);
     await nats.restart();
     expect((await waiting).sequence).toBe(1);
-    await log.close();
-    await nats.stop();
   });
 });
