@@ -39,8 +39,6 @@ const project = (displayName, options) => ({
     '^#([a-z0-9/-]+)$': '<rootDir>/libs/$1/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  // Tests wait for conditions. This is only for those that never come true, and far beyond what a busy machine needs.
-  testTimeout: 60_000,
   // Not under the temporary directory: `npm test` has one of its own, made anew for each run.
   cacheDirectory: '<rootDir>/.cache/jest',
   ...options,
@@ -48,6 +46,8 @@ const project = (displayName, options) => ({
 
 // `roots` keeps jest away from dist/ in both.
 module.exports = {
+  // Tests wait for conditions. This is only for those that never come true, and far beyond what a busy machine needs.
+  testTimeout: 60_000,
   projects: [
     // Specs beside the code, and those of test/ that start no cluster: run in parallel.
     project('unit', {
