@@ -6,12 +6,16 @@ import { QuotaController } from '../quota/quota.controller.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions } from './job-submissions.js';
-import { LoadRequests } from './load-requests.js';
+import { PathJobRequests } from './path-job-requests.js';
+import { PathRequests } from './path-requests.js';
+import { FreeController } from './free.controller.js';
+import { JobEndpoint } from './job-endpoint.js';
+import { RebalanceController } from './rebalance.controller.js';
 import { LoadController } from './load.controller.js';
 
 @Module({
   imports: [MembershipModule, NamespaceModule],
-  controllers: [LoadController, QuotaController],
-  providers: [JobReader, JobSubmissions, LoadRequests, JobOwners, Presence, QuotaLedger],
+  controllers: [LoadController, FreeController, RebalanceController, QuotaController],
+  providers: [JobReader, JobSubmissions, PathRequests, PathJobRequests, JobEndpoint, JobOwners, Presence, QuotaLedger],
 })
 export class JobsModule {}

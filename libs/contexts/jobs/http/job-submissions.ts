@@ -19,8 +19,9 @@ import {
 export interface Submission {
   kind: string;
   target: string;
-  alias: string;
-  spec: { options: { bandwidth?: number } & Record<string, unknown> } & Record<string, unknown>;
+  /** Made up where the user gave none. */
+  alias?: string;
+  spec: { options: Record<string, unknown> } & Record<string, unknown>;
 }
 
 export interface Submitted {
@@ -42,7 +43,8 @@ export class JobSubmissions {
   ) {}
 
   async submit(submission: Submission, context: CommandContext): Promise<Submitted> {
-    const { kind, target, alias, spec } = submission;
+    const { kind, target, spec } = submission;
+    const alias = submission.alias || `${kind}-${randomUUID()}`;
     const boundary = slotBoundary(kind, createHash('sha256').update(target).digest('hex').slice(0, 32));
     const jobId = randomUUID();
     for (;;) {
@@ -88,7 +90,7 @@ export class JobSubmissions {
     const old = (holder.spec as Submission['spec']).options;
     const { bandwidth, ...others } = submission.spec.options;
     const current = holder.state.bandwidth ?? old.bandwidth;
-    const retuned = bandwidth !== undefined && bandwidth !== current;
+    const retuned = typeof bandwidth === 'number' && bandwidth !== current;
     const ignored = Object.fromEntries(Object.entries(others).filter(([name, value]) => old[name] !== value));
     try {
       if (resumed) await this.execute(holder.jobId, { type: 'Resume', ...(retuned ? { bandwidth } : {}) }, context);

@@ -1,23 +1,21 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
-import { DomainError } from '#kernel';
-import { commandContext, queryText } from '#runtime';
+import { queryText } from '#runtime';
+import { JobEndpoint } from './job-endpoint.js';
 import { JobReader } from './job-reader.js';
-import { LoadRequests } from './load-requests.js';
 import { JobIdDto, SubmitLoadDto } from './load.dto.js';
-import { JobSubmissions } from './job-submissions.js';
+import { PathJobRequests } from './path-job-requests.js';
 
 const kind = 'load';
-const maxListed = 100_000;
 
 /** `/api/v1/load`: submit, resume, watch, list and stop load jobs. */
 @Controller('load')
 export class LoadController {
   constructor(
+    private readonly endpoint: JobEndpoint,
     private readonly reader: JobReader,
-    private readonly requests: LoadRequests,
-    private readonly submissions: JobSubmissions,
+    private readonly requests: PathJobRequests,
   ) {}
 
   @Get()
@@ -31,32 +29,19 @@ export class LoadController {
       const target = await this.requests.indexTarget(index);
       return this.reader.newest(kind, (record) => record.target === target);
     }
-    const count = listCount(query.count);
-    const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count });
-    return { results, ...(results.length > 0 && count !== undefined ? { lastKey: results.at(-1)?.id } : {}) };
+    return this.endpoint.list(kind, query);
   }
 
   @Post()
   async submit(@Body() dto: SubmitLoadDto, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { alias, spec, target, sync } = await this.requests.accept(dto);
-    const context = commandContext(request);
-    const { jobId, outcome, details } = await this.submissions.submit({ kind, target, alias, spec }, context);
-    if (outcome === 'existing') {
-      await reply.code(409).send({ id: jobId, ...details });
-      return;
-    }
-    if (!sync) {
-      await reply.code(200).send({ id: jobId });
-      return;
-    }
-    await reply.code(200).send(await this.reader.atEnd(kind, jobId, closed(request)));
+    const { submission, sync } = await this.requests.load(dto);
+    await this.endpoint.submit(submission, sync, request, reply);
   }
 
   @Delete()
   @HttpCode(200)
-  async stop(@Body() dto: JobIdDto, @Req() request: FastifyRequest): Promise<unknown> {
-    await this.submissions.stop(kind, dto.id, commandContext(request));
-    return { status: 'ok' };
+  stop(@Body() { id }: JobIdDto, @Req() request: FastifyRequest): Promise<unknown> {
+    return this.endpoint.stop(kind, id, request);
   }
 
   /** Every failed file of a job, from the log, as JSON Lines: `{path, reason, attempts, workerId}`. */
@@ -65,21 +50,4 @@ export class LoadController {
     const failures = await this.reader.failures(kind, id);
     await reply.header('content-type', 'application/x-ndjson').send(Readable.from(failures));
   }
-}
-
-function listCount(value: unknown): number | undefined {
-  const text = queryText(value);
-  if (text === undefined) return undefined;
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > maxListed) {
-    throw new DomainError('Malformed', 'bad-count', `count must be a whole number from 1 to ${maxListed}: ${text}`);
-  }
-  return count;
-}
-
-/** Aborted when the client has gone: nobody waits for the answer any more. The job goes on. */
-function closed(request: FastifyRequest): AbortSignal {
-  const controller = new AbortController();
-  request.raw.socket.once('close', () => controller.abort());
-  return controller.signal;
 }

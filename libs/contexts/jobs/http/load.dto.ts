@@ -1,7 +1,5 @@
 import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize,
-  IsArray,
   IsBoolean,
   IsDefined,
   IsInt,
@@ -12,14 +10,11 @@ import {
   Max,
   MaxLength,
   Min,
-  MinLength,
   ValidateNested,
 } from 'class-validator';
+import { PathsDto } from './paths.dto.js';
 
-/** Longer lists belong into an index file. */
-const maxPaths = 10_000;
 const maxPatternLength = 4096;
-const maxAliasLength = 128;
 
 export class LoadOptionsDto {
   /** 0 = the default. */
@@ -72,23 +67,7 @@ export class LoadOptionsDto {
   sync?: boolean;
 }
 
-export class SubmitLoadDto {
-  @IsOptional()
-  @IsArray()
-  @ArrayMaxSize(maxPaths)
-  @IsString({ each: true })
-  @MinLength(1, { each: true })
-  paths?: string[];
-
-  @IsOptional()
-  @IsString()
-  index?: string;
-
-  @IsOptional()
-  @IsString()
-  @MaxLength(maxAliasLength)
-  alias?: string;
-
+export class SubmitLoadDto extends PathsDto {
   @IsOptional()
   @IsObject()
   @ValidateNested()

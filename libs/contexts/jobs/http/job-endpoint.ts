@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DomainError } from '#kernel';
+import { commandContext, queryText } from '#runtime';
+import { JobReader } from './job-reader.js';
+import { JobSubmissions, type Submission } from './job-submissions.js';
+
+const maxListed = 100_000;
+
+/** What the routes of all job kinds have in common. */
+@Injectable()
+export class JobEndpoint {
+  constructor(
+    private readonly reader: JobReader,
+    private readonly submissions: JobSubmissions,
+  ) {}
+
+  /** All jobs of a kind, or a page of them: `count` and `lastKey` as later versions of the API have them. */
+  list(kind: string, query: Record<string, unknown>): Record<string, unknown> {
+    const count = listCount(query.count);
+    const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count });
+    return { results, ...(results.length > 0 && count !== undefined ? { lastKey: results.at(-1)?.id } : {}) };
+  }
+
+  /** 200 with the id, or 409 with the id of the job that already works on the target; with `sync` at the job's end. */
+  async submit(submission: Submission, sync: boolean, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { jobId, outcome, details } = await this.submissions.submit(submission, commandContext(request));
+    if (outcome === 'existing') {
+      await reply.code(409).send({ id: jobId, ...details });
+      return;
+    }
+    const answer = sync ? await this.reader.atEnd(submission.kind, jobId, closed(request)) : { id: jobId };
+    await reply.code(200).send(answer);
+  }
+
+  async stop(kind: string, id: string, request: FastifyRequest): Promise<{ status: 'ok' }> {
+    await this.submissions.stop(kind, id, commandContext(request));
+    return { status: 'ok' };
+  }
+}
+
+function listCount(value: unknown): number | undefined {
+  const text = queryText(value);
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > maxListed) {
+    throw new DomainError('Malformed', 'bad-count', `count must be a whole number from 1 to ${maxListed}: ${text}`);
+  }
+  return count;
+}
+
+/** Aborted when the client has gone: nobody waits for the answer any more. The job goes on. */
+function closed(request: FastifyRequest): AbortSignal {
+  const controller = new AbortController();
+  request.raw.socket.once('close', () => controller.abort());
+  return controller.signal;
+}

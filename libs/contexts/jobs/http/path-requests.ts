@@ -1,0 +1,56 @@
+import { Injectable } from '@nestjs/common';
+import { namespaceView, resolveUfsPath } from '#contexts/namespace';
+import { minimalRoots } from '#job-kinds';
+import { DomainError } from '#kernel';
+import { missingParameters, Views } from '#runtime';
+import type { PathsDto } from './paths.dto.js';
+
+/** A specification stands in one event at the start and once more at the end of a job. */
+const maxSpecBytes = 400 * 1024;
+
+export interface ResolvedPaths {
+  paths: string[];
+  index: string;
+  roots: string[];
+  indexPath: string;
+}
+
+/** What jobs on paths have in common: exactly one of `paths` and `index`, resolved to UFS paths. */
+@Injectable()
+export class PathRequests {
+  constructor(private readonly views: Views) {}
+
+  /** @throws DomainError Malformed, naming the field and what was expected */
+  async accept(dto: PathsDto): Promise<ResolvedPaths> {
+    const paths = dto.paths ?? [];
+    const index = dto.index ?? '';
+    if (paths.length === 0 && index === '') throw missingParameters();
+    if (paths.length > 0 && index !== '') {
+      throw new DomainError('Malformed', 'paths-and-index', 'give either paths or index, not both');
+    }
+    const roots = minimalRoots(await Promise.all(paths.map((path, i) => this.resolve(path, `paths[${i}]`))));
+    const indexPath = index === '' ? '' : await this.resolve(index, 'index');
+    if (indexPath.endsWith('/')) {
+      throw new DomainError('Malformed', 'index-is-directory', `index must name a file, not a directory: ${index}`);
+    }
+    const resolved = { paths, index, roots, indexPath };
+    if (Buffer.byteLength(JSON.stringify(resolved)) > maxSpecBytes) {
+      throw new DomainError('Malformed', 'too-many-paths', 'paths is too long; write the paths into an index file', {
+        httpStatus: 413,
+      });
+    }
+    return resolved;
+  }
+
+  /** The UFS path for what a user wrote. A mount that another replica has just made is not missed. */
+  async resolve(path: string, field: string): Promise<string> {
+    const resolve = () => resolveUfsPath(this.views.get(namespaceView).state, path, field);
+    try {
+      return resolve();
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.code !== 'not-mounted') throw error;
+      await this.views.caughtUp();
+      return resolve();
+    }
+  }
+}
