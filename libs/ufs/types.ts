@@ -144,4 +144,9 @@ export interface UfsTuning {
   connectTimeoutMs: number;
   /** Upper bound of connections to one endpoint. */
   maxConnections: number;
+  /**
+   * Lets `read` of small local files block the thread: several times faster, for threads that do nothing but transfers
+   * from disks that answer. `idleTimeoutMs` and a later abort have no effect on such a read. Default false.
+   */
+  blockingReads?: boolean;
 }

@@ -1,14 +1,14 @@
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { describeConnectorContract } from '../connector.contract.js';
+import { describeConnectorContract, type UfsFixture } from '../connector.contract.js';
 import { FileConnector } from './file-connector.js';
 
 const tuning = { idleTimeoutMs: 10_000, connectTimeoutMs: 1000, maxConnections: 8 };
 const fileOf = (uri: string): string => uri.slice('file://'.length);
 let base: string;
 
-describeConnectorContract({
+const fixture: UfsFixture = {
   name: 'file',
   freeNames: false,
   propertyRuns: 40,
@@ -23,4 +23,12 @@ describeConnectorContract({
   },
   remove: (uri) => fs.rm(fileOf(uri)),
   connect: () => new FileConnector(`file://${base}/`, tuning),
+};
+
+describeConnectorContract(fixture);
+describeConnectorContract({
+  ...fixture,
+  name: 'file, blocking reads',
+  propertyRuns: 1,
+  connect: () => new FileConnector(`file://${base}/`, { ...tuning, blockingReads: true }),
 });

@@ -11,6 +11,7 @@ import {
   type UfsReadOptions,
   type UfsTuning,
 } from '../types.js';
+import { readFileBlocking } from './blocking-read.js';
 import { DirectoryWalk, type WalkEntry } from './directory-walk.js';
 import { isNameTooLong, isVanished, toUfsError } from './file-errors.js';
 import { isDirectory, openFile, readFile } from './file-reader.js';
@@ -81,7 +82,13 @@ export class FileConnector implements UfsConnector {
   }
 
   async read(path: string, options: UfsReadOptions & { maxBytes: number }) {
-    return await readFile(this.root, this.root.parse(path), options, this.tuning.idleTimeoutMs);
+    const parsed = this.root.parse(path);
+    if (this.tuning.blockingReads === true && options.signal?.aborted !== true) {
+      await this.root.realPath();
+      const done = readFileBlocking(this.root, parsed, options);
+      if (done !== undefined) return done;
+    }
+    return await readFile(this.root, parsed, options, this.tuning.idleTimeoutMs);
   }
 
   async contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash> {

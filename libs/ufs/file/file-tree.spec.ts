@@ -6,7 +6,6 @@ import * as path from 'node:path';
 import { UfsError, type UfsListPage, type UfsObject } from '../types.js';
 import { FileConnector } from './file-connector.js';
 
-const tuning = { idleTimeoutMs: 10_000, connectTimeoutMs: 1000, maxConnections: 8 };
 const nobody = 65_534;
 
 async function codeOf(attempt: Promise<unknown>): Promise<string> {
@@ -16,7 +15,8 @@ async function codeOf(attempt: Promise<unknown>): Promise<string> {
   );
 }
 
-describe('FileConnector and what else a tree holds', () => {
+describe.each([false, true])('FileConnector and what else a tree holds (blockingReads: %s)', (blockingReads) => {
+  const tuning = { idleTimeoutMs: 10_000, connectTimeoutMs: 1000, maxConnections: 8, blockingReads };
   let base: string;
   let root: string;
   let connector: FileConnector;

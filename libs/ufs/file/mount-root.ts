@@ -67,6 +67,11 @@ export class MountRoot {
     }
   }
 
+  /** `contains` by what is known of the root so far: false also means that it is to be asked. */
+  isKnownInside(real: PathBytes): boolean {
+    return this.real !== undefined && isBelow(this.real, real);
+  }
+
   /** Whether a real path is the root or lies below it. */
   async contains(real: PathBytes): Promise<boolean> {
     return isBelow(await this.realPath(), real) || isBelow(await this.realPath(true), real);
