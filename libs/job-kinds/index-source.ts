@@ -14,6 +14,8 @@ interface IndexCursor {
 /** Bytes read at once; also the longest line. */
 const chunkBytes = 1024 * 1024;
 const linesPerPage = 1000;
+const newline = 10;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** 4 Mi lines × 12 bytes at 3/4 load: 64–100 MB at most. Later doubles are loaded, and counted, again. */
 const maxRememberedLines = 4 * 1024 * 1024;
 
@@ -43,15 +45,17 @@ export async function* indexSource(
   const seen = new LineSet(maxRememberedLines);
   const page = new PageBuilder(matches, ports, seen);
   let offset = 0;
-  for await (const line of readLines(object, ports)) {
-    // Lines before the cursor only refill the memory of doubles.
-    if (line.end <= start.offset) {
-      page.skip(line);
-      continue;
+  for await (const lines of readLines(object, ports)) {
+    for (const line of lines) {
+      // Lines before the cursor only refill the memory of doubles.
+      if (line.end <= start.offset) {
+        page.skip(line);
+        continue;
+      }
+      page.add(line);
+      offset = line.end;
+      if (page.lines >= linesPerPage) yield page.take({ offset, version: object.version }, false);
     }
-    page.add(line);
-    offset = line.end;
-    if (page.lines >= linesPerPage) yield page.take({ offset, version: object.version }, false);
   }
   yield page.take({ offset: object.sizeBytes, version: object.version }, true);
 }
@@ -111,9 +115,9 @@ class PageBuilder {
   }
 }
 
-async function* readLines(object: UfsObject, ports: SourcePorts): AsyncGenerator<Line> {
+/** The lines of one chunk after another: a promise per line would cost more than all the rest. */
+async function* readLines(object: UfsObject, ports: SourcePorts): AsyncGenerator<Iterable<Line>> {
   const { path, version, sizeBytes } = object;
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let skippingLongLine = false;
   for (let offset = 0; offset < sizeBytes;) {
     const end = Math.min(offset + chunkBytes, sizeBytes) - 1;
@@ -126,29 +130,33 @@ async function* readLines(object: UfsObject, ports: SourcePorts): AsyncGenerator
         signal: ports.signal,
       }),
     );
-    let from = 0;
-    for (let at = bytes.indexOf(10); at >= 0; from = at + 1, at = bytes.indexOf(10, from)) {
-      const line = decodeLine(decoder, bytes.subarray(from, at), offset + from);
-      if (!skippingLongLine) yield { ...line, end: offset + at + 1 };
-      skippingLongLine = false;
-    }
     const last = end + 1 === sizeBytes;
-    if (last && from < bytes.length && !skippingLongLine) {
-      yield { ...decodeLine(decoder, bytes.subarray(from), offset + from), end: sizeBytes };
-    }
-    if (last) return;
-    if (from > 0) {
-      offset += from;
+    const whole = last ? bytes.length : bytes.lastIndexOf(newline) + 1;
+    if (whole > 0) {
+      const first = skippingLongLine ? bytes.indexOf(newline) + 1 || bytes.length : 0;
+      yield linesOf(bytes.subarray(0, whole), first, offset);
+      skippingLongLine = false;
+      offset += whole;
     } else {
       const fault = `the line at byte ${offset} is longer than ${chunkBytes} bytes`;
-      if (!skippingLongLine) yield { text: '', fault, end: end + 1 };
+      if (!skippingLongLine) yield [{ text: '', fault, end: end + 1 }];
       skippingLongLine = true;
       offset = end + 1;
     }
   }
 }
 
-function decodeLine(decoder: TextDecoder, bytes: Buffer, offset: number): { text: string; fault?: string } {
+/** @param offset of the first of `bytes` in the file */
+function* linesOf(bytes: Buffer, first: number, offset: number): Generator<Line> {
+  for (let from = first; from < bytes.length;) {
+    const at = bytes.indexOf(newline, from);
+    const to = at < 0 ? bytes.length : at;
+    yield { ...decodeLine(bytes.subarray(from, to), offset + from), end: offset + Math.min(to + 1, bytes.length) };
+    from = to + 1;
+  }
+}
+
+function decodeLine(bytes: Buffer, offset: number): { text: string; fault?: string } {
   let line = bytes;
   if (line.at(-1) === 13) line = line.subarray(0, -1);
   if (offset === 0 && line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf) line = line.subarray(3);

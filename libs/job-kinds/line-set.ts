@@ -17,11 +17,12 @@ export class LineSet {
 
   /** False when the line was added before. */
   add(line: string): boolean {
-    const digest = hash('sha1', line, 'buffer');
-    const a = digest.readUInt32LE(0);
-    const b = digest.readUInt32LE(4);
+    // As text of one byte a character: a buffer for each of a million lines is garbage that lies about for long.
+    const digest = hash('sha1', line, 'binary');
+    const a = word(digest, 0);
+    const b = word(digest, 4);
     // 0 marks a free slot.
-    const c = digest.readUInt32LE(8) || 1;
+    const c = word(digest, 8) || 1;
     const slot = this.find(this.slots, a, b, c);
     if (this.slots[slot + 2] !== 0) return false;
     if (this.size >= this.maxLines) return true;
@@ -48,4 +49,9 @@ export class LineSet {
       this.slots.set(old.subarray(slot, slot + 3), target);
     }
   }
+}
+
+function word(digest: string, at: number): number {
+  const low = digest.charCodeAt(at) | (digest.charCodeAt(at + 1) << 8) | (digest.charCodeAt(at + 2) << 16);
+  return (low | (digest.charCodeAt(at + 3) << 24)) >>> 0;
 }
