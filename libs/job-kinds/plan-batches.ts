@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { batchId, maxBatchFiles, maxBatchNameBytes, type Pass, type WorkBatch } from '#contexts/jobs';
-import { HashRing } from '#hash-ring';
+import { type HashRing } from '#hash-ring';
 import type { BatchPlan, SourceFile } from './kind.js';
 
 /** A batch before it is sent: what goes to one worker, `copy` saying for which of the file's replicas. */

@@ -26,8 +26,8 @@ async function main(config: ProcessConfig): Promise<void> {
     routerOptions: { maxParamLength: 256 },
   });
   const fastify = adapter.getInstance();
-  acceptJsonBodies(fastify as never);
-  serveConsistently(fastify as never, infrastructure.views);
+  acceptJsonBodies(fastify);
+  serveConsistently(fastify, infrastructure.views);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure), adapter, {
     bodyParser: false,
     logger: new NestPinoLogger(logger),

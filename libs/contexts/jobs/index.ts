@@ -1,4 +1,5 @@
 export * from './job.events.js';
+export * from './job-queries.js';
 export * from './job.js';
 export * from './job.process.js';
 export * from './jobs.view.js';

@@ -8,7 +8,8 @@ import {
   type JobEvent,
   type SlotEvent,
 } from './job.events.js';
-import { batchId, jobsView, listJobs, type JobRecord, type JobsViewState } from './jobs.view.js';
+import { listJobs } from './job-queries.js';
+import { batchId, jobsView, type JobRecord, type JobsViewState } from './jobs.view.js';
 
 const jobId = 'j1';
 

@@ -1,4 +1,4 @@
-import { DomainError, type Commit, type RecordedEvent, type View, type ViewKey } from '#kernel';
+import { type Commit, type RecordedEvent, type View, type ViewKey } from '#kernel';
 import {
   type BatchEvent,
   type Counts,
@@ -268,50 +268,4 @@ function isAhead(record: JobRecord, id: string): boolean {
   if (!at) return false;
   if (at.pass !== record.state.pass) return passOrder.indexOf(at.pass) > passOrder.indexOf(record.state.pass);
   return at.step >= record.state.steps;
-}
-
-// ---- queries ----
-
-/** Bytes below a quota that running jobs have planned or set aside and not yet loaded. */
-export function reservedBytes(view: JobsViewState, quotaUfsPath: string): number {
-  let bytes = 0;
-  for (const record of view.jobs.values()) {
-    if (record.state.status !== 'running') continue;
-    bytes += record.reservation?.bytes[quotaUfsPath] ?? 0;
-    for (const batch of Object.values(record.inFlight)) {
-      if (!batch.withdrawn) bytes += batch.quotaBytes?.[quotaUfsPath] ?? 0;
-    }
-  }
-  return bytes;
-}
-
-export function findJob(view: JobsViewState, kind: string, jobId: string): JobRecord | undefined {
-  const record = view.jobs.get(jobId);
-  return record?.kind === kind ? record : undefined;
-}
-
-/** The newest job of the kind for which `matches` holds. */
-export function newestJob(
-  view: JobsViewState,
-  kind: string,
-  matches: (record: JobRecord) => boolean,
-): JobRecord | undefined {
-  return [...view.jobs.values()].findLast((record) => record.kind === kind && matches(record));
-}
-
-/**
- * Jobs of a kind in submission order, after `lastKey` (a job id), at most `count`.
- * @throws DomainError Malformed when no job of that id is in memory
- */
-export function listJobs(
-  view: JobsViewState,
-  kind: string,
-  page: { lastKey?: string; count?: number } = {},
-): JobRecord[] {
-  const all = [...view.jobs.values()].filter((record) => record.kind === kind);
-  const last = page.lastKey === undefined ? -1 : all.findIndex((record) => record.jobId === page.lastKey);
-  if (page.lastKey !== undefined && last < 0) {
-    throw new DomainError('Malformed', 'bad-last-key', `lastKey must be the id of a listed job: ${page.lastKey}`);
-  }
-  return all.slice(last + 1, page.count === undefined ? undefined : last + 1 + page.count);
 }

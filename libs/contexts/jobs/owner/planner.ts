@@ -73,9 +73,9 @@ export class Planner {
     try {
       const pages = await this.open(record);
       while (stretch.files.length < target && stretch.rejected.length < manyRejected && !stretch.done) {
-        const { value: page, done } = await pages.next();
-        if (done) stretch.done = true;
-        else append(stretch, page);
+        const next = await pages.next();
+        if (next.done) stretch.done = true;
+        else append(stretch, next.value);
       }
     } catch (error) {
       await this.close();
@@ -92,11 +92,11 @@ export class Planner {
     const { pass, cursor } = record.state;
     if (this.pages && this.at?.pass === pass && this.at.cursor === cursor) return this.pages;
     await this.close();
-    this.lease = this.ports.connectors.lease();
-    const { connectorFor } = this.lease;
+    const lease = this.ports.connectors.lease();
+    this.lease = lease;
     const { views, config } = this.ports;
     const sourcePorts: SourcePorts = {
-      connectorFor,
+      connectorFor: (path) => lease.connectorFor(path),
       resolve: (path) => resolveUfsPath(views.get(namespaceView).state, path, 'the line'),
       retry: { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs },
       signal: this.signal,
@@ -136,7 +136,7 @@ export class Planner {
   }
 
   private gate(): QuotaGate {
-    const { ledger, workers, reserve, connectors } = this.ports;
+    const { ledger, workers, connectors } = this.ports;
     const stat = async (path: string) => {
       const lease = connectors.lease();
       try {
@@ -149,7 +149,13 @@ export class Planner {
         await lease.release();
       }
     };
-    return new QuotaGate({ ledger, workers, reserve, stat, signal: this.signal });
+    return new QuotaGate({
+      ledger,
+      workers,
+      reserve: (...reservation) => this.ports.reserve(...reservation),
+      stat,
+      signal: this.signal,
+    });
   }
 
   private async record(record: JobRecord, stretch: Stretch, admission: Admission, ring: HashRing): Promise<void> {
