@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { FileIndexModule } from '#contexts/file-index/http';
 import { JobsModule } from '#contexts/jobs/http';
 import { MembershipModule } from '#contexts/membership/http';
 import { KeyRing } from '#contexts/namespace';
@@ -29,7 +30,7 @@ class RuntimeModule {
 }
 
 @Module({
-  imports: [NamespaceModule, MembershipModule, JobsModule],
+  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_FILTER, useClass: StatusFilter },

@@ -1,3 +1,4 @@
+import { fileIndexEvents } from '#contexts/file-index';
 import { jobEvents } from '#contexts/jobs';
 import { membershipEvents } from '#contexts/membership';
 import { namespaceEvents } from '#contexts/namespace';
@@ -8,6 +9,7 @@ export const eventCatalogues = {
   namespace: namespaceEvents,
   membership: membershipEvents,
   jobs: jobEvents,
+  'file-index': fileIndexEvents,
 } as const satisfies Record<string, EventCatalogue>;
 
 export const allEvents: EventCatalogue = Object.assign({}, ...Object.values(eventCatalogues)) as EventCatalogue;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import type { CommandContext } from '#kernel';
+import { DomainError, type CommandContext } from '#kernel';
 
 const maxTokenLength = 128;
 
@@ -23,4 +23,17 @@ function headerToken(request: FastifyRequest, name: string): string | undefined 
 /** A query parameter that may be given once; '' counts as absent. */
 export function queryText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+const maxPage = 100_000;
+
+/** The `count` of a listing: how many entries at most. @throws DomainError Malformed */
+export function pageCount(value: unknown): number | undefined {
+  const text = queryText(value);
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > maxPage) {
+    throw new DomainError('Malformed', 'bad-count', `count must be a whole number from 1 to ${maxPage}: ${text}`);
+  }
+  return count;
 }

@@ -1,11 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DomainError } from '#kernel';
-import { commandContext, queryText } from '#runtime';
+import { commandContext, pageCount, queryText } from '#runtime';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions, type Submission } from './job-submissions.js';
-
-const maxListed = 100_000;
 
 /** What the routes of all job kinds have in common. */
 @Injectable()
@@ -17,7 +14,7 @@ export class JobEndpoint {
 
   /** All jobs of a kind, or a page of them: `count` and `lastKey` as later versions of the API have them. */
   list(kind: string, query: Record<string, unknown>): Record<string, unknown> {
-    const count = listCount(query.count);
+    const count = pageCount(query.count);
     const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count });
     return { results, ...(results.length > 0 && count !== undefined ? { lastKey: results.at(-1)?.id } : {}) };
   }
@@ -37,16 +34,6 @@ export class JobEndpoint {
     await this.submissions.stop(kind, id, commandContext(request));
     return { status: 'ok' };
   }
-}
-
-function listCount(value: unknown): number | undefined {
-  const text = queryText(value);
-  if (text === undefined) return undefined;
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > maxListed) {
-    throw new DomainError('Malformed', 'bad-count', `count must be a whole number from 1 to ${maxListed}: ${text}`);
-  }
-  return count;
 }
 
 /** Aborted when the client has gone: nobody waits for the answer any more. The job goes on. */

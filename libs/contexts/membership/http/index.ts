@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { CacheController } from './cache.controller.js';
 import { NodesController } from './nodes.controller.js';
 import { WorkerClient } from './worker-client.js';
 import { WorkerWatch } from './worker-watch.js';
@@ -7,7 +8,7 @@ export { WorkerClient, type HeldCopy } from './worker-client.js';
 export { WorkerWatch } from './worker-watch.js';
 
 @Module({
-  controllers: [NodesController],
+  controllers: [CacheController, NodesController],
   providers: [WorkerClient, WorkerWatch],
   exports: [WorkerClient, WorkerWatch],
 })

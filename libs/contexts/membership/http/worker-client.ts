@@ -8,6 +8,8 @@ import { membershipView } from '../index.js';
 const timeoutMs = 10_000;
 const lookupSchema = z.object({ entries: z.array(z.tuple([z.number(), z.string()]).nullable()) });
 
+type RequestOptions = NonNullable<Parameters<typeof request>[1]>;
+
 /** A copy that a worker holds: its size and UFS version. */
 export type HeldCopy = [sizeBytes: number, version: string];
 
@@ -26,24 +28,31 @@ export class WorkerClient {
   }
 
   /** @throws DomainError Unavailable naming the worker's address and the reason */
-  async post(workerId: string, path: string, body: unknown): Promise<unknown> {
+  post(workerId: string, path: string, body: unknown): Promise<unknown> {
+    return this.ask(workerId, path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  }
+
+  /** @throws DomainError Unavailable naming the worker's address and the reason */
+  get(workerId: string, path: string): Promise<unknown> {
+    return this.ask(workerId, path, { method: 'GET' });
+  }
+
+  private async ask(workerId: string, path: string, options: RequestOptions): Promise<unknown> {
     const address = this.addressOf(workerId);
     try {
-      const response = await request(`http://${address}${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
-      });
+      const url = `http://${address}${path}`;
+      const response = await request(url, { ...options, headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
       const answer = await response.body.json();
       if (response.statusCode !== 200) throw new Error((answer as { status?: string }).status ?? 'no reason given');
       return answer;
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
-      throw new DomainError('Unavailable', 'worker-unreachable', `worker ${address} does not answer: ${reason}`, {
-        cause,
-      });
+      const { message, code, name } = cause as NodeJS.ErrnoException;
+      const text = `worker ${address} does not answer: ${message || code || name}`;
+      throw new DomainError('Unavailable', 'worker-unreachable', text, { cause });
     }
   }
 

@@ -1,0 +1,63 @@
+import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
+import { ArrayMaxSize, IsArray, IsDefined, IsString, MinLength } from 'class-validator';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Readable } from 'node:stream';
+import { commandContext, featureGuard, pageCount, queryText } from '#runtime';
+import { FileIndexService } from './file-index.service.js';
+
+class FilesDto {
+  @IsDefined()
+  @IsArray()
+  @ArrayMaxSize(10_000)
+  @IsString({ each: true })
+  @MinLength(1, { each: true })
+  files: string[];
+}
+
+/** `/api/v1/file_index`: the files that the cache holds. */
+@Controller('file_index')
+@UseGuards(featureGuard('fileIndex'))
+export class FileIndexController {
+  constructor(private readonly index: FileIndexService) {}
+
+  /** All entries, streamed; with `count` a page of them, with `lastKey` those behind an entry. */
+  @Get()
+  async list(@Query() query: Record<string, unknown>, @Res() reply: FastifyReply): Promise<void> {
+    const count = pageCount(query.count);
+    const entries = this.index.list(queryText(query.lastKey));
+    // Errors of the first look at the workers are still answered with a status of their own.
+    const first = await entries.next();
+    const body = Readable.from(documentOf(first, entries, count));
+    await reply.header('content-type', 'application/json; charset=utf-8').send(body);
+  }
+
+  @Post()
+  @HttpCode(200)
+  async add(@Body() { files }: FilesDto, @Req() request: FastifyRequest): Promise<unknown> {
+    return { entries: await this.index.add(files, commandContext(request)) };
+  }
+
+  @Delete()
+  @HttpCode(200)
+  async remove(@Body() { files }: FilesDto, @Req() request: FastifyRequest): Promise<unknown> {
+    return { entries: await this.index.remove(files, commandContext(request)) };
+  }
+}
+
+/** `{"results":[…]}`, with the page's `lastKey` where it was asked for a page. */
+async function* documentOf(
+  first: IteratorResult<string>,
+  entries: AsyncGenerator<string>,
+  count: number | undefined,
+): AsyncGenerator<string> {
+  yield '{"results":[';
+  let written = 0;
+  let last: string | undefined;
+  for (let next = first; !next.done && written < (count ?? Infinity); written++) {
+    last = next.value;
+    yield `${written > 0 ? ',' : ''}${JSON.stringify(last)}`;
+    if (written + 1 < (count ?? Infinity)) next = await entries.next();
+  }
+  await entries.return(undefined);
+  yield count !== undefined && last !== undefined ? `],"lastKey":${JSON.stringify(last)}}` : ']}';
+}

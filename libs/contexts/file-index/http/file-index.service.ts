@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { listWorkers, membershipView, ringMembers } from '#contexts/membership';
+import { WorkerClient } from '#contexts/membership/http';
+import { namespaceView, normalizeUfsPath, resolveUfsPath } from '#contexts/namespace';
+import { HashRing } from '#hash-ring';
+import { EventStore } from '#jetstream';
+import { DomainError, type CommandContext } from '#kernel';
+import { Recorder, Views } from '#runtime';
+import { fileIndexBoundary, mergeSorted } from '../index.js';
+
+const changedSchema = z.object({ changed: z.array(z.boolean()) });
+const pageSchema = z.object({ files: z.array(z.string()), next: z.string().optional() });
+const pageSize = 1000;
+
+/** The index as a whole: what the workers keep of it, put together. */
+@Injectable()
+export class FileIndexService {
+  constructor(
+    private readonly views: Views,
+    private readonly workers: WorkerClient,
+    private readonly store: EventStore,
+    private readonly recorder: Recorder,
+  ) {}
+
+  /** Adds each file at the worker that owns it. @returns how many were really added */
+  async add(files: readonly string[], context: CommandContext): Promise<number> {
+    const paths = this.resolve(files);
+    const ring = new HashRing(ringMembers(this.views.get(membershipView).state));
+    if (ring.members.length === 0)
+      throw new DomainError('Unavailable', 'no-workers', 'there is no worker to keep the index');
+    const byOwner = new Map<string, string[]>();
+    for (const path of paths) {
+      const [owner] = ring.owners(path);
+      byOwner.set(owner, [...(byOwner.get(owner) ?? []), path]);
+    }
+    const held = await this.heldElsewhere(paths, ring);
+    const changed = await Promise.all(
+      [...byOwner].map(([workerId, some]) =>
+        this.change(
+          workerId,
+          'add',
+          some.filter((path) => !held.has(path)),
+        ),
+      ),
+    );
+    return this.record('FilesAddedToIndex', paths, changed.flat().length, context);
+  }
+
+  /** Removes each file wherever it stands. @returns how many files really were removed */
+  async remove(files: readonly string[], context: CommandContext): Promise<number> {
+    const paths = this.resolve(files);
+    const removed = await Promise.all(this.online().map((workerId) => this.change(workerId, 'remove', paths)));
+    return this.record('FilesRemovedFromIndex', paths, new Set(removed.flat()).size, context);
+  }
+
+  /** All entries behind `after`, in byte order, as a stream. @throws DomainError Unavailable when a worker is silent */
+  list(after?: string): AsyncGenerator<string> {
+    return mergeSorted(this.online().map((workerId) => this.entriesOf(workerId, after)));
+  }
+
+  /** Paths that a worker other than the owner has in its index: a copy that has not moved yet, or a replica. */
+  private async heldElsewhere(paths: readonly string[], ring: HashRing): Promise<Set<string>> {
+    const held = new Set<string>();
+    for (const workerId of this.online()) {
+      const others = paths.filter((path) => ring.owners(path)[0] !== workerId);
+      if (others.length === 0) continue;
+      const entries = await this.workers.lookup(workerId, others);
+      entries.forEach((entry, i) => entry && held.add(others[i]));
+    }
+    return held;
+  }
+
+  private async *entriesOf(workerId: string, after?: string): AsyncGenerator<string> {
+    for (let last = after; ;) {
+      const query = new URLSearchParams({ limit: String(pageSize), ...(last === undefined ? {} : { after: last }) });
+      const page = pageSchema.parse(await this.workers.get(workerId, `/v1/file-index?${query.toString()}`));
+      yield* page.files;
+      if (page.next === undefined) return;
+      last = page.next;
+    }
+  }
+
+  /** The paths for which the worker's part of the index changed. */
+  private async change(workerId: string, op: 'add' | 'remove', paths: readonly string[]): Promise<string[]> {
+    if (paths.length === 0) return [];
+    const answer = await this.workers.post(workerId, '/v1/file-index', { op, paths });
+    const { changed } = changedSchema.parse(answer);
+    return paths.filter((_path, i) => changed[i]);
+  }
+
+  private online(): string[] {
+    return listWorkers(this.views.get(membershipView).state)
+      .filter(({ status }) => status === 'online')
+      .map(({ workerId }) => workerId);
+  }
+
+  private resolve(files: readonly string[]): string[] {
+    const { state } = this.views.get(namespaceView);
+    const paths = files.map((file, i) => {
+      const field = `files[${i}]`;
+      return file.startsWith('/') ? resolveUfsPath(state, file, field) : normalizeUfsPath(file, field);
+    });
+    return [...new Set(paths)];
+  }
+
+  private async record(
+    type: 'FilesAddedToIndex' | 'FilesRemovedFromIndex',
+    files: string[],
+    entries: number,
+    context: CommandContext,
+  ): Promise<number> {
+    const events = this.recorder.record([{ type, data: { files, entries } }], context);
+    const { sequence } = await this.store.appendFact(fileIndexBoundary, randomUUID(), events);
+    await this.views.waitFor(sequence);
+    return entries;
+  }
+}

@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { MembershipModule } from '#contexts/membership/http';
+import { FileIndexController } from './file-index.controller.js';
+import { FileIndexService } from './file-index.service.js';
+
+@Module({ imports: [MembershipModule], controllers: [FileIndexController], providers: [FileIndexService] })
+export class FileIndexModule {}

@@ -1,0 +1,2 @@
+export * from './file-index.events.js';
+export * from './merge-sorted.js';

@@ -1,0 +1,53 @@
+import { Body, Controller, Delete, HttpCode, Post } from '@nestjs/common';
+import { IsDefined, IsNotEmpty, IsString } from 'class-validator';
+import { DomainError } from '#kernel';
+import { Views } from '#runtime';
+import { listWorkers, membershipView } from '../index.js';
+import { WorkerClient } from './worker-client.js';
+
+class CacheOperationDto {
+  @IsDefined()
+  @IsString()
+  @IsNotEmpty()
+  op: string;
+}
+
+/** `/api/v1/cache`: operations on the caches of all workers at once. */
+@Controller('cache')
+export class CacheController {
+  constructor(
+    private readonly views: Views,
+    private readonly workers: WorkerClient,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  start(@Body() { op }: CacheOperationDto): Promise<unknown> {
+    return this.tellAll(op, 'start');
+  }
+
+  @Delete()
+  @HttpCode(200)
+  stop(@Body() { op }: CacheOperationDto): Promise<unknown> {
+    return this.tellAll(op, 'stop');
+  }
+
+  /** Answers per worker: whoever could not be told stands in `errors` by its address. */
+  private async tellAll(operation: string, op: 'start' | 'stop'): Promise<{ errors: Record<string, string> }> {
+    if (operation !== 'clear-stale') {
+      throw new DomainError('Refused', 'unknown-operation', 'OP not implemented', { httpStatus: 501 });
+    }
+    const errors: Record<string, string> = {};
+    await Promise.all(
+      listWorkers(this.views.get(membershipView).state).map(async ({ workerId, address }) => {
+        try {
+          await this.workers.post(workerId, '/v1/clear-stale', { op });
+        } catch (error) {
+          if (!(error instanceof DomainError)) throw error;
+          errors[address] = error.message;
+        }
+      }),
+    );
+    return { errors };
+  }
+}
