@@ -3,6 +3,9 @@ import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { messageOf } from './errors.js';
 
+/** Said by a responder that leaves a request to another one. */
+export const noAnswer = Symbol('no-answer');
+
 /**
  * Small JSON messages that nobody stores: heartbeats, progress within a batch, requests to workers. Core NATS delivers
  * them at most once, to who listens at that moment. Everything that must not be lost goes into the log instead.
@@ -39,7 +42,7 @@ export class Broadcasts {
 
   /**
    * Answers requests. What `answer` throws goes back as an error: a DomainError with its kind, code and sentence,
-   * anything else as a Bug without its text.
+   * anything else as a Bug without its text. To leave a request to somebody else who listens, answer `noAnswer`.
    *
    * @returns how to end it.
    */
@@ -118,7 +121,9 @@ export class Broadcasts {
     if (!parsed) return;
     let reply: WireReply;
     try {
-      reply = { value: await answer(parsed.value, message.subject) };
+      const value = await answer(parsed.value, message.subject);
+      if (value === noAnswer) return;
+      reply = { value };
     } catch (error) {
       this.link.log('warn', `a request on ${message.subject} failed`, { reason: messageOf(error) });
       reply =

@@ -22,6 +22,11 @@ export class Heartbeats {
     return this.broadcasts.subscribe(this.names.coordinatorHeartbeats, listener);
   }
 
+  /** Answers requests to the coordinators as a whole; `noAnswer` leaves one to another of them. */
+  onCoordinatorsRequest(verb: string, answer: (value: unknown) => unknown): () => void {
+    return this.broadcasts.respond(this.names.coordinatorsControl(verb), answer);
+  }
+
   announceCoordinator(message: { coordinatorId: string; leaving?: boolean }): void {
     this.broadcasts.publish(this.names.coordinatorHeartbeat(this.selfId), message);
   }

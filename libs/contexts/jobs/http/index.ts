@@ -3,6 +3,7 @@ import { MembershipModule } from '#contexts/membership/http';
 import { NamespaceModule } from '#contexts/namespace/http';
 import { JobOwners, Presence } from '../owner/index.js';
 import { QuotaController } from '../quota/quota.controller.js';
+import { QuotaGrants } from '../quota/quota-grants.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions } from './job-submissions.js';
@@ -16,6 +17,16 @@ import { LoadController } from './load.controller.js';
 @Module({
   imports: [MembershipModule, NamespaceModule],
   controllers: [LoadController, FreeController, RebalanceController, QuotaController],
-  providers: [JobReader, JobSubmissions, PathRequests, PathJobRequests, JobEndpoint, JobOwners, Presence, QuotaLedger],
+  providers: [
+    JobReader,
+    JobSubmissions,
+    PathRequests,
+    PathJobRequests,
+    JobEndpoint,
+    JobOwners,
+    Presence,
+    QuotaGrants,
+    QuotaLedger,
+  ],
 })
 export class JobsModule {}

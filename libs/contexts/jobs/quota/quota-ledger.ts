@@ -12,6 +12,10 @@ interface Unreported {
   quotaBytes: Record<string, number>;
 }
 
+/** A granted object has been fetched and stood in a heartbeat after so long, if it comes at the slowest pace. */
+const grantMs = 5_000;
+const slowestBytesPerMs = 1_000;
+
 /**
  * How full quotas are. Workers count the bytes they hold and say so in their heartbeats, about once a second; between
  * a report in the log and the heartbeat that includes it, the bytes of the report are counted here. The estimate is
@@ -21,6 +25,7 @@ interface Unreported {
 export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly planned = new Map<string, Record<string, number>>();
   private readonly unreported = new Map<string, Unreported[]>();
+  private readonly grants = new Set<{ ufsPaths: string[]; bytes: number; untilMs: number }>();
   private policies?: { sequence: number; value: UfsPolicies };
   private unsubscribe?: () => void;
 
@@ -99,9 +104,23 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return reservedBytes(this.views.get(jobs), quotaUfsPath);
   }
 
-  /** Used, reported but not yet in a heartbeat, and reserved: never less than the truth. */
+  /** Used, reported but not yet in a heartbeat, reserved and granted: never less than the truth. */
   estimate(quotaUfsPath: string): number {
-    return this.usedBytes(quotaUfsPath) + this.unreportedBytes(quotaUfsPath) + this.reservedBytes(quotaUfsPath);
+    return (
+      this.usedBytes(quotaUfsPath) +
+      this.unreportedBytes(quotaUfsPath) +
+      this.reservedBytes(quotaUfsPath) +
+      this.grantedBytes(quotaUfsPath)
+    );
+  }
+
+  /** Sets bytes aside for an object that a reader brings in, if every quota above it leaves room. */
+  grant(ufsPath: string, bytes: number): boolean {
+    const quotas = this.quotasOf(ufsPath);
+    if (quotas.some((quota) => this.estimate(quota.ufsPath) + bytes > quota.value)) return false;
+    const untilMs = performance.now() + grantMs + bytes / slowestBytesPerMs;
+    this.grants.add({ ufsPaths: quotas.map((quota) => quota.ufsPath), bytes, untilMs });
+    return true;
   }
 
   /** Whether the estimate below this quota is the truth: nothing on its way, everybody heard. */
@@ -109,7 +128,20 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     const heard = this.workers().every(
       (workerId) => this.watch.lastHeartbeat(workerId)?.quotaUsage?.[quotaUfsPath] !== undefined,
     );
-    return heard && this.unreportedBytes(quotaUfsPath) === 0 && this.reservedBytes(quotaUfsPath) === 0;
+    const underWay =
+      this.unreportedBytes(quotaUfsPath) + this.reservedBytes(quotaUfsPath) + this.grantedBytes(quotaUfsPath);
+    return heard && underWay === 0;
+  }
+
+  /** A grant counts until its object must have arrived and stood in a heartbeat, or never will. */
+  private grantedBytes(quotaUfsPath: string): number {
+    const nowMs = performance.now();
+    let sum = 0;
+    for (const grant of this.grants) {
+      if (grant.untilMs < nowMs) this.grants.delete(grant);
+      else if (grant.ufsPaths.includes(quotaUfsPath)) sum += grant.bytes;
+    }
+    return sum;
   }
 
   private unreportedBytes(quotaUfsPath: string): number {
