@@ -2,9 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { configurationPage } from '../dist/libs/config/index.js';
+import { eventsPage } from '../dist/libs/contexts/catalogue/index.js';
 
 const docs = path.resolve(import.meta.dirname, '..', 'docs');
-const pages = { 'configuration.md': configurationPage() };
+const pages = { 'configuration.md': configurationPage(), 'events.md': eventsPage() };
 
 fs.mkdirSync(docs, { recursive: true });
 for (const [name, text] of Object.entries(pages)) {

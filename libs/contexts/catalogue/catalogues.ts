@@ -1,0 +1,15 @@
+import { fileIndexEvents } from '#contexts/file-index';
+import { jobEvents } from '#contexts/jobs';
+import { membershipEvents } from '#contexts/membership';
+import { namespaceEvents } from '#contexts/namespace';
+import { type EventCatalogue } from '#kernel';
+
+/** Every event type this build knows, by the context it belongs to. */
+export const eventCatalogues = {
+  namespace: namespaceEvents,
+  membership: membershipEvents,
+  jobs: jobEvents,
+  'file-index': fileIndexEvents,
+} as const satisfies Record<string, EventCatalogue>;
+
+export const allEvents: EventCatalogue = Object.assign({}, ...Object.values(eventCatalogues)) as EventCatalogue;
