@@ -1,9 +1,9 @@
 import type { CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
+import type { ConnectorPool } from '#contexts/namespace/ufs';
 import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
 import type { Logger } from 'pino';
 import type { JobBandwidths } from './bandwidth.js';
-import type { ConnectorPool } from './connector-pool.js';
 import type { ExclusiveGate } from './exclusive-gate.js';
 import type { RunningJournal } from './running-journal.js';
 import type { TransferSlots } from './transfer-slots.js';

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { JobBandwidths } from './bandwidth.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner, type BatchMessage } from './batch-runner.js';
-import { ConnectorPool } from './connector-pool.js';
+import { ConnectorPool } from '#contexts/namespace/ufs';
 import { ExclusiveGate } from './exclusive-gate.js';
 import { JobStates } from './job-states.js';
 import { RunningJournal } from './running-journal.js';
