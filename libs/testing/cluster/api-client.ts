@@ -25,6 +25,7 @@ export interface LoadProgress {
   readonly verifyFailedFiles: number;
   readonly replicaFilesLoaded: number;
   readonly replicaFilesFailed: number;
+  readonly bandwidth: number;
   readonly owner: string;
   readonly epoch: number;
 }

@@ -22,6 +22,8 @@ export interface ClusterOptions {
 
 export interface CoordinatorHandle {
   readonly process: ManagedProcess;
+  /** The `owner` of its jobs; another one in each life. */
+  readonly id: string;
   readonly api: ApiClient;
 }
 
@@ -83,6 +85,14 @@ export class TestCluster {
     await eventually(`${workers} workers are ONLINE`, async () => {
       const nodes = await api.nodes();
       return nodes.filter(({ status }) => status === 'ONLINE').length === workers;
+    });
+  }
+
+  /** Waits until a running coordinator owns the job, and answers which. */
+  async ownerOf(jobId: string, api: ApiClient = this.api): Promise<CoordinatorHandle> {
+    return eventually(`job ${jobId} has an owner that runs`, async () => {
+      const { owner } = await api.progress(jobId);
+      return this.coordinators.find(({ id, process }) => process.running && id === owner);
     });
   }
 
@@ -148,7 +158,13 @@ export class TestCluster {
       env,
       isReady: () => api.isReady(),
     });
-    this.coordinators.push({ process, api });
+    this.coordinators.push({
+      process,
+      api,
+      get id() {
+        return readyLine<{ coordinatorId: string }>(process)?.coordinatorId ?? '';
+      },
+    });
   }
 
   private addWorker(index: number): void {
@@ -198,10 +214,14 @@ export function startCluster(options: ClusterOptions = {}): Promise<TestCluster>
   return TestCluster.start(options);
 }
 
-/** A worker says its address when it takes batches. */
 function readyAddress(process: ManagedProcess): string | undefined {
-  const line = /^\{.*"msg":"worker ready".*\}$/m.exec(process.log())?.[0];
-  return line === undefined ? undefined : (JSON.parse(line) as { address: string }).address;
+  return readyLine<{ address: string }>(process)?.address;
+}
+
+/** What a process says of itself once it is ready. */
+function readyLine<Line>(process: ManagedProcess): Line | undefined {
+  const line = /^\{.*"msg":"(?:worker|coordinator) ready".*\}$/m.exec(process.log())?.[0];
+  return line === undefined ? undefined : (JSON.parse(line) as Line);
 }
 
 function workerIdIn(cacheDir: string): string {

@@ -1,0 +1,41 @@
+import type { LoadProgress } from '#testing';
+
+/** Every file that was scanned has exactly one fate, and so has every byte. */
+export function expectCountsToAddUp(progress: LoadProgress, expected: { files: number; bytes?: number }): void {
+  const { loadedFiles, skippedFiles, failedFiles, filteredFiles, inFlightFiles } = progress;
+  expect(loadedFiles + skippedFiles + failedFiles + filteredFiles + inFlightFiles).toBe(progress.scannedFiles);
+  expect(progress.scannedFiles).toBe(expected.files);
+  if (expected.bytes === undefined) return;
+  expect(progress.loadedBytes + progress.skippedBytes + progress.failedBytes).toBe(progress.totalBytes);
+  expect(progress.totalBytes).toBe(expected.bytes);
+}
+
+const growing = [
+  'scannedFiles',
+  'loadedFiles',
+  'loadedBytes',
+  'skippedFiles',
+  'skippedBytes',
+  'failedFiles',
+  'failedBytes',
+  'filteredFiles',
+  'loadedNonEmptyFiles',
+  'timeElapsedMilliseconds',
+  'verifiedFiles',
+] as const satisfies readonly (keyof LoadProgress)[];
+
+/**
+ * For `waitForJob`'s `seen`: no counter ever goes back, and at every moment each scanned file is settled or in flight.
+ */
+export function expectProgressToGrow(): (progress: LoadProgress) => void {
+  let before: LoadProgress | undefined;
+  return (progress) => {
+    for (const name of before ? growing : []) {
+      if (progress[name] < before![name]) {
+        throw new Error(`${name} went back from ${before![name]} to ${progress[name]}`);
+      }
+    }
+    expectCountsToAddUp(progress, { files: progress.scannedFiles });
+    before = progress;
+  };
+}

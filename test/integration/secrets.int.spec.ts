@@ -1,0 +1,135 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually, startCluster, type TestCluster } from '#testing';
+import { keys, S3Lab } from './s3-lab.js';
+
+/** The core survives any encoding of the rest; the rest shows what escaping makes of it. */
+const core = 'xCanaryz7Q4w9Larder';
+const canary = `${core}/+=&%"\\ '${core}`;
+
+/** As it might turn up: as it is, in each alignment of base64, as hex. URLs and JSON leave the core as it is. */
+const forms: readonly string[] = [
+  core,
+  ...[0, 1, 2].map((shift) => {
+    const text = Buffer.from('#'.repeat(shift) + core).toString('base64');
+    // The first and last characters depend on what stands beside the core.
+    return text.slice(shift === 0 ? 0 : 4, -4);
+  }),
+  Buffer.from(core).toString('hex'),
+];
+
+describe('a secret in the options of a mount', () => {
+  let cluster: TestCluster;
+  let lab: S3Lab;
+
+  beforeAll(async () => {
+    lab = await S3Lab.start({ credentials: { accessKeyId: 'larder-test', secretAccessKey: canary } });
+    cluster = await startCluster({
+      env: {
+        LARDER_LOG_LEVEL: 'trace',
+        LARDER_SNAPSHOT_EVERY: '5',
+        LARDER_RETRY_BASE_MS: '10',
+        LARDER_MAX_ATTEMPTS: '2',
+      },
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    await cluster?.dispose();
+    await lab?.stop();
+  });
+
+  it(
+    'fault 23: is in no log, no file of NATS or of a cache, and no answer, whatever goes right or wrong',
+    () =>
+      cluster.watch(async () => {
+        const { api } = cluster;
+        const answers: unknown[] = [];
+        const ask = async (...call: Parameters<typeof api.request>) => {
+          const answer = await api.request(...call);
+          answers.push(answer);
+          return answer;
+        };
+
+        await lab.bucket(cluster, 'good', keys(30));
+        await lab.bucket(cluster, 'bad', keys(30));
+        lab.faults.set('bad', ({ operation }) =>
+          operation === 'GetObject' ? { kind: 'status', status: 403 } : undefined,
+        );
+        // The right secret with the wrong name, so that the store refuses the signature.
+        await api.mount('/refused', 's3://refused/', { ...lab.mountOptions, 's3a.accessKeyId': 'nobody' });
+        await api.mount('/unreachable', 's3://unreachable/', {
+          ...lab.mountOptions,
+          'alluxio.underfs.s3.endpoint': 'http://127.0.0.1:1',
+        });
+        const states: Record<string, string> = {};
+        for (const mount of ['good', 'bad', 'refused', 'unreachable']) {
+          const { body } = await ask('POST', '/load', { body: { paths: [`/${mount}`] } });
+          const { id } = body as { id: string };
+          states[mount] = (await api.waitForJob(id)).state;
+          await ask('GET', `/load?id=${id}`);
+          await ask('GET', `/load/${id}/failed_files`);
+        }
+        expect(states).toEqual({ good: 'SUCCEEDED', bad: 'FAILED', refused: 'FAILED', unreachable: 'FAILED' });
+
+        const options = { ...lab.mountOptions };
+        await ask('POST', '/mount', { body: { path: '/good', ufs: 's3://other/', options } });
+        await ask('POST', '/mount', { body: { path: 'wrong', ufs: 's3://other/', options } });
+        await ask('POST', '/mount', { body: { path: '/w', ufs: 'gs://other/', options } });
+        await ask('POST', '/mount', {
+          body: { path: '/w', ufs: 's3://other/', options: { ...options, nested: options } },
+        });
+        await ask('POST', '/mount', {
+          body: { path: '/w', ufs: 's3://other/', options: { 's3a.secretKeyy': canary } },
+        });
+        await ask('POST', '/mount', { body: { path: '/w', ufs: 7, options } });
+        const mounts = await ask('GET', '/mount');
+        expect(JSON.stringify(mounts.body)).toContain('******');
+        for (const path of ['/mount?path=/good', '/mount?path=/none', '/load', '/nodes', '/nothing'])
+          await ask('GET', path);
+        await eventually('a snapshot is stored', () => {
+          const streams = join(cluster.nats.storeDir, 'jetstream', '$G', 'streams', 'OBJ_larder-snapshots', 'msgs');
+          return readdirSync(streams).some((name) => statSync(join(streams, name)).size > 0);
+        });
+        for (const { process } of cluster.coordinators) await process.restart();
+        for (const { process } of cluster.workers) await process.stop();
+        await ask('GET', '/mount');
+
+        const text = JSON.stringify(answers);
+        expect(forms.filter((form) => text.includes(form))).toEqual([]);
+        const files = [...filesBelow(cluster.directory), ...filesBelow(cluster.nats.storeDir)];
+        // It is worth nothing if the places that matter are not among them.
+        for (const part of [
+          'coordinator-1.log',
+          'worker-1.log',
+          'larder-evt',
+          'OBJ_larder-snapshots',
+          '.seg',
+          'index',
+        ]) {
+          expect(files.some((file) => file.includes(part))).toBe(true);
+        }
+        expect(files.filter((file) => holdsCanary(file))).toEqual([]);
+      }),
+    120_000,
+  );
+
+  it('the search itself finds a secret that is there', () => {
+    for (const text of [canary, encodeURIComponent(canary), JSON.stringify(canary)]) expect(finds(text)).toBe(true);
+    for (const before of ['', 'a', 'ab', 'abc'])
+      expect(finds(Buffer.from(before + canary).toString('base64'))).toBe(true);
+    expect(finds(Buffer.from(canary).toString('hex'))).toBe(true);
+  });
+});
+
+const finds = (text: string): boolean => forms.some((form) => text.includes(form));
+
+function holdsCanary(file: string): boolean {
+  return finds(readFileSync(file).toString('latin1'));
+}
+
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
