@@ -54,7 +54,7 @@ async function main(config: ProcessConfig): Promise<void> {
   exitWithSupervisor(stop);
   await infrastructure.views.becomeReady();
   await app.listen(config.port, config.host);
-  logger.info({ address: await app.getUrl() }, 'coordinator ready');
+  logger.info({ address: await app.getUrl(), coordinatorId: infrastructure.heartbeats.selfId }, 'coordinator ready');
 }
 
 /** One sentence for the operator, and an exit code that says whether trying again can help. */
