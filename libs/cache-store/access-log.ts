@@ -10,7 +10,10 @@ const MAX_DRAINED = 256;
 export class AccessLog {
   private readonly pending = new Map<string, { tick: number; atMs: number }>();
 
-  constructor(private lastTick: number) {}
+  constructor(
+    private lastTick: number,
+    private readonly clock: () => number,
+  ) {}
 
   /** A tick greater than all before. */
   nextTick(): number {
@@ -18,7 +21,7 @@ export class AccessLog {
   }
 
   record(path: string): void {
-    this.pending.set(path, { tick: this.nextTick(), atMs: Date.now() });
+    this.pending.set(path, { tick: this.nextTick(), atMs: this.clock() });
   }
 
   lastAccessMs(path: string): number | undefined {

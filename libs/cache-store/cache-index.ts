@@ -1,24 +1,28 @@
 import { join } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
+import { decodeUsage, encodeUsage, type DirectoryUsage } from './directories.js';
 import {
   decodeEntry,
   decodeEvictionValue,
-  encodeEntry,
-  encodeEvictionValue,
+  decodeExpiryKey,
   evictionKey,
+  expiryKey,
   lookupKey,
   tickOfEvictionKey,
   type StoredEntry,
 } from './entry-codec.js';
 import { type IndexBatch } from './index-batch.js';
 import { IndexRoom } from './index-room.js';
-
-/** What one path was and is: the caller settles space and totals from it. */
-export interface IndexChange {
-  path: string;
-  before: StoredEntry | undefined;
-  after: StoredEntry | undefined;
-}
+import {
+  directoryChanges,
+  entryRows,
+  hasBytes,
+  NO_VALUE,
+  TABLES,
+  type IndexChange,
+  type RowWrite,
+  type Table,
+} from './index-rows.js';
 
 export interface EvictionRow {
   tick: number;
@@ -26,28 +30,46 @@ export interface EvictionRow {
   path: string;
 }
 
+export interface ExpiryRow {
+  loadedAtMs: number;
+  path: string;
+  /** Where to go on after this row. */
+  following: Buffer;
+}
+
 type BinaryDatabase = Database<Buffer, Buffer>;
 const BINARY = { keyEncoding: 'binary', encoding: 'binary' } as const;
 const SCAN_CHUNK = 256;
 /** What a transaction that has to succeed on a full disk may remove. */
 export const MAX_SHRINKING_CHANGES = 32;
+/** Rows per table that such a transaction may concern: of directories there are several above each entry. */
+const SHRINKING_ROWS: Record<Table, number> = {
+  entries: MAX_SHRINKING_CHANGES,
+  eviction: MAX_SHRINKING_CHANGES,
+  expiry: MAX_SHRINKING_CHANGES,
+  directories: 16 * MAX_SHRINKING_CHANGES,
+  fileIndex: MAX_SHRINKING_CHANGES,
+};
+const REBUILD_CHUNK = 1000;
 
 /**
- * The ordered, persistent index: path (UTF-8 bytes) → entry, and (tier, tick) → path for eviction. Reads are
+ * The ordered, persistent index: path (UTF-8 bytes) → entry; tick → path for eviction; (loadedAtMs, path) for expiry;
+ * directory → bytes and objects below it; and the file index. All of them change in the same transactions. Reads are
  * synchronous; a commit is one LMDB transaction, durable when it resolves. One commit at a time (the store's mutex).
  */
 export class CacheIndex {
   private readonly root: RootDatabase<Buffer, Buffer>;
-  private readonly entries: BinaryDatabase;
-  private readonly eviction: BinaryDatabase;
+  private readonly tables: Record<Table, BinaryDatabase>;
+  private indexed: number;
   private readonly room: IndexRoom;
 
   constructor(directory: string) {
     this.room = new IndexRoom(CacheIndex.dataFile(directory));
     // overlappingSync off: a transaction's promise then means "on disk", which is what a put acknowledges.
     this.root = open<Buffer, Buffer>({ path: directory, noSubdir: false, overlappingSync: false, ...BINARY });
-    this.entries = this.root.openDB<Buffer, Buffer>('entries', BINARY);
-    this.eviction = this.root.openDB<Buffer, Buffer>('eviction', BINARY);
+    const openTable = (name: Table) => [name, this.root.openDB<Buffer, Buffer>(name, BINARY)] as const;
+    this.tables = Object.fromEntries(TABLES.map(openTable)) as Record<Table, BinaryDatabase>;
+    this.indexed = statsOf(this.tables.fileIndex).entryCount;
   }
 
   static dataFile(directory: string): string {
@@ -56,33 +78,62 @@ export class CacheIndex {
 
   get(path: string): StoredEntry | undefined {
     const key = lookupKey(path);
-    const value = key && this.entries.get(key);
+    const value = key && this.tables.entries.get(key);
     return value && decodeEntry(path, value);
   }
 
   /** Every raw entry, in order of path. Only for opening: nothing may be written meanwhile. */
   *scan(): Iterable<{ key: Buffer; value: Buffer }> {
-    yield* this.entries.getRange();
+    yield* this.tables.entries.getRange();
   }
 
-  /** The next rows to evict within a tier, least recently used first, from `fromTick` on. */
-  evictionRows(tier: number, fromTick: number, limit: number): EvictionRow[] {
-    const range = { start: evictionKey(tier, fromTick), end: evictionKey(tier + 1, 0), limit };
-    return Array.from(this.eviction.getRange(range), ({ key, value }) => ({
+  /** Entries with bytes, least recently used first, from `fromTick` on. */
+  evictionRows(fromTick: number, limit: number): EvictionRow[] {
+    const range = { start: evictionKey(fromTick), limit };
+    return Array.from(this.tables.eviction.getRange(range), ({ key, value }) => ({
       tick: tickOfEvictionKey(key),
       ...decodeEvictionValue(value),
     }));
+  }
+
+  /** All entries in the order in which they were loaded, from a key on, up to another one. */
+  expiryRows(start: Buffer, end: Buffer | undefined, limit: number): ExpiryRow[] {
+    const range = { start, limit, ...(end ? { end } : {}) };
+    return Array.from(this.tables.expiry.getKeys(range), (key) => ({
+      ...decodeExpiryKey(key),
+      following: following(key),
+    }));
+  }
+
+  /** What is below a directory, named as `directoryName` does. */
+  directoryUsage(directory: string): DirectoryUsage {
+    const key = lookupKey(directory);
+    return decodeUsage(key && this.tables.directories.get(key));
+  }
+
+  /** Size of the file index. */
+  get indexedCount(): number {
+    return this.indexed;
+  }
+
+  isIndexed(path: string): boolean {
+    const key = lookupKey(path);
+    return key !== undefined && this.tables.fileIndex.doesExist(key);
+  }
+
+  indexedPaths(after: string | undefined, limit: number): string[] {
+    const start = after === undefined ? Buffer.alloc(1) : following(Buffer.from(after, 'utf8'));
+    return Array.from(this.tables.fileIndex.getKeys({ start, limit }), (key) => key.toString('utf8'));
   }
 
   /** Ordered by bytes, in chunks, so that a slow consumer holds no read transaction open (LMDB could reuse no page). */
   *range(prefix: string, after?: string): Iterable<StoredEntry> {
     const prefixBytes = Buffer.from(prefix, 'utf8');
     const afterBytes = after === undefined ? undefined : Buffer.from(after, 'utf8');
-    const following = (key: Buffer): Buffer => Buffer.concat([key, Buffer.alloc(1)]);
     let start: Buffer = prefixBytes.length === 0 ? Buffer.alloc(1) : prefixBytes;
     if (afterBytes && Buffer.compare(afterBytes, start) >= 0) start = following(afterBytes);
     for (;;) {
-      const rows = [...this.entries.getRange({ start, limit: SCAN_CHUNK })];
+      const rows = [...this.tables.entries.getRange({ start, limit: SCAN_CHUNK })];
       for (const { key, value } of rows) {
         if (Buffer.compare(key.subarray(0, prefixBytes.length), prefixBytes) !== 0) return;
         yield decodeEntry(key.toString('utf8'), value);
@@ -104,10 +155,9 @@ export class CacheIndex {
       const before = this.get(path);
       if (before ?? after) changes.push({ path, before, after });
     }
-    if (changes.length > 0) {
-      await this.makeRoom(changes.length, shrinking);
-      await this.write(changes);
-    }
+    const indexChanges = [...batch.fileIndexChanges()];
+    await this.write([...this.rowsOf(changes), ...indexChanges.map(fileIndexRow)], shrinking);
+    for (const [, present] of indexChanges) this.indexed += present ? 1 : -1;
     const passing = batch.superseded.flatMap((stored): IndexChange[] => {
       const { path } = stored.entry;
       return [
@@ -123,29 +173,48 @@ export class CacheIndex {
     await this.room.close();
   }
 
-  private async makeRoom(changes: number, shrinking: boolean): Promise<void> {
-    const { pageSize, lastPageNumber } = this.root.getStats() as { pageSize: number; lastPageNumber: number };
-    const usedPages = lastPageNumber + 1;
-    const trees = [this.entries, this.eviction].map((database) => database.getStats() as { treeDepth: number });
-    const depth = (trees[0]?.treeDepth ?? 0) + 2 * (trees[1]?.treeDepth ?? 0);
-    // Every change copies at most the pages from a root to a leaf, in three places (the entry, its old and its new row
-    // in the eviction order), no page more than once, and splits at most a page in each; pages free within the file
-    // are left out of account. The constant stands for roots and the list of free pages.
-    const pagesFor = (count: number) => Math.min(count * depth, usedPages) + 4 * count + 16;
-    await this.room.ensure(
-      { pageBytes: pageSize, usedPages },
-      pagesFor(changes),
-      shrinking ? 0 : 2 * pagesFor(MAX_SHRINKING_CHANGES),
-    );
+  /**
+   * Makes everything that follows from the entries anew: for a cache of format 1, which had only these. May be begun
+   * again after a crash.
+   */
+  async rebuild(): Promise<void> {
+    for (const table of ['expiry', 'directories', 'fileIndex'] as const) await this.tables[table].clearAsync();
+    this.indexed = 0;
+    const add = async (changes: IndexChange[]) => {
+      const indexed = changes.filter(({ after }) => hasBytes(after)).map(({ path }) => path);
+      const derived = [...this.rowsOf(changes)].filter(({ table }) => table !== 'entries' && table !== 'eviction');
+      await this.write([...derived, ...indexed.map((path) => fileIndexRow([path, true]))], false);
+      this.indexed += indexed.length;
+    };
+    let chunk: IndexChange[] = [];
+    for (const after of this.range('')) {
+      chunk.push({ path: after.entry.path, before: undefined, after });
+      if (chunk.length === REBUILD_CHUNK) await add(chunk.splice(0));
+    }
+    await add(chunk);
   }
 
-  private async write(changes: IndexChange[]): Promise<void> {
+  private *rowsOf(changes: IndexChange[]): Iterable<RowWrite> {
+    for (const change of changes) yield* entryRows(change);
+    for (const [directory, { bytes, objects }] of directoryChanges(changes).totals()) {
+      const before = this.directoryUsage(directory);
+      const after = { bytes: before.bytes + bytes, objects: before.objects + objects };
+      const value = after.objects === 0 ? undefined : encodeUsage(after);
+      yield { table: 'directories', key: Buffer.from(directory, 'utf8'), value };
+    }
+  }
+
+  private async write(rows: RowWrite[], shrinking: boolean): Promise<void> {
+    if (rows.length === 0) return;
+    await this.makeRoom(rows, shrinking);
     // A failed commit rejects every promise handed out for it, and lmdb hands out several: all are awaited, or the
     // process would end by an unhandled rejection on a full disk.
     const promises = new Set<Promise<unknown>>();
     promises.add(
       this.root.batch(() => {
-        for (const change of changes) for (const write of this.apply(change)) promises.add(write);
+        for (const { table, key, value } of rows) {
+          promises.add(value === undefined ? this.tables[table].remove(key) : this.tables[table].put(key, value));
+        }
       }),
     );
     const results = await Promise.allSettled(promises);
@@ -153,22 +222,53 @@ export class CacheIndex {
     if (failed) throw await underlyingError(failed.reason);
   }
 
-  private *apply({ path, before, after }: IndexChange): Iterable<Promise<boolean>> {
-    const key = Buffer.from(path, 'utf8');
-    const evictable = (stored: StoredEntry | undefined): stored is StoredEntry =>
-      stored !== undefined && stored.location.kind !== 'none';
-    if (evictable(before) && !(evictable(after) && before.tier === after.tier && before.tick === after.tick)) {
-      yield this.eviction.remove(evictionKey(before.tier, before.tick));
+  /**
+   * A transaction copies at most the pages from a root to a leaf for every row, no page more than once, and splits pages
+   * only for rows that are put (two for each: with the longest keys, branches split almost as often as leaves). Pages
+   * free within the file are left out of account. The constant stands for roots and the list of free pages.
+   */
+  private async makeRoom(rows: RowWrite[], shrinking: boolean): Promise<void> {
+    const { pageSize, lastPageNumber } = this.root.getStats() as { pageSize: number; lastPageNumber: number };
+    const counts: Record<Table, number> = { entries: 0, eviction: 0, expiry: 0, directories: 0, fileIndex: 0 };
+    let puts = 0;
+    for (const { table, value } of rows) {
+      counts[table]++;
+      if (value !== undefined) puts++;
     }
-    if (after === undefined) {
-      yield this.entries.remove(key);
-      return;
+    let copies = 16;
+    let shrinkingCopies = 16;
+    for (const table of TABLES) {
+      const { treeDepth, treeBranchPageCount, treeLeafPageCount } = statsOf(this.tables[table]);
+      const pages = treeBranchPageCount + treeLeafPageCount;
+      copies += Math.min(counts[table] * treeDepth, pages);
+      shrinkingCopies += Math.min(SHRINKING_ROWS[table] * treeDepth, pages);
     }
-    yield this.entries.put(key, encodeEntry(after));
-    if (evictable(after)) {
-      yield this.eviction.put(evictionKey(after.tier, after.tick), encodeEvictionValue(key, after.entry.jobId));
-    }
+    await this.room.ensure(
+      { pageBytes: pageSize, usedPages: lastPageNumber + 1 },
+      copies + (shrinking ? 0 : 2 * puts),
+      // Twice, as the pages of one transaction cannot be used by the next.
+      shrinking ? 0 : 2 * shrinkingCopies,
+    );
   }
+}
+
+interface TableStats {
+  entryCount: number;
+  treeDepth: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+}
+
+function statsOf(table: BinaryDatabase): TableStats {
+  return table.getStats() as TableStats;
+}
+
+function following(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.alloc(1)]);
+}
+
+function fileIndexRow([path, present]: [string, boolean]): RowWrite {
+  return { table: 'fileIndex', key: Buffer.from(path, 'utf8'), value: present ? NO_VALUE : undefined };
 }
 
 /** lmdb rejects with "Commit failed" and hangs a promise of the cause on it. */

@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
+import { type ActivePolicies } from './active-policies.js';
 import { type AccessLog } from './access-log.js';
 import { type CacheIndex } from './cache-index.js';
 import { PinnedRead, pinBytes } from './cache-read.js';
 import { type Committer } from './committer.js';
+import { directoryName, type DirectoryUsage } from './directories.js';
 import { type DirectoryLock } from './directory-lock.js';
-import { encodePath, type StoredEntry } from './entry-codec.js';
+import { encodePath, MAX_REPLICAS, type StoredEntry } from './entry-codec.js';
+import { type Expiry } from './expiry.js';
+import { FileIndex } from './file-index.js';
+import { hasBytes } from './index-rows.js';
 import { type Mutex } from './mutex.js';
 import { ObjectWriter } from './object-writer.js';
 import { PackedWriter } from './packed-writer.js';
@@ -14,6 +19,8 @@ import { type Storage } from './storage.js';
 import {
   CorruptObjectError,
   type CacheEntry,
+  type CacheFileIndex,
+  type CachePolicies,
   type CacheRead,
   type CacheStats,
   type CacheStore,
@@ -31,12 +38,15 @@ export interface StoreParts {
   space: Space;
   committer: Committer;
   accesses: AccessLog;
+  policies: ActivePolicies;
+  expiry: Expiry;
   packedMaxBytes: number;
   log: (message: string, details?: Record<string, unknown>) => void;
 }
 
 /** The interface over its parts: looks entries up, hands writing to the committer and the writers. */
 export class DiskCacheStore implements CacheStore {
+  readonly fileIndex: CacheFileIndex;
   private readonly writers = new Set<ObjectWriter>();
   private readonly housekeeping: NodeJS.Timeout;
   private closing: Promise<void> | undefined;
@@ -44,6 +54,8 @@ export class DiskCacheStore implements CacheStore {
   constructor(private readonly parts: StoreParts) {
     this.housekeeping = setInterval(() => void this.keepHouse(), HOUSEKEEPING_INTERVAL_MS);
     this.housekeeping.unref();
+    this.fileIndex = new FileIndex(parts.index, parts.committer, () => this.assertOpen());
+    parts.expiry.start();
   }
 
   get(path: string): CacheEntry | undefined {
@@ -54,7 +66,7 @@ export class DiskCacheStore implements CacheStore {
 
   async put(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
     this.assertOpen();
-    encodePath(object.path);
+    assertStorable(object);
     if (bytes.length <= this.parts.packedMaxBytes) return this.parts.committer.put(object, bytes);
     const writer = await this.openObjectWriter(object, bytes.length);
     await writer.write(bytes);
@@ -63,7 +75,7 @@ export class DiskCacheStore implements CacheStore {
 
   async create(object: NewObject, sizeBytes: number): Promise<CacheWriter> {
     this.assertOpen();
-    encodePath(object.path);
+    assertStorable(object);
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new RangeError(`Not a size: ${sizeBytes}`);
     if (sizeBytes <= this.parts.packedMaxBytes) return new PackedWriter(this.parts.committer, object, sizeBytes);
     return this.openObjectWriter(object, sizeBytes);
@@ -71,6 +83,7 @@ export class DiskCacheStore implements CacheStore {
 
   async putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
     this.assertOpen();
+    assertStorable(object);
     return this.parts.committer.putMetadata(object, sizeBytes);
   }
 
@@ -115,8 +128,26 @@ export class DiskCacheStore implements CacheStore {
   }
 
   stats(): CacheStats {
-    const { capacityBytes, usedBytes, diskBytes, objects, metadataEntries } = this.parts.storage.usage;
-    return { capacityBytes, usedBytes, diskBytes, objects, metadataEntries };
+    const { usage } = this.parts.storage;
+    const { capacityBytes, usedBytes, diskBytes, objects, metadataEntries, evictedObjects, expiredObjects } = usage;
+    return { capacityBytes, usedBytes, diskBytes, objects, metadataEntries, evictedObjects, expiredObjects };
+  }
+
+  setPolicies(policies: CachePolicies): void {
+    this.assertOpen();
+    this.parts.policies.set(policies);
+    void this.parts.expiry.run();
+  }
+
+  usage(path: string): DirectoryUsage {
+    this.assertOpen();
+    const { index, storage } = this.parts;
+    const directory = directoryName(path);
+    if (directory === '') return { bytes: storage.usage.usedBytes, objects: storage.usage.objects };
+    const below = index.directoryUsage(directory);
+    const itself = index.get(directory);
+    if (!hasBytes(itself)) return below;
+    return { bytes: below.bytes + itself.entry.sizeBytes, objects: below.objects + 1 };
   }
 
   close(): Promise<void> {
@@ -125,8 +156,9 @@ export class DiskCacheStore implements CacheStore {
   }
 
   private async shutDown(): Promise<void> {
-    const { committer, mutex, space, storage, index, lock } = this.parts;
+    const { committer, mutex, space, storage, index, lock, expiry } = this.parts;
     clearInterval(this.housekeeping);
+    await expiry.stop();
     for (const writer of this.writers) await writer.abort();
     await Promise.all([...this.writers].map((writer) => writer.ended));
     await committer.close();
@@ -168,5 +200,13 @@ export class DiskCacheStore implements CacheStore {
 
   private assertOpen(): void {
     if (this.closing) throw new Error('The cache store is closed');
+  }
+}
+
+/** @throws Error, PathTooLongError, RangeError */
+function assertStorable({ path, replicas = 1 }: NewObject): void {
+  encodePath(path);
+  if (!Number.isInteger(replicas) || replicas < 1 || replicas > MAX_REPLICAS) {
+    throw new RangeError(`${path}: not a number of replicas: ${replicas}`);
   }
 }

@@ -4,6 +4,7 @@ import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
 import { isDiskFull } from './disk-errors.js';
 import { encodePath, type Location } from './entry-codec.js';
 import { IndexBatch } from './index-batch.js';
+import { hasBytes } from './index-rows.js';
 import { type Mutex } from './mutex.js';
 import { encodeRecordHeader } from './record.js';
 import { type Appendable, type RecordPlace } from './segments.js';
@@ -20,12 +21,16 @@ const INDEX_ROOM_BYTES = 1 << 20;
 /** A packed object on its way into a segment. */
 interface PackedObject {
   record: Appendable;
-  jobId?: string;
+  object: NewObject;
   place?: RecordPlace;
 }
 
 interface Operation<T = unknown> {
   packed?: PackedObject;
+  /** For which something may be evicted. */
+  object?: NewObject;
+  /** Counted towards the group's operations. Default 1. */
+  weight?: number;
   /** It only removes from the index. */
   shrinking?: boolean;
   /** Adds the changes to the group's index transaction; gives what the caller is told once that is durable. */
@@ -56,6 +61,7 @@ export class Committer {
     private readonly storage: Storage,
     private readonly space: Space,
     private readonly accesses: AccessLog,
+    private readonly clock: () => number,
   ) {}
 
   /** Stores a small object in a segment. @throws CacheFullError, DiskFullError */
@@ -64,9 +70,10 @@ export class Committer {
     const checksum = crc32(bytes);
     const header = encodeRecordHeader(path, bytes.length, checksum);
     const record = { buffers: [header, bytes], sizeBytes: header.length + bytes.length };
-    const packed: PackedObject = { record, jobId: object.jobId };
+    const packed: PackedObject = { record, object };
     return this.enqueue({
       packed,
+      object,
       stage: (batch) => {
         if (packed.place === undefined) throw new Error('staged before it was appended');
         return this.replace(batch, object, { sizeBytes: bytes.length, crc32: checksum }, packed.place);
@@ -76,13 +83,14 @@ export class Committer {
 
   /** Makes a published object file visible. `committed` gives its reserved space back. */
   publish(object: NewObject, content: Content, objectId: number, committed: () => void): Promise<CacheEntry> {
-    return this.enqueue({ stage: (batch) => this.replace(batch, object, content, { objectId }), committed });
+    return this.enqueue({ object, stage: (batch) => this.replace(batch, object, content, { objectId }), committed });
   }
 
   /** A copy of the same version and size is worth more than its metadata, and stays. */
   putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
     encodePath(object.path);
     return this.enqueue({
+      object,
       stage: (batch) => {
         const present = batch.get(object.path)?.entry;
         const same = present?.version === object.version && present.sizeBytes === sizeBytes;
@@ -104,13 +112,26 @@ export class Committer {
     });
   }
 
+  /** Puts paths into the file index or takes them out. Tells for each whether that changed anything. */
+  setIndexed(paths: readonly string[], present: boolean): Promise<boolean[]> {
+    return this.enqueue({
+      weight: paths.length,
+      stage: (batch) =>
+        paths.map((path) => {
+          const changed = batch.isIndexed(path) !== present;
+          if (changed) batch.setIndexed(path, present);
+          return changed;
+        }),
+    });
+  }
+
   /** Takes no more; resolves when everything handed in so far is durable or has failed. */
   async close(): Promise<void> {
     this.closed = true;
     await this.running;
   }
 
-  private enqueue<T>(operation: Pick<Operation<T>, 'packed' | 'shrinking' | 'stage' | 'committed'>): Promise<T> {
+  private enqueue<T>(operation: Omit<Operation<T>, 'resolve' | 'reject'>): Promise<T> {
     if (this.closed) return Promise.reject(new Error('The cache store is closed'));
     return new Promise<T>((resolve, reject) => {
       // The queue only passes a result on, from `stage` to `resolve` of the same operation.
@@ -135,9 +156,11 @@ export class Committer {
 
   private takeGroup(): Operation[] {
     let bytes = 0;
+    let weight = 0;
     let count = 0;
-    while (count < this.queue.length && count < MAX_GROUP_OPERATIONS && bytes < MAX_GROUP_BYTES) {
+    while (count < this.queue.length && weight < MAX_GROUP_OPERATIONS && bytes < MAX_GROUP_BYTES) {
       bytes += this.queue[count]?.packed?.record.sizeBytes ?? 0;
+      weight += this.queue[count]?.weight ?? 1;
       count++;
     }
     return this.queue.splice(0, count);
@@ -151,8 +174,9 @@ export class Committer {
       try {
         await this.commitIndex(ready);
       } catch (error) {
-        if (!isDiskFull(error)) throw error;
-        await this.space.freeDisk({ bytes: INDEX_ROOM_BYTES, packed: false });
+        const object = this.space.highestOf(ready.flatMap((operation) => operation.object ?? []));
+        if (!isDiskFull(error) || object === undefined) throw error;
+        await this.space.freeDisk({ bytes: INDEX_ROOM_BYTES, packed: false, object });
         await this.commitIndex(ready);
       }
     } catch (error) {
@@ -182,7 +206,7 @@ export class Committer {
     for (const { packed, reject } of group) {
       if (packed === undefined) continue;
       try {
-        await this.space.reserve({ bytes: packed.record.sizeBytes, packed: true, jobId: packed.jobId });
+        await this.space.reserve({ bytes: packed.record.sizeBytes, packed: true, object: packed.object });
         admitted.push({ packed, reject });
       } catch (error) {
         reject(error);
@@ -209,7 +233,7 @@ export class Committer {
         await this.append([packed]);
       } catch (error) {
         if (!isDiskFull(error)) throw error;
-        await this.space.freeDisk({ bytes: packed.record.sizeBytes, packed: true, jobId: packed.jobId });
+        await this.space.freeDisk({ bytes: packed.record.sizeBytes, packed: true, object: packed.object });
         await this.append([packed]);
       }
     } catch (error) {
@@ -224,7 +248,7 @@ export class Committer {
     content: Content,
     place: RecordPlace | { objectId: number } | undefined,
   ): CacheEntry {
-    const now = Date.now();
+    const now = this.clock();
     const entry: CacheEntry = {
       path: object.path,
       sizeBytes: content.sizeBytes,
@@ -234,8 +258,11 @@ export class Committer {
       lastAccessMs: now,
       ...(place === undefined ? { metadataOnly: true } : {}),
       ...(object.jobId === undefined ? {} : { jobId: object.jobId }),
+      replicas: object.replicas ?? 1,
     };
-    batch.set({ entry, tier: 0, tick: this.accesses.nextTick(), location: locationOf(place) });
+    if (place !== undefined) batch.setIndexed(object.path, true);
+    else if (hasBytes(batch.get(object.path))) batch.setIndexed(object.path, false);
+    batch.set({ entry, tick: this.accesses.nextTick(), location: locationOf(place) });
     return entry;
   }
 }

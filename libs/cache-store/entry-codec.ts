@@ -8,19 +8,19 @@ export const MAX_PATH_BYTES = 1900;
 export type Location =
   { kind: 'segment'; segmentId: number; offset: number } | { kind: 'object'; objectId: number } | { kind: 'none' };
 
-/** An entry as the index keeps it. `tier` is its eviction priority, `tick` its place among the accesses. */
+/** An entry as the index keeps it. `tick` is its place among the accesses. */
 export interface StoredEntry {
   entry: CacheEntry;
-  tier: number;
   tick: number;
   location: Location;
 }
 
 // Value layout, little-endian:
-//  0 u8 layout version   1 u8 flags   2 u8 tier   3 u8 zero   4 u32 crc32   8 f64 sizeBytes   16 f64 loadedAtMs
+//  0 u8 layout version   1 u8 flags   2 u8 zero   3 u8 replicas (0: 1)   4 u32 crc32   8 f64 sizeBytes   16 f64 loadedAtMs
 // 24 f64 lastAccessMs   32 f64 tick   40 f64 segment or object id   48 u32 record offset in the segment
 // 52 u16 version length   54 u16 job id length   56 version, job id (UTF-8)
 const LAYOUT_VERSION = 1;
+export const MAX_REPLICAS = 255;
 const HEADER_BYTES = 56;
 const FLAG_METADATA_ONLY = 1;
 const FLAG_HAS_JOB = 2;
@@ -51,7 +51,7 @@ export class DamagedEntryError extends Error {
   override readonly name = 'DamagedEntryError';
 }
 
-export function encodeEntry({ entry, tier, tick, location }: StoredEntry): Buffer {
+export function encodeEntry({ entry, tick, location }: StoredEntry): Buffer {
   const version = Buffer.from(entry.version, 'utf8');
   const jobId = Buffer.from(entry.jobId ?? '', 'utf8');
   const value = Buffer.alloc(HEADER_BYTES + version.length + jobId.length);
@@ -60,7 +60,7 @@ export function encodeEntry({ entry, tier, tick, location }: StoredEntry): Buffe
     (entry.metadataOnly ? FLAG_METADATA_ONLY : 0) |
     (entry.jobId === undefined ? 0 : FLAG_HAS_JOB) |
     (location.kind === 'object' ? FLAG_OBJECT_FILE : 0);
-  value[2] = tier;
+  value[3] = entry.replicas;
   value.writeUInt32LE(entry.crc32, 4);
   value.writeDoubleLE(entry.sizeBytes, 8);
   value.writeDoubleLE(entry.loadedAtMs, 16);
@@ -94,8 +94,8 @@ export function decodeEntry(path: string, value: Buffer): StoredEntry {
       lastAccessMs: value.readDoubleLE(24),
       ...(summary.location.kind === 'none' ? { metadataOnly: true } : {}),
       ...(hasJob ? { jobId: value.toString('utf8', versionEnd) } : {}),
+      replicas: value[3] || 1,
     },
-    tier: value[2] ?? 0,
     tick: summary.tick,
     location: summary.location,
   };
@@ -131,12 +131,12 @@ export function sameLocation(a: Location, b: Location): boolean {
   }
 }
 
-// The eviction index: key = u8 tier, u48 tick (big-endian: byte order is eviction order);
-// value = u32 tag of the job that loaded it, then the path.
+// The eviction index: key = u8 zero, u48 tick (big-endian: byte order is the order of accesses);
+// value = u32 tag of the job that loaded it, then the path. Which tier a path is of is asked of the policies.
 
-export function evictionKey(tier: number, tick: number): Buffer {
+export function evictionKey(tick: number): Buffer {
   const key = Buffer.allocUnsafe(7);
-  key[0] = tier;
+  key[0] = 0;
   key.writeUIntBE(tick, 1, 6);
   return key;
 }
@@ -162,4 +162,21 @@ export function decodeEvictionValue(value: Buffer): { jobTag: number; path: stri
  */
 export function jobTag(jobId: string | undefined): number {
   return jobId === undefined ? 0 : crc32(jobId) || 1;
+}
+
+// The expiry index: key = u48 loadedAtMs (big-endian), then the path; no value.
+
+const EXPIRY_PREFIX_BYTES = 6;
+const MAX_EXPIRY_MS = 2 ** 48 - 1;
+
+/** Without a path: before all entries of that millisecond. Times that do not fit are moved to where they do. */
+export function expiryKey(loadedAtMs: number, path?: Buffer): Buffer {
+  const key = Buffer.allocUnsafe(EXPIRY_PREFIX_BYTES + (path?.length ?? 0));
+  key.writeUIntBE(Math.min(Math.max(Math.floor(loadedAtMs), 0), MAX_EXPIRY_MS), 0, EXPIRY_PREFIX_BYTES);
+  path?.copy(key, EXPIRY_PREFIX_BYTES);
+  return key;
+}
+
+export function decodeExpiryKey(key: Buffer): { loadedAtMs: number; path: string } {
+  return { loadedAtMs: key.readUIntBE(0, EXPIRY_PREFIX_BYTES), path: key.toString('utf8', EXPIRY_PREFIX_BYTES) };
 }

@@ -4,23 +4,38 @@ import { type StoredEntry } from './entry-codec.js';
 export class IndexBatch {
   private readonly overlay = new Map<string, StoredEntry | undefined>();
   private readonly touches = new Map<string, { tick: number; atMs: number }>();
+  private readonly fileIndex = new Map<string, boolean>();
 
   /** Set and then set again or removed within this batch: their bytes were written, and nobody will ever see them. */
   readonly superseded: StoredEntry[] = [];
 
-  constructor(private readonly committed: { get(path: string): StoredEntry | undefined }) {}
+  constructor(
+    private readonly committed: { get(path: string): StoredEntry | undefined; isIndexed(path: string): boolean },
+  ) {}
 
   /** As it will be after this batch. */
   get(path: string): StoredEntry | undefined {
     return this.overlay.has(path) ? this.overlay.get(path) : this.committed.get(path);
   }
 
+  /** Leaves the file index alone: an entry that is only moved stays in it or out of it. */
   set(stored: StoredEntry): void {
     this.change(stored.entry.path, stored);
   }
 
+  /** Also from the file index. */
   remove(path: string): void {
     this.change(path, undefined);
+    this.setIndexed(path, false);
+  }
+
+  isIndexed(path: string): boolean {
+    return this.fileIndex.get(path) ?? this.committed.isIndexed(path);
+  }
+
+  /** Puts a path into the file index or takes it out. */
+  setIndexed(path: string, present: boolean): void {
+    this.fileIndex.set(path, present);
   }
 
   /** Notes an access. Applied to the entry as it is when the batch is committed: it may be evicted until then. */
@@ -35,6 +50,13 @@ export class IndexBatch {
       // An entry written since the access was used later than that.
       if (stored === undefined || stored.tick > tick) continue;
       yield [path, { ...stored, tick, entry: { ...stored.entry, lastAccessMs: atMs } }];
+    }
+  }
+
+  /** Paths whose place in the file index differs from what is committed. */
+  *fileIndexChanges(): Iterable<[string, boolean]> {
+    for (const [path, present] of this.fileIndex) {
+      if (this.committed.isIndexed(path) !== present) yield [path, present];
     }
   }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { errorCode } from './disk-errors.js';
 import { CacheIndex } from './cache-index.js';
 import { DamagedEntryError } from './entry-codec.js';
+import { TABLES } from './index-rows.js';
 import { type CacheLayout } from './layout.js';
 
 // LMDB maps its file and trusts it: a damaged one does not raise an error but a segmentation fault, at every start.
@@ -89,9 +90,10 @@ async function probe(directory: string): Promise<string | undefined> {
   const script = `
     const { open } = require(process.argv[2]);
     const root = open({ path: process.argv[1], noSubdir: false, readOnly: true });
-    for (const name of ['entries', 'eviction']) {
+    for (const name of ${JSON.stringify(TABLES)}) {
       const database = root.openDB(name, { keyEncoding: 'binary', encoding: 'binary' });
-      for (const { value } of database.getRange()) value.length;
+      // An older format has fewer of them.
+      for (const { value } of database?.getRange() ?? []) value.length;
     }`;
   // The main script, unlike this module, has a known place in both module systems.
   const lmdb = createRequire(process.argv[1] ?? join(process.cwd(), 'main.js')).resolve('lmdb');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CacheOpenError } from './types.js';
 
 /** Raised whenever a build can no longer read what an older one wrote, or the other way round. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** Where things lie below the cache directory. No name here is ever derived from a cached path. */
 export class CacheLayout {
@@ -42,8 +42,11 @@ export class CacheLayout {
     return join(this.tmp, objectId.toString(16).padStart(14, '0'));
   }
 
-  /** Makes the folders and checks the format. @throws CacheOpenError when a newer version wrote the directory. */
-  async prepare(): Promise<void> {
+  /**
+   * Makes the folders and checks the format; gives the one that the directory has.
+   * @throws CacheOpenError when a newer version wrote the directory.
+   */
+  async prepare(): Promise<{ format: number }> {
     const version = await this.readFormat();
     if (version !== undefined && version > FORMAT_VERSION) {
       throw new CacheOpenError(
@@ -51,11 +54,16 @@ export class CacheLayout {
       );
     }
     for (const folder of [this.segments, this.objects, this.tmp]) await mkdir(folder, { recursive: true });
-    if (version === undefined) {
-      const temporary = `${this.format}.new`;
-      await writeFile(temporary, JSON.stringify({ format: FORMAT_VERSION }) + '\n', { flush: true });
-      await rename(temporary, this.format);
-    }
+    if (version === undefined) await this.writeFormat();
+    else await syncDirectory(this.directory);
+    return { format: version ?? FORMAT_VERSION };
+  }
+
+  /** From now on the directory is of this build's format. Durable when it resolves. */
+  async writeFormat(): Promise<void> {
+    const temporary = `${this.format}.new`;
+    await writeFile(temporary, JSON.stringify({ format: FORMAT_VERSION }) + '\n', { flush: true });
+    await rename(temporary, this.format);
     await syncDirectory(this.directory);
   }
 

@@ -45,7 +45,7 @@ export class ObjectWriter implements CacheWriter {
 
   /** @throws CacheFullError, DiskFullError */
   static async open(parts: WriterParts, object: NewObject, sizeBytes: number): Promise<ObjectWriter> {
-    const need = { bytes: sizeBytes, packed: false, jobId: object.jobId };
+    const need = { bytes: sizeBytes, packed: false, object };
     await parts.mutex.run(() => parts.space.reserve(need));
     try {
       const { objectId, handle } = await parts.storage.objects.createTemporary();
@@ -141,7 +141,7 @@ export class ObjectWriter implements CacheWriter {
       if (!isDiskFull(error)) throw error;
       const { mutex, space } = this.parts;
       const bytesToCome = this.sizeBytes - this.writtenBytes;
-      await mutex.run(() => space.freeDisk({ bytes: bytesToCome, packed: false, jobId: this.object.jobId }));
+      await mutex.run(() => space.freeDisk({ bytes: bytesToCome, packed: false, object: this.object }));
       await this.writeFully(bytes);
     }
     this.writtenBytes += bytes.length;

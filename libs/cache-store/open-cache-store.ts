@@ -1,4 +1,5 @@
 import { mkdir, stat, statfs } from 'node:fs/promises';
+import { ActivePolicies } from './active-policies.js';
 import { AccessLog } from './access-log.js';
 import { CacheIndex } from './cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
@@ -7,8 +8,9 @@ import { Compaction } from './compaction.js';
 import { DirectoryLock } from './directory-lock.js';
 import { errorCode } from './disk-errors.js';
 import { EvictionOrder } from './eviction-order.js';
+import { Expiry, type Loaded } from './expiry.js';
 import { findIndexDamage, isDamage, quarantineIndex, withOpeningMarker } from './index-health.js';
-import { CacheLayout, syncDirectory } from './layout.js';
+import { CacheLayout, FORMAT_VERSION, syncDirectory } from './layout.js';
 import { Mutex } from './mutex.js';
 import { ObjectFiles } from './objects.js';
 import { adoptInventory, removeTemporaries, takeInventory, type Inventory } from './recovery.js';
@@ -44,9 +46,10 @@ export async function openCacheStore(options: CacheStoreOptions): Promise<CacheS
 
 async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock: DirectoryLock, log: Log) {
   const { capacityBytes } = options;
-  await layout.prepare();
+  const { format } = await layout.prepare();
   await removeTemporaries(layout);
-  const { index, inventory } = await openIndex(layout, log);
+  const { index, inventory } = await openIndex(layout, format, log);
+  if (format < FORMAT_VERSION) await layout.writeFormat();
   for (const directory of [layout.index, layout.directory]) await syncDirectory(directory);
   if (inventory.broken.length > 0) {
     log('Index entries without their bytes are dropped', { entries: inventory.broken.length });
@@ -62,11 +65,18 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
   );
   await adoptInventory(layout, index, storage, inventory);
   const mutex = new Mutex();
-  const accesses = new AccessLog(inventory.lastTick);
-  const order = new EvictionOrder(index, storage);
-  const space = new Space(index, storage, order, new Compaction(index, storage, log), accesses);
+  const clock = options.clock ?? Date.now;
+  const policies = new ActivePolicies(options.policies);
+  const accesses = new AccessLog(inventory.lastTick, clock);
+  const order = new EvictionOrder(index, storage, policies);
+  const space = new Space(index, storage, order, new Compaction(index, storage, log), accesses, policies);
+  const remove = (expired: Loaded[]) => mutex.run(() => space.expire(expired, expiry));
+  const expiry: Expiry = new Expiry(index, policies, clock, remove, (error) =>
+    log('Expired objects could not be removed; this is tried again', { error: String(error) }),
+  );
+  storage.onLoaded = (entry) => expiry.noteLoaded(entry);
   await space.shrinkToCapacity();
-  const committer = new Committer(mutex, index, storage, space, accesses);
+  const committer = new Committer(mutex, index, storage, space, accesses, clock);
   const packedMaxBytes = Math.min(
     options.packedObjectMaxBytes ?? DEFAULT_PACKED_OBJECT_MAX_BYTES,
     Math.floor(segmentBytes / 4),
@@ -79,6 +89,8 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
     space,
     committer,
     accesses,
+    policies,
+    expiry,
     packedMaxBytes,
     log,
   });
@@ -94,12 +106,20 @@ export function segmentBytesFor(capacityBytes: number): number {
 }
 
 /** Opens and reads the index; one that cannot be read is put aside, and the cache starts empty. */
-async function openIndex(layout: CacheLayout, log: Log): Promise<{ index: CacheIndex; inventory: Inventory }> {
+async function openIndex(
+  layout: CacheLayout,
+  format: number,
+  log: Log,
+): Promise<{ index: CacheIndex; inventory: Inventory }> {
   await assertRoomForNewIndex(layout);
   const openAndRead = () =>
     withOpeningMarker(layout, async () => {
       const index = new CacheIndex(layout.index);
       try {
+        if (format < 2) {
+          log('The cache is of an older format; its indexes are completed from its entries', { format });
+          await index.rebuild();
+        }
         return { index, inventory: await takeInventory(layout, index) };
       } catch (error) {
         await index.close();

@@ -99,12 +99,12 @@ describe('opening a cache directory', () => {
 
   it('refuses a directory of a newer format, and one that is not ours', async () => {
     await fill();
-    await writeFile(join(directory, 'format.json'), '{"format":2}');
+    await writeFile(join(directory, 'format.json'), '{"format":3}');
     await expect(fixture.open({ directory })).rejects.toThrow(CacheOpenError);
-    await expect(fixture.open({ directory })).rejects.toThrow('format 2');
+    await expect(fixture.open({ directory })).rejects.toThrow('format 3');
     await writeFile(join(directory, 'format.json'), 'x');
     await expect(fixture.open({ directory })).rejects.toThrow('not JSON');
-    await writeFile(join(directory, 'format.json'), '{"format":1}');
+    await writeFile(join(directory, 'format.json'), '{"format":2}');
     await expectAll();
   });
 

@@ -1,10 +1,12 @@
+import { HIGHEST_TIER, type ActivePolicies } from './active-policies.js';
 import { type AccessLog } from './access-log.js';
 import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
 import { type Compaction } from './compaction.js';
 import { isDiskFull } from './disk-errors.js';
-import { type StoredEntry } from './entry-codec.js';
-import { type EvictionOrder } from './eviction-order.js';
+import { type Claimant, type EvictionOrder } from './eviction-order.js';
+import { type Expiry, type Loaded } from './expiry.js';
 import { IndexBatch } from './index-batch.js';
+import { hasBytes } from './index-rows.js';
 import { type Segment } from './segments.js';
 import { storedBytes, type Storage } from './storage.js';
 import { CacheFullError } from './types.js';
@@ -18,7 +20,8 @@ export interface Need {
   bytes: number;
   /** For a segment file, or for a file of its own. */
   packed: boolean;
-  jobId?: string;
+  /** What it is for. Left out, it is for the cache as a whole: anything may be evicted. */
+  object?: { path: string; jobId?: string };
 }
 
 /** Makes room within the capacity, and on a full disk. Runs under the store's mutex. */
@@ -29,6 +32,7 @@ export class Space {
     private readonly order: EvictionOrder,
     private readonly compaction: Compaction,
     private readonly accesses: AccessLog,
+    private readonly policies: ActivePolicies,
   ) {}
 
   /** Reserves the bytes, evicting and compacting as needed; give them back through `usage.reservedBytes`. */
@@ -50,13 +54,23 @@ export class Space {
   async freeDisk(need: Need): Promise<void> {
     const { usage, segments } = this.storage;
     const goal = usage.diskBytes - need.bytes;
+    await this.flushAccesses();
     let budget = 2 * need.bytes + 2 * segments.segmentBytes;
     while (usage.diskBytes > goal && budget > 0) {
-      const victims = await this.order.pick(need.jobId, usage.diskBytes - goal, MAX_SHRINKING_CHANGES);
+      const victims = await this.order.pick(this.claimant(need), usage.diskBytes - goal, MAX_SHRINKING_CHANGES);
       if (victims.length === 0) return;
-      await this.evict(victims);
+      await this.evict(victims.map(({ entry }) => entry.path));
       budget -= victims.reduce((sum, victim) => sum + storedBytes(victim), 0);
     }
+  }
+
+  /** Removes those of them that are still the same copies, and are still to expire. */
+  async expire(candidates: Loaded[], expiry: Pick<Expiry, 'isExpired'>): Promise<void> {
+    const expired = candidates.filter((candidate) => {
+      const entry = this.index.get(candidate.path)?.entry;
+      return entry?.loadedAtMs === candidate.loadedAtMs && expiry.isExpired(entry);
+    });
+    this.storage.usage.expiredObjects += await this.drop(expired.map(({ path }) => path));
   }
 
   /** Writes pending accesses to the index; on a full disk their order is lost. */
@@ -70,6 +84,15 @@ export class Space {
         if (!isDiskFull(error)) throw error;
       }
     }
+  }
+
+  /** The object for which most may be evicted. */
+  highestOf<T extends { path: string }>(objects: T[]): T | undefined {
+    let highest: T | undefined;
+    for (const object of objects) {
+      if (!highest || this.policies.tierOf(object.path) > this.policies.tierOf(highest.path)) highest = object;
+    }
+    return highest;
   }
 
   /** @throws CacheFullError */
@@ -88,8 +111,8 @@ export class Space {
         canCompact = await this.compact(emptiest);
         continue;
       }
-      const victims = await this.order.pick(need.jobId, missing + slackBytes, MAX_VICTIMS);
-      if (victims.length > 0) await this.evict(victims);
+      const victims = await this.order.pick(this.claimant(need), missing + slackBytes, MAX_VICTIMS);
+      if (victims.length > 0) await this.evict(victims.map(({ entry }) => entry.path));
       else if (emptiest) canCompact = await this.compact(emptiest);
       else throw new CacheFullError(`No room for ${need.bytes} bytes: ${this.explain(need)}`);
     }
@@ -127,21 +150,41 @@ export class Space {
     }
   }
 
-  private async evict(victims: StoredEntry[]): Promise<void> {
-    const batch = new IndexBatch(this.index);
-    for (const { entry } of victims) batch.remove(entry.path);
+  private async evict(paths: string[]): Promise<void> {
     try {
-      await this.storage.settle(await this.index.commit(batch, { shrinking: true }));
+      this.storage.usage.evictedObjects += await this.drop(paths);
     } catch (error) {
       this.order.forget();
       throw error;
     }
   }
 
-  private explain({ jobId }: Need): string {
+  /** In as few transactions as a full disk allows. Gives the number of copies that went. */
+  private async drop(paths: string[]): Promise<number> {
+    const batch = new IndexBatch(this.index);
+    for (const path of paths) batch.remove(path);
+    let changes;
+    try {
+      changes = await this.index.commit(batch, { shrinking: true });
+    } catch (error) {
+      if (!isDiskFull(error) || paths.length < 2) throw error;
+      const half = Math.ceil(paths.length / 2);
+      return (await this.drop(paths.slice(0, half))) + (await this.drop(paths.slice(half)));
+    }
+    await this.storage.settle(changes);
+    return changes.filter(({ before }) => hasBytes(before)).length;
+  }
+
+  private claimant({ object }: Need): Claimant {
+    return object ? { jobId: object.jobId, tier: this.policies.tierOf(object.path) } : { tier: HIGHEST_TIER };
+  }
+
+  private explain({ object }: Need): string {
     const { objects, usedBytes, capacityBytes } = this.storage.usage;
-    const left = `${objects} objects with ${usedBytes} of ${capacityBytes} bytes are left`;
-    return jobId === undefined ? `${left}, all being read` : `${left}, all loaded by job ${jobId} or being read`;
+    const left = `${objects} objects with ${usedBytes} of ${capacityBytes} bytes are left, all of higher priority`;
+    return object?.jobId === undefined
+      ? `${left} or being read`
+      : `${left}, loaded by job ${object.jobId} or being read`;
   }
 }
 

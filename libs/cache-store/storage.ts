@@ -1,8 +1,9 @@
 import { recordBytes } from './record.js';
 import { sameLocation, type StoredEntry } from './entry-codec.js';
-import { type IndexChange } from './cache-index.js';
+import { hasBytes, type IndexChange } from './index-rows.js';
 import { type ObjectFiles } from './objects.js';
 import { type Segments } from './segments.js';
+import { type CacheEntry } from './types.js';
 import { type Usage } from './usage.js';
 
 /** Bytes an entry takes in data files. */
@@ -25,6 +26,9 @@ export class Storage {
     readonly objects: ObjectFiles,
   ) {}
 
+  /** Told of every new copy once it is in the index. */
+  onLoaded: (entry: CacheEntry) => void = () => undefined;
+
   /**
    * To be called with what an index commit changed, once it is durable: only then may bytes go that were referred to.
    * Totals are right as soon as this returns its promise; files that nobody reads are gone when it resolves.
@@ -34,6 +38,7 @@ export class Storage {
     for (const { before, after } of changes) {
       if (after) this.count(after, 1);
       if (before) this.count(before, -1);
+      if (after && after.entry.loadedAtMs !== before?.entry.loadedAtMs) this.onLoaded(after.entry);
       if (before && after && sameLocation(before.location, after.location)) continue;
       if (after) this.retain(after);
       if (before) removals.push(...this.release(before));
@@ -55,11 +60,11 @@ export class Storage {
   }
 
   private count(stored: StoredEntry, sign: 1 | -1): void {
-    if (stored.location.kind === 'none') {
-      this.usage.metadataEntries += sign;
-    } else {
+    if (hasBytes(stored)) {
       this.usage.objects += sign;
       this.usage.usedBytes += sign * stored.entry.sizeBytes;
+    } else {
+      this.usage.metadataEntries += sign;
     }
   }
 

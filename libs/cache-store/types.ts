@@ -15,12 +15,39 @@ export interface CacheEntry {
   metadataOnly?: boolean;
   /** The job that put it here; passive caching leaves it out. */
   jobId?: string;
+  /** Distinct workers that were to hold a copy when this was loaded. */
+  replicas: number;
 }
 
 export interface NewObject {
   path: string;
   version: string;
   jobId?: string;
+  /** Distinct workers that were to hold a copy when this was loaded, 1 to 255; default 1. */
+  replicas?: number;
+}
+
+/** Where policies stand, as the store asks for them. Called often, also in long walks: keep it cheap. */
+export interface CachePolicies {
+  /** Eviction tier of a path: 0 = evicted first (LOW), 1 = MEDIUM (default), 2 = HIGH. */
+  tierOf(path: string): 0 | 1 | 2;
+  /** Seconds after loading at which the path expires; undefined: never. Few distinct values are cheap, many are not. */
+  ttlSecondsOf(path: string): number | undefined;
+}
+
+/** An ordered, persistent set of paths. */
+export interface CacheFileIndex {
+  /**
+   * For each path whether it was really added (false: it was there). Works for paths that are not cached too. Long lists
+   * take several transactions. @throws Error, PathTooLongError for what cannot be a path (nothing is added then);
+   * DiskFullError.
+   */
+  add(paths: readonly string[]): Promise<boolean[]>;
+  /** For each path whether it was really removed. The cached copy, if there is one, stays. @throws DiskFullError */
+  remove(paths: readonly string[]): Promise<boolean[]>;
+  /** In order of UTF-8 bytes, greater than `after`, at most `limit`. */
+  list(options: { after?: string; limit: number }): string[];
+  count(): number;
 }
 
 /** Streams one large object into a temporary file; nothing is visible before `commit` resolves. */
@@ -53,9 +80,16 @@ export interface CacheStats {
   objects: number;
   /** Visible entries of which only metadata is kept; counted in neither `objects` nor `usedBytes`. */
   metadataEntries?: number;
+  /** Copies that left for want of room, since the start. */
+  evictedObjects: number;
+  /** Copies that left because their time had passed, since the start. */
+  expiredObjects: number;
 }
 
-/** No room could be made: everything left belongs to the same job, is being read, or the object is larger than the cache. */
+/**
+ * No room could be made: everything left belongs to the same job, is of a higher tier, is being read, or the object is
+ * larger than the cache.
+ */
 export class CacheFullError extends Error {
   override readonly name = 'CacheFullError';
 }
@@ -95,6 +129,21 @@ export interface CacheStore {
   /** Entries whose path starts with `prefix` and is greater than `after`, in order, at most `limit`. */
   entries(prefix: string, options?: { after?: string; limit?: number }): Iterable<CacheEntry>;
   stats(): CacheStats;
+  /**
+   * From now on these hold, also for what is already cached. To be called when they change (not over and over: each time
+   * all entries are looked at again, in the background). Until the first call: MEDIUM, and nothing expires.
+   */
+  setPolicies(policies: CachePolicies): void;
+  /**
+   * Bytes and objects at and below a directory: the object of exactly that path and all below `path/`; `''` is everything.
+   * Slashes at the end are ignored. Costs two look-ups, whatever is below. Metadata-only entries count 0 bytes and 0 objects.
+   */
+  usage(path: string): { bytes: number; objects: number };
+  /**
+   * `put` and `create().commit()` add the path, delete, eviction and expiry remove it, each in the entry's own
+   * transaction. `putMetadata` does not add it, and removes it where it replaces a copy.
+   */
+  readonly fileIndex: CacheFileIndex;
   /** Waits for pending writes and releases the directory. */
   close(): Promise<void>;
 }
@@ -104,6 +153,10 @@ export interface CacheStoreOptions {
   capacityBytes: number;
   /** Objects up to this size share segment files; larger ones get a file each. */
   packedObjectMaxBytes?: number;
+  /** As with `setPolicies`, but known before the first eviction: a cache opened with less capacity evicts while opening. */
+  policies?: CachePolicies;
+  /** Wall clock, ms since the epoch; tests give their own. */
+  clock?: () => number;
   /** Told of what an operator should know: a damaged index put aside, a corrupt object dropped, a file not removed. */
   log?: (message: string, details?: Record<string, unknown>) => void;
 }

@@ -9,6 +9,9 @@ export class Usage {
   usedBytes = 0;
   objects = 0;
   metadataEntries = 0;
+  /** Since the start. */
+  evictedObjects = 0;
+  expiredObjects = 0;
 
   constructor(readonly capacityBytes: number) {}
 
