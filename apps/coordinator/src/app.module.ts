@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { ApiDocsModule } from '#contexts/api-docs/http';
 import { FileIndexModule } from '#contexts/file-index/http';
 import { JobsModule } from '#contexts/jobs/http';
 import { MembershipModule } from '#contexts/membership/http';
@@ -30,7 +31,7 @@ class RuntimeModule {
 }
 
 @Module({
-  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule],
+  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, ApiDocsModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_FILTER, useClass: StatusFilter },

@@ -1,0 +1,52 @@
+import { document, htmlPage, methods, type Operation, type Schema } from './index.js';
+
+const operations: Operation[] = Object.values(document.paths).flatMap((item) =>
+  methods.flatMap((method) => item[method] ?? []),
+);
+
+function refsIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const own = (value as Schema).$ref;
+  return [...(typeof own === 'string' ? [own] : []), ...Object.values(value).flatMap(refsIn)];
+}
+
+it('refers to schemas that exist, and to all of them', () => {
+  const wanted = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
+  expect([...new Set(refsIn(document.paths))].sort()).toEqual(wanted.sort());
+});
+
+it('names every operation once, under a tag that is explained', () => {
+  const ids = operations.map(({ operationId }) => operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+  const tags = document.tags.map(({ name }) => name);
+  for (const { tags: own } of operations) expect(tags).toContain(own[0]);
+});
+
+it('documents an answer of success and the unexpected error everywhere, and body faults where there is a body', () => {
+  for (const { requestBody, responses } of operations) {
+    expect(Object.keys(responses)).toEqual(expect.arrayContaining(['200', '400', '500', '503']));
+    expect('413' in responses && '415' in responses).toBe(requestBody !== undefined);
+  }
+});
+
+describe('the page', () => {
+  const page = htmlPage(document);
+
+  it('holds every operation with its answers', () => {
+    for (const { operationId, summary } of operations) {
+      expect(page).toContain(`<section id="${operationId}">`);
+      expect(page).toContain(summary);
+    }
+  });
+
+  it('needs no script and nothing from elsewhere', () => {
+    expect(page).not.toMatch(/<script|<link|<img|<iframe|@import|url\(|\bon[a-z]+=/i);
+  });
+
+  it('escapes what it shows', () => {
+    const title = '<b>&"';
+    const hostile = htmlPage({ ...document, info: { ...document.info, title } });
+    expect(hostile).toContain('&lt;b&gt;&amp;&quot;');
+    expect(hostile).not.toContain('<b>');
+  });
+});

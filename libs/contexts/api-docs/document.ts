@@ -1,0 +1,57 @@
+import { cachePaths } from './cache.paths.js';
+import { fileIndexPaths } from './file-index.paths.js';
+import { freePaths } from './free.paths.js';
+import { loadPaths } from './load.paths.js';
+import { mountPaths } from './mount.paths.js';
+import { nodesPaths } from './nodes.paths.js';
+import { type Document } from './openapi.js';
+import { policyPaths } from './policy.paths.js';
+import { rebalancePaths } from './rebalance.paths.js';
+import { schemas } from './schemas.js';
+import { servicePaths } from './service.paths.js';
+
+const description = `
+Larder keeps data close to compute: it mounts object stores and file systems, and loads, frees and rebalances their data
+in a cache spread over many workers.
+
+Every error is \`{ "status": "<one sentence>" }\`. A route that does not exist answers 404, a method that a route does not
+have 405 with the header \`Allow\`. Fields that nobody knows are passed over. HEAD works wherever GET does.
+
+Every answer carries \`X-Larder-Sequence\`. Sent back with a request, to any coordinator, that request sees everything
+that the answer saw. While the log cannot be reached, GETs go on answering from memory and say with \`X-Larder-Stale\` how
+many milliseconds old that is.
+
+Requests may name who makes them in \`X-Larder-Actor\`, and themselves in \`X-Request-Id\`: both are recorded.
+`.trim();
+
+/** The REST API of a coordinator. */
+export const document: Document = {
+  openapi: '3.1.0',
+  info: { title: 'Larder', version: 'v1', description },
+  servers: [{ url: '/' }],
+  tags: [
+    { name: 'load', description: 'Bring data of a UFS into the cache.' },
+    { name: 'free', description: 'Remove data from the cache.' },
+    { name: 'rebalance', description: 'Move copies to the workers where the hash ring wants them.' },
+    { name: 'cache', description: 'Remove what workers hold and should not.' },
+    { name: 'mount', description: 'The mount table: which UFS appears where in the namespace.' },
+    { name: 'quota', description: 'How many bytes may be cached below a directory. All quotas that apply must hold.' },
+    { name: 'ttl', description: 'How long data stays cached. The most specific path wins.' },
+    { name: 'priority', description: 'What is evicted first. The most specific path wins.' },
+    { name: 'nodes', description: 'The workers of the cluster.' },
+    { name: 'file_index', description: 'The files that the cache holds.' },
+    { name: 'service', description: 'The service itself.' },
+  ],
+  paths: {
+    ...loadPaths,
+    ...freePaths,
+    ...rebalancePaths,
+    ...cachePaths,
+    ...mountPaths,
+    ...policyPaths,
+    ...nodesPaths,
+    ...fileIndexPaths,
+    ...servicePaths,
+  },
+  components: { schemas },
+};

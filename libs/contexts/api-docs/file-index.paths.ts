@@ -1,0 +1,62 @@
+import { count, listOf, requestObject, type Paths } from './openapi.js';
+import { answer, body, error, pageParameters, readResponses, writeResponses } from './responses.js';
+
+const tags = ['file_index'] as const;
+const off = error('The feature is switched off.', 'Global file index is not enabled');
+const files = requestObject(
+  {
+    files: {
+      ...listOf({ type: 'string', minLength: 1 }, 'UFS paths, or namespace paths of mounted files.'),
+      maxItems: 10_000,
+    },
+  },
+  ['files'],
+);
+const example = { files: ['s3://foo/bar/f1', 's3://foo/bar/f2'] };
+const changed = (description: string) =>
+  answer(
+    description,
+    { type: 'object', required: ['entries'], properties: { entries: count('Entries that really changed.') } },
+    { entries: 2 },
+  );
+
+export const fileIndexPaths: Paths = {
+  '/api/v1/file_index': {
+    get: {
+      operationId: 'readFileIndex',
+      tags,
+      summary: 'List the files that the cache holds',
+      description: 'All of them, streamed, in the order of their bytes; or page by page.',
+      parameters: pageParameters,
+      responses: readResponses({
+        '200': answer(
+          'The UFS paths.',
+          {
+            type: 'object',
+            required: ['results'],
+            properties: {
+              results: listOf({ type: 'string' }),
+              lastKey: { type: 'string', description: 'Only when `count` was given: ask on with it.' },
+            },
+          },
+          { results: ['s3://foo/bar/f1', 's3://foo/bar/f2'] },
+        ),
+        '404': off,
+      }),
+    },
+    post: {
+      operationId: 'addToFileIndex',
+      tags,
+      summary: 'Add files to the global file index',
+      requestBody: body(files, example),
+      responses: writeResponses({ '200': changed('Entries really added.'), '404': off }),
+    },
+    delete: {
+      operationId: 'removeFromFileIndex',
+      tags,
+      summary: 'Remove files from the global file index',
+      requestBody: body(files, example),
+      responses: writeResponses({ '200': changed('Entries really removed.'), '404': off }),
+    },
+  },
+};

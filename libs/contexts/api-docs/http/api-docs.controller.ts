@@ -1,0 +1,23 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { document, htmlPage } from '../index.js';
+
+/** `/api/v1/openapi.json` and `/api/v1/docs`: what the API is, for programs and for people. */
+@Controller()
+export class ApiDocsController {
+  private readonly json = JSON.stringify(document);
+  private readonly page = htmlPage(document);
+
+  @Get('openapi.json')
+  async openApi(@Res() reply: FastifyReply): Promise<void> {
+    await reply.header('content-type', 'application/json; charset=utf-8').send(this.json);
+  }
+
+  @Get('docs')
+  async docs(@Res() reply: FastifyReply): Promise<void> {
+    await reply
+      .header('content-type', 'text/html; charset=utf-8')
+      .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+      .send(this.page);
+  }
+}

@@ -1,0 +1,3 @@
+export * from './document.js';
+export * from './html-page.js';
+export * from './openapi.js';

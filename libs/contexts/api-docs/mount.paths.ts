@@ -1,0 +1,74 @@
+import { requestObject, text, type Paths } from './openapi.js';
+import { answer, body, error, ok, query, readResponses, results, writeResponses } from './responses.js';
+import { ref } from './schemas.js';
+
+const tags = ['mount'] as const;
+const path = { ...text('Namespace path, begins with /.'), minLength: 1 };
+const shown = {
+  path: '/data/',
+  ufs: 's3://my-bucket/',
+  options: { 's3a.accessKeyId': 'AKIA…', 's3a.secretKey': '******' },
+};
+const fixed = error(
+  'The mount table is a file (LARDER_MOUNT_TABLE).',
+  'the mount table is a static file and cannot be changed through the API',
+);
+
+export const mountPaths: Paths = {
+  '/api/v1/mount': {
+    get: {
+      operationId: 'readMounts',
+      tags,
+      summary: 'List mount points, or get one',
+      parameters: [query('path', 'Namespace path of the mount point.')],
+      responses: readResponses({
+        '200': answer('The mount point, or the list.', { anyOf: [ref('Mount'), results('Mount')] }, shown),
+        '404': error('Mount point not found.', 'No mount point found for path: /data/'),
+      }),
+    },
+    post: {
+      operationId: 'createMount',
+      tags,
+      summary: 'Create a mount point',
+      requestBody: body(
+        requestObject(
+          {
+            path,
+            ufs: { ...text('UFS root: s3://bucket/prefix or file:///directory.'), minLength: 1 },
+            options: {
+              type: 'object',
+              additionalProperties: { type: 'string', maxLength: 4096 },
+              description: 'Of the UFS, at most 64. Values of secret options are encrypted before they are stored.',
+            },
+          },
+          ['path', 'ufs'],
+        ),
+        {
+          path: '/data',
+          ufs: 's3://my-bucket',
+          options: { 's3a.secretKey': 'string', 's3a.accessKeyId': 'string' },
+        },
+      ),
+      responses: writeResponses({
+        '200': ok(),
+        '409': error(
+          'The path is already mounted, the UFS has been mounted to another path, or one lies within the other.',
+          '/data/ is already mounted to s3://my-bucket/',
+        ),
+        '501': fixed,
+      }),
+    },
+    delete: {
+      operationId: 'deleteMount',
+      tags,
+      summary: 'Delete a mount point',
+      description: 'Takes the policies below it away too. What is cached stays until it is freed or evicted.',
+      requestBody: body(requestObject({ path }, ['path']), { path: '/data' }),
+      responses: writeResponses({
+        '200': ok(),
+        '410': error('The path isn’t mounted to any UFS.', '/data/ is not mounted to any UFS'),
+        '501': fixed,
+      }),
+    },
+  },
+};

@@ -1,0 +1,99 @@
+import { json, type ApiResponse, type Header, type Parameter, type Schema } from './openapi.js';
+import { ref, type schemas } from './schemas.js';
+
+/** Answers and parameters that many routes share. */
+
+const sequence: Header = {
+  description:
+    'Log sequence that the answer includes. Sent back with a request, to any coordinator, it reads its writes.',
+  schema: { type: 'string', pattern: '^\\d+$' },
+};
+const stale: Header = {
+  description: 'Only while the log cannot be reached: milliseconds since it last was.',
+  schema: { type: 'string', pattern: '^\\d+$' },
+};
+
+export const commonHeaders = { 'X-Larder-Sequence': sequence, 'X-Larder-Stale': stale } as const;
+
+/** An answer with a JSON body. */
+export function answer(description: string, schema: Schema, ...examples: unknown[]): ApiResponse {
+  const named = examples.map((value, i) => [examples.length === 1 ? 'example' : `example${i + 1}`, { value }] as const);
+  const media = { schema, ...(named.length > 0 ? { examples: Object.fromEntries(named) } : {}) };
+  return { description, headers: commonHeaders, content: { [json]: media } };
+}
+
+/** An error: `{ "status": "…" }`. @param examples of the sentence */
+export function error(description: string, ...examples: string[]): ApiResponse {
+  return answer(description, ref('Status'), ...examples.map((status) => ({ status })));
+}
+
+export const ok = (description = 'Successful operation.'): ApiResponse =>
+  answer(description, ref('Ok'), { status: 'ok' });
+
+/** `{ "results": [ … ] }`; with `paged` the page's `lastKey` beside it. */
+export function results(name: keyof typeof schemas, { paged = false } = {}): Schema {
+  return {
+    type: 'object',
+    required: ['results'],
+    properties: {
+      results: { type: 'array', items: ref(name) },
+      ...(paged ? { lastKey: { type: 'string', description: 'Only when `count` was given: ask on with it.' } } : {}),
+    },
+  };
+}
+
+export const requiredMissing = 'Required parameters not provided';
+
+type Responses = Readonly<Record<string, ApiResponse>>;
+
+/** What any route may answer. */
+const anywhere: Responses = {
+  '500': error('Unexpected error; the coordinator has logged it.', 'internal error; the coordinator has logged it'),
+  '503': {
+    ...error(
+      'The log, or a worker that is needed, cannot be reached. Try again.',
+      'NATS is not connected; nothing was sent',
+    ),
+    headers: {
+      ...commonHeaders,
+      'Retry-After': { description: 'Seconds.', schema: { type: 'string', pattern: '^\\d+$' } },
+    },
+  },
+};
+
+/** The answers of a route that takes no body. @param own in addition to what any such route may answer */
+export function readResponses(own: Responses): Responses {
+  const malformed = error('A parameter is malformed.', 'count must be a whole number from 1 to 100000: x');
+  return { '400': malformed, ...own, ...anywhere };
+}
+
+/** The answers of a route that takes a body. */
+export function writeResponses(own: Responses): Responses {
+  return {
+    '400': error(
+      'The body or a required field is missing, or a field is malformed; then it is named.',
+      requiredMissing,
+    ),
+    ...own,
+    '413': error(
+      'The body is larger than LARDER_BODY_LIMIT_BYTES.',
+      'the request body is too large; a long list of paths belongs into an index file',
+    ),
+    '415': error('The body is not application/json.', 'the Content-Type must be application/json'),
+    ...anywhere,
+  };
+}
+
+export function query(name: string, description: string, schema: Schema = { type: 'string' }): Parameter {
+  return { name, in: 'query', description, schema };
+}
+
+export const pageParameters: readonly Parameter[] = [
+  query('count', 'At most so many entries.', { type: 'integer', minimum: 1, maximum: 100_000 }),
+  query('lastKey', 'Only entries behind this one: the `lastKey` of the page before.'),
+];
+
+export function body(schema: Schema, ...examples: unknown[]) {
+  const named = examples.map((value, i) => [examples.length === 1 ? 'example' : `example${i + 1}`, { value }] as const);
+  return { required: true, content: { [json]: { schema, examples: Object.fromEntries(named) } } };
+}

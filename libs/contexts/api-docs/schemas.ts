@@ -1,0 +1,192 @@
+import { answerObject, count, flag, listOf, oneOfTexts, text, type Schema } from './openapi.js';
+
+/** Schemas that stand once in the document, and are named where they are used. */
+
+export const ref = (name: keyof typeof schemas): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+const uuid = (description: string): Schema => ({ type: 'string', pattern: '^[0-9a-f-]{36}$', description });
+
+const startTime: Schema = {
+  type: 'string',
+  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}[+-]\\d\\d:\\d\\d$',
+  description: 'When the job was submitted, with a numeric offset.',
+};
+
+const failure = answerObject(
+  {
+    path: text('UFS path.'),
+    reason: text('Why it failed, in words.'),
+    attempts: count('How often it was tried.'),
+    workerId: text('The worker that tried.'),
+  },
+  ['workerId'],
+);
+
+const errorMessage = answerObject(
+  {
+    message: text('What there is to say about the outcome, in words.'),
+    failures: { ...listOf(failure, 'The first failures, by path.'), maxItems: 20 },
+  },
+  ['message', 'failures'],
+);
+
+const jobFields = {
+  id: uuid('Job id.'),
+  startTime,
+  state: oneOfTexts(
+    ['RUNNING', 'VERIFYING', 'STOPPED', 'SUCCEEDED', 'FAILED'],
+    'SUCCEEDED, FAILED and STOPPED are final until someone resumes a STOPPED job.',
+  ),
+  errorMessage: { ...errorMessage, description: '{} when there is nothing to say.' },
+};
+
+const elapsed = count('Milliseconds from the submission to now or to the end; never runs backwards.');
+const paths = listOf({ type: 'string' }, 'As submitted.');
+const index = text('As submitted; "" without one.');
+const alias = text('As submitted, or made up.');
+
+const loadProgress = answerObject(
+  {
+    ...jobFields,
+    runningState: oneOfTexts(
+      ['', 'WAITING', 'LISTING', 'LOADING', 'RETRYING', 'VERIFYING'],
+      'What a running job is doing; "" otherwise.',
+    ),
+    failedFileListPath: text('Where all failures can be read; "" when there are none.'),
+    paths,
+    index,
+    skipIfExists: flag('Option in force.'),
+    loadMetadataOnly: flag('Option in force.'),
+    verify: flag('Option in force.'),
+    bandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+    timeElapsedMilliseconds: elapsed,
+    loadedBytes: count('Bytes loaded.'),
+    skippedBytes: count('Bytes of files that were there already (skipIfExists).'),
+    totalBytes: count('Loaded, skipped, failed and in flight.'),
+    loadedNonEmptyFiles: count('Files loaded that are longer than 0 bytes.'),
+    failedFiles: count('Files that could not be loaded.'),
+    scannedFiles: count('Files met in the UFS: loaded, skipped, failed, filtered and in flight.'),
+    quota: answerObject({
+      totalBytes: count('The tightest quota above all that the job loads; 0 where none applies.'),
+      remaining: count('Bytes left below it.'),
+    }),
+    quotaCheckError: text('The quota that would be exceeded, in words; "" when none.'),
+    alias,
+    loadedFiles: count('Files loaded.'),
+    skippedFiles: count('Files that were there already (skipIfExists).'),
+    filteredFiles: count('Files dropped by fileFilterRegex.'),
+    inFlightFiles: count('Files handed to workers and not yet settled.'),
+    inFlightLoadedBytes: count('Bytes of those that have already moved.'),
+    failedBytes: count('Bytes of the failed files.'),
+    verifiedFiles: count('Files compared with the UFS and found equal.'),
+    repairedFiles: count('Files that differed and were loaded again.'),
+    verifyFailedFiles: count('Files that differed and could not be mended.'),
+    replicas: count('Option in force.'),
+    replicaFilesLoaded: count('Further copies loaded or found.'),
+    replicaFilesFailed: count('Further copies that failed.'),
+    batchSize: count('Option in force.'),
+    fileFilterRegex: text('Option in force.'),
+    owner: text('The coordinator that drives the job; "" before one does.'),
+    epoch: count('Raised whenever another coordinator takes the job over.'),
+    listingComplete: flag('Whether the UFS has been listed to the end.'),
+  },
+  ['quota', 'quotaCheckError'],
+);
+
+const freeProgress = answerObject({
+  ...jobFields,
+  paths,
+  index,
+  timeElapsedMilliseconds: elapsed,
+  freedBytes: count('Bytes freed.'),
+  failedBytes: count('Bytes that could not be freed.'),
+  totalBytes: count('Both.'),
+  freedFiles: count('Files freed, each once whatever the number of its replicas.'),
+  failedFiles: count('Files that could not be freed.'),
+  totalFiles: count('Both. Files, not bytes.'),
+  alias,
+  recursive: flag('Option in force.'),
+  freedReplicas: count('Further copies freed.'),
+  inFlightFreedFiles: count('Freed by batches that are still in hand.'),
+});
+
+const rebalanceProgress = answerObject({
+  ...jobFields,
+  timeElapsedMilliseconds: elapsed,
+  totalWorkers: count('Workers the job is about.'),
+  runningWorkers: count('Of those, still at it.'),
+  succeededWorkers: count('Of those, done.'),
+  failedWorkers: count('Of those, not able to do their part.'),
+  filesPreserved: count('Files that were where they belong.'),
+  bytesPreserved: count('Their bytes.'),
+  filesLoaded: count('Files brought to where they belong.'),
+  bytesLoaded: count('Their bytes.'),
+  filesPruned: count('Copies removed from where they no longer belong.'),
+  bytesPruned: count('Their bytes.'),
+  filesFailed: count('Files that could not be moved.'),
+  target: text('As submitted.'),
+  runningState: oneOfTexts(['', 'LOADING', 'PRUNING'], 'What a running job is doing; "" otherwise.'),
+  filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
+  filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
+  loadBatchSize: count('Option in force.'),
+  loadBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+  pruneBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+  skipPrune: flag('Option in force.'),
+});
+
+const node = answerObject(
+  {
+    identity: text('worker-<uuid>, kept across restarts.'),
+    address: text('host:port of its read path.'),
+    status: oneOfTexts(['ONLINE', 'OFFLINE'], 'Whether it is heard of.'),
+    capacityBytes: count('Size of its cache.'),
+    version: text('Version of its software.'),
+    usedBytes: count('Bytes cached, by its last heartbeat.'),
+    cachedObjects: count('Objects cached, by its last heartbeat.'),
+  },
+  ['usedBytes', 'cachedObjects'],
+);
+
+export const schemas = {
+  Status: answerObject({ status: { ...text('One sentence for people.'), minLength: 1 } }),
+  Ok: answerObject({ status: { type: 'string', const: 'ok' } }),
+  JobId: answerObject({ id: uuid('Job id.') }),
+  ExistingJob: answerObject({
+    id: uuid('Id of the job that already has this target.'),
+    resumed: flag('Whether it was stopped and runs again because of this request.'),
+    applied: { type: 'object', additionalProperties: {}, description: 'Options of this request that now hold.' },
+    ignored: { type: 'object', additionalProperties: {}, description: 'Options that differ and were not taken over.' },
+  }),
+  Failure: failure,
+  LoadProgress: loadProgress,
+  FreeProgress: freeProgress,
+  RebalanceProgress: rebalanceProgress,
+  Node: node,
+  Mount: answerObject(
+    {
+      path: text('Namespace path, begins and ends with /.'),
+      ufs: text('UFS root, ends with /.'),
+      options: {
+        type: 'object',
+        additionalProperties: { type: 'string' },
+        description: 'Secret values are shown as ******. Absent when empty.',
+      },
+    },
+    ['options'],
+  ),
+  Quota: answerObject({
+    path: text('Directory of the namespace.'),
+    state: oneOfTexts(['Available', 'Exceeded'], 'Exceeded: used and reserved bytes are more than the quota.'),
+    quotaBytes: count('Bytes that may be cached below it.'),
+    usedBytes: count('Bytes cached below it, every replica counted.'),
+    reservedBytes: count('Bytes that running loads have planned below it and not yet loaded.'),
+  }),
+  Ttl: answerObject({
+    path: text('Directory of the namespace.'),
+    ttlSeconds: { ...count('Seconds from loading to expiry.'), minimum: 1 },
+  }),
+  Priority: answerObject({
+    path: text('Directory of the namespace.'),
+    priority: oneOfTexts(['high', 'medium', 'low'], 'LOW is evicted first.'),
+  }),
+} as const satisfies Record<string, Schema>;

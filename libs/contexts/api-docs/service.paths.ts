@@ -1,0 +1,58 @@
+import { answerObject, count, type Paths } from './openapi.js';
+import { answer, ok, readResponses } from './responses.js';
+
+const tags = ['service'] as const;
+
+/** Routes about the service itself. */
+export const servicePaths: Paths = {
+  '/api/v1/openapi.json': {
+    get: {
+      operationId: 'readOpenApi',
+      tags,
+      summary: 'This document, as OpenAPI 3.1',
+      responses: readResponses({
+        '200': answer('The document.', {
+          type: 'object',
+          required: ['openapi', 'info', 'paths'],
+          additionalProperties: {},
+        }),
+      }),
+    },
+  },
+  '/api/v1/docs': {
+    get: {
+      operationId: 'readDocs',
+      tags,
+      summary: 'This document, to read',
+      responses: readResponses({
+        '200': { ...answer('A page.', {}), content: { 'text/html': { schema: { type: 'string' } } } },
+      }),
+    },
+  },
+  '/healthz': {
+    get: {
+      operationId: 'readHealth',
+      tags,
+      summary: 'Whether the process answers',
+      responses: readResponses({ '200': ok('It does.') }),
+    },
+  },
+  '/readyz': {
+    get: {
+      operationId: 'readReadiness',
+      tags,
+      summary: 'Whether this coordinator can serve',
+      description: 'It has caught up with the log and can reach it; otherwise 503.',
+      responses: readResponses({
+        '200': answer(
+          'It can.',
+          answerObject({
+            status: { type: 'string', const: 'ok' },
+            sequence: count('Log sequence its views stand at.'),
+          }),
+          { status: 'ok', sequence: 1234 },
+        ),
+      }),
+    },
+  },
+};
