@@ -38,7 +38,7 @@ export class StatusFilter implements ExceptionFilter {
       return { status, body: { status: clientFault(status, error as Error) } };
     }
     this.logger.error(`${request.method} ${request.url}`, error instanceof Error ? error.stack : String(error));
-    return { status: 500, body: { status: 'internal error; the coordinator has logged it' } };
+    return { status: 500, body: { status: 'internal error; the log of this process says more' } };
   }
 
   private unknownRoute(request: FastifyRequest, reply: FastifyReply): ReturnType<StatusFilter['answer']> {

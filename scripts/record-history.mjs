@@ -1,0 +1,85 @@
+// Records the history of a small cluster's life for test/histories: what this version writes, later versions must read.
+// Needs a build. Run once for every released version of the events, and commit what it writes:
+//
+//   node scripts/record-history.mjs <name>
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { allEvents } from '../dist/libs/contexts/catalogue/index.js';
+import { connectNats, EventCodec, EventStore, Names } from '../dist/libs/jetstream/index.js';
+import { startCluster } from '../dist/libs/testing/index.js';
+
+const [name] = process.argv.slice(2);
+if (!/^[a-z0-9.-]+$/.test(name ?? '')) throw new Error('usage: node scripts/record-history.mjs <name>');
+const target = path.resolve(import.meta.dirname, '..', 'test', 'histories');
+
+const source = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-history-'));
+for (let i = 0; i < 40; i++) fs.writeFileSync(path.join(source, `file-${i}`), 'x'.repeat(i * 100));
+
+/** Touches every event type that a user or a worker can cause. */
+async function live(cluster) {
+  const { api } = cluster;
+  const call = async (method, route, body, expected = 200) => {
+    const answer = await api.request(method, route, { body, timeoutMs: 60_000 });
+    if (answer.status !== expected) throw new Error(`${method} ${route}: ${JSON.stringify(answer)}`);
+    return answer.body;
+  };
+  const sync = { sync: true };
+  await call('POST', '/mount', { path: '/data', ufs: `file://${source}`, options: { secretToken: 'recorded' } });
+  await call('POST', '/mount', { path: '/gone', ufs: 's3://history', options: { endpoint: 'http://127.0.0.1:9' } });
+  await call('POST', '/load', { paths: ['/data'], options: { ...sync, verify: true, batchSize: 10, replicas: 2 } });
+  await call('POST', '/load', { paths: ['/data/missing'], options: sync });
+  await call('POST', '/quota', { path: '/data', quotaBytes: 1_000_000 });
+  await call('POST', '/ttl', { path: '/data', ttlSeconds: 100_000 });
+  await call('POST', '/priority', { path: '/data', priority: 'HIGH' });
+  const slow = { paths: ['/data/file-39'], options: { bandwidth: 1 } };
+  const { id } = await call('POST', '/load', slow);
+  await call('POST', '/load', { ...slow, options: { bandwidth: 2 } }, 409);
+  await call('DELETE', '/load', { id });
+  await call('POST', '/load', { ...slow, options: { bandwidth: 10_000_000 } }, 409);
+  await api.waitForJob(id);
+  await call('POST', '/file_index', { files: ['/data/file-1', '/data/other'] });
+  await call('DELETE', '/file_index', { files: ['/data/other'] });
+  await call('POST', '/rebalance', { target: 'ALL' });
+  await call('POST', '/free', { paths: ['/data'], options: sync });
+  for (const policy of ['quota', 'ttl', 'priority']) await call('DELETE', `/${policy}`, { path: '/data' });
+  await call('DELETE', '/mount', { path: '/gone' });
+  await cluster.workers[1].process.kill9();
+  await cluster.workers[1].process.exited;
+  const offline = async () => (await api.nodes()).some(({ status }) => status === 'OFFLINE');
+  while (!(await offline())) await new Promise((again) => setTimeout(again, 100));
+  await call('DELETE', `/nodes?id=${cluster.workers[1].id}`);
+}
+
+async function dump(cluster) {
+  const link = await connectNats({ url: cluster.nats.url, name: 'record-history' });
+  try {
+    const codec = new EventCodec([allEvents]);
+    const lines = [];
+    for await (const { sequence, boundary, events } of new EventStore(link, new Names(), codec).readBoundary('>')) {
+      lines.push(JSON.stringify({ sequence, boundary, events }));
+    }
+    return lines;
+  } finally {
+    await link.close();
+  }
+}
+
+const env = { LARDER_WORKER_TIMEOUT_MS: '2000', LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_GRACE_MS: '60000' };
+const cluster = await startCluster({ env });
+try {
+  await live(cluster);
+  const lines = await dump(cluster);
+  fs.mkdirSync(target, { recursive: true });
+  fs.writeFileSync(path.join(target, `${name}.jsonl`), `${lines.join('\n')}\n`);
+  const written = new Set(lines.flatMap((line) => JSON.parse(line).events.map(({ type }) => type)));
+  console.log(
+    `${lines.length} messages; never written: ${Object.keys(allEvents)
+      .filter((type) => !written.has(type))
+      .join(', ')}`,
+  );
+  console.log('now write the state it must fold to: UPDATE_HISTORIES=1 npx jest test/histories');
+} finally {
+  await cluster.dispose();
+  fs.rmSync(source, { recursive: true });
+}

@@ -1,0 +1,56 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { allEvents } from '#contexts/catalogue';
+import { jobs, jobsView, type JobsViewState } from '#contexts/jobs';
+import { membershipView } from '#contexts/membership';
+import { namespaceView } from '#contexts/namespace';
+import { jobKinds } from '#job-kinds';
+import { EventCodec } from '#jetstream';
+import { type View } from '#kernel';
+
+/**
+ * Histories that released versions have written (`scripts/record-history.mjs`), folded by today's code. What they must
+ * fold to was recorded with them; a difference means that a cluster would wake up changed after an upgrade.
+ */
+const directory = path.resolve('test/histories');
+const histories = fs.readdirSync(directory).filter((file) => file.endsWith('.jsonl'));
+const codec = new EventCodec([allEvents]);
+
+interface Line {
+  sequence: number;
+  boundary: string;
+  events: { id: string }[];
+}
+
+function fold(file: string): unknown {
+  const views = [namespaceView, membershipView, jobsView(1000)] as unknown as View<unknown>[];
+  const states = new Map(views.map((view) => [view.name, view.initial()]));
+  for (const text of fs.readFileSync(path.join(directory, file), 'utf8').trim().split('\n')) {
+    const { sequence, boundary, events } = JSON.parse(text) as Line;
+    const bytes = Buffer.from(JSON.stringify({ id: events[0].id, events }));
+    const commit = codec.decode(bytes, { sequence, boundary });
+    for (const view of views) view.evolve(states.get(view.name), commit);
+  }
+  const { jobs: records } = states.get(jobs.name) as JobsViewState;
+  const progress = [...records.values()].map((record) =>
+    jobKinds[record.kind].progress(record, Date.parse(record.endedAt ?? record.submittedAt), { files: 0, bytes: 0 }),
+  );
+  return JSON.parse(
+    JSON.stringify({
+      namespace: states.get(namespaceView.name),
+      membership: states.get(membershipView.name),
+      progress,
+    }),
+  );
+}
+
+it('there is a history', () => {
+  expect(histories.length).toBeGreaterThan(0);
+});
+
+it.each(histories)('fault 24: %s folds to what it was', (file) => {
+  const expectedFile = path.join(directory, file.replace(/\.jsonl$/, '.expected.json'));
+  const folded = fold(file);
+  if (process.env.UPDATE_HISTORIES === '1') fs.writeFileSync(expectedFile, `${JSON.stringify(folded, null, 2)}\n`);
+  expect(folded).toEqual(JSON.parse(fs.readFileSync(expectedFile, 'utf8')));
+});
