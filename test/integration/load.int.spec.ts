@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expectCacheEqualsSource, FileTree, startCluster, type S3Process, type TestCluster } from '#testing';
+import { expectCacheEqualsSource, FileTree, oddNames, startCluster, type S3Process, type TestCluster } from '#testing';
 import { expectCountsToAddUp, expectProgressToGrow } from './counts.js';
 import { content, keys, S3Lab, sha256, sizeOf } from './s3-lab.js';
 
@@ -166,11 +166,16 @@ describe('load', () => {
     expect(body).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 10, scannedFiles: 10 });
   });
 
-  test('a path that matches nothing is a success that says so', async () => {
-    const id = await cluster.api.load({ paths: ['/files/tree/no-such-directory'] });
-    const done = await cluster.api.waitForJob(id);
-    expect(done).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 0, loadedFiles: 0 });
-    expect(done.errorMessage.message).toMatch(/nothing was loaded/);
+  test('a path at which nothing is fails by name; an empty directory is a success that says so', async () => {
+    mkdirSync(join(scratch, 'empty'));
+    const missing = await cluster.api.waitForJob(
+      await cluster.api.load({ paths: ['/files/tree/odd', '/files/missing'] }),
+    );
+    expect(missing).toMatchObject({ state: 'FAILED', loadedFiles: oddNames.length, failedFiles: 0 });
+    expect(missing.errorMessage.message).toContain('/missing');
+    const empty = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/files/empty'] }));
+    expect(empty).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 0, loadedFiles: 0 });
+    expect(empty.errorMessage.message).toMatch(/nothing was loaded/);
   });
 
   test('a file that has grown since it was loaded is served as it was, and loaded whole the next time', async () => {

@@ -28,6 +28,9 @@ export class ManagedProcess {
   private child: ChildProcess | undefined;
   private ended: Promise<ExitStatus> | undefined;
   private logStart = 0;
+  private endIsWanted = false;
+  /** Told when it ends although nobody asked for that. */
+  onCrash: ((error: Error) => void) | undefined;
 
   constructor(readonly spec: ProcessSpec) {}
 
@@ -70,8 +73,13 @@ export class ManagedProcess {
     });
     closeSync(log);
     this.child = child;
+    this.endIsWanted = false;
     this.ended = new Promise((settle) => {
-      child.once('exit', (code, signal) => settle({ code, signal }));
+      child.once('exit', (code, signal) => {
+        settle({ code, signal });
+        if (this.endIsWanted) return;
+        this.onCrash?.(new Error(`${this.name} ended by itself (${signal ?? `code ${code}`})`));
+      });
       child.once('error', () => settle({ code: null, signal: null }));
     });
   }
@@ -94,6 +102,7 @@ export class ManagedProcess {
   /** SIGKILL, and waits until it is gone. */
   async kill9(): Promise<void> {
     if (!this.running) return;
+    this.endIsWanted = true;
     this.child?.kill('SIGKILL');
     await this.exited;
   }
@@ -101,6 +110,7 @@ export class ManagedProcess {
   /** SIGTERM, and waits until it is gone. @throws Error when that takes too long; it is killed then */
   async stop(): Promise<ExitStatus> {
     if (!this.running) return this.exited;
+    this.endIsWanted = true;
     this.child?.kill('SIGTERM');
     const timer = setTimeout(() => this.child?.kill('SIGKILL'), stopTimeoutMs);
     const status = await this.exited;

@@ -131,10 +131,16 @@ export class TestCluster {
     return this.processes.map((process) => process.logTail()).join('\n');
   }
 
-  /** Runs a test's body; when it fails, prints the end of each process's log before it passes the error on. */
+  /**
+   * Runs a test's body. When it fails, prints the end of each process's log before it passes the error on; and it fails
+   * at once when a process ends that nobody has asked to.
+   */
   async watch<T>(body: () => Promise<T>): Promise<T> {
+    const crashed = new Promise<never>((_resolve, reject) => {
+      for (const process of this.processes) process.onCrash = reject;
+    });
     try {
-      return await body();
+      return await Promise.race([body(), crashed]);
     } catch (error) {
       process.stderr.write(`${this.logTails()}\n`);
       throw error;
