@@ -145,8 +145,9 @@ export interface UfsTuning {
   /** Upper bound of connections to one endpoint. */
   maxConnections: number;
   /**
-   * Lets `read` of small local files block the thread: several times faster, for threads that do nothing but transfers
-   * from disks that answer. `idleTimeoutMs` and a later abort have no effect on such a read. Default false.
+   * Read small files with blocking calls where the mount lies on a local file system (a network file system may hang):
+   * a quarter of the CPU of asynchronous ones. For processes whose event loop may stand still for milliseconds; not for
+   * coordinators.
    */
   blockingReads?: boolean;
 }

@@ -16,9 +16,10 @@ import { DirectoryWalk, type WalkEntry } from './directory-walk.js';
 import { isNameTooLong, isVanished, toUfsError } from './file-errors.js';
 import { isDirectory, openFile, readFile } from './file-reader.js';
 import { inspect, versionOf, type Found } from './inspect.js';
+import { isLocalFileSystem } from './local-file-system.js';
 import { MountRoot, type FilePath } from './mount-root.js';
 import { ParkedWalks } from './parked-walks.js';
-import { toDisplay, toText, type PathBytes } from './path-bytes.js';
+import { toDisplay, toSystemPath, toText, type PathBytes } from './path-bytes.js';
 
 const defaultPageLimit = 1000;
 /** More would only queue up in front of libuv's threads. */
@@ -28,6 +29,7 @@ const concurrentStats = 16;
 export class FileConnector implements UfsConnector {
   private readonly root: MountRoot;
   private readonly parkedWalks = new ParkedWalks();
+  private local: boolean | undefined;
 
   constructor(
     rootUri: string,
@@ -83,12 +85,17 @@ export class FileConnector implements UfsConnector {
 
   async read(path: string, options: UfsReadOptions & { maxBytes: number }) {
     const parsed = this.root.parse(path);
-    if (this.tuning.blockingReads === true && options.signal?.aborted !== true) {
-      await this.root.realPath();
+    if (this.tuning.blockingReads === true && options.signal?.aborted !== true && (await this.isLocal())) {
       const done = readFileBlocking(this.root, parsed, options);
       if (done !== undefined) return done;
     }
     return await readFile(this.root, parsed, options, this.tuning.idleTimeoutMs);
+  }
+
+  /** Asked once: what is mounted there does not change under a mount. */
+  private async isLocal(): Promise<boolean> {
+    this.local ??= await isLocalFileSystem(toSystemPath(await this.root.realPath()));
+    return this.local;
   }
 
   async contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash> {
