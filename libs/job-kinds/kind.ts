@@ -1,5 +1,7 @@
 import type { CacheStore } from '#cache-store';
 import type { Counts, FileFailure, JobRecord, Pass, WorkBatch } from '#contexts/jobs';
+import type { Worker } from '#contexts/membership';
+import type { HashRing } from '#hash-ring';
 import type { UfsConnector } from '#ufs';
 
 /** What came of a whole batch. Each file counts in exactly one of the kind's file counters. */
@@ -8,9 +10,27 @@ export interface BatchOutcome {
   failures: FileFailure[];
 }
 
+/** Who belongs to the cluster, as the log stood at one moment. */
+export interface ClusterMembers {
+  /** Log sequence of the last change of membership that is included. */
+  sequence: number;
+  ring: HashRing;
+  /** All that were ever heard of, the decommissioned included, by id. */
+  workers: Readonly<Record<string, Worker>>;
+}
+
 /** What a worker lends to the batch it executes. */
 export interface WorkerPorts {
+  /** Who executes the batch. */
+  workerId: string;
   cache: CacheStore;
+  /** Everything that was in the log when the call was made. Waits while NATS is away. @throws the signal's reason */
+  members(): Promise<ClusterMembers>;
+  /**
+   * Removes a copy that others hold, for a reason that membership gives: only while it is still as it was at `sequence`,
+   * and without this worker vouching for the copy towards others any more. False: nothing was removed.
+   */
+  removeCopy(path: string, sequence: number): Promise<boolean>;
   /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where none does */
   connectorFor(ufsPath: string): UfsConnector;
   /** Runs at most LARDER_WORKER_TRANSFERS files at once over all batches of this worker. */
@@ -31,6 +51,8 @@ export interface WorkerJobKind {
   execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome>;
   /** The outcome of a batch that is given up without being executed: every file failed for this reason. */
   failAll(batch: WorkBatch, reason: string): BatchOutcome;
+  /** Bytes/s that the batch may move, 0 = unlimited; without this, the option `bandwidth`. */
+  bandwidthOf?(batch: WorkBatch): number;
 }
 
 /** A file as a job's source names it. Size -1 and version '' where the source does not tell. */

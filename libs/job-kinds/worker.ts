@@ -1,7 +1,11 @@
 import type { WorkerJobKind } from './kind.js';
+import { freeWorkerKind } from './free/worker/index.js';
 import { loadWorkerKind } from './load/worker/index.js';
+import { rebalanceWorkerKind } from './rebalance/worker/index.js';
 
 /** The worker's halves of all job kinds, by name. A new kind adds its line here. */
 export const workerJobKinds: Readonly<Record<string, WorkerJobKind>> = {
+  [freeWorkerKind.name]: freeWorkerKind,
   [loadWorkerKind.name]: loadWorkerKind,
+  [rebalanceWorkerKind.name]: rebalanceWorkerKind,
 };

@@ -8,6 +8,7 @@ import { startHttpServer, type HttpServer } from './http/http-server.js';
 import { loadIdentity } from './identity.js';
 import { createLogger, nestLogger } from './log.js';
 import { Refusal } from './refusal.js';
+import { WorkerServices } from './worker-services.js';
 
 export interface RunningWorker {
   workerId: string;
@@ -36,15 +37,17 @@ export async function startWorker(
     const identity = await loadIdentity(config.cacheDir);
     logger.setBindings({ workerId: identity.workerId });
     const journal = await RunningJournal.open(path.join(config.cacheDir, 'running'));
+    const services = new WorkerServices(config, identity.workerId, cache, logger);
     const readiness = { of: (): string | undefined => 'the worker is starting' };
-    const http = await listen(config, cache, logger, () => readiness.of());
+    const http = await listen(config, cache, services, logger, () => readiness.of());
     const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
     logger.info({ address }, 'worker listens');
-    const agent = new WorkerAgent({ config, identity, address, cache, journal, version, logger, onFatal });
+    const agent = new WorkerAgent({ config, identity, address, cache, journal, services, version, logger, onFatal });
     readiness.of = () => agent.notReady();
     const stop = async () => {
       await agent.stop();
       await http.close();
+      await services.close();
       await cache.close();
     };
     return { workerId: identity.workerId, address, logger, ready: agent.start(), stop };
@@ -69,12 +72,15 @@ async function openCache(config: ProcessConfig, log: (message: string, details?:
 async function listen(
   config: ProcessConfig,
   cache: CacheStore,
+  services: WorkerServices,
   logger: Logger,
   readiness: () => string | undefined,
 ): Promise<HttpServer> {
-  const { workerHost: host, workerPort: port } = config;
+  const { workerHost: host, workerPort: port, fileIndex } = config;
+  const { view, passive, remover, clearStale } = services;
+  const own = { view, passive, remover, clearStale, fileIndex };
   try {
-    return await startHttpServer({ host, port, cache, readiness, logger: nestLogger(logger) });
+    return await startHttpServer({ host, port, cache, ...own, readiness, logger: nestLogger(logger) });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || !/^E(ADDR|ACCES)/.test(code)) throw error;

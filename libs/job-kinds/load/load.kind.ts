@@ -22,7 +22,7 @@ export const loadKind: CoordinatorJobKind = {
       batchSize: options.batchSize,
       placement: 'owners',
       replicas: options.replicas,
-      options: { skipIfExists, loadMetadataOnly, bandwidth },
+      options: { skipIfExists, loadMetadataOnly, bandwidth, replicas: options.replicas },
     };
   },
   passes: (spec) => (loadSpecSchema.parse(spec).options.verify ? ['load', 'verify'] : ['load']),

@@ -1,7 +1,7 @@
 import type { CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
 import type { ConnectorPool } from '#contexts/namespace/ufs';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
+import type { BatchOutcome, ClusterMembers, WorkerJobKind, WorkerPorts } from '#job-kinds';
 import type { Logger } from 'pino';
 import type { JobBandwidths } from './bandwidth.js';
 import type { ExclusiveGate } from './exclusive-gate.js';
@@ -12,7 +12,11 @@ import type { TransferSlots } from './transfer-slots.js';
 export const maxCrashes = 3;
 
 export interface ExecutorPorts {
+  workerId: string;
   cache: CacheStore;
+  /** As of the log's end at the time of the call. @throws the signal's reason */
+  members(signal: AbortSignal): Promise<ClusterMembers>;
+  removeCopy: WorkerPorts['removeCopy'];
   pool: ConnectorPool;
   slots: TransferSlots;
   /** What jobs with a bandwidth limit may hold of `slots`: a slow job must not keep the others from theirs. */
@@ -66,12 +70,15 @@ export class BatchExecutor {
   }
 
   private async run({ batch, kind, bandwidth, signal, onProgress }: Execution): Promise<BatchOutcome> {
-    const { cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
+    const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
     const lease = pool.lease();
     const leaveBandwidth = bandwidths.enter(batch.jobId, bandwidth);
     try {
       return await kind.execute(batch, {
+        workerId,
         cache,
+        members: () => this.ports.members(signal),
+        removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
         retry,
         signal,
         onProgress,

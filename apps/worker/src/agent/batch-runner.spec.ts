@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openCacheStore, type CacheStore } from '#cache-store';
 import { encodeWorkBatch, type WorkBatch } from '#contexts/jobs';
+import { ConnectorPool } from '#contexts/namespace/ufs';
+import { HashRing } from '#hash-ring';
 import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { pino } from 'pino';
 import { JobBandwidths } from './bandwidth.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner, type BatchMessage } from './batch-runner.js';
-import { ConnectorPool } from '#contexts/namespace/ufs';
 import { ExclusiveGate } from './exclusive-gate.js';
 import { JobStates } from './job-states.js';
 import { RunningJournal } from './running-journal.js';
@@ -73,7 +74,10 @@ describe('BatchRunner', () => {
       jobRetuned: () => undefined,
     });
     const executor = new BatchExecutor({
+      workerId: 'worker-1',
       cache,
+      members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
+      removeCopy: (one) => cache.delete(one),
       pool: new ConnectorPool(
         () => undefined,
         () => {

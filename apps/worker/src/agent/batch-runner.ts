@@ -151,7 +151,7 @@ export class BatchRunner {
     if (!job.running) this.abortJob(batch.jobId);
     await this.ports.namespaceAt(batch.namespaceSequence, signal);
     signal.throwIfAborted();
-    const bandwidth = job.bandwidth ?? bandwidthOf(batch);
+    const bandwidth = job.bandwidth ?? kind.bandwidthOf?.(batch) ?? bandwidthOf(batch);
     const outcome = await executor.execute({
       batch,
       kind,

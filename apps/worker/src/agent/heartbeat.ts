@@ -17,6 +17,11 @@ export class Heartbeat {
     this.timer = setInterval(() => this.send(this.now()), intervalMs);
   }
 
+  /** An extra one, for news that should not wait. */
+  beat(): void {
+    this.send(this.now());
+  }
+
   leave(): void {
     clearInterval(this.timer);
     this.send({ ...this.now(), leaving: true });

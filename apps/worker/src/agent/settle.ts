@@ -22,6 +22,7 @@ export interface SettleOptions {
 /**
  * Puts a batch's outcome into the log. NATS may be away for long: the same fact with the same ids is offered until it is
  * in, so the work is not done again while this process lives.
+ * @returns where in the log it stands
  * @throws the signal's reason when aborted; DomainError when the fact itself is at fault
  */
 export async function settle(
@@ -29,15 +30,14 @@ export async function settle(
   batch: WorkBatch,
   outcome: BatchOutcome,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { workerId, store, recorder, maxPayloadBytes, logger } = options;
   const { boundary, dedupeId, event } = settlementOf(batch, workerId, outcome, maxPayloadBytes() - envelopeBytes);
   const events = recorder.record([event], ownContext(`worker:${workerId}`));
   for (;;) {
     signal.throwIfAborted();
     try {
-      await store.appendFact(boundary, dedupeId, events);
-      return;
+      return (await store.appendFact(boundary, dedupeId, events)).sequence;
     } catch (error) {
       if (!(error instanceof DomainError) || error.kind !== 'Unavailable') throw error;
       logger.warn({ jobId: batch.jobId, batchId: batch.batchId, reason: error.message }, 'outcome not reported yet');

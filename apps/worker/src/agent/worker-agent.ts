@@ -2,20 +2,17 @@ import type { CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import type { WorkerHeartbeat } from '#contexts/membership';
-import { KeyRing, type Mount } from '#contexts/namespace';
-import { ConnectorPool } from '#contexts/namespace/ufs';
 import { Broadcasts, LogReader, WorkConsumer } from '#jetstream';
 import { workerJobKinds } from '#job-kinds';
 import type { Commit } from '#kernel';
 import { Recorder } from '#runtime';
-import { openUfs } from '#ufs';
 import type { Logger } from 'pino';
 import type { Identity } from '../identity.js';
+import type { WorkerServices } from '../worker-services.js';
 import { JobBandwidths } from './bandwidth.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner } from './batch-runner.js';
 import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
-import { ClusterView } from './cluster-view.js';
 import { ExclusiveGate } from './exclusive-gate.js';
 import { Heartbeat } from './heartbeat.js';
 import { JobStates } from './job-states.js';
@@ -30,6 +27,7 @@ export interface AgentOptions {
   address: string;
   cache: CacheStore;
   journal: RunningJournal;
+  services: WorkerServices;
   version: string;
   logger: Logger;
   /** The log cannot be read any further: the process must end. */
@@ -42,31 +40,16 @@ const catchUpTimeoutMs = 5000;
 export class WorkerAgent {
   private readonly stopping = new AbortController();
   private readonly bandwidths = new JobBandwidths();
-  private readonly view: ClusterView;
-  private readonly pool: ConnectorPool;
   private readonly readers: LogReader[] = [];
   private cluster: ClusterLink | undefined;
   private runner: BatchRunner | undefined;
   private consumer: WorkConsumer | undefined;
   private heartbeat: Heartbeat | undefined;
   private missing: string | undefined = 'the worker is starting';
+  /** Everything that this worker, in this or an earlier process, has reported up to here is in its cache's totals. */
+  private reportedSequence = 0;
 
-  constructor(private readonly options: AgentOptions) {
-    const { config, logger } = options;
-    const keyRing = new KeyRing(config.secretKeys);
-    const tuning = {
-      idleTimeoutMs: config.ufsIdleTimeoutMs,
-      connectTimeoutMs: config.ufsConnectTimeoutMs,
-      maxConnections: config.ufsConnections,
-    };
-    const open = ({ ufs, options: sealed }: Mount) => openUfs({ ufs, options: keyRing.openOptions(sealed) }, tuning);
-    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), open);
-    this.view = new ClusterView((mounts) => {
-      this.pool
-        .keepOnly(mounts)
-        .catch((error: unknown) => logger.warn({ err: error }, 'a connector of a removed mount did not close'));
-    });
-  }
+  constructor(private readonly options: AgentOptions) {}
 
   /** Undefined when batches are being taken, else one sentence on what is missing. */
   notReady(): string | undefined {
@@ -82,12 +65,15 @@ export class WorkerAgent {
     const waiting = (what: string) => void (this.missing = what);
     const cluster = await openClusterLink({ natsUrl, cluster: name, workerId, logger, signal, waiting });
     this.cluster = cluster;
+    const broadcasts = new Broadcasts(cluster.link);
+    const grantSubject = cluster.names.coordinatorsControl('quota-grant');
+    const { grants, policies } = this.options.services;
+    grants.connect((request, timeoutMs) => broadcasts.request(grantSubject, request, timeoutMs));
     waiting('the log is being read');
     const { jobs, clusterReader } = await this.followLog(cluster);
     signal.throwIfAborted();
 
     const runner = this.createRunner(cluster, jobs, clusterReader);
-    const broadcasts = new Broadcasts(cluster.link);
     const subject = cluster.names.workerHeartbeat(workerId);
     this.runner = runner;
     this.heartbeat = new Heartbeat(
@@ -95,6 +81,8 @@ export class WorkerAgent {
       () => this.describe(runner),
       (now) => broadcasts.publish(subject, now),
     );
+    // Coordinators want to know at once what is held below a quota that has just been set.
+    policies.begin(() => this.heartbeat?.beat());
     this.consumer = new WorkConsumer(cluster.link, cluster.names, workerId);
     this.consumer.run({ maxConcurrent: config.workerBatches, handle: (message) => runner.handle(message) });
     this.missing = undefined;
@@ -110,11 +98,10 @@ export class WorkerAgent {
     this.heartbeat?.leave();
     for (const reader of this.readers) reader.stop();
     await this.cluster?.link.drain();
-    await this.pool.close();
   }
 
   private async followLog(cluster: ClusterLink): Promise<{ jobs: JobStates; clusterReader: LogReader }> {
-    const { identity, logger } = this.options;
+    const { identity, logger, services } = this.options;
     const { signal } = this.stopping;
     const { store } = cluster;
     const jobs = new JobStates((boundary) => store.lastOf(boundary), {
@@ -122,11 +109,12 @@ export class WorkerAgent {
       jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
     });
     const clusterReader = this.read(cluster, '*', 1, (commit) => {
-      this.view.evolve(commit);
-      if (this.view.isDecommissioned(identity.workerId, identity.bootId)) this.leaveQueue();
+      services.view.evolve(commit);
+      if (services.view.isDecommissioned(identity.bootId)) this.leaveQueue();
     });
     // What happened to jobs before is looked up when a batch of theirs arrives.
     const { lastSequence } = await untilAvailable(logger, signal, () => store.info());
+    this.reportedSequence = lastSequence;
     this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
     return { jobs, clusterReader };
@@ -152,10 +140,18 @@ export class WorkerAgent {
   }
 
   private createRunner(cluster: ClusterLink, jobs: JobStates, clusterReader: LogReader): BatchRunner {
-    const { config, identity, cache, journal, logger } = this.options;
+    const { config, identity, cache, journal, logger, services } = this.options;
+    const { view, remover, pool } = services;
+    const { workerId } = identity;
     const executor = new BatchExecutor({
+      workerId,
       cache,
-      pool: this.pool,
+      pool,
+      members: async (signal) => {
+        await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
+        return view.members();
+      },
+      removeCopy: (path, sequence) => remover.remove(path, sequence),
       slots: new TransferSlots(config.workerTransfers),
       limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
       bandwidths: this.bandwidths,
@@ -165,7 +161,7 @@ export class WorkerAgent {
       logger,
     });
     const settleOptions = {
-      workerId: identity.workerId,
+      workerId,
       store: cluster.store,
       recorder: new Recorder(allEvents),
       maxPayloadBytes: () => cluster.link.maxPayloadBytes,
@@ -177,17 +173,25 @@ export class WorkerAgent {
       executor,
       namespaceAt: (sequence, signal) =>
         untilAvailable(logger, signal, () => clusterReader.waitFor(sequence, catchUpTimeoutMs)),
-      settle: (batch, outcome, signal) => settle(settleOptions, batch, outcome, signal),
+      settle: async (batch, outcome, signal) => {
+        const sequence = await settle(settleOptions, batch, outcome, signal);
+        this.reportedSequence = Math.max(this.reportedSequence, sequence);
+      },
       forget: (batchId) => journal.forget(batchId),
       logger,
     });
   }
 
   private describe(runner: BatchRunner): WorkerHeartbeat {
-    const { identity, address, cache, version } = this.options;
-    const { capacityBytes, usedBytes, objects } = cache.stats();
+    const { identity, address, cache, version, services } = this.options;
     const { workerId, bootId } = identity;
-    return { workerId, address, bootId, capacityBytes, usedBytes, objects, version, running: runner.running() };
+    // Before the numbers: what is reported meanwhile may be in them too, but never the other way round.
+    const { reportedSequence } = this;
+    const { capacityBytes, usedBytes, objects } = cache.stats();
+    const quotaUsage = services.policies.quotaUsage();
+    const running = runner.running();
+    const totals = { capacityBytes, usedBytes, objects, reportedSequence, ...(quotaUsage && { quotaUsage }) };
+    return { workerId, address, bootId, ...totals, version, running };
   }
 
   /** An operator took this process out of the cluster: its batches go to others; what is cached is still served. */

@@ -4,8 +4,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openCacheStore, type CacheStore } from '#cache-store';
+import { loadConfig } from '#config';
 import { pino } from 'pino';
 import { nestLogger } from '../log.js';
+import { WorkerServices } from '../worker-services.js';
 import { startHttpServer, type HttpServer } from './http-server.js';
 
 describe('the worker’s read path', () => {
@@ -18,7 +20,17 @@ describe('the worker’s read path', () => {
     directory = await mkdtemp(path.join(tmpdir(), 'larder-http-'));
     cache = await openCacheStore({ directory, capacityBytes: 64 * 2 ** 20 });
     const logger = nestLogger(pino({ level: 'silent' }));
-    server = await startHttpServer({ host: '127.0.0.1', port: 0, cache, readiness: () => notReady, logger });
+    const env = {
+      LARDER_NATS_URL: 'nats://127.0.0.1:1',
+      LARDER_SECRET_KEYS: `k1:${Buffer.alloc(32).toString('base64')}`,
+    };
+    const silent = pino({ level: 'silent' });
+    const services = new WorkerServices(loadConfig(env, 'worker'), 'worker-1', cache, silent);
+    server = await startHttpServer({
+      ...{ host: '127.0.0.1', port: 0, cache, fileIndex: true, readiness: () => notReady, logger },
+      ...{ view: services.view, passive: services.passive },
+      ...{ remover: services.remover, clearStale: services.clearStale },
+    });
   });
   afterAll(async () => {
     await server.close();

@@ -4,10 +4,27 @@ import { APP_FILTER, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { CacheStore } from '#cache-store';
-import { StatusFilter } from '#runtime';
-import { cacheToken, readinessToken, type Readiness } from '../tokens.js';
+import { acceptJsonBodies, StatusFilter } from '#runtime';
+import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClearStale } from '../copies/clear-stale.js';
+import type { CopyRemover } from '../copies/copy-remover.js';
+import type { PassiveCache } from '../passive/passive-cache.js';
+import {
+  cacheToken,
+  clearStaleToken,
+  fileIndexEnabledToken,
+  passiveToken,
+  readinessToken,
+  removerToken,
+  viewToken,
+  type Readiness,
+} from '../tokens.js';
+import { ClearStaleController } from './clear-stale.controller.js';
+import { CopiesController } from './copies.controller.js';
+import { FileIndexController } from './file-index.controller.js';
 import { HealthController } from './health.controller.js';
 import { ObjectsController } from './objects.controller.js';
+import { UfsFaultFilter } from './ufs-fault.js';
 
 @Module({})
 class WorkerHttpModule {}
@@ -26,18 +43,30 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** 10,000 of the longest paths. */
+const bodyLimitBytes = 32 * 1024 * 1024;
+
+const controllers = [ObjectsController, CopiesController, ClearStaleController, FileIndexController, HealthController];
+
 export interface HttpServerOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
   cache: CacheStore;
+  view: ClusterView;
+  passive: PassiveCache;
+  remover: CopyRemover;
+  clearStale: ClearStale;
+  /** Whether the file index is served. */
+  fileIndex: boolean;
   readiness: Readiness;
   logger: LoggerService;
 }
 
-/** Serves the cache, and whether the worker is alive and ready. @throws when the port cannot be bound */
+/** Serves the cache and what peers and coordinators ask about it, and whether the worker is alive and ready. @throws when the port cannot be bound */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const adapter = new FastifyAdapter({
+    bodyLimit: bodyLimitBytes,
     forceCloseConnections: true,
     // Its own HEAD routes would run the GET, drop the body and say that it has no length.
     exposeHeadRoutes: false,
@@ -49,11 +78,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   const providers: Provider[] = [
     { provide: cacheToken, useValue: options.cache },
+    { provide: viewToken, useValue: options.view },
+    { provide: passiveToken, useValue: options.passive },
+    { provide: removerToken, useValue: options.remover },
+    { provide: clearStaleToken, useValue: options.clearStale },
+    { provide: fileIndexEnabledToken, useValue: options.fileIndex },
     { provide: readinessToken, useValue: options.readiness },
     { provide: APP_FILTER, useClass: StatusFilter },
+    { provide: APP_FILTER, useClass: UfsFaultFilter },
   ];
-  const module = { module: WorkerHttpModule, controllers: [ObjectsController, HealthController], providers };
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: options.logger });
+  acceptJsonBodies(adapter.getInstance());
+  const module = { module: WorkerHttpModule, controllers, providers };
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+    bodyParser: false,
+    logger: options.logger,
+  });
   await app.listen(options.port, options.host);
   const { port } = app.getHttpServer().address() as AddressInfo;
   return { port, close: () => app.close() };

@@ -1,15 +1,31 @@
+import type { Readable } from 'node:stream';
 import { Controller, Get, Head, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { CacheEntry, CacheRead, CacheStore } from '#cache-store';
+import type { CacheStore } from '#cache-store';
 import { DomainError } from '#kernel';
-import { cacheToken } from '../tokens.js';
-import { objectPath } from './object-path.js';
-import { entityTag, ifRangeHolds, noneMatchHits, parseRange } from './range.js';
+import type { PassiveCache } from '../passive/passive-cache.js';
+import { cacheToken, passiveToken } from '../tokens.js';
+import { flagParameter, objectPath } from './object-path.js';
+import { entityTag, ifRangeHolds, noneMatchHits, parseRange, type ByteRange } from './range.js';
 
-/** The read path: cached objects, byte for byte as the UFS had them under the version in `ETag`. */
+/** An object that can be served, wherever its bytes come from. Either streamed or closed. */
+interface Servable {
+  sizeBytes: number;
+  version: string;
+  stream(span: ByteRange | undefined): Readable;
+  close(): Promise<void> | void;
+}
+
+/**
+ * The read path: objects byte for byte as the UFS had them under the version in `ETag`. One that is cached here is
+ * served whatever the ring says. A missing one is fetched by its owner, to whom readers are redirected.
+ */
 @Controller('v1/objects')
 export class ObjectsController {
-  constructor(@Inject(cacheToken) private readonly cache: CacheStore) {}
+  constructor(
+    @Inject(cacheToken) private readonly cache: CacheStore,
+    @Inject(passiveToken) private readonly passive: PassiveCache,
+  ) {}
 
   @Get()
   get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
@@ -22,42 +38,89 @@ export class ObjectsController {
   }
 
   private async serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const path = objectPath(request.raw.url ?? '');
+    const url = request.raw.url ?? '';
+    const path = objectPath(url);
+    const redirects = flagParameter(url, 'redirect', true);
+    const cachedOnly = flagParameter(url, 'cachedOnly', false);
+    const cached = this.cached(path);
+    if (cached) return answer(request, reply, cached);
+    if (cachedOnly || !this.passive.isMounted(path)) throw this.absent(path);
+    const better = redirects ? this.passive.betterWorker(path) : undefined;
+    if (better !== undefined) return redirect(reply, better, path);
+    return answer(request, reply, await this.missing(path, request.method === 'HEAD'));
+  }
+
+  private cached(path: string): Servable | undefined {
     const read = this.cache.read(path);
-    if (!read) throw this.absent(path);
-    const { entry } = read;
-    const tag = entityTag(entry.version);
-    void reply.header('etag', tag).header('accept-ranges', 'bytes');
+    if (!read) return undefined;
+    const { sizeBytes, version } = read.entry;
+    return { sizeBytes, version, stream: (span) => read.stream(span), close: () => read.close() };
+  }
 
-    if (noneMatchHits(request.headers['if-none-match'], tag)) return end(reply, read, 304);
-    const range = ifRangeHolds(request.headers['if-range'] as string | undefined, tag)
-      ? parseRange(request.headers.range, entry.sizeBytes)
-      : 'whole';
-    if (range === 'unsatisfiable') {
-      await read.close();
-      void reply.header('content-range', `bytes */${entry.sizeBytes}`);
-      throw new DomainError('Malformed', 'bad-range', `the range lies beyond the object's ${entry.sizeBytes} bytes`, {
-        httpStatus: 416,
-      });
-    }
-
-    void reply.header('content-type', 'application/octet-stream');
-    const span = range === 'whole' ? undefined : range;
-    if (span) void reply.header('content-range', `bytes ${span.start}-${span.end}/${entry.sizeBytes}`);
-    void reply.header('content-length', String(span ? span.end - span.start + 1 : entry.sizeBytes));
-    const status = span ? 206 : 200;
-    if (request.method === 'HEAD') return end(reply, read, status);
-    void reply.code(status).send(read.stream(span));
+  /** @throws UfsError */
+  private async missing(path: string, headersOnly: boolean): Promise<Servable> {
+    if (headersOnly) return headersOf(await this.passive.stat(path));
+    const { object, reader } = await this.passive.open(path);
+    const { sizeBytes, version } = object;
+    return {
+      sizeBytes,
+      version,
+      stream: (span) => reader.stream(object, span?.start ?? 0, span ? span.end + 1 : sizeBytes),
+      close: () => reader.leave(),
+    };
   }
 
   private absent(path: string): DomainError {
-    const entry: CacheEntry | undefined = this.cache.get(path);
+    const entry = this.cache.get(path);
     const what = entry?.metadataOnly ? 'only its size and version are cached' : 'not cached by this worker';
     return new DomainError('NotFound', 'not-cached', `${what}: ${path}`);
   }
 }
 
-async function end(reply: FastifyReply, read: CacheRead, status: number): Promise<void> {
-  await read.close();
+async function answer(request: FastifyRequest, reply: FastifyReply, object: Servable): Promise<void> {
+  const { sizeBytes, version } = object;
+  const tag = entityTag(version);
+  void reply.header('etag', tag).header('accept-ranges', 'bytes');
+
+  if (noneMatchHits(request.headers['if-none-match'], tag)) return end(reply, object, 304);
+  const range = ifRangeHolds(request.headers['if-range'] as string | undefined, tag)
+    ? parseRange(request.headers.range, sizeBytes)
+    : 'whole';
+  if (range === 'unsatisfiable') {
+    await object.close();
+    void reply.header('content-range', `bytes */${sizeBytes}`);
+    throw new DomainError('Malformed', 'bad-range', `the range lies beyond the object's ${sizeBytes} bytes`, {
+      httpStatus: 416,
+    });
+  }
+
+  void reply.header('content-type', 'application/octet-stream');
+  const span = range === 'whole' ? undefined : range;
+  if (span) void reply.header('content-range', `bytes ${span.start}-${span.end}/${sizeBytes}`);
+  void reply.header('content-length', String(span ? span.end - span.start + 1 : sizeBytes));
+  const status = span ? 206 : 200;
+  if (request.method === 'HEAD') return end(reply, object, status);
+  void reply.code(status).send(object.stream(span));
+}
+
+async function end(reply: FastifyReply, object: Servable, status: number): Promise<void> {
+  await object.close();
   void reply.code(status).send();
+}
+
+/** The other worker is told not to redirect in turn: where the two see different rings, the reader must not go round. */
+function redirect(reply: FastifyReply, address: string, path: string): void {
+  const location = `http://${address}/v1/objects?path=${encodeURIComponent(path)}&redirect=false`;
+  void reply
+    .code(307)
+    .header('location', location)
+    .send({ status: `worker ${address} owns this object` });
+}
+
+/** For `HEAD`: nothing is fetched. */
+function headersOf({ sizeBytes, version }: { sizeBytes: number; version: string }): Servable {
+  const stream = () => {
+    throw new DomainError('Bug', 'no-body', 'the headers of an object have no bytes');
+  };
+  return { sizeBytes, version, stream, close: () => undefined };
 }

@@ -15,6 +15,8 @@ export interface KnownVersion {
 export interface BatchFile {
   path: string;
   listed?: KnownVersion;
+  /** Distinct workers that are to hold a copy; kept with the entry. */
+  replicas: number;
 }
 
 /** What became of one file; each file of a batch has exactly one outcome. */
@@ -41,9 +43,10 @@ export class FileError extends Error {
   }
 }
 
-export function batchFiles(batch: WorkBatch): BatchFile[] {
+export function batchFiles(batch: WorkBatch, replicas = 1): BatchFile[] {
   return batch.files.map(([name, sizeBytes, version]) => ({
     path: batch.root + name,
+    replicas,
     ...(sizeBytes >= 0 && version !== '' && { listed: { sizeBytes, version } }),
   }));
 }
@@ -55,6 +58,7 @@ export function batchFiles(batch: WorkBatch): BatchFile[] {
  */
 export async function forEachFile<Kind extends string>(
   batch: WorkBatch,
+  { replicas }: { replicas: number },
   ports: WorkerPorts,
   work: (file: BatchFile) => Promise<FileOutcome<Kind>>,
 ): Promise<FileOutcome<Kind>[]> {
@@ -64,14 +68,14 @@ export async function forEachFile<Kind extends string>(
       return await work({ ...file, path: normalizeUfsPath(file.path, 'the path') });
     } catch (error) {
       ports.signal.throwIfAborted();
-      const known = describe(error);
+      const known = describeFault(error);
       if (!known) throw error;
       return failed(file, known.message, known.attempts);
     } finally {
       ports.onProgress(1, 0);
     }
   };
-  const settled = await Promise.allSettled(batchFiles(batch).map(one));
+  const settled = await Promise.allSettled(batchFiles(batch, replicas).map(one));
   ports.signal.throwIfAborted();
   return settled.map((result) => {
     if (result.status === 'rejected') throw result.reason;
@@ -79,13 +83,13 @@ export async function forEachFile<Kind extends string>(
   });
 }
 
-export function failed(file: BatchFile, reason: string, attempts: number): FailedOutcome {
+export function failed(file: Pick<BatchFile, 'path' | 'listed'>, reason: string, attempts: number): FailedOutcome {
   const failure = { path: file.path, reason: cutReason(reason), attempts };
   return { kind: 'failed', sizeBytes: file.listed?.sizeBytes ?? 0, failure };
 }
 
 /** Undefined for an error that no file can be blamed for: a bug. */
-function describe(error: unknown): { message: string; attempts: number } | undefined {
+export function describeFault(error: unknown): { message: string; attempts: number } | undefined {
   if (error instanceof FileError) return error;
   if (error instanceof DomainError && error.kind !== 'Bug') return { message: error.message, attempts: 0 };
   const reason = fileErrorReason(error);

@@ -10,13 +10,22 @@ export const packedObjectMaxBytes = 256 * 1024;
 /** How much of a streamed object is asked of the throttle at a time: small against a second's worth of any link. */
 const throttleQuantumBytes = 64 * 1024;
 
+/** Where bytes come from: a UFS, or another worker. */
+export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'>;
+
+/** What of a worker's ports fetching needs. */
+export type FetchPorts = Pick<
+  WorkerPorts,
+  'cache' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
+> & { connectorFor(path: string): ObjectSource };
+
 /**
  * Brings one object from the UFS into the cache, whole and of one version. A version that changes on the way starts
  * the file again with the UFS's current one.
  * @throws FileError
  */
-export async function fetchFile(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<CacheEntry> {
-  const { path } = file;
+export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPorts): Promise<CacheEntry> {
+  const { path, replicas } = file;
   const connector = ports.connectorFor(path);
   let known = file.listed;
   let changed = false;
@@ -24,7 +33,7 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: WorkerPor
     try {
       if (changed) known = await connector.stat(path, ports.signal);
       changed = false;
-      const fetch: Fetch = { jobId, path, connector, ports };
+      const fetch: Fetch = { jobId, path, replicas, connector, ports };
       return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
     } catch (error) {
       changed = isUfsError(error, 'Changed');
@@ -42,8 +51,9 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: WorkerPor
 interface Fetch {
   jobId: string;
   path: string;
-  connector: UfsConnector;
-  ports: WorkerPorts;
+  replicas: number;
+  connector: ObjectSource;
+  ports: FetchPorts;
 }
 
 function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
@@ -60,7 +70,10 @@ async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
   return fetchKnown(fetch, await fetch.connector.stat(fetch.path, fetch.ports.signal));
 }
 
-async function fetchSmall({ jobId, path, connector, ports }: Fetch, known?: KnownVersion): Promise<CacheEntry> {
+async function fetchSmall(
+  { jobId, path, replicas, connector, ports }: Fetch,
+  known?: KnownVersion,
+): Promise<CacheEntry> {
   const { signal } = ports;
   const { object, bytes } = await connector.read(path, {
     maxBytes: packedObjectMaxBytes,
@@ -72,14 +85,14 @@ async function fetchSmall({ jobId, path, connector, ports }: Fetch, known?: Know
   if (known) requireLength(path, bytes.length, known.sizeBytes);
   signal.throwIfAborted();
   ports.onProgress(0, bytes.length);
-  return ports.cache.put({ path, version: object.version, jobId }, bytes);
+  return ports.cache.put({ path, version: object.version, jobId, replicas }, bytes);
 }
 
 async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  const { jobId, path, connector } = fetch;
+  const { jobId, path, replicas, connector } = fetch;
   const ports = withRevocableProgress(fetch.ports);
   // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.
-  const writer = await ports.cache.create({ path, version: known.version, jobId }, known.sizeBytes);
+  const writer = await ports.cache.create({ path, version: known.version, jobId, replicas }, known.sizeBytes);
   // Leaving the loop early must end the transfer at the UFS too, whatever the connector does with an abandoned body.
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);
@@ -124,7 +137,7 @@ async function copy(
 }
 
 /** Bytes of an attempt that came to nothing must not show as progress. */
-function withRevocableProgress(ports: WorkerPorts): WorkerPorts & { revoke(): void } {
+function withRevocableProgress(ports: FetchPorts): FetchPorts & { revoke(): void } {
   let moved = 0;
   return {
     ...ports,

@@ -11,7 +11,7 @@ type LoadOutcome = FileOutcome<'loaded' | 'skipped'>;
 /** Loads the batch's files. `loadedFiles + skippedFiles + failedFiles` is the number of files in the batch. */
 export async function loadPass(batch: WorkBatch, options: LoadBatchOptions, ports: WorkerPorts): Promise<BatchOutcome> {
   const loadOne = options.loadMetadataOnly ? loadMetadata : loadBytes;
-  return tallyLoad(await forEachFile(batch, ports, (file) => loadOne(batch.jobId, file, options, ports)));
+  return tallyLoad(await forEachFile(batch, options, ports, (file) => loadOne(batch.jobId, file, options, ports)));
 }
 
 async function loadBytes(
@@ -37,7 +37,8 @@ async function loadMetadata(
   { skipIfExists }: LoadBatchOptions,
   ports: WorkerPorts,
 ): Promise<LoadOutcome> {
-  const cached = ports.cache.get(file.path);
+  const { path, replicas } = file;
+  const cached = ports.cache.get(path);
   if (cached && loadedBefore(jobId, cached, file.listed)) return outcome('loaded', cached.sizeBytes, 0);
   const current = await currentVersion(file, ports);
   if (cached && !cached.metadataOnly && sameVersion(cached, current)) {
@@ -45,7 +46,7 @@ async function loadMetadata(
   }
   ports.signal.throwIfAborted();
   await retrying(ports, () =>
-    ports.cache.putMetadata({ path: file.path, version: current.version, jobId }, current.sizeBytes),
+    ports.cache.putMetadata({ path, version: current.version, jobId, replicas }, current.sizeBytes),
   );
   return outcome('loaded', current.sizeBytes, 0);
 }
@@ -62,7 +63,10 @@ export function sameVersion(cached: CacheEntry, known: KnownVersion): boolean {
   return cached.version === known.version && cached.sizeBytes === known.sizeBytes;
 }
 
-export async function currentVersion(file: BatchFile, ports: WorkerPorts): Promise<KnownVersion> {
+export async function currentVersion(
+  file: Pick<BatchFile, 'path' | 'listed'>,
+  ports: WorkerPorts,
+): Promise<KnownVersion> {
   if (file.listed) return file.listed;
   return retrying(ports, () => ports.connectorFor(file.path).stat(file.path, ports.signal));
 }

@@ -8,5 +8,7 @@ export const loadBatchOptionsSchema = z.object({
   loadMetadataOnly: z.boolean().default(false),
   /** Bytes/s per worker, 0 = unlimited. Read by the worker's throttle, not by the kind. */
   bandwidth: z.number().default(0),
+  /** Distinct workers that are to hold a copy of each file. */
+  replicas: z.number().default(1),
 });
 export type LoadBatchOptions = z.infer<typeof loadBatchOptionsSchema>;

@@ -9,7 +9,7 @@ import { FileError, fileErrorReason } from './batch-file.js';
  * @throws FileError naming the reason and the number of attempts; the signal's reason when aborted
  */
 export async function retrying<T>(
-  ports: WorkerPorts,
+  ports: Pick<WorkerPorts, 'withTransferSlot' | 'retry' | 'signal'>,
   attempt: () => Promise<T>,
   prepare?: () => Promise<void>,
 ): Promise<T> {

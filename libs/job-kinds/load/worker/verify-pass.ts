@@ -18,13 +18,13 @@ export async function verifyPass(
   ports: WorkerPorts,
 ): Promise<BatchOutcome> {
   const verifyOne = options.loadMetadataOnly ? verifyMetadata : verifyBytes;
-  return tallyVerify(await forEachFile(batch, ports, (file) => verifyOne(batch.jobId, file, ports)));
+  return tallyVerify(await forEachFile(batch, options, ports, (file) => verifyOne(batch.jobId, file, ports)));
 }
 
 async function verifyBytes(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<VerifyOutcome> {
   const current = await currentVersion(file, ports);
   if (await holdsBytes(file.path, current, ports)) return verified(current);
-  const entry = await fetchFile(jobId, { path: file.path, listed: current }, ports);
+  const entry = await fetchFile(jobId, { ...file, listed: current }, ports);
   return { kind: 'repaired', sizeBytes: entry.sizeBytes, movedBytes: entry.sizeBytes };
 }
 
@@ -56,8 +56,9 @@ async function verifyMetadata(jobId: string, file: BatchFile, ports: WorkerPorts
   const current = await currentVersion(file, ports);
   const cached = ports.cache.get(file.path);
   if (cached && sameVersion(cached, current)) return verified(current);
+  const { path, replicas } = file;
   await retrying(ports, () =>
-    ports.cache.putMetadata({ path: file.path, version: current.version, jobId }, current.sizeBytes),
+    ports.cache.putMetadata({ path, version: current.version, jobId, replicas }, current.sizeBytes),
   );
   return { kind: 'repaired', sizeBytes: current.sizeBytes, movedBytes: 0 };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openCacheStore, type CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
+import { HashRing } from '#hash-ring';
 import type { UfsConnector } from '#ufs';
 import type { BatchOutcome, WorkerPorts } from '../../../kind.js';
 import { loadWorkerKind } from '../index.js';
@@ -74,7 +75,10 @@ export class LoadFixture {
 
   private ports(): WorkerPorts {
     return {
+      workerId: 'worker-1',
       cache: this.cache,
+      members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
+      removeCopy: (path) => this.cache.delete(path),
       connectorFor: () => this.connector,
       withTransferSlot: (_signal, run) => run(),
       throttle: (jobId, bytes) => {

@@ -1,0 +1,30 @@
+import type { CacheStore } from '#cache-store';
+import type { ClusterView } from '../agent/cluster-view.js';
+
+/**
+ * Removes copies because others hold them. From the moment a removal is decided this worker no longer vouches for the
+ * copy: else two workers, each with a ring of its own time, could each let go of theirs for the sake of the other's.
+ */
+export class CopyRemover {
+  private readonly leaving = new Set<string>();
+
+  constructor(
+    private readonly cache: CacheStore,
+    private readonly view: ClusterView,
+  ) {}
+
+  /** Only while membership is still as it was at this log sequence. False: nothing was removed. */
+  async remove(path: string, membershipSequence: number): Promise<boolean> {
+    if (this.view.members().sequence !== membershipSequence || this.leaving.has(path)) return false;
+    this.leaving.add(path);
+    try {
+      return await this.cache.delete(path);
+    } finally {
+      this.leaving.delete(path);
+    }
+  }
+
+  isLeaving(path: string): boolean {
+    return this.leaving.has(path);
+  }
+}

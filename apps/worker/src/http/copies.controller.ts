@@ -1,0 +1,97 @@
+import { setImmediate } from 'node:timers/promises';
+import { Body, Controller, Get, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { CacheEntry, CacheStore } from '#cache-store';
+import type { ClusterMembers } from '#job-kinds';
+import { DomainError } from '#kernel';
+import { missingParameters } from '#runtime';
+import type { ClusterView } from '../agent/cluster-view.js';
+import type { CopyRemover } from '../copies/copy-remover.js';
+import { cacheToken, removerToken, viewToken } from '../tokens.js';
+import { integerParameter, queryParameter } from './object-path.js';
+import { bodyOf } from './request-body.js';
+
+const lookupSchema = z.object({
+  paths: z.array(z.string()).max(10_000),
+  /** Only copies for which this worker vouches, by a membership as of this log sequence or later. */
+  asOwner: z.number().int().nonnegative().optional(),
+});
+
+export interface ListedEntry {
+  path: string;
+  sizeBytes: number;
+  version: string;
+  replicas: number;
+  /** Of the content; absent for metadata. */
+  crc32?: number;
+  metadataOnly?: true;
+}
+
+const maxEntries = 1000;
+/** Entries looked at for one request, whether they match or not. */
+const maxExamined = 20_000;
+const lookupsAtOnce = 500;
+const membershipTimeoutMs = 5000;
+
+/** What this worker holds, for coordinators and for its peers. */
+@Controller('v1')
+export class CopiesController {
+  constructor(
+    @Inject(cacheToken) private readonly cache: CacheStore,
+    @Inject(viewToken) private readonly view: ClusterView,
+    @Inject(removerToken) private readonly remover: CopyRemover,
+  ) {}
+
+  /** Size and version of the copies with bytes at these paths, in their order; null where there is none. */
+  @Post('lookup')
+  @HttpCode(200)
+  async lookup(@Body() body: unknown): Promise<{ entries: ([number, string] | null)[] }> {
+    const { paths, asOwner } = bodyOf(lookupSchema, body);
+    const accepts = asOwner === undefined ? undefined : await this.vouching(asOwner);
+    const entries: ([number, string] | null)[] = [];
+    for (const path of paths) {
+      if (entries.length > 0 && entries.length % lookupsAtOnce === 0) await setImmediate();
+      const entry = this.cache.get(path);
+      const counts = entry && !entry.metadataOnly && (accepts?.(entry) ?? true);
+      entries.push(counts ? [entry.sizeBytes, entry.version] : null);
+    }
+    return { entries };
+  }
+
+  /** A page of the entries here that the ring gives to a worker. Without any but with `next`, there may be more behind. */
+  @Get('entries')
+  async entries(@Req() { raw: { url = '' } }: FastifyRequest): Promise<{ entries: ListedEntry[]; next?: string }> {
+    const owner = queryParameter(url, 'owner');
+    if (owner === undefined) throw missingParameters();
+    const after = queryParameter(url, 'after');
+    const limit = integerParameter(url, 'limit', { min: 1, max: maxEntries, byDefault: maxEntries });
+    const sequence = integerParameter(url, 'membership', { min: 0, max: Number.MAX_SAFE_INTEGER, byDefault: 0 });
+    const { ring } = await this.membersAt(sequence);
+    const entries: ListedEntry[] = [];
+    let examined = 0;
+    for (const entry of this.cache.entries('', after === undefined ? {} : { after })) {
+      if (ring.owners(entry.path, entry.replicas).includes(owner)) entries.push(listed(entry));
+      if (++examined >= maxExamined || entries.length >= limit) return { entries, next: entry.path };
+      if (examined % lookupsAtOnce === 0) await setImmediate();
+    }
+    return { entries };
+  }
+
+  /** Looks at the membership of each moment: it may change while others have their turn. */
+  private async vouching(sequence: number): Promise<(entry: CacheEntry) => boolean> {
+    await this.membersAt(sequence);
+    return ({ path, replicas }) => this.view.owns(path, replicas) && !this.remover.isLeaving(path);
+  }
+
+  private async membersAt(sequence: number): Promise<ClusterMembers> {
+    const members = await this.view.membersAt(sequence, membershipTimeoutMs);
+    if (members) return members;
+    const text = `this worker has not yet read the log up to ${sequence}`;
+    throw new DomainError('Unavailable', 'not-caught-up', text);
+  }
+}
+
+function listed({ path, sizeBytes, version, replicas, crc32, metadataOnly }: CacheEntry): ListedEntry {
+  return { path, sizeBytes, version, replicas, ...(metadataOnly ? { metadataOnly } : { crc32 }) };
+}

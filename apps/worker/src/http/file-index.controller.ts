@@ -1,0 +1,46 @@
+import { Body, Controller, Get, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { CacheStore } from '#cache-store';
+import { normalizeUfsPath } from '#contexts/namespace';
+import { DomainError } from '#kernel';
+import { cacheToken, fileIndexEnabledToken } from '../tokens.js';
+import { integerParameter, queryParameter } from './object-path.js';
+import { bodyOf } from './request-body.js';
+
+const changeSchema = z.object({ op: z.enum(['add', 'remove']), paths: z.array(z.string()).max(10_000) });
+const maxFiles = 10_000;
+
+/** This worker's part of the global file index. */
+@Controller('v1/file-index')
+export class FileIndexController {
+  constructor(
+    @Inject(cacheToken) private readonly cache: CacheStore,
+    @Inject(fileIndexEnabledToken) private readonly enabled: boolean,
+  ) {}
+
+  /** For each path whether it really was added, or removed. */
+  @Post()
+  @HttpCode(200)
+  async change(@Body() body: unknown): Promise<{ changed: boolean[] }> {
+    const { fileIndex } = this.index();
+    const { op, paths } = bodyOf(changeSchema, body);
+    const ufsPaths = paths.map((path, i) => normalizeUfsPath(path, `paths.${i}`));
+    return { changed: op === 'add' ? await fileIndex.add(ufsPaths) : await fileIndex.remove(ufsPaths) };
+  }
+
+  /** In byte order, behind `after`. */
+  @Get()
+  list(@Req() { raw: { url = '' } }: FastifyRequest): { files: string[]; next?: string } {
+    const { fileIndex } = this.index();
+    const after = queryParameter(url, 'after');
+    const limit = integerParameter(url, 'limit', { min: 1, max: maxFiles, byDefault: 1000 });
+    const files = fileIndex.list({ limit, ...(after !== undefined && { after }) });
+    return files.length < limit ? { files } : { files, next: files.at(-1) };
+  }
+
+  private index(): Pick<CacheStore, 'fileIndex'> {
+    if (!this.enabled) throw new DomainError('NotFound', 'file-index-off', 'the file index is switched off');
+    return this.cache;
+  }
+}

@@ -1,0 +1,35 @@
+import { Catch, type ArgumentsHost } from '@nestjs/common';
+import { DomainError } from '#kernel';
+import { StatusFilter } from '#runtime';
+import { UfsError } from '#ufs';
+
+/** What a reader is told when the UFS does not give an object, or breaks off before the first byte of it was passed on. */
+@Catch(UfsError)
+export class UfsFaultFilter extends StatusFilter {
+  override catch(error: UfsError, host: ArgumentsHost): void {
+    super.catch(faultOf(error), host);
+  }
+}
+
+function faultOf(error: UfsError): DomainError {
+  const { message } = error;
+  const details = (httpStatus: number) => ({ httpStatus, cause: error });
+  switch (error.code) {
+    case 'NotFound':
+    case 'IsDirectory':
+    case 'Outside':
+      return new DomainError('NotFound', 'ufs-not-found', message);
+    case 'Forbidden':
+      return new DomainError('Refused', 'ufs-forbidden', message, details(403));
+    case 'Timeout':
+      return new DomainError('Unavailable', 'ufs-timeout', message, details(504));
+    case 'Changed':
+    case 'Truncated':
+    case 'Throttled':
+    case 'Unavailable':
+    case 'TooLarge':
+    case 'Invalid':
+    case 'Aborted':
+      return new DomainError('Unavailable', 'ufs-unavailable', message, details(502));
+  }
+}

@@ -1,0 +1,86 @@
+import type { CacheStore } from '#cache-store';
+import type { ConnectorPool } from '#contexts/namespace/ufs';
+import { RetriesExhausted, UfsError, type RetryPolicy, type UfsObject } from '#ufs';
+import type { Logger } from 'pino';
+import type { ClusterView } from '../agent/cluster-view.js';
+import type { QuotaGrants } from '../policies/quota-grants.js';
+import { Download, type DownloadReader } from './download.js';
+
+export interface PassiveCacheOptions {
+  cache: CacheStore;
+  view: ClusterView;
+  pool: ConnectorPool;
+  grants: QuotaGrants;
+  retry: RetryPolicy;
+  logger: Logger;
+}
+
+/** Fetches what readers ask for and this worker does not hold: one download per object, however many ask. */
+export class PassiveCache {
+  private readonly downloads = new Map<string, Download>();
+  private readonly stopping = new AbortController();
+
+  constructor(private readonly options: PassiveCacheOptions) {}
+
+  /** `host:port` of a worker that should be asked for a missing object instead: an owner who is online. */
+  betterWorker(path: string): string | undefined {
+    const { view } = this.options;
+    const { ring, workers } = view.members();
+    // How many copies it is to have is not known of an object that nobody has loaded.
+    const [owner] = ring.owners(path);
+    if (owner === undefined || owner === view.workerId) return undefined;
+    return workers[owner]?.status === 'online' ? workers[owner].address : undefined;
+  }
+
+  isMounted(path: string): boolean {
+    return this.options.view.mountOf(path) !== undefined;
+  }
+
+  /** Size and version as the UFS has them now. @throws UfsError */
+  async stat(path: string): Promise<UfsObject> {
+    const lease = this.options.pool.lease();
+    try {
+      return await lease.connectorFor(path).stat(path, this.stopping.signal);
+    } finally {
+      await lease.release();
+    }
+  }
+
+  /**
+   * Joins the download of a missing object: the one under way, or a new one. The reader must be streamed or left.
+   * @throws UfsError
+   */
+  async open(path: string): Promise<{ object: UfsObject; reader: DownloadReader }> {
+    const download = this.downloads.get(path) ?? this.begin(path);
+    const reader = download.join();
+    try {
+      return { object: await download.opened, reader };
+    } catch (error) {
+      reader.leave();
+      throw error instanceof RetriesExhausted ? error.cause : error;
+    }
+  }
+
+  /** Breaks off what is under way. */
+  async stop(): Promise<void> {
+    this.stopping.abort(new UfsError('Aborted', '', 'the worker stops'));
+    await Promise.all([...this.downloads.values()].map(({ ended }) => ended));
+  }
+
+  private begin(path: string): Download {
+    const { pool, cache, retry, grants, logger } = this.options;
+    const { signal } = this.stopping;
+    const lease = pool.lease();
+    const connector = lease.connectorFor(path);
+    // Who was asked although another owns the object (a reader who will not be redirected) does not keep it.
+    const keeps = this.betterWorker(path) === undefined;
+    const mayKeep = ({ sizeBytes }: UfsObject) => (keeps ? grants.mayKeep(path, sizeBytes) : Promise.resolve(false));
+    const download = new Download(path, { cache, connector, retry, mayKeep, logger, signal });
+    this.downloads.set(path, download);
+    download.ended
+      .finally(() => this.downloads.delete(path))
+      .then(() => lease.release())
+      .catch((error: unknown) => logger.warn({ err: error, path }, 'a connector did not close'));
+    return download;
+  }
+}

@@ -1,0 +1,43 @@
+import type { CachePolicies } from '#cache-store';
+import {
+  defaultPriority,
+  mostSpecific,
+  ufsPolicies,
+  type NamespaceState,
+  type Priority,
+  type UfsPolicy,
+} from '#contexts/namespace';
+
+const tiers: Readonly<Record<Priority, 0 | 1 | 2>> = { low: 0, medium: 1, high: 2 };
+/** Directories remembered at once: a few MB. */
+const maxRemembered = 16_384;
+
+/**
+ * The policies of a namespace as the cache asks for them. What a directory's policies come to is remembered, so that a
+ * path costs two look-ups; a policy on the very path of a file is found by that path.
+ * @param enabled a feature that is switched off has no policies
+ */
+export function cachePolicies(namespace: NamespaceState, enabled: { ttl: boolean; priority: boolean }): CachePolicies {
+  const { ttls, priorities } = ufsPolicies(namespace);
+  const priorityOf = lookup(enabled.priority ? priorities : []);
+  const ttlOf = lookup(enabled.ttl ? ttls : []);
+  return {
+    tierOf: (path) => tiers[priorityOf(path) ?? defaultPriority],
+    ttlSecondsOf: ttlOf,
+  };
+}
+
+function lookup<Value>(policies: readonly UfsPolicy<Value>[]): (path: string) => Value | undefined {
+  if (policies.length === 0) return () => undefined;
+  const exact = new Set(policies.map(({ ufsPath }) => ufsPath));
+  const byDirectory = new Map<string, Value | undefined>();
+  return (path) => {
+    if (exact.has(path)) return mostSpecific(policies, path);
+    const directory = path.slice(0, path.lastIndexOf('/'));
+    if (byDirectory.has(directory)) return byDirectory.get(directory);
+    if (byDirectory.size >= maxRemembered) byDirectory.clear();
+    const value = mostSpecific(policies, directory);
+    byDirectory.set(directory, value);
+    return value;
+  };
+}

@@ -1,0 +1,57 @@
+import type { CacheStore } from '#cache-store';
+import { ufsPolicies, type NamespaceState, type UfsPolicy } from '#contexts/namespace';
+import { cachePolicies } from './cache-policies.js';
+
+export interface Features {
+  quota: boolean;
+  ttl: boolean;
+  priority: boolean;
+}
+
+/** Keeps the cache's policies as the namespace has them, and knows how much is held below each quota. */
+export class PolicyKeeper {
+  private namespace: NamespaceState | undefined;
+  private quotas: UfsPolicy<number>[] = [];
+  private changed: (() => void) | undefined;
+  private due: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly cache: CacheStore,
+    private readonly features: Features,
+  ) {}
+
+  /**
+   * From now on the cache acts on policies. Not before the log has been read: policies that were in force for a while
+   * long ago must not act on what is cached now.
+   * @param changed called after each change of the namespace, once for changes that come together
+   */
+  begin(changed: () => void): void {
+    this.changed = changed;
+    this.apply();
+  }
+
+  follow(namespace: NamespaceState): void {
+    this.namespace = namespace;
+    if (!this.changed) return;
+    this.due ??= setImmediate(() => this.apply());
+  }
+
+  /** Bytes held below each quota, by its UFS path; undefined while quotas are switched off. */
+  quotaUsage(): Record<string, number> | undefined {
+    if (!this.features.quota) return undefined;
+    return Object.fromEntries(this.quotas.map(({ ufsPath }) => [ufsPath, this.cache.usage(ufsPath).bytes]));
+  }
+
+  stop(): void {
+    this.changed = undefined;
+    clearImmediate(this.due);
+  }
+
+  private apply(): void {
+    this.due = undefined;
+    if (!this.namespace) return;
+    this.quotas = ufsPolicies(this.namespace).quotas;
+    this.cache.setPolicies(cachePolicies(this.namespace, this.features));
+    this.changed?.();
+  }
+}

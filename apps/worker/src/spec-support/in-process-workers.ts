@@ -1,0 +1,190 @@
+import { setMaxListeners } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openCacheStore, type CacheStore } from '#cache-store';
+import { loadConfig, type ProcessConfig } from '#config';
+import type { WorkBatch } from '#contexts/jobs';
+import { membershipBoundary, type MembershipEvent } from '#contexts/membership';
+import { KeyRing, namespaceBoundary, type NamespaceEvent } from '#contexts/namespace';
+import { workerJobKinds, type BatchOutcome, type WorkerPorts } from '#job-kinds';
+import type { Commit } from '#kernel';
+import { S3TestServer } from '#testing';
+import { pino } from 'pino';
+import { startHttpServer, type HttpServer } from '../http/http-server.js';
+import { nestLogger } from '../log.js';
+import { WorkerServices } from '../worker-services.js';
+
+const logger = pino({ level: 'silent' });
+const secret = { id: 'k1', key: Buffer.alloc(32, 7) };
+export const root = 's3://bucket/';
+
+/** A worker but for NATS: its cache, its services and its port. */
+export class InProcessWorker {
+  readonly throttled: number[] = [];
+
+  constructor(
+    readonly workerId: string,
+    readonly cache: CacheStore,
+    readonly services: WorkerServices,
+    readonly http: HttpServer,
+  ) {}
+
+  get address(): string {
+    return `127.0.0.1:${this.http.port}`;
+  }
+
+  url(ufsPath: string, more = ''): string {
+    return `http://${this.address}/v1/objects?path=${encodeURIComponent(ufsPath)}${more}`;
+  }
+
+  async ask<T>(target: string, body?: unknown): Promise<{ status: number; body: T }> {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const response = await fetch(`http://${this.address}${target}`, body === undefined ? {} : init);
+    return { status: response.status, body: (await response.json()) as T };
+  }
+
+  /** Executes a batch as the agent would. */
+  async execute(batch: Partial<WorkBatch> & Pick<WorkBatch, 'kind'>, abort = new AbortController()) {
+    const { services, cache, workerId } = this;
+    setMaxListeners(0, abort.signal);
+    const lease = services.pool.lease();
+    const ports: WorkerPorts = {
+      workerId,
+      cache,
+      members: () => Promise.resolve(services.view.members()),
+      removeCopy: (one, sequence) => services.remover.remove(one, sequence),
+      connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
+      withTransferSlot: (_signal, run) => run(),
+      throttle: (_jobId, bytes) => {
+        this.throttled.push(bytes);
+        return Promise.resolve();
+      },
+      retry: { attempts: 2, baseDelayMs: 1, maxDelayMs: 2 },
+      signal: abort.signal,
+      onProgress: () => undefined,
+    };
+    try {
+      const whole = { ...emptyBatch, ...batch };
+      return await workerJobKinds[whole.kind].execute(whole, ports);
+    } finally {
+      await lease.release();
+    }
+  }
+
+  rebalance(pass: 'load' | 'prune', jobId = 'rebalance-1'): Promise<BatchOutcome> {
+    const options = { loadBatchSize: 7, loadBandwidth: 0, pruneBandwidth: 0, skipPrune: false };
+    return this.execute({ kind: 'rebalance', jobId, pass, options, files: [[this.workerId, -1, '']] });
+  }
+
+  async put(name: string, bytes: Buffer | string, { version = 'v1', replicas = 1 } = {}): Promise<void> {
+    await this.cache.put({ path: root + name, version, replicas }, Buffer.from(bytes));
+  }
+
+  names(): string[] {
+    return Array.from(this.cache.entries(''), (entry) => entry.path.slice(root.length));
+  }
+
+  async stopServing(): Promise<void> {
+    await this.http.close();
+  }
+
+  async close(): Promise<void> {
+    await this.http.close();
+    await this.services.close();
+    await this.cache.close();
+  }
+}
+
+const emptyBatch: WorkBatch = {
+  v: 1,
+  jobId: 'job-1',
+  kind: 'load',
+  batchId: 'batch-1',
+  pass: 'load',
+  epoch: 1,
+  attempt: 1,
+  copy: 0,
+  namespaceSequence: 1,
+  options: {},
+  root: '',
+  files: [],
+};
+
+/** Workers that talk to each other over HTTP and to one S3 endpoint; the log is played to them by the test. */
+export class InProcessCluster {
+  readonly workers: InProcessWorker[] = [];
+  readonly s3 = new S3TestServer();
+  private readonly keyRing = new KeyRing([secret]);
+  private readonly log: Commit[] = [];
+  private endpoint = '';
+
+  private constructor(private readonly directory: string) {}
+
+  static async open(): Promise<InProcessCluster> {
+    const cluster = new InProcessCluster(await mkdtemp(path.join(tmpdir(), 'larder-workers-')));
+    cluster.endpoint = (await cluster.s3.start()).endpoint;
+    cluster.s3.createBucket('bucket');
+    const { accessKeyId, secretAccessKey } = cluster.s3.credentials;
+    const options = {
+      's3a.accessKeyId': accessKeyId,
+      's3a.secretKey': secretAccessKey,
+      'alluxio.underfs.s3.endpoint': cluster.endpoint,
+      'alluxio.underfs.s3.disable.dns.buckets': 'true',
+    };
+    const data = { path: '/data/', ufs: root, options: cluster.keyRing.sealOptions(options) };
+    cluster.namespace({ type: 'Mounted', data });
+    return cluster;
+  }
+
+  /** A worker that knows the log so far; it joins the cluster unless told otherwise. */
+  async start({ capacityBytes = 64 * 2 ** 20, joins = true, settings = {} } = {}): Promise<InProcessWorker> {
+    const workerId = `worker-${this.workers.length + 1}`;
+    const cache = await openCacheStore({ directory: path.join(this.directory, workerId), capacityBytes });
+    const required = { LARDER_NATS_URL: 'nats://127.0.0.1:1', LARDER_RETRY_BASE_MS: '1', LARDER_RETRY_MAX_MS: '5' };
+    const key = { LARDER_SECRET_KEYS: `${secret.id}:${secret.key.toString('base64')}` };
+    const config: ProcessConfig = loadConfig({ ...required, ...key, ...settings }, 'worker');
+    const services = new WorkerServices(config, workerId, cache, logger);
+    for (const commit of this.log) services.view.evolve(commit);
+    services.policies.begin(() => undefined);
+    const { view, passive, remover, clearStale } = services;
+    const http = await startHttpServer({
+      ...{ host: '127.0.0.1', port: 0, cache, view, passive, remover, clearStale, fileIndex: config.fileIndex },
+      ...{ readiness: () => undefined, logger: nestLogger(logger) },
+    });
+    const worker = new InProcessWorker(workerId, cache, services, http);
+    this.workers.push(worker);
+    if (joins) this.join(worker);
+    return worker;
+  }
+
+  join({ workerId, address }: InProcessWorker): void {
+    const data = { workerId, address, bootId: workerId, capacityBytes: 1, version: '0' };
+    this.membership({ type: 'WorkerJoined', data });
+  }
+
+  membership(event: MembershipEvent): void {
+    this.append(membershipBoundary, event);
+  }
+
+  namespace(event: NamespaceEvent): void {
+    this.append(namespaceBoundary, event);
+  }
+
+  /** GETs of one object's bytes that the S3 endpoint has answered or is answering. */
+  gets(key: string): number {
+    return this.s3.requests.filter((one) => one.method === 'GET' && one.key === key).length;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.close()));
+    await this.s3.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private append(boundary: string, event: MembershipEvent | NamespaceEvent): void {
+    const commit = { boundary, sequence: this.log.length + 1, events: [event] } as unknown as Commit;
+    this.log.push(commit);
+    for (const { services } of this.workers) services.view.evolve(commit);
+  }
+}

@@ -1,0 +1,60 @@
+import type { CacheStore } from '#cache-store';
+import type { ProcessConfig } from '#config';
+import { KeyRing, type Mount } from '#contexts/namespace';
+import { ConnectorPool } from '#contexts/namespace/ufs';
+import { openUfs } from '#ufs';
+import type { Logger } from 'pino';
+import { ClusterView } from './agent/cluster-view.js';
+import { ClearStale } from './copies/clear-stale.js';
+import { CopyRemover } from './copies/copy-remover.js';
+import { PassiveCache } from './passive/passive-cache.js';
+import { PolicyKeeper } from './policies/policy-keeper.js';
+import { QuotaGrants } from './policies/quota-grants.js';
+
+/** What batches, readers and peers share: the view of the cluster, the connectors, and what follows from the two. */
+export class WorkerServices {
+  readonly view: ClusterView;
+  readonly pool: ConnectorPool;
+  readonly policies: PolicyKeeper;
+  readonly grants: QuotaGrants;
+  readonly passive: PassiveCache;
+  readonly remover: CopyRemover;
+  readonly clearStale: ClearStale;
+
+  constructor(config: ProcessConfig, workerId: string, cache: CacheStore, logger: Logger) {
+    this.policies = new PolicyKeeper(cache, config);
+    this.grants = new QuotaGrants(workerId, logger);
+    this.view = new ClusterView(workerId, {
+      namespaceChanged: (namespace) => {
+        this.policies.follow(namespace);
+        if (config.quota) this.grants.follow(namespace);
+        this.pool
+          .keepOnly(namespace.mounts)
+          .catch((error: unknown) => logger.warn({ err: error }, 'a connector of a removed mount did not close'));
+      },
+    });
+    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config));
+    const retry = { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs };
+    const { view, pool, grants } = this;
+    this.passive = new PassiveCache({ cache, view, pool, grants, retry, logger });
+    this.remover = new CopyRemover(cache, view);
+    this.clearStale = new ClearStale(cache, view, logger);
+  }
+
+  async close(): Promise<void> {
+    this.policies.stop();
+    await this.passive.stop();
+    await this.clearStale.stop();
+    await this.pool.close();
+  }
+}
+
+function connectorsOf(config: ProcessConfig): (mount: Mount) => ReturnType<typeof openUfs> {
+  const keyRing = new KeyRing(config.secretKeys);
+  const tuning = {
+    idleTimeoutMs: config.ufsIdleTimeoutMs,
+    connectTimeoutMs: config.ufsConnectTimeoutMs,
+    maxConnections: config.ufsConnections,
+  };
+  return ({ ufs, options: sealed }) => openUfs({ ufs, options: keyRing.openOptions(sealed) }, tuning);
+}

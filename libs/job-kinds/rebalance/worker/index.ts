@@ -1,0 +1,37 @@
+import type { WorkBatch } from '#contexts/jobs';
+import { DomainError } from '#kernel';
+import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
+import { cutReason } from '../../load/worker/batch-file.js';
+import { loadPass } from './load-pass.js';
+import { rebalanceBatchOptionsSchema } from './options.js';
+import { PeerClient } from './peer-client.js';
+import { prunePass } from './prune-pass.js';
+
+/** Brings this worker's cache in line with the ring. The batch's one file is the worker's own id. */
+export const rebalanceWorkerKind: WorkerJobKind = {
+  name: 'rebalance',
+  async execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
+    const { loadBatchSize } = rebalanceBatchOptionsSchema.parse(batch.options);
+    const peers = new PeerClient(ports.signal);
+    try {
+      switch (batch.pass) {
+        case 'load':
+          return await loadPass(batch.jobId, loadBatchSize, peers, ports);
+        case 'prune':
+          return await prunePass(batch.jobId, peers, ports);
+        case 'verify':
+          throw new DomainError('Bug', 'foreign-pass', 'a rebalance job has no pass that verifies');
+      }
+    } finally {
+      await peers.close();
+    }
+  },
+  failAll(batch: WorkBatch, reason: string): BatchOutcome {
+    const failures = batch.files.map(([path]) => ({ path, reason: cutReason(reason), attempts: 0 }));
+    return { counts: { workersAbandoned: 1 }, failures };
+  },
+  bandwidthOf(batch: WorkBatch): number {
+    const { loadBandwidth, pruneBandwidth } = rebalanceBatchOptionsSchema.parse(batch.options);
+    return batch.pass === 'prune' ? pruneBandwidth : loadBandwidth;
+  },
+};

@@ -1,0 +1,204 @@
+import type { CacheEntry } from '#cache-store';
+import type { FileFailure } from '#contexts/jobs';
+import type { Worker } from '#contexts/membership';
+import { setImmediate } from 'node:timers/promises';
+import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
+import { cutReason, describeFault, type KnownVersion } from '../../load/worker/batch-file.js';
+import { fetchFile } from '../../load/worker/fetch-file.js';
+import { isUfsError, retrying } from '../../load/worker/retrying.js';
+import type { PeerClient, PeerEntry } from './peer-client.js';
+
+/** What a peer gives in one answer. */
+const maxPage = 1000;
+
+/** Fetches what the ring gives to this worker and others hold: from them, and from the UFS where they no longer can. */
+export function loadPass(
+  jobId: string,
+  batchSize: number,
+  peers: PeerClient,
+  ports: WorkerPorts,
+): Promise<BatchOutcome> {
+  return new LoadPass(jobId, Math.min(batchSize, maxPage), peers, ports).run();
+}
+
+class LoadPass {
+  /** By path: another peer may still have what one could not give. */
+  private readonly failures = new Map<string, FileFailure>();
+  private filesFromUfs = 0;
+  private members!: ClusterMembers;
+
+  constructor(
+    private readonly jobId: string,
+    private readonly pageSize: number,
+    private readonly peers: PeerClient,
+    private readonly ports: WorkerPorts,
+  ) {}
+
+  async run(): Promise<BatchOutcome> {
+    this.members = await this.ports.members();
+    for (const peer of this.others()) await this.loadFrom(peer);
+    return this.outcome();
+  }
+
+  /** Whoever might hold something: also those off the ring, which serve what they have as long as they run. */
+  private others(): Worker[] {
+    const { workers } = this.members;
+    const { workerId } = this.ports;
+    const own = workers[workerId]?.address;
+    return Object.values(workers).filter((worker) => worker.workerId !== workerId && worker.address !== own);
+  }
+
+  private async loadFrom(peer: Worker): Promise<void> {
+    let after: string | undefined;
+    do {
+      const page = await this.pageOf(peer, after);
+      if (!page) return;
+      await settleAll(page.entries.map((entry) => this.loadOne(peer, entry)));
+      this.ports.signal.throwIfAborted();
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  /** Undefined for a peer that does not answer. What it alone holds cannot be known, so that one of an online peer fails. */
+  private async pageOf(peer: Worker, after: string | undefined) {
+    const { address, status, workerId } = peer;
+    const { sequence } = this.members;
+    const ask = { owner: this.ports.workerId, membership: sequence, limit: this.pageSize, after };
+    try {
+      if (status !== 'online') return await this.peers.entries(address, ask);
+      return await retrying(this.ports, () => this.peers.entries(address, ask));
+    } catch (error) {
+      this.ports.signal.throwIfAborted();
+      if (status !== 'online' && isUfsError(error, 'Unavailable')) return undefined;
+      this.fail(`worker ${workerId}`, error);
+      return undefined;
+    }
+  }
+
+  private async loadOne(peer: Worker, entry: PeerEntry): Promise<void> {
+    const { path } = entry;
+    try {
+      this.ports.signal.throwIfAborted();
+      await this.bring(peer, entry);
+      this.failures.delete(path);
+    } catch (error) {
+      this.ports.signal.throwIfAborted();
+      this.fail(path, error);
+    } finally {
+      this.ports.onProgress(1, 0);
+    }
+  }
+
+  private async bring(peer: Worker, entry: PeerEntry): Promise<void> {
+    const { path, version, sizeBytes, replicas } = entry;
+    const { cache } = this.ports;
+    const own = cache.get(path);
+    if (entry.metadataOnly) {
+      if (!own) await cache.putMetadata({ path, version, jobId: this.jobId, replicas }, sizeBytes);
+      return;
+    }
+    if (!own || own.metadataOnly) return this.fetch(peer, entry);
+    if (same(own, entry)) return;
+    // Two versions, and only the UFS knows which is the newer.
+    const current = await this.currentVersion(path);
+    if (!current || same(own, current)) return;
+    if (same(entry, current)) return this.fetch(peer, entry);
+    await this.fetchFromUfs(entry, current);
+  }
+
+  private async fetch(peer: Worker, entry: PeerEntry): Promise<void> {
+    if (await this.fetchFromPeer(peer, entry)) return;
+    for (const other of await this.othersHolding(peer, entry)) if (await this.fetchFromPeer(other, entry)) return;
+    await this.fetchFromUfs(entry, entry);
+  }
+
+  /** False where the peer cannot give this version any more. */
+  private async fetchFromPeer(peer: Worker, entry: PeerEntry): Promise<boolean> {
+    const { path, sizeBytes, version, replicas } = entry;
+    const source = this.peers.source(peer.address, entry);
+    const file = { path, replicas, listed: { sizeBytes, version } };
+    try {
+      await fetchFile(this.jobId, file, { ...this.ports, connectorFor: () => source });
+      return true;
+    } catch (error) {
+      this.ports.signal.throwIfAborted();
+      const { cause } = error as Error;
+      // Not so when our own cache is full: then nobody's copy would do.
+      if (isUfsError(cause, 'NotFound') || isUfsError(cause, 'Unavailable') || isUfsError(cause, 'Truncated'))
+        return false;
+      throw error;
+    }
+  }
+
+  private async fetchFromUfs({ path, replicas }: PeerEntry, { sizeBytes, version }: KnownVersion): Promise<void> {
+    await fetchFile(this.jobId, { path, replicas, listed: { sizeBytes, version } }, this.ports);
+    this.filesFromUfs++;
+  }
+
+  private async othersHolding(peer: Worker, entry: PeerEntry): Promise<Worker[]> {
+    const others = this.others().filter(({ workerId }) => workerId !== peer.workerId);
+    const holding = await Promise.all(
+      others.map(async ({ address }) => {
+        try {
+          const [held] = await this.peers.held(address, [entry.path]);
+          return held !== null && held[0] === entry.sizeBytes && held[1] === entry.version;
+        } catch (error) {
+          if (isUfsError(error, 'Unavailable')) return false;
+          throw error;
+        }
+      }),
+    );
+    return others.filter((_worker, i) => holding[i]);
+  }
+
+  /** Undefined where the UFS has no such file any more. */
+  private async currentVersion(path: string): Promise<KnownVersion | undefined> {
+    try {
+      return await retrying(this.ports, () => this.ports.connectorFor(path).stat(path, this.ports.signal));
+    } catch (error) {
+      if (isUfsError((error as Error).cause, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  /** @throws the error itself when nobody but we can be blamed for it */
+  private fail(path: string, error: unknown): void {
+    const known = describeFault(error);
+    if (!known) throw error;
+    this.failures.set(path, { path, reason: cutReason(known.message), attempts: known.attempts });
+  }
+
+  /** Counts what is here now, so that a pass that was broken off and is made again counts the same. */
+  private async outcome(): Promise<BatchOutcome> {
+    const { ring } = this.members;
+    const { cache, workerId, signal } = this.ports;
+    const counts = { filesLoaded: 0, bytesLoaded: 0, filesPreserved: 0, bytesPreserved: 0 };
+    let examined = 0;
+    for (const entry of cache.entries('')) {
+      if (++examined % maxPage === 0) {
+        await setImmediate();
+        signal.throwIfAborted();
+      }
+      if (entry.metadataOnly || !ring.owners(entry.path, entry.replicas).includes(workerId)) continue;
+      const which = entry.jobId === this.jobId ? 'Loaded' : 'Preserved';
+      counts[`files${which}`]++;
+      counts[`bytes${which}`] += entry.sizeBytes;
+    }
+    const { filesFromUfs } = this;
+    const filesFromPeers = Math.max(0, counts.filesLoaded - filesFromUfs);
+    const failures = [...this.failures.values()];
+    return {
+      counts: { ...counts, filesFromPeers, filesFromUfs, filesFailed: failures.length, passesDone: 1 },
+      failures,
+    };
+  }
+}
+
+function same(one: Pick<CacheEntry, 'sizeBytes' | 'version'>, other: KnownVersion): boolean {
+  return one.version === other.version && one.sizeBytes === other.sizeBytes;
+}
+
+/** Waits for all, then throws the first error. */
+async function settleAll(work: Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+}

@@ -1,0 +1,88 @@
+import type { CacheEntry } from '#cache-store';
+import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
+import { retrying } from '../../load/worker/retrying.js';
+import { FileError } from '../../load/worker/batch-file.js';
+import type { PeerClient } from './peer-client.js';
+
+const pageSize = 1000;
+
+/**
+ * Removes the copies that the ring no longer gives to this worker, but only those for which every owner vouches with
+ * the same version: no file is ever without a copy. Two workers cannot talk each other out of both copies either: who
+ * vouches is an owner by a ring at least as new as ours, and our copy goes only while our ring is still that one.
+ */
+export async function prunePass(jobId: string, peers: PeerClient, ports: WorkerPorts): Promise<BatchOutcome> {
+  const counts = { filesPruned: 0, bytesPruned: 0, filesPreserved: 0, bytesPreserved: 0, passesDone: 1 };
+  for (let after: string | undefined; ;) {
+    ports.signal.throwIfAborted();
+    const members = await ports.members();
+    const page = [...ports.cache.entries('', { limit: pageSize, ...(after !== undefined && { after }) })];
+    if (page.length === 0) return { counts, failures: [] };
+    after = page.at(-1)?.path;
+    const strays = page.filter((entry) => !members.ring.owners(entry.path, entry.replicas).includes(ports.workerId));
+    const confirmed = await confirmedByOwners(strays, members, peers, ports);
+    // Together, so that removals share transactions of the index.
+    const pruned = await Promise.allSettled(
+      strays.map(async (entry) => confirmed.has(entry.path) && (await prune(jobId, entry, members, ports))),
+    );
+    strays.forEach((entry, i) => {
+      const result = pruned[i];
+      if (result.status === 'rejected') throw result.reason;
+      if (entry.metadataOnly) return;
+      const which = result.value ? 'Pruned' : 'Preserved';
+      counts[`files${which}`]++;
+      counts[`bytes${which}`] += entry.sizeBytes;
+    });
+  }
+}
+
+async function prune(jobId: string, entry: CacheEntry, members: ClusterMembers, ports: WorkerPorts): Promise<boolean> {
+  const { path, sizeBytes, metadataOnly } = entry;
+  if (!metadataOnly) await ports.throttle(jobId, sizeBytes, ports.signal);
+  ports.signal.throwIfAborted();
+  const removed = await ports.removeCopy(path, members.sequence);
+  if (removed) ports.onProgress(1, metadataOnly ? 0 : sizeBytes);
+  return removed;
+}
+
+async function confirmedByOwners(
+  strays: readonly CacheEntry[],
+  { ring, workers, sequence }: ClusterMembers,
+  peers: PeerClient,
+  ports: WorkerPorts,
+): Promise<Set<string>> {
+  const byOwner = new Map<string, CacheEntry[]>();
+  const missing = new Map<string, number>();
+  for (const entry of strays) {
+    const owners = ring.owners(entry.path, entry.replicas);
+    // Without an owner nobody can confirm anything.
+    missing.set(entry.path, Math.max(1, owners.length));
+    for (const owner of owners) byOwner.set(owner, [...(byOwner.get(owner) ?? []), entry]);
+  }
+  for (const [owner, entries] of byOwner) {
+    const vouched = await vouchedBy(workers[owner]?.address, entries, sequence, peers, ports);
+    entries.forEach(({ path, sizeBytes, version }, i) => {
+      const copy = vouched[i];
+      if (copy && copy[0] === sizeBytes && copy[1] === version) missing.set(path, (missing.get(path) ?? 1) - 1);
+    });
+  }
+  return new Set([...missing].filter(([, left]) => left === 0).map(([path]) => path));
+}
+
+/** Nothing is vouched for by an owner who does not answer. */
+async function vouchedBy(
+  address: string | undefined,
+  entries: readonly CacheEntry[],
+  sequence: number,
+  peers: PeerClient,
+  ports: WorkerPorts,
+): Promise<([number, string] | null)[]> {
+  if (address === undefined) return [];
+  const paths = entries.map(({ path }) => path);
+  try {
+    return await retrying(ports, () => peers.vouched(address, paths, sequence));
+  } catch (error) {
+    if (error instanceof FileError) return [];
+    throw error;
+  }
+}
