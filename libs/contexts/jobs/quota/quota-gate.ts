@@ -8,8 +8,8 @@ import { type FileFailure, type Pass } from '../index.js';
 import { type QuotaLedger } from './quota-ledger.js';
 
 export interface QuotaGatePorts {
-  ledger: QuotaLedger;
-  workers: WorkerClient;
+  ledger: Pick<QuotaLedger, 'quotasOf' | 'describe' | 'limit' | 'estimate' | 'isExact'>;
+  workers: Pick<WorkerClient, 'lookup'>;
   /** Sets bytes aside, under the quota boundary's expected sequence. @throws DomainError StaleVersion */
   reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
   /** The size of a file whose source does not tell it; undefined where that cannot be found out. */

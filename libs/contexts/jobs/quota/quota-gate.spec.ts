@@ -1,0 +1,130 @@
+import { HashRing } from '#hash-ring';
+import { type SourceFile } from '#job-kinds';
+import { DomainError } from '#kernel';
+import { QuotaGate, type QuotaGatePorts } from './quota-gate.js';
+
+const ring = new HashRing(['w1', 'w2']);
+const at = { jobId: 'j', pass: 'load' as const, step: 0 };
+const quotaPath = 's3://bkt/dir';
+const file = (name: string, sizeBytes: number): SourceFile => ({
+  path: `${quotaPath}/${name}`,
+  sizeBytes,
+  version: 'v',
+});
+
+/** One quota of 100 bytes, a fill that can be set, and workers that hold what they are told. */
+class Fixture {
+  filled = 0;
+  exact = true;
+  readonly held = new Map<string, number>();
+  readonly reserved: Record<string, number>[] = [];
+  conflicts = 0;
+  readonly abortion = new AbortController();
+  readonly gate: QuotaGate;
+
+  constructor(onWait: () => void = () => undefined) {
+    const ports: QuotaGatePorts = {
+      ledger: {
+        quotasOf: (path) =>
+          path.startsWith(`${quotaPath}/`) ? [{ path: '/data/dir', ufsPath: quotaPath, value: 100 }] : [],
+        describe: () => ({ path: '/data/dir', limit: 100 }),
+        limit: () => 100,
+        estimate: () => this.filled,
+        isExact: () => {
+          const answer = this.exact;
+          onWait();
+          return answer;
+        },
+      },
+      workers: {
+        lookup: (workerId, paths) =>
+          Promise.resolve(
+            paths.map((path) => {
+              const size = this.held.get(`${workerId} ${path}`);
+              return size === undefined ? null : [size, 'v'];
+            }),
+          ),
+      },
+      reserve: (_jobId, _pass, _step, bytes) => {
+        if (this.conflicts-- > 0) {
+          this.filled += 50;
+          return Promise.reject(new DomainError('StaleVersion', 'stale-version', 'stale'));
+        }
+        this.reserved.push(bytes);
+        return Promise.resolve();
+      },
+      stat: (path) => Promise.resolve({ path, sizeBytes: 70, version: 'v' }),
+      signal: this.abortion.signal,
+    };
+    this.gate = new QuotaGate(ports);
+  }
+
+  async admit(files: SourceFile[], replicas = 1) {
+    const { files: admitted, refused, error } = await this.gate.admit(at, files, ring, replicas);
+    return { admitted: admitted.map(({ path }) => path.slice(quotaPath.length + 1)), refused, error };
+  }
+}
+
+it('lets everything in that fits, and sets the room aside', async () => {
+  const fixture = new Fixture();
+  await expect(fixture.admit([file('a', 60), file('b', 40)])).resolves.toMatchObject({ admitted: ['a', 'b'] });
+  expect(fixture.reserved).toEqual([{ [quotaPath]: 100 }]);
+});
+
+it('refuses what does not fit, and what comes after it, with the reason', async () => {
+  const fixture = new Fixture();
+  const { admitted, refused, error } = await fixture.admit([file('a', 60), file('b', 60), file('c', 1)]);
+  expect(admitted).toEqual(['a']);
+  expect(refused.map(({ path }) => path)).toEqual([`${quotaPath}/b`, `${quotaPath}/c`]);
+  expect(error).toBe('the quota of /data/dir (100 bytes) would be exceeded');
+});
+
+it('leaves files without a quota alone', async () => {
+  const outside = { path: 's3://bkt/other', sizeBytes: 1000, version: 'v' };
+  const { admitted, refused } = await new Fixture().admit([outside]);
+  expect([admitted.length, refused.length]).toEqual([1, 0]);
+});
+
+it('counts each copy, less the copy that it replaces', async () => {
+  const fixture = new Fixture();
+  for (const workerId of ring.members) fixture.held.set(`${workerId} ${quotaPath}/a`, 50);
+  await fixture.admit([file('a', 60), file('b', 40)], 2);
+  expect(fixture.reserved).toEqual([{ [quotaPath]: 2 * 10 + 2 * 40 }]);
+});
+
+it('a full directory can be loaded again', async () => {
+  const fixture = new Fixture();
+  fixture.filled = 100;
+  for (const workerId of ring.members) fixture.held.set(`${workerId} ${quotaPath}/a`, 100);
+  await expect(fixture.admit([file('a', 100)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
+});
+
+it('asks for the size where the source does not tell it', async () => {
+  const { admitted, refused } = await new Fixture().admit([file('a', -1), file('b', -1)]);
+  expect([admitted, refused.length]).toEqual([['a'], 1]);
+});
+
+it('refuses nothing while bytes are on their way', async () => {
+  const fixture: Fixture = new Fixture(() => {
+    fixture.exact = true;
+    fixture.filled = 0;
+  });
+  fixture.exact = false;
+  fixture.filled = 100;
+  await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
+});
+
+it('looks again when another job was quicker to reserve', async () => {
+  const fixture = new Fixture();
+  fixture.conflicts = 1;
+  await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: [], refused: [{ attempts: 0 }] });
+});
+
+it('measures a whole walk before it begins', async () => {
+  // eslint-disable-next-line @typescript-eslint/require-await -- pages that are already there
+  async function* pages(...sizes: number[]): AsyncGenerator<SourceFile[]> {
+    for (const [i, size] of sizes.entries()) yield [file(String(i), size)];
+  }
+  await expect(new Fixture().gate.preflight(pages(60, 40), ring, 1)).resolves.toBeUndefined();
+  await expect(new Fixture().gate.preflight(pages(60, 41), ring, 1)).resolves.toMatch(/would be exceeded/);
+});
