@@ -143,17 +143,18 @@ export class ApiClient {
   ): Promise<LoadProgress> {
     let last = 'no answer';
     const ended = async () => {
-      try {
-        const { status, body } = await this.request<LoadProgress>('GET', `/load?id=${id}`);
-        last = JSON.stringify(body);
-        if (status !== 200) return undefined;
-        seen?.(body);
-        return terminal.includes(body.state) ? body : undefined;
-      } catch (error) {
+      const progress = await this.request<LoadProgress>('GET', `/load?id=${id}`).catch((error: unknown) => {
         // The coordinator is on its way up again: what is waited for is the job.
         last = String(error);
         return undefined;
-      }
+      });
+      if (progress === undefined) return undefined;
+      const { status, body } = progress;
+      last = JSON.stringify(body);
+      if (status !== 200) return undefined;
+      // Outside of any try: what the observer finds wrong fails the test.
+      seen?.(body);
+      return terminal.includes(body.state) ? body : undefined;
     };
     try {
       return await eventually(`the end of job ${id}`, ended, { timeoutMs, everyMs: 100 });
