@@ -3,12 +3,13 @@ import { open, type Database, type RootDatabase } from 'lmdb';
 import { decodeUsage, encodeUsage, type DirectoryUsage } from './directories.js';
 import {
   decodeEntry,
-  decodeEvictionValue,
+  decodeEvictionRow,
   decodeExpiryKey,
   evictionKey,
   expiryKey,
   lookupKey,
   tickOfEvictionKey,
+  type EvictionRow,
   type StoredEntry,
 } from './entry-codec.js';
 import { type IndexBatch } from './index-batch.js';
@@ -23,12 +24,6 @@ import {
   type RowWrite,
   type Table,
 } from './index-rows.js';
-
-export interface EvictionRow {
-  tick: number;
-  jobTag: number;
-  path: string;
-}
 
 export interface ExpiryRow {
   loadedAtMs: number;
@@ -90,10 +85,9 @@ export class CacheIndex {
   /** Entries with bytes, least recently used first, from `fromTick` on. */
   evictionRows(fromTick: number, limit: number): EvictionRow[] {
     const range = { start: evictionKey(fromTick), limit };
-    return Array.from(this.tables.eviction.getRange(range), ({ key, value }) => ({
-      tick: tickOfEvictionKey(key),
-      ...decodeEvictionValue(value),
-    }));
+    return Array.from(this.tables.eviction.getRange(range), ({ key, value }) =>
+      decodeEvictionRow(tickOfEvictionKey(key), value),
+    );
   }
 
   /** All entries in the order in which they were loaded, from a key on, up to another one. */
@@ -109,6 +103,11 @@ export class CacheIndex {
   directoryUsage(directory: string): DirectoryUsage {
     const key = lookupKey(directory);
     return decodeUsage(key && this.tables.directories.get(key));
+  }
+
+  /** Every directory that something is counted for, in order. */
+  directoryNames(): Iterable<string> {
+    return this.tables.directories.getKeys().map((key) => key.toString('utf8'));
   }
 
   /** Size of the file index. */

@@ -152,8 +152,14 @@ export function encodeEvictionValue(path: Buffer, jobId: string | undefined): Bu
   return value;
 }
 
-export function decodeEvictionValue(value: Buffer): { jobTag: number; path: string } {
-  return { jobTag: value.readUInt32LE(0), path: value.toString('utf8', 4) };
+export interface EvictionRow {
+  tick: number;
+  jobTag: number;
+  path: string;
+}
+
+export function decodeEvictionRow(tick: number, value: Buffer): EvictionRow {
+  return { tick, jobTag: value.readUInt32LE(0), path: value.toString('utf8', 4) };
 }
 
 /**

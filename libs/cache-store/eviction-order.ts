@@ -4,7 +4,9 @@ import { jobTag, type StoredEntry } from './entry-codec.js';
 import { type CacheIndex } from './cache-index.js';
 import { storedBytes, type Storage } from './storage.js';
 
-const ROWS_PER_LOOK = 256;
+/** Rows read at a time: few, as a victim is mostly near; more and more when it is not. */
+const FIRST_LOOK = 32;
+const LAST_LOOK = 1024;
 const MAX_REMEMBERED_JOBS = 3 * 256;
 
 /** On whose behalf something is evicted. */
@@ -69,43 +71,36 @@ export class EvictionOrder {
 
   private async *candidates(tier: Tier, jobId: string | undefined): AsyncIterable<StoredEntry> {
     const ownTag = jobId === undefined ? undefined : jobTag(jobId);
-    const job = `${tier}:${jobId}`;
-    let tierBelow = this.below.get(tier) ?? 0;
-    let ownBelow = Math.max(tierBelow, this.ownBelow.get(job) ?? 0);
-    let from = ownBelow;
-    // Each mark stays before the first entry that it has to come back to.
-    let tierIsGone = from === tierBelow;
-    let othersAreGone = true;
+    const start = Math.max(this.belowOf(tier), this.ownBelow.get(ownKey(tier, jobId)) ?? 0);
+    const walk = new Walk(tier, start);
     try {
-      for (;;) {
-        const rows = this.index.evictionRows(from, ROWS_PER_LOOK);
-        for (const row of rows) {
-          from = row.tick + 1;
-          if (this.policies.tierOf(row.path) === tier) {
-            const own = row.jobTag === ownTag;
-            const stored = own ? undefined : this.index.get(row.path);
-            if (own) {
-              tierIsGone = false;
-            } else if (stored && this.storage.isBeingRead(stored)) {
-              tierIsGone = false;
-              othersAreGone = false;
-            } else if (stored?.tick === row.tick) {
-              yield stored;
-            }
+      for (let limit = FIRST_LOOK; ; limit = Math.min(2 * limit, LAST_LOOK)) {
+        const rows = this.index.evictionRows(walk.from, limit);
+        for (const { tick, path, jobTag: tag } of rows) {
+          const actual = this.policies.tierOf(path);
+          if (actual !== tier || tag === ownTag) {
+            walk.pass(tick, actual, actual === tier ? 'own' : 'gone');
+            continue;
           }
-          if (tierIsGone) tierBelow = from;
-          if (othersAreGone) ownBelow = from;
+          const stored = this.index.get(path);
+          const isBeingRead = stored !== undefined && this.storage.isBeingRead(stored);
+          if (stored?.tick === tick && !isBeingRead) yield stored;
+          walk.pass(tick, tier, isBeingRead ? 'read' : 'gone');
         }
-        if (rows.length < ROWS_PER_LOOK) return;
+        if (rows.length < limit) return;
         await nextTurn();
       }
     } finally {
       // Also when no more is asked for: the last one yielded was not passed then.
       if (this.generation === this.policies.generation) {
-        this.below.set(tier, tierBelow);
-        if (ownTag !== undefined) this.remember(job, ownBelow);
+        for (const each of TIERS) this.below.set(each, walk.below(each, this.belowOf(each)));
+        if (jobId !== undefined) this.remember(ownKey(tier, jobId), walk.othersBelow);
       }
     }
+  }
+
+  private belowOf(tier: Tier): number {
+    return this.below.get(tier) ?? 0;
   }
 
   private remember(job: string, tick: number): void {
@@ -116,5 +111,42 @@ export class EvictionOrder {
       const [oldest] = this.ownBelow.keys();
       if (oldest !== undefined) this.ownBelow.delete(oldest);
     }
+  }
+}
+
+function ownKey(tier: Tier, jobId: string | undefined): string {
+  return `${tier}:${jobId}`;
+}
+
+/** What a walk along the order for one tier's entries has found out, about the other tiers too. */
+class Walk {
+  from: number;
+  /** The first entry met of each tier that stays. */
+  private readonly first = new Map<Tier, number>();
+  private firstRead: number | undefined;
+
+  constructor(
+    private readonly tier: Tier,
+    private readonly start: number,
+  ) {
+    this.from = start;
+  }
+
+  /** `gone`: an entry of the tier walked for that is taken; of another tier, just any. */
+  pass(tick: number, tier: Tier, as: 'gone' | 'own' | 'read'): void {
+    this.from = tick + 1;
+    if (as === 'read') this.firstRead ??= tick;
+    if ((tier !== this.tier || as !== 'gone') && !this.first.has(tier)) this.first.set(tier, tick);
+  }
+
+  /** The tick below which there is no entry of a tier, if before the walk there was none below `known`. */
+  below(tier: Tier, known: number): number {
+    if (this.start > known) return known;
+    return Math.max(known, this.first.get(tier) ?? this.from);
+  }
+
+  /** The tick below which the tier has only entries of the job that the walk is for. */
+  get othersBelow(): number {
+    return this.firstRead ?? this.from;
   }
 }

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { open, readdir } from 'node:fs/promises';
+import path from 'node:path';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
 
 const files = Array.from({ length: 60 }, (_, i) => `f${String(i).padStart(2, '0')}`);
@@ -126,24 +128,37 @@ describe('rebalancing workers', () => {
     expect(await leaving).toBe(true);
   });
 
-  it('asks another peer, then the UFS, for what a peer lists and cannot give', async () => {
-    const [one, two] = [await cluster.start(), await cluster.start()];
-    const gone = files.filter((name) => ring(one).owners(root + name)[0] !== two.workerId).slice(0, 2);
+  it('lets the UFS decide between two versions, and keeps its own where that knows neither', async () => {
+    const one = await cluster.start();
     const target = await cluster.start();
     const mine = files.filter((name) => ring(target).owners(root + name)[0] === target.workerId).slice(0, 2);
-    expect(gone.length).toBe(2);
     await cluster.s3.put('bucket', mine[0], contentOf(mine[0]));
-    await one.put(mine[0], 'older than the UFS');
-    await one.put(mine[1], contentOf(mine[1]));
-    // Older here than at the peer, and the UFS knows neither: it stays.
-    await target.put(mine[1], contentOf(mine[1]), { version: 'v0' });
-    await target.put(mine[0], 'older still', { version: 'v0' });
+    for (const name of mine) {
+      await one.put(name, 'older than the UFS');
+      await target.put(name, 'older still', { version: 'v0' });
+    }
     const { counts, failures } = await target.rebalance('load');
     expect(failures).toEqual([]);
     expect(counts).toMatchObject({ filesLoaded: 1, filesFromUfs: 1, filesFromPeers: 0, filesPreserved: 1 });
     const response = await fetch(target.url(root + mine[0]));
     expect(Buffer.from(await response.arrayBuffer()).equals(contentOf(mine[0]))).toBe(true);
     expect(target.cache.get(root + mine[1])?.version).toBe('v0');
+  });
+
+  it.each(['peer', 'UFS'])('takes what one peer holds damaged from the %s', async (from) => {
+    const [one, two] = [await cluster.start(), await cluster.start()];
+    const target = await cluster.start();
+    const name = files.find((file) => ring(target).owners(root + file)[0] === target.workerId)!;
+    const bytes = randomBytes(3 * 2 ** 20);
+    await one.put(name, bytes);
+    if (from === 'peer') await two.put(name, bytes);
+    else await cluster.s3.put('bucket', name, bytes);
+    await damageLargeObject(one.directory);
+    const { counts, failures } = await target.rebalance('load');
+    expect(failures).toEqual([]);
+    expect(counts).toMatchObject({ filesLoaded: 1, filesFromUfs: from === 'UFS' ? 1 : 0 });
+    const response = await fetch(target.url(root + name));
+    expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
   });
 
   it('fetches a large object from a peer through the throttle', async () => {
@@ -170,3 +185,14 @@ describe('rebalancing workers', () => {
     expect((await one.rebalance('load')).counts).toMatchObject({ filesFailed: 0, passesDone: 1 });
   });
 });
+
+/** Flips a bit in the only object file of a worker. */
+async function damageLargeObject(directory: string): Promise<void> {
+  const objects = await readdir(path.join(directory, 'objects'), { recursive: true, withFileTypes: true });
+  const [found] = objects.filter((one) => one.isFile());
+  const file = await open(path.join(found.parentPath, found.name), 'r+');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, 2 ** 20);
+  await file.write(Buffer.from([byte[0] ^ 1]), 0, 1, 2 ** 20);
+  await file.close();
+}

@@ -28,6 +28,7 @@ export class InProcessWorker {
     readonly cache: CacheStore,
     readonly services: WorkerServices,
     readonly http: HttpServer,
+    readonly directory: string,
   ) {}
 
   get address(): string {
@@ -140,7 +141,8 @@ export class InProcessCluster {
   /** A worker that knows the log so far; it joins the cluster unless told otherwise. */
   async start({ capacityBytes = 64 * 2 ** 20, joins = true, settings = {} } = {}): Promise<InProcessWorker> {
     const workerId = `worker-${this.workers.length + 1}`;
-    const cache = await openCacheStore({ directory: path.join(this.directory, workerId), capacityBytes });
+    const directory = path.join(this.directory, workerId);
+    const cache = await openCacheStore({ directory, capacityBytes });
     const required = { LARDER_NATS_URL: 'nats://127.0.0.1:1', LARDER_RETRY_BASE_MS: '1', LARDER_RETRY_MAX_MS: '5' };
     const key = { LARDER_SECRET_KEYS: `${secret.id}:${secret.key.toString('base64')}` };
     const config: ProcessConfig = loadConfig({ ...required, ...key, ...settings }, 'worker');
@@ -152,7 +154,7 @@ export class InProcessCluster {
       ...{ host: '127.0.0.1', port: 0, cache, view, passive, remover, clearStale, fileIndex: config.fileIndex },
       ...{ readiness: () => undefined, logger: nestLogger(logger) },
     });
-    const worker = new InProcessWorker(workerId, cache, services, http);
+    const worker = new InProcessWorker(workerId, cache, services, http, directory);
     this.workers.push(worker);
     if (joins) this.join(worker);
     return worker;
