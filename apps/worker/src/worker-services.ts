@@ -55,6 +55,7 @@ function connectorsOf(config: ProcessConfig): (mount: Mount) => ReturnType<typeo
     idleTimeoutMs: config.ufsIdleTimeoutMs,
     connectTimeoutMs: config.ufsConnectTimeoutMs,
     maxConnections: config.ufsConnections,
+    blockingReads: true,
   };
   return ({ ufs, options: sealed }) => openUfs({ ufs, options: keyRing.openOptions(sealed) }, tuning);
 }
