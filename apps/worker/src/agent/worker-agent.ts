@@ -76,13 +76,13 @@ export class WorkerAgent {
     const runner = this.createRunner(cluster, jobs, clusterReader);
     const subject = cluster.names.workerHeartbeat(workerId);
     this.runner = runner;
+    // Coordinators want to know at once what is held below a quota that has just been set.
+    policies.begin(() => this.heartbeat?.beat());
     this.heartbeat = new Heartbeat(
       config.heartbeatMs,
       () => this.describe(runner),
       (now) => broadcasts.publish(subject, now),
     );
-    // Coordinators want to know at once what is held below a quota that has just been set.
-    policies.begin(() => this.heartbeat?.beat());
     this.consumer = new WorkConsumer(cluster.link, cluster.names, workerId);
     this.consumer.run({ maxConcurrent: config.workerBatches, handle: (message) => runner.handle(message) });
     this.missing = undefined;

@@ -131,7 +131,8 @@ export class TestCluster {
     return this.append(jobBoundary(jobId), event);
   }
 
-  async send(batch: Partial<WorkBatch> & Pick<WorkBatch, 'root' | 'files'>): Promise<void> {
+  /** @param to default: the worker on the default cache directory */
+  async send(batch: Partial<WorkBatch> & Pick<WorkBatch, 'root' | 'files'>, to?: string): Promise<void> {
     const whole: WorkBatch = {
       v: 1,
       jobId: 'job-1',
@@ -146,7 +147,7 @@ export class TestCluster {
       ...batch,
     };
     const { jobId, batchId, attempt } = whole;
-    await this.queue.publish(await this.workerId(), jobId, batchId, attempt, encodeWorkBatch(whole));
+    await this.queue.publish(to ?? (await this.workerId()), jobId, batchId, attempt, encodeWorkBatch(whole));
   }
 
   /** What workers have reported for a job so far. */
@@ -175,6 +176,17 @@ export class TestCluster {
     });
   }
 
+  /** Answers what workers ask of coordinators. */
+  answer(verb: string, answer: (value: unknown) => unknown): void {
+    new Broadcasts(this.link).respond(this.names.coordinatorsControl(verb), answer);
+  }
+
+  /** As a coordinator does that hears of it. */
+  async join({ workerId, address, bootId }: WorkerHeartbeat): Promise<void> {
+    const data = { workerId, address, bootId, capacityBytes: 1, version: '0' };
+    await this.append('membership', { type: 'WorkerJoined', data });
+  }
+
   hearHeartbeats(): WorkerHeartbeat[] {
     const heard: WorkerHeartbeat[] = [];
     new Broadcasts(this.link).subscribe(this.names.workerHeartbeats, (value) => {
@@ -183,7 +195,7 @@ export class TestCluster {
     return heard;
   }
 
-  private async namespaceEvent(event: NamespaceEvent): Promise<void> {
+  async namespaceEvent(event: NamespaceEvent): Promise<void> {
     this.namespaceSequence = await this.append(namespaceBoundary, event);
   }
 
