@@ -99,6 +99,18 @@ it('a full directory can be loaded again', async () => {
   await expect(fixture.admit([file('a', 100)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
 });
 
+it('what adds nothing may be loaded even where a quota was lowered below what is held', async () => {
+  const fixture = new Fixture();
+  fixture.filled = 200;
+  for (const workerId of ring.members) fixture.held.set(`${workerId} ${quotaPath}/a`, 60);
+  // eslint-disable-next-line @typescript-eslint/require-await -- a page that is already there
+  async function* page(): AsyncGenerator<SourceFile[]> {
+    yield [file('a', 60)];
+  }
+  await expect(fixture.gate.preflight(page(), ring, 1)).resolves.toBeUndefined();
+  await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
+});
+
 it('asks for the size where the source does not tell it', async () => {
   const { admitted, refused } = await new Fixture().admit([file('a', -1), file('b', -1)]);
   expect([admitted, refused.length]).toEqual([['a'], 1]);

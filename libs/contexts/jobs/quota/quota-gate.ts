@@ -72,7 +72,7 @@ export class QuotaGate {
         for (const [path, bytes] of Object.entries(sumOf(file))) added[path] = (added[path] ?? 0) + bytes;
       }
       for (;;) {
-        const over = Object.keys(added).filter((path) => added[path] > this.remaining(path));
+        const over = Object.keys(added).filter((path) => added[path] > 0 && added[path] > this.remaining(path));
         if (over.length === 0) break;
         if (over.every((path) => this.ports.ledger.isExact(path))) return this.exceeded(over[0]);
         await delay(recheckMs, undefined, { signal: this.ports.signal });
