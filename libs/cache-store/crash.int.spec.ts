@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { expectConsistent } from './fixtures/consistency.js';
 import { content, dataFiles, readWhole, StoreFixture } from './fixtures/store-fixture.js';
 
 const ROUNDS = 25;
@@ -74,7 +75,9 @@ describe('fault 2: kill -9 at any moment', () => {
       expect(fixture.log).toEqual([]); // no entry without its bytes, no damaged index
       expect(diskBytes).toBe((await dataFiles(directory)).bytes);
       expect(diskBytes).toBeLessThanOrEqual(CAPACITY_BYTES);
+      await expectConsistent(store, directory);
       const entries = [...store.entries('')];
+      expect(store.fileIndex.list({ limit: 1000 })).toEqual(entries.map(({ path }) => path));
       expect(entries).toHaveLength(objects);
       expect(usedBytes).toBe(entries.reduce((sum, entry) => sum + entry.sizeBytes, 0));
       for (const { path, version, sizeBytes } of entries) {

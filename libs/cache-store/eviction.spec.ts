@@ -1,5 +1,6 @@
+import { openParts } from './fixtures/consistency.js';
 import { content, dataFiles, paths, readWhole, StoreFixture, writeInChunks } from './fixtures/store-fixture.js';
-import { CacheFullError, type CacheStore } from './index.js';
+import { CacheFullError, type CachePolicies, type CacheStore } from './index.js';
 
 const MIB = 1 << 20;
 const KIB = 1 << 10;
@@ -81,6 +82,84 @@ describe('eviction and compaction', () => {
     const seen = rows.mock.results.reduce((sum, result) => sum + (result.value as unknown[]).length, 0);
     expect(rows.mock.calls.length).toBeGreaterThanOrEqual(100);
     expect(seen).toBeLessThan(objects);
+  });
+
+  /** Tiers by the first letter: low, medium, high. */
+  const byLetter: CachePolicies = {
+    tierOf: (path) => (path.startsWith('l') ? 0 : path.startsWith('h') ? 2 : 1),
+    ttlSecondsOf: () => undefined,
+  };
+
+  it('evicts lower tiers first, and none above that of the newcomer', async () => {
+    const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB, policies: byLetter });
+    for (const path of ['h1', 'l1', 'm1', 'h2', 'm2', 'l2', 'h3']) await put(store, path, 140 * KIB);
+    await readWhole(store, 'l1');
+    await put(store, 'm3', 140 * KIB);
+    expect(paths(store)).toEqual(['h1', 'h2', 'h3', 'l1', 'm1', 'm2', 'm3']);
+    await put(store, 'h4', 140 * KIB);
+    expect(paths(store)).toEqual(['h1', 'h2', 'h3', 'h4', 'm1', 'm2', 'm3']);
+    await expect(put(store, 'l3', 140 * KIB)).rejects.toThrow(CacheFullError);
+    await expect(put(store, 'l3', 140 * KIB)).rejects.toThrow('higher priority');
+    await put(store, 'm4', 400 * KIB);
+    expect(paths(store)).toEqual(['h1', 'h2', 'h3', 'h4', 'm4']);
+    await expect(put(store, 'm5', 600 * KIB)).rejects.toThrow(CacheFullError);
+    await put(store, 'h5', 600 * KIB);
+    expect(paths(store)).toEqual(['h3', 'h4', 'h5']);
+    expect(store.stats()).toMatchObject({ evictedObjects: 8, expiredObjects: 0 });
+  });
+
+  it('goes by new rules at once, without touching an entry', async () => {
+    const directory = await fixture.directory();
+    const store = await fixture.open({ directory, capacityBytes: MIB, packedObjectMaxBytes: KIB });
+    for (const path of ['m1', 'h1', 'l1', 'm2', 'h2', 'l2', 'm3']) await put(store, path, 140 * KIB);
+    const commit = jest.spyOn(openParts(store).index, 'commit');
+    store.setPolicies(byLetter);
+    await openParts(store).expiry.run();
+    expect(commit).not.toHaveBeenCalled();
+    await put(store, 'm4', 140 * KIB);
+    expect(store.get('l1')).toBeUndefined();
+    store.setPolicies({ ...byLetter, tierOf: (path) => (path === 'h2' ? 0 : 2) });
+    await put(store, 'm5', 140 * KIB);
+    expect(store.get('h2')).toBeUndefined();
+    expect(store.get('m1')).toBeDefined();
+    store.setPolicies(byLetter);
+    await put(store, 'm6', 140 * KIB);
+    expect(paths(store)).toEqual(['h1', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6']);
+  });
+
+  it('shrinks by tier when the policies are known at opening', async () => {
+    const directory = await fixture.directory();
+    const options = { directory, packedObjectMaxBytes: KIB, policies: byLetter };
+    let store = await fixture.open({ ...options, capacityBytes: 4 * MIB });
+    for (const path of ['h1', 'm1', 'l1']) await put(store, path, 500 * KIB);
+    await store.close();
+    store = await fixture.open({ ...options, capacityBytes: MIB });
+    expect(paths(store)).toEqual(['h1', 'm1']);
+  });
+
+  it('passes over entries of other tiers once, not with every eviction', async () => {
+    let asked = 0;
+    const tierOf: CachePolicies['tierOf'] = (path) => {
+      asked++;
+      return byLetter.tierOf(path);
+    };
+    const store = await fixture.open({ capacityBytes: 8 * MIB, policies: { ...byLetter, tierOf } });
+    const fill = (letter: string, files: number) =>
+      Promise.all(Array.from({ length: files }, (_, i) => put(store, `${letter}${i}`, 2 * KIB)));
+    await fill('h', 2500);
+    await fill('l', 2500);
+    const before = asked;
+    const { objects, evictedObjects } = store.stats();
+    // Each has to make room by evicting one of the low ones, which lie behind all the high ones.
+    for (let i = 0; i < 300; i++) await put(store, `l-${i}`, 30 * KIB);
+    const evicted = store.stats().evictedObjects - evictedObjects;
+    expect(evicted).toBeGreaterThan(1000);
+    expect(paths(store, 'h')).toHaveLength(2500);
+    // Once for what is there, once for what comes, and what eviction looked at twice: where it stopped.
+    expect(asked - before).toBeLessThan(2 * objects + 10 * 300 + 64 * 300);
+    const steady = asked;
+    for (let i = 0; i < 50; i++) await put(store, `l+${i}`, 30 * KIB);
+    expect(asked - steady).toBeLessThan(50 * 64);
   });
 
   it('spares what is being read, and says so when nothing else is left', async () => {

@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Database } from 'lmdb';
+import { CacheIndex } from './cache-index.js';
+import { expectConsistent } from './fixtures/consistency.js';
 import { content, dataFiles, paths, readWhole, StoreFixture, writeInChunks } from './fixtures/store-fixture.js';
 import { CacheOpenError } from './index.js';
 
@@ -106,6 +109,28 @@ describe('opening a cache directory', () => {
     await expect(fixture.open({ directory })).rejects.toThrow('not JSON');
     await writeFile(join(directory, 'format.json'), '{"format":2}');
     await expectAll();
+  });
+
+  it('completes the indexes of a cache of format 1, also when that was broken off before', async () => {
+    await fill();
+    const index = new CacheIndex(join(directory, 'index'));
+    // A format 1 had the entries and their order of eviction.
+    const { tables } = index as unknown as { tables: Record<string, Database> };
+    for (const name of ['expiry', 'directories', 'fileIndex']) await tables[name].clearAsync();
+    await tables.directories.put(Buffer.from('left/over'), Buffer.alloc(16));
+    await index.close();
+    await writeFile(join(directory, 'format.json'), '{"format":1}');
+    await writeFile(join(directory, 'index.opening'), ''); // the other process that reads it knows both formats
+    const store = await fixture.open({ directory });
+    expect(fixture.log).toEqual([expect.stringContaining('older format')]);
+    expect(store.stats()).toMatchObject({ objects: 12 });
+    await expectConsistent(store, directory);
+    expect(store.fileIndex.list({ limit: 100 })).toEqual(paths(store));
+    expect(store.fileIndex.count()).toBe(12);
+    expect(await readFile(join(directory, 'format.json'), 'utf8')).toBe('{"format":2}\n');
+    await store.close();
+    await expectAll();
+    expect(fixture.log).toHaveLength(1);
   });
 
   it('belongs to one living process, and lets nobody else in', async () => {
