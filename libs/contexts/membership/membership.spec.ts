@@ -86,6 +86,11 @@ describe('the view', () => {
   });
 });
 
+it.each(['__proto__', 'constructor', 'nobody'])('nobody can decommission %s', (workerId) => {
+  const { state } = given(membership, [joined]);
+  expect(() => membership.decide(state, { type: 'Decommission', workerId })).toThrow('worker not found...');
+});
+
 it('law: the same command twice adds nothing, but for silence, which takes two steps', () => {
   const workerId = fc.constantFrom('worker-1', 'worker-2');
   const bootId = fc.constantFrom('boot-1', 'boot-2');

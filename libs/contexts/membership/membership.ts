@@ -87,8 +87,13 @@ function set(state: MembershipState, worker: Worker): MembershipState {
 }
 
 function change(state: MembershipState, workerId: string, status: Worker['status']): MembershipState {
-  const worker = state.workers[workerId];
+  const worker = workerOf(state, workerId);
   return worker ? set(state, { ...worker, status }) : state;
+}
+
+/** Ids come from requests too: `constructor` names no worker. */
+function workerOf({ workers }: MembershipState, workerId: string): Worker | undefined {
+  return Object.hasOwn(workers, workerId) ? workers[workerId] : undefined;
 }
 
 // ---- commands ----
@@ -115,7 +120,7 @@ function decide(state: MembershipState, command: MembershipCommand): MembershipE
       return announce(state, command.announcement);
     case 'ReportSilence': {
       const { workerId, bootId, lost } = command;
-      const worker = state.workers[workerId];
+      const worker = workerOf(state, workerId);
       // Another process of the worker has come up meanwhile: the silence is not about it.
       if (!worker || worker.bootId !== bootId) return [];
       if (worker.status === 'online') return [{ type: 'WorkerWentOffline', data: { workerId, bootId } }];
@@ -123,9 +128,10 @@ function decide(state: MembershipState, command: MembershipCommand): MembershipE
       return [];
     }
     case 'Decommission': {
-      const worker = state.workers[command.workerId];
+      const worker = workerOf(state, command.workerId);
       if (!worker || worker.status === 'decommissioned') {
-        throw new DomainError('NotFound', 'worker-not-found', `worker not found: ${command.workerId}`);
+        // The reference's words.
+        throw new DomainError('NotFound', 'worker-not-found', 'worker not found...');
       }
       return [{ type: 'WorkerDecommissioned', data: { workerId: worker.workerId, bootId: worker.bootId } }];
     }
@@ -137,7 +143,7 @@ function decide(state: MembershipState, command: MembershipCommand): MembershipE
 function announce(state: MembershipState, announcement: Announcement): MembershipEvent[] {
   const { workerId, address, bootId, capacityBytes, version } = announcement;
   const data = { workerId, address, bootId, capacityBytes, version };
-  const known = state.workers[workerId];
+  const known = workerOf(state, workerId);
   if (!known) return [{ type: 'WorkerJoined', data }];
   if (known.status === 'decommissioned') {
     return known.bootId === bootId ? [] : [{ type: 'WorkerReturned', data }];
