@@ -3,13 +3,14 @@ import { CommandHandler, type AppendOnlyLog, type ConsistentReads } from './comm
 
 type Added = DomainEvent<'Added', { n: number }>;
 
-/** Refuses to go beyond 2. */
+/** Refuses to go beyond 2; 0 asks for at least 1. */
 const counter: Decider<number, number, Added> = {
   initial: 0,
   evolve: (state, event) => state + event.data.n,
   decide: (state, n) => {
     if (state + n > 2) throw new DomainError('Refused', 'full', 'full');
-    return n === 0 ? [] : [{ type: 'Added', data: { n } }];
+    if (n === 0) return state > 0 ? [] : [{ type: 'Added', data: { n: 1 } }];
+    return [{ type: 'Added', data: { n } }];
   },
 };
 
@@ -74,6 +75,15 @@ it('passes a refusal on that stands after catching up', async () => {
 
 it('appends nothing when nothing follows', async () => {
   const fixture = new Fixture();
+  fixture.log.push({ type: 'Added', data: { n: 1 } });
   await expect(fixture.execute(0)).resolves.toEqual({ events: [], sequence: 0 });
-  expect(fixture.log).toHaveLength(0);
+  expect(fixture.log).toHaveLength(1);
+});
+
+it('does not take for done what somebody else has undone', async () => {
+  const fixture = new Fixture();
+  fixture.log.push({ type: 'Added', data: { n: 1 } }, { type: 'Added', data: { n: -1 } });
+  fixture.seen = 1;
+  await fixture.execute(0);
+  expect(fixture.log).toHaveLength(3);
 });

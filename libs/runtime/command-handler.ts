@@ -58,7 +58,13 @@ export class CommandHandler {
         fresh = true;
         continue;
       }
-      if (events.length === 0) return { events, sequence: 0 };
+      if (events.length === 0) {
+        if (fresh) return { events, sequence: 0 };
+        // So would be "that is so already": another replica may have changed it meanwhile.
+        await this.reads.caughtUp();
+        fresh = true;
+        continue;
+      }
       try {
         const { sequence } = await this.log.append(aggregate.boundary, expected, this.record(events, context));
         await this.reads.waitFor(sequence);
