@@ -5,6 +5,8 @@ it.each([
   ['  ', undefined],
   ['{"a":["x","[[[[","\\"]"]}', { a: ['x', '[[[[', '"]'] }],
   ['null', null],
+  ['{"a":{"b":false, \n}\n,}', { a: { b: false } }],
+  ['{"a":",}","b\\",}":"\\\\",}', { a: ',}', 'b",}': '\\' }],
 ])('%s is read', (text, value) => {
   expect(parseJson(text)).toEqual(value);
 });
@@ -12,6 +14,10 @@ it.each([
 it.each([
   ['{', /not valid JSON/],
   ['[1,]', /not valid JSON/],
+  ['{"a":1,,}', /not valid JSON/],
+  ['{,}', /not valid JSON/],
+  ['{"a":1,', /not valid JSON/],
+  ['{"constructor":1,}', /must not hold the key 'constructor'/],
   ['{"__proto__":{"a":1}}', /must not hold the key '__proto__'/],
   ['{"a":{"constructor":1}}', /must not hold the key 'constructor'/],
   ['['.repeat(100_000), /nested deeper than 32/],
