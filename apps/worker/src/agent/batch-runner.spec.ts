@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { openCacheStore, type CacheStore } from '#cache-store';
 import { encodeWorkBatch, type WorkBatch } from '#contexts/jobs';
 import { ConnectorPool } from '#contexts/namespace/ufs';
@@ -68,7 +69,12 @@ describe('BatchRunner', () => {
     directory = await mkdtemp(path.join(tmpdir(), 'larder-runner-'));
     cache = await openCacheStore({ directory, capacityBytes: 2 ** 20 });
     const journal = await RunningJournal.open(path.join(directory, 'running'));
-    const kind: WorkerJobKind = { name: 'test', execute: (one, ports) => execute(one, ports), failAll: () => givenUp };
+    const kind: WorkerJobKind = {
+      name: 'test',
+      execute: (one, ports) => execute(one, ports),
+      failAll: () => givenUp,
+      bandwidthOf: ({ options }) => (options.ownRate as number | undefined) ?? 0,
+    };
     jobs = new JobStates(() => Promise.resolve(undefined), {
       jobStopped: (jobId) => runner.abortJob(jobId),
       jobRetuned: () => undefined,
@@ -132,6 +138,25 @@ describe('BatchRunner', () => {
     expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
     expect(settled).toEqual([loaded]);
     expect(runner.running()).toEqual([]);
+  });
+
+  it.each([
+    [0, 'paid'],
+    [1, 'waits'],
+  ])('holds a batch to the rate that its kind reads from the options: %i', async (ownRate, expected) => {
+    let seen: string | undefined;
+    execute = async (_batch, { throttle }) => {
+      const leave = new AbortController();
+      const paid = throttle('j', 2 ** 30, leave.signal).then(
+        () => 'paid',
+        () => 'left',
+      );
+      seen = await Promise.race([paid, setImmediate('waits')]);
+      leave.abort();
+      return loaded;
+    };
+    await handle(encodeWorkBatch(batch({ options: { ownRate } })));
+    expect(seen).toBe(expected);
   });
 
   it('keeps what it does not understand for a newer build', async () => {

@@ -174,6 +174,16 @@ describe('rebalancing workers', () => {
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
   });
 
+  it('moves metadata too, which counts as no file', async () => {
+    const [one, two] = [await cluster.start(), await cluster.start()];
+    const name = files.find((file) => ring(two).owners(root + file)[0] === two.workerId)!;
+    await one.cache.putMetadata({ path: root + name, version: 'v1' }, 5);
+    expect((await two.rebalance('load')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0 });
+    expect((await one.rebalance('prune')).counts).toMatchObject({ filesPruned: 0, filesPreserved: 0 });
+    expect([one.names(), two.names()]).toEqual([[], [name]]);
+    expect(two.cache.get(root + name)).toMatchObject({ metadataOnly: true, sizeBytes: 5 });
+  });
+
   it('names a peer that is online and does not answer; passes over one that is offline', async () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     await two.stopServing();

@@ -202,10 +202,12 @@ export class Download {
   /** The cache's troubles are not the readers'. */
   private notKept(error: unknown): undefined {
     const { path } = this;
-    this.ports.logger.warn({ path, reason: (error as Error).message }, 'an object that was read could not be kept');
-    const expected = [CacheFullError, DiskFullError, PathTooLongError].some((type) => error instanceof type);
-    const disk = (error as NodeJS.ErrnoException).syscall !== undefined;
-    if (!expected && !disk) this.ports.logger.error({ err: error, path }, 'the cache failed');
+    const { logger } = this.ports;
+    const reason = (error as Error).message;
+    const noRoom = [CacheFullError, DiskFullError, PathTooLongError].some((type) => error instanceof type);
+    // A full cache is an ordinary thing, and may be met at every read.
+    if (noRoom) logger.debug({ path, reason }, 'an object that was read could not be kept');
+    else logger.error({ err: error, path }, 'an object that was read could not be kept');
   }
 
   /**

@@ -55,8 +55,9 @@ async function confirmedByOwners(
   const missing = new Map<string, number>();
   for (const entry of strays) {
     const owners = ring.owners(entry.path, entry.replicas);
-    // Without an owner nobody can confirm anything.
-    missing.set(entry.path, Math.max(1, owners.length));
+    // Without an owner nobody can confirm anything. Metadata is no copy of a file, and needs nobody's word.
+    missing.set(entry.path, owners.length > 0 && entry.metadataOnly ? 0 : Math.max(1, owners.length));
+    if (entry.metadataOnly) continue;
     for (const owner of owners) byOwner.set(owner, [...(byOwner.get(owner) ?? []), entry]);
   }
   for (const [owner, entries] of byOwner) {
