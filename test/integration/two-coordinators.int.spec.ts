@@ -43,7 +43,7 @@ describe('a load with two coordinators', () => {
     expect(await owner.api.progress(id)).toEqual(done);
   });
 
-  test('fault 5: an owner that was frozen and wakes up when another has the job writes nothing more', async () => {
+  test('an owner that was frozen and wakes up when another has the job writes nothing more', async () => {
     const files = await lab.bucket(cluster, 'frozen-owner', keys(2000), 100);
     const gate = lab.hold('frozen-owner', 400);
     const id = await cluster.api.load({ paths: ['/frozen-owner'] });

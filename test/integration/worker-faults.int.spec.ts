@@ -91,7 +91,7 @@ describe('what workers suffer during a load', () => {
     await expectCacheEqualsSource(cluster, files, { others: 'any' });
   });
 
-  test('fault 6: a worker that was away and comes back late changes nothing that others have settled', async () => {
+  test('a worker that was frozen and comes back late changes nothing that others have settled', async () => {
     const files = await lab.bucket(cluster, 'frozen', keys(400));
     const gate = lab.hold('frozen', 150);
     const id = await cluster.api.load({ paths: ['/frozen'] });
