@@ -19,6 +19,13 @@ export interface ClusterMembers {
   workers: Readonly<Record<string, Worker>>;
 }
 
+/** A note on disk that a batch keeps until it is settled, whatever becomes of the process or the job meanwhile. */
+export interface Checkpoint {
+  /** What was saved last, of plain JSON; undefined at first. */
+  load(): Promise<unknown>;
+  save(value: unknown): Promise<void>;
+}
+
 /** What a worker lends to the batch it executes. */
 export interface WorkerPorts {
   /** Who executes the batch. */
@@ -38,6 +45,7 @@ export interface WorkerPorts {
   /** Waits until the job may move so many more bytes; bytes/s per worker, 0 = unlimited. */
   throttle(jobId: string, bytes: number, signal: AbortSignal): Promise<void>;
   retry: { attempts: number; baseDelayMs: number; maxDelayMs: number };
+  checkpoint: Checkpoint;
   /** Aborted when the job is stopped, taken over for another worker, or the worker shuts down. */
   signal: AbortSignal;
   /** For the heartbeat: files finished and bytes moved since the last call. */

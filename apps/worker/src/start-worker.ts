@@ -2,6 +2,7 @@ import path from 'node:path';
 import { CacheOpenError, openCacheStore, type CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
 import type { Logger } from 'pino';
+import { BatchCheckpoints } from './agent/batch-checkpoints.js';
 import { RunningJournal } from './agent/running-journal.js';
 import { WorkerAgent } from './agent/worker-agent.js';
 import { startHttpServer, type HttpServer } from './http/http-server.js';
@@ -37,12 +38,14 @@ export async function startWorker(
     const identity = await loadIdentity(config.cacheDir);
     logger.setBindings({ workerId: identity.workerId });
     const journal = await RunningJournal.open(path.join(config.cacheDir, 'running'));
+    const checkpoints = await BatchCheckpoints.open(path.join(config.cacheDir, 'progress'));
     const services = new WorkerServices(config, identity.workerId, cache, logger);
     const readiness = { of: (): string | undefined => 'the worker is starting' };
     const http = await listen(config, cache, services, logger, () => readiness.of());
     const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
     logger.info({ address }, 'worker listens');
-    const agent = new WorkerAgent({ config, identity, address, cache, journal, services, version, logger, onFatal });
+    const kept = { cache, journal, checkpoints };
+    const agent = new WorkerAgent({ config, identity, address, ...kept, services, version, logger, onFatal });
     readiness.of = () => agent.notReady();
     const stop = async () => {
       await agent.stop();

@@ -1,7 +1,7 @@
 import type { CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
 import type { ConnectorPool } from '#contexts/namespace/ufs';
-import type { BatchOutcome, ClusterMembers, WorkerJobKind, WorkerPorts } from '#job-kinds';
+import type { BatchOutcome, Checkpoint, ClusterMembers, WorkerJobKind, WorkerPorts } from '#job-kinds';
 import type { Logger } from 'pino';
 import type { JobBandwidths } from './bandwidth.js';
 import type { ExclusiveGate } from './exclusive-gate.js';
@@ -17,6 +17,7 @@ export interface ExecutorPorts {
   /** As of the log's end at the time of the call. @throws the signal's reason */
   members(signal: AbortSignal): Promise<ClusterMembers>;
   removeCopy: WorkerPorts['removeCopy'];
+  checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
   /** What jobs with a bandwidth limit may hold of `slots`: a slow job must not keep the others from theirs. */
@@ -77,6 +78,7 @@ export class BatchExecutor {
       return await kind.execute(batch, {
         workerId,
         cache,
+        checkpoint: this.ports.checkpointOf(batch.batchId),
         members: () => this.ports.members(signal),
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
         retry,

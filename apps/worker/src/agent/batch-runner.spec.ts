@@ -10,6 +10,7 @@ import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { pino } from 'pino';
 import { JobBandwidths } from './bandwidth.js';
+import { BatchCheckpoints } from './batch-checkpoints.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner, type BatchMessage } from './batch-runner.js';
 import { ExclusiveGate } from './exclusive-gate.js';
@@ -69,6 +70,7 @@ describe('BatchRunner', () => {
     directory = await mkdtemp(path.join(tmpdir(), 'larder-runner-'));
     cache = await openCacheStore({ directory, capacityBytes: 2 ** 20 });
     const journal = await RunningJournal.open(path.join(directory, 'running'));
+    const checkpoints = await BatchCheckpoints.open(path.join(directory, 'progress'));
     const kind: WorkerJobKind = {
       name: 'test',
       execute: (one, ports) => execute(one, ports),
@@ -84,6 +86,7 @@ describe('BatchRunner', () => {
       cache,
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (one) => cache.delete(one),
+      checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,
         () => {
@@ -145,9 +148,9 @@ describe('BatchRunner', () => {
     [1, 'waits'],
   ])('holds a batch to the rate that its kind reads from the options: %i', async (ownRate, expected) => {
     let seen: string | undefined;
-    execute = async (_batch, { throttle }) => {
+    execute = async (_batch, ports) => {
       const leave = new AbortController();
-      const paid = throttle('j', 2 ** 30, leave.signal).then(
+      const paid = ports.throttle('j', 2 ** 30, leave.signal).then(
         () => 'paid',
         () => 'left',
       );

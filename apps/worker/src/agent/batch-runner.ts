@@ -30,8 +30,8 @@ export interface RunnerPorts {
   namespaceAt(sequence: number, signal: AbortSignal): Promise<void>;
   /** Resolves when the outcome is in the log, however long that takes. @throws the signal's reason when aborted */
   settle(batch: WorkBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void>;
-  /** The batch's outcome is in the log, or its job has ended. */
-  forget(batchId: string): Promise<void>;
+  /** The batch's outcome is in the log (`settled`), or its job has ended or was stopped, and may be resumed. */
+  forget(batchId: string, why: 'settled' | 'ended'): Promise<void>;
   logger: Logger;
 }
 
@@ -117,14 +117,14 @@ export class BatchRunner {
     if (this.stopping.signal.aborted) entry.abort.abort(this.stopping.signal.reason);
     try {
       await this.work(batch, kind, entry);
-      await this.ports.forget(batchId);
+      await this.ports.forget(batchId, 'settled');
       await message.ack();
       logger.debug({ jobId, batchId, deliveries: message.deliveries }, 'batch settled');
     } catch (error) {
       const reason: unknown = entry.abort.signal.reason;
       if (reason instanceof JobEnded) {
         // The list stays in the work stream; a job that is resumed has it sent again.
-        await this.ports.forget(batchId);
+        await this.ports.forget(batchId, 'ended');
         await message.ack();
       } else if (reason instanceof WorkerStopping) {
         message.retryLater(0);

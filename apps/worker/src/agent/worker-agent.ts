@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import type { Identity } from '../identity.js';
 import type { WorkerServices } from '../worker-services.js';
 import { JobBandwidths } from './bandwidth.js';
+import type { BatchCheckpoints } from './batch-checkpoints.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner } from './batch-runner.js';
 import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
@@ -27,6 +28,7 @@ export interface AgentOptions {
   address: string;
   cache: CacheStore;
   journal: RunningJournal;
+  checkpoints: BatchCheckpoints;
   services: WorkerServices;
   version: string;
   logger: Logger;
@@ -140,7 +142,7 @@ export class WorkerAgent {
   }
 
   private createRunner(cluster: ClusterLink, jobs: JobStates, clusterReader: LogReader): BatchRunner {
-    const { config, identity, cache, journal, logger, services } = this.options;
+    const { config, identity, cache, journal, checkpoints, logger, services } = this.options;
     const { view, remover, pool } = services;
     const { workerId } = identity;
     const executor = new BatchExecutor({
@@ -151,6 +153,7 @@ export class WorkerAgent {
         await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
         return view.members();
       },
+      checkpointOf: (batchId) => checkpoints.of(batchId),
       removeCopy: (path, sequence) => remover.remove(path, sequence),
       slots: new TransferSlots(config.workerTransfers),
       limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
@@ -177,7 +180,10 @@ export class WorkerAgent {
         const sequence = await settle(settleOptions, batch, outcome, signal);
         this.reportedSequence = Math.max(this.reportedSequence, sequence);
       },
-      forget: (batchId) => journal.forget(batchId),
+      forget: async (batchId, why) => {
+        await journal.forget(batchId);
+        if (why === 'settled') await checkpoints.remove(batchId);
+      },
       logger,
     });
   }

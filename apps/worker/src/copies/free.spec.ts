@@ -11,9 +11,14 @@ describe('freeing', () => {
   });
   afterEach(() => cluster.close());
 
-  const free = (paths: string[], { recursive = true, batchSize = 2 } = {}, abort?: AbortController) => {
+  let batches = 0;
+  const free = (
+    paths: string[],
+    { recursive = true, batchSize = 2, batchId = `batch-${++batches}` } = {},
+    abort?: AbortController,
+  ) => {
     const files = paths.map((path): [string, number, string] => [path, -1, '']);
-    return worker.execute({ kind: 'free', root, files, options: { recursive, batchSize } }, abort);
+    return worker.execute({ kind: 'free', batchId, root, files, options: { recursive, batchSize } }, abort);
   };
   const tree = ['dir', 'dir/', 'dir/a', 'dir/b/c', 'dir/b/d', 'dir/b\u{10FFFF}', 'dir/e', 'dir.txt', 'directory/a'];
   const plant = async () => {
@@ -72,12 +77,23 @@ describe('freeing', () => {
     expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
   });
 
-  it('stops between groups', async () => {
-    for (let i = 0; i < 20; i++) await worker.put(`dir/${i}`, 'x');
+  it('stops between groups, and counts what it had removed when it goes on', async () => {
+    for (let i = 0; i < 20; i++) await worker.put(`dir/${i}`, 'xx');
     const abort = new AbortController();
-    const freeing = free(['dir'], { batchSize: 3 }, abort);
-    abort.abort(new Error('stopped'));
-    await expect(freeing).rejects.toThrow('stopped');
-    expect(worker.names().length).toBeGreaterThan(0);
+    const remove = worker.cache.delete.bind(worker.cache);
+    let removed = 0;
+    const spy = jest.spyOn(worker.cache, 'delete').mockImplementation((path) => {
+      if (++removed === 5) abort.abort(new Error('stopped'));
+      return remove(path);
+    });
+    await expect(free(['dir'], { batchSize: 3, batchId: 'b' }, abort)).rejects.toThrow('stopped');
+    spy.mockRestore();
+    const left = worker.names().length;
+    expect(left).toBe(14);
+    expect((await free(['dir'], { batchSize: 3, batchId: 'b' })).counts).toMatchObject({
+      freedFiles: 20,
+      freedBytes: 40,
+    });
+    expect(worker.names()).toEqual([]);
   });
 });

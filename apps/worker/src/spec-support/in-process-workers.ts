@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import { workerJobKinds, type BatchOutcome, type WorkerPorts } from '#job-kinds'
 import type { Commit } from '#kernel';
 import { S3TestServer } from '#testing';
 import { pino } from 'pino';
+import { BatchCheckpoints } from '../agent/batch-checkpoints.js';
 import { startHttpServer, type HttpServer } from '../http/http-server.js';
 import { nestLogger } from '../log.js';
 import { WorkerServices } from '../worker-services.js';
@@ -50,10 +52,12 @@ export class InProcessWorker {
     const { services, cache, workerId } = this;
     setMaxListeners(0, abort.signal);
     const lease = services.pool.lease();
+    const whole = { ...emptyBatch, ...batch };
     const ports: WorkerPorts = {
       workerId,
       cache,
       members: () => Promise.resolve(services.view.members()),
+      checkpoint: (await BatchCheckpoints.open(path.join(this.directory, 'progress'))).of(whole.batchId),
       removeCopy: (one, sequence) => services.remover.remove(one, sequence),
       connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
       withTransferSlot: (_signal, run) => run(),
@@ -66,7 +70,6 @@ export class InProcessWorker {
       onProgress: () => undefined,
     };
     try {
-      const whole = { ...emptyBatch, ...batch };
       return await workerJobKinds[whole.kind].execute(whole, ports);
     } finally {
       await lease.release();
@@ -75,7 +78,8 @@ export class InProcessWorker {
 
   rebalance(pass: 'load' | 'prune', jobId = 'rebalance-1'): Promise<BatchOutcome> {
     const options = { loadBatchSize: 7, loadBandwidth: 0, pruneBandwidth: 0, skipPrune: false };
-    return this.execute({ kind: 'rebalance', jobId, pass, options, files: [[this.workerId, -1, '']] });
+    const batchId = `${jobId}-${pass}-${randomUUID()}`;
+    return this.execute({ kind: 'rebalance', jobId, batchId, pass, options, files: [[this.workerId, -1, '']] });
   }
 
   async put(name: string, bytes: Buffer | string, { version = 'v1', replicas = 1 } = {}): Promise<void> {

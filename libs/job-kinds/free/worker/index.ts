@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CacheEntry } from '#cache-store';
-import type { FileFailure, WorkBatch } from '#contexts/jobs';
+import type { Counts, FileFailure, WorkBatch } from '#contexts/jobs';
 import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
 import { cutReason, describeFault } from '../../load/worker/batch-file.js';
+import { RemovalTally } from '../../removal-tally.js';
 import { freeBatchOptionsSchema, type FreeBatchOptions } from './options.js';
 import { targetsOf } from './targets.js';
 
@@ -20,7 +21,7 @@ export const freeWorkerKind: WorkerJobKind = {
     const { ring } = await ports.members();
     // Copies count as files where one worker alone says so of a file.
     const countsAsFile = ({ path, replicas }: CacheEntry) => replicas <= 1 || ring.owners(path)[0] === ports.workerId;
-    const tally = new FreeTally(countsAsFile);
+    const tally = new FreeTally(await RemovalTally.open(ports, noneFreed), countsAsFile);
     for (const [name] of batch.files) await free(batch.root + name, options, tally, ports);
     return tally.outcome();
   },
@@ -48,6 +49,7 @@ async function free(path: string, options: FreeBatchOptions, tally: FreeTally, p
 /** Removed together, the copies share one transaction of the index. */
 async function removeGroup(group: readonly CacheEntry[], tally: FreeTally, ports: WorkerPorts): Promise<void> {
   ports.signal.throwIfAborted();
+  await tally.intend(group);
   const results = await Promise.allSettled(group.map(({ path }) => ports.cache.delete(path)));
   results.forEach((result, i) => {
     if (result.status === 'rejected') tally.failed(group[i], result.reason);
@@ -61,29 +63,42 @@ async function removeGroup(group: readonly CacheEntry[], tally: FreeTally, ports
   );
 }
 
+const noneFreed = { freedFiles: 0, freedReplicas: 0, freedBytes: 0 };
+
 class FreeTally {
-  private readonly counts = { freedFiles: 0, freedReplicas: 0, freedBytes: 0, failedFiles: 0, failedBytes: 0 };
+  /** Not noted down: what could not be removed is found, and tried, again. */
+  private readonly failedCounts = { failedFiles: 0, failedBytes: 0 };
   private readonly failures: FileFailure[] = [];
 
-  constructor(private readonly countsAsFile: (entry: CacheEntry) => boolean) {}
+  constructor(
+    private readonly removals: RemovalTally,
+    private readonly countsAsFile: (entry: CacheEntry) => boolean,
+  ) {}
+
+  intend(group: readonly CacheEntry[]): Promise<void> {
+    return this.removals.intend(group.map((entry) => [entry.path, this.worth(entry)]));
+  }
 
   freed(entry: CacheEntry): void {
-    if (this.countsAsFile(entry)) this.counts.freedFiles++;
-    else this.counts.freedReplicas++;
-    this.counts.freedBytes += bytesOf(entry);
+    this.removals.add(this.worth(entry));
   }
 
   /** @throws the error itself when no file can be blamed for it */
   failed(entry: CacheEntry, error: unknown): void {
     const known = describeFault(error);
     if (!known) throw error;
-    this.counts.failedFiles++;
-    this.counts.failedBytes += bytesOf(entry);
+    this.failedCounts.failedFiles++;
+    this.failedCounts.failedBytes += bytesOf(entry);
     this.failures.push({ path: entry.path, reason: cutReason(known.message), attempts: 1 });
   }
 
   outcome(): BatchOutcome {
-    return { counts: this.counts, failures: this.failures };
+    return { counts: { ...this.removals.counts, ...this.failedCounts }, failures: this.failures };
+  }
+
+  private worth(entry: CacheEntry): Counts {
+    const freedBytes = bytesOf(entry);
+    return this.countsAsFile(entry) ? { freedFiles: 1, freedBytes } : { freedReplicas: 1, freedBytes };
   }
 }
 

@@ -1,7 +1,9 @@
 import type { CacheEntry } from '#cache-store';
+import type { Counts } from '#contexts/jobs';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
 import { retrying } from '../../load/worker/retrying.js';
 import { FileError } from '../../load/worker/batch-file.js';
+import { RemovalTally } from '../../removal-tally.js';
 import type { PeerClient } from './peer-client.js';
 
 const pageSize = 1000;
@@ -12,28 +14,38 @@ const pageSize = 1000;
  * vouches is an owner by a ring at least as new as ours, and our copy goes only while our ring is still that one.
  */
 export async function prunePass(jobId: string, peers: PeerClient, ports: WorkerPorts): Promise<BatchOutcome> {
-  const counts = { filesPruned: 0, bytesPruned: 0, filesPreserved: 0, bytesPreserved: 0, passesDone: 1 };
+  const tally = await RemovalTally.open(ports, { filesPruned: 0, bytesPruned: 0 });
+  const kept = { filesPreserved: 0, bytesPreserved: 0 };
   for (let after: string | undefined; ;) {
     ports.signal.throwIfAborted();
     const members = await ports.members();
     const page = [...ports.cache.entries('', { limit: pageSize, ...(after !== undefined && { after }) })];
-    if (page.length === 0) return { counts, failures: [] };
+    if (page.length === 0) return { counts: { ...tally.counts, ...kept, passesDone: 1 }, failures: [] };
     after = page.at(-1)?.path;
     const strays = page.filter((entry) => !members.ring.owners(entry.path, entry.replicas).includes(ports.workerId));
     const confirmed = await confirmedByOwners(strays, members, peers, ports);
+    await tally.intend(
+      strays.flatMap((entry) => (confirmed.has(entry.path) ? [[entry.path, worthOf(entry)] as const] : [])),
+    );
     // Together, so that removals share transactions of the index.
     const pruned = await Promise.allSettled(
       strays.map(async (entry) => confirmed.has(entry.path) && (await prune(jobId, entry, members, ports))),
     );
     strays.forEach((entry, i) => {
       const result = pruned[i];
+      // Those that went before it are noted, and will be counted when the batch is taken up again.
       if (result.status === 'rejected') throw result.reason;
-      if (entry.metadataOnly) return;
-      const which = result.value ? 'Pruned' : 'Preserved';
-      counts[`files${which}`]++;
-      counts[`bytes${which}`] += entry.sizeBytes;
+      if (result.value) tally.add(worthOf(entry));
+      else if (!entry.metadataOnly) {
+        kept.filesPreserved++;
+        kept.bytesPreserved += entry.sizeBytes;
+      }
     });
   }
+}
+
+function worthOf({ metadataOnly, sizeBytes }: CacheEntry): Counts {
+  return metadataOnly ? {} : { filesPruned: 1, bytesPruned: sizeBytes };
 }
 
 async function prune(jobId: string, entry: CacheEntry, members: ClusterMembers, ports: WorkerPorts): Promise<boolean> {

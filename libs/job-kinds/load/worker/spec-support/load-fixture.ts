@@ -79,6 +79,7 @@ export class LoadFixture {
       cache: this.cache,
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (path) => this.cache.delete(path),
+      checkpoint: { load: () => Promise.resolve(undefined), save: () => Promise.resolve() },
       connectorFor: () => this.connector,
       withTransferSlot: (_signal, run) => run(),
       throttle: (jobId, bytes) => {

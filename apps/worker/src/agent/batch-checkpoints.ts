@@ -1,0 +1,47 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Checkpoint } from '#job-kinds';
+
+/** What belongs to jobs that were stopped and never resumed goes after so long. */
+const maxAgeMs = 7 * 24 * 3_600_000;
+
+/** What batches note down of their progress, a file each, until they are settled. It outlives the process. */
+export class BatchCheckpoints {
+  private constructor(private readonly directory: string) {}
+
+  static async open(directory: string): Promise<BatchCheckpoints> {
+    await mkdir(directory, { recursive: true });
+    for (const name of await readdir(directory)) {
+      const file = path.join(directory, name);
+      if (Date.now() - (await stat(file)).mtimeMs > maxAgeMs) await rm(file, { force: true });
+    }
+    return new BatchCheckpoints(directory);
+  }
+
+  of(batchId: string): Checkpoint {
+    const file = this.file(batchId);
+    return {
+      load: async () => {
+        try {
+          return JSON.parse(await readFile(file, 'utf8')) as unknown;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+          throw error;
+        }
+      },
+      // Whole or not at all. Not synced: a power cut may take the last note with it, as it may take removals.
+      save: async (value) => {
+        await writeFile(`${file}.new`, JSON.stringify(value));
+        await rename(`${file}.new`, file);
+      },
+    };
+  }
+
+  async remove(batchId: string): Promise<void> {
+    await rm(this.file(batchId), { force: true });
+  }
+
+  private file(batchId: string): string {
+    return path.join(this.directory, `${encodeURIComponent(batchId)}.json`);
+  }
+}
