@@ -1,14 +1,9 @@
 import { z } from 'zod';
+import { pathSpecFields } from '../path-spec.js';
 
 /** What a free job was asked to do, as it stands in `JobSubmitted`. */
 export const freeSpecSchema = z.object({
-  /** As submitted. */
-  paths: z.array(z.string()),
-  index: z.string(),
-  /** Canonical UFS paths, none within another. Empty with an index. */
-  roots: z.array(z.string()),
-  /** UFS path of the index file; '' without one. */
-  indexPath: z.string(),
+  ...pathSpecFields,
   options: z.object({
     /** Paths per batch, and copies a worker removes in one go. */
     batchSize: z.number(),

@@ -1,14 +1,9 @@
 import { z } from 'zod';
+import { pathSpecFields } from '../path-spec.js';
 
 /** What a load job was asked to do, as it stands in `JobSubmitted`. */
 export const loadSpecSchema = z.object({
-  /** As submitted. */
-  paths: z.array(z.string()),
-  index: z.string(),
-  /** What is really walked: canonical UFS paths, none within another, ascending by bytes. Empty with an index. */
-  roots: z.array(z.string()),
-  /** UFS path of the index file; '' without one. */
-  indexPath: z.string(),
+  ...pathSpecFields,
   options: z.object({
     /** Files per batch. */
     batchSize: z.number(),

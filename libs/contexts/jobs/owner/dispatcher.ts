@@ -8,7 +8,7 @@ import {
   type JobRecord,
   type WorkBatch,
 } from '../index.js';
-import type { JobRunPorts } from './job-run.js';
+import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';
 
 /** Sends unsettled batches again, from the lists the work stream keeps: nothing is listed a second time. */

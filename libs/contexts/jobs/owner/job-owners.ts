@@ -17,7 +17,8 @@ import {
   type Pass,
 } from '../index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
-import { JobRun, type JobRunPorts } from './job-run.js';
+import { JobRun } from './job-run.js';
+import type { JobRunPorts } from './ports.js';
 import { Presence } from './presence.js';
 
 const sweepMs = 250;

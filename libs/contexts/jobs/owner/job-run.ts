@@ -1,32 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { membershipView, ringMembers } from '#contexts/membership';
-import { type WorkerClient } from '#contexts/membership/http';
-import { type ConnectorPool } from '#contexts/namespace/ufs';
 import { HashRing } from '#hash-ring';
 import { jobKinds } from '#job-kinds';
-import { type WorkQueue } from '#jetstream';
 import { DomainError, unreachable } from '#kernel';
-import { type LarderConfig, type Views } from '#runtime';
-import { jobs, nextAction, type JobAction, type JobCommand, type JobRecord, type Pass } from '../index.js';
-import { type QuotaLedger } from '../quota/quota-ledger.js';
+import { jobs, nextAction, type JobAction, type JobRecord } from '../index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
 import { Planner } from './planner.js';
-
-export interface JobRunPorts {
-  views: Views;
-  work: WorkQueue;
-  config: LarderConfig;
-  connectors: ConnectorPool;
-  selfId: string;
-  ledger: QuotaLedger;
-  workers: WorkerClient;
-  /** Sets bytes aside below quotas. @throws DomainError StaleVersion when another job has done so meanwhile */
-  reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
-  /** Appends to the job's boundary under its expected sequence and waits until the views show it. */
-  execute(jobId: string, command: JobCommand): Promise<void>;
-  log(line: string): void;
-}
+import type { JobRunPorts } from './ports.js';
 
 /** A look at least this often, whatever events arrive. */
 const idleMs = 1000;

@@ -6,7 +6,7 @@ import { RetriesExhausted, UfsError } from '#ufs';
 import { type FileFailure, type JobRecord, type Pass } from '../index.js';
 import { QuotaGate, type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
-import type { JobRunPorts } from './job-run.js';
+import type { JobRunPorts } from './ports.js';
 
 /** Larger stretches make fuller batches; smaller ones reach the workers, and the log, sooner. */
 const minStepFiles = 1000;

@@ -1,7 +1,7 @@
 import { namespaceView } from '#contexts/namespace';
 import { type DraftBatch } from '#job-kinds';
 import { encodeWorkBatch, type JobRecord, type PlannedBatch } from '../index.js';
-import type { JobRunPorts } from './job-run.js';
+import type { JobRunPorts } from './ports.js';
 
 export interface SendContext {
   record: JobRecord;

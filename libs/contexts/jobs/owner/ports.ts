@@ -1,0 +1,22 @@
+import { type WorkerClient } from '#contexts/membership/http';
+import { type ConnectorPool } from '#contexts/namespace/ufs';
+import { type WorkQueue } from '#jetstream';
+import { type LarderConfig, type Views } from '#runtime';
+import { type JobCommand, type Pass } from '../index.js';
+import { type QuotaLedger } from '../quota/quota-ledger.js';
+
+/** What the owner of a job works with. */
+export interface JobRunPorts {
+  views: Views;
+  work: WorkQueue;
+  config: LarderConfig;
+  connectors: ConnectorPool;
+  selfId: string;
+  ledger: QuotaLedger;
+  workers: WorkerClient;
+  /** Sets bytes aside below quotas. @throws DomainError StaleVersion when another job has done so meanwhile */
+  reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
+  /** Appends to the job's boundary under its expected sequence and waits until the views show it. */
+  execute(jobId: string, command: JobCommand): Promise<void>;
+  log(line: string): void;
+}
