@@ -44,7 +44,6 @@ export async function* indexSource(
   if (object.version !== start.version) throw changed(path);
   const seen = new LineSet(maxRememberedLines);
   const page = new PageBuilder(matches, ports, seen);
-  let offset = 0;
   for await (const lines of readLines(object, ports)) {
     for (const line of lines) {
       // Lines before the cursor only refill the memory of doubles.
@@ -53,8 +52,9 @@ export async function* indexSource(
         continue;
       }
       page.add(line);
-      offset = line.end;
-      if (page.lines >= linesPerPage) yield page.take({ offset, version: object.version }, false);
+      if (page.lines >= linesPerPage) {
+        yield page.take({ offset: line.end, version: object.version }, false);
+      }
     }
   }
   yield page.take({ offset: object.sizeBytes, version: object.version }, true);
