@@ -6,7 +6,6 @@ import {
   decodeEvictionRow,
   decodeExpiryKey,
   evictionKey,
-  expiryKey,
   lookupKey,
   tickOfEvictionKey,
   type EvictionRow,
@@ -185,7 +184,7 @@ export class CacheIndex {
       await this.write([...derived, ...indexed.map((path) => fileIndexRow([path, true]))], false);
       this.indexed += indexed.length;
     };
-    let chunk: IndexChange[] = [];
+    const chunk: IndexChange[] = [];
     for (const after of this.range('')) {
       chunk.push({ path: after.entry.path, before: undefined, after });
       if (chunk.length === REBUILD_CHUNK) await add(chunk.splice(0));
