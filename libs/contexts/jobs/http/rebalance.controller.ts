@@ -37,7 +37,11 @@ export class RebalanceController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const { target } = dto;
-    const spec: RebalanceSpec = { target, workers: await this.workersOf(target), options: this.options(dto.options) };
+    const spec: RebalanceSpec = {
+      target,
+      workers: await this.workersOf(target),
+      options: this.options(dto.options ?? {}),
+    };
     await this.endpoint.submit({ kind, target, spec }, false, request, reply);
   }
 
@@ -68,7 +72,7 @@ export class RebalanceController {
     );
   }
 
-  private options(dto: RebalanceOptionsDto = {}): RebalanceSpec['options'] {
+  private options(dto: RebalanceOptionsDto): RebalanceSpec['options'] {
     return {
       loadBatchSize: dto.loadBatchSize || this.config.batchSize,
       loadBandwidth: dto.loadBandwidth ?? 0,
