@@ -20,8 +20,12 @@ function headerToken(request: FastifyRequest, name: string): string | undefined 
   return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value.slice(0, maxTokenLength) : undefined;
 }
 
-/** A query parameter that may be given once; '' counts as absent. */
+/** A query parameter that may be given once; '' counts as absent. @throws DomainError Malformed */
 export function queryText(value: unknown): string | undefined {
+  if (Array.isArray(value)) {
+    const given = value.map((one) => JSON.stringify(one)).join(' and ');
+    throw new DomainError('Malformed', 'repeated-parameter', `a query parameter may be given once only: ${given}`);
+  }
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
