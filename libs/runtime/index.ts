@@ -6,6 +6,7 @@ export * from './http/feature-guard.js';
 export * from './http/json-body.js';
 export * from './http/request-context.js';
 export * from './http/status-filter.js';
+export * from './http/unrouted-errors.js';
 export * from './http/validation.js';
 export * from './live-set.js';
 export * from './recorder.js';

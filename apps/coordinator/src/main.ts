@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { DomainError } from '#kernel';
-import { acceptJsonBodies, serveConsistently } from '#runtime';
+import { acceptJsonBodies, serveConsistently, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
 import { openInfrastructure } from './infrastructure.js';
 import { NestPinoLogger } from './nest-pino-logger.js';
@@ -24,6 +24,7 @@ async function main(config: ProcessConfig): Promise<void> {
     bodyLimit: config.bodyLimitBytes,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
+    ...unroutedErrors,
   });
   const fastify = adapter.getInstance();
   acceptJsonBodies(fastify);

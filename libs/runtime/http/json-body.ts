@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 import { DomainError } from '#kernel';
 
 /** Deeper than any documented body, shallow enough for every recursive reader behind it. */
@@ -9,6 +9,7 @@ const maxDepth = 32;
  * An empty body is no body.
  */
 export function acceptJsonBodies(fastify: FastifyInstance): void {
+  fastify.addHook('preParsing', discardOversized);
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
@@ -17,6 +18,21 @@ export function acceptJsonBodies(fastify: FastifyInstance): void {
       done(error as Error);
     }
   });
+}
+
+/** A longer body is not even listened to. */
+const maxDiscardedBytes = 64 * 1024 * 1024;
+
+/**
+ * Reads a body that is going to be refused for its length off the wire and drops it. A client that is still sending
+ * when the connection is closed sees a broken connection instead of the 413.
+ */
+async function discardOversized(request: FastifyRequest, _reply: FastifyReply, payload: RequestPayload): Promise<void> {
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (length <= request.routeOptions.bodyLimit || length > maxDiscardedBytes) return;
+  const ended = new Promise<void>((resolve) => payload.once('close', resolve).once('end', resolve));
+  payload.resume();
+  await ended;
 }
 
 function bodyOf(value: unknown): unknown {
