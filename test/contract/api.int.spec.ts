@@ -1,0 +1,31 @@
+import { cacheContract } from './suites/cache.js';
+import { fileIndexContract } from './suites/file-index.js';
+import { freeContract } from './suites/free.js';
+import { hostileContract } from './suites/hostile.js';
+import { loadContract } from './suites/load.js';
+import { mountContract } from './suites/mount.js';
+import { nodesContract } from './suites/nodes.js';
+import { policyContract } from './suites/policies.js';
+import { rebalanceContract } from './suites/rebalance.js';
+import { Lab } from './support/lab.js';
+
+describe('the REST API on a running cluster', () => {
+  const lab = new Lab();
+  beforeAll(() => lab.start(), 120_000);
+  afterAll(() => lab.stop());
+
+  mountContract(lab);
+
+  describe('with data', () => {
+    beforeAll(() => lab.mountData());
+
+    nodesContract(lab);
+    policyContract(lab);
+    loadContract(lab);
+    freeContract(lab);
+    rebalanceContract(lab);
+    fileIndexContract(lab);
+    cacheContract(lab);
+    hostileContract(lab);
+  });
+});

@@ -1,0 +1,56 @@
+import { type Lab, requiredMissing } from '../support/lab.js';
+
+/** Needs both workers; kills one and brings it back. */
+export function cacheContract(lab: Lab): void {
+  describe('/cache', () => {
+    const start = (body?: unknown) => lab.api.post('/cache', body);
+    const stop = (body?: unknown) => lab.api.delete('/cache', body);
+
+    it('200: the reference’s example as it stands reaches all workers', async () => {
+      expect(await start({ op: 'clear-stale' })).toMatchObject({ status: 200, body: { errors: {} } });
+      expect(await stop({ op: 'clear-stale' })).toMatchObject({ status: 200, body: { errors: {} } });
+      expect(await stop({ op: 'clear-stale' })).toMatchObject({ status: 200, body: { errors: {} } });
+    });
+
+    it('200: what is not stale stays', async () => {
+      const ufs = lab.fill('fresh', 3);
+      await lab.load(['/local/fresh']);
+      await start({ op: 'clear-stale' });
+      expect(await lab.isCached(`${ufs}/f0`)).toBe(true);
+    });
+
+    it.each(['clear', 'CLEAR-STALE', '../x', '__proto__'])('501: %j is no operation', async (op) => {
+      for (const answer of [await start({ op }), await stop({ op })]) {
+        expect(answer).toMatchObject({ status: 501, body: { status: 'OP not implemented' } });
+      }
+    });
+
+    it.each([undefined, {}, { op: '' }, { op: null }])('400: required fields are missing in %j', async (body) => {
+      for (const answer of [await start(body), await stop(body)]) {
+        expect(answer).toMatchObject({ status: 400, body: requiredMissing });
+      }
+    });
+
+    it('400: op must be a text', async () => {
+      for (const op of [5, ['clear-stale'], { op: 'clear-stale' }, true]) {
+        expect((await start({ op })).body.status).toMatch(/op/);
+      }
+    });
+
+    it('200: an unreachable worker stands in errors by its address, with the reason', async () => {
+      const dead = lab.cluster.workers[1];
+      const { address } = dead;
+      await dead.process.kill9();
+      try {
+        for (const answer of [await start({ op: 'clear-stale' }), await stop({ op: 'clear-stale' })]) {
+          expect(answer.status).toBe(200);
+          expect(Object.keys(answer.body.errors)).toEqual([address]);
+          expect(answer.body.errors[address]).toMatch(/ECONNREFUSED|does not answer/);
+        }
+      } finally {
+        await dead.process.start();
+        await lab.cluster.untilOnline(2);
+      }
+    });
+  });
+}

@@ -1,0 +1,337 @@
+import { readFileSync } from 'node:fs';
+import { type HttpMethod } from '../support/contract.js';
+import { type Lab } from '../support/lab.js';
+
+interface Target {
+  method: 'POST' | 'DELETE';
+  path: string;
+  /** A well-formed body that changes nothing that anybody misses. */
+  body: Record<string, unknown>;
+  /** Names of its fields of each type, dotted. */
+  fields: Record<string, 'string' | 'list' | 'number' | 'boolean' | 'object'>;
+}
+
+const nowhere = '/data/hostile';
+const pathFields = { path: 'string' } as const;
+const jobOptions = { 'options.batchSize': 'number', 'options.sync': 'boolean', options: 'object' } as const;
+
+/** Every route that takes a body. */
+const targets: readonly Target[] = [
+  {
+    method: 'POST',
+    path: '/load',
+    body: { paths: [nowhere], options: {} },
+    fields: {
+      ...{ paths: 'list', alias: 'string', ...jobOptions, 'options.replicas': 'number', 'options.bandwidth': 'number' },
+      ...{ 'options.fileFilterRegex': 'string', 'options.fileFilterRegx': 'string', 'options.skipIfExists': 'boolean' },
+      ...{ 'options.loadMetadataOnly': 'boolean', 'options.verify': 'boolean' },
+    },
+  },
+  {
+    method: 'POST',
+    path: '/free',
+    body: { paths: [nowhere], options: {} },
+    fields: { paths: 'list', alias: 'string', ...jobOptions, 'options.recursive': 'boolean' },
+  },
+  {
+    method: 'POST',
+    path: '/rebalance',
+    body: { target: 'ALL', options: {} },
+    fields: {
+      ...{ target: 'string', options: 'object', 'options.loadBatchSize': 'number', 'options.skipPrune': 'boolean' },
+      ...{ 'options.loadBandwidth': 'number', 'options.pruneBandwidth': 'number' },
+    },
+  },
+  { method: 'POST', path: '/cache', body: { op: 'clear-stale' }, fields: { op: 'string' } },
+  {
+    method: 'POST',
+    path: '/mount',
+    body: { path: nowhere, ufs: 's3://hostile-bucket' },
+    fields: { path: 'string', ufs: 'string', options: 'object' },
+  },
+  {
+    method: 'POST',
+    path: '/quota',
+    body: { path: nowhere, quotaBytes: 1e9 },
+    fields: { ...pathFields, quotaBytes: 'number' },
+  },
+  {
+    method: 'POST',
+    path: '/ttl',
+    body: { path: nowhere, ttlSeconds: 1e6 },
+    fields: { ...pathFields, ttlSeconds: 'number' },
+  },
+  {
+    method: 'POST',
+    path: '/priority',
+    body: { path: nowhere, priority: 'low' },
+    fields: { ...pathFields, priority: 'string' },
+  },
+  { method: 'POST', path: '/file_index', body: { files: ['s3://hostile/f'] }, fields: { files: 'list' } },
+  { method: 'DELETE', path: '/load', body: { id: 'nobody' }, fields: { id: 'string' } },
+  { method: 'DELETE', path: '/free', body: { id: 'nobody' }, fields: { id: 'string' } },
+  { method: 'DELETE', path: '/rebalance', body: { target: 'nobody' }, fields: { id: 'string', target: 'string' } },
+  { method: 'DELETE', path: '/cache', body: { op: 'clear-stale' }, fields: { op: 'string' } },
+  { method: 'DELETE', path: '/mount', body: { path: '/nowhere' }, fields: pathFields },
+  { method: 'DELETE', path: '/quota', body: { path: nowhere }, fields: pathFields },
+  { method: 'DELETE', path: '/ttl', body: { path: nowhere }, fields: pathFields },
+  { method: 'DELETE', path: '/priority', body: { path: nowhere }, fields: pathFields },
+  { method: 'DELETE', path: '/file_index', body: { files: ['s3://hostile/f'] }, fields: { files: 'list' } },
+];
+
+/** Values that no field of the type takes. */
+const wrong: Record<Target['fields'][string], readonly unknown[]> = {
+  string: [5, true, ['x'], { x: 1 }, 1e308, -1],
+  list: ['x', 5, true, { 0: 'x' }, [5], [null], [['x']], [{}]],
+  number: ['5', 'NaN', true, [1], { x: 1 }, 1e308, -1e308, -1, 0.5, 2 ** 53],
+  boolean: ['true', 'yes', 1, 0, ['x'], { x: 1 }],
+  object: ['x', 5, true, [], ['x']],
+};
+
+/** Where paths stand: never a success, always a sentence. */
+const badPaths = [
+  ...['relative', '../x', '/data/../x', '/data/./x', '/data/..', '..', '/data/\u0000', '/data/a\nb', '/data/\u007f'],
+  ...['/data/\ud800', `/data/${'x'.repeat(5000)}`, `/${'../'.repeat(1000)}etc/passwd`, '\\\\host\\share', 'C:\\x'],
+  ...['http://my-bucket/x', 'file://host/x', 'file:', 's3://', 's3:///x', 's3://UPPER/x', 'javascript:alert(1)'],
+];
+
+/** Paths that are only odd. */
+const oddPaths = [
+  ...['/data/a%2Fb', '/data/%00', '/data/caf\u00e9', '/data/cafe\u0301', '/data/\u{1f986}', '//data///x', '/data/x/'],
+  ...['/data/__proto__', '/data/constructor', '/data/a b+c&d=e?f#g', `/data/${'d/'.repeat(500)}`, "/data/'; DROP --"],
+];
+
+const json = { 'content-type': 'application/json' };
+const MiB = 1024 * 1024;
+
+export function hostileContract(lab: Lab): void {
+  const residentBytes = (): number => {
+    const status = readFileSync(`/proc/${lab.cluster.coordinators[0].process.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+  };
+
+  describe.each(targets)('hostile input for $method $path', ({ method, path, body, fields }) => {
+    const raw = (text: string | Buffer, headers: Record<string, string> = json) =>
+      lab.api.call(method, path, { raw: text, headers });
+
+    it.each(Object.entries(fields))('400: %s of another type than %s is refused by its name', async (field, type) => {
+      for (const value of wrong[type]) {
+        const answer = await lab.api.call(method, path, { body: withField(body, field, value) });
+        expect({ value, ...answer }).toMatchObject({ status: 400 });
+        expect(answer.body.status).toContain(field);
+      }
+    });
+
+    it('400: null in any field is the field left out, or refused', async () => {
+      for (const field of Object.keys(fields)) {
+        const answer = await lab.api.call(method, path, { body: withField(body, field, null) });
+        expect(answer.status).not.toBe(500);
+      }
+    });
+
+    it('400: a body that is no object', async () => {
+      for (const text of [
+        '[]',
+        '"x"',
+        '5',
+        'true',
+        '1e999',
+        '[{"path":"/data"}]',
+        '{',
+        '{"a":}',
+        "{'a':1}",
+        '{"a":NaN}',
+      ]) {
+        expect({ text, ...(await raw(text)) }).toMatchObject({ status: 400 });
+      }
+      for (const text of ['', '  ', 'null', '{}']) {
+        expect({ text, ...(await raw(text)) }).toMatchObject({
+          status: 400,
+          body: { status: 'Required parameters not provided' },
+        });
+      }
+      expect((await lab.api.call(method, path)).body.status).toBe('Required parameters not provided');
+    });
+
+    it('fault 19: 400 for 100,000 levels and for keys that could reach a prototype', async () => {
+      for (const text of [
+        `{"path":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+        '{"a":'.repeat(100_000),
+        '{"__proto__":{"polluted":1}}',
+        '{"path":"/data","constructor":{"prototype":{"polluted":1}}}',
+        '{"options":{"__proto__":{"sync":true}}}',
+      ]) {
+        expect((await raw(text)).status).toBe(400);
+      }
+    });
+
+    it('fields that nobody knows are passed over', async () => {
+      await lab.api.call(method, path, { body });
+      const plain = await lab.api.call(method, path, { body });
+      const more = await lab.api.call(method, path, { body: { ...body, newerField: { a: [1] }, toString: 'x' } });
+      // Whether a job of that target has ended meanwhile is up to the workers.
+      const isSubmission = path === '/load' || path === '/free' || path === '/rebalance';
+      expect(isSubmission ? [200, 409, 410] : [plain.status]).toContain(more.status);
+    });
+
+    it('415: another content type, or none; charsets are fine', async () => {
+      const text = JSON.stringify(body);
+      const odd = [
+        'text/plain',
+        'application/xml',
+        'application/x-www-form-urlencoded',
+        'multipart/form-data; boundary=x',
+      ];
+      for (const type of odd)
+        expect({ type, ...(await raw(text, { 'content-type': type })) }).toMatchObject({ status: 415 });
+      for (const type of ['nonsense', ';', 'application/', 'application/json/x']) {
+        expect([400, 415]).toContain((await raw(text, { 'content-type': type })).status);
+      }
+      expect([400, 415]).toContain((await raw(text, {})).status);
+      for (const type of ['application/json; charset=utf-8', 'APPLICATION/JSON']) {
+        expect((await raw(text, { 'content-type': type })).status).not.toBe(415);
+      }
+    });
+
+    it('invalid UTF-8 and a byte order mark do no harm', async () => {
+      expect((await raw(Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]))).status).toBe(400);
+      expect((await raw(`\ufeff{}`)).status).toBe(400);
+    });
+
+    const pathFieldNames = ['path', 'paths', 'files', 'ufs'].filter((name) => name in body);
+    for (const field of pathFieldNames)
+      it(`${field} that cannot be one is refused by name; odd ones are taken as they are`, async () => {
+        const place = (value: string) => ({ ...body, [field]: Array.isArray(body[field]) ? [value] : value });
+        for (const value of badPaths) {
+          const answer = await lab.api.call(method, path, { body: place(value) });
+          expect({ value, ...answer }).toMatchObject({ status: 400 });
+          expect(answer.body.status).toContain(field);
+        }
+        for (const value of field === 'ufs' ? [] : oddPaths) {
+          const answer = await lab.api.call(method, path, { body: place(value) });
+          expect({ value, ...answer }).toMatchObject({ status: expect.any(Number) as number });
+          expect(answer.status).toBeLessThan(500);
+        }
+      });
+  });
+
+  it('fault 19: 413 for bodies of 10 MB on every route, in a memory that stays flat', async () => {
+    const big = [
+      `{"path":"${'x'.repeat(10 * MiB)}"}`,
+      `{"files":[${'"s3://a/b",'.repeat(MiB)}"s3://a/b"]}`,
+      '['.repeat(10 * MiB),
+    ];
+    for (const { method, path } of targets) await lab.api.call(method, path, { raw: big[0], headers: json });
+    const before = residentBytes();
+    for (const { method, path } of targets) {
+      for (const raw of big) {
+        expect(await lab.api.call(method, path, { raw, headers: json })).toMatchObject({ status: 413 });
+      }
+    }
+    expect(residentBytes() - before).toBeLessThan(48 * MiB);
+  });
+
+  it('unknown routes answer 404, wrong methods 405 with Allow, in the one shape', async () => {
+    for (const path of [
+      '',
+      '/',
+      '/x',
+      '/load/x',
+      '/load/x/failed_files/y',
+      '/LOAD',
+      '/load/',
+      '//',
+      '//api',
+      '//api/v2/load',
+    ]) {
+      expect({ path, ...(await lab.api.get(path)) }).toMatchObject({
+        status: 404,
+        body: { status: expect.any(String) as string },
+      });
+    }
+    for (const { path, method } of lab.api.operations()) {
+      const target = path.startsWith('/api/v1') ? path.slice('/api/v1'.length).replace('{id}', 'x') : `/${path}`;
+      const own = lab.api
+        .operations()
+        .filter((one) => one.path === path)
+        .map((one) => one.method.toUpperCase());
+      for (const wrongMethod of (['PUT', 'PATCH', 'OPTIONS', 'POST', 'DELETE', 'GET'] as const).filter(
+        (one) => !own.includes(one),
+      )) {
+        const answer = await lab.api.call(wrongMethod, target);
+        expect({ wrongMethod, target, method, ...answer }).toMatchObject({ status: 405 });
+        const allow = String(answer.headers.allow).split(', ');
+        expect(allow.filter((one) => one !== 'HEAD').sort()).toEqual(own.sort());
+      }
+    }
+  });
+
+  it('HEAD answers what GET does, without the body', async () => {
+    for (const path of ['/load', '/mount', '/nodes', '/quota', '/openapi.json', '/docs']) {
+      expect({ path, status: (await lab.api.call('HEAD', path)).status }).toEqual({ path, status: 200 });
+    }
+    expect((await lab.api.call('HEAD', '/load?id=nobody')).status).toBe(404);
+  });
+
+  it('odd URLs answer 4xx in the one shape', async () => {
+    const odd: [HttpMethod, string][] = [
+      ...['/%zz', '/load%', '/load/%ff/failed_files', `/load/${'x'.repeat(5000)}/failed_files`].map(
+        (path) => ['GET', path] as [HttpMethod, string],
+      ),
+      ['GET', '/%2e%2e/load'],
+      ['GET', '/../load'],
+      ['GET', '//api//v1//load'],
+      ['GET', '/load;x=1'],
+      ['POST', '/%zz'],
+    ];
+    for (const [method, path] of odd) {
+      const answer = await lab.api.call(method, path);
+      expect({ path: path.slice(0, 50), status: answer.status }).toMatchObject({
+        status: expect.any(Number) as number,
+      });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+    }
+  });
+
+  it('odd queries answer 4xx, or are taken literally', async () => {
+    for (const route of ['/mount', '/quota', '/ttl', '/priority']) {
+      for (const path of badPaths.filter((one) => one.isWellFormed())) {
+        expect((await lab.api.get(`${route}?path=${encodeURIComponent(path)}`)).status).toBe(400);
+      }
+      for (const path of oddPaths) {
+        const answer = await lab.api.get(`${route}?path=${encodeURIComponent(path)}`);
+        expect([200, 404]).toContain(answer.status);
+      }
+      expect((await lab.api.get(`${route}?path=%zz`)).status).toBe(400);
+      expect((await lab.api.get(`${route}?path=%2Fdata%ff`)).status).toBeLessThan(500);
+      expect((await lab.api.get(`${route}?path[a]=1&path[]=2&__proto__[x]=1&constructor=1`)).status).toBe(200);
+    }
+    for (const query of [
+      '/load?id=a&id=b',
+      '/mount?path=/a&path=/b',
+      '/nodes?id=a&id=b',
+      '/file_index?count=1&count=2',
+    ]) {
+      const answer = await lab.api.get(query);
+      expect({ query, ...answer }).toMatchObject({
+        status: 400,
+        body: { status: expect.stringMatching(/once/) as string },
+      });
+    }
+    for (const sequence of ['x', '-1', '1.5', '9'.repeat(30)]) {
+      expect((await lab.api.get('/load', { 'x-larder-sequence': sequence })).body.status).toMatch(/X-Larder-Sequence/);
+    }
+  });
+
+  it('is as healthy as before', async () => {
+    expect((await lab.api.get('//readyz')).status).toBe(200);
+    expect((await lab.api.get('/nodes')).body.result).toHaveLength(2);
+  });
+}
+
+/** The body with a field, named by a dotted path, set to a value. */
+function withField(body: Record<string, unknown>, field: string, value: unknown): Record<string, unknown> {
+  const [name, inner] = field.split('.');
+  return { ...body, [name]: inner === undefined ? value : { ...(body[name] as object | undefined), [inner]: value } };
+}

@@ -1,0 +1,194 @@
+import { eventually } from '#testing';
+import { type Lab, ok, requiredMissing } from '../support/lab.js';
+
+const path = '/data/dir/to/path';
+
+interface PolicyCase {
+  route: 'quota' | 'ttl' | 'priority';
+  /** The reference's example of POST. */
+  example: Record<string, unknown>;
+  /** What GET shows of it. */
+  shown: Record<string, unknown>;
+  changed: Record<string, unknown>;
+  missing: string;
+  off: string;
+  /** Malformed bodies, each with the field that the answer must name. */
+  malformed: [Record<string, unknown>, string][];
+}
+
+const cases: readonly PolicyCase[] = [
+  {
+    route: 'quota',
+    example: { path, quotaBytes: 10737418240 },
+    shown: { path, state: 'Available', quotaBytes: 10737418240, usedBytes: 0, reservedBytes: 0 },
+    changed: { path, quotaBytes: 1 },
+    missing: 'No quota item found for path: ',
+    off: 'Quota not enabled',
+    malformed: [
+      [{ path, quotaBytes: -1 }, 'quotaBytes'],
+      [{ path, quotaBytes: '10' }, 'quotaBytes'],
+      [{ path, quotaBytes: 1.5 }, 'quotaBytes'],
+      [{ path, quotaBytes: 1e308 }, 'quotaBytes'],
+      [{ path: 'data', quotaBytes: 1 }, 'path'],
+    ],
+  },
+  {
+    route: 'ttl',
+    example: { path, ttlSeconds: 600 },
+    shown: { path, ttlSeconds: 600 },
+    changed: { path, ttlSeconds: 86400 },
+    missing: 'No TTL policy found for path: ',
+    off: 'TTL not enabled',
+    malformed: [
+      [{ path, ttlSeconds: 0 }, 'ttlSeconds'],
+      [{ path, ttlSeconds: -600 }, 'ttlSeconds'],
+      [{ path, ttlSeconds: '600' }, 'ttlSeconds'],
+      [{ path, ttlSeconds: 2 ** 60 }, 'ttlSeconds'],
+      [{ path: '/data/../x', ttlSeconds: 1 }, 'path'],
+    ],
+  },
+  {
+    route: 'priority',
+    example: { path, priority: 'high' },
+    shown: { path, priority: 'high' },
+    changed: { path, priority: 'MEDIUM' },
+    missing: 'No priority rule found for path: ',
+    off: 'Priority eviction not enabled',
+    malformed: [
+      [{ path, priority: 'urgent' }, 'priority'],
+      [{ path, priority: 3 }, 'priority'],
+      [{ path, priority: ['high'] }, 'priority'],
+      [{ path: 'data', priority: 'high' }, 'path'],
+    ],
+  },
+];
+
+/** Needs the mount `/data`; leaves no policy behind. */
+export function policyContract(lab: Lab): void {
+  describe.each(cases)('/$route', ({ route, example, shown, changed, missing, off, malformed }) => {
+    it('200: the reference’s example as it stands, seen at once', async () => {
+      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
+      expect(await lab.api.post(`/${route}`, example)).toMatchObject({ status: 200, body: ok });
+      expect((await lab.api.get(`/${route}?path=${path}`)).body).toEqual(shown);
+      expect((await lab.api.get(`/${route}?path=${encodeURIComponent(`/${path}/`)}`)).body).toEqual(shown);
+      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [shown] });
+    });
+
+    it('200: a second POST updates, and the same once more changes nothing', async () => {
+      for (let i = 0; i < 2; i++) expect((await lab.api.post(`/${route}`, changed)).body).toEqual(ok);
+      const { body } = await lab.api.get(`/${route}?path=${path}`);
+      expect(body).toMatchObject(route === 'priority' ? { priority: 'medium' } : changed);
+      expect((await lab.api.get(`/${route}`)).body.results).toHaveLength(1);
+    });
+
+    it('404: none at that path, whatever is above it', async () => {
+      for (const other of [`${path}/below`, '/data', '/nowhere']) {
+        expect(await lab.api.get(`/${route}?path=${other}`)).toMatchObject({
+          status: 404,
+          body: { status: `${missing}${other}` },
+        });
+      }
+    });
+
+    it('200, then 400 and 404: the reference’s example of DELETE as it stands', async () => {
+      expect(await lab.api.delete(`/${route}`, { path })).toMatchObject({ status: 200, body: ok });
+      const gone = { status: `${missing}${path}` };
+      expect(await lab.api.delete(`/${route}`, { path })).toMatchObject({ status: 400, body: gone });
+      expect(await lab.api.get(`/${route}?path=${path}`)).toMatchObject({ status: 404, body: gone });
+      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
+    });
+
+    it('400: required fields are missing', async () => {
+      const [field] = Object.keys(example).filter((name) => name !== 'path');
+      for (const body of [undefined, {}, { path }, { [field]: example[field] }, { ...example, [field]: null }]) {
+        expect(await lab.api.post(`/${route}`, body)).toMatchObject({ status: 400, body: requiredMissing });
+      }
+      for (const body of [undefined, {}, { path: '' }]) {
+        expect(await lab.api.delete(`/${route}`, body)).toMatchObject({ status: 400, body: requiredMissing });
+      }
+    });
+
+    it('400: no mount covers the path', async () => {
+      expect(await lab.api.post(`/${route}`, { ...example, path: '/nowhere/dir' })).toMatchObject({
+        status: 400,
+        body: { status: 'No mounted UFS found' },
+      });
+    });
+
+    it.each(malformed)('400: %j is refused by the name of its field', async (body, field) => {
+      const answer = await lab.api.post(`/${route}`, body);
+      expect(answer.status).toBe(400);
+      expect(answer.body.status).toContain(field);
+      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
+    });
+
+    it('400: GET of a path that cannot be one', async () => {
+      const answer = await lab.api.get(`/${route}?path=relative`);
+      expect(answer).toMatchObject({ status: 400, body: { status: expect.stringContaining('path') as string } });
+    });
+
+    it('goes with its mount', async () => {
+      await lab.cluster.api.mount('/passing', 's3://passing-bucket');
+      await lab.api.post(`/${route}`, { ...example, path: '/passing/x' });
+      await lab.api.delete('/mount', { path: '/passing' });
+      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
+    });
+
+    it('501: switched off, whatever else may be wrong with the request', async () => {
+      for (const answer of [
+        await lab.offApi.get(`/${route}`),
+        await lab.offApi.get(`/${route}?path=${path}`),
+        await lab.offApi.post(`/${route}`, example),
+        await lab.offApi.post(`/${route}`, {}),
+        await lab.offApi.delete(`/${route}`, { path }),
+      ]) {
+        expect(answer).toMatchObject({ status: 501, body: { status: off } });
+      }
+    });
+  });
+
+  it('/priority: in by any case, out by lower case', async () => {
+    for (const priority of ['HIGH', 'Medium', 'low', 'hIgH']) {
+      expect((await lab.api.post('/priority', { path, priority })).status).toBe(200);
+      expect((await lab.api.get(`/priority?path=${path}`)).body).toEqual({ path, priority: priority.toLowerCase() });
+    }
+    await lab.api.delete('/priority', { path });
+  });
+
+  it('/quota: usedBytes is true within two seconds of a load and of a free, reservedBytes returns to 0', async () => {
+    lab.fill('counted/below', 20, 1000);
+    const quota = async () => (await lab.api.get('/quota?path=/local/counted')).body;
+    const untilUsed = (usedBytes: number) =>
+      eventually(`usedBytes is ${usedBytes}`, async () => (await quota()).usedBytes === usedBytes, { timeoutMs: 2000 });
+    await lab.api.post('/quota', { path: '/local/counted', quotaBytes: 50_000 });
+    await lab.load(['/local/counted']);
+    await untilUsed(20_000);
+    expect(await quota()).toMatchObject({ state: 'Available', usedBytes: 20_000, reservedBytes: 0 });
+    await lab.api.post('/quota', { path: '/local/counted', quotaBytes: 19_999 });
+    expect(await quota()).toMatchObject({ state: 'Exceeded', usedBytes: 20_000 });
+    await lab.free(['/local/counted/below/f3', '/local/counted/below/f4']);
+    await untilUsed(18_000);
+    expect(await quota()).toMatchObject({ state: 'Available', usedBytes: 18_000, reservedBytes: 0 });
+    await lab.free(['/local/counted']);
+    await untilUsed(0);
+    await lab.api.delete('/quota', { path: '/local/counted' });
+  });
+
+  it('/quota: a load beyond it says so before it moves bytes', async () => {
+    lab.fill('narrow', 10, 1000);
+    await lab.api.post('/quota', { path: '/local/narrow', quotaBytes: 5000 });
+    const answer = await lab.api.post('/load', { paths: ['/local/narrow'], options: { sync: true } });
+    expect(answer).toMatchObject({ status: 200, body: { state: 'FAILED', quota: { totalBytes: 5000 } } });
+    expect(answer.body.quotaCheckError).toMatch(/\/local\/narrow/);
+    expect(answer.body.loadedBytes).toBeLessThanOrEqual(5000);
+    await lab.api.delete('/quota', { path: '/local/narrow' });
+  });
+
+  it('/ttl: what was loaded expires within a few seconds of its time', async () => {
+    const ufs = lab.fill('fleeting', 3);
+    await lab.api.post('/ttl', { path: '/local/fleeting', ttlSeconds: 1 });
+    await lab.load(['/local/fleeting']);
+    await eventually('the file has expired', async () => !(await lab.isCached(`${ufs}/f1`)), { timeoutMs: 10_000 });
+    await lab.api.delete('/ttl', { path: '/local/fleeting' });
+  });
+}
