@@ -32,7 +32,7 @@ describe('JobStates', () => {
     const answers = await Promise.all([jobs.statusOf('a'), jobs.statusOf('a'), jobs.statusOf('b')]);
     expect(answers.map(({ running }) => running)).toEqual([false, false, true]);
     expect(lookups).toEqual(['job.a', 'job.b']);
-    await jobs.statusOf('a');
+    await jobs.statusOf('b');
     expect(lookups).toHaveLength(2);
   });
 
@@ -46,6 +46,17 @@ describe('JobStates', () => {
     jobs.evolve(commit(6, 'a', 'JobFinished', {}));
     expect(heard).toEqual(['stopped a', 'retuned a 5', 'retuned a 9', 'stopped a']);
     expect(lookups).toEqual([]);
+  });
+
+  it('does not take a job for stopped whose resumption it has yet to hear of', async () => {
+    jobs.evolve(commit(2, 'a', 'JobStopped'));
+    log.set('job.a', commit(2, 'a', 'JobStopped'));
+    expect((await jobs.statusOf('a')).running).toBe(false);
+    log.set('job.a', commit(4, 'a', 'BatchesDispatched', { epoch: 1, reason: 'resumed', batches: [] }));
+    expect((await jobs.statusOf('a')).running).toBe(true);
+    jobs.evolve(commit(3, 'a', 'JobResumed', { bandwidth: 5 }));
+    jobs.evolve(commit(5, 'a', 'JobStopped'));
+    expect(heard).toEqual(['stopped a', 'retuned a 5', 'stopped a']);
   });
 
   it('believes what the log has said since over what a slow look-up finds', async () => {

@@ -55,10 +55,13 @@ export class JobStates {
     return this.states.get(jobId);
   }
 
-  /** @throws what the look-up throws when the log cannot be reached */
+  /**
+   * A job known as stopped is looked up again: its batch may be here before the word that it was resumed.
+   * @throws what the look-up throws when the log cannot be reached
+   */
   async statusOf(jobId: string): Promise<JobStatus> {
     const known = this.states.get(jobId);
-    if (known) return known;
+    if (known?.running) return known;
     // The batches of one job arrive together: one look-up answers them all.
     let lookup = this.lookups.get(jobId);
     if (!lookup) {
@@ -70,9 +73,12 @@ export class JobStates {
 
   private async lookUp(jobId: string): Promise<JobStatus> {
     const commit = await this.lastOf(jobBoundary(jobId));
-    // Not through `evolve`: nothing of this job runs here yet, and what followed it in the meantime is known better.
-    const status = this.states.get(jobId) ?? (commit ? fold(initial, commit) : initial);
-    this.remember(jobId, status);
+    // What followed in the meantime is known better.
+    const known = this.states.get(jobId);
+    if (known && (known.running || !commit || commit.sequence <= known.sequence)) return known;
+    const status = commit ? fold(initial, commit) : initial;
+    // Not through `evolve`: nothing of a job met now runs here yet. One that is known goes on being followed by the log.
+    if (!known) this.remember(jobId, status);
     return status;
   }
 
