@@ -75,6 +75,11 @@ describe('looking up', () => {
     expect(mostSpecific(policies.ttls, path)).toBe(seconds);
   });
 
+  it('a policy on the mount is more specific than one above it', () => {
+    const above = given(namespace, [mounted, ttl('/', 1), ttl('/data', 60)]).state;
+    expect(mostSpecific(ufsPolicies(above).ttls, 's3://bucket/root/x')).toBe(60);
+  });
+
   it('all quotas above a path apply', () => {
     expect(quotasOf(policies, 's3://bucket/root/a/x').map(({ value }) => value)).toEqual([100, 10]);
     expect(quotasOf(policies, 's3://bucket/root/ab').map(({ value }) => value)).toEqual([100]);

@@ -53,9 +53,14 @@ export function covers(policyPath: string, path: string): boolean {
 export function mostSpecific<Value>(policies: readonly UfsPolicy<Value>[], ufsPath: string): Value | undefined {
   let best: UfsPolicy<Value> | undefined;
   for (const policy of policies) {
-    if (covers(policy.ufsPath, ufsPath) && (!best || policy.ufsPath.length > best.ufsPath.length)) best = policy;
+    if (covers(policy.ufsPath, ufsPath) && (!best || isMoreSpecific(policy, best))) best = policy;
   }
   return best?.value;
+}
+
+/** A policy above a mount and one on the mount itself stand on the same UFS path; their own paths then tell. */
+function isMoreSpecific(a: UfsPolicy<unknown>, b: UfsPolicy<unknown>): boolean {
+  return a.ufsPath.length > b.ufsPath.length || (a.ufsPath === b.ufsPath && a.path.length > b.path.length);
 }
 
 export function priorityOf(policies: UfsPolicies, ufsPath: string): Priority {
