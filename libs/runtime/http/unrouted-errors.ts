@@ -6,10 +6,14 @@ export const unroutedErrors = { frameworkErrors: refuseUrl, clientErrorHandler: 
 
 function refuseUrl(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
   const status = error.statusCode ?? 400;
-  const text = error.code === 'FST_ERR_BAD_URL' ? 'the URL is not valid: a % must start two hex digits' : error.message;
-  const body = JSON.stringify({ status: text });
+  const body = JSON.stringify({ status: badUrl[error.code] ?? error.message });
   void reply.code(status).header('content-type', 'application/json; charset=utf-8').send(body);
 }
+
+const badUrl: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'the URL is not valid: a % must start two hex digits',
+  FST_ERR_MAX_PARAM_LENGTH: 'a part of the URL is too long',
+};
 
 /** What Node's HTTP parser refuses; see https://nodejs.org/api/http.html#event-clienterror */
 function refuseBrokenHttp(error: ConnectionError, socket: Socket): void {
