@@ -33,6 +33,7 @@ export interface Answer<Shape = Body> {
 }
 
 const requestTimeoutMs = 60_000;
+const maxSegment = 256;
 
 /** The REST API of one coordinator, each answer held against the document that the coordinator itself serves. */
 export class Contract {
@@ -129,7 +130,7 @@ export class Contract {
 
   private find(method: string, path: string) {
     // Refused before there is a route.
-    if (!isDecodable(path)) return undefined;
+    if (!isDecodable(path) || path.split('/').some((segment) => segment.length > maxSegment)) return undefined;
     return this.operations().find(
       (entry) =>
         entry.method.toUpperCase() === method &&
