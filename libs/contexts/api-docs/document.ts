@@ -15,7 +15,8 @@ Larder keeps data close to compute: it mounts object stores and file systems, an
 in a cache spread over many workers.
 
 Every error is \`{ "status": "<one sentence>" }\`. A route that does not exist answers 404, a method that a route does not
-have 405 with the header \`Allow\`, a URL that is too long 414 or 431. Fields that nobody knows are passed over. HEAD works wherever GET does.
+have 405 with the header \`Allow\`, a URL that is too long 414 or 431. Fields that nobody knows are passed over. HEAD works
+wherever GET does.
 
 Every answer carries \`X-Larder-Sequence\`. Sent back with a request, to any coordinator, that request sees everything
 that the answer saw. While the log cannot be reached, GETs go on answering from memory and say with \`X-Larder-Stale\` how

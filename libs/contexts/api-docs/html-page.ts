@@ -118,7 +118,8 @@ function row(
 ): string {
   const indent = depth > 0 ? ` style="padding-left:${depth}rem"` : '';
   const mark = required ? ' <span class="required">required</span>' : '';
-  return `<tr><td${indent}><code>${escape(name)}</code>${mark}</td><td class="type">${typeName(schema)}</td><td>${prose(description)}</td></tr>`;
+  const cells = [`<td class="type">${typeName(schema)}</td>`, `<td>${prose(description)}</td>`];
+  return `<tr><td${indent}><code>${escape(name)}</code>${mark}</td>${cells.join('')}</tr>`;
 }
 
 function typeName(schema: Schema): string {

@@ -48,7 +48,7 @@ type Responses = Readonly<Record<string, ApiResponse>>;
 
 /** What any route may answer. */
 const anywhere: Responses = {
-  '500': error('Unexpected error; the coordinator has logged it.', 'internal error; the coordinator has logged it'),
+  '500': error('Unexpected error; the coordinator has logged it.', 'internal error; the log of this process says more'),
   '503': {
     ...error(
       'The log, or a worker that is needed, cannot be reached. Try again.',
