@@ -45,6 +45,7 @@ export class TestCluster {
   readonly workers: WorkerHandle[] = [];
   private readonly others: ManagedProcess[] = [];
   private readonly reading = new Agent({ connections: 32 });
+  private onCrash: ((error: Error) => void) | undefined;
 
   private constructor(
     readonly directory: string,
@@ -80,6 +81,26 @@ export class TestCluster {
     return [...this.coordinators, ...this.workers].map(({ process }) => process).concat(this.others);
   }
 
+  /** One worker more, on a cache directory of its own. Resolves when every coordinator that runs counts it ONLINE. */
+  async startWorker(): Promise<WorkerHandle> {
+    const worker = this.addWorker(this.workers.length);
+    worker.process.onCrash = this.onCrash;
+    await worker.process.start();
+    await this.untilListed(worker);
+    return worker;
+  }
+
+  /** Waits until every coordinator that runs counts this process of the worker ONLINE. */
+  async untilListed({ process, id, address }: WorkerHandle): Promise<void> {
+    for (const coordinator of this.coordinators.filter((one) => one.process.running)) {
+      await eventually(`${coordinator.process.name} counts ${process.name} ONLINE`, async () =>
+        (await coordinator.api.nodes()).some(
+          (node) => node.identity === id && node.address === address && node.status === 'ONLINE',
+        ),
+      );
+    }
+  }
+
   /** Waits until a coordinator counts so many workers ONLINE. */
   async untilOnline(workers: number, api: ApiClient = this.api): Promise<void> {
     await eventually(`${workers} workers are ONLINE`, async () => {
@@ -108,13 +129,16 @@ export class TestCluster {
     return (await this.readCopies(ufsPath, 1)).at(0);
   }
 
-  /** The object from up to `copies` different workers. @throws Error for any answer but 200 and 404 */
+  /**
+   * The object from up to `copies` different workers that hold it: asking brings nothing in.
+   * @throws Error for any answer but 200 and 404
+   */
   async readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {
     const found: Buffer[] = [];
     for (const { address, process } of this.workers) {
       if (found.length >= copies) break;
       if (!process.running) continue;
-      const answer = await request(`http://${address}/v1/objects?path=${encodeURIComponent(ufsPath)}`, {
+      const answer = await request(`http://${address}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`, {
         dispatcher: this.reading,
       });
       const bytes = Buffer.from(await answer.body.arrayBuffer());
@@ -137,6 +161,7 @@ export class TestCluster {
    */
   async watch<T>(body: () => Promise<T>): Promise<T> {
     const crashed = new Promise<never>((_resolve, reject) => {
+      this.onCrash = reject;
       for (const process of this.processes) process.onCrash = reject;
     });
     try {
@@ -173,13 +198,13 @@ export class TestCluster {
     });
   }
 
-  private addWorker(index: number): void {
+  private addWorker(index: number): WorkerHandle {
     const cacheDir = join(this.directory, `worker-${index + 1}`);
     const env = { LARDER_CACHE_DIR: cacheDir, LARDER_WORKER_PORT: '0' };
     const isReady = (self: ManagedProcess) => readyAddress(self) !== undefined;
     const process = this.manage({ name: `worker-${index + 1}`, app: 'worker', env, isReady });
     let known: { pid?: number; address: string } = { address: '' };
-    this.workers.push({
+    const worker: WorkerHandle = {
       process,
       cacheDir,
       get id() {
@@ -192,7 +217,9 @@ export class TestCluster {
         known = { pid: process.pid, address };
         return address;
       },
-    });
+    };
+    this.workers.push(worker);
+    return worker;
   }
 
   private manage(given: {
