@@ -126,7 +126,10 @@ export class PeerClient {
   ): Promise<Dispatcher.ResponseData> {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     try {
-      return await this.agent.request({ origin: `http://${address}`, method, path, headers, body, signal });
+      const answer = await this.agent.request({ origin: `http://${address}`, method, path, headers, body, signal });
+      // An error also arrives where the body is read. Before that, with no listener, it would end the process.
+      answer.body.on('error', () => undefined);
+      return answer;
     } catch (cause) {
       throw unanswered(address, path, messageOf(cause), cause);
     }
