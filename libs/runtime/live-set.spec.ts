@@ -1,4 +1,4 @@
-import { LiveSet } from './live-set.js';
+import { LiveSet, StallWatch } from './live-set.js';
 
 let nowMs: number;
 let set: LiveSet;
@@ -39,4 +39,17 @@ it('forgets who takes leave', () => {
   set.hear('a');
   set.forget('a');
   expect(set.isLive('a')).toBe(false);
+});
+
+it('a process that stood still knows it, and holds nobody else to that time', () => {
+  const watch = new StallWatch(100, () => nowMs);
+  set.hear('a');
+  expect(watch.look()).toBe(0);
+  nowMs = 300;
+  expect(watch.look()).toBe(0);
+  nowMs = 5300;
+  expect(watch.stalledMs()).toBe(5000);
+  set.forgive(watch.look());
+  expect(set.silenceMs('a')).toBe(300);
+  expect(watch.stalledMs()).toBe(0);
 });

@@ -27,9 +27,13 @@ export class LiveSet {
   /** Everyone gets the time back that passed while we were deaf. */
   resume(): void {
     if (this.suspendedSince === undefined) return;
-    const deafMs = this.now() - this.suspendedSince;
-    for (const [id, at] of this.heard) this.heard.set(id, at + deafMs);
+    this.forgive(this.now() - this.suspendedSince);
     this.suspendedSince = undefined;
+  }
+
+  /** Nobody could be heard for so long, because this process itself stood still. */
+  forgive(deafMs: number): void {
+    for (const [id, at] of this.heard) this.heard.set(id, at + deafMs);
   }
 
   isLive(id: string): boolean {
@@ -49,5 +53,33 @@ export class LiveSet {
 
   get suspended(): boolean {
     return this.suspendedSince !== undefined;
+  }
+}
+
+/**
+ * Tells a process that it stood still (frozen, swapped out, blocked): the time between two looks that should come at a
+ * regular pace. What others sent meanwhile is still unread, so their silence says nothing.
+ */
+export class StallWatch {
+  private last: number | undefined;
+
+  /** @param paceMs how often `look` is called by a process that runs */
+  constructor(
+    private readonly paceMs: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** How long the process stood still since the last look; 0 when it did not. */
+  look(): number {
+    const at = this.now();
+    const stalledMs = this.stalledMs();
+    this.last = at;
+    return stalledMs;
+  }
+
+  /** The same without counting as a look. */
+  stalledMs(): number {
+    const gapMs = this.last === undefined ? 0 : this.now() - this.last;
+    return gapMs > 3 * this.paceMs ? gapMs : 0;
   }
 }

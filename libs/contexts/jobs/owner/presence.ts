@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { coordinatorHeartbeatSchema } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
-import { CONFIG, Heartbeats, LiveSet, type LarderConfig } from '#runtime';
+import { CONFIG, Heartbeats, LiveSet, StallWatch, type LarderConfig } from '#runtime';
 
 /**
  * Which coordinators are alive, as far as this one hears. It only decides who *tries* to take a job over: the log
@@ -10,6 +10,7 @@ import { CONFIG, Heartbeats, LiveSet, type LarderConfig } from '#runtime';
 @Injectable()
 export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly live: LiveSet;
+  private readonly stalls: StallWatch;
   private timer?: NodeJS.Timeout;
   private unsubscribe?: () => void;
   /** Since when this process hears the others without a break. */
@@ -20,6 +21,7 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {
     this.live = new LiveSet(config.ownerTimeoutMs);
+    this.stalls = new StallWatch(config.ownerTimeoutMs / 4);
   }
 
   onApplicationBootstrap(): void {
@@ -41,6 +43,7 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Whether nothing but death can explain a coordinator's silence: we have listened long enough ourselves. */
   canJudge(): boolean {
+    if (this.stalls.stalledMs() > 0) return false;
     return this.listeningSince !== undefined && performance.now() - this.listeningSince > this.config.ownerTimeoutMs;
   }
 
@@ -55,6 +58,11 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private beat(): void {
+    const stalledMs = this.stalls.look();
+    if (stalledMs > 0) {
+      this.live.forgive(stalledMs);
+      this.listeningSince = undefined;
+    }
     if (this.bus.connected) {
       this.live.resume();
       this.listeningSince ??= performance.now();

@@ -1,6 +1,15 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { CommandHandler, CONFIG, Heartbeats, LiveSet, ownContext, Views, type LarderConfig } from '#runtime';
+import {
+  CommandHandler,
+  CONFIG,
+  Heartbeats,
+  LiveSet,
+  ownContext,
+  StallWatch,
+  Views,
+  type LarderConfig,
+} from '#runtime';
 import {
   membership,
   membershipBoundary,
@@ -21,6 +30,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('membership');
   private readonly heartbeats = new Map<string, WorkerHeartbeat>();
   private readonly live: LiveSet;
+  private readonly stalls = new StallWatch(sweepMs);
   private timer?: NodeJS.Timeout;
   private unsubscribe?: () => void;
   private sweeping = false;
@@ -70,6 +80,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async sweep(): Promise<void> {
+    this.live.forgive(this.stalls.look());
     if (this.bus.connected) this.live.resume();
     else this.live.suspend();
     if (this.sweeping || this.live.suspended) return;
