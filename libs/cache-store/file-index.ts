@@ -23,6 +23,11 @@ export class FileIndex implements CacheFileIndex {
     return this.change(paths, false);
   }
 
+  has(path: string): boolean {
+    this.assertOpen();
+    return this.index.isIndexed(path);
+  }
+
   list({ after, limit }: { after?: string; limit: number }): string[] {
     this.assertOpen();
     return limit > 0 ? this.index.indexedPaths(after, limit) : [];

@@ -45,6 +45,7 @@ export interface CacheFileIndex {
   add(paths: readonly string[]): Promise<boolean[]>;
   /** For each path whether it was really removed. The cached copy, if there is one, stays. @throws DiskFullError */
   remove(paths: readonly string[]): Promise<boolean[]>;
+  has(path: string): boolean;
   /** In order of UTF-8 bytes, greater than `after`, at most `limit`. */
   list(options: { after?: string; limit: number }): string[];
   count(): number;

@@ -120,6 +120,17 @@ describe('rebalance over S3', () => {
     await expectCacheEqualsSource(cluster, single, { others: double.length * 2 });
   });
 
+  test('what was taken out of the file index by hand is put back once, wherever its copies are', async () => {
+    const body = { files: pathsOf(double) };
+    const all = { entries: double.length };
+    expect(await call(cluster.api, 'POST', '/file_index', body)).toEqual({ entries: 0 });
+    expect(await call(cluster.api, 'DELETE', '/file_index', body)).toEqual(all);
+    expect(await call(cluster.api, 'POST', '/file_index', body)).toEqual(all);
+    expect(await call(cluster.api, 'POST', '/file_index', body)).toEqual({ entries: 0 });
+    const { results } = await call<{ results: string[] }>(cluster.api, 'GET', '/file_index');
+    expect(results).toEqual(pathsOf(files).sort());
+  });
+
   test('again: there is nothing to do', async () => {
     const target = cluster.workers[0].id;
     const again = await runJob(cluster.api, 'rebalance', { target });

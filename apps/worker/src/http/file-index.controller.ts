@@ -8,7 +8,8 @@ import { cacheToken, fileIndexEnabledToken } from '../tokens.js';
 import { integerParameter, queryParameter } from './object-path.js';
 import { bodyOf } from './request-body.js';
 
-const changeSchema = z.object({ op: z.enum(['add', 'remove']), paths: z.array(z.string()).max(10_000) });
+const pathsSchema = z.array(z.string()).max(10_000);
+const requestSchema = z.object({ op: z.enum(['add', 'remove', 'has']), paths: pathsSchema });
 const maxFiles = 10_000;
 
 /** This worker's part of the global file index. */
@@ -19,13 +20,14 @@ export class FileIndexController {
     @Inject(fileIndexEnabledToken) private readonly enabled: boolean,
   ) {}
 
-  /** For each path whether it really was added, or removed. */
+  /** For each path whether it really was added, or removed; or whether it is there. */
   @Post()
   @HttpCode(200)
-  async change(@Body() body: unknown): Promise<{ changed: boolean[] }> {
+  async change(@Body() body: unknown): Promise<{ changed: boolean[] } | { present: boolean[] }> {
     const { fileIndex } = this.index();
-    const { op, paths } = bodyOf(changeSchema, body);
+    const { op, paths } = bodyOf(requestSchema, body);
     const ufsPaths = paths.map((path, i) => normalizeUfsPath(path, `paths.${i}`));
+    if (op === 'has') return { present: ufsPaths.map((path) => fileIndex.has(path)) };
     return { changed: op === 'add' ? await fileIndex.add(ufsPaths) : await fileIndex.remove(ufsPaths) };
   }
 

@@ -10,6 +10,7 @@ import { DomainError, type CommandContext } from '#kernel';
 import { Recorder, Views } from '#runtime';
 import { fileIndexBoundary, mergeSorted } from '../index.js';
 
+const presentSchema = z.object({ present: z.array(z.boolean()) });
 const changedSchema = z.object({ changed: z.array(z.boolean()) });
 const pageSchema = z.object({ files: z.array(z.string()), next: z.string().optional() });
 const pageSize = 1000;
@@ -24,28 +25,24 @@ export class FileIndexService {
     private readonly recorder: Recorder,
   ) {}
 
-  /** Adds each file at the worker that owns it. @returns how many were really added */
+  /**
+   * Adds each file where its copies are, so that it goes with them; one that nobody holds, at the worker that owns it.
+   * @returns how many were not in the index before
+   */
   async add(files: readonly string[], context: CommandContext): Promise<number> {
     const paths = this.resolve(files);
     const ring = new HashRing(ringMembers(this.views.get(membershipView).state));
     if (ring.members.length === 0)
       throw new DomainError('Unavailable', 'no-workers', 'there is no worker to keep the index');
-    const byOwner = new Map<string, string[]>();
+    const { listed, holders } = await this.whereabouts(paths);
+    const byWorker = new Map<string, string[]>();
     for (const path of paths) {
-      const [owner] = ring.owners(path);
-      byOwner.set(owner, [...(byOwner.get(owner) ?? []), path]);
+      const targets = holders.get(path) ?? (listed.has(path) ? [] : ring.owners(path));
+      for (const workerId of targets) byWorker.set(workerId, [...(byWorker.get(workerId) ?? []), path]);
     }
-    const held = await this.heldElsewhere(paths, ring);
-    const changed = await Promise.all(
-      [...byOwner].map(([workerId, some]) =>
-        this.change(
-          workerId,
-          'add',
-          some.filter((path) => !held.has(path)),
-        ),
-      ),
-    );
-    return this.record('FilesAddedToIndex', paths, changed.flat().length, context);
+    const changed = await Promise.all([...byWorker].map(([workerId, some]) => this.change(workerId, 'add', some)));
+    const added = new Set(changed.flat().filter((path) => !listed.has(path)));
+    return this.record('FilesAddedToIndex', paths, added.size, context);
   }
 
   /** Removes each file wherever it stands. @returns how many files really were removed */
@@ -60,16 +57,22 @@ export class FileIndexService {
     return mergeSorted(this.online().map((workerId) => this.entriesOf(workerId, after)));
   }
 
-  /** Paths that a worker other than the owner has in its index: a copy that has not moved yet, or a replica. */
-  private async heldElsewhere(paths: readonly string[], ring: HashRing): Promise<Set<string>> {
-    const held = new Set<string>();
+  /** Which of the paths are in the index, and who holds copies of them. */
+  private async whereabouts(
+    paths: readonly string[],
+  ): Promise<{ listed: Set<string>; holders: Map<string, string[]> }> {
+    const listed = new Set<string>();
+    const holders = new Map<string, string[]>();
     for (const workerId of this.online()) {
-      const others = paths.filter((path) => ring.owners(path)[0] !== workerId);
-      if (others.length === 0) continue;
-      const entries = await this.workers.lookup(workerId, others);
-      entries.forEach((entry, i) => entry && held.add(others[i]));
+      const entries = await this.workers.lookup(workerId, paths);
+      const answer = await this.workers.post(workerId, '/v1/file-index', { op: 'has', paths });
+      const { present } = presentSchema.parse(answer);
+      for (const [i, path] of paths.entries()) {
+        if (present[i]) listed.add(path);
+        if (entries[i]) holders.set(path, [...(holders.get(path) ?? []), workerId]);
+      }
     }
-    return held;
+    return { listed, holders };
   }
 
   private async *entriesOf(workerId: string, after?: string): AsyncGenerator<string> {
