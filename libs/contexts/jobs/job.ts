@@ -55,7 +55,8 @@ function evolve(state: JobState, event: JobEvent): JobState {
 type DataOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>['data'];
 
 export type JobCommand =
-  | { type: 'Assume'; owner: string }
+  /** `afterEpoch`: the epoch at which the job was seen without a living owner. */
+  | { type: 'Assume'; owner: string; afterEpoch: number }
   | { type: 'PlanBatches'; data: DataOf<'BatchesPlanned'> }
   | { type: 'DispatchBatches'; data: DataOf<'BatchesDispatched'> }
   | { type: 'ParkBatch'; epoch: number; batchId: string; counts: Counts; failures: FileFailure[] }
@@ -71,7 +72,8 @@ function decide(state: JobState, command: JobCommand): JobEvent[] {
   switch (command.type) {
     case 'Assume':
       requireRunning(state);
-      if (state.owner === command.owner) return [];
+      // Somebody else was quicker: that owner is alive, whatever was true of the one before.
+      if (state.epoch !== command.afterEpoch) return [];
       return [{ type: 'JobAssumed', data: { owner: command.owner, epoch: state.epoch + 1 } }];
     case 'PlanBatches':
       requireOwner(state, command.data.epoch);

@@ -95,7 +95,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
       if (record.state.status !== 'running') continue;
       const { owner } = record.state;
       if (owner === this.bus.selfId) this.start(record);
-      else if (this.mayAssume(record)) void this.assume(record.jobId);
+      else if (this.mayAssume(record)) void this.assume(record);
     }
   }
 
@@ -104,10 +104,10 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     return owner === undefined || (this.presence.canJudge() && !this.presence.isLive(owner));
   }
 
-  private async assume(jobId: string): Promise<void> {
+  private async assume({ jobId, state: { epoch } }: JobRecord): Promise<void> {
     this.assuming.add(jobId);
     try {
-      await this.execute(jobId, { type: 'Assume', owner: this.bus.selfId });
+      await this.execute(jobId, { type: 'Assume', owner: this.bus.selfId, afterEpoch: epoch });
     } catch (error) {
       // Somebody else was quicker, the job was stopped, or NATS is away: the next sweep sees which.
       if (!(error instanceof DomainError)) throw error;
