@@ -48,22 +48,25 @@ describe('slot', () => {
 describe('ownership', () => {
   it('raises the epoch with every owner', () => {
     given(job, [])
-      .when({ type: 'Assume', owner: 'a' })
+      .when({ type: 'Assume', owner: 'a', afterEpoch: 0 })
       .then([assumed('a', 1)]);
     given(job, [assumed('a', 1)])
-      .when({ type: 'Assume', owner: 'b' })
+      .when({ type: 'Assume', owner: 'b', afterEpoch: 1 })
       .then([assumed('b', 2)]);
+  });
+
+  it('goes to the quickest, and not on to the next who tried at the same time', () => {
     given(job, [assumed('a', 1)])
-      .when({ type: 'Assume', owner: 'a' })
+      .when({ type: 'Assume', owner: 'b', afterEpoch: 0 })
       .then([]);
   });
 
   it('is refused for a stopped or finished job', () => {
     given(job, [assumed('a', 1), stopped])
-      .when({ type: 'Assume', owner: 'b' })
+      .when({ type: 'Assume', owner: 'b', afterEpoch: 1 })
       .thenRefused('job-stopped');
     given(job, [assumed('a', 1), finished])
-      .when({ type: 'Assume', owner: 'b' })
+      .when({ type: 'Assume', owner: 'b', afterEpoch: 1 })
       .thenRefused('job-gone');
   });
 
@@ -84,7 +87,7 @@ describe('ownership', () => {
       .when({ type: 'PlanBatches', data: plan(1, 0) })
       .thenRefused('fenced');
     given(job, [assumed('a', 1), stopped, resumed])
-      .when({ type: 'Assume', owner: 'a' })
+      .when({ type: 'Assume', owner: 'a', afterEpoch: 1 })
       .then([assumed('a', 2)]);
   });
 });
@@ -140,7 +143,7 @@ describe('users', () => {
 it('law: the same command twice adds nothing', () => {
   const epoch = fc.integer({ min: 1, max: 3 });
   const command: fc.Arbitrary<JobCommand> = fc.oneof(
-    fc.record({ type: fc.constant('Assume' as const), owner: fc.constantFrom('a', 'b') }),
+    fc.record({ type: fc.constant('Assume' as const), owner: fc.constantFrom('a', 'b'), afterEpoch: fc.nat(3) }),
     fc.record({
       type: fc.constant('PlanBatches' as const),
       data: fc.tuple(epoch, fc.integer({ min: 0, max: 2 }), fc.boolean()).map((args) => plan(...args)),
