@@ -254,7 +254,7 @@ export class Committer {
       sizeBytes: content.sizeBytes,
       version: object.version,
       crc32: content.crc32,
-      loadedAtMs: now,
+      loadedAtMs: Math.min(object.loadedAtMs ?? now, now),
       lastAccessMs: now,
       ...(place === undefined ? { metadataOnly: true } : {}),
       ...(object.jobId === undefined ? {} : { jobId: object.jobId }),

@@ -25,6 +25,11 @@ export interface NewObject {
   jobId?: string;
   /** Distinct workers that were to hold a copy when this was loaded, 1 to 255; default 1. */
   replicas?: number;
+  /**
+   * When the content came from the UFS, ms since the epoch; default, and at the latest, now. A copy that moves between
+   * workers keeps it: a time to live counts from loading.
+   */
+  loadedAtMs?: number;
 }
 
 /** Where policies stand, as the store asks for them. Called often, also in long walks: keep it cheap. */

@@ -47,6 +47,8 @@ describe('rebalancing workers', () => {
     const old = [await cluster.start(), await cluster.start()];
     await fill(old, replicas);
     const before = held();
+    const loadedAt = (worker: InProcessWorker, name: string) => worker.cache.get(root + name)?.loadedAtMs;
+    const firstLoadedAt = new Map(files.map((name) => [name, old.map((worker) => loadedAt(worker, name))]));
     const added = await cluster.start();
     const loads = await Promise.all(cluster.workers.map((worker) => worker.rebalance('load')));
     // Nothing goes before all of it has come.
@@ -68,6 +70,8 @@ describe('rebalancing workers', () => {
     expect(gone).toBe(Object.values(before).flat().length + own - files.length * replicas);
     await expectContents();
     expect(added.cache.get(root + added.names()[0])).toMatchObject({ replicas, jobId: 'rebalance-1' });
+    // A time to live counts from loading, not from moving.
+    for (const name of added.names()) expect(firstLoadedAt.get(name)).toContain(loadedAt(added, name));
     expect(cluster.s3.requests).toEqual([]);
   });
 

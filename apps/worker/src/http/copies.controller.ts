@@ -23,6 +23,7 @@ export interface ListedEntry {
   sizeBytes: number;
   version: string;
   replicas: number;
+  loadedAtMs: number;
   /** Of the content; absent for metadata. */
   crc32?: number;
   metadataOnly?: true;
@@ -92,6 +93,6 @@ export class CopiesController {
   }
 }
 
-function listed({ path, sizeBytes, version, replicas, crc32, metadataOnly }: CacheEntry): ListedEntry {
-  return { path, sizeBytes, version, replicas, ...(metadataOnly ? { metadataOnly } : { crc32 }) };
+function listed({ path, sizeBytes, version, replicas, loadedAtMs, crc32, metadataOnly }: CacheEntry): ListedEntry {
+  return { path, sizeBytes, version, replicas, loadedAtMs, ...(metadataOnly ? { metadataOnly } : { crc32 }) };
 }

@@ -17,6 +17,8 @@ export interface BatchFile {
   listed?: KnownVersion;
   /** Distinct workers that are to hold a copy; kept with the entry. */
   replicas: number;
+  /** For a copy that only moves: when it came from the UFS. */
+  loadedAtMs?: number;
 }
 
 /** What became of one file; each file of a batch has exactly one outcome. */

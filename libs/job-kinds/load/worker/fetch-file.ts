@@ -25,7 +25,7 @@ export type FetchPorts = Pick<
  * @throws FileError
  */
 export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPorts): Promise<CacheEntry> {
-  const { path, replicas } = file;
+  const { path, replicas, loadedAtMs } = file;
   const connector = ports.connectorFor(path);
   let known = file.listed;
   let changed = false;
@@ -33,7 +33,7 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
     try {
       if (changed) known = await connector.stat(path, ports.signal);
       changed = false;
-      const fetch: Fetch = { jobId, path, replicas, connector, ports };
+      const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
       return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
     } catch (error) {
       changed = isUfsError(error, 'Changed');
@@ -52,6 +52,7 @@ interface Fetch {
   jobId: string;
   path: string;
   replicas: number;
+  loadedAtMs?: number;
   connector: ObjectSource;
   ports: FetchPorts;
 }
@@ -71,7 +72,7 @@ async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
 }
 
 async function fetchSmall(
-  { jobId, path, replicas, connector, ports }: Fetch,
+  { jobId, path, replicas, loadedAtMs, connector, ports }: Fetch,
   known?: KnownVersion,
 ): Promise<CacheEntry> {
   const { signal } = ports;
@@ -85,14 +86,17 @@ async function fetchSmall(
   if (known) requireLength(path, bytes.length, known.sizeBytes);
   signal.throwIfAborted();
   ports.onProgress(0, bytes.length);
-  return ports.cache.put({ path, version: object.version, jobId, replicas }, bytes);
+  return ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes);
 }
 
 async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  const { jobId, path, replicas, connector } = fetch;
+  const { jobId, path, replicas, loadedAtMs, connector } = fetch;
   const ports = withRevocableProgress(fetch.ports);
   // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.
-  const writer = await ports.cache.create({ path, version: known.version, jobId, replicas }, known.sizeBytes);
+  const writer = await ports.cache.create(
+    { path, version: known.version, jobId, replicas, loadedAtMs },
+    known.sizeBytes,
+  );
   // Leaving the loop early must end the transfer at the UFS too, whatever the connector does with an abandoned body.
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);

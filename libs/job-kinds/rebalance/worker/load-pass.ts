@@ -90,11 +90,11 @@ class LoadPass {
   }
 
   private async bring(peer: Worker, entry: PeerEntry): Promise<void> {
-    const { path, version, sizeBytes, replicas } = entry;
+    const { path, version, sizeBytes, replicas, loadedAtMs } = entry;
     const { cache } = this.ports;
     const own = cache.get(path);
     if (entry.metadataOnly) {
-      if (!own) await cache.putMetadata({ path, version, jobId: this.jobId, replicas }, sizeBytes);
+      if (!own) await cache.putMetadata({ path, version, jobId: this.jobId, replicas, loadedAtMs }, sizeBytes);
       return;
     }
     if (!own || own.metadataOnly) return this.fetch(peer, entry);
@@ -114,9 +114,9 @@ class LoadPass {
 
   /** False where the peer cannot give this version any more. */
   private async fetchFromPeer(peer: Worker, entry: PeerEntry): Promise<boolean> {
-    const { path, sizeBytes, version, replicas } = entry;
+    const { path, sizeBytes, version, replicas, loadedAtMs } = entry;
     const source = this.peers.source(peer.address, entry);
-    const file = { path, replicas, listed: { sizeBytes, version } };
+    const file = { path, replicas, loadedAtMs, listed: { sizeBytes, version } };
     try {
       await fetchFile(this.jobId, file, { ...this.ports, connectorFor: () => source });
       return true;

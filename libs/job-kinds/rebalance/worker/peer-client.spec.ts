@@ -5,7 +5,7 @@ import { PeerClient, type PeerEntry } from './peer-client.js';
 
 /** So short that it has come as a whole when the headers are looked at. */
 const bytes = Buffer.from('short');
-const entry: PeerEntry = { path: 's3://bucket/a', sizeBytes: bytes.length, version: 'v1', replicas: 1 };
+const entry: PeerEntry = { path: 's3://bucket/a', sizeBytes: bytes.length, version: 'v1', loadedAtMs: 0, replicas: 1 };
 
 describe('fetching from a peer', () => {
   let server: Server;

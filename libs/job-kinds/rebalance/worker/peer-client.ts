@@ -13,6 +13,7 @@ const peerEntrySchema = z.object({
   sizeBytes: z.number(),
   version: z.string(),
   replicas: z.number(),
+  loadedAtMs: z.number(),
   /** Of the content; absent for metadata. */
   crc32: z.number().optional(),
   metadataOnly: z.boolean().optional(),
