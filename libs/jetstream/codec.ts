@@ -8,17 +8,28 @@ import {
 } from '#kernel';
 import { CorruptEventError, messageOf, UnknownEventError } from './errors.js';
 
-/** A commit as read from the log, with the id under which it was appended. */
+/** A commit as read from the log. */
 export interface DecodedCommit extends Commit {
+  /** Under which it was appended. */
   readonly commitId: string;
+  /** Digest of the commit before it on its boundary; undefined for one that was written before commits were chained. */
+  readonly prev?: string;
+}
+
+/** What stands in one message of the log. */
+export interface CommitEnvelope {
+  readonly commitId: string;
+  readonly prev?: string;
+  readonly events: readonly RecordedEvent[];
 }
 
 /** Room for the headers that go with a message: ids of at most a few hundred bytes. */
 const headerAllowanceBytes = 1_024;
 
 /**
- * Events to bytes and back: `{ "id": commitId, "events": [ … ] }` in JSON. Stored events are never rewritten; older
- * versions are brought up to today's while reading, one step at a time, and everything is validated both ways.
+ * Events to bytes and back: `{ "id": commitId, "prev": digest, "events": [ … ] }` in JSON. Stored events are never
+ * rewritten; older versions are brought up to today's while reading, one step at a time, and everything is validated
+ * both ways.
  */
 export class EventCodec {
   private readonly schemas = new Map<string, EventSchema>();
@@ -37,13 +48,10 @@ export class EventCodec {
    * @throws DomainError Bug `invalid-event` for data that does not fit its schema or is not of today's version; Refused
    *   `commit-too-large`.
    */
-  encode(
-    commit: { commitId: string; events: readonly RecordedEvent[] },
-    maxPayloadBytes = Number.POSITIVE_INFINITY,
-  ): Uint8Array {
+  encode(commit: CommitEnvelope, maxPayloadBytes = Number.POSITIVE_INFINITY): Uint8Array {
     if (commit.events.length === 0) throw new DomainError('Bug', 'empty-commit', 'a commit holds at least one event');
     const events = commit.events.map((event) => ({ ...event, data: this.validatedForWriting(event) }));
-    const bytes = Buffer.from(JSON.stringify({ id: commit.commitId, events }));
+    const bytes = Buffer.from(JSON.stringify({ id: commit.commitId, prev: commit.prev, events }));
     if (bytes.length + headerAllowanceBytes > maxPayloadBytes) {
       throw new DomainError(
         'Refused',
@@ -56,11 +64,12 @@ export class EventCodec {
 
   /** @throws UnknownEventError for a type or version of a newer build, CorruptEventError for anything malformed. */
   decode(bytes: Uint8Array, position: LogPosition): DecodedCommit {
-    const { id, events } = parseEnvelope(bytes, position.sequence);
+    const { commitId, prev, events } = parseEnvelope(bytes, position.sequence);
     return {
       sequence: position.sequence,
       boundary: position.boundary,
-      commitId: id,
+      commitId,
+      ...(prev === undefined ? {} : { prev }),
       events: events.map((event) => this.current(event, position.sequence)),
     };
   }
@@ -122,21 +131,24 @@ export function commitIdOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-function parseEnvelope(bytes: Uint8Array, sequence: number): { id: string; events: RecordedEvent[] } {
+/** The envelope as it is stored, its events neither brought up nor validated. @throws CorruptEventError */
+export function parseEnvelope(bytes: Uint8Array, sequence: number): CommitEnvelope {
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
   } catch (error) {
     throw new CorruptEventError(sequence, 'it is not JSON', error);
   }
-  const envelope = parsed as { id?: unknown; events?: unknown } | null;
+  const envelope = parsed as { id?: unknown; prev?: unknown; events?: unknown } | null;
   if (typeof envelope?.id !== 'string' || !Array.isArray(envelope.events) || envelope.events.length === 0) {
     throw new CorruptEventError(sequence, 'it has no id or no events');
   }
+  const { id, prev } = envelope;
+  if (prev !== undefined && typeof prev !== 'string') throw new CorruptEventError(sequence, 'its prev is no digest');
   if (!envelope.events.every(isRecordedEvent)) {
     throw new CorruptEventError(sequence, 'an event in it lacks id, type, version, time, actor or request');
   }
-  return { id: envelope.id, events: envelope.events };
+  return { commitId: id, ...(prev === undefined ? {} : { prev }), events: envelope.events };
 }
 
 function isRecordedEvent(value: unknown): value is RecordedEvent {

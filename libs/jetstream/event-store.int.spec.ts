@@ -114,7 +114,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
     expect(info.firstSequence).toBe(1);
     expect(Date.parse(info.createdAt)).not.toBeNaN();
     await ensureStreams(log.link, log.names);
-    expect((await log.store.info()).logId).toBe(info.logId);
+    expect((await log.store.info()).streamId).toBe(info.streamId);
     await expect(log.link.jsm.streams.deleteMessage(log.names.eventStream, 1)).rejects.toThrow();
   });
 

@@ -1,9 +1,11 @@
 import { type JetStreamPublishOptions, type StoredMsg } from 'nats';
 import { type Commit, DomainError, type RecordedEvent } from '#kernel';
+import { ChainHeads } from './chain-heads.js';
+import { chainStart, messageDigest } from './chain.js';
 import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf, StaleVersionError } from './errors.js';
-import { OrderedConsumer } from './ordered-consumer.js';
+import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
 import { type Names } from './streams.js';
 
@@ -13,8 +15,8 @@ export interface AppendOptions {
 }
 
 export interface LogInfo {
-  /** Tells this log from any other, one that was created later under the same name included. */
-  readonly logId: string;
+  /** Tells this stream from any other, one that was created later under the same name included. */
+  readonly streamId: string;
   /** First sequence still there: 1, unless the log was archived. */
   readonly firstSequence: number;
   /** 0 for an empty log. */
@@ -24,14 +26,24 @@ export interface LogInfo {
 }
 
 const defaultBudgetMs = 10_000;
+/** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
+const movedOn: ReadonlySet<number> = new Set([
+  ApiCode.wrongLastSequence,
+  ApiCode.wrongLastSequenceInProcess,
+  ApiCode.duplicateInProcess,
+]);
 
 /** The domain's log: appends under a guard, and reads of single boundaries. */
 export class EventStore {
+  private readonly heads: ChainHeads;
+
   constructor(
     private readonly link: NatsLink,
     private readonly names: Names,
     private readonly codec: EventCodec,
-  ) {}
+  ) {
+    this.heads = new ChainHeads((query) => this.message(query), names);
+  }
 
   /**
    * Appends one commit if the boundary's last sequence still is `expected` (0: the boundary is empty). The commit's id
@@ -41,7 +53,7 @@ export class EventStore {
    * only by the leader in replicated 2.9, while the message id `<subject>:<expected>` is checked again when the
    * replicas apply the write. Whatever leaves the outcome open (a timeout, a lost connection, no leader, "duplicate",
    * and since 2.12 "wrong sequence" for one's own retry) is settled by reading who has the place behind `expected`.
-   * A retry always has the same ids.
+   * A retry always has the same ids. The commit is chained to the one at `expected` by that one's digest.
    *
    * @throws StaleVersionError when somebody else has that place; DomainError Unavailable `nats-unreachable` when
    *   nothing was sent, `outcome-unknown` when it was and its fate could not be learnt; what the codec throws.
@@ -54,14 +66,16 @@ export class EventStore {
   ): Promise<{ sequence: number }> {
     const subject = this.names.eventSubject(boundary);
     const commitId = events[0]?.id ?? '';
-    const data = this.codec.encode({ commitId, events }, this.link.maxPayloadBytes);
+    let data: Uint8Array | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
     const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
     let refusals = 0;
     while (await retry.next()) {
+      data ??= await this.encodeAfter(boundary, expected, events, retry);
+      if (data === undefined) continue;
       try {
         const ack = await this.publish(subject, data, guard);
-        if (!ack.duplicate) return { sequence: ack.seq };
+        if (!ack.duplicate) return this.appended(boundary, ack.seq, data);
       } catch (error) {
         retry.note(error);
         const code = apiCodeOf(error);
@@ -72,7 +86,7 @@ export class EventStore {
       }
       try {
         const holder = await this.holderOf(subject, expected);
-        if (holder?.commitId === commitId) return { sequence: holder.sequence };
+        if (holder?.commitId === commitId) return this.appended(boundary, holder.sequence, data);
         const actual = holder || refusals >= 3 ? await this.lastSequenceOf(subject) : undefined;
         if (holder) throw new StaleVersionError(boundary, expected, Math.max(actual ?? 0, holder.sequence));
         // The place is free and yet refused: the caller expects a sequence that the boundary does not have.
@@ -86,9 +100,10 @@ export class EventStore {
   }
 
   /**
-   * Appends without an expected sequence: a report of what has happened, which nobody can contest. Repeating it with
+   * Appends a report of what has happened, behind whatever the boundary holds: nobody can contest it. Repeating it with
    * the same `dedupeId` within two minutes adds nothing and answers with the first one's sequence; later repetitions
-   * are for the views to recognise.
+   * are for the views to recognise. Facts of one boundary are appended one after another, each chained to the one
+   * before it.
    *
    * @throws DomainError Unavailable `nats-unreachable` or `outcome-unknown`: call again with the same `dedupeId`.
    */
@@ -98,16 +113,35 @@ export class EventStore {
     events: readonly RecordedEvent[],
     options: AppendOptions = {},
   ): Promise<{ sequence: number; duplicate: boolean }> {
+    // Refused at once, not in its turn.
+    this.codec.encode({ commitId: '', events }, this.link.maxPayloadBytes);
+    return this.heads.inTurn(boundary, () => this.appendBehind(boundary, dedupeId, events, options));
+  }
+
+  private async appendBehind(
+    boundary: string,
+    dedupeId: string,
+    events: readonly RecordedEvent[],
+    options: AppendOptions,
+  ): Promise<{ sequence: number; duplicate: boolean }> {
     const subject = this.names.eventSubject(boundary);
-    const data = this.codec.encode({ commitId: events[0]?.id ?? '', events }, this.link.maxPayloadBytes);
+    const commitId = events[0]?.id ?? '';
     const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
     while (await retry.next()) {
       try {
-        const ack = await this.publish(subject, data, { msgID: `${subject}#${dedupeId}` });
+        const head = await this.heads.last(boundary);
+        // An attempt of ours whose answer was lost.
+        if (head?.commitId === commitId) return { sequence: head.sequence, duplicate: true };
+        const data = this.codec.encode({ commitId, prev: head?.digest ?? chainStart, events });
+        const expect = { lastSubjectSequence: head?.sequence ?? 0 };
+        const ack = await this.publish(subject, data, { msgID: `${subject}#${dedupeId}`, expect });
+        if (ack.duplicate) this.heads.forget(boundary);
+        else this.appended(boundary, ack.seq, data, commitId);
         // Sequence 0: the first one is still on its way through the replicas.
         if (ack.seq > 0) return { sequence: ack.seq, duplicate: ack.duplicate };
       } catch (error) {
-        if (apiCodeOf(error) !== ApiCode.duplicateInProcess && isDefiniteRefusal(error)) throw refused(error);
+        this.heads.forget(boundary);
+        if (isDefiniteRefusal(error) && !movedOn.has(apiCodeOf(error)!)) throw refused(error);
         retry.note(error);
       }
     }
@@ -128,7 +162,7 @@ export class EventStore {
   async info(): Promise<LogInfo> {
     const { created, state } = await this.request(() => this.link.jsm.streams.info(this.names.eventStream));
     return {
-      logId: `${this.names.eventStream}@${created}`,
+      streamId: `${this.names.eventStream}@${created}`,
       firstSequence: state.first_seq,
       lastSequence: state.last_seq,
       createdAt: created,
@@ -142,49 +176,53 @@ export class EventStore {
    * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`; what the codec throws.
    */
   async *readBoundary(filter: string, from = 1, stallTimeoutMs = 10_000): AsyncGenerator<Commit> {
-    const filterSubject = this.names.eventFilter(filter);
-    const end = await this.lastSequence(filter);
-    if (end < from) return;
-    const ready: Commit[] = [];
-    let failure: unknown;
-    let wake = () => {};
-    const consumer = new OrderedConsumer(this.link, {
-      stream: this.names.eventStream,
-      startSequence: from,
-      filterSubject,
-      onMessage: ({ data, subject, sequence }) => {
-        ready.push(this.codec.decode(data, { sequence, boundary: this.names.boundaryOf(subject) }));
-        if (ready.length >= 256) consumer.pause();
-        wake();
-      },
-      onFatal: (error) => {
-        failure = error;
-        wake();
-      },
-    });
-    consumer.start();
-    try {
-      for (;;) {
-        if (ready.length === 0 && failure === undefined) {
-          const woken = new Promise<void>((resolve) => (wake = resolve));
-          const timer = setTimeout(() => {
-            failure = new DomainError('Unavailable', 'nats-unreachable', 'NATS has stopped delivering the log');
-            wake();
-          }, stallTimeoutMs);
-          await woken;
-          clearTimeout(timer);
-        }
-        for (const commit of ready.splice(0)) {
-          if (commit.sequence > end) return;
-          yield commit;
-          if (commit.sequence === end) return;
-        }
-        if (failure !== undefined) throw failure as Error;
-        consumer.resume();
-      }
-    } finally {
-      consumer.stop();
+    for await (const message of this.readMessages(filter, { from, stallTimeoutMs })) {
+      yield this.codec.decode(message.data, message);
     }
+  }
+
+  /**
+   * The same as stored bytes, neither decoded nor validated: for whoever copies, hashes or searches the log. A reader
+   * that falls behind holds the server up, not memory.
+   *
+   * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`.
+   */
+  async *readMessages(filter = '>', options: ReadOptions = {}): AsyncGenerator<StoredCommit> {
+    const { stallTimeoutMs = 10_000 } = options;
+    const { firstSequence, lastSequence } = await this.info();
+    // What was archived is no gap.
+    const from = Math.max(options.from ?? 1, firstSequence);
+    const last = filter === '>' ? lastSequence : await this.lastSequence(filter);
+    const end = Math.min(last, options.through ?? Infinity);
+    if (end < from) return;
+    const { link, names } = this;
+    yield* readStoredCommits({ link, names, filter, from, end, stallTimeoutMs });
+  }
+
+  /** The commit's bytes, chained to what stands at `expected`; undefined when that could not be read this time. */
+  private async encodeAfter(
+    boundary: string,
+    expected: number,
+    events: readonly RecordedEvent[],
+    retry: RetryBudget,
+  ): Promise<Uint8Array | undefined> {
+    let prev: string | undefined;
+    try {
+      prev = await this.heads.digestAt(boundary, expected);
+      if (prev === undefined) {
+        throw new StaleVersionError(boundary, expected, await this.lastSequenceOf(this.names.eventSubject(boundary)));
+      }
+    } catch (error) {
+      if (error instanceof StaleVersionError) throw error;
+      retry.note(error);
+      return undefined;
+    }
+    return this.codec.encode({ commitId: events[0]?.id ?? '', prev, events }, this.link.maxPayloadBytes);
+  }
+
+  private appended(boundary: string, sequence: number, data: Uint8Array, commitId?: string): { sequence: number } {
+    this.heads.remember(boundary, { sequence, digest: messageDigest(boundary, data), commitId });
+    return { sequence };
   }
 
   private publish(subject: string, data: Uint8Array, options: Partial<JetStreamPublishOptions>) {
@@ -208,7 +246,7 @@ export class EventStore {
 
   /** By the stream's own API, which its leader answers: a "direct get" may come from a follower that is behind. */
   private async message(
-    query: { last_by_subj: string } | { seq: number; next_by_subj: string },
+    query: { last_by_subj: string } | { seq: number; next_by_subj: string } | { seq: number },
   ): Promise<StoredMsg | undefined> {
     try {
       return await this.request(() => this.link.jsm.streams.getMessage(this.names.eventStream, query));

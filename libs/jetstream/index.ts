@@ -1,3 +1,4 @@
+export * from './chain.js';
 export * from './codec.js';
 export * from './connection.js';
 export * from './ensure-streams.js';
@@ -5,6 +6,8 @@ export * from './errors.js';
 export * from './event-store.js';
 export * from './heartbeats.js';
 export * from './log-reader.js';
+export { recordedAtHeader } from './pull-subscription.js';
+export { type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 export * from './snapshots.js';
 export * from './streams.js';
 export * from './work-consumer.js';

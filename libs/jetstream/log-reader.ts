@@ -12,7 +12,7 @@ export interface LogReaderOptions {
   /** Which boundaries, as in `Names.eventFilter`. None: all, and then a gap in the log is fatal. */
   readonly filter?: string;
   /** Each commit once, in order. Synchronous, and must not throw: an error is fatal to the reader. */
-  readonly onCommit: (commit: DecodedCommit) => void;
+  readonly onCommit: (commit: DecodedCommit, recordedAtMs: number) => void;
   /**
    * The reader has stopped for good: UnknownEventError, CorruptEventError, LogDamagedError, or what `onCommit` threw.
    * Nothing is ever skipped; a replica that cannot read the log must not go on answering from it.
@@ -55,8 +55,8 @@ export class LogReader {
       startSequence: options.startSequence,
       filterSubject: options.filter === undefined ? undefined : names.eventFilter(options.filter),
       lostTailGraceMs: options.lostTailGraceMs,
-      onMessage: ({ data, subject, sequence }) => {
-        options.onCommit(codec.decode(data, { sequence, boundary: names.boundaryOf(subject) }));
+      onMessage: ({ data, subject, sequence, recordedAtMs }) => {
+        options.onCommit(codec.decode(data, { sequence, boundary: names.boundaryOf(subject) }), recordedAtMs);
         this.applied = sequence;
         if (this.waiters.length > 0) this.release();
       },

@@ -11,9 +11,17 @@ export interface Delivered {
   readonly deliverySequence: number;
   /** How often this message has been delivered, this time included. */
   readonly deliveries: number;
+  /** When the stream took it in, milliseconds since the epoch; see `recordedAtHeader`. */
+  readonly recordedAtMs: number;
   /** Where acknowledgements go. */
   readonly reply: string;
 }
+
+/**
+ * Header of a message that was restored from a backup: when the original stream took it in, ISO 8601. Without it, the
+ * server's own time counts.
+ */
+export const recordedAtHeader = 'Larder-Recorded-At';
 
 export interface PullOptions {
   readonly stream: string;
@@ -133,6 +141,13 @@ function delivered(message: Msg): Delivered {
     deliveries: Number(tokens[at]),
     sequence: Number(tokens[at + 1]),
     deliverySequence: Number(tokens[at + 2]),
+    recordedAtMs: recordedAt(message) ?? Math.floor(Number(tokens[at + 3]) / 1e6),
     reply: message.reply!,
   };
+}
+
+function recordedAt(message: Msg): number | undefined {
+  const header = message.headers?.get(recordedAtHeader);
+  const parsed = header ? Date.parse(header) : NaN;
+  return Number.isNaN(parsed) ? undefined : parsed;
 }

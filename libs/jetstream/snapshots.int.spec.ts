@@ -23,7 +23,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
   });
 
   const save = (sequence: number, state: unknown, viewVersion = 'a1') =>
-    snapshots.save('views', viewVersion, { logId: info.logId, sequence, state });
+    snapshots.save('views', viewVersion, { streamId: info.streamId, sequence, state });
   const load = (viewVersion = 'a1') => snapshots.load('views', viewVersion, info);
   const stream = () => log.link.jsm.streams;
   /** Of all chunks or descriptions stored. */
@@ -41,7 +41,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     await save(5, { n: 5 });
     await save(10, large);
     await save(15, { n: 15 });
-    expect(await load()).toEqual({ logId: info.logId, sequence: 15, state: { n: 15 } });
+    expect(await load()).toEqual({ streamId: info.streamId, sequence: 15, state: { n: 15 } });
     expect(await subjects('M')).toHaveLength(2);
     expect(await subjects('C')).toHaveLength(2);
   });
@@ -56,7 +56,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     await save(10, { n: 10 });
     const theirs = await log.link.js.views.os(log.names.snapshotBucket);
     const bytes = await theirs.getBlob('views.va1.10');
-    expect(JSON.parse(Buffer.from(bytes!).toString('utf8').split('\n')[0])).toMatchObject({ sequence: 10, format: 1 });
+    expect(JSON.parse(Buffer.from(bytes!).toString('utf8').split('\n')[0])).toMatchObject({ sequence: 10, format: 2 });
   });
 
   it('fault 24: passes over one whose chunks are not all there, and takes the one before', async () => {
@@ -98,7 +98,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
   it('passes over those of another version, another log, or from before an archived beginning', async () => {
     await save(10, { n: 10 });
     expect(await load('a2')).toBeUndefined();
-    expect(await snapshots.load('views', 'a1', { ...info, logId: 'another' })).toBeUndefined();
+    expect(await snapshots.load('views', 'a1', { ...info, streamId: 'another' })).toBeUndefined();
     expect((await snapshots.load('views', 'a1', { ...info, firstSequence: 11 }))?.sequence).toBe(10);
     expect(await snapshots.load('views', 'a1', { ...info, firstSequence: 12 })).toBeUndefined();
   });

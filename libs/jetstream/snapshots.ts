@@ -8,8 +8,8 @@ import { unavailableUnlessRefused } from './retry-budget.js';
 import { type Names } from './streams.js';
 
 export interface Snapshot {
-  /** Which log it was folded from: `EventStore.info().logId`. */
-  readonly logId: string;
+  /** Which stream it was folded from: `EventStore.info().streamId`. */
+  readonly streamId: string;
   /** Last sequence that it includes. */
   readonly sequence: number;
   /** JSON-able. */
@@ -18,9 +18,9 @@ export interface Snapshot {
 
 /** Before the state, so that a snapshot can be judged without unpacking it. */
 interface Header {
-  readonly format: 1;
+  readonly format: 2;
   readonly viewVersion: string;
-  readonly logId: string;
+  readonly streamId: string;
   readonly sequence: number;
   /** Of the packed state, hexadecimal. */
   readonly sha256: string;
@@ -50,9 +50,9 @@ export class SnapshotStore {
   async save(name: string, viewVersion: string | number, snapshot: Snapshot): Promise<void> {
     const packed = await promisify(gzip)(JSON.stringify(snapshot.state), { level: 1 });
     const header: Header = {
-      format: 1,
+      format: 2,
       viewVersion: String(viewVersion),
-      logId: snapshot.logId,
+      streamId: snapshot.streamId,
       sequence: snapshot.sequence,
       sha256: sha256Of(packed),
     };
@@ -70,13 +70,13 @@ export class SnapshotStore {
   async load(
     name: string,
     viewVersion: string | number,
-    log: { logId: string; firstSequence: number; lastSequence: number },
+    log: { streamId: string; firstSequence: number; lastSequence: number },
   ): Promise<Snapshot | undefined> {
     for (const object of await this.objects.list(prefixOf(name, viewVersion))) {
       const snapshot = await this.read(object.name, String(viewVersion));
       if (snapshot === undefined) continue;
-      if (snapshot.logId !== log.logId) {
-        this.discard(object.name, `it belongs to another log, ${snapshot.logId}`);
+      if (snapshot.streamId !== log.streamId) {
+        this.discard(object.name, `it belongs to another log, ${snapshot.streamId}`);
       } else if (snapshot.sequence < log.firstSequence - 1) {
         this.discard(object.name, `the log now begins at ${log.firstSequence}`);
       } else {
@@ -94,12 +94,12 @@ export class SnapshotStore {
       const end = bytes.indexOf(0x0a);
       const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString('utf8')) as Header;
       const packed = bytes.subarray(end + 1);
-      if (header.format !== 1 || header.viewVersion !== viewVersion) {
+      if (header.format !== 2 || header.viewVersion !== viewVersion) {
         throw new CorruptObjectError('it has another format or version than its name says');
       }
       if (sha256Of(packed) !== header.sha256) throw new CorruptObjectError('its checksum is wrong');
       const state = JSON.parse((await promisify(gunzip)(packed)).toString('utf8')) as unknown;
-      return { logId: header.logId, sequence: header.sequence, state };
+      return { streamId: header.streamId, sequence: header.sequence, state };
     } catch (error) {
       // Not readable is one thing, NATS being away another: the latter must not cost a replay of everything.
       if (!(error instanceof CorruptObjectError || error instanceof SyntaxError || isZlibError(error))) throw error;

@@ -172,8 +172,8 @@ export class Views {
     const entries = this.options.views.map((view) => [view.name, view.toSnapshot(this.states.get(view.name) as never)]);
     const state = JSON.parse(JSON.stringify(Object.fromEntries(entries))) as unknown;
     try {
-      const { logId } = await this.options.store.info();
-      await this.options.snapshots.save(snapshotName, this.snapshotVersion, { logId, sequence, state });
+      const { streamId } = await this.options.store.info();
+      await this.options.snapshots.save(snapshotName, this.snapshotVersion, { streamId, sequence, state });
     } catch (error) {
       // Snapshots only save time: the next one is due soon.
       this.options.log(`the snapshot at sequence ${sequence} was not saved: ${String(error)}`);

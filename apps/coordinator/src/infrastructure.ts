@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
+import { log, logBoundary, logView } from '#contexts/log';
 import { membershipView } from '#contexts/membership';
 import { KeyRing, namespaceView } from '#contexts/namespace';
 import {
@@ -12,12 +13,13 @@ import {
   EventStore,
   Names,
   SnapshotStore,
+  StaleVersionError,
   WorkQueue,
   type Log,
   type NatsLink,
 } from '#jetstream';
 import { type View } from '#kernel';
-import { CommandHandler, Heartbeats, Recorder, Views } from '#runtime';
+import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
 
 export interface Infrastructure {
   config: ProcessConfig;
@@ -36,15 +38,17 @@ export interface Infrastructure {
 /** Connects, makes sure of the streams, and folds the log into the views. */
 export async function openInfrastructure(
   config: ProcessConfig,
-  log: Log,
+  logLine: Log,
   onFatal: (error: unknown) => void,
 ): Promise<Infrastructure> {
   const selfId = `coordinator-${randomUUID()}`;
-  const link = await connectNats({ url: config.natsUrl, name: selfId, log });
+  const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine });
   const names = new Names(config.cluster);
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
   const store = new EventStore(link, names, codec);
+  const recorder = new Recorder(allEvents);
+  await identifyLog(store, recorder, selfId);
   const snapshotWriter = { isSelf: () => false };
   const views = await Views.open({
     link,
@@ -52,13 +56,12 @@ export async function openInfrastructure(
     codec,
     store,
     snapshots: new SnapshotStore(link, names),
-    views: [namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
+    views: [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
     snapshotEvery: config.snapshotEvery,
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
-    log: (line) => log('info', line),
+    log: (line) => logLine('info', line),
     onFatal,
   });
-  const recorder = new Recorder(allEvents);
   const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
   return {
     config,
@@ -72,4 +75,16 @@ export async function openInfrastructure(
     keyRing: new KeyRing(config.secretKeys),
     snapshotWriter,
   };
+}
+
+/** Gives a new log its identity; of several coordinators that start at once, one does. */
+async function identifyLog(store: EventStore, recorder: Recorder, selfId: string): Promise<void> {
+  if (await store.lastOf(logBoundary)) return;
+  const command = { type: 'StartLog', logId: randomUUID() } as const;
+  const events = recorder.record(log.decide(log.initial, command), ownContext(`coordinator:${selfId}`));
+  try {
+    await store.append(logBoundary, 0, events);
+  } catch (error) {
+    if (!(error instanceof StaleVersionError)) throw error;
+  }
 }

@@ -1,5 +1,6 @@
 import { fileIndexEvents } from '#contexts/file-index';
 import { jobEvents } from '#contexts/jobs';
+import { checkpointEvents, logEvents } from '#contexts/log';
 import { membershipEvents } from '#contexts/membership';
 import { namespaceEvents } from '#contexts/namespace';
 import { type EventCatalogue } from '#kernel';
@@ -10,6 +11,7 @@ export const eventCatalogues = {
   membership: membershipEvents,
   jobs: jobEvents,
   'file-index': fileIndexEvents,
+  log: { ...logEvents, ...checkpointEvents },
 } as const satisfies Record<string, EventCatalogue>;
 
 export const allEvents: EventCatalogue = Object.assign({}, ...Object.values(eventCatalogues)) as EventCatalogue;

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { type EventCatalogue } from '#kernel';
+
+/**
+ * Checkpoints over the whole log. Each covers the messages since the one before it, so that whoever trusts a checkpoint
+ * can tell which message of its stretch was changed, removed or slipped in.
+ */
+export const checkpointBoundary = 'checkpoint';
+
+/** Bytes of a message's digest that a checkpoint keeps: enough to name the message at fault; the root proves the rest. */
+export const keptDigestBytes = 8;
+
+const logCheckpointedSchema = z.object({
+  /** Covers the messages from here ... */
+  fromSequence: z.number(),
+  /** ... up to and including this one. */
+  throughSequence: z.number(),
+  /** Rolling digest (`rollDigest`) of all messages from the beginning of the log through `throughSequence`. */
+  root: z.string(),
+  /** The first `keptDigestBytes` of each covered message's digest, one after another, in base64. */
+  digests: z.string(),
+  /** Which key of the key ring signed it. */
+  keyId: z.string(),
+  /** HMAC-SHA256 over `<throughSequence>:<root>`, hexadecimal: without the key nobody can make a checkpoint. */
+  mac: z.string(),
+});
+export type LogCheckpointedData = z.infer<typeof logCheckpointedSchema>;
+
+export type CheckpointEvent = { type: 'LogCheckpointed'; data: LogCheckpointedData };
+
+export const checkpointEvents = {
+  LogCheckpointed: {
+    v: 1,
+    description: 'The digest of the log up to a sequence, signed.',
+    schema: logCheckpointedSchema,
+  },
+} as const satisfies EventCatalogue;

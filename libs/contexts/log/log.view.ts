@@ -1,0 +1,35 @@
+import { type View } from '#kernel';
+import { checkpointBoundary, type CheckpointEvent } from './checkpoint.events.js';
+import { log, logBoundary, type LogEvent, type LogState } from './log.js';
+
+export interface LogViewState {
+  /** Of the log's own boundary: the guard for the next command. */
+  sequence: number;
+  state: LogState;
+  /** The newest checkpoint; its `sequence` is the checkpoint boundary's guard. */
+  checkpoint?: { sequence: number; throughSequence: number; root: string };
+}
+
+/** Which log this is, and how far it is checkpointed. */
+export const logView: View<LogViewState> = {
+  name: 'log',
+  version: 1,
+  initial: () => ({ sequence: 0, state: log.initial }),
+  evolve(view, commit) {
+    switch (commit.boundary) {
+      case logBoundary:
+        view.sequence = commit.sequence;
+        for (const event of commit.events) view.state = log.evolve(view.state, event as unknown as LogEvent);
+        break;
+      case checkpointBoundary:
+        for (const { data } of commit.events as unknown as CheckpointEvent[]) {
+          view.checkpoint = { sequence: commit.sequence, throughSequence: data.throughSequence, root: data.root };
+        }
+        break;
+      default:
+        break; // other contexts
+    }
+  },
+  toSnapshot: (view) => view,
+  fromSnapshot: (snapshot) => snapshot as LogViewState,
+};
