@@ -19,7 +19,7 @@ import {
   type NatsLink,
 } from '#jetstream';
 import { type View } from '#kernel';
-import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
+import { CommandHandler, Heartbeats, ownContext, PastCache, PastStates, Recorder, TimeTravel, Views } from '#runtime';
 
 export interface Infrastructure {
   config: ProcessConfig;
@@ -31,6 +31,7 @@ export interface Infrastructure {
   heartbeats: Heartbeats;
   recorder: Recorder;
   keyRing: KeyRing;
+  timeTravel: TimeTravel;
   /** Tells who writes snapshots; until someone says so, nobody. */
   snapshotWriter: { isSelf: () => boolean };
 }
@@ -50,13 +51,15 @@ export async function openInfrastructure(
   const recorder = new Recorder(allEvents);
   await identifyLog(store, recorder, selfId);
   const snapshotWriter = { isSelf: () => false };
+  const snapshots = new SnapshotStore(link, names);
+  const allViews = [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[];
   const views = await Views.open({
     link,
     names,
     codec,
     store,
-    snapshots: new SnapshotStore(link, names),
-    views: [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
+    snapshots,
+    views: allViews,
     snapshotEvery: config.snapshotEvery,
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
     log: (line) => logLine('info', line),
@@ -73,6 +76,7 @@ export async function openInfrastructure(
     heartbeats: new Heartbeats(selfId, link, new Broadcasts(link), names),
     recorder,
     keyRing: new KeyRing(config.secretKeys),
+    timeTravel: new TimeTravel(store, new PastStates({ store, snapshots, views: allViews, cache: new PastCache() })),
     snapshotWriter,
   };
 }

@@ -5,8 +5,9 @@ import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { DomainError } from '#kernel';
-import { acceptJsonBodies, serveConsistently, unroutedErrors } from '#runtime';
+import { acceptJsonBodies, serveConsistently, serveThePast, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
+import { asOfExceptions } from './as-of-exceptions.js';
 import { openInfrastructure } from './infrastructure.js';
 import { NestPinoLogger } from './nest-pino-logger.js';
 
@@ -23,12 +24,14 @@ async function main(config: ProcessConfig): Promise<void> {
   const adapter = new FastifyAdapter({
     bodyLimit: config.bodyLimitBytes,
     forceCloseConnections: true,
+    trustProxy: config.trustedProxies ? [...config.trustedProxies] : false,
     routerOptions: { maxParamLength: 256 },
     ...unroutedErrors,
   });
   const fastify = adapter.getInstance();
   acceptJsonBodies(fastify);
   serveConsistently(fastify, infrastructure.views);
+  serveThePast(fastify, infrastructure.timeTravel, asOfExceptions);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure), adapter, {
     bodyParser: false,
     logger: new NestPinoLogger(logger),

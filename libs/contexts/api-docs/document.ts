@@ -1,3 +1,4 @@
+import { auditPaths } from './audit.paths.js';
 import { cachePaths } from './cache.paths.js';
 import { fileIndexPaths } from './file-index.paths.js';
 import { freePaths } from './free.paths.js';
@@ -22,6 +23,9 @@ Every answer carries \`X-Larder-Sequence\`. Sent back with a request, to any coo
 that the answer saw. While the log cannot be reached, GETs go on answering from memory and say with \`X-Larder-Stale\` how
 many milliseconds old that is.
 
+Every GET that answers from the log takes \`asOf\`, a log sequence or a time, and answers as of then; with
+\`X-Larder-As-Of\` it says which sequence that was.
+
 Requests may name who makes them in \`X-Larder-Actor\`, and themselves in \`X-Request-Id\`: both are recorded.
 `.trim();
 
@@ -41,6 +45,7 @@ export const document: Document = {
     { name: 'priority', description: 'What is evicted first. The most specific path wins.' },
     { name: 'nodes', description: 'The workers of the cluster.' },
     { name: 'file_index', description: 'The files that the cache holds.' },
+    { name: 'audit', description: 'The log: who did what, when, and what came of it.' },
     { name: 'service', description: 'The service itself.' },
   ],
   paths: {
@@ -52,6 +57,7 @@ export const document: Document = {
     ...policyPaths,
     ...nodesPaths,
     ...fileIndexPaths,
+    ...auditPaths,
     ...servicePaths,
   },
   components: { schemas },
