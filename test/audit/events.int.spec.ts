@@ -5,7 +5,7 @@ import { FileTree, startCluster, type TestCluster } from '#testing';
 import { join } from 'node:path';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { everything, jsonLines, page, type AuditEvent } from './audit-lab.js';
+import { everything, jsonLines, page, StreamClient, type AuditEvent } from './audit-lab.js';
 
 const canary = 'xCanaryz7Q4w9Larder';
 
@@ -199,13 +199,20 @@ describe('the log as events', () => {
   });
 
   it('shows no secret, neither in clear nor sealed, and no digests', async () => {
-    const text = JSON.stringify(await everything(cluster.api));
+    const stream = await StreamClient.open(cluster.api, { from: '1' });
+    await stream.until('all has come', () => stream.events.at(-1)?.sequence === commits.at(-1)!.sequence);
+    stream.close();
+    const asOf = await Promise.all(
+      commits.map(({ sequence }) => cluster.api.request('GET', `/mount?asOf=${sequence}`)),
+    );
+    const logs = cluster.processes.map((process) => process.log());
+    const text = JSON.stringify(await everything(cluster.api)) + stream.text + JSON.stringify(asOf) + logs.join('');
     const mounted = commits.flatMap(({ events }) => events).find(({ type }) => type === 'Mounted')!;
     const sealed = (mounted.data as { options: Record<string, Record<string, string>> }).options['s3a.secretKey'];
     for (const secret of [canary, Buffer.from(canary).toString('base64'), sealed.ciphertext, sealed.iv, sealed.tag]) {
       expect(text).not.toContain(secret);
     }
-    expect(text).toContain('"s3a.secretKey":"******"');
+    expect(text.split('"s3a.secretKey":"******"').length).toBeGreaterThan(3);
     expect(text).not.toContain('"digests"');
   });
 
