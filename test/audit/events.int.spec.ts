@@ -160,7 +160,7 @@ describe('the log as events', () => {
 
   it('type, actor, and all filters together', async () => {
     const policies = await everything(cluster.api, { type: 'TtlSet,QuotaSet', count: 1 });
-    expect(policies.map(({ type }) => type)).toEqual([...Array(5).fill('TtlSet'), 'QuotaSet']);
+    expect(policies.map(({ type }) => type)).toEqual([...Array<string>(5).fill('TtlSet'), 'QuotaSet']);
     expect((await everything(cluster.api, { actor: 'alice' })).map(({ type }) => type)).toEqual(['Mounted']);
     const { sequence } = policies[2];
     const query = { type: 'TtlSet,QuotaSet', path: '/data', kind: 'namespace', from: sequence, to: sequence + 1 };

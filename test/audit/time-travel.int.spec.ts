@@ -115,7 +115,7 @@ describe('asOf', () => {
           status: 200,
           sequence: String(sequence),
         });
-        const elapsed = { timeElapsedMilliseconds: (answer.body as Record<string, unknown>).timeElapsedMilliseconds };
+        const elapsed = { timeElapsedMilliseconds: answer.body.timeElapsedMilliseconds };
         const then = body.state === 'RUNNING' ? { ...body, ...elapsed } : body;
         expect({ call, body: lasting(answer.body) }).toEqual({ call, body: lasting(then) });
       }

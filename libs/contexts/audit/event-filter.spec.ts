@@ -1,4 +1,4 @@
-import { type Commit, type RecordedEvent } from '#kernel';
+import { type Commit } from '#kernel';
 import { barePath, boundaryFilters, isAtOrBelow, matches, type EventFilter } from './event-filter.js';
 
 const recorded = { id: 'e-1', v: 1, at: '2026-01-02T03:04:05.000Z', actor: 'alice', requestId: 'r-1' };
@@ -14,7 +14,7 @@ const settled = commitOf('batch.j-1.worker-1', 'BatchSettled', {
 });
 const quota = commitOf('namespace', 'QuotaSet', { path: '/a/b', quotaBytes: 1 });
 
-const holds = (filter: EventFilter, commit: Commit) => matches(filter, commit, commit.events[0] as RecordedEvent);
+const holds = (filter: EventFilter, commit: Commit) => matches(filter, commit, commit.events[0]);
 
 it.each<[EventFilter, boolean, boolean]>([
   [{}, true, true],

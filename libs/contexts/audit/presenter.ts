@@ -80,9 +80,7 @@ export const presentations: Presentations = {
 const withheld: Presentation<unknown> = { scope: 'log', show: () => ({}) };
 
 export function presentationOf(type: string): Presentation<unknown> {
-  return Object.hasOwn(presentations, type)
-    ? (presentations[type as keyof Presentations] as Presentation<unknown>)
-    : withheld;
+  return Object.hasOwn(presentations, type) ? presentations[type as keyof Presentations] : withheld;
 }
 
 /** @param recordedAtMs of the commit, milliseconds since the epoch */

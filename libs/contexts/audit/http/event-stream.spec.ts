@@ -8,6 +8,7 @@ const eventAt = (sequence: number, index = 0, text = '') =>
 const eager = { heartbeatMs: 10, stallMs: 60_000 };
 const quiet = { heartbeatMs: 60_000, stallMs: 60_000 };
 
+// eslint-disable-next-line require-yield
 async function* forever(signal: AbortSignal): AsyncGenerator<never> {
   await new Promise((resolve) => signal.addEventListener('abort', resolve));
 }
