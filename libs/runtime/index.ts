@@ -1,5 +1,6 @@
 export * from './command-handler.js';
 export * from './error-consequences.js';
+export * from './freshness.js';
 export * from './heartbeats.js';
 export * from './http/as-of.js';
 export * from './http/consistency.js';
@@ -15,6 +16,7 @@ export { PastCache } from './past-cache.js';
 export * from './past-states.js';
 export * from './past.js';
 export * from './recorder.js';
+export * from './shutdown.js';
 export * from './time-travel.js';
 export * from './tokens.js';
 export * from './views.js';

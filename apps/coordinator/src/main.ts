@@ -5,9 +5,10 @@ import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { DomainError } from '#kernel';
-import { acceptJsonBodies, serveConsistently, serveThePast, unroutedErrors } from '#runtime';
+import { acceptJsonBodies, serveConsistently, serveThePast, Shutdown, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
 import { asOfExceptions } from './as-of-exceptions.js';
+import { RequestDrain } from './drain.js';
 import { openInfrastructure } from './infrastructure.js';
 import { NestPinoLogger } from './nest-pino-logger.js';
 
@@ -29,10 +30,12 @@ async function main(config: ProcessConfig): Promise<void> {
     ...unroutedErrors,
   });
   const fastify = adapter.getInstance();
+  const shutdown = new Shutdown();
+  const requests = new RequestDrain(fastify, shutdown);
   acceptJsonBodies(fastify);
   serveConsistently(fastify, infrastructure.views);
   serveThePast(fastify, infrastructure.timeTravel, asOfExceptions);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure), adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure, shutdown), adapter, {
     bodyParser: false,
     logger: new NestPinoLogger(logger),
   });
@@ -40,6 +43,7 @@ async function main(config: ProcessConfig): Promise<void> {
   const presence = app.get(Presence);
   infrastructure.snapshotWriter.isSelf = () => presence.isChosen('snapshots');
   const stop = async (): Promise<void> => {
+    await requests.run(app.getHttpServer(), config.drainMs);
     await app.close();
     infrastructure.views.close();
     await infrastructure.link.drain();

@@ -4,7 +4,5 @@ import { EventStreams } from './event-streams.js';
 import { EventsController } from './events.controller.js';
 import { JobDirectory } from './job-directory.js';
 
-export { EventStreams } from './event-streams.js';
-
 @Module({ controllers: [EventsController], providers: [AuditReader, EventStreams, JobDirectory] })
 export class AuditModule {}
