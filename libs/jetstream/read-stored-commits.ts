@@ -36,6 +36,8 @@ interface Reading {
 
 /** Messages at hand before the server is not asked for more. */
 const readyAtOnce = 256;
+/** Longest that a reader which never waits keeps the event loop from its other work. */
+const sliceMs = 10;
 
 /** Messages of the log from a sequence to another, in order, at the pace of whoever takes them. */
 export async function* readStoredCommits(reading: Reading): AsyncGenerator<StoredCommit> {
@@ -66,6 +68,7 @@ export async function* readStoredCommits(reading: Reading): AsyncGenerator<Store
     wake();
   };
   consumer.start();
+  let turnMs = performance.now();
   try {
     while (!signal?.aborted) {
       if (ready.length === 0 && failure === undefined) {
@@ -75,6 +78,10 @@ export async function* readStoredCommits(reading: Reading): AsyncGenerator<Store
         clearTimeout(timer);
       }
       for (const message of ready.splice(0)) {
+        if (performance.now() - turnMs > sliceMs) {
+          await new Promise((next) => setImmediate(next));
+          turnMs = performance.now();
+        }
         if (message.sequence > end || signal?.aborted) return;
         yield message;
         if (message.sequence === end) return;
