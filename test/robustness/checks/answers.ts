@@ -21,7 +21,7 @@ export const nothingHangs: Check = ({ calls, faults }) =>
     .filter((call) => call.endMs - call.startMs > answerLimitMs && !wasDisturbed(call, faults))
     .map((call) => `took ${Math.round(call.endMs - call.startMs)} ms: ${describeCall(call)}`);
 
-const allowed = [200, 400, 404, 409, 503, 504];
+const allowed = [200, 400, 404, 409, 410, 503, 504];
 
 /** Errors are those of the API: nothing breaks inside. */
 export const onlyKnownStatuses: Check = ({ calls }) =>

@@ -34,6 +34,8 @@ export function loadOptions(index: number): Record<string, unknown> {
 
 /** Pause between two calls of one client, at most. */
 const pauseMs = 120;
+/** On top of that, after a call without an answer: most of those end at once. */
+const pauseAfterLossMs = 100;
 
 /** Several clients who do at random what users do, until they are told to stop. */
 export class Traffic {
@@ -63,7 +65,8 @@ export class Traffic {
       const id = (answer?.body as { id?: unknown } | undefined)?.id;
       const kind = request.path.slice(1);
       if (request.method === 'POST' && typeof id === 'string' && kind in this.jobs) this.remember(kind as Kind, id);
-      await delay(random.below(pauseMs), undefined, { signal: this.abort.signal }).catch(() => undefined);
+      const pause = random.below(pauseMs) + (answer === undefined ? pauseAfterLossMs : 0);
+      await delay(pause, undefined, { signal: this.abort.signal }).catch(() => undefined);
     }
   }
 
