@@ -59,10 +59,9 @@ function evolve(state: Namespace, type: string, data: Readonly<Record<string, un
 
 /** What an answer to a listing says. */
 function told(register: Register, body: unknown): Record<string, unknown> {
-  const { result, results } = body as Record<string, Record<string, unknown>[] | undefined>;
-  const entries = results ?? result ?? (body as Record<string, unknown>[]);
+  const { results } = body as { results: Record<string, unknown>[] };
   const field = { '/mount': 'ufs', '/ttl': 'ttlSeconds', '/priority': 'priority', '/quota': 'quotaBytes' }[register];
-  return Object.fromEntries(entries.map((entry) => [trimmed(String(entry['path'])), entry[field]]));
+  return Object.fromEntries(results.map((entry) => [trimmed(String(entry['path'])), entry[field]]));
 }
 
 /**
