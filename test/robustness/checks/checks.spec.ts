@@ -37,7 +37,15 @@ const cached = new Map([
 
 function evidence(given: Partial<Omit<Evidence, 'outcome'>> & { outcome?: Partial<Outcome> }): Evidence {
   const { outcome, ...rest } = given;
-  const nothing: Outcome = { log: [], jobs: [], answers: {}, copies: cached, leaks: [], strays: [] };
+  const nothing: Outcome = {
+    log: [],
+    jobs: [],
+    answers: {},
+    copies: cached,
+    s3Reads: new Map(),
+    leaks: [],
+    strays: [],
+  };
   return { calls: [], faults: [], accidents: [], sources, ...rest, outcome: { ...nothing, ...outcome } };
 }
 
@@ -153,14 +161,19 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       const before = call({ sequence: first, told: mounts(['/a/', 'file:///a']) });
       const told = call({ sequence: second, told: mounts(['/a/', 'file:///a'], ['/b/', 'file:///b']) });
       const stale = call({ sequence: first, stale: true, told: mounts(['/a/', 'file:///a']) });
-      return [evidence({ calls: [before, told, stale], outcome: { log } })];
+      const ttl = { method: 'POST', path: '/ttl', body: { path: '/a', ttlSeconds: 5 } } as const;
+      const [first5, again] = [call({ ...ttl, sequence: second + 1 }), call({ ...ttl, sequence: second + 1 })];
+      log.push(commit('namespace', 'TtlSet', { path: '/a', ttlSeconds: 5 }, first5.id));
+      return [evidence({ calls: [before, told, stale, first5, again], outcome: { log } })];
     },
     broken: () => {
       const log = [mounted('/a', 'file:///a'), mounted('/b', 'file:///b')];
       const write = call({ method: 'POST', sequence: log[1].sequence });
       const old = call({ told: mounts(['/a/', 'file:///a']) });
+      const ttl = call({ method: 'POST', path: '/ttl', body: { path: '/a', ttlSeconds: 5 } });
       const never = call({ stale: true, told: mounts(['/b/', 'file:///b']) });
-      return [evidence({ calls: [write, old], outcome: { log } }), evidence({ calls: [never], outcome: { log } })];
+      const bad = [[write, old], [never], [ttl]];
+      return bad.map((calls) => evidence({ calls, outcome: { log } }));
     },
   },
   sequencesNeverFall: {
@@ -181,6 +194,13 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
     broken: () => [
       evidence({ outcome: { copies: new Map([...cached].slice(1)) } }),
       evidence({ outcome: { copies: new Map([...cached, ['s3://kept/t0/a', ['hash of a', 'other']]]) } }),
+    ],
+  },
+  readsAreBounded: {
+    kept: () => [evidence({ outcome: { jobs: [job(loaded)], s3Reads: new Map([['s3://kept/t0/a', 10]]) } })],
+    broken: () => [
+      evidence({ outcome: { jobs: [job(loaded)], s3Reads: new Map([['s3://kept/t0/a', 11]]) } }),
+      evidence({ outcome: { s3Reads: new Map([['s3://kept/t0/a', 1]]) } }),
     ],
   },
   secretsStaySecret: {

@@ -24,6 +24,7 @@ export const checks: Readonly<Record<string, Check>> = {
   sequencesNeverFall: registers.sequencesNeverFall,
   mountsNeverConflict: registers.mountsNeverConflict,
   cacheEqualsSource: storage.cacheEqualsSource,
+  readsAreBounded: storage.readsAreBounded,
   secretsStaySecret: storage.secretsStaySecret,
   nothingOutside: storage.nothingOutside,
 };

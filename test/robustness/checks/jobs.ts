@@ -98,7 +98,7 @@ export const countsAddUp: Check = ({ outcome, sources }) => {
 export function wantedFiles({ path, files }: Target): Target['files'] {
   const { fileFilterRegex } = path.startsWith('/kept/') ? loadOptions(Number(path.at(-1))) : {};
   if (fileFilterRegex === undefined) return files;
-  const pattern = new RegExp(`^(?:${String(fileFilterRegex)})$`);
+  const pattern = new RegExp(`^(?:${fileFilterRegex as string})$`);
   return files.filter((file) => pattern.test(file.path.slice(file.path.lastIndexOf('/') + 1)));
 }
 

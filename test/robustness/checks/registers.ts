@@ -71,18 +71,35 @@ function told(register: Register, body: unknown): Record<string, unknown> {
 export const readsAreFresh: Check = ({ calls, outcome }) => {
   const all = states(outcome.log);
   const acknowledged = new LatestSequence(calls);
+  const written = new Set(outcome.log.map(({ events }) => events[0]?.requestId));
   return calls.flatMap((call) => {
+    if (isSetting(call) && !written.has(call.id)) {
+      const held = since(all, acknowledged.before(call.startMs)).some((state) => holds(state, call));
+      return held ? [] : [`acknowledged, neither written nor there before: ${describeCall(call)}`];
+    }
     const register = registers.find((one) => one === call.path);
     if (call.method !== 'GET' || register === undefined || call.answer?.status !== 200) return [];
     const answer = told(register, call.answer.body);
     const least = call.answer.stale ? 0 : acknowledged.before(call.startMs);
-    const possible = all.filter((_, i) => (all[i + 1]?.sequence ?? Number.POSITIVE_INFINITY) > least);
-    if (possible.some((state) => isDeepStrictEqual({ ...state[register] }, answer))) return [];
+    if (since(all, least).some((state) => isDeepStrictEqual({ ...state[register] }, answer))) return [];
     const ever = all.some((state) => isDeepStrictEqual({ ...state[register] }, answer));
     const what = ever ? `older than sequence ${least}` : 'a state that never was';
     return [`${what}, stale: ${call.answer.stale}: ${describeCall(call)}`];
   });
 };
+
+/** The states that were there at or after a sequence. */
+const since = (all: readonly Namespace[], least: number): Namespace[] =>
+  all.filter((_, i) => (all[i + 1]?.sequence ?? Number.POSITIVE_INFINITY) > least);
+
+/** Whether a policy was set, to what it may have been before. */
+const isSetting = ({ method, path, answer }: Call): boolean =>
+  method === 'POST' && answer?.status === 200 && ['/ttl', '/priority', '/quota'].includes(path);
+
+function holds(state: Namespace, { path: register, body = {} }: Call): boolean {
+  const value = body['ttlSeconds'] ?? body['quotaBytes'] ?? String(body['priority']).toLowerCase();
+  return state[register as Register][String(body['path'])] === value;
+}
 
 /** The sequence in an answer is at least that of any answer that had been received when its request was sent. */
 export const sequencesNeverFall: Check = ({ calls }) => {

@@ -14,9 +14,15 @@ function effects(log: readonly Logged[]): Map<string, Logged[]> {
 
 const isJob = ({ path }: Call): boolean => ['/load', '/free', '/rebalance'].includes(path);
 
-/** Whether an answer of 200 says that something was written; setting a policy to what it is writes nothing. */
+const isPolicy = ({ path }: Call): boolean => ['/ttl', '/priority', '/quota'].includes(path);
+
+/**
+ * Whether an answer of 200 says that something was written. Stopping what has stopped writes nothing, nor does setting a
+ * policy to what it is: `readsAreFresh` looks at those.
+ */
 const mustWrite = (call: Call): boolean =>
-  call.answer?.status === 200 && ((call.method === 'POST' && isJob(call)) || call.path === '/mount');
+  call.answer?.status === 200 &&
+  (call.path === '/mount' || (call.method === 'POST' && isJob(call)) || (call.method === 'DELETE' && isPolicy(call)));
 
 /** What was acknowledged is in the log, once; what was refused is not; what is unknown is there at most once. */
 export const acknowledgedOnce: Check = ({ calls, outcome }) => {
@@ -31,7 +37,7 @@ export const acknowledgedOnce: Check = ({ calls, outcome }) => {
     const refused = status >= 400 && status < 500;
     // A submission of a target that was stopped is refused with the id, and resumes it.
     const resumed = (call.answer?.body as { resumed?: unknown } | undefined)?.resumed === true;
-    if (refused && !resumed && commits.length > 0 && !isJob(call)) {
+    if (refused && !resumed && commits.length > 0) {
       return [`refused and carried out (${where}): ${describeCall(call)}`];
     }
     return [];

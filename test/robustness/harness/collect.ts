@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { allEvents } from '#contexts/catalogue';
 import { chainStart, messageDigest } from '#jetstream';
 import { type ApiClient, eventually, openTestLog } from '#testing';
-import { mayHaveHappened, type History } from './history.js';
+import type { History } from './history.js';
 import { secretCanary, type World } from './world.js';
 
 /** A commit of the log. */
@@ -36,6 +36,8 @@ export interface Outcome {
   readonly answers: Readonly<Record<string, readonly unknown[]>>;
   /** By UFS path: SHA-256 of each worker's copy. */
   readonly copies: ReadonlyMap<string, readonly string[]>;
+  /** By UFS path: how often S3 was asked for its bytes. */
+  readonly s3Reads: ReadonlyMap<string, number>;
   /** Names of files and requests in which the secret stands. */
   readonly leaks: readonly string[];
   /** Directories and files that nobody should have made. */
@@ -60,7 +62,15 @@ export async function collect(world: World, history: History, loads: readonly st
   }
   const copies = new Map<string, string[]>();
   for (const path of loads) copies.set(path, await copiesOf(world, path));
-  return { log, jobs, answers, copies, leaks: leaks(world, history, log), strays: strays(world) };
+  return {
+    log,
+    jobs,
+    answers,
+    copies,
+    s3Reads: world.s3Reads,
+    leaks: leaks(world, history, log),
+    strays: strays(world),
+  };
 }
 
 const atRest: readonly unknown[] = ['SUCCEEDED', 'FAILED', 'STOPPED'];
@@ -142,7 +152,3 @@ function strays({ directory, workers, nats }: World): string[] {
   const within = sources.filter((entry) => entry.isFile() && !entry.name.endsWith('.dat')).map(({ name }) => name);
   return [...beside, ...within];
 }
-
-/** Whether any call may have caused a commit that carries the request id. */
-export const causes = (history: History): Set<string> =>
-  new Set(history.calls.filter(mayHaveHappened).map(({ id }) => id));

@@ -147,7 +147,7 @@ function disturbS3Link({ toS3 }: World, random: Random): Inflicted {
   return { victims: [`s3 (${mode.kind})`], undo: () => toS3.setMode({ kind: 'pass' }) };
 }
 
-function s3Errors({ s3 }: World, random: Random): Inflicted {
+function s3Errors(world: World, random: Random): Inflicted {
   const share = 0.2 + random.next() * 0.7;
   const fault: S3Fault = random.pick([
     { kind: 'status', status: 500 },
@@ -159,8 +159,8 @@ function s3Errors({ s3 }: World, random: Random): Inflicted {
     { kind: 'length', offBy: -1 },
     { kind: 'etag', etag: 'other' },
   ] as const);
-  s3.fault = () => (random.chance(share) ? fault : undefined);
-  return { victims: [`s3 (${fault.kind})`], undo: () => void (s3.fault = undefined) };
+  world.s3Fault = () => (random.chance(share) ? fault : undefined);
+  return { victims: [`s3 (${fault.kind})`], undo: () => void (world.s3Fault = undefined) };
 }
 
 function fillDisk({ smallDisk }: World): Inflicted | undefined {

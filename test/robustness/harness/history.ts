@@ -80,7 +80,3 @@ export class History {
     writeSync(this.file, `${JSON.stringify(entry)}\n`);
   }
 }
-
-/** Whether the call may have changed something, for all that its client knows. */
-export const mayHaveHappened = ({ method, answer }: Call): boolean =>
-  method !== 'GET' && (answer === undefined || answer.status === 200 || answer.status >= 500);

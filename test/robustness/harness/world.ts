@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   ApiClient,
   eventually,
+  type FaultHook,
   freePorts,
   ManagedProcess,
   projectRoot,
@@ -62,6 +63,10 @@ const settings = {
 export class World {
   readonly coordinators: Coordinator[] = [];
   readonly workers: Worker[] = [];
+  /** What S3 does wrong now. */
+  s3Fault: FaultHook | undefined;
+  /** Reads of objects that S3 was asked for, by UFS path. */
+  readonly s3Reads = new Map<string, number>();
 
   private constructor(
     /** Below it is everything that the processes write. */
@@ -74,7 +79,13 @@ export class World {
     /** Of the last worker; undefined where it cannot be had. */
     readonly smallDisk: SmallDisk | undefined,
     private readonly history: History,
-  ) {}
+  ) {
+    s3.fault = (asked) => {
+      const path = `s3://${asked.bucket}/${asked.key}`;
+      if (asked.operation === 'GetObject') this.s3Reads.set(path, (this.s3Reads.get(path) ?? 0) + 1);
+      return this.s3Fault?.(asked);
+    };
+  }
 
   static async start(directory: string, history: History, random: Random): Promise<World> {
     const next = () => random.next();
@@ -123,7 +134,7 @@ export class World {
   /** Ends every fault: links pass, S3 answers, there is room on disk, whoever sleeps or is gone comes back. */
   async heal(): Promise<void> {
     for (const proxy of this.proxies) proxy.setMode({ kind: 'pass' });
-    this.s3.fault = undefined;
+    this.s3Fault = undefined;
     this.smallDisk?.makeRoom();
     for (const index of this.nats.indexes) this.nats.signal(index, 'SIGCONT');
     for (const { process } of this.members) process.resume();
