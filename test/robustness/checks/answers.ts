@@ -4,11 +4,11 @@ import { describeCall, type Check } from './check.js';
 
 const name = (call: Call): string => `coordinator-${call.coordinator + 1}`;
 
-/** Whether something was done to the asked coordinator's process while it had the request. */
-function wasDisturbed(call: Call, faults: readonly Fault[]): boolean {
+/** Whether something of these kinds was done to the asked coordinator's process while it had the request. */
+function wasDisturbed(call: Call, faults: readonly Fault[], kinds = /^(kill|roll|pause)-coordinator$|^blackout$/) {
   return faults.some(
     ({ kind, victims, startMs, endMs = Number.POSITIVE_INFINITY }) =>
-      /^(kill|roll|pause)-coordinator$|^blackout$/.test(kind) &&
+      kinds.test(kind) &&
       (victims.includes(name(call)) || victims.includes('everything')) &&
       startMs <= call.endMs &&
       endMs >= call.startMs,
@@ -20,6 +20,20 @@ export const nothingHangs: Check = ({ calls, faults }) =>
   calls
     .filter((call) => call.endMs - call.startMs > answerLimitMs && !wasDisturbed(call, faults))
     .map((call) => `took ${Math.round(call.endMs - call.startMs)} ms: ${describeCall(call)}`);
+
+/** Who is asked to end answers what was asked of it before, unless it is killed over it. */
+export const leaversAnswer: Check = ({ calls, faults }) => {
+  const leaving = faults.filter(({ kind }) => kind === 'roll-coordinator');
+  return calls
+    .filter(({ lost }) => lost !== undefined)
+    .filter((call) =>
+      leaving.some(
+        ({ victims, startMs }) => victims.includes(name(call)) && call.startMs < startMs && call.endMs > startMs,
+      ),
+    )
+    .filter((call) => !wasDisturbed(call, faults, /^(kill|pause)-coordinator$|^blackout$/))
+    .map((call) => `asked before the end, and not answered: ${describeCall(call)}`);
+};
 
 const allowed = [200, 400, 404, 409, 410, 503, 504];
 

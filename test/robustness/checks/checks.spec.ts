@@ -78,6 +78,22 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       return [evidence({ calls: [slow] }), evidence({ calls: [slow], faults: others })];
     },
   },
+  leaversAnswer: {
+    kept: () => {
+      const roll: Fault = { kind: 'roll-coordinator', victims: ['coordinator-1'], startMs: 50, endMs: 900 };
+      const kill: Fault = { kind: 'kill-coordinator', victims: ['coordinator-1'], startMs: 60, endMs: 900 };
+      const [late, killed] = [60, 40].map((startMs) => call({ lost: 'reset', startMs, endMs: 70 }));
+      return [
+        evidence({ calls: [late], faults: [roll] }),
+        evidence({ calls: [killed], faults: [roll, kill] }),
+        evidence({ calls: [call({ lost: 'reset', startMs: 40, endMs: 70, coordinator: 1 })], faults: [roll] }),
+      ];
+    },
+    broken: () => {
+      const roll: Fault = { kind: 'roll-coordinator', victims: ['coordinator-1'], startMs: 50, endMs: 900 };
+      return [evidence({ calls: [call({ lost: 'reset', startMs: 40, endMs: 70 })], faults: [roll] })];
+    },
+  },
   onlyKnownStatuses: {
     kept: () => [evidence({ calls: [call({ status: 503 }), call({ lost: 'reset' })] })],
     broken: () => [evidence({ calls: [call({ status: 500 })] })],

@@ -11,6 +11,7 @@ export type { Check, Evidence } from './check.js';
 export const checks: Readonly<Record<string, Check>> = {
   noAccidents: answers.noAccidents,
   nothingHangs: answers.nothingHangs,
+  leaversAnswer: answers.leaversAnswer,
   onlyKnownStatuses: answers.onlyKnownStatuses,
   neverNotFound: answers.neverNotFound,
   acknowledgedOnce: writes.acknowledgedOnce,

@@ -7,7 +7,10 @@ const clientTimeoutMs = answerLimitMs + 3_000;
 
 export type Request = Pick<Call, 'method' | 'path' | 'body'>;
 
-/** Someone who uses the API through a balancer: each call goes to the next coordinator, and no call tells of others. */
+/**
+ * Someone who uses the API through a balancer: each call goes to the next coordinator that takes connections, and no
+ * call tells of others.
+ */
 export class Client {
   private calls = 0;
 
@@ -19,10 +22,15 @@ export class Client {
   ) {}
 
   async send({ method, path, body }: Request, at = this.number + this.calls): Promise<Answer | undefined> {
-    const coordinator = at % this.baseUrls.length;
     const id = `${this.run}-${this.number}-${++this.calls}`;
-    const startMs = performance.now();
-    const told = await this.ask(`${this.baseUrls[coordinator]}/api/v1${path}`, id, { method, path, body });
+    let coordinator = at % this.baseUrls.length;
+    let startMs = performance.now();
+    let told = await this.ask(`${this.baseUrls[coordinator]}/api/v1${path}`, id, { method, path, body });
+    for (let other = 1; other < this.baseUrls.length && isRefused(told); other++) {
+      coordinator = (at + other) % this.baseUrls.length;
+      startMs = performance.now();
+      told = await this.ask(`${this.baseUrls[coordinator]}/api/v1${path}`, id, { method, path, body });
+    }
     const endMs = performance.now();
     this.history.add({ client: this.number, coordinator, id, startMs, endMs, method, path, body, ...told });
     return told.answer;
@@ -53,3 +61,6 @@ export class Client {
     }
   }
 }
+
+/** Nobody listens there: nothing was asked yet. */
+const isRefused = ({ lost }: Pick<Call, 'lost'>): boolean => lost?.includes('ECONNREFUSED') === true;
