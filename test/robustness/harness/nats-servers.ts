@@ -1,11 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type NatsServerProcess, startNatsServer } from '#nats-server';
+import { compareVersions, type NatsServerProcess, startNatsServer } from '#nats-server';
 import { freePorts, natsServerBinary, TcpProxy } from '#testing';
 
 /** Nobody listens there: what servers tell each other about their addresses leads nowhere, past no proxy. */
 const nowhere = '127.0.0.1:1';
 const count = 3;
+
+/** Whether this machine has a server on which three replicas of the log are not refused. */
+export const canReplicate = (): boolean => compareVersions(natsServerBinary().version, '2.10.23') >= 0;
 
 /** Three nats-servers, each route between two of them through a proxy. */
 export class NatsServers {

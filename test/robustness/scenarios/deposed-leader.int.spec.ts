@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, note, openTestLog, type TestLog } from '#testing';
-import { NatsServers } from '../harness/nats-servers.js';
+import { canReplicate, NatsServers } from '../harness/nats-servers.js';
 
 /**
  * A nats-server that leads the log and is cut off from the two others believes for ten seconds that it still leads, and
@@ -10,7 +10,7 @@ import { NatsServers } from '../harness/nats-servers.js';
  * an answer for the log's end: it gave old answers that were not marked as stale, and said of new mounts that they
  * were not there.
  */
-describe('a leader of the log that is cut off from the other servers', () => {
+(canReplicate() ? describe : describe.skip)('a leader of the log that is cut off from the other servers', () => {
   let directory: string;
   let servers: NatsServers;
   const logs: TestLog[] = [];
