@@ -10,6 +10,10 @@ export interface NatsClusterOptions {
   readonly port: number;
   /** `nats-route://host:port` of all servers of the cluster; its own may be among them. */
   readonly routes: readonly string[];
+  /** `host:port` that other servers are told to find this one at. Default: where it listens. */
+  readonly advertise?: string;
+  /** Clients are not told of the other servers: they know those of their own settings only. Default false. */
+  readonly noAdvertise?: boolean;
 }
 
 export interface NatsServerOptions {
@@ -56,13 +60,15 @@ export function natsConfigFile(options: NatsServerOptions, version: string, port
   if (options.maxPayloadBytes !== undefined) lines.push(`max_payload: ${options.maxPayloadBytes}`);
   if (options.token !== undefined) lines.push(`authorization { token: ${text(options.token)} }`);
   if (options.cluster !== undefined) {
-    const { name, serverName, port, routes } = options.cluster;
+    const { name, serverName, port, routes, advertise, noAdvertise } = options.cluster;
     lines.push(
       `server_name: ${text(serverName)}`,
       `cluster {`,
       `  name: ${text(name)}`,
       `  listen: ${text(`${options.host ?? '127.0.0.1'}:${port}`)}`,
       `  routes: [${routes.map(text).join(', ')}]`,
+      ...(advertise === undefined ? [] : [`  advertise: ${text(advertise)}`]),
+      ...(noAdvertise === true ? ['  no_advertise: true'] : []),
       `}`,
     );
   }
