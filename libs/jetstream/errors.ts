@@ -7,8 +7,12 @@ export const ApiCode = {
   consumerNotFound: 10014,
   /** No message at that sequence, or none with that subject. */
   noMessageFound: 10037,
+  /** Too few servers are known as yet: those of a cluster that is just coming up have not all been heard of. */
+  noSuitablePeers: 10005,
   /** A message could not be deleted; among the reasons: it is not there. */
   messageDeleteFailed: 10057,
+  /** A stream of that name is there, with another configuration. */
+  streamNameInUse: 10058,
   streamNotFound: 10059,
   /** The subject's last sequence is not the expected one. Since 2.12 also the answer to one's own retried publish. */
   wrongLastSequence: 10071,

@@ -7,7 +7,7 @@ import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf, StaleVersionError } from './errors.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
-import { type Names } from './streams.js';
+import { type Names, streamIdOf } from './streams.js';
 
 export interface AppendOptions {
   /** How long to try until the outcome is given up as unknown or NATS as away. Default 10 s. */
@@ -160,9 +160,10 @@ export class EventStore {
   }
 
   async info(): Promise<LogInfo> {
-    const { created, state } = await this.request(() => this.link.jsm.streams.info(this.names.eventStream));
+    const info = await this.request(() => this.link.jsm.streams.info(this.names.eventStream));
+    const { created, state } = info;
     return {
-      streamId: `${this.names.eventStream}@${created}`,
+      streamId: streamIdOf(info),
       firstSequence: state.first_seq,
       lastSequence: state.last_seq,
       createdAt: created,

@@ -4,6 +4,7 @@ import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
+import { streamIdOf } from './streams.js';
 
 export interface OrderedConsumerOptions {
   readonly stream: string;
@@ -25,6 +26,10 @@ const maxBytesUnderWay = 8 * 1024 * 1024;
 /** Longest stretch of callbacks before the event loop gets its turn. */
 const sliceMs = 10;
 const retryMs = 150;
+/** Only a leader answers; one that has just been elected is to be asked soon, not after a question to the lost one. */
+const infoTimeoutMs = 500;
+/** The first time; twice as long from the second on: a filter makes the server scan the stream. */
+const createTimeoutMs = 1_000;
 
 /**
  * Every message of a stream from a sequence on, in order, each exactly once, for as long as it runs: across
@@ -45,7 +50,7 @@ export class OrderedConsumer {
   private paused = false;
   private stopped = false;
   private connecting = false;
-  private streamCreated: string | undefined;
+  private streamId: string | undefined;
   private tailMissingSince: number | undefined;
   /** Counts attempts to create the consumer: a late answer to an abandoned one is ignored. */
   private attempt = 0;
@@ -111,13 +116,16 @@ export class OrderedConsumer {
     // What is queued has been delivered, in order: it stays, and the new consumer starts behind it.
     const from = (this.queue.at(-1)?.sequence ?? this.next - 1) + 1;
     let lastError = '';
+    let creations = 0;
     while (!this.isStopped()) {
       try {
         if (!(await this.link.whenConnected(performance.now() + 60_000))) {
           if (this.link.closed) this.fail(new DomainError('Unavailable', 'nats-closed', 'the connection was closed'));
           continue;
         }
-        await this.link.abortable(() => this.create(from));
+        const { stream } = this.options;
+        this.checkStream(await this.link.abortable(() => this.link.jsm.streams.info(stream), infoTimeoutMs), from);
+        await this.link.abortable(() => this.create(from), createTimeoutMs * Math.min(2, ++creations));
         break;
       } catch (error) {
         if (error instanceof LogDamagedError) {
@@ -141,7 +149,6 @@ export class OrderedConsumer {
 
   private async create(from: number): Promise<void> {
     const { stream, filterSubject } = this.options;
-    this.checkStream(await this.link.jsm.streams.info(stream), from);
     const attempt = ++this.attempt;
     const name = `r-${randomUUID()}`;
     await this.link.jsm.consumers.add(stream, {
@@ -176,8 +183,8 @@ export class OrderedConsumer {
   private checkStream(info: StreamInfo, from: number): void {
     const { first_seq: first, last_seq: last } = info.state;
     const stream = this.options.stream;
-    this.streamCreated ??= info.created;
-    if (info.created !== this.streamCreated) {
+    this.streamId ??= streamIdOf(info);
+    if (streamIdOf(info) !== this.streamId) {
       throw new LogDamagedError('log-replaced', `stream ${stream} is not the one that was there before`);
     }
     if (last < from - 1) {

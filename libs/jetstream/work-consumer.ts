@@ -25,6 +25,8 @@ export interface WorkConsumerRunOptions {
 const defaultAckWaitMs = 10_000;
 const afterErrorMs = 1_000;
 const retryMs = 150;
+/** A leader that has just been elected is to be asked soon, not after a question to the lost one. */
+const ensureTimeoutMs = 1_000;
 
 /** The worker's side of the work stream: a durable consumer of its own, and as many handlers at work as wanted. */
 export class WorkConsumer {
@@ -104,7 +106,7 @@ export class WorkConsumer {
     while (!this.isStopping() && !this.link.closed) {
       try {
         if (!(await this.link.whenConnected(performance.now() + 60_000))) continue;
-        await this.link.abortable(() => this.ensureConsumer());
+        await this.link.abortable(() => this.ensureConsumer(), ensureTimeoutMs);
         break;
       } catch (error) {
         if (messageOf(error) !== lastError) {
