@@ -26,6 +26,8 @@ export interface LogInfo {
 }
 
 const defaultBudgetMs = 10_000;
+/** A stream without a leader answers nothing at all: its new one is to be asked soon. */
+const messageTimeoutMs = 1_000;
 /** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
 const movedOn: ReadonlySet<number> = new Set([
   ApiCode.wrongLastSequence,
@@ -250,15 +252,18 @@ export class EventStore {
     query: { last_by_subj: string } | { seq: number; next_by_subj: string } | { seq: number },
   ): Promise<StoredMsg | undefined> {
     try {
-      return await this.request(() => this.link.jsm.streams.getMessage(this.names.eventStream, query));
+      return await this.request(
+        () => this.link.jsm.streams.getMessage(this.names.eventStream, query),
+        messageTimeoutMs,
+      );
     } catch (error) {
       if (apiCodeOf(error) === ApiCode.noMessageFound) return undefined;
       throw error;
     }
   }
 
-  private request<T>(request: () => Promise<T>): Promise<T> {
-    return unavailableUnlessRefused(this.link, request);
+  private request<T>(request: () => Promise<T>, timeoutMs?: number): Promise<T> {
+    return unavailableUnlessRefused(this.link, request, timeoutMs);
   }
 }
 

@@ -10,6 +10,8 @@ export interface NatsClusterOptions {
   readonly port: number;
   /** `nats-route://host:port` of all servers of the cluster; its own may be among them. */
   readonly routes: readonly string[];
+  /** What a server must know to join. None: any server may. */
+  readonly password?: string;
 }
 
 export interface NatsServerOptions {
@@ -35,7 +37,14 @@ export interface NatsServerOptions {
   readonly maxPayloadBytes?: number;
   /** How long the server may take until JetStream answers. Default 30 s: a large store is read back first. */
   readonly startTimeoutMs?: number;
+  /** Aborted while it starts: the server is ended, and the start rejects. */
+  readonly signal?: AbortSignal;
+  /** Told the process's id before it is ready. */
+  readonly onSpawn?: (pid: number) => void;
 }
+
+/** Servers of one cluster present themselves to one another under this name. */
+const routeUser = 'route';
 
 /**
  * The server's configuration file. Only fields that every server since 2.9 knows, unless the version says otherwise:
@@ -56,15 +65,21 @@ export function natsConfigFile(options: NatsServerOptions, version: string, port
   if (options.maxPayloadBytes !== undefined) lines.push(`max_payload: ${options.maxPayloadBytes}`);
   if (options.token !== undefined) lines.push(`authorization { token: ${text(options.token)} }`);
   if (options.cluster !== undefined) {
-    const { name, serverName, port, routes } = options.cluster;
+    const { name, serverName, port, password } = options.cluster;
+    const routes = options.cluster.routes.map((route) => withPassword(route, password));
     lines.push(
       `server_name: ${text(serverName)}`,
       `cluster {`,
       `  name: ${text(name)}`,
       `  listen: ${text(`${options.host ?? '127.0.0.1'}:${port}`)}`,
+      ...(password === undefined ? [] : [`  authorization { user: ${text(routeUser)}, password: ${text(password)} }`]),
       `  routes: [${routes.map(text).join(', ')}]`,
       `}`,
     );
   }
   return lines.join('\n') + '\n';
+}
+
+function withPassword(route: string, password: string | undefined): string {
+  return password === undefined ? route : route.replace('://', `://${routeUser}:${encodeURIComponent(password)}@`);
 }
