@@ -3,12 +3,12 @@ import { DomainError } from '#kernel';
 
 /** Error codes of JetStream's API that we tell apart (nats-server, `server/errors.json`). */
 export const ApiCode = {
+  /** Too few servers for the replicas asked for, or the cluster does not know all of its servers yet. */
+  noSuitablePeers: 10005,
   /** A consumer of that name does not exist. */
   consumerNotFound: 10014,
   /** No message at that sequence, or none with that subject. */
   noMessageFound: 10037,
-  /** Too few servers are known as yet: those of a cluster that is just coming up have not all been heard of. */
-  noSuitablePeers: 10005,
   /** A message could not be deleted; among the reasons: it is not there. */
   messageDeleteFailed: 10057,
   /** A stream of that name is there, with another configuration. */

@@ -7,10 +7,11 @@ import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf, StaleVersionError } from './errors.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
+import { infoOfLeader } from './stream-info.js';
 import { type Names, streamIdOf } from './streams.js';
 
 export interface AppendOptions {
-  /** How long to try until the outcome is given up as unknown or NATS as away. Default 10 s. */
+  /** How long to try until the outcome is given up as unknown or NATS as away. Default: the store's patience. */
   readonly budgetMs?: number;
 }
 
@@ -25,7 +26,8 @@ export interface LogInfo {
   readonly createdAt: string;
 }
 
-const defaultBudgetMs = 10_000;
+/** Longer than the election of a leader takes (4 to 10 s), so that a write outlives one. */
+const defaultBudgetMs = 13_000;
 /** A stream without a leader answers nothing at all: its new one is to be asked soon. */
 const messageTimeoutMs = 1_000;
 /** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
@@ -43,6 +45,8 @@ export class EventStore {
     private readonly link: NatsLink,
     private readonly names: Names,
     private readonly codec: EventCodec,
+    /** How long appends are tried for, milliseconds. */
+    private readonly patienceMs: () => number = () => defaultBudgetMs,
   ) {
     this.heads = new ChainHeads((query) => this.message(query), names);
   }
@@ -70,7 +74,7 @@ export class EventStore {
     const commitId = events[0]?.id ?? '';
     let data: Uint8Array | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
-    const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
+    const retry = new RetryBudget(this.link, options.budgetMs ?? this.patienceMs());
     let refusals = 0;
     while (await retry.next()) {
       data ??= await this.encodeAfter(boundary, expected, events, retry);
@@ -95,7 +99,7 @@ export class EventStore {
         if (actual !== undefined && actual !== expected) throw new StaleVersionError(boundary, expected, actual);
       } catch (error) {
         if (error instanceof StaleVersionError) throw error;
-        retry.note(error);
+        retry.noteRead(error);
       }
     }
     throw retry.exhausted();
@@ -128,7 +132,7 @@ export class EventStore {
   ): Promise<{ sequence: number; duplicate: boolean }> {
     const subject = this.names.eventSubject(boundary);
     const commitId = events[0]?.id ?? '';
-    const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
+    const retry = new RetryBudget(this.link, options.budgetMs ?? this.patienceMs());
     while (await retry.next()) {
       try {
         const head = await this.heads.last(boundary);
@@ -162,7 +166,7 @@ export class EventStore {
   }
 
   async info(): Promise<LogInfo> {
-    const info = await this.request(() => this.link.jsm.streams.info(this.names.eventStream));
+    const info = await this.request(() => infoOfLeader(this.link, this.names.eventStream));
     const { created, state } = info;
     return {
       streamId: streamIdOf(info),
@@ -217,7 +221,7 @@ export class EventStore {
       }
     } catch (error) {
       if (error instanceof StaleVersionError) throw error;
-      retry.note(error);
+      retry.noteRead(error);
       return undefined;
     }
     return this.codec.encode({ commitId: events[0]?.id ?? '', prev, events }, this.link.maxPayloadBytes);

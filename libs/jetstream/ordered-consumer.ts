@@ -4,6 +4,7 @@ import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
+import { infoOfLeader } from './stream-info.js';
 import { streamIdOf } from './streams.js';
 
 export interface OrderedConsumerOptions {
@@ -26,9 +27,10 @@ const maxBytesUnderWay = 8 * 1024 * 1024;
 /** Longest stretch of callbacks before the event loop gets its turn. */
 const sliceMs = 10;
 const retryMs = 150;
-/** Only a leader answers; one that has just been elected is to be asked soon, not after a question to the lost one. */
-const infoTimeoutMs = 500;
-/** The first time; twice as long from the second on: a filter makes the server scan the stream. */
+/**
+ * For the first attempt, twice as long from the second on, since a filter makes the server scan the stream. A leader
+ * that has just been elected is to be asked soon, not after a question to the lost one.
+ */
 const createTimeoutMs = 1_000;
 
 /**
@@ -124,7 +126,7 @@ export class OrderedConsumer {
           continue;
         }
         const { stream } = this.options;
-        this.checkStream(await this.link.abortable(() => this.link.jsm.streams.info(stream), infoTimeoutMs), from);
+        this.checkStream(await this.link.abortable(() => infoOfLeader(this.link, stream)), from);
         await this.link.abortable(() => this.create(from), createTimeoutMs * Math.min(2, ++creations));
         break;
       } catch (error) {

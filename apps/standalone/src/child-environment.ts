@@ -28,7 +28,13 @@ function shared({ given, natsUrl, secretKeys }: ClusterEnvironment): Record<stri
 
 export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number): Record<string, string | undefined> {
   const replicas = cluster.given.LARDER_NATS_REPLICAS || String(cluster.natsReplicas);
-  return { ...shared(cluster), LARDER_PORT: String(port), LARDER_NATS_REPLICAS: replicas };
+  return {
+    // All of them stop at once: there is nobody whom a balancer could turn to.
+    LARDER_DRAIN_MS: '0',
+    ...shared(cluster),
+    LARDER_PORT: String(port),
+    LARDER_NATS_REPLICAS: replicas,
+  };
 }
 
 /** @param number from 1. Workers take free ports, or LARDER_WORKER_PORT and those after it when it was set. */
