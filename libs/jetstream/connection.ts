@@ -158,7 +158,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
         servers,
         ...credentials,
         name: options.name,
-        timeout: 3_000,
+        timeout: 1_500,
         // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes; so,
         // it is noticed after 4 to 6 seconds.
         maxReconnectAttempts: -1,
