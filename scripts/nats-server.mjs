@@ -17,6 +17,8 @@ const PREFERRED_SUITE = 'trixie';
 /** Debian keeps it in /usr/sbin, which is often not on a user's PATH. */
 const SYSTEM_DIRECTORIES = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
 const APT_TIMEOUT_MS = 180_000;
+/** As libs/jetstream/ensure-streams.ts has it: older ones can lose a replicated stream. */
+const OLDEST_FOR_REPLICAS = '2.10.23';
 
 export const HOW_TO_GET_ONE =
   'No nats-server was found: install one (`apt-get install nats-server` or `brew install nats-server`), or run one ' +
@@ -36,19 +38,20 @@ export function installedServers() {
     const version = fs.existsSync(binary) ? versionOf(binary) : undefined;
     if (version) servers.push({ binary, version });
   }
-  return servers.sort((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }));
+  return servers.sort((a, b) => compare(b.version, a.version));
 }
 
 /**
  * Makes sure that there is at least one server.
- * @param {{ allSuites?: boolean, log?: (line: string) => void }} options `allSuites`: also fetch the suites that are
+ * @param {{ allSuites?: boolean, replicated?: boolean, log?: (line: string) => void }} options `allSuites`: also fetch the suites that are
  *   missing although a server is at hand already (the tests run on the oldest and the newest supported server).
+ *   `replicated`: one that is safe with several replicas.
  * @returns {Promise<{ binary: string, version: string }[]>} newest first
  * @throws {Error} with one sentence saying how to get a server
  */
-export async function ensureNatsServer({ allSuites = false, log = console.log } = {}) {
-  const present = installedServers();
-  if (present.length === 0 || allSuites) {
+export async function ensureNatsServer({ allSuites = false, replicated = false, log = console.log } = {}) {
+  const usable = ({ version }) => !replicated || compare(version, OLDEST_FOR_REPLICAS) >= 0;
+  if (allSuites || !installedServers().some(usable)) {
     const fetched = readFetchedSuites();
     for (const suite of suitesToFetch()) {
       if (fetched[suite] && fs.existsSync(path.join(cacheDir, fetched[suite], 'nats-server'))) continue;
@@ -62,6 +65,12 @@ export async function ensureNatsServer({ allSuites = false, log = console.log } 
   }
   const servers = installedServers();
   if (servers.length === 0) throw new Error(HOW_TO_GET_ONE);
+  if (!servers.some(usable)) {
+    throw new Error(
+      `Several nats-servers need release ${OLDEST_FOR_REPLICAS} or later, and the newest here is ${servers[0].version}: ` +
+        'take one from https://github.com/nats-io/nats-server/releases and set LARDER_NATS_SERVER_BIN to it.',
+    );
+  }
   return servers;
 }
 
@@ -195,6 +204,8 @@ function osRelease() {
   const lines = fs.readFileSync('/etc/os-release', 'utf8').matchAll(/^([A-Z_]+)="?([^"\n]*)"?$/gm);
   return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
 }
+
+const compare = (a, b) => a.localeCompare(b, 'en', { numeric: true });
 
 /** Which version came from which suite, so that a suite is asked once. */
 function readFetchedSuites() {

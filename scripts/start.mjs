@@ -1,4 +1,4 @@
-// `npm start`: makes sure of dependencies, a build and a nats-server, then becomes the standalone cluster. It has no
+// `npm start`, `npm run cluster`: makes sure of dependencies, a build and a nats-server, then becomes the standalone cluster. It has no
 // dependency itself: in a fresh clone there is nothing else yet.
 import { ensureNatsServer } from './nats-server.mjs';
 import { checkNode, ensureBuild, ensureDependencies } from './prepare.mjs';
@@ -7,7 +7,9 @@ try {
   checkNode();
   await ensureDependencies();
   await ensureBuild();
-  if (!process.env.LARDER_NATS_URL && !process.env.LARDER_NATS_SERVER_BIN) await ensureNatsServer();
+  const { LARDER_NATS_URL, LARDER_NATS_SERVER_BIN, LARDER_NATS_SERVERS = '1' } = process.env;
+  const replicated = !['', '1'].includes(LARDER_NATS_SERVERS);
+  if (!LARDER_NATS_URL && !LARDER_NATS_SERVER_BIN) await ensureNatsServer({ replicated });
   await import('../dist/apps/standalone/src/main.js');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -72,6 +72,15 @@ function contradictions(config: LarderConfig): string[] {
       `LARDER_RETRY_MAX_MS is ${retryMaxMs}: expected at least LARDER_RETRY_BASE_MS, which is ${retryBaseMs}.`,
     );
   }
+  if (config.natsUrl === undefined && config.natsReplicas > config.natsServers) {
+    problems.push(
+      `LARDER_NATS_REPLICAS is ${config.natsReplicas}: expected at most LARDER_NATS_SERVERS, which is ${config.natsServers}.`,
+    );
+  }
+  const { balancerPort = 0 } = config;
+  if (balancerPort !== 0 && port !== 0 && balancerPort >= port && balancerPort < port + coordinators) {
+    problems.push(`LARDER_BALANCER_PORT is ${balancerPort}: expected a port that is not a coordinator's.`);
+  }
   if (port + coordinators - 1 > 65535) {
     problems.push(`LARDER_PORT is ${port}: expected room for the ports of ${coordinators} coordinators below 65536.`);
   }

@@ -55,6 +55,20 @@ export const settings = {
     'NATS to use, `nats://[token@]host:port`; standalone starts its own when unset',
     { secret: true },
   ),
+  natsServers: setting(
+    'LARDER_NATS_SERVERS',
+    'standalone',
+    p.oneOf(1, 3, 5),
+    '1',
+    'nats-servers to start, each with a copy of the log; more than one need nats-server 2.10.23 or later',
+  ),
+  balancerPort: setting(
+    'LARDER_BALANCER_PORT',
+    'standalone',
+    p.port(),
+    undefined,
+    'port of a round-robin balancer before the coordinators; unset: none',
+  ),
   natsServerBin: setting(
     'LARDER_NATS_SERVER_BIN',
     'standalone',
@@ -69,7 +83,13 @@ export const settings = {
     'larder',
     'name of the cluster, the prefix of everything in NATS; two clusters can share a NATS',
   ),
-  natsReplicas: setting('LARDER_NATS_REPLICAS', 'coordinator', p.oneOf(1, 3, 5), '1', 'copies of the log in NATS'),
+  natsReplicas: setting(
+    'LARDER_NATS_REPLICAS',
+    'coordinator',
+    p.oneOf(1, 3, 5),
+    '1',
+    'copies of the log in NATS; in a standalone cluster one on each of its nats-servers',
+  ),
   secretKeys: setting(
     'LARDER_SECRET_KEYS',
     'all',

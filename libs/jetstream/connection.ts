@@ -34,6 +34,7 @@ export class NatsLink {
     readonly js: JetStreamClient,
     readonly jsm: JetStreamManager,
     readonly log: Log,
+    private readonly servers: readonly string[] = [],
   ) {
     void this.watch();
     void nc.closed().then(() => this.enter('closed'));
@@ -49,6 +50,11 @@ export class NatsLink {
 
   get serverVersion(): string {
     return this.nc.info?.version ?? '0.0.0';
+  }
+
+  /** `host:port` of every server that is known: those of the configuration, and those of whose presence NATS told. */
+  get serverAddresses(): string[] {
+    return [...new Set([...this.servers, ...(this.nc.info?.connect_urls ?? [])])];
   }
 
   /** Largest message that the server takes, bytes, headers included. */
@@ -80,21 +86,32 @@ export class NatsLink {
   /**
    * Runs a request and gives up as soon as the connection is lost, instead of at its timeout: the answer cannot come
    * any more. Whether the request was carried out is unknown then.
+   *
+   * @param timeoutMs for a shorter timeout than the connection's own: where a leader that has just been elected is to be
+   *   asked soon, rather than after the question to the lost one has timed out.
    */
-  abortable<T>(request: () => Promise<T>): Promise<T> {
+  abortable<T>(request: () => Promise<T>, timeoutMs?: number): Promise<T> {
     return new Promise((resolve, reject) => {
+      const giveUp = (code: string, text: string) => {
+        end();
+        reject(new DomainError('Unavailable', code, text));
+      };
       const off = this.onStatus((status) => {
-        if (status === 'connected') return;
-        off();
-        reject(new DomainError('Unavailable', 'connection-lost', 'the connection to NATS was lost during a request'));
+        if (status !== 'connected') giveUp('connection-lost', 'the connection to NATS was lost during a request');
       });
+      const late = () => giveUp('nats-silent', `NATS did not answer within ${timeoutMs} ms`);
+      const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
+      const end = () => {
+        off();
+        clearTimeout(timer);
+      };
       request().then(
         (value) => {
-          off();
+          end();
           resolve(value);
         },
         (error: unknown) => {
-          off();
+          end();
           reject(error instanceof Error ? error : new Error(messageOf(error)));
         },
       );
@@ -141,11 +158,13 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
         servers,
         ...credentials,
         name: options.name,
-        timeout: 3_000,
-        // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes.
+        timeout: 1_500,
+        // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes; so,
+        // it is noticed after 4 to 6 seconds.
         maxReconnectAttempts: -1,
         reconnectTimeWait: 250,
-        pingInterval: 5_000,
+        pingInterval: 2_000,
+        maxPingOut: 2,
         ignoreAuthErrorAbort: true,
         noAsyncTraces: true,
       });
@@ -155,7 +174,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
       const timeout = options.requestTimeoutMs ?? 2_000;
       const jsm = await nc.jetstreamManager({ timeout, checkAPI: false });
       await jsm.getAccountInfo();
-      const link = new NatsLink(nc, nc.jetstream({ timeout }), jsm, options.log ?? (() => undefined));
+      const link = new NatsLink(nc, nc.jetstream({ timeout }), jsm, options.log ?? (() => undefined), servers);
       if (options.onStatus) link.onStatus(options.onStatus);
       return link;
     } catch (error) {

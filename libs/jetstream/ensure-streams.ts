@@ -1,12 +1,15 @@
-import { type NatsError, type StreamConfig } from 'nats';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type NatsError, type StreamConfig, type StreamInfo } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, messageOf } from './errors.js';
 import { RetryBudget } from './retry-budget.js';
-import { type Names, streamConfigs } from './streams.js';
+import { serverVersions } from './server-versions.js';
+import { type Names, streamConfigs, streamIdKey, streamIdOf } from './streams.js';
 
 /** Older releases can lose a replicated stream on a process kill (2.10.20 to 2.10.22) or break its guards (2.9). */
-const oldestForReplicas = '2.10.23';
+export const oldestNatsForReplicas = '2.10.23';
 
 /** What must hold of a stream that is already there; a difference in any of these could lose data. */
 const essential = [
@@ -22,6 +25,8 @@ const essential = [
 
 /** A cluster that is just coming up, or is busy, takes its time over new replicated streams. */
 const budgetMs = 30_000;
+/** How long a stream that was just created must keep its identity before it is believed. */
+const settleMs = 250;
 
 /**
  * Creates the streams and the object store, or checks that what is there will do. Safe to call from all replicas at
@@ -31,14 +36,21 @@ const budgetMs = 30_000;
  */
 export async function ensureStreams(link: NatsLink, names: Names, options: { replicas?: number } = {}): Promise<void> {
   const replicas = options.replicas ?? 1;
-  if (replicas > 1 && !isAtLeast(link.serverVersion, oldestForReplicas)) {
+  if (replicas > 1) await refuseOldServers(link, replicas);
+  for (const config of streamConfigs(names, replicas)) await retryUntilEnsured(link, config);
+}
+
+/** Any server may come to lead a stream, so each one that answers must be new enough. */
+async function refuseOldServers(link: NatsLink, replicas: number): Promise<void> {
+  const others = await serverVersions(link.serverAddresses);
+  for (const { address, version } of [{ address: 'the one connected to', version: link.serverVersion }, ...others]) {
+    if (isAtLeast(version, oldestNatsForReplicas)) continue;
     throw new DomainError(
       'Refused',
       'nats-too-old',
-      `${replicas} replicas need nats-server ${oldestForReplicas} or later; this one is ${link.serverVersion}`,
+      `${replicas} replicas need nats-server ${oldestNatsForReplicas} or later everywhere; ${address} is ${version}`,
     );
   }
-  for (const config of streamConfigs(names, replicas)) await retryUntilEnsured(link, config);
 }
 
 async function retryUntilEnsured(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<void> {
@@ -58,12 +70,13 @@ async function retryUntilEnsured(link: NatsLink, config: Partial<StreamConfig> &
   throw retry.exhausted();
 }
 
+/** Told of a moment, not of the request: the servers have not all met, or another replica was quicker. */
+const notYet: ReadonlySet<number> = new Set([ApiCode.noSuitablePeers, ApiCode.streamNameInUse]);
+
 /** Answers other than "not now": for streams, what is wrong with a request can come as a 500, too. */
 function isRefused(error: unknown): boolean {
   const answer = (error as NatsError).api_error;
-  // A cluster that has just come up has not met all of its servers yet.
-  if (answer?.err_code === ApiCode.noSuitablePeers) return false;
-  return answer !== undefined && answer.code !== 503;
+  return answer !== undefined && answer.code !== 503 && !notYet.has(apiCodeOf(error) ?? 0);
 }
 
 async function ensureStream(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<void> {
@@ -73,9 +86,7 @@ async function ensureStream(link: NatsLink, config: Partial<StreamConfig> & { na
     existing = (await jsm.streams.info(config.name)).config;
   } catch (error) {
     if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
-    // Another replica may create it at the same moment: with the same configuration that is no error.
-    existing = (await jsm.streams.add(config)).config;
-    link.log('info', `created stream ${config.name}`, { replicas: config.num_replicas });
+    existing = (await createStream(link, config)).config;
   }
   for (const key of essential) {
     const [wanted, actual] = [JSON.stringify(config[key] ?? false), JSON.stringify(existing[key] ?? false)];
@@ -91,6 +102,24 @@ async function ensureStream(link: NatsLink, config: Partial<StreamConfig> & { na
     await jsm.streams.update(config.name, { num_replicas: config.num_replicas });
     link.log('info', `stream ${config.name} gets ${config.num_replicas} replicas`, { had: existing.num_replicas });
   }
+}
+
+/**
+ * Another replica may create the stream at the same moment, which is no error. Of several such requests that are under
+ * way at once the last one counts, metadata included, so the answer is believed only when it stays.
+ */
+async function createStream(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<StreamInfo> {
+  const { jsm } = link;
+  const replicated = config.num_replicas! > 1;
+  let info = await jsm.streams.add(replicated ? { ...config, metadata: { [streamIdKey]: randomUUID() } } : config);
+  link.log('info', `created stream ${config.name}`, { replicas: config.num_replicas });
+  while (replicated) {
+    const before = streamIdOf(info);
+    await delay(settleMs);
+    info = await jsm.streams.info(config.name);
+    if (streamIdOf(info) === before) break;
+  }
+  return info;
 }
 
 function isAtLeast(version: string, wanted: string): boolean {

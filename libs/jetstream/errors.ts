@@ -11,6 +11,8 @@ export const ApiCode = {
   noMessageFound: 10037,
   /** A message could not be deleted; among the reasons: it is not there. */
   messageDeleteFailed: 10057,
+  /** A stream of that name is there, with another configuration. */
+  streamNameInUse: 10058,
   streamNotFound: 10059,
   /** The subject's last sequence is not the expected one. Since 2.12 also the answer to one's own retried publish. */
   wrongLastSequence: 10071,

@@ -9,7 +9,7 @@ import { recordedAt } from './pull-subscription.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
 import { infoOfLeader } from './stream-info.js';
-import { type Names } from './streams.js';
+import { type Names, streamIdOf } from './streams.js';
 
 export interface AppendOptions {
   /** How long to try until the outcome is given up as unknown or NATS as away. Default: the store's patience. */
@@ -29,6 +29,8 @@ export interface LogInfo {
 
 /** Longer than the election of a leader takes (4 to 10 s), so that a write outlives one. */
 const defaultBudgetMs = 13_000;
+/** A stream without a leader answers nothing at all: its new one is to be asked soon. */
+const messageTimeoutMs = 1_000;
 /** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
 const movedOn: ReadonlySet<number> = new Set([
   ApiCode.wrongLastSequence,
@@ -165,9 +167,10 @@ export class EventStore {
   }
 
   async info(): Promise<LogInfo> {
-    const { created, state } = await this.request(() => infoOfLeader(this.link, this.names.eventStream));
+    const info = await this.request(() => infoOfLeader(this.link, this.names.eventStream));
+    const { created, state } = info;
     return {
-      streamId: `${this.names.eventStream}@${created}`,
+      streamId: streamIdOf(info),
       firstSequence: state.first_seq,
       lastSequence: state.last_seq,
       createdAt: created,
@@ -280,15 +283,18 @@ export class EventStore {
     query: { last_by_subj: string } | { seq: number; next_by_subj: string } | { seq: number },
   ): Promise<StoredMsg | undefined> {
     try {
-      return await this.request(() => this.link.jsm.streams.getMessage(this.names.eventStream, query));
+      return await this.request(
+        () => this.link.jsm.streams.getMessage(this.names.eventStream, query),
+        messageTimeoutMs,
+      );
     } catch (error) {
       if (apiCodeOf(error) === ApiCode.noMessageFound) return undefined;
       throw error;
     }
   }
 
-  private request<T>(request: () => Promise<T>): Promise<T> {
-    return unavailableUnlessRefused(this.link, request);
+  private request<T>(request: () => Promise<T>, timeoutMs?: number): Promise<T> {
+    return unavailableUnlessRefused(this.link, request, timeoutMs);
   }
 }
 

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AckPolicy, DeliverPolicy, type StreamInfo, nanos } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
+import { storedMessage } from './stored-message.js';
 import { infoOfLeader } from './stream-info.js';
+import { streamIdOf } from './streams.js';
 
 export interface OrderedConsumerOptions {
   readonly stream: string;
@@ -26,6 +29,13 @@ const maxBytesUnderWay = 8 * 1024 * 1024;
 /** Longest stretch of callbacks before the event loop gets its turn. */
 const sliceMs = 10;
 const retryMs = 150;
+/** Between two looks for a message where there was none. */
+const bridgePauseMs = 50;
+/**
+ * For the first attempt, twice as long from the second on, since a filter makes the server scan the stream. A leader
+ * that has just been elected is to be asked soon, not after a question to the lost one.
+ */
+const createTimeoutMs = 1_000;
 
 /**
  * Every message of a stream from a sequence on, in order, each exactly once, for as long as it runs: across
@@ -46,7 +56,7 @@ export class OrderedConsumer {
   private paused = false;
   private stopped = false;
   private connecting = false;
-  private streamCreated: string | undefined;
+  private streamId: string | undefined;
   private tailMissingSince: number | undefined;
   /** Counts attempts to create the consumer: a late answer to an abandoned one is ignored. */
   private attempt = 0;
@@ -109,16 +119,17 @@ export class OrderedConsumer {
     this.connecting = true;
     if (reason !== 'start') this.link.log('info', `reading ${this.options.stream} anew`, { reason, from: this.next });
     this.dropConsumer();
-    // What is queued has been delivered, in order: it stays, and the new consumer starts behind it.
-    const from = (this.queue.at(-1)?.sequence ?? this.next - 1) + 1;
     let lastError = '';
+    let creations = 0;
     while (!this.isStopped()) {
       try {
         if (!(await this.link.whenConnected(performance.now() + 60_000))) {
           if (this.link.closed) this.fail(new DomainError('Unavailable', 'nats-closed', 'the connection was closed'));
           continue;
         }
-        await this.link.abortable(() => this.create(from));
+        const from = this.nextToQueue;
+        this.checkStream(await this.link.abortable(() => infoOfLeader(this.link, this.options.stream)), from);
+        await this.createBridged(from, createTimeoutMs * Math.min(2, ++creations));
         break;
       } catch (error) {
         if (error instanceof LogDamagedError) {
@@ -140,9 +151,35 @@ export class OrderedConsumer {
     return this.stopped;
   }
 
+  /**
+   * All consumers are made by one leader of their own, which can come seconds after the stream's: meanwhile messages are
+   * read one by one.
+   */
+  private async createBridged(from: number, timeoutMs: number): Promise<void> {
+    const bridging = new AbortController();
+    void this.bridge(bridging.signal);
+    try {
+      await this.link.abortable(() => this.create(from), timeoutMs);
+    } finally {
+      bridging.abort();
+    }
+  }
+
+  private async bridge(over: AbortSignal): Promise<void> {
+    const { stream, filterSubject } = this.options;
+    await delay(retryMs);
+    while (!over.aborted && !this.stopped) {
+      const hasRoom = !this.paused && this.queue.length < this.batch;
+      // Whatever is wrong, the attempt to create the consumer will say so.
+      const read = () => storedMessage(this.link, stream, this.nextToQueue, filterSubject).catch(() => undefined);
+      const message = hasRoom ? await read() : undefined;
+      if (message === undefined) await delay(bridgePauseMs);
+      else if (!over.aborted && !this.isStopped()) this.enqueue(message);
+    }
+  }
+
   private async create(from: number): Promise<void> {
     const { stream, filterSubject } = this.options;
-    this.checkStream(await infoOfLeader(this.link, stream), from);
     const attempt = ++this.attempt;
     const name = `r-${randomUUID()}`;
     await this.link.jsm.consumers.add(stream, {
@@ -177,8 +214,8 @@ export class OrderedConsumer {
   private checkStream(info: StreamInfo, from: number): void {
     const { first_seq: first, last_seq: last } = info.state;
     const stream = this.options.stream;
-    this.streamCreated ??= info.created;
-    if (info.created !== this.streamCreated) {
+    this.streamId ??= streamIdOf(info);
+    if (streamIdOf(info) !== this.streamId) {
       throw new LogDamagedError('log-replaced', `stream ${stream} is not the one that was there before`);
     }
     if (last < from - 1) {
@@ -208,8 +245,18 @@ export class OrderedConsumer {
       return;
     }
     this.deliverySequence = message.deliverySequence;
-    this.queue.push(message);
+    this.enqueue(message);
+  }
+
+  private enqueue(message: Delivered): void {
+    // What was read while the consumer was being made comes once more.
+    if (message.sequence >= this.nextToQueue) this.queue.push(message);
     this.scheduleDrain();
+  }
+
+  /** What is queued has been delivered, in order: it stays, and a new consumer starts behind it. */
+  private get nextToQueue(): number {
+    return (this.queue.at(-1)?.sequence ?? this.next - 1) + 1;
   }
 
   private scheduleDrain(): void {

@@ -61,11 +61,18 @@ function isNoResponders(error: unknown): boolean {
   return answer === undefined && code === '503';
 }
 
-/** A read request: what goes wrong on the way is "unavailable"; what JetStream answers is passed on. */
-export async function unavailableUnlessRefused<T>(link: NatsLink, request: () => Promise<T>): Promise<T> {
+/**
+ * A read request: what goes wrong on the way is "unavailable"; what JetStream answers is passed on.
+ * @param timeoutMs as for `NatsLink.abortable`
+ */
+export async function unavailableUnlessRefused<T>(
+  link: NatsLink,
+  request: () => Promise<T>,
+  timeoutMs?: number,
+): Promise<T> {
   try {
     if (!link.connected) throw new DomainError('Unavailable', 'nats-unreachable', 'NATS is not connected');
-    return await link.abortable(request);
+    return await link.abortable(request, timeoutMs);
   } catch (error) {
     if (error instanceof DomainError || isDefiniteRefusal(error)) throw error;
     throw new DomainError('Unavailable', 'nats-unreachable', `NATS does not answer: ${messageOf(error)}`, {

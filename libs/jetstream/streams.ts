@@ -1,4 +1,4 @@
-import { type StreamConfig, DiscardPolicy, RetentionPolicy, StorageType, nanos } from 'nats';
+import { type StreamConfig, type StreamInfo, DiscardPolicy, RetentionPolicy, StorageType, nanos } from 'nats';
 import { DomainError } from '#kernel';
 
 /** One token of a subject that we also use as an id: no dots, no wildcards, no white space. */
@@ -134,6 +134,17 @@ export class Names {
   coordinatorsControl(verb: string): string {
     return `${this.cluster}.control.coordinators.${checked(verb)}`;
   }
+}
+
+/** In a stream's metadata: what tells it from any other, one that was created later under the same name included. */
+export const streamIdKey = 'larder-stream-id';
+
+/**
+ * Tells a stream from any other. Of a replicated one the metadata says so: when two clients create it at once, its
+ * servers can differ for ever about when it was created, so that time would change with the leader.
+ */
+export function streamIdOf({ config, created }: StreamInfo): string {
+  return `${config.name}@${config.metadata?.[streamIdKey] ?? created}`;
 }
 
 /** What every stream of ours has in common: on disk, and nothing in it ever expires or makes room for newer. */

@@ -1,7 +1,7 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, nanos } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
-import { messageOf } from './errors.js';
+import { apiCodeOf, messageOf } from './errors.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
 import { type Names } from './streams.js';
 import { WorkMessage } from './work-message.js';
@@ -25,6 +25,8 @@ export interface WorkConsumerRunOptions {
 const defaultAckWaitMs = 10_000;
 const afterErrorMs = 1_000;
 const retryMs = 150;
+/** A leader that has just been elected is to be asked soon, not after a question to the lost one. */
+const ensureTimeoutMs = 1_000;
 
 /** The worker's side of the work stream: a durable consumer of its own, and as many handlers at work as wanted. */
 export class WorkConsumer {
@@ -40,6 +42,7 @@ export class WorkConsumer {
   private readonly working = new Set<WorkMessage>();
   private keepAlive: NodeJS.Timeout | undefined;
   private connecting = false;
+  private ensured = false;
   private stopping = false;
 
   constructor(
@@ -104,9 +107,11 @@ export class WorkConsumer {
     while (!this.isStopping() && !this.link.closed) {
       try {
         if (!(await this.link.whenConnected(performance.now() + 60_000))) continue;
-        await this.link.abortable(() => this.ensureConsumer());
+        await this.link.abortable(() => this.ensureConsumer(), ensureTimeoutMs);
         break;
       } catch (error) {
+        // It is there, since it was made for good; only whoever makes consumers is not, and may come seconds later.
+        if (this.ensured && apiCodeOf(error) === undefined && this.link.connected) break;
         if (messageOf(error) !== lastError) {
           lastError = messageOf(error);
           this.link.log('warn', `cannot pull work of ${this.workerId} yet`, { reason: lastError });
@@ -143,6 +148,7 @@ export class WorkConsumer {
       max_ack_pending: 10_000,
     };
     await this.link.jsm.consumers.add(this.stream, config);
+    this.ensured = true;
   }
 
   private ask(): void {

@@ -14,6 +14,8 @@ export interface NatsClusterOptions {
   readonly advertise?: string;
   /** Clients are not told of the other servers: they know those of their own settings only. Default false. */
   readonly noAdvertise?: boolean;
+  /** What a server must know to join. None: any server may. */
+  readonly password?: string;
 }
 
 export interface NatsServerOptions {
@@ -39,7 +41,14 @@ export interface NatsServerOptions {
   readonly maxPayloadBytes?: number;
   /** How long the server may take until JetStream answers. Default 30 s: a large store is read back first. */
   readonly startTimeoutMs?: number;
+  /** Aborted while it starts: the server is ended, and the start rejects. */
+  readonly signal?: AbortSignal;
+  /** Told the process's id before it is ready. */
+  readonly onSpawn?: (pid: number) => void;
 }
+
+/** Servers of one cluster present themselves to one another under this name. */
+const routeUser = 'route';
 
 /**
  * The server's configuration file. Only fields that every server since 2.9 knows, unless the version says otherwise:
@@ -60,12 +69,14 @@ export function natsConfigFile(options: NatsServerOptions, version: string, port
   if (options.maxPayloadBytes !== undefined) lines.push(`max_payload: ${options.maxPayloadBytes}`);
   if (options.token !== undefined) lines.push(`authorization { token: ${text(options.token)} }`);
   if (options.cluster !== undefined) {
-    const { name, serverName, port, routes, advertise, noAdvertise } = options.cluster;
+    const { name, serverName, port, password, advertise, noAdvertise } = options.cluster;
+    const routes = options.cluster.routes.map((route) => withPassword(route, password));
     lines.push(
       `server_name: ${text(serverName)}`,
       `cluster {`,
       `  name: ${text(name)}`,
       `  listen: ${text(`${options.host ?? '127.0.0.1'}:${port}`)}`,
+      ...(password === undefined ? [] : [`  authorization { user: ${text(routeUser)}, password: ${text(password)} }`]),
       `  routes: [${routes.map(text).join(', ')}]`,
       ...(advertise === undefined ? [] : [`  advertise: ${text(advertise)}`]),
       ...(noAdvertise === true ? ['  no_advertise: true'] : []),
@@ -73,4 +84,8 @@ export function natsConfigFile(options: NatsServerOptions, version: string, port
     );
   }
   return lines.join('\n') + '\n';
+}
+
+function withPassword(route: string, password: string | undefined): string {
+  return password === undefined ? route : route.replace('://', `://${routeUser}:${encodeURIComponent(password)}@`);
 }

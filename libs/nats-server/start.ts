@@ -47,6 +47,10 @@ export async function startNatsServer(given: NatsServerOptions): Promise<NatsSer
   const child = spawn(options.binary, ['-c', configFile], { stdio: ['ignore', log.fd, log.fd] });
   await log.close();
   const exited = exitOf(child);
+  const endWithParent = () => child.kill('SIGTERM');
+  process.once('exit', endWithParent);
+  void exited.then(() => process.off('exit', endWithParent));
+  if (child.pid !== undefined) options.onSpawn?.(child.pid);
   try {
     const port = await ready(child, exited, options, portsFileDir);
     return handle(child, exited, { port, version, options });
@@ -79,6 +83,7 @@ async function ready(
   let lastError: unknown = 'it wrote no port';
   while (Date.now() < deadline) {
     if (ended) throw new Error('the process ended');
+    if (options.signal?.aborted) throw new Error('the start was called off');
     // What the server itself says, even where the port was given: another process may be answering on that one.
     const port = await writtenPort(portsFileDir, child.pid);
     if (port !== undefined) {
@@ -126,9 +131,6 @@ function handle(
   exited: NatsServerProcess['exited'],
   { port, version, options }: { port: number; version: string; options: NatsServerOptions },
 ): NatsServerProcess {
-  const endWithParent = () => child.kill('SIGTERM');
-  process.once('exit', endWithParent);
-  void exited.then(() => process.off('exit', endWithParent));
   const credentials = options.token === undefined ? '' : `${encodeURIComponent(options.token)}@`;
   const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
     child.kill(signal);

@@ -11,7 +11,7 @@ describe('what children are told', () => {
 
   it('passes settings on, but not those of standalone alone', () => {
     const given = { PATH: '/bin', LARDER_BATCH_SIZE: '7', LARDER_WORKERS: '3', LARDER_WORKER_ADVERTISE: 'a:1' };
-    const env = coordinatorEnvironment({ given, natsUrl, secretKeys }, 20001);
+    const env = coordinatorEnvironment({ given, natsUrl, secretKeys, natsReplicas: 3 }, 20001);
     expect(env).toEqual({
       PATH: '/bin',
       LARDER_BATCH_SIZE: '7',
@@ -19,8 +19,9 @@ describe('what children are told', () => {
       LARDER_SECRET_KEYS: secretKeys,
       LARDER_PORT: '20001',
       LARDER_DRAIN_MS: '0',
+      LARDER_NATS_REPLICAS: '3',
     });
-    const patient = { given: { LARDER_DRAIN_MS: '500' }, natsUrl, secretKeys };
+    const patient = { given: { LARDER_DRAIN_MS: '500' }, natsUrl, secretKeys, natsReplicas: 1 };
     expect(coordinatorEnvironment(patient, 20001)).toMatchObject({ LARDER_DRAIN_MS: '500' });
     expect(loadConfig(env, 'coordinator')).toMatchObject({ port: 20001, batchSize: 7 });
   });
@@ -28,7 +29,7 @@ describe('what children are told', () => {
   it('gives each worker a directory, and a free port unless ports were asked for', () => {
     const layout = openDataDirectory(directory.path);
     const worker = (given: Record<string, string>) =>
-      workerEnvironment({ given, natsUrl, secretKeys }, loadConfig(given), layout, 2);
+      workerEnvironment({ given, natsUrl, secretKeys, natsReplicas: 3 }, loadConfig(given), layout, 2);
     expect(worker({})).toMatchObject({ LARDER_CACHE_DIR: `${directory.path}/worker-2`, LARDER_WORKER_PORT: '0' });
     expect(worker({ LARDER_WORKER_PORT: '30000' })).toMatchObject({ LARDER_WORKER_PORT: '30001' });
     expect(worker({ LARDER_WORKER_PORT: '0' })).toMatchObject({ LARDER_WORKER_PORT: '0' });

@@ -7,10 +7,19 @@ export interface ClusterEnvironment {
   readonly given: Environment;
   readonly natsUrl: string;
   readonly secretKeys: string;
+  /** Copies of the log where the environment does not say. */
+  readonly natsReplicas: number;
 }
 
 /** Of standalone alone, or meaning something else to a process that is one of several. */
-const notPassedOn = ['LARDER_COORDINATORS', 'LARDER_WORKERS', 'LARDER_WORKER_ADVERTISE', 'LARDER_NATS_SERVER_BIN'];
+const notPassedOn = [
+  'LARDER_COORDINATORS',
+  'LARDER_WORKERS',
+  'LARDER_WORKER_ADVERTISE',
+  'LARDER_NATS_SERVER_BIN',
+  'LARDER_NATS_SERVERS',
+  'LARDER_BALANCER_PORT',
+];
 
 function shared({ given, natsUrl, secretKeys }: ClusterEnvironment): Record<string, string | undefined> {
   const passedOn = Object.entries(given).filter(([name]) => !notPassedOn.includes(name));
@@ -18,8 +27,14 @@ function shared({ given, natsUrl, secretKeys }: ClusterEnvironment): Record<stri
 }
 
 export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number): Record<string, string | undefined> {
-  // All of them stop at once: there is nobody whom a balancer could turn to.
-  return { LARDER_DRAIN_MS: '0', ...shared(cluster), LARDER_PORT: String(port) };
+  const replicas = cluster.given.LARDER_NATS_REPLICAS || String(cluster.natsReplicas);
+  return {
+    // All of them stop at once: there is nobody whom a balancer could turn to.
+    LARDER_DRAIN_MS: '0',
+    ...shared(cluster),
+    LARDER_PORT: String(port),
+    LARDER_NATS_REPLICAS: replicas,
+  };
 }
 
 /** @param number from 1. Workers take free ports, or LARDER_WORKER_PORT and those after it when it was set. */

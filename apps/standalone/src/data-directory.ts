@@ -4,7 +4,7 @@ import path from 'node:path';
 /** Where everything of a standalone cluster lies. */
 export interface DataDirectory {
   readonly root: string;
-  /** The log: nats-server's store. */
+  /** The log: the store of a single nats-server, or `server-1` and so on for those of several. */
   readonly nats: string;
   /** Output of each process. */
   readonly logs: string;

@@ -1,4 +1,4 @@
-// `npm start`: a whole cluster on this machine. Everything it needs is there when this runs: see scripts/start.mjs.
+// `npm start`, `npm run cluster`: a whole cluster on this machine. Everything it needs is there when this runs: see scripts/start.mjs.
 import path from 'node:path';
 import { ConfigError, EXIT_REFUSED } from '#config';
 import { runStandalone } from './standalone.js';
@@ -11,7 +11,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   // The second one means: at once.
   process.on(signal, () => (stop.signal.aborted ? kill : stop).abort());
 }
-if (process.env.npm_lifecycle_event === 'start') stopWithParent();
+if (['start', 'cluster'].includes(process.env.npm_lifecycle_event ?? '')) stopWithParent();
 
 try {
   process.exitCode = await runStandalone({
@@ -19,6 +19,7 @@ try {
     root: path.resolve(apps, '..', '..'),
     scripts: {
       natsHost: path.join(import.meta.dirname, 'nats-host.js'),
+      balancer: path.join(import.meta.dirname, 'balancer-host.js'),
       coordinator: path.join(apps, 'coordinator', 'src', 'main.js'),
       worker: path.join(apps, 'worker', 'src', 'main.js'),
     },
@@ -34,7 +35,7 @@ try {
 // Whatever else may still be open has no say in this.
 process.exit();
 
-/** A killed `npm start` cannot pass its signal on: what it leaves without a parent stops by itself. */
+/** A killed `npm` cannot pass its signal on: what it leaves without a parent stops by itself. */
 function stopWithParent(): void {
   const parent = process.ppid;
   const poll = setInterval(() => {

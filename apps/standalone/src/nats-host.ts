@@ -1,35 +1,54 @@
 // Runs nats-server for the supervisor, as a process of its own so that nats-server is out of reach of the terminal's
 // Ctrl-C (it has to outlive the others) and ends with the supervisor however that ends. Ends when nats-server does.
 import { ConfigError, EXIT_REFUSED, exitWithSupervisor } from '#config';
-import { findNatsServers, startNatsServer } from '#nats-server';
-import { NATS_HOST_OPTIONS, type NatsHostOptions, type NatsReady } from './nats-process.js';
+import { findNatsServers, type NatsServerProcess, startNatsServer } from '#nats-server';
+import { chooseNatsServer } from './nats-binary.js';
+import { NATS_HOST_OPTIONS, type NatsHostOptions, type NatsReady, type NatsSpawned } from './nats-process.js';
 
-async function main(): Promise<void> {
-  const { root, storeDir, port, token, logFile } = JSON.parse(process.env[NATS_HOST_OPTIONS] ?? '') as NatsHostOptions;
-  const [found] = await findNatsServers(process.env, root);
-  if (!found) {
-    throw new ConfigError([
-      'No nats-server was found: install one (`apt-get install nats-server` or `brew install nats-server`), or set LARDER_NATS_URL.',
-    ]);
+/** One of several answers only when most of them do: it has to wait for as long as the others are away. */
+const clusterStartTimeoutMs = 24 * 3_600_000;
+
+const stopping = new AbortController();
+let server: NatsServerProcess | undefined;
+
+async function main(options: NatsHostOptions): Promise<void> {
+  const { root, servers, storeDir, port, token, logFile, cluster, routePassword } = options;
+  const found = await findNatsServers(process.env, root);
+  const { binary } = chooseNatsServer(found, servers, process.env.LARDER_NATS_SERVER_BIN);
+  server = await startNatsServer({
+    binary,
+    storeDir,
+    port,
+    token,
+    syncAlways: true,
+    logFile,
+    ...(cluster ? { cluster: { name: 'larder', ...cluster, password: routePassword } } : {}),
+    ...(cluster ? { startTimeoutMs: clusterStartTimeoutMs } : {}),
+    signal: stopping.signal,
+    onSpawn: (pid) => process.send?.({ pid } satisfies NatsSpawned),
+  });
+  if (stopping.signal.aborted) await server.stop();
+  else {
+    const { url, pid, version } = server;
+    process.send?.({ url, port: server.port, pid, version } satisfies NatsReady);
   }
-  const server = await startNatsServer({ binary: found.binary, storeDir, port, token, syncAlways: true, logFile });
-  let stopping = false;
-  const stop = async () => {
-    stopping = true;
-    await server.stop();
-  };
-  exitWithSupervisor(stop);
-  process.once('SIGTERM', () => void stop());
-  process.send?.({ url: server.url, port: server.port, pid: server.pid, version: server.version } satisfies NatsReady);
-
   const { code, signal } = await server.exited;
-  if (!stopping) console.error(`nats-server ${signal ? `was ended by ${signal}` : `ended with code ${code}`}`);
-  process.exit(stopping ? 0 : 1);
+  if (stopping.signal.aborted) return;
+  throw new Error(`nats-server ${signal ? `was ended by ${signal}` : `ended with code ${code}`}`);
 }
 
+async function stop(): Promise<void> {
+  stopping.abort();
+  await server?.stop();
+}
+
+exitWithSupervisor(stop);
+process.once('SIGTERM', () => void stop());
 try {
-  await main();
+  await main(JSON.parse(process.env[NATS_HOST_OPTIONS] ?? '') as NatsHostOptions);
+  process.exit(0);
 } catch (error) {
+  if (stopping.signal.aborted) process.exit(0);
   console.error(error instanceof Error ? error.message : error);
   process.exit(error instanceof ConfigError ? EXIT_REFUSED : 1);
 }

@@ -1,6 +1,9 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import type { DataDirectory } from './data-directory.js';
+import type { NatsPlace } from './nats-layout.js';
 import type { PidFiles } from './pid-files.js';
+import type { Secrets } from './secrets.js';
 import type { ProcessSpec } from './supervised-process.js';
 
 /** Names the environment variable by which `nats-host` gets its options. Not the command line: that is for all to see. */
@@ -10,56 +13,92 @@ export interface NatsHostOptions {
   /** Of the project, whose .cache may hold a nats-server. */
   readonly root: string;
   readonly storeDir: string;
-  /** 0: any free one. */
   readonly port: number;
   readonly token: string;
   readonly logFile: string;
+  /** How many servers there are. */
+  readonly servers: number;
+  /** Its place among several. */
+  readonly cluster?: { readonly serverName: string; readonly port: number; readonly routes: readonly string[] };
+  readonly routePassword: string;
 }
 
-/** What `nats-host` tells the supervisor when nats-server answers. The URL holds the token. */
-export interface NatsReady {
+/** What `nats-host` tells the supervisor: first the id of its nats-server, and all of it when that answers. */
+export interface NatsSpawned {
+  readonly pid: number;
+}
+
+/** The URL holds the token. */
+export interface NatsReady extends NatsSpawned {
   readonly url: string;
   readonly port: number;
-  readonly pid: number;
   readonly version: string;
 }
 
 export interface NatsProcess {
   readonly spec: ProcessSpec;
+  /** Of the first time. */
   readonly ready: Promise<NatsReady>;
+  /** Under which the nats-server itself is recorded, apart from its host. */
+  readonly pidName: string;
 }
 
-/** How to run this cluster's own nats-server: restarted on the port it had, since clients come back to that one. */
-export function natsProcess(options: {
+/** How to run this cluster's own nats-servers: restarted on the ports they had, since clients come back to those. */
+export function natsProcesses(options: {
   script: string;
   root: string;
   directory: DataDirectory;
-  token: string;
+  secrets: Secrets;
+  pidFiles: PidFiles;
+  places: readonly NatsPlace[];
+}): NatsProcess[] {
+  const { script, root, directory, secrets, pidFiles, places } = options;
+  const routes = places.map(({ routePort }) => `nats-route://127.0.0.1:${routePort}`);
+  return places.map(({ name, storeDir, port, routePort }) => {
+    fs.mkdirSync(storeDir, { recursive: true });
+    const hostOptions: NatsHostOptions = {
+      root,
+      storeDir,
+      port,
+      token: secrets.natsToken,
+      logFile: path.join(directory.logs, `${natsServerName(name)}.log`),
+      servers: places.length,
+      ...(places.length > 1 ? { cluster: { serverName: name, port: routePort, routes } } : {}),
+      routePassword: secrets.routePassword,
+    };
+    const env = { ...process.env, [NATS_HOST_OPTIONS]: JSON.stringify(hostOptions) };
+    return natsProcess({ name, script, storeDir, env, pidFiles });
+  });
+}
+
+/** Of the server itself, in pid files and logs: `nats-server`, `nats-server-1`. */
+const natsServerName = (name: string) => name.replace('nats', 'nats-server');
+
+function natsProcess(options: {
+  name: string;
+  script: string;
+  storeDir: string;
+  env: NodeJS.ProcessEnv;
   pidFiles: PidFiles;
 }): NatsProcess {
-  const { script, root, directory, token, pidFiles } = options;
-  let port = 0;
+  const { name, script, storeDir, env, pidFiles } = options;
+  const pidName = natsServerName(name);
   let announce: (ready: NatsReady) => void;
   const ready = new Promise<NatsReady>((resolve) => (announce = resolve));
-  const logFile = path.join(directory.logs, 'nats-server.log');
   const spec: ProcessSpec = {
-    name: 'nats',
+    name,
     script,
-    marker: directory.nats,
-    env: () => {
-      const hostOptions: NatsHostOptions = { root, storeDir: directory.nats, port, token, logFile };
-      return { ...process.env, [NATS_HOST_OPTIONS]: JSON.stringify(hostOptions) };
-    },
+    marker: storeDir,
+    env: () => env,
     onMessage: (message) => {
-      const answer = message as NatsReady;
-      port = answer.port;
+      const answer = message as NatsSpawned | NatsReady;
       // The server's command line names its configuration file, which lies in the store.
-      pidFiles.record('nats-server', answer.pid, directory.nats);
-      announce(answer);
+      pidFiles.record(pidName, answer.pid, storeDir);
+      if ('url' in answer) announce(answer);
     },
     beforeRestart: async () => {
-      await pidFiles.killLeftover('nats-server');
+      await pidFiles.killLeftover(pidName);
     },
   };
-  return { spec, ready };
+  return { spec, ready, pidName };
 }

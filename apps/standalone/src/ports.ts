@@ -1,13 +1,41 @@
 import net from 'node:net';
 import { StartRefused } from './start-refused.js';
 
+interface WantedPort {
+  /** 0: any free one. */
+  readonly port: number;
+  /** Named when the port is taken. */
+  readonly setting: string;
+}
+
+export interface RestPorts {
+  readonly coordinators: readonly number[];
+  readonly balancer: number | undefined;
+}
+
 /**
- * The coordinators' ports: LARDER_PORT and those after it, or any free ones when it is 0.
- * @throws StartRefused naming LARDER_PORT when one of them is taken
+ * The ports of the REST API: LARDER_PORT and those after it for the coordinators, LARDER_BALANCER_PORT for a balancer,
+ * or any free ones where these are 0.
+ * @param balancerPort undefined: there is no balancer
+ * @throws StartRefused naming the setting when one of them is taken
  */
-export async function coordinatorPorts(host: string, port: number, count: number): Promise<number[]> {
-  const wanted = Array.from({ length: count }, (_, index) => (port === 0 ? 0 : port + index));
-  // All are held until the last one is known: two free ports must not be the same.
+export async function restPorts(
+  host: string,
+  port: number,
+  count: number,
+  balancerPort: number | undefined,
+): Promise<RestPorts> {
+  const wanted: WantedPort[] = Array.from({ length: count }, (_, index) => ({
+    port: port === 0 ? 0 : port + index,
+    setting: 'LARDER_PORT',
+  }));
+  if (balancerPort !== undefined) wanted.push({ port: balancerPort, setting: 'LARDER_BALANCER_PORT' });
+  const ports = await holdAll(host, wanted);
+  return { coordinators: ports.slice(0, count), balancer: ports.at(count) };
+}
+
+/** All are held until the last one is known: two free ports must not be the same. */
+async function holdAll(host: string, wanted: readonly WantedPort[]): Promise<number[]> {
   const servers: net.Server[] = [];
   try {
     for (const one of wanted) servers.push(await listen(host, one));
@@ -17,20 +45,20 @@ export async function coordinatorPorts(host: string, port: number, count: number
   }
 }
 
-function listen(host: string, port: number): Promise<net.Server> {
+function listen(host: string, { port, setting }: WantedPort): Promise<net.Server> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => reject(refusal(error, host, port)));
+    server.once('error', (error: NodeJS.ErrnoException) => reject(refusal(error, host, { port, setting })));
     server.listen({ host, port, exclusive: true }, () => resolve(server));
   });
 }
 
-function refusal(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function refusal(error: NodeJS.ErrnoException, host: string, { port, setting }: WantedPort): Error {
   if (error.code === 'EADDRINUSE') {
-    return new StartRefused(`Port ${port} on ${host} is in use: set LARDER_PORT to another one.`);
+    return new StartRefused(`Port ${port} on ${host} is in use: set ${setting} to another one.`);
   }
   if (error.code === 'EACCES') {
-    return new StartRefused(`Port ${port} may not be used by this user: set LARDER_PORT to one above 1023.`);
+    return new StartRefused(`Port ${port} may not be used by this user: set ${setting} to one above 1023.`);
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
     return new StartRefused(`LARDER_HOST ${host} is no address of this machine.`);

@@ -16,6 +16,14 @@ describe('loadSecrets', () => {
     expect(fs.readdirSync(directory.path)).toEqual(['secrets.json']);
   });
 
+  it('adds what files of earlier versions lack, and keeps the rest', () => {
+    const earlier = { natsToken: 't', secretKeys: `k1:${Buffer.alloc(32).toString('base64')}` };
+    const file = directory.write('secrets.json', JSON.stringify(earlier));
+    const secrets = loadSecrets(file);
+    expect(secrets).toEqual({ ...earlier, routePassword: expect.stringMatching(/^[0-9a-f]{48}$/) as string });
+    expect(loadSecrets(file)).toEqual(secrets);
+  });
+
   it.each(['', '{}', '{"natsToken":""}', 'null'])('never replaces a damaged file: %j', (text) => {
     const file = directory.write('secrets.json', text);
     expect(() => loadSecrets(file)).toThrow(`${file} is damaged`);

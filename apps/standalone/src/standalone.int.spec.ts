@@ -53,6 +53,7 @@ describe('runStandalone', () => {
         natsHost: '',
         coordinator: directory.write('coordinator.mjs', coordinator),
         worker: directory.write('worker.mjs', workerSource),
+        balancer: '',
       },
       stop: stop.signal,
       kill: new AbortController().signal,

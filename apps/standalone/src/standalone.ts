@@ -4,11 +4,13 @@ import { EXIT_REFUSED, type Environment, type LarderConfig, loadConfig } from '#
 import { type ClusterEnvironment, coordinatorEnvironment, workerEnvironment } from './child-environment.js';
 import { type DataDirectory, openDataDirectory } from './data-directory.js';
 import { lockDirectory } from './directory-lock.js';
-import { natsProcess } from './nats-process.js';
+import { BALANCER_OPTIONS, type BalancerOptions } from './balancer.js';
+import { natsPlaces } from './nats-layout.js';
+import { type NatsProcess, natsProcesses, type NatsReady } from './nats-process.js';
 import { PidFiles } from './pid-files.js';
-import { coordinatorPorts } from './ports.js';
+import { restPorts, type RestPorts } from './ports.js';
 import { untilReady } from './readiness.js';
-import { loadSecrets } from './secrets.js';
+import { loadSecrets, type Secrets } from './secrets.js';
 import { type StopStage, Supervisor } from './supervisor.js';
 import { welcome } from './welcome.js';
 
@@ -17,7 +19,7 @@ export interface StandaloneOptions {
   /** Of the project. */
   readonly root: string;
   /** What the processes run. */
-  readonly scripts: Readonly<Record<'natsHost' | 'coordinator' | 'worker', string>>;
+  readonly scripts: Readonly<Record<'natsHost' | 'coordinator' | 'worker' | 'balancer', string>>;
   /** Aborted: stop everything and end. */
   readonly stop: AbortSignal;
   /** Aborted: kill everything and end. */
@@ -32,8 +34,10 @@ interface Cluster {
   readonly directory: DataDirectory;
   readonly pidFiles: PidFiles;
   readonly supervisor: Supervisor;
-  /** The coordinators' ports. */
-  readonly ports: readonly number[];
+  readonly ports: RestPorts;
+  readonly secrets: Secrets;
+  /** The cluster's own nats-servers; none where LARDER_NATS_URL names another NATS. */
+  readonly nats: readonly NatsProcess[];
 }
 
 /**
@@ -49,9 +53,13 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
     const pidFiles = new PidFiles(directory.run);
     const left = await pidFiles.killLeftovers();
     if (left.length > 0) options.say(`Ended what an earlier start had left behind: ${left.join(', ')}.`);
-    const ports = await coordinatorPorts(config.host, config.port, config.coordinators);
+    const ports = await restPorts(config.host, config.port, config.coordinators, config.balancerPort);
+    const places = config.natsUrl === undefined ? await natsPlaces(directory.nats, config.natsServers) : [];
+    const secrets = loadSecrets(directory.secrets);
+    const { root, scripts } = options;
+    const nats = natsProcesses({ script: scripts.natsHost, root, directory, secrets, pidFiles, places });
     const supervisor = new Supervisor({ pidFiles, logsDir: directory.logs, say: options.say });
-    return await superviseCluster({ options, config, directory, pidFiles, supervisor, ports });
+    return await superviseCluster({ options, config, directory, pidFiles, supervisor, ports, secrets, nats });
   } finally {
     unlock();
   }
@@ -67,9 +75,9 @@ async function superviseCluster(cluster: Cluster): Promise<number> {
   const problem = await Promise.race([stopped, supervisor.givenUp, failure(startedUp, signal)]);
   end.abort();
   options.say(problem ?? 'Stopping ...');
-  await supervisor.stop(stopStages(cluster.config));
+  await supervisor.stop(stopStages(cluster));
   // Ended by its host, which was told to; only a host that had to be killed leaves it running.
-  await pidFiles.killLeftover('nats-server');
+  for (const { pidName } of cluster.nats) await pidFiles.killLeftover(pidName);
   return problem === undefined ? 0 : EXIT_REFUSED;
 }
 
@@ -84,34 +92,42 @@ function failure(work: Promise<void>, signal: AbortSignal): Promise<string> {
 
 /** Starts the processes in their order and prints the welcome when all are ready. */
 async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
-  const { options, config, directory, pidFiles, supervisor, ports } = cluster;
-  const secrets = loadSecrets(directory.secrets);
-  let { natsUrl } = config;
-  if (natsUrl === undefined) {
-    const { root, scripts } = options;
-    const nats = natsProcess({ script: scripts.natsHost, root, directory, token: secrets.natsToken, pidFiles });
-    supervisor.start(nats.spec);
-    const ready = await abortable(nats.ready, signal);
-    natsUrl = ready.url;
-    options.say(`nats-server ${ready.version} is up on port ${ready.port}.`);
+  const { options, config, directory, supervisor, ports, secrets } = cluster;
+  const natsServers = await startNats(cluster, signal);
+  startNodes(cluster, {
+    given: options.env,
+    natsUrl: config.natsUrl ?? natsServers.map(({ url }) => url).join(','),
+    secretKeys: options.env.LARDER_SECRET_KEYS || secrets.secretKeys,
+    natsReplicas: config.natsUrl === undefined ? config.natsServers : config.natsReplicas,
+  });
+  const url = (port: number) => `http://${reachableHost(config.host)}:${port}`;
+  const coordinators = ports.coordinators.map(url);
+  const balancer = ports.balancer === undefined ? undefined : url(ports.balancer);
+  if (ports.balancer !== undefined) {
+    startBalancerProcess(cluster, { host: config.host, port: ports.balancer, targets: coordinators });
   }
-  const secretKeys = options.env.LARDER_SECRET_KEYS || secrets.secretKeys;
-  startNodes({ given: options.env, natsUrl, secretKeys }, { options, config, directory, supervisor, ports });
-
-  const urls = ports.map((port) => `http://${reachableHost(config.host)}:${port}`);
   options.say(`Waiting for ${config.coordinators} coordinator(s) and ${config.workers} worker(s) ...`);
-  const workers = await untilReady(urls, config.workers, signal);
+  const workers = await untilReady([...coordinators, ...(balancer ? [balancer] : [])], config.workers, signal);
   supervisor.markReady();
   const sampleDir = path.join(options.root, 'docs');
-  options.say(welcome({ coordinators: urls, workers, dataDir: directory.root, sampleDir }));
+  options.say(welcome({ balancer, coordinators, workers, natsServers, dataDir: directory.root, sampleDir }));
 }
 
-function startNodes(
-  environment: ClusterEnvironment,
-  { options, config, directory, supervisor, ports }: Omit<Cluster, 'pidFiles'>,
-): void {
+/** All at once: each of several servers answers only when most of them are there. */
+async function startNats({ options, supervisor, nats }: Cluster, signal: AbortSignal): Promise<NatsReady[]> {
+  for (const { spec } of nats) supervisor.start(spec);
+  const ready = await abortable(Promise.all(nats.map((one) => one.ready)), signal);
+  for (const [index, { version, port }] of ready.entries()) {
+    options.say(
+      `nats-server ${version} is up on port ${port}${ready.length > 1 ? ` (${nats[index].spec.name})` : ''}.`,
+    );
+  }
+  return ready;
+}
+
+function startNodes({ options, config, directory, supervisor, ports }: Cluster, environment: ClusterEnvironment): void {
   for (const name of coordinatorNames(config)) {
-    const env = coordinatorEnvironment(environment, ports[numberOf(name) - 1]);
+    const env = coordinatorEnvironment(environment, ports.coordinators[numberOf(name) - 1]);
     supervisor.start({ name, script: options.scripts.coordinator, marker: directory.root, env: () => env });
   }
   for (const name of workerNames(config)) {
@@ -120,12 +136,17 @@ function startNodes(
   }
 }
 
+function startBalancerProcess({ options, directory, supervisor }: Cluster, balancer: BalancerOptions): void {
+  const env = { ...options.env, [BALANCER_OPTIONS]: JSON.stringify(balancer) };
+  supervisor.start({ name: 'balancer', script: options.scripts.balancer, marker: directory.root, env: () => env });
+}
+
 /** Workers first, so that what they report still arrives; the log last. All of it within five seconds. */
-function stopStages(config: LarderConfig): StopStage[] {
+function stopStages({ config, nats }: Cluster): StopStage[] {
   return [
-    { names: workerNames(config), deadlineMs: 2000 },
+    { names: ['balancer', ...workerNames(config)], deadlineMs: 2000 },
     { names: coordinatorNames(config), deadlineMs: 3200 },
-    { names: ['nats'], deadlineMs: 4000 },
+    { names: nats.map(({ spec }) => spec.name), deadlineMs: 4000 },
   ];
 }
 

@@ -40,7 +40,7 @@ export interface TestNatsCluster {
 
 /** Starts `size` (default 3) servers; answers when each one's JetStream answers, so when they have elected a leader. */
 export async function startTestNatsCluster(
-  options: { version?: string; size?: number } = {},
+  options: { version?: string; size?: number; syncAlways?: boolean } = {},
 ): Promise<TestNatsCluster> {
   const size = options.size ?? 3;
   const { binary, version } = natsServerBinary(options.version);
@@ -52,6 +52,7 @@ export async function startTestNatsCluster(
       binary,
       storeDir: join(directory, `n${index}`),
       port: ports[index],
+      syncAlways: options.syncAlways,
       cluster: { name: 'test', serverName: `n${index}`, port: ports[size + index], routes },
     });
   const started = await Promise.allSettled(ports.slice(0, size).map((_, index) => start(index)));

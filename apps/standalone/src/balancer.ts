@@ -1,0 +1,151 @@
+import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+
+/**
+ * A round-robin balancer before coordinators on this machine, where no real one is at hand.
+ *
+ * A target that says it is ready (`GET /readyz` answers 200) comes before one that merely answers: when the log cannot
+ * be reached none is ready, but all still answer reads. Each request goes over a connection of its own, and to the next
+ * target only if that connection was refused, so before anything was sent: nothing is ever asked for twice.
+ */
+export interface Balancer {
+  /** Takes no more requests; those under way may end until `graceMs` are over. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface BalancerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Base URLs. */
+  readonly targets: readonly string[];
+  /** Pause between two looks at a target. Default 500 ms. */
+  readonly checkEveryMs?: number;
+}
+
+/** Names the environment variable by which its process gets its options. */
+export const BALANCER_OPTIONS = 'BALANCER_OPTIONS';
+
+interface Target {
+  readonly url: URL;
+  /** `ready`, then `answering` (with whatever status), then `silent`. */
+  health: 'ready' | 'answering' | 'silent';
+}
+
+const checkTimeoutMs = 1_000;
+/** They concern one connection, not what travels over it; see RFC 9110, section 7.6.1. */
+const hopByHop = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect'];
+
+/** @throws Error of `listen` when the port is taken */
+export async function startBalancer(options: BalancerOptions): Promise<Balancer> {
+  const targets: Target[] = options.targets.map((url) => ({ url: new URL(url), health: 'silent' }));
+  await Promise.all(targets.map(check));
+  const checks = targets.map((target) => keepChecking(target, options.checkEveryMs ?? 500));
+  let turn = 0;
+  const server = http.createServer((request, response) => {
+    turn = (turn + 1) % targets.length;
+    forward(request, response, inOrder(targets, turn));
+  });
+  // Bodies may be long in coming; who is slow holds nobody up.
+  server.requestTimeout = 0;
+  await new Promise<void>((listening, failed) => {
+    server.once('error', failed);
+    server.listen(options.port, options.host, () => listening());
+  });
+  return {
+    close: async (graceMs) => {
+      for (const stop of checks) stop();
+      const closed = new Promise((done) => server.close(done));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** All of them, the best first; round robin among those that are alike. */
+function inOrder(targets: readonly Target[], turn: number): Target[] {
+  const rank = { ready: 0, answering: 1, silent: 2 };
+  const rotated = [...targets.slice(turn), ...targets.slice(0, turn)];
+  return rotated.sort((a, b) => rank[a.health] - rank[b.health]);
+}
+
+function keepChecking(target: Target, everyMs: number): () => void {
+  let stopped = false;
+  let timer: NodeJS.Timeout;
+  const again = () => {
+    timer = setTimeout(() => void check(target).then(() => stopped || again()), everyMs);
+  };
+  again();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+async function check(target: Target): Promise<void> {
+  try {
+    const answer = await fetch(new URL('/readyz', target.url), { signal: AbortSignal.timeout(checkTimeoutMs) });
+    await answer.arrayBuffer();
+    target.health = answer.ok ? 'ready' : 'answering';
+  } catch {
+    // It is not there, or it stands still.
+    target.health = 'silent';
+  }
+}
+
+function forward(request: IncomingMessage, response: ServerResponse, [target, ...others]: Target[]): void {
+  if (target === undefined) {
+    refuse(response, 503, 'no coordinator can be reached');
+    return;
+  }
+  const { method, url: path } = request;
+  const upstream = http.request(target.url, { method, path, agent: false, headers: forwardedHeaders(request) });
+  let sent = false;
+  upstream.on('socket', (socket) => {
+    socket.once('connect', () => {
+      sent = true;
+      request.pipe(upstream);
+    });
+  });
+  upstream.on('response', (answer) => {
+    response.writeHead(
+      answer.statusCode!,
+      answer.statusMessage,
+      withoutHopByHop(answer.headers, ['transfer-encoding']),
+    );
+    // At once: a stream of events may be silent for long.
+    response.flushHeaders();
+    answer.pipe(response);
+    answer.on('close', () => answer.complete || response.destroy());
+  });
+  upstream.on('error', (error: NodeJS.ErrnoException) => {
+    target.health = 'silent';
+    if (!sent && error.code === 'ECONNREFUSED') forward(request, response, others);
+    else if (!response.headersSent) refuse(response, 502, `the coordinator did not answer: ${error.message}`);
+    else response.destroy();
+  });
+  // The client has gone, or has all it asked for.
+  response.once('close', () => upstream.destroy());
+}
+
+/** What the client claims about where it comes from is not believed. */
+function forwardedHeaders(request: IncomingMessage): OutgoingHttpHeaders {
+  return {
+    ...withoutHopByHop(request.headers),
+    'x-forwarded-for': request.socket.remoteAddress ?? '',
+    'x-forwarded-proto': 'http',
+    connection: 'close',
+  };
+}
+
+function withoutHopByHop(headers: IncomingMessage['headers'], more: readonly string[] = []): OutgoingHttpHeaders {
+  const named = headers.connection?.toLowerCase().split(/\s*,\s*/) ?? [];
+  const dropped = new Set([...hopByHop, ...named, ...more]);
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !dropped.has(name)));
+}
+
+function refuse(response: ServerResponse, status: number, sentence: string): void {
+  if (response.destroyed) return;
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
+  response.end(JSON.stringify({ status: sentence }));
+}

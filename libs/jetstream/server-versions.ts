@@ -1,0 +1,50 @@
+import net from 'node:net';
+
+export interface ServerVersion {
+  /** `host:port`. */
+  readonly address: string;
+  /** `2.10.27`. */
+  readonly version: string;
+}
+
+const timeoutMs = 2_000;
+/** More than any server's first line. */
+const maxLineLength = 64 * 1024;
+
+/**
+ * The versions of those servers that say theirs. A nats-server introduces itself to whoever connects, before it asks for
+ * credentials or TLS, with one line: `INFO {"version":"2.10.27",…}` (NATS client protocol). What does not answer so
+ * within two seconds is left out.
+ *
+ * @param addresses `host:port`, IPv6 hosts in brackets
+ */
+export async function serverVersions(addresses: readonly string[]): Promise<ServerVersion[]> {
+  const asked = await Promise.all(
+    addresses.map(async (address) => ({ address, version: versionIn(await firstLine(address)) })),
+  );
+  return asked.flatMap(({ address, version }) => (version === undefined ? [] : [{ address, version }]));
+}
+
+function firstLine(address: string): Promise<string> {
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = net.connect({ host, port: Number(port), timeout: timeoutMs });
+    const done = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(text);
+    };
+    const timer = setTimeout(done, timeoutMs);
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+      if (text.includes('\n') || text.length > maxLineLength) done();
+    });
+    socket.on('error', done);
+    socket.on('close', done);
+  });
+}
+
+function versionIn(line: string): string | undefined {
+  return /^INFO \{.*?"version":"([^"]+)"/.exec(line)?.[1];
+}

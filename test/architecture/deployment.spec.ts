@@ -1,0 +1,92 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { settings } from '#config';
+import { oldestNatsForReplicas } from '#jetstream';
+import { compareVersions } from '#nats-server';
+
+interface Service {
+  readonly image?: string;
+  readonly command?: string[];
+  readonly environment?: Record<string, string>;
+  readonly volumes?: string[];
+  readonly depends_on?: string[];
+}
+
+interface Compose {
+  readonly services: Record<string, Service>;
+  readonly volumes: Record<string, null>;
+}
+
+const root = process.cwd();
+/** Jest's own, by way of its coverage. */
+const { safeLoad } = createRequire(path.join(root, 'package.json'))('js-yaml') as {
+  safeLoad: (text: string) => unknown;
+};
+const read = (file: string) => safeLoad(readFileSync(path.join(root, file), 'utf8')) as Compose;
+const haproxy = readFileSync(path.join(root, 'deploy/haproxy.cfg'), 'utf8');
+
+describe.each(['docker-compose.yml', 'docker-compose.simple.yml'])('%s', (file) => {
+  const { services, volumes } = read(file);
+
+  it('knows every setting that it makes, every service, volume and file that it names', () => {
+    const known = new Set<string>(Object.values(settings).map(({ env }) => env));
+    for (const { environment = {}, volumes: mounted = [], depends_on = [] } of Object.values(services)) {
+      const made = Object.keys(environment).filter((name) => name.startsWith('LARDER_'));
+      expect(made.filter((name) => !known.has(name))).toEqual([]);
+      expect(depends_on.filter((name) => services[name] === undefined)).toEqual([]);
+      for (const source of mounted.map((one) => one.split(':')[0])) {
+        expect(source.startsWith('./') ? existsSync(path.join(root, source)) : source in volumes).toBe(true);
+      }
+    }
+  });
+
+  it('starts scripts that the build makes from sources', () => {
+    const scripts = Object.values(services).flatMap(({ command = [] }) =>
+      command.filter((word) => word.endsWith('.js')),
+    );
+    expect(scripts.length).toBeGreaterThan(1);
+    for (const script of scripts) {
+      expect(existsSync(path.join(root, script.replace(/^dist\//, '').replace(/\.js$/, '.ts')))).toBe(true);
+    }
+  });
+
+  it('pins images to releases', () => {
+    const images = Object.values(services).flatMap(({ image }) => (image && image !== 'larder' ? [image] : []));
+    for (const image of images) expect(image).toMatch(/:[^:]*\d+[.\d-]*\d/);
+  });
+});
+
+describe('docker-compose.yml', () => {
+  const { services } = read('docker-compose.yml');
+  const named = (prefix: string) => Object.keys(services).filter((name) => name.startsWith(prefix));
+
+  it('has three of each, a balancer before the coordinators, and an S3 server', () => {
+    for (const kind of ['nats', 'coordinator', 'worker']) {
+      expect(named(`${kind}-`)).toEqual([1, 2, 3].map((n) => `${kind}-${n}`));
+    }
+    expect(Object.keys(services)).toEqual(expect.arrayContaining(['balancer', 's3']));
+    for (const backend of haproxy.split(/^backend /m).slice(1)) {
+      const targets = [...backend.matchAll(/^ {2}server (\S+) (\S+):19999$/gm)].map(([, , host]) => host);
+      expect(targets).toEqual(named('coordinator-'));
+    }
+  });
+
+  it('runs NATS in a release that is safe with replicas, flushed before it acknowledges, known to every client', () => {
+    const conf = readFileSync(path.join(root, 'deploy/nats.conf'), 'utf8');
+    expect(conf).toMatch(/^ {2}sync_interval: always$/m);
+    for (const name of named('nats-')) {
+      const { image, environment } = services[name];
+      expect(compareVersions(/^nats:([\d.]+)/.exec(image!)![1], oldestNatsForReplicas)).toBeGreaterThanOrEqual(0);
+      expect(environment!.NATS_SERVER_NAME).toBe(name);
+      const used = [...conf.matchAll(/\$([A-Z_]+)/g)].map(([, variable]) => variable);
+      expect(Object.keys(environment!).sort()).toEqual([...new Set(used)].sort());
+      for (const other of named('nats-')) expect(environment!.NATS_ROUTES).toContain(`@${other}:6222`);
+    }
+    for (const name of [...named('coordinator-'), ...named('worker-')]) {
+      for (const server of named('nats-'))
+        expect(services[name].environment!.LARDER_NATS_URL).toContain(`${server}:4222`);
+    }
+    for (const name of named('coordinator-')) expect(services[name].environment!.LARDER_NATS_REPLICAS).toBe('3');
+  });
+});

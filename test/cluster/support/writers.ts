@@ -1,0 +1,46 @@
+import { type ApiClient } from '#testing';
+
+export interface Write {
+  readonly path: string;
+  readonly sentAtMs: number;
+  readonly answeredAtMs: number;
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Clients that mount one path after another, each path once, and note every answer. */
+export class Writers {
+  readonly writes: Write[] = [];
+  private stopped = false;
+  private readonly running: Promise<void>[];
+
+  /** @param ufsRoot a directory's URL; each mount is of a name below it */
+  constructor(api: ApiClient, ufsRoot: string, count: number) {
+    this.running = Array.from({ length: count }, (_, index) => this.run(api, ufsRoot, index));
+  }
+
+  get acknowledged(): Write[] {
+    return this.writes.filter(({ status }) => status === 200);
+  }
+
+  /** Those that were sent after a moment of `performance.now()` and acknowledged. */
+  acknowledgedSince(ms: number): Write[] {
+    return this.acknowledged.filter(({ sentAtMs }) => sentAtMs >= ms);
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await Promise.all(this.running);
+  }
+
+  private async run(api: ApiClient, ufsRoot: string, index: number): Promise<void> {
+    for (let i = 0; !this.stopped; i++) {
+      const path = `/written-${index}-${i}`;
+      const sentAtMs = performance.now();
+      const { status, body } = await api.request('POST', '/mount', {
+        body: { path, ufs: `${ufsRoot}${path.slice(1)}` },
+      });
+      this.writes.push({ path, sentAtMs, answeredAtMs: performance.now(), status, body });
+    }
+  }
+}
