@@ -3,6 +3,7 @@ import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { ApiDocsModule } from '#contexts/api-docs/http';
 import { FileIndexModule } from '#contexts/file-index/http';
 import { JobsModule } from '#contexts/jobs/http';
+import { LogGuard } from '#contexts/log/marks';
 import { MembershipModule } from '#contexts/membership/http';
 import { KeyRing } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
@@ -15,7 +16,7 @@ import type { Infrastructure } from './infrastructure.js';
 @Module({})
 class RuntimeModule {
   static of(infrastructure: Infrastructure): DynamicModule {
-    const { config, store, views, commands, work, heartbeats, recorder, keyRing } = infrastructure;
+    const { config, store, views, commands, work, heartbeats, recorder, keyRing, guard } = infrastructure;
     const providers: Provider[] = [
       { provide: CONFIG, useValue: config },
       { provide: EventStore, useValue: store },
@@ -25,6 +26,7 @@ class RuntimeModule {
       { provide: Heartbeats, useValue: heartbeats },
       { provide: Recorder, useValue: recorder },
       { provide: KeyRing, useValue: keyRing },
+      { provide: LogGuard, useValue: guard },
     ];
     return { module: RuntimeModule, global: true, providers, exports: providers };
   }

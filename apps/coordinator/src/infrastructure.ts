@@ -3,7 +3,8 @@ import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
 import { log, logBoundary, logView } from '#contexts/log';
-import { membershipView } from '#contexts/membership';
+import { LogGuard, MarkFile } from '#contexts/log/marks';
+import { membershipBoundary, membershipView } from '#contexts/membership';
 import { KeyRing, namespaceView } from '#contexts/namespace';
 import {
   Broadcasts,
@@ -20,6 +21,7 @@ import {
 } from '#jetstream';
 import { type View } from '#kernel';
 import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
+import { askWorkers, keepMark } from './log-marks.js';
 
 export interface Infrastructure {
   config: ProcessConfig;
@@ -31,11 +33,19 @@ export interface Infrastructure {
   heartbeats: Heartbeats;
   recorder: Recorder;
   keyRing: KeyRing;
+  /** Has found the log to be the one that was seen. */
+  guard: LogGuard;
+  /** How far this coordinator has seen the log, where it is to keep that. */
+  mark: MarkFile | undefined;
   /** Tells who writes snapshots; until someone says so, nobody. */
   snapshotWriter: { isSelf: () => boolean };
 }
 
-/** Connects, makes sure of the streams, and folds the log into the views. */
+/**
+ * Connects, makes sure of the streams and of the log being the one that was seen, and folds it into the views.
+ *
+ * @throws DomainError Refused `log-lost` and others that starting again would not mend; Unavailable
+ */
 export async function openInfrastructure(
   config: ProcessConfig,
   logLine: Log,
@@ -44,10 +54,23 @@ export async function openInfrastructure(
   const selfId = `coordinator-${randomUUID()}`;
   const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine });
   const names = new Names(config.cluster);
+  const broadcasts = new Broadcasts(link);
+  const asked = askWorkers(broadcasts, names);
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
   const store = new EventStore(link, names, codec);
   const recorder = new Recorder(allEvents);
+  const guard = new LogGuard({
+    store,
+    record: (events) => recorder.record(events, ownContext(`coordinator:${selfId}`)),
+    hasWorkers: async () => (await store.lastSequence(membershipBoundary)) > 0,
+    accept: config.acceptLog,
+    log: logLine,
+    onLost: onFatal,
+  });
+  const mark = config.logMark ? await MarkFile.open(config.logMark, (line) => logLine('warn', line)) : undefined;
+  const own = mark?.mark && { who: `this coordinator (${config.logMark})`, mark: mark.mark };
+  await guard.check(await asked, own);
   await identifyLog(store, recorder, selfId);
   const snapshotWriter = { isSelf: () => false };
   const views = await Views.open({
@@ -62,6 +85,8 @@ export async function openInfrastructure(
     log: (line) => logLine('info', line),
     onFatal,
   });
+  guard.seen = () => ({ state: views.get(logView).state, lastSequence: views.appliedSequence });
+  if (mark) keepMark(mark, views);
   const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
   return {
     config,
@@ -70,9 +95,11 @@ export async function openInfrastructure(
     views,
     commands,
     work: new WorkQueue(link, names),
-    heartbeats: new Heartbeats(selfId, link, new Broadcasts(link), names),
+    heartbeats: new Heartbeats(selfId, link, broadcasts, names),
     recorder,
     keyRing: new KeyRing(config.secretKeys),
+    guard,
+    mark,
     snapshotWriter,
   };
 }

@@ -9,12 +9,14 @@ import { acceptJsonBodies, serveConsistently, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
 import { openInfrastructure } from './infrastructure.js';
 import { NestPinoLogger } from './nest-pino-logger.js';
+import { ReadinessGate } from './readiness-gate.js';
 
 /** A refusal that a restart cannot mend: the supervisor must not try again. */
 const refusedExitCode = 78;
 
 async function main(config: ProcessConfig): Promise<void> {
   const logger = pino({ level: config.logLevel, base: { process: 'coordinator' } });
+  const gate = await ReadinessGate.open(config.port, config.host);
   const infrastructure = await openInfrastructure(
     config,
     (level, message, fields) => logger[level](fields ?? {}, message),
@@ -39,6 +41,7 @@ async function main(config: ProcessConfig): Promise<void> {
   const stop = async (): Promise<void> => {
     await app.close();
     infrastructure.views.close();
+    await infrastructure.mark?.flush();
     await infrastructure.link.drain();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -53,8 +56,12 @@ async function main(config: ProcessConfig): Promise<void> {
     });
   }
   exitWithSupervisor(stop);
+  gate.waitFor('the log is being read');
   await infrastructure.views.becomeReady();
-  await app.listen(config.port, config.host);
+  await app.init();
+  const { port } = gate;
+  await gate.close();
+  await app.listen(port, config.host);
   logger.info({ address: await app.getUrl(), coordinatorId: infrastructure.heartbeats.selfId }, 'coordinator ready');
 }
 

@@ -111,7 +111,8 @@ function startNodes(
   { options, config, directory, supervisor, ports }: Omit<Cluster, 'pidFiles'>,
 ): void {
   for (const name of coordinatorNames(config)) {
-    const env = coordinatorEnvironment(environment, ports[numberOf(name) - 1]);
+    const ownEnv = { LARDER_LOG_MARK: directory.logMark(numberOf(name)) };
+    const env = { ...coordinatorEnvironment(environment, ports[numberOf(name) - 1]), ...ownEnv };
     supervisor.start({ name, script: options.scripts.coordinator, marker: directory.root, env: () => env });
   }
   for (const name of workerNames(config)) {
