@@ -17,7 +17,12 @@ import {
 describe('a log that is not the one that was seen', () => {
   let cluster: TestCluster | undefined;
   afterEach(() => cluster?.dispose());
-  const test = (name: string, body: () => Promise<void>) => it(name, reporting(() => cluster, body), 120_000);
+  const test = (name: string, body: () => Promise<void>) =>
+    it(
+      name,
+      reporting(() => cluster, body),
+      120_000,
+    );
 
   async function start(): Promise<TestCluster> {
     return (cluster = await startCluster({ coordinators: 1, workers: 1 }));

@@ -22,7 +22,11 @@ export async function writeMark(worker: WorkerHandle, mark: Mark): Promise<void>
 export async function refusal(process: ManagedProcess): Promise<string> {
   if (!process.running) process.launch();
   const { code } = await process.exited;
-  const said = process.log().split('\n').find((line) => line.startsWith(`${process.name.split('-')[0]}: `)) ?? '';
+  const said =
+    process
+      .log()
+      .split('\n')
+      .find((line) => line.startsWith(`${process.name.split('-')[0]}: `)) ?? '';
   expect({ code, said }).toEqual({ code: 78, said: expect.stringMatching(/./) as string });
   return said;
 }

@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
+import { LogDamagedError } from '#jetstream';
 import { DomainError } from '#kernel';
 import { acceptJsonBodies, serveConsistently, Shutdown, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
@@ -78,8 +79,9 @@ function refuse(error: unknown): never {
     : error instanceof Error
       ? error.message
       : String(error);
+  const hint = error instanceof LogDamagedError ? '; see docs/safe-start.md' : '';
   process.stderr.write(
-    `coordinator: ${isRefusal || inUse ? message : error instanceof Error ? error.stack : message}\n`,
+    `coordinator: ${isRefusal || inUse ? message + hint : error instanceof Error ? error.stack : message}\n`,
   );
   process.exit(isRefusal || inUse ? refusedExitCode : 1);
 }

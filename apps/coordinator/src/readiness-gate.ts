@@ -46,7 +46,11 @@ export class ReadinessGate {
     const alive = request.method === 'GET' && request.url === '/healthz';
     const body = JSON.stringify({ status: alive ? 'ok' : `not ready: ${this.missing}` });
     // Whoever comes again shall meet the API, not a connection to this.
-    const headers = { 'content-type': 'application/json', connection: 'close', ...(alive ? {} : { 'retry-after': '1' }) };
+    const headers = {
+      'content-type': 'application/json',
+      connection: 'close',
+      ...(alive ? {} : { 'retry-after': '1' }),
+    };
     response.writeHead(alive ? 200 : 503, headers).end(body);
     request.resume();
   }

@@ -1,12 +1,4 @@
-import {
-  describeObjection,
-  judgeMark,
-  log,
-  logView,
-  objectionTo,
-  type LogCommand,
-  type LogEvent,
-} from './index.js';
+import { describeObjection, judgeMark, log, logView, objectionTo, type LogCommand, type LogEvent } from './index.js';
 import { fold } from '#kernel';
 
 const started: LogEvent = { type: 'LogStarted', data: { logId: 'a' } };
@@ -69,9 +61,7 @@ describe('what speaks against a log', () => {
   it('is said by who has seen most', () => {
     const objection = objectionTo(end, [witness('w1', 101), witness('w2', 120), witness('w3', 110, 'x')])!;
     expect(objection).toMatchObject({ verdict: 'behind', witness: { who: 'w2' } });
-    expect(describeObjection(end, objection)).toBe(
-      'the log a ends at sequence 100, but w2 has seen it up to 120',
-    );
+    expect(describeObjection(end, objection)).toBe('the log a ends at sequence 100, but w2 has seen it up to 120');
   });
 
   it.each([

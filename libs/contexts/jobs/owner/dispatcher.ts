@@ -1,12 +1,6 @@
 import { type HashRing } from '#hash-ring';
 import { jobKinds, planBatches, type SourceFile } from '#job-kinds';
-import {
-  stepOfBatch,
-  type BatchInFlight,
-  type FileFailure,
-  type JobRecord,
-  type WorkBatch,
-} from '../index.js';
+import { stepOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
 import { listOf } from './lost-lists.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';

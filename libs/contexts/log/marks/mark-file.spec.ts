@@ -18,7 +18,15 @@ describe('a mark on disk', () => {
   afterEach(() => rm(directory, { recursive: true, force: true }));
 
   const commit = (sequence: number, boundary: string, data: Record<string, unknown> = {}) => {
-    const event = { id: 'e', type: 'LogStarted', v: 1, at: '2026-01-02T03:04:05.000Z', actor: 't', requestId: 'r', data };
+    const event = {
+      id: 'e',
+      type: 'LogStarted',
+      v: 1,
+      at: '2026-01-02T03:04:05.000Z',
+      actor: 't',
+      requestId: 'r',
+      data,
+    };
     return { sequence, boundary, events: [event] };
   };
 
