@@ -55,7 +55,8 @@ export async function openInfrastructure(
   const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine });
   const names = new Names(config.cluster);
   const broadcasts = new Broadcasts(link);
-  const asked = askWorkers(broadcasts, names);
+  // Asked while the streams are made sure of.
+  let asked: ReturnType<typeof askWorkers> | undefined = askWorkers(broadcasts, names);
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
   const store = new EventStore(link, names, codec);
@@ -70,7 +71,11 @@ export async function openInfrastructure(
   });
   const mark = config.logMark ? await MarkFile.open(config.logMark, (line) => logLine('warn', line)) : undefined;
   const own = mark?.mark && { who: `this coordinator (${config.logMark})`, mark: mark.mark };
-  await guard.check(await asked, own);
+  await guard.check(() => {
+    const answers = asked ?? askWorkers(broadcasts, names);
+    asked = undefined;
+    return answers;
+  }, own);
   await identifyLog(store, recorder, selfId);
   const snapshotWriter = { isSelf: () => false };
   const views = await Views.open({

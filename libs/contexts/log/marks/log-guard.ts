@@ -58,15 +58,19 @@ export class LogGuard {
 
   /**
    * Resolves when the log agrees with its witnesses. Workers of another log are no witnesses against one that has
-   * workers of its own: they are strays; what this coordinator itself has seen (`own`) always counts.
+   * workers of its own: they are strays; what this coordinator itself has seen (`own`) always counts. As long as
+   * something speaks against the log, workers are asked again: those that start at the same time may have seen more.
    *
+   * @param ask the workers that are up
    * @throws DomainError Refused `log-lost` with what was seen by whom, and what to do; Unavailable
    */
-  async check(workers: readonly Witness[], own?: Witness): Promise<void> {
+  async check(ask: () => Promise<Witness[]>, own?: Witness): Promise<void> {
     const deadline = performance.now() + this.graceMs;
+    const workers = new Map<string, Witness>();
     for (;;) {
+      for (const witness of await ask()) workers.set(witness.who, witness);
       const end = await this.ends.look();
-      const objection = objectionTo(end, await this.heard(end, workers, own));
+      const objection = objectionTo(end, await this.heard(end, [...workers.values()], own));
       if (!objection) break;
       if (this.isAccepted(objection.witness.mark)) await this.acceptLoss(end, objection.witness.mark);
       else if (performance.now() >= deadline) throw refusal(end, objection);
