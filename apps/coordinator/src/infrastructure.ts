@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
 import { log, logBoundary, logView } from '#contexts/log';
-import { LogGuard, MarkFile } from '#contexts/log/marks';
-import { membershipBoundary, membershipView } from '#contexts/membership';
+import type { LogGuard, MarkFile } from '#contexts/log/marks';
+import { membershipView } from '#contexts/membership';
 import { KeyRing, namespaceView } from '#contexts/namespace';
 import {
   Broadcasts,
@@ -19,9 +20,9 @@ import {
   type Log,
   type NatsLink,
 } from '#jetstream';
-import { type View } from '#kernel';
+import { DomainError, type View } from '#kernel';
 import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
-import { askWorkers, keepMark } from './log-marks.js';
+import { askWorkers, keepMark, openGuard, ownWitness } from './log-marks.js';
 
 export interface Infrastructure {
   config: ProcessConfig;
@@ -55,30 +56,17 @@ export async function openInfrastructure(
   const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine });
   const names = new Names(config.cluster);
   const broadcasts = new Broadcasts(link);
-  // Asked while the streams are made sure of.
-  let asked: ReturnType<typeof askWorkers> | undefined = askWorkers(broadcasts, names);
+  const asking = askWorkers(broadcasts, names);
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
-  const store = new EventStore(link, names, codec);
+  const waiting: { staleMs: () => number | undefined } = { staleMs: () => undefined };
+  const store = new EventStore(link, names, codec, () => patienceMs(waiting.staleMs()));
   const recorder = new Recorder(allEvents);
-  const guard = new LogGuard({
-    store,
-    record: (events) => recorder.record(events, ownContext(`coordinator:${selfId}`)),
-    hasWorkers: async () => (await store.lastSequence(membershipBoundary)) > 0,
-    accept: config.acceptLog,
-    log: logLine,
-    onLost: onFatal,
-  });
-  const mark = config.logMark ? await MarkFile.open(config.logMark, (line) => logLine('warn', line)) : undefined;
-  const own = mark?.mark && { who: `this coordinator (${config.logMark})`, mark: mark.mark };
-  await guard.check(() => {
-    const answers = asked ?? askWorkers(broadcasts, names);
-    asked = undefined;
-    return answers;
-  }, own);
-  await identifyLog(store, recorder, selfId);
+  const { guard, mark } = await openGuard({ config, selfId, store, recorder, log: logLine, onLost: onFatal });
+  await untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
+  await untilAvailable(() => identifyLog(store, recorder, selfId));
   const snapshotWriter = { isSelf: () => false };
-  const views = await Views.open({
+  const viewsOptions = {
     link,
     names,
     codec,
@@ -87,9 +75,11 @@ export async function openInfrastructure(
     views: [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
     snapshotEvery: config.snapshotEvery,
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
-    log: (line) => logLine('info', line),
+    log: (line: string) => logLine('info', line),
     onFatal,
-  });
+  };
+  const views = await untilAvailable(() => Views.open(viewsOptions));
+  waiting.staleMs = () => views.staleMs();
   guard.seen = () => ({ state: views.get(logView).state, lastSequence: views.appliedSequence });
   if (mark) keepMark(mark, views);
   const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
@@ -107,6 +97,27 @@ export async function openInfrastructure(
     mark,
     snapshotWriter,
   };
+}
+
+/** Writes outlive the election of a leader; once NATS has been away for longer than that, clients are told soon. */
+function patienceMs(staleMs = 0): number {
+  return staleMs > 15_000 ? 1_500 : 13_000;
+}
+
+/** Replicated streams that have just been made, or whose servers have just come up, are without a leader for a while. */
+const availableWithinMs = 60_000;
+
+async function untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + availableWithinMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const mayPass = error instanceof DomainError && error.kind === 'Unavailable';
+      if (!mayPass || performance.now() > deadlineMs) throw error;
+      await delay(250);
+    }
+  }
 }
 
 /** Gives a new log its identity; of several coordinators that start at once, one does. */

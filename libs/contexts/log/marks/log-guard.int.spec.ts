@@ -111,7 +111,7 @@ describe('the guard of a log', () => {
       // All marks of the lost log agree, and a later loss is another one.
       await check(guard(), witness(9), witness(1000));
       const later = guard(accept('a', 9));
-      await expect(check(later, witness(9), witness(9, state.logId!))).rejects.toThrow(`the log ${state.logId} ends`);
+      await expect(check(later, witness(9), witness(9, state.logId))).rejects.toThrow(`the log ${state.logId} ends`);
     });
 
     it('of everything is one, too', async () => {
