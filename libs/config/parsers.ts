@@ -82,6 +82,18 @@ function isAddressRange(given: string): boolean {
 
 export const directory = (): Parser<string> => text(/^[^\0]+$/, 'a directory');
 
+/** A log, and how far it has been seen: `<id of the log>:<sequence>`. */
+export function logMark(): Parser<{ readonly logId: string; readonly sequence: number }> {
+  const schema = z
+    .string()
+    .regex(/^[A-Za-z0-9-]+:\d{1,15}$/)
+    .transform((given) => {
+      const [logId, sequence] = given.split(':');
+      return { logId, sequence: Number(sequence) };
+    });
+  return { schema, expected: '<id of the log>:<sequence>, as a coordinator that refuses to start says them' };
+}
+
 /** Comma-separated servers of one NATS; credentials, where there are any, stand in the first. */
 export function natsUrl(): Parser<string> {
   const schema = z.string().refine((given) => given.split(',').every(isNatsServer));

@@ -265,6 +265,20 @@ export const settings = {
     undefined,
     'file with a fixed mount table, `[{ "path", "ufs", "options" }]`; mounts cannot be changed through the API then',
   ),
+  logMark: setting(
+    'LARDER_LOG_MARK',
+    'coordinator',
+    p.text(/^[^\0]+$/, 'the path of a file'),
+    undefined,
+    'file in which a coordinator keeps how far it has seen the log, on a disk other than NATS’; one for each coordinator, and `npm start` has its own',
+  ),
+  acceptLog: setting(
+    'LARDER_ACCEPT_LOG',
+    'coordinator',
+    p.logMark(),
+    undefined,
+    'the one loss that is given up: the log that lost something and how far it had been seen, as the refusal says them; see docs/safe-start.md',
+  ),
   logLevel: setting(
     'LARDER_LOG_LEVEL',
     'all',

@@ -41,6 +41,8 @@ export class WorkConsumer {
   /** Those whose handlers have not said yet how it ended: they take the slots. */
   private readonly working = new Set<WorkMessage>();
   private keepAlive: NodeJS.Timeout | undefined;
+  /** When the stream was made that the held messages came from. */
+  private streamCreated: string | undefined;
   private connecting = false;
   private ensured = false;
   private stopping = false;
@@ -148,7 +150,20 @@ export class WorkConsumer {
       max_ack_pending: 10_000,
     };
     await this.link.jsm.consumers.add(this.stream, config);
+    const { created } = await this.link.jsm.streams.info(this.stream);
+    if (this.streamCreated !== undefined && this.streamCreated !== created) this.abandonHeld();
+    this.streamCreated = created;
     this.ensured = true;
+  }
+
+  /**
+   * The stream is another one under the same name: its places are given away anew, and an acknowledgement of what came
+   * before would be taken for one of what stands there now.
+   */
+  private abandonHeld(): void {
+    for (const message of this.held.values()) message.abandon();
+    this.held.clear();
+    this.ready = [];
   }
 
   private ask(): void {
@@ -208,7 +223,7 @@ export class WorkConsumer {
       });
       message.retryLater(afterErrorMs);
     } finally {
-      this.held.delete(message.sequence);
+      if (this.held.get(message.sequence) === message) this.held.delete(message.sequence);
     }
   }
 }

@@ -88,6 +88,11 @@ export class WorkMessage {
     this.subscription = subscription;
   }
 
+  /** For the consumer: nothing is told about it any more; its handler may end as it likes. */
+  abandon(): void {
+    this.finished = true;
+  }
+
   /** For the consumer. */
   abort(): void {
     this.aborter.abort();

@@ -1,5 +1,5 @@
 import { availableNatsVersions, openTestLog, startTestNats, type TestLog, type TestNats, until } from '#testing';
-import { WorkConsumer, type WorkMessage, WorkQueue } from './index.js';
+import { ensureStreams, WorkConsumer, type WorkMessage, WorkQueue } from './index.js';
 
 jest.setTimeout(30_000);
 
@@ -193,6 +193,35 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       await log.link.jsm.consumers.delete(log.names.workStream, 'w1');
       await publishMany('w1', 5, 'j2');
       await until(() => seen.size === 10);
+    });
+
+    it('fault 24: does not take what stands in a stream made anew for what it holds from the one before', async () => {
+      const handled: string[] = [];
+      let finishOld: () => void = () => undefined;
+      const held = new Promise<void>((go) => (finishOld = go));
+      consumer('w1').run({
+        maxConcurrent: 2,
+        handle: async (message: WorkMessage) => {
+          const text = textOf(message.bytes)!;
+          handled.push(text);
+          if (text === 'old') await held;
+          // The new one is put off for good: only a confusion with the old one could end it.
+          if (text === 'old') await message.ack();
+          else message.retryLater(30_000);
+        },
+      });
+      await queue.publish('w1', 'j1', 'b1', 1, bytes('old'));
+      await until(() => handled.length === 1);
+      await log.link.jsm.streams.delete(log.names.workStream);
+      await expect(queue.read(1)).rejects.toMatchObject({ kind: 'Unavailable', code: 'work-stream-missing' });
+      await ensureStreams(log.link, log.names);
+      expect(await queue.publish('w1', 'j2', 'b2', 1, bytes('new'))).toEqual({ sequence: 1 });
+      await until(() => handled.length === 2);
+      expect(handled).toEqual(['old', 'new']);
+      finishOld();
+      const info = () => log.link.jsm.consumers.info(log.names.workStream, log.names.workerConsumer('w1'));
+      await log.link.nc.flush();
+      expect((await info()).num_ack_pending).toBe(1);
     });
 
     it('delivers again what was put off, and what failed', async () => {

@@ -56,7 +56,11 @@ export class WorkQueue {
     );
   }
 
-  /** The bytes of a batch, or undefined once it has been removed. */
+  /**
+   * The bytes of a batch, or undefined once it has been removed.
+   *
+   * @throws DomainError Unavailable, also while the work stream is not there at all.
+   */
   async read(sequence: number): Promise<Uint8Array | undefined> {
     const { jsm } = this.link;
     try {
@@ -66,7 +70,9 @@ export class WorkQueue {
       return message.data;
     } catch (error) {
       if (apiCodeOf(error) === ApiCode.noMessageFound) return undefined;
-      throw error;
+      if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
+      const text = 'the work stream is not there; a coordinator that starts makes it';
+      throw new DomainError('Unavailable', 'work-stream-missing', text, { cause: error });
     }
   }
 

@@ -4,6 +4,7 @@ import { ApiDocsModule } from '#contexts/api-docs/http';
 import { AuditModule } from '#contexts/audit/http';
 import { FileIndexModule } from '#contexts/file-index/http';
 import { JobsModule } from '#contexts/jobs/http';
+import { LogGuard } from '#contexts/log/marks';
 import { MembershipModule } from '#contexts/membership/http';
 import { KeyRing } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
@@ -16,7 +17,7 @@ import type { Infrastructure } from './infrastructure.js';
 @Module({})
 class RuntimeModule {
   static of(infrastructure: Infrastructure, shutdown: Shutdown): DynamicModule {
-    const { config, store, views, commands, work, heartbeats, recorder, keyRing } = infrastructure;
+    const { config, store, views, commands, work, heartbeats, recorder, keyRing, guard } = infrastructure;
     const providers: Provider[] = [
       { provide: CONFIG, useValue: config },
       { provide: EventStore, useValue: store },
@@ -26,6 +27,7 @@ class RuntimeModule {
       { provide: Heartbeats, useValue: heartbeats },
       { provide: Recorder, useValue: recorder },
       { provide: KeyRing, useValue: keyRing },
+      { provide: LogGuard, useValue: guard },
       { provide: Shutdown, useValue: shutdown },
     ];
     return { module: RuntimeModule, global: true, providers, exports: providers };

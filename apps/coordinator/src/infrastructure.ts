@@ -4,6 +4,7 @@ import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
 import { log, logBoundary, logView } from '#contexts/log';
+import type { LogGuard, MarkFile } from '#contexts/log/marks';
 import { membershipView } from '#contexts/membership';
 import { KeyRing, namespaceView } from '#contexts/namespace';
 import {
@@ -21,6 +22,7 @@ import {
 } from '#jetstream';
 import { DomainError, type View } from '#kernel';
 import { CommandHandler, Heartbeats, ownContext, PastCache, PastStates, Recorder, TimeTravel, Views } from '#runtime';
+import { askWorkers, keepMark, openGuard, ownWitness } from './log-marks.js';
 
 export interface Infrastructure {
   config: ProcessConfig;
@@ -33,11 +35,19 @@ export interface Infrastructure {
   recorder: Recorder;
   keyRing: KeyRing;
   timeTravel: TimeTravel;
+  /** Has found the log to be the one that was seen. */
+  guard: LogGuard;
+  /** How far this coordinator has seen the log, where it is to keep that. */
+  mark: MarkFile | undefined;
   /** Tells who writes snapshots; until someone says so, nobody. */
   snapshotWriter: { isSelf: () => boolean };
 }
 
-/** Connects, makes sure of the streams, and folds the log into the views. */
+/**
+ * Connects, makes sure of the streams and of the log being the one that was seen, and folds it into the views.
+ *
+ * @throws DomainError Refused `log-lost` and others that starting again would not mend; Unavailable
+ */
 export async function openInfrastructure(
   config: ProcessConfig,
   logLine: Log,
@@ -46,11 +56,15 @@ export async function openInfrastructure(
   const selfId = `coordinator-${randomUUID()}`;
   const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine });
   const names = new Names(config.cluster);
+  const broadcasts = new Broadcasts(link);
+  const asking = askWorkers(broadcasts, names);
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
   const waiting: { staleMs: () => number | undefined } = { staleMs: () => undefined };
   const store = new EventStore(link, names, codec, () => patienceMs(waiting.staleMs()));
   const recorder = new Recorder(allEvents);
+  const { guard, mark } = await openGuard({ config, selfId, store, recorder, log: logLine, onLost: onFatal });
+  await untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
   await untilAvailable(() => identifyLog(store, recorder, selfId));
   const snapshotWriter = { isSelf: () => false };
   const snapshots = new SnapshotStore(link, names);
@@ -69,6 +83,8 @@ export async function openInfrastructure(
   };
   const views = await untilAvailable(() => Views.open(viewsOptions));
   waiting.staleMs = () => views.staleMs();
+  guard.seen = () => ({ state: views.get(logView).state, lastSequence: views.appliedSequence });
+  if (mark) keepMark(mark, views);
   const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
   return {
     config,
@@ -77,10 +93,12 @@ export async function openInfrastructure(
     views,
     commands,
     work: new WorkQueue(link, names),
-    heartbeats: new Heartbeats(selfId, link, new Broadcasts(link), names),
+    heartbeats: new Heartbeats(selfId, link, broadcasts, names),
     recorder,
     keyRing: new KeyRing(config.secretKeys),
     timeTravel: new TimeTravel(store, new PastStates({ store, snapshots, views: allViews, cache: new PastCache() })),
+    guard,
+    mark,
     snapshotWriter,
   };
 }

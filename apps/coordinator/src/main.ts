@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
+import { LogDamagedError } from '#jetstream';
 import { DomainError } from '#kernel';
 import { acceptJsonBodies, serveConsistently, serveThePast, Shutdown, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
@@ -11,12 +12,14 @@ import { asOfExceptions } from './as-of-exceptions.js';
 import { RequestDrain } from './drain.js';
 import { openInfrastructure } from './infrastructure.js';
 import { NestPinoLogger } from './nest-pino-logger.js';
+import { ReadinessGate } from './readiness-gate.js';
 
 /** A refusal that a restart cannot mend: the supervisor must not try again. */
 const refusedExitCode = 78;
 
 async function main(config: ProcessConfig): Promise<void> {
   const logger = pino({ level: config.logLevel, base: { process: 'coordinator' } });
+  const gate = await ReadinessGate.open(config.port, config.host);
   const infrastructure = await openInfrastructure(
     config,
     (level, message, fields) => logger[level](fields ?? {}, message),
@@ -46,6 +49,7 @@ async function main(config: ProcessConfig): Promise<void> {
     await requests.run(app.getHttpServer(), config.drainMs);
     await app.close();
     infrastructure.views.close();
+    await infrastructure.mark?.flush();
     await infrastructure.link.drain();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -60,8 +64,12 @@ async function main(config: ProcessConfig): Promise<void> {
     });
   }
   exitWithSupervisor(stop);
+  gate.waitFor('the log is being read');
   await infrastructure.views.becomeReady();
-  await app.listen(config.port, config.host);
+  await app.init();
+  const { port } = gate;
+  await gate.close();
+  await app.listen(port, config.host);
   logger.info({ address: await app.getUrl(), coordinatorId: infrastructure.heartbeats.selfId }, 'coordinator ready');
 }
 
@@ -74,8 +82,9 @@ function refuse(error: unknown): never {
     : error instanceof Error
       ? error.message
       : String(error);
+  const hint = error instanceof LogDamagedError ? '; see docs/safe-start.md' : '';
   process.stderr.write(
-    `coordinator: ${isRefusal || inUse ? message : error instanceof Error ? error.stack : message}\n`,
+    `coordinator: ${isRefusal || inUse ? message + hint : error instanceof Error ? error.stack : message}\n`,
   );
   process.exit(isRefusal || inUse ? refusedExitCode : 1);
 }

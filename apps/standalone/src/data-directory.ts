@@ -11,6 +11,8 @@ export interface DataDirectory {
   /** Pid files. */
   readonly run: string;
   readonly secrets: string;
+  /** How far the coordinator with this number, from 1, has seen the log. */
+  logMark(coordinator: number): string;
   /** Cache and identity of the worker with this number, from 1. */
   worker(number: number): string;
 }
@@ -23,6 +25,7 @@ export function openDataDirectory(root: string): DataDirectory {
     logs: path.join(root, 'logs'),
     run: path.join(root, 'run'),
     secrets: path.join(root, 'secrets.json'),
+    logMark: (coordinator) => path.join(root, `log-mark-coordinator-${coordinator}.json`),
     worker: (number) => path.join(root, `worker-${number}`),
   };
   for (const part of [root, directory.nats, directory.logs, directory.run]) fs.mkdirSync(part, { recursive: true });

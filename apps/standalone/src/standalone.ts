@@ -127,7 +127,8 @@ async function startNats({ options, supervisor, nats }: Cluster, signal: AbortSi
 
 function startNodes({ options, config, directory, supervisor, ports }: Cluster, environment: ClusterEnvironment): void {
   for (const name of coordinatorNames(config)) {
-    const env = coordinatorEnvironment(environment, ports.coordinators[numberOf(name) - 1]);
+    const ownEnv = { LARDER_LOG_MARK: directory.logMark(numberOf(name)) };
+    const env = { ...coordinatorEnvironment(environment, ports.coordinators[numberOf(name) - 1]), ...ownEnv };
     supervisor.start({ name, script: options.scripts.coordinator, marker: directory.root, env: () => env });
   }
   for (const name of workerNames(config)) {

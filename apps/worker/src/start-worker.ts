@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { CacheOpenError, openCacheStore, type CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
+import { MarkFile } from '#contexts/log/marks';
 import type { Logger } from 'pino';
 import { BatchCheckpoints } from './agent/batch-checkpoints.js';
 import { RunningJournal } from './agent/running-journal.js';
@@ -39,16 +40,20 @@ export async function startWorker(
     logger.setBindings({ workerId: identity.workerId });
     const journal = await RunningJournal.open(path.join(config.cacheDir, 'running'));
     const checkpoints = await BatchCheckpoints.open(path.join(config.cacheDir, 'progress'));
+    const mark = await MarkFile.open(path.join(config.cacheDir, 'log-mark.json'), (line) => logger.warn(line));
     const services = new WorkerServices(config, identity.workerId, cache, logger);
     const readiness = { of: (): string | undefined => 'the worker is starting' };
     const http = await listen(config, cache, services, logger, () => readiness.of());
     const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
     logger.info({ address }, 'worker listens');
-    const kept = { cache, journal, checkpoints };
-    const agent = new WorkerAgent({ config, identity, address, ...kept, services, version, logger, onFatal });
+    const kept = { cache, journal, checkpoints, mark };
+    // What was seen of a log that has just lost something must not be lost with it.
+    const end = (error: unknown) => void mark.flush().then(() => onFatal(error));
+    const agent = new WorkerAgent({ config, identity, address, ...kept, services, version, logger, onFatal: end });
     readiness.of = () => agent.notReady();
     const stop = async () => {
       await agent.stop();
+      await mark.flush();
       await http.close();
       await services.close();
       await cache.close();

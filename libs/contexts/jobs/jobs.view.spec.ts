@@ -133,6 +133,82 @@ describe('counts', () => {
     expect(log.record.totals).toEqual(two);
   });
 
+  it('fault 6: of a batch sent to another worker are those of the first report, whosever it is', () => {
+    for (const first of ['w1', 'w2']) {
+      const late = first === 'w1' ? 'w2' : 'w1';
+      const fresh = new Log();
+      fresh.submit();
+      fresh.job(plan(0, [l0]));
+      const into = [{ id: l0, workerId: 'w2', copy: 0, files: 2, bytes: 20, workSequence: 2 }];
+      const data = { epoch: 2, reason: 'worker-lost' as const, batches: [{ id: l0, attempt: 2, into }] };
+      fresh.job({ type: 'BatchesDispatched', data });
+      fresh.settle(l0, two, first);
+      fresh.settle(l0, { loadedFiles: 1, failedFiles: 1 }, late);
+      expect(fresh.record.totals).toEqual(two);
+      expect(fresh.record.byWorker).toEqual({ [first]: two });
+      expect(fresh.record.inFlight).toEqual({});
+    }
+  });
+
+  it('fault 6: of batches moved again and again, each file counts once, whoever reports what and when', () => {
+    const workers = ['w1', 'w2', 'w3'];
+    const moves = fc.array(fc.tuple(fc.constantFrom('move', 'report'), fc.nat(2), fc.nat(20)), { maxLength: 60 });
+    fc.assert(
+      fc.property(moves, (actions) => {
+        const random = new Log();
+        random.submit();
+        const ids = workers.map((worker) => batchId('load', 0, worker));
+        random.job(plan(0, ids, { done: true }));
+        // Every batch that ever was sent to somebody: each may still be reported, by any of them.
+        const sent: { id: string; files: number }[] = ids.map((id) => ({ id, files: 2 }));
+        let attempt = 1;
+        for (const [action, worker, pick] of actions) {
+          const { id, files } = sent[pick % sent.length];
+          if (action === 'report') {
+            random.settle(id, { loadedFiles: files }, workers[worker]);
+          } else if (random.record.inFlight[id]) {
+            // To where the ring puts it now: as it is, or under another id where its content became another.
+            const next = pick % 2 === 0 ? id : batchId('load', 0, `${workers[worker]}-${attempt}`);
+            const into = [{ id: next, workerId: workers[worker], copy: 0, files, bytes: 10, workSequence: 9 }];
+            const batches = [{ id, attempt: ++attempt, into }];
+            random.job({ type: 'BatchesDispatched', data: { epoch: 1, reason: 'worker-lost', batches } });
+            sent.push({ id: next, files });
+          }
+          const { totals, inFlight, byWorker } = random.record;
+          const open = Object.values(inFlight).reduce((sum, batch) => sum + batch.files, 0);
+          expect((totals.loadedFiles ?? 0) + open).toBe(6);
+          const byAll = Object.values(byWorker).reduce((sum, counts) => sum + (counts.loadedFiles ?? 0), 0);
+          expect(byAll).toBe(totals.loadedFiles ?? 0);
+        }
+      }),
+    );
+  });
+
+  it('fault 14: only ever grow, and stand still after the end, in whatever order things arrive', () => {
+    const actions = fc.array(fc.tuple(fc.constantFrom('plan', 'settle', 'end'), fc.nat(4)), { maxLength: 60 });
+    fc.assert(
+      fc.property(actions, (given) => {
+        const random = new Log();
+        random.submit();
+        let loaded = 0;
+        let atEnd: string | undefined;
+        for (const [action, step] of given) {
+          const id = batchId('load', step, 'a');
+          if (action === 'settle') random.settle(id, two);
+          else if (action === 'end' && random.record.state.status !== 'finished') random.job(finish);
+          else if (action === 'plan' && atEnd === undefined && step === random.record.state.steps) {
+            random.job(plan(step, [id]));
+          }
+          const { totals, plannedFiles, outcome, state } = random.record;
+          expect(totals.loadedFiles ?? 0).toBeGreaterThanOrEqual(loaded);
+          loaded = totals.loadedFiles ?? 0;
+          const shown = JSON.stringify([totals, plannedFiles, outcome, random.record.endedAt]);
+          if (state.status === 'finished') expect((atEnd ??= shown)).toBe(shown);
+        }
+      }),
+    );
+  });
+
   it('of a batch given up are those of its end', () => {
     log.job(plan(0, [l0]));
     log.job({ type: 'BatchParked', data: { epoch: 1, batchId: l0, counts: { failedFiles: 2 }, failures: [] } });

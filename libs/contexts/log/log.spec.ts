@@ -1,4 +1,4 @@
-import { judgeMark, log, logView, type LogCommand, type LogEvent } from './index.js';
+import { describeObjection, judgeMark, log, logView, objectionTo, type LogCommand, type LogEvent } from './index.js';
 import { fold } from '#kernel';
 
 const started: LogEvent = { type: 'LogStarted', data: { logId: 'a' } };
@@ -19,6 +19,61 @@ describe('the identity of a log', () => {
     expect(log.decide(given(started), command)).toEqual([restored]);
     expect(log.decide(given(started, restored), command)).toEqual([]);
     expect(() => log.decide(given(), command)).toThrow('no identity');
+  });
+});
+
+describe('a loss that is given up', () => {
+  const lost = { logId: 'a', sequence: 90 };
+  const command: LogCommand = { type: 'AcceptLoss', logId: 'b', lost, throughSequence: 70, root: 'r' };
+  const data = { logId: 'b', parentId: 'a', seenSequence: 90, throughSequence: 70, root: 'r' };
+  const accepted: LogEvent = { type: 'LogLossAccepted', data };
+
+  it('makes the log another one, once, and names what was lost', () => {
+    expect(log.decide(given(started), command)).toEqual([accepted]);
+    expect(log.decide(given(started, accepted), command)).toEqual([]);
+    expect(log.decide(given(started, accepted), { ...command, logId: 'again' })).toEqual([]);
+  });
+
+  it('from then on all marks of the lost log agree, and those of a later loss do not', () => {
+    const state = given(started, accepted);
+    expect(judgeMark(state, 71, { logId: 'a', sequence: 95 })).toBe('agrees');
+    expect(judgeMark(state, 71, { logId: 'b', sequence: 72 })).toBe('behind');
+  });
+
+  it('of a log that is gone altogether, whether or not an empty one has taken its place', () => {
+    const empty = given({ type: 'LogLossAccepted', data: { ...data, throughSequence: 0 } });
+    expect(empty).toEqual({ logId: 'b', ancestors: [{ logId: 'a', throughSequence: 0 }] });
+    const replaced = given({ type: 'LogStarted', data: { logId: 'empty' } }, accepted);
+    for (const logId of ['a', 'empty', 'b']) expect(judgeMark(replaced, 71, { logId, sequence: 9 })).toBe('agrees');
+    expect(judgeMark(replaced, 71, { logId: 'c', sequence: 9 })).toBe('foreign');
+  });
+});
+
+describe('what speaks against a log', () => {
+  const end = { state: given(started), lastSequence: 100 };
+  const witness = (who: string, sequence: number, logId = 'a') => ({ who, mark: { logId, sequence } });
+
+  it('is nothing, if everybody has seen no more than it holds', () => {
+    expect(objectionTo(end, [])).toBeUndefined();
+    expect(objectionTo(end, [witness('w1', 100), witness('w2', 3)])).toBeUndefined();
+  });
+
+  it('is said by who has seen most', () => {
+    const objection = objectionTo(end, [witness('w1', 101), witness('w2', 120), witness('w3', 110, 'x')])!;
+    expect(objection).toMatchObject({ verdict: 'behind', witness: { who: 'w2' } });
+    expect(describeObjection(end, objection)).toBe('the log a ends at sequence 100, but w2 has seen it up to 120');
+  });
+
+  it.each([
+    [{ state: given(started), lastSequence: 100 }, 'NATS holds the log a, which ends at sequence 100'],
+    [{ state: given(), lastSequence: 0 }, 'NATS holds an empty log'],
+    [{ state: given(), lastSequence: 4 }, 'NATS holds a log without an identity that ends at sequence 4'],
+  ])('may be that it is another one: %j', (found, sentence) => {
+    const objection = objectionTo(found, [witness('w1', 7, 'x')])!;
+    expect(objection.verdict).toBe('foreign');
+    expect(describeObjection(found, objection)).toBe(
+      `${sentence}, but w1 belongs to the log x and has seen it up to 7`,
+    );
   });
 });
 

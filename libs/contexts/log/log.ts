@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DomainError, exhausted, unreachable, type Decider, type EventCatalogue } from '#kernel';
+import type { LogMark } from './log-mark.js';
 
 /**
  * The log about itself: which log it is, and from which one it was restored. Kept in the log and not in NATS'
@@ -24,9 +25,23 @@ const logRestoredSchema = z.object({
   root: z.string(),
 });
 
+const logLossAcceptedSchema = z.object({
+  /** The new identity: what was lost may not come back into this log. */
+  logId: z.string(),
+  /** Identity of the log that lost something. */
+  parentId: z.string(),
+  /** How far that log had been seen, by whoever had seen most of it. */
+  seenSequence: z.number(),
+  /** Last sequence that was still there; 0 when nothing was. */
+  throughSequence: z.number(),
+  /** Rolling digest of everything that was still there (`rollDigest`). */
+  root: z.string(),
+});
+
 export type LogEvent =
   | { type: 'LogStarted'; data: z.infer<typeof logStartedSchema> }
-  | { type: 'LogRestored'; data: z.infer<typeof logRestoredSchema> };
+  | { type: 'LogRestored'; data: z.infer<typeof logRestoredSchema> }
+  | { type: 'LogLossAccepted'; data: z.infer<typeof logLossAcceptedSchema> };
 
 export const logEvents = {
   LogStarted: { v: 1, description: 'The log got its identity.', schema: logStartedSchema },
@@ -34,6 +49,11 @@ export const logEvents = {
     v: 1,
     description: 'The log up to here was restored from a backup; what its original held beyond that is given up.',
     schema: logRestoredSchema,
+  },
+  LogLossAccepted: {
+    v: 1,
+    description: 'An operator gave up what the log had lost (`LARDER_ACCEPT_LOG`); what is there goes on as a new log.',
+    schema: logLossAcceptedSchema,
   },
 } as const satisfies EventCatalogue;
 
@@ -48,7 +68,7 @@ export interface LogAncestor {
 export interface LogState {
   /** Undefined before the first event. */
   readonly logId?: string;
-  /** The logs that this one was restored from, oldest first. */
+  /** The logs that this one goes on from, oldest first. */
   readonly ancestors: readonly LogAncestor[];
 }
 
@@ -62,6 +82,13 @@ function evolve(state: LogState, event: LogEvent): LogState {
       const { logId, parentId, throughSequence } = event.data;
       return { logId, ancestors: [...state.ancestors, { logId: parentId, throughSequence }] };
     }
+    case 'LogLossAccepted': {
+      const { logId, parentId, throughSequence } = event.data;
+      // The lost log may have been replaced by one with an identity of its own, in which nothing had happened yet.
+      const replaced = state.logId === undefined || state.logId === parentId ? [] : [state.logId];
+      const parents = [...replaced, parentId].map((id) => ({ logId: id, throughSequence }));
+      return { logId, ancestors: [...state.ancestors, ...parents] };
+    }
     default:
       return exhausted(event, state);
   }
@@ -70,7 +97,10 @@ function evolve(state: LogState, event: LogEvent): LogState {
 // ---- commands ----
 
 export type LogCommand =
-  { type: 'StartLog'; logId: string } | { type: 'RecordRestore'; logId: string; throughSequence: number; root: string };
+  | { type: 'StartLog'; logId: string }
+  | { type: 'RecordRestore'; logId: string; throughSequence: number; root: string }
+  /** `lost`: the log that lost something, and how far it had been seen. */
+  | { type: 'AcceptLoss'; logId: string; lost: LogMark; throughSequence: number; root: string };
 
 // ---- decide ----
 
@@ -85,6 +115,12 @@ function decide(state: LogState, command: LogCommand): LogEvent[] {
         throw new DomainError('Refused', 'log-without-identity', 'a log that has no identity cannot be restored');
       }
       return [{ type: 'LogRestored', data: { logId, parentId: state.logId, throughSequence, root } }];
+    }
+    case 'AcceptLoss': {
+      const { logId, lost, throughSequence, root } = command;
+      if (state.ancestors.some((ancestor) => ancestor.logId === lost.logId)) return [];
+      const data = { logId, parentId: lost.logId, seenSequence: lost.sequence, throughSequence, root };
+      return [{ type: 'LogLossAccepted', data }];
     }
     default:
       return unreachable(command);

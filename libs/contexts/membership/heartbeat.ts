@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { logMarkSchema } from '#contexts/log';
 
 /**
  * What a worker publishes about once a second on core NATS: not stored, lost without harm. `running` tells how far
@@ -17,6 +18,10 @@ export const workerHeartbeatSchema = z.object({
   quotaUsage: z.record(z.string(), z.number()).optional(),
   /** Log sequence of the last report of this worker that its numbers include; 0 before the first. */
   reportedSequence: z.number().optional(),
+  /** How far this worker has seen the log; absent before it has seen any. */
+  logMark: logMarkSchema.optional(),
+  /** Why it takes no batches: the log is not the one it has seen. */
+  refusesLog: z.string().optional(),
   /** The last heartbeat of a worker that stops in good order. */
   leaving: z.boolean().optional(),
 });

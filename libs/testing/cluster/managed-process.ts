@@ -29,6 +29,7 @@ export class ManagedProcess {
   private ended: Promise<ExitStatus> | undefined;
   private logStart = 0;
   private endIsWanted = false;
+  private readonly changes: Record<string, string | undefined> = {};
   /** Told when it ends although nobody asked for that. */
   onCrash: ((error: Error) => void) | undefined;
 
@@ -53,6 +54,11 @@ export class ManagedProcess {
     return this.ended;
   }
 
+  /** Changes a setting of its next lives; undefined takes it away. */
+  set(name: string, value: string | undefined): void {
+    this.changes[name] = value;
+  }
+
   /** Starts it and waits until it is ready. @throws Error with the end of its log */
   async start(): Promise<void> {
     this.launch();
@@ -69,7 +75,7 @@ export class ManagedProcess {
     // With the IPC channel, and told so, it ends by itself should the test run be killed.
     const child = spawn(process.execPath, [script, ...args], {
       stdio: ['ignore', log, log, 'ipc'],
-      env: { ...inherited, LARDER_SUPERVISED: '1', ...env },
+      env: { ...inherited, LARDER_SUPERVISED: '1', ...env, ...this.changes },
     });
     closeSync(log);
     this.child = child;

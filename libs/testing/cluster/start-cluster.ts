@@ -229,6 +229,11 @@ export class TestCluster {
     });
   }
 
+  /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */
+  prepareWorker(): WorkerHandle {
+    return this.addWorker(this.workers.length);
+  }
+
   private addWorker(index: number): WorkerHandle {
     const cacheDir = join(this.directory, `worker-${index + 1}`);
     const env = { LARDER_CACHE_DIR: cacheDir, LARDER_WORKER_PORT: '0' };

@@ -17,6 +17,8 @@ export interface ClusterLinkOptions {
   workerId: string;
   logger: Logger;
   signal: AbortSignal;
+  /** Told as soon as NATS answers, before the streams are there. */
+  connected: (link: NatsLink, names: Names) => void;
   /** Told what is being waited for. */
   waiting: (what: string) => void;
 }
@@ -36,6 +38,7 @@ export async function openClusterLink(options: ClusterLinkOptions): Promise<Clus
   const link = await untilAvailable(logger, signal, () => connectNats({ url: natsUrl, name: workerId, log }));
   try {
     signal.throwIfAborted();
+    options.connected(link, names);
     waiting('the streams are not there yet; a coordinator makes them');
     for (const stream of [names.eventStream, names.workStream]) {
       while (!(await untilAvailable(logger, signal, () => streamExists(link, stream)))) {

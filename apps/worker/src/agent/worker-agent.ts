@@ -1,8 +1,10 @@
 import type { CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
+import { logMarkVerb, type LogMarkAnswer } from '#contexts/log';
+import { LogEnds, type MarkFile } from '#contexts/log/marks';
 import type { WorkerHeartbeat } from '#contexts/membership';
-import { Broadcasts, LogReader, WorkConsumer } from '#jetstream';
+import { Broadcasts, LogDamagedError, LogReader, WorkConsumer, type Names, type NatsLink } from '#jetstream';
 import { workerJobKinds } from '#job-kinds';
 import type { Commit } from '#kernel';
 import { Recorder } from '#runtime';
@@ -17,6 +19,7 @@ import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-lin
 import { ExclusiveGate } from './exclusive-gate.js';
 import { Heartbeat } from './heartbeat.js';
 import { JobStates } from './job-states.js';
+import { untilLogAgrees } from './log-agreement.js';
 import type { RunningJournal } from './running-journal.js';
 import { settle } from './settle.js';
 import { TransferSlots } from './transfer-slots.js';
@@ -29,6 +32,8 @@ export interface AgentOptions {
   cache: CacheStore;
   journal: RunningJournal;
   checkpoints: BatchCheckpoints;
+  /** How far this worker has seen the log. */
+  mark: MarkFile;
   services: WorkerServices;
   version: string;
   logger: Logger;
@@ -48,6 +53,8 @@ export class WorkerAgent {
   private consumer: WorkConsumer | undefined;
   private heartbeat: Heartbeat | undefined;
   private missing: string | undefined = 'the worker is starting';
+  /** Why the log is not read: it is not the one this worker has seen. */
+  private refusesLog: string | undefined;
   /** Everything that this worker, in this or an earlier process, has reported up to here is in its cache's totals. */
   private reportedSequence = 0;
 
@@ -65,31 +72,75 @@ export class WorkerAgent {
     const { natsUrl, cluster: name } = config;
     const { workerId } = identity;
     const waiting = (what: string) => void (this.missing = what);
-    const cluster = await openClusterLink({ natsUrl, cluster: name, workerId, logger, signal, waiting });
+    const connected = (link: NatsLink, names: Names) => this.tellMark(link, names);
+    const cluster = await openClusterLink({ natsUrl, cluster: name, workerId, logger, signal, connected, waiting });
     this.cluster = cluster;
     const broadcasts = new Broadcasts(cluster.link);
     const grantSubject = cluster.names.coordinatorsControl('quota-grant');
     const { grants, policies } = this.options.services;
     grants.connect((request, timeoutMs) => broadcasts.request(grantSubject, request, timeoutMs));
+    waiting('the log is being compared with what this worker has seen of it');
+    await this.untilLogAgrees(cluster, broadcasts);
     waiting('the log is being read');
     const { jobs, clusterReader } = await this.followLog(cluster);
     signal.throwIfAborted();
 
     const runner = this.createRunner(cluster, jobs, clusterReader);
-    const subject = cluster.names.workerHeartbeat(workerId);
     this.runner = runner;
+    this.refusesLog = undefined;
     // Coordinators want to know at once what is held below a quota that has just been set.
     policies.begin(() => this.heartbeat?.beat());
-    this.heartbeat = new Heartbeat(
-      config.heartbeatMs,
-      () => this.describe(runner),
-      (now) => broadcasts.publish(subject, now),
-    );
+    this.showItself(cluster.names, broadcasts);
     this.consumer = new WorkConsumer(cluster.link, cluster.names, workerId);
     this.consumer.run({ maxConcurrent: config.workerBatches, handle: (message) => runner.handle(message) });
     this.missing = undefined;
+    // Not all that this worker has seen is what its readers follow: its own reports may be what is missing.
+    cluster.link.onStatus((status) => void (status === 'connected' && this.compareAgain(cluster)));
     logger.info({ address, bootId: identity.bootId }, 'worker ready');
     void this.clearJournal(jobs);
+  }
+
+  /** A coordinator that starts asks all workers, whether they could join or not. */
+  private tellMark(link: NatsLink, names: Names): void {
+    const { identity, address, mark } = this.options;
+    const answer = (): LogMarkAnswer => ({ workerId: identity.workerId, address, mark: mark.mark });
+    new Broadcasts(link).respond(names.workersControl(logMarkVerb), answer);
+  }
+
+  /** What is cached is served all the same; coordinators are told why nothing more is done. */
+  private async untilLogAgrees({ store, names }: ClusterLink, broadcasts: Broadcasts): Promise<void> {
+    const { mark, logger } = this.options;
+    const ends = new LogEnds(store);
+    const refuse = (reason: string): void => {
+      this.missing = `the log is not the one that was seen: ${reason}; see docs/safe-start.md`;
+      this.refusesLog = reason;
+      logger.error(`no batches are taken: ${reason}`);
+      this.showItself(names, broadcasts);
+    };
+    const { signal } = this.stopping;
+    await untilLogAgrees({ look: () => ends.look(), mark: () => mark.mark, signal, refuse });
+    if (this.refusesLog !== undefined) logger.info('the log agrees again with what was seen of it');
+  }
+
+  /** NATS is back: if it has lost something, this process must begin anew, and will then refuse the log. */
+  private compareAgain({ store }: ClusterLink): void {
+    const { mark, onFatal, logger } = this.options;
+    const ends = new LogEnds(store);
+    const refuse = (reason: string) => onFatal(new LogDamagedError('log-lost-tail', reason));
+    const { signal } = this.stopping;
+    untilLogAgrees({ look: () => ends.look(), mark: () => mark.mark, signal, refuse }).catch((error: unknown) => {
+      if (!signal.aborted) logger.warn({ err: error }, 'the log could not be compared with what was seen of it');
+    });
+  }
+
+  private showItself(names: Names, broadcasts: Broadcasts): void {
+    const subject = names.workerHeartbeat(this.options.identity.workerId);
+    if (this.heartbeat) this.heartbeat.beat();
+    this.heartbeat ??= new Heartbeat(
+      this.options.config.heartbeatMs,
+      () => this.describe(),
+      (now) => broadcasts.publish(subject, now),
+    );
   }
 
   /** Takes no more batches, breaks off those in hand (they come back later), says goodbye. */
@@ -117,6 +168,7 @@ export class WorkerAgent {
     // What happened to jobs before is looked up when a batch of theirs arrives.
     const { lastSequence } = await untilAvailable(logger, signal, () => store.info());
     this.reportedSequence = lastSequence;
+    this.options.mark.saw(lastSequence);
     this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
     return { jobs, clusterReader };
@@ -129,7 +181,12 @@ export class WorkerAgent {
     onCommit: (commit: Commit) => void,
   ): LogReader {
     const { onFatal } = this.options;
-    const reader = new LogReader(link, names, codec, store, { startSequence, filter, onCommit, onFatal });
+    const { mark } = this.options;
+    const taken = (commit: Commit): void => {
+      onCommit(commit);
+      mark.follow(commit);
+    };
+    const reader = new LogReader(link, names, codec, store, { startSequence, filter, onCommit: taken, onFatal });
     this.readers.push(reader);
     reader.start();
     return reader;
@@ -179,6 +236,7 @@ export class WorkerAgent {
       settle: async (batch, outcome, signal) => {
         const sequence = await settle(settleOptions, batch, outcome, signal);
         this.reportedSequence = Math.max(this.reportedSequence, sequence);
+        this.options.mark.saw(sequence);
       },
       forget: async (batchId, why) => {
         await journal.forget(batchId);
@@ -188,16 +246,17 @@ export class WorkerAgent {
     });
   }
 
-  private describe(runner: BatchRunner): WorkerHeartbeat {
-    const { identity, address, cache, version, services } = this.options;
+  private describe(): WorkerHeartbeat {
+    const { identity, address, cache, version, services, mark } = this.options;
     const { workerId, bootId } = identity;
     // Before the numbers: what is reported meanwhile may be in them too, but never the other way round.
-    const { reportedSequence } = this;
+    const { reportedSequence, refusesLog } = this;
     const { capacityBytes, usedBytes, objects } = cache.stats();
     const quotaUsage = services.policies.quotaUsage();
-    const running = runner.running();
+    const running = this.runner?.running() ?? [];
+    const log = { ...(mark.mark && { logMark: mark.mark }), ...(refusesLog !== undefined && { refusesLog }) };
     const totals = { capacityBytes, usedBytes, objects, reportedSequence, ...(quotaUsage && { quotaUsage }) };
-    return { workerId, address, bootId, ...totals, version, running };
+    return { workerId, address, bootId, ...totals, ...log, version, running };
   }
 
   /** An operator took this process out of the cluster: its batches go to others; what is cached is still served. */

@@ -1,13 +1,7 @@
 import { type HashRing } from '#hash-ring';
 import { jobKinds, planBatches, type SourceFile } from '#job-kinds';
-import {
-  decodeWorkBatch,
-  stepOfBatch,
-  type BatchInFlight,
-  type FileFailure,
-  type JobRecord,
-  type WorkBatch,
-} from '../index.js';
+import { stepOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import { listOf } from './lost-lists.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';
 
@@ -72,8 +66,7 @@ export class Dispatcher {
   }
 
   private async list(batch: BatchInFlight): Promise<WorkBatch | undefined> {
-    const bytes = await this.ports.work.read(batch.workSequence);
-    return bytes && decodeWorkBatch(bytes);
+    return listOf(this.jobId, batch, await this.ports.work.read(batch.workSequence));
   }
 
   /** The files of a list; below a quota each counts in full, for what its new worker holds is not known here. */

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { WorkerClient } from '#contexts/membership/http';
+import { WorkerClient, WorkerWatch } from '#contexts/membership/http';
 import { KeyRing, mountOfUfsPath, namespaceView } from '#contexts/namespace';
 import { ConnectorPool } from '#contexts/namespace/ufs';
 import { EventStore, WorkQueue } from '#jetstream';
@@ -42,6 +42,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly presence: Presence,
     private readonly ledger: QuotaLedger,
     private readonly workers: WorkerClient,
+    private readonly watch: WorkerWatch,
     private readonly store: EventStore,
     private readonly recorder: Recorder,
     private readonly shutdown: Shutdown,
@@ -138,7 +139,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private portsOf(): JobRunPorts {
-    const { views, work, config, connectors, ledger, workers, bus, logger } = this;
+    const { views, work, config, connectors, ledger, workers, watch, bus, logger } = this;
     return {
       views,
       work,
@@ -147,6 +148,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
       ledger,
       workers,
       selfId: bus.selfId,
+      isRunning: (jobId, batchId) => watch.runningBatches(jobId).some((batch) => batch.batchId === batchId),
       reserve: (jobId, pass, step, bytes) => this.reserve(jobId, pass, step, bytes),
       execute: (jobId, command) => this.execute(jobId, command),
       log: (line) => logger.warn(line),

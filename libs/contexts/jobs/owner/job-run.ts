@@ -6,6 +6,7 @@ import { DomainError, unreachable } from '#kernel';
 import { jobs, nextAction, type JobAction, type JobRecord } from '../index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
+import { listOf, LostLists } from './lost-lists.js';
 import { Planner } from './planner.js';
 import type { JobRunPorts } from './ports.js';
 
@@ -23,6 +24,7 @@ export class JobRun {
   private readonly abortion = new AbortController();
   private readonly planner: Planner;
   private readonly dispatcher: Dispatcher;
+  private readonly lostLists: LostLists;
   private readonly lists = new Map<string, number>();
   private wakeUp: () => void = () => undefined;
   private awake = false;
@@ -35,6 +37,12 @@ export class JobRun {
   ) {
     this.planner = new Planner(jobId, epoch, ports, this.abortion.signal);
     this.dispatcher = new Dispatcher(jobId, epoch, ports);
+    this.lostLists = new LostLists(jobId, {
+      read: (sequence) => ports.work.read(sequence),
+      caughtUp: () => ports.views.caughtUp(),
+      record: () => this.record(),
+      isRunning: (batchId) => ports.isRunning(jobId, batchId),
+    });
   }
 
   wake(): void {
@@ -82,6 +90,10 @@ export class JobRun {
 
   private async step(record: JobRecord): Promise<void> {
     this.removeSettledLists(record);
+    for (const batch of await this.lostLists.find(record)) {
+      this.ports.log(`job ${this.jobId}: the list of batch ${batch.id} is lost; its files are given up`);
+      await this.dispatcher.park(record, batch);
+    }
     const ring = ringMembers(this.ports.views.get(membershipView).state);
     const kind = jobKinds[record.kind];
     const action = nextAction(record, {
@@ -141,12 +153,18 @@ export class JobRun {
     for (const [id, sequence] of this.lists) {
       if (record.inFlight[id]?.workSequence === sequence) continue;
       this.lists.delete(id);
-      this.ports.work.remove(sequence).catch((error: unknown) => {
+      this.removeList(id, sequence).catch((error: unknown) => {
         // Harmless: the end of the job purges whatever is left of it.
         this.ports.log(`job ${this.jobId}: the list of batch ${id} was not removed: ${String(error)}`);
       });
     }
     for (const { id, workSequence } of Object.values(record.inFlight)) this.lists.set(id, workSequence);
+  }
+
+  /** Only what is that batch's: a work stream that lost its end has given the place to another job. */
+  private async removeList(id: string, sequence: number): Promise<void> {
+    const { work } = this.ports;
+    if (listOf(this.jobId, { id }, await work.read(sequence))) await work.remove(sequence);
   }
 
   private async sleep(ms: number): Promise<void> {

@@ -14,6 +14,8 @@ export interface JobRunPorts {
   selfId: string;
   ledger: QuotaLedger;
   workers: WorkerClient;
+  /** Whether a worker that lives says that it has the batch in hand. */
+  isRunning(jobId: string, batchId: string): boolean;
   /** Sets bytes aside below quotas. @throws DomainError StaleVersion when another job has done so meanwhile */
   reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
   /** Appends to the job's boundary under its expected sequence and waits until the views show it. */

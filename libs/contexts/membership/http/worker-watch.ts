@@ -1,4 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { workerWitness } from '#contexts/log';
+import { LogGuard } from '#contexts/log/marks';
 import { DomainError } from '#kernel';
 import {
   CommandHandler,
@@ -41,6 +43,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly views: Views,
     private readonly commands: CommandHandler,
     private readonly bus: Heartbeats,
+    private readonly guard: LogGuard,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {
     this.live = new LiveSet(config.workerTimeoutMs);
@@ -77,6 +80,10 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
       return;
     }
     const heartbeat = parsed.data;
+    const { workerId, address, logMark, refusesLog } = heartbeat;
+    // One that belongs to another log, or takes this one for another, is nobody here: as if it were silent.
+    const admitted = this.guard.admits({ who: workerWitness(workerId, address), mark: logMark });
+    if (!admitted || refusesLog !== undefined) return;
     // Its last numbers stay when it leaves: what it has cached is still on its disk.
     this.heartbeats.set(heartbeat.workerId, heartbeat);
     this.live.hear(heartbeat.workerId);

@@ -1,0 +1,57 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+
+/**
+ * Holds the API's port while the log is being read, which may take long: `/healthz` says that the process is alive, and
+ * everything else is 503, so that a supervisor leaves it alone and a balancer sends it nothing. The API then takes the
+ * port over; for the moment between the two, connections are refused.
+ */
+export class ReadinessGate {
+  private constructor(
+    private readonly server: Server,
+    private missing: string,
+  ) {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.answer(request, response));
+  }
+
+  /** @throws the system's error, EADDRINUSE among others */
+  static async open(port: number, host: string): Promise<ReadinessGate> {
+    const server = createServer();
+    const gate = new ReadinessGate(server, 'NATS has not been reached yet');
+    server.listen(port, host);
+    await once(server, 'listening');
+    return gate;
+  }
+
+  /** The port that was taken, where any free one was asked for. */
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** What is being waited for, as `/readyz` says it. */
+  waitFor(what: string): void {
+    this.missing = what;
+  }
+
+  /** Gives the port up. */
+  async close(): Promise<void> {
+    const closed = once(this.server, 'close');
+    this.server.close();
+    this.server.closeAllConnections();
+    await closed;
+  }
+
+  private answer(request: IncomingMessage, response: ServerResponse): void {
+    const alive = request.method === 'GET' && request.url === '/healthz';
+    const body = JSON.stringify({ status: alive ? 'ok' : `not ready: ${this.missing}` });
+    // Whoever comes again shall meet the API, not a connection to this.
+    const headers = {
+      'content-type': 'application/json',
+      connection: 'close',
+      ...(alive ? {} : { 'retry-after': '1' }),
+    };
+    response.writeHead(alive ? 200 : 503, headers).end(body);
+    request.resume();
+  }
+}

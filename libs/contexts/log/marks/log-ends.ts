@@ -1,0 +1,36 @@
+import { ApiCode, apiCodeOf, type EventStore } from '#jetstream';
+import { DomainError, fold } from '#kernel';
+import { log, logBoundary, type LogEnd, type LogEvent, type LogState } from '../index.js';
+
+/** Asks the stream's leader which log this is and where it ends. */
+export class LogEnds {
+  private known: { key: string; state: LogState } | undefined;
+
+  constructor(private readonly store: EventStore) {}
+
+  /** @throws DomainError Unavailable when NATS cannot be asked or the log is not there */
+  async look(): Promise<LogEnd> {
+    try {
+      const { streamId, lastSequence } = await this.store.info();
+      const own = await this.store.lastSequence(logBoundary);
+      const key = `${streamId}:${own}`;
+      if (this.known?.key !== key) this.known = { key, state: await this.readState() };
+      return { state: this.known.state, lastSequence: Math.max(lastSequence, own) };
+    } catch (error) {
+      if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
+      throw new DomainError('Unavailable', 'log-missing', 'NATS does not hold the log at all', { cause: error });
+    }
+  }
+
+  private async readState(): Promise<LogState> {
+    const last = await this.store.lastOf(logBoundary);
+    const events = (last?.events ?? []) as unknown as LogEvent[];
+    // Almost always so; what goes on from another log has to be read whole, which costs the server a scan.
+    if (events[0] === undefined || events[0].type === 'LogStarted') return fold(log, events);
+    const all: LogEvent[] = [];
+    for await (const commit of this.store.readBoundary(logBoundary)) {
+      all.push(...(commit.events as unknown as LogEvent[]));
+    }
+    return fold(log, all);
+  }
+}
