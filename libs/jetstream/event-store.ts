@@ -188,15 +188,17 @@ export class EventStore {
    * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`.
    */
   async *readMessages(filter = '>', options: ReadOptions = {}): AsyncGenerator<StoredCommit> {
-    const { stallTimeoutMs = 10_000 } = options;
+    const { stallTimeoutMs = 10_000, acceptGaps = false } = options;
     const { firstSequence, lastSequence } = await this.info();
     // What was archived is no gap.
     const from = Math.max(options.from ?? 1, firstSequence);
-    const last = filter === '>' ? lastSequence : await this.lastSequence(filter);
+    // With gaps, the end itself may be one.
+    const last =
+      filter === '>' && !acceptGaps ? lastSequence : await this.lastSequenceOf(this.names.eventFilter(filter));
     const end = Math.min(last, options.through ?? Infinity);
     if (end < from) return;
     const { link, names } = this;
-    yield* readStoredCommits({ link, names, filter, from, end, stallTimeoutMs });
+    yield* readStoredCommits({ link, names, filter, from, end, stallTimeoutMs, acceptGaps });
   }
 
   /** The commit's bytes, chained to what stands at `expected`; undefined when that could not be read this time. */

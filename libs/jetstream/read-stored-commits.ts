@@ -16,6 +16,8 @@ export interface ReadOptions {
   /** Last sequence. Default, and at most: the end of the log when the call is made. */
   readonly through?: number;
   readonly stallTimeoutMs?: number;
+  /** Reads past sequences that are missing, where that is an error otherwise: for whoever looks for what is wrong. */
+  readonly acceptGaps?: boolean;
 }
 
 interface Reading {
@@ -25,6 +27,7 @@ interface Reading {
   readonly from: number;
   readonly end: number;
   readonly stallTimeoutMs: number;
+  readonly acceptGaps: boolean;
 }
 
 /** Messages at hand before the server is not asked for more. */
@@ -32,7 +35,7 @@ const readyAtOnce = 256;
 
 /** Messages of the log from a sequence to another that is there, in order, at the pace of whoever takes them. */
 export async function* readStoredCommits(reading: Reading): AsyncGenerator<StoredCommit> {
-  const { link, names, filter, from, end, stallTimeoutMs } = reading;
+  const { link, names, filter, from, end, stallTimeoutMs, acceptGaps } = reading;
   const ready: StoredCommit[] = [];
   let failure: unknown;
   let wake = () => {};
@@ -40,7 +43,7 @@ export async function* readStoredCommits(reading: Reading): AsyncGenerator<Store
     stream: names.eventStream,
     startSequence: from,
     // Without a filter a gap in the log is an error, and would not be seen otherwise.
-    ...(filter === '>' ? {} : { filterSubject: names.eventFilter(filter) }),
+    ...(filter === '>' && !acceptGaps ? {} : { filterSubject: names.eventFilter(filter) }),
     onMessage: ({ data, subject, sequence, recordedAtMs }) => {
       ready.push({ sequence, boundary: names.boundaryOf(subject), data, recordedAtMs });
       if (ready.length >= readyAtOnce) consumer.pause();

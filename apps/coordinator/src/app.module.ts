@@ -3,6 +3,7 @@ import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { ApiDocsModule } from '#contexts/api-docs/http';
 import { FileIndexModule } from '#contexts/file-index/http';
 import { JobsModule } from '#contexts/jobs/http';
+import { LogModule } from '#contexts/log/owner';
 import { MembershipModule } from '#contexts/membership/http';
 import { KeyRing } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
@@ -31,7 +32,7 @@ class RuntimeModule {
 }
 
 @Module({
-  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, ApiDocsModule],
+  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, LogModule, ApiDocsModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_FILTER, useClass: StatusFilter },

@@ -28,5 +28,6 @@ import { LoadController } from './load.controller.js';
     QuotaGrants,
     QuotaLedger,
   ],
+  exports: [Presence],
 })
 export class JobsModule {}
