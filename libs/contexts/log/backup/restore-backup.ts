@@ -206,7 +206,8 @@ async function nameParent({ store, logId, record }: RestoreOptions, backup: Back
     state.logId === undefined
       ? log.decide(state, { type: 'StartLog', logId })
       : log.decide(state, { type: 'RecordRestore', logId, throughSequence, root: trailer.root });
-  await store.append(logBoundary, sequence, record(decided));
+  const appended = await store.append(logBoundary, sequence, record(decided));
+  if (appended.sequence !== throughSequence + 1) throw writtenMeanwhile();
 }
 
 function same(a: BackupMessage, b: BackupMessage): boolean {
