@@ -78,6 +78,8 @@ async function retryUntilEnsured(link: NatsLink, config: Partial<StreamConfig> &
 /** Answers other than "not now": for streams, what is wrong with a request can come as a 500, too. */
 function isRefused(error: unknown): boolean {
   const answer = (error as NatsError).api_error;
+  // A cluster that has just come up has not met all of its servers yet.
+  if (answer?.err_code === ApiCode.noSuitablePeers) return false;
   return answer !== undefined && answer.code !== 503;
 }
 

@@ -3,6 +3,8 @@ import { DomainError } from '#kernel';
 
 /** Error codes of JetStream's API that we tell apart (nats-server, `server/errors.json`). */
 export const ApiCode = {
+  /** Too few servers for the replicas asked for, or the cluster does not know all of its servers yet. */
+  noSuitablePeers: 10005,
   /** A consumer of that name does not exist. */
   consumerNotFound: 10014,
   /** No message at that sequence, or none with that subject. */

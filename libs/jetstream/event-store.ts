@@ -7,10 +7,11 @@ import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf, StaleVersionError } from './errors.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
+import { infoOfLeader } from './stream-info.js';
 import { type Names } from './streams.js';
 
 export interface AppendOptions {
-  /** How long to try until the outcome is given up as unknown or NATS as away. Default 10 s. */
+  /** How long to try until the outcome is given up as unknown or NATS as away. Default: the store's patience. */
   readonly budgetMs?: number;
 }
 
@@ -25,7 +26,8 @@ export interface LogInfo {
   readonly createdAt: string;
 }
 
-const defaultBudgetMs = 10_000;
+/** Longer than the election of a leader takes (4 to 10 s), so that a write outlives one. */
+const defaultBudgetMs = 13_000;
 /** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
 const movedOn: ReadonlySet<number> = new Set([
   ApiCode.wrongLastSequence,
@@ -41,6 +43,8 @@ export class EventStore {
     private readonly link: NatsLink,
     private readonly names: Names,
     private readonly codec: EventCodec,
+    /** How long appends are tried for, milliseconds. */
+    private readonly patienceMs: () => number = () => defaultBudgetMs,
   ) {
     this.heads = new ChainHeads((query) => this.message(query), names);
   }
@@ -68,7 +72,7 @@ export class EventStore {
     const commitId = events[0]?.id ?? '';
     let data: Uint8Array | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
-    const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
+    const retry = new RetryBudget(this.link, options.budgetMs ?? this.patienceMs());
     let refusals = 0;
     while (await retry.next()) {
       data ??= await this.encodeAfter(boundary, expected, events, retry);
@@ -93,7 +97,7 @@ export class EventStore {
         if (actual !== undefined && actual !== expected) throw new StaleVersionError(boundary, expected, actual);
       } catch (error) {
         if (error instanceof StaleVersionError) throw error;
-        retry.note(error);
+        retry.noteRead(error);
       }
     }
     throw retry.exhausted();
@@ -126,7 +130,7 @@ export class EventStore {
   ): Promise<{ sequence: number; duplicate: boolean }> {
     const subject = this.names.eventSubject(boundary);
     const commitId = events[0]?.id ?? '';
-    const retry = new RetryBudget(this.link, options.budgetMs ?? defaultBudgetMs);
+    const retry = new RetryBudget(this.link, options.budgetMs ?? this.patienceMs());
     while (await retry.next()) {
       try {
         const head = await this.heads.last(boundary);
@@ -160,7 +164,7 @@ export class EventStore {
   }
 
   async info(): Promise<LogInfo> {
-    const { created, state } = await this.request(() => this.link.jsm.streams.info(this.names.eventStream));
+    const { created, state } = await this.request(() => infoOfLeader(this.link, this.names.eventStream));
     return {
       streamId: `${this.names.eventStream}@${created}`,
       firstSequence: state.first_seq,
@@ -216,7 +220,7 @@ export class EventStore {
       }
     } catch (error) {
       if (error instanceof StaleVersionError) throw error;
-      retry.note(error);
+      retry.noteRead(error);
       return undefined;
     }
     return this.codec.encode({ commitId: events[0]?.id ?? '', prev, events }, this.link.maxPayloadBytes);

@@ -4,6 +4,7 @@ import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
+import { infoOfLeader } from './stream-info.js';
 
 export interface OrderedConsumerOptions {
   readonly stream: string;
@@ -141,7 +142,7 @@ export class OrderedConsumer {
 
   private async create(from: number): Promise<void> {
     const { stream, filterSubject } = this.options;
-    this.checkStream(await this.link.jsm.streams.info(stream), from);
+    this.checkStream(await infoOfLeader(this.link, stream), from);
     const attempt = ++this.attempt;
     const name = `r-${randomUUID()}`;
     await this.link.jsm.consumers.add(stream, {

@@ -1,3 +1,4 @@
+import { type NatsError } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { isDefiniteRefusal, messageOf } from './errors.js';
@@ -7,6 +8,7 @@ export class RetryBudget {
   private readonly deadline: number;
   private attempts = 0;
   private lastError: unknown;
+  private unclear = false;
 
   constructor(
     private readonly link: NatsLink,
@@ -27,20 +29,36 @@ export class RetryBudget {
     return true;
   }
 
+  /** An attempt failed. Unless nobody was there to take it, it may have been carried out all the same. */
   note(error: unknown): void {
     this.lastError = error;
+    this.unclear ||= !isNoResponders(error);
+  }
+
+  /** A look at what has become of it failed: that changes nothing. */
+  noteRead(error: unknown): void {
+    this.lastError ??= error;
   }
 
   exhausted(): DomainError {
-    return this.attempts === 0
-      ? new DomainError('Unavailable', 'nats-unreachable', 'NATS is not connected; nothing was sent')
-      : new DomainError(
-          'Unavailable',
-          'outcome-unknown',
-          `NATS did not say whether the write was stored: ${messageOf(this.lastError ?? 'no answer')}`,
-          { cause: this.lastError },
-        );
+    if (this.attempts === 0) {
+      return new DomainError('Unavailable', 'nats-unreachable', 'NATS is not connected; nothing was sent');
+    }
+    const cause = this.lastError;
+    if (!this.unclear) {
+      const text = 'nothing was stored: the log has no leader (one is being elected, or most NATS servers are away)';
+      return new DomainError('Unavailable', 'no-leader', text, { cause });
+    }
+    const why = messageOf(cause ?? 'no answer');
+    const text = `NATS did not say whether the write was stored: ${why}; look before you repeat it`;
+    return new DomainError('Unavailable', 'outcome-unknown', text, { cause });
   }
+}
+
+/** NATS itself says that nobody listens where the request went: no stream has seen it. */
+function isNoResponders(error: unknown): boolean {
+  const { code, api_error: answer } = error as Partial<NatsError>;
+  return answer === undefined && code === '503';
 }
 
 /** A read request: what goes wrong on the way is "unavailable"; what JetStream answers is passed on. */

@@ -5,6 +5,7 @@ import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { CorruptObjectError, ObjectStore } from './object-store.js';
 import { unavailableUnlessRefused } from './retry-budget.js';
+import { infoOfLeader } from './stream-info.js';
 import { type Names } from './streams.js';
 
 export interface Snapshot {
@@ -120,7 +121,7 @@ export class SnapshotStore {
     const deadline = performance.now() + this.lostTailGraceMs;
     for (;;) {
       const { state } = await unavailableUnlessRefused(this.link, () =>
-        this.link.jsm.streams.info(this.names.eventStream),
+        infoOfLeader(this.link, this.names.eventStream),
       );
       if (state.last_seq >= sequence) return;
       if (performance.now() >= deadline) {

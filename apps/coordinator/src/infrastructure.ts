@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
@@ -18,7 +19,7 @@ import {
   type Log,
   type NatsLink,
 } from '#jetstream';
-import { type View } from '#kernel';
+import { DomainError, type View } from '#kernel';
 import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
 
 export interface Infrastructure {
@@ -46,11 +47,12 @@ export async function openInfrastructure(
   const names = new Names(config.cluster);
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
-  const store = new EventStore(link, names, codec);
+  const waiting: { staleMs: () => number | undefined } = { staleMs: () => undefined };
+  const store = new EventStore(link, names, codec, () => patienceMs(waiting.staleMs()));
   const recorder = new Recorder(allEvents);
-  await identifyLog(store, recorder, selfId);
+  await untilAvailable(() => identifyLog(store, recorder, selfId));
   const snapshotWriter = { isSelf: () => false };
-  const views = await Views.open({
+  const viewsOptions = {
     link,
     names,
     codec,
@@ -59,9 +61,11 @@ export async function openInfrastructure(
     views: [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
     snapshotEvery: config.snapshotEvery,
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
-    log: (line) => logLine('info', line),
+    log: (line: string) => logLine('info', line),
     onFatal,
-  });
+  };
+  const views = await untilAvailable(() => Views.open(viewsOptions));
+  waiting.staleMs = () => views.staleMs();
   const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
   return {
     config,
@@ -75,6 +79,27 @@ export async function openInfrastructure(
     keyRing: new KeyRing(config.secretKeys),
     snapshotWriter,
   };
+}
+
+/** Writes outlive the election of a leader; once NATS has been away for longer than that, clients are told soon. */
+function patienceMs(staleMs = 0): number {
+  return staleMs > 15_000 ? 1_500 : 13_000;
+}
+
+/** Replicated streams that have just been made, or whose servers have just come up, are without a leader for a while. */
+const availableWithinMs = 60_000;
+
+async function untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + availableWithinMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const mayPass = error instanceof DomainError && error.kind === 'Unavailable';
+      if (!mayPass || performance.now() > deadlineMs) throw error;
+      await delay(250);
+    }
+  }
 }
 
 /** Gives a new log its identity; of several coordinators that start at once, one does. */

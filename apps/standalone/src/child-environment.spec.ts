@@ -18,7 +18,10 @@ describe('what children are told', () => {
       LARDER_NATS_URL: natsUrl,
       LARDER_SECRET_KEYS: secretKeys,
       LARDER_PORT: '20001',
+      LARDER_DRAIN_MS: '0',
     });
+    const patient = { given: { LARDER_DRAIN_MS: '500' }, natsUrl, secretKeys };
+    expect(coordinatorEnvironment(patient, 20001)).toMatchObject({ LARDER_DRAIN_MS: '500' });
     expect(loadConfig(env, 'coordinator')).toMatchObject({ port: 20001, batchSize: 7 });
   });
 

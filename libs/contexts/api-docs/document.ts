@@ -18,9 +18,10 @@ Every error is \`{ "status": "<one sentence>" }\`. A route that does not exist a
 have 405 with the header \`Allow\`, a URL that is too long 414 or 431. Fields that nobody knows are passed over. HEAD works
 wherever GET does.
 
-Every answer carries \`X-Larder-Sequence\`. Sent back with a request, to any coordinator, that request sees everything
-that the answer saw. While the log cannot be reached, GETs go on answering from memory and say with \`X-Larder-Stale\` how
-many milliseconds old that is.
+A GET shows everything that was acknowledged before it came, by whichever coordinator. Every answer carries
+\`X-Larder-Sequence\`; sent back with a request, to any coordinator, that request sees everything that the answer saw, or
+fails. While the log does not answer, GETs go on answering from memory and say with \`X-Larder-Stale\` how many milliseconds
+old that may be.
 
 Requests may name who makes them in \`X-Larder-Actor\`, and themselves in \`X-Request-Id\`: both are recorded.
 `.trim();

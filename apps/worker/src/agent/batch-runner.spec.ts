@@ -170,6 +170,13 @@ describe('BatchRunner', () => {
     expect(settled).toEqual([]);
   });
 
+  it('does not do a batch again that it has settled, whoever sends it and under which epoch', async () => {
+    expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
+    execute = () => Promise.reject(new Error('begun again'));
+    expect(await handle(encodeWorkBatch(batch({ epoch: 2 })))).toEqual(['ack']);
+    expect(settled).toEqual([loaded]);
+  });
+
   it('does not begin a batch that is already running', async () => {
     const started = executeUntilAborted();
     const first = handle(encodeWorkBatch(batch()));

@@ -47,10 +47,14 @@ const notUnderstoodDelayMs = 30_000;
 /** The other delivery of the same batch will have come further by then. */
 const duplicateDelayMs = 1000;
 const failedDelayMs = 1000;
+/** Settled batches that are remembered; more than can be on their way to one worker at a time. */
+const rememberedBatches = 10_000;
 
 /** Takes a batch from delivery to acknowledgement. Handling one again changes nothing and reports the same. */
 export class BatchRunner {
   private readonly batches = new Map<string, RunningBatch & { abort: AbortController }>();
+  /** Batches whose outcome this process has put into the log: nothing is left to be done for them. */
+  private readonly settled = new Set<string>();
   private readonly handling = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
 
@@ -86,6 +90,8 @@ export class BatchRunner {
       const understood = this.understand(message);
       if (!understood) return message.retryLater(notUnderstoodDelayMs);
       const { batch, kind } = understood;
+      // Sent twice: an owner that had lost its job without knowing had the same stretch in hand as its successor.
+      if (this.settled.has(batch.batchId)) return await message.ack();
       if (this.batches.has(batch.batchId)) return message.retryLater(duplicateDelayMs);
       await this.take(batch, kind, message);
     } catch (error) {
@@ -164,6 +170,8 @@ export class BatchRunner {
     });
     // A job that is stopped from here on has had its batch done; only the worker's own end keeps it from the log.
     await this.ports.settle(batch, outcome, this.stopping.signal);
+    this.settled.add(batch.batchId);
+    if (this.settled.size > rememberedBatches) this.settled.delete(this.settled.values().next().value!);
   }
 }
 
