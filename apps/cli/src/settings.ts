@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ConfigError, type LarderConfig, loadConfig } from '#config';
-import { standaloneCluster } from './standalone-cluster.js';
+import { standaloneNatsUrl, standaloneSecretKeys } from './standalone-cluster.js';
 
 /** What every command that speaks to NATS takes. */
 export interface ClusterOptions {
@@ -26,8 +26,7 @@ export interface ClusterSettings {
 export function clusterSettings(options: ClusterOptions, env: NodeJS.ProcessEnv = process.env): ClusterSettings {
   const config = configWith(options, env);
   const dataDir = options.dataDir ?? (config.natsUrl === undefined ? existing(config.dataDir) : undefined);
-  const natsUrl =
-    options.nats === undefined && dataDir !== undefined ? standaloneCluster(dataDir).natsUrl : config.natsUrl;
+  const natsUrl = options.nats === undefined && dataDir !== undefined ? standaloneNatsUrl(dataDir) : config.natsUrl;
   if (natsUrl === undefined) {
     throw new ConfigError([
       'Which NATS is not said: give --nats nats://host:port, or --data-dir <directory of npm start>, or set LARDER_NATS_URL.',
@@ -36,13 +35,21 @@ export function clusterSettings(options: ClusterOptions, env: NodeJS.ProcessEnv 
   return { natsUrl, cluster: config.cluster, replicas: config.natsReplicas };
 }
 
-/** The keys that sign checkpoints: LARDER_SECRET_KEYS, else those of the cluster of `npm start`; undefined without any. */
-export function signingKeys(options: ClusterOptions, env: NodeJS.ProcessEnv = process.env): LarderConfig['secretKeys'] {
+/**
+ * The keys that signed a log's checkpoints: LARDER_SECRET_KEYS, else those of the cluster of `npm start` that `--data-dir`
+ * names or whose log it is; undefined where nothing says which. Every such cluster calls its key alike, so another's must
+ * not be taken for the one of a backup.
+ */
+export function signingKeys(
+  options: ClusterOptions & { readonly in?: string },
+  env: NodeJS.ProcessEnv = process.env,
+): LarderConfig['secretKeys'] {
   const config = configWith(options, env);
   if (config.secretKeys) return config.secretKeys;
-  const dataDir = options.dataDir ?? ((options.nats ?? config.natsUrl) ? undefined : existing(config.dataDir));
+  const isElsewhere = options.in !== undefined || config.natsUrl !== undefined;
+  const dataDir = options.dataDir ?? (isElsewhere ? undefined : existing(config.dataDir));
   if (dataDir === undefined) return undefined;
-  return loadConfig({ LARDER_SECRET_KEYS: standaloneCluster(dataDir).secretKeys }).secretKeys;
+  return loadConfig({ LARDER_SECRET_KEYS: standaloneSecretKeys(dataDir) }).secretKeys;
 }
 
 function configWith({ nats, cluster }: ClusterOptions, env: NodeJS.ProcessEnv): LarderConfig {

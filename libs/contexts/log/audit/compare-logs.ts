@@ -57,8 +57,8 @@ async function walk(
 }
 
 async function next(messages: AsyncIterator<StoredMessage>): Promise<StoredMessage | undefined> {
-  const { done, value } = await messages.next();
-  return done ? undefined : value;
+  const result = await messages.next();
+  return result.done ? undefined : result.value;
 }
 
 const digestOf = ({ boundary, data }: StoredMessage): string => messageDigest(boundary, data);

@@ -119,10 +119,9 @@ describe('one message removed', () => {
   it('is named by comparison with a backup, also at the end', () =>
     atAnyPlace(async (messages, at) => {
       const fault = await compare(messages, renumbered(messages.toSpliced(at, 1)));
-      expect(fault).toMatchObject({
-        kind: at === messages.length - 2 ? expect.any(String) : 'removed',
-        sequence: at + 1,
-      });
+      expect(fault).toMatchObject({ sequence: at + 1 });
+      // Of the last but one, nothing that follows tells.
+      if (at !== messages.length - 2) expect(fault!.kind).toBe('removed');
     }));
 });
 

@@ -3,7 +3,7 @@ import { loadConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { Broadcasts, EventCodec, EventStore, SnapshotStore } from '#jetstream';
 import { type EventCatalogue, type View } from '#kernel';
-import { Heartbeats, Recorder, Views } from '#runtime';
+import { Heartbeats, Recorder, Shutdown, Views } from '#runtime';
 import {
   availableNatsVersions,
   note,
@@ -61,7 +61,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     });
     await views.becomeReady();
     const heartbeats = new Heartbeats(`c-${randomUUID()}`, own.link, new Broadcasts(own.link), own.names);
-    const presence = new Presence(heartbeats, config);
+    const presence = new Presence(heartbeats, new Shutdown(), config);
     const writer = new CheckpointWriter(views, store, presence, new Recorder(catalogue), heartbeats, config);
     const read = jest.spyOn(views, 'get');
     writer.onApplicationBootstrap();
