@@ -46,7 +46,7 @@ async function verify(options: VerifyCommandOptions): Promise<void> {
     const faults = [verdict.fault, compared?.fault].filter((fault) => fault !== undefined);
     const fault = firstFault(faults);
     await report(source, verdict, { keys, compared: compared?.same, against: options.against });
-    if (!fault) return;
+    if (!fault) return print('no fault was found');
     await reportFault(source, fault);
     throw new FoundWrong();
   });

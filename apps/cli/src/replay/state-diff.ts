@@ -1,4 +1,4 @@
-/** What changed between two JSON-able states, a line for each value: `+` came, `-` went, `~` changed. */
+/** What changed between two JSON-able states, null for none, a line for each value: `+` came, `-` went, `~` changed. */
 export function stateDiff(before: unknown, after: unknown): string[] {
   const [was, is] = [new Map(leaves(before)), new Map(leaves(after))];
   const lines: string[] = [];
@@ -13,6 +13,7 @@ export function stateDiff(before: unknown, after: unknown): string[] {
 
 /** Every value that holds no other, with its path, such as `mounts[0].path`; values as JSON. */
 function* leaves(value: unknown, path = ''): Generator<[string, string]> {
+  if (value === null && path === '') return;
   if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {
     if (value !== undefined) yield [path || '(state)', JSON.stringify(value)];
     return;
