@@ -14,8 +14,9 @@ const catalogue = { ...noted, ...logEvents };
 const context = { v: 1, at: '2026-01-02T03:04:05.000Z', actor: 'test', requestId: 'r' };
 const record = (events: readonly LogEvent[]) => events.map((event) => ({ id: randomUUID(), ...context, ...event }));
 const replicated = availableNatsVersions().filter((version) => compareVersions(version, '2.10.23') >= 0);
+const itEach = replicated.length > 0 ? it.each(replicated) : it.skip.each(['none new enough']);
 
-it.each(replicated)('three copies on nats-server %s are restored while a server dies', async (version) => {
+itEach('three copies on nats-server %s are restored while a server dies', async (version) => {
   const directory = mkdtempSync(path.join(tmpdir(), 'larder-backup-'));
   const nats = await startTestNatsCluster({ version });
   const log = await openTestLog(nats.url, { catalogue, requestTimeoutMs: 1_000 });
