@@ -43,6 +43,9 @@ const windowSize = 256;
 /** Attempts in a row that do not get one message further. */
 const maxFruitless = 80;
 const retryMs = 250;
+/** Attempts at the whole, and how long NATS may stay away before each. */
+const maxAttempts = 5;
+const reconnectMs = 30_000;
 
 /**
  * Copies a backup into an empty log: the same bytes on the same boundaries at the same sequences, each published only if
@@ -53,6 +56,20 @@ const retryMs = 250;
  *   what `ensureStreams` and the store throw
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await restoreOnce(options);
+    } catch (error) {
+      // What is there is taken up where it ends, so the whole may be tried again when NATS is back.
+      const isAway = error instanceof DomainError && error.kind === 'Unavailable' && error.code !== 'restore-stuck';
+      if (!isAway || attempt === maxAttempts) throw error;
+      options.link.log('warn', `NATS went away: ${error.message}`);
+      await options.link.whenConnected(performance.now() + reconnectMs);
+    }
+  }
+}
+
+async function restoreOnce(options: RestoreOptions): Promise<Restored> {
   const { link, names, store, file, replicas } = options;
   const backup = await BackupFile.open(file);
   const trailer = await verified(backup, options.acceptFaults ?? false);
