@@ -1,4 +1,4 @@
-# One image for all processes; the command says which: apps/coordinator, apps/worker.
+# One image for all processes; the command says which: apps/coordinator, apps/worker, apps/cli.
 FROM node:20-slim AS build
 WORKDIR /larder
 COPY package.json package-lock.json .npmrc ./

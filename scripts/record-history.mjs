@@ -2,12 +2,13 @@
 // Needs a build. Run once for every released version of the events, and commit what it writes:
 //
 //   node scripts/record-history.mjs <name>
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { allEvents } from '../dist/libs/contexts/catalogue/index.js';
 import { connectNats, EventCodec, EventStore, Names } from '../dist/libs/jetstream/index.js';
-import { startCluster } from '../dist/libs/testing/index.js';
+import { startCluster, startTestNats } from '../dist/libs/testing/index.js';
 
 const [name] = process.argv.slice(2);
 if (!/^[a-z0-9.-]+$/.test(name ?? '')) throw new Error('usage: node scripts/record-history.mjs <name>');
@@ -60,8 +61,21 @@ async function live(cluster) {
   await call('DELETE', `/nodes?id=${worker.id}`);
 }
 
-async function dump(cluster) {
-  const link = await connectNats({ url: cluster.nats.url, name: 'record-history' });
+/** Moves the log into another NATS, as an operator would; answers with what is there now. */
+async function backUpAndRestore(cluster, nats) {
+  const file = path.join(source, 'backup.gz');
+  const cli = path.resolve(import.meta.dirname, '..', 'dist', 'apps', 'cli', 'src', 'main.js');
+  for (const args of [
+    ['backup', '--nats', cluster.nats.url, '--out', file],
+    ['restore', '--nats', nats.url, '--in', file],
+  ]) {
+    execFileSync(process.execPath, [cli, ...args], { stdio: 'inherit' });
+  }
+  return dump(nats.url);
+}
+
+async function dump(url) {
+  const link = await connectNats({ url, name: 'record-history' });
   try {
     const codec = new EventCodec([allEvents]);
     const lines = [];
@@ -74,11 +88,17 @@ async function dump(cluster) {
   }
 }
 
-const env = { LARDER_WORKER_TIMEOUT_MS: '2000', LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_GRACE_MS: '100' };
+const env = {
+  LARDER_WORKER_TIMEOUT_MS: '2000',
+  LARDER_HEARTBEAT_MS: '200',
+  LARDER_WORKER_GRACE_MS: '100',
+  LARDER_CHECKPOINT_EVERY: '25',
+};
 const cluster = await startCluster({ env });
+const nats = await startTestNats();
 try {
   await live(cluster);
-  const lines = await dump(cluster);
+  const lines = await backUpAndRestore(cluster, nats);
   fs.mkdirSync(target, { recursive: true });
   fs.writeFileSync(path.join(target, `${name}.jsonl`), `${lines.join('\n')}\n`);
   const written = new Set(lines.flatMap((line) => JSON.parse(line).events.map(({ type }) => type)));
@@ -90,5 +110,6 @@ try {
   console.log('now write the state it must fold to: UPDATE_HISTORIES=1 npx jest test/histories');
 } finally {
   await cluster.dispose();
+  await nats.stop();
   fs.rmSync(source, { recursive: true });
 }

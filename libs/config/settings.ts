@@ -229,6 +229,20 @@ export const settings = {
     '10000',
     'log messages between two snapshots of the views',
   ),
+  checkpointEvery: setting(
+    'LARDER_CHECKPOINT_EVERY',
+    'coordinator',
+    p.integer(1, 10_000),
+    '1000',
+    'log messages between two signed checkpoints of the log',
+  ),
+  checkpointMs: setting(
+    'LARDER_CHECKPOINT_MS',
+    'coordinator',
+    p.milliseconds(100, 86_400_000),
+    '60000',
+    'longest time that a message of the log waits for a checkpoint',
+  ),
   finishedJobs: setting(
     'LARDER_FINISHED_JOBS',
     'coordinator',

@@ -10,6 +10,8 @@ import { type Names, streamConfigs, streamIdKey, streamIdOf } from './streams.js
 
 /** Older releases can lose a replicated stream on a process kill (2.10.20 to 2.10.22) or break its guards (2.9). */
 export const oldestNatsForReplicas = '2.10.23';
+/** Older ones ignore where a new stream is to begin. */
+const oldestForFirstSequence = '2.10.0';
 
 /** What must hold of a stream that is already there; a difference in any of these could lose data. */
 const essential = [
@@ -28,16 +30,31 @@ const budgetMs = 30_000;
 /** How long a stream that was just created must keep its identity before it is believed. */
 const settleMs = 250;
 
+export interface EnsureOptions {
+  /** Copies of each stream. Default 1. */
+  readonly replicas?: number;
+  /** First sequence of the log if it is created: of one that is restored, where its original began. Default 1. */
+  readonly firstSequence?: number;
+}
+
 /**
  * Creates the streams and the object store, or checks that what is there will do. Safe to call from all replicas at
  * once. More replicas than a stream has are added; never fewer.
  *
  * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`, `stream-refused`; Unavailable after 30 s.
  */
-export async function ensureStreams(link: NatsLink, names: Names, options: { replicas?: number } = {}): Promise<void> {
+export async function ensureStreams(link: NatsLink, names: Names, options: EnsureOptions = {}): Promise<void> {
   const replicas = options.replicas ?? 1;
+  const { firstSequence = 1 } = options;
   if (replicas > 1) await refuseOldServers(link, replicas);
-  for (const config of streamConfigs(names, replicas)) await retryUntilEnsured(link, config);
+  if (firstSequence > 1 && !isAtLeast(link.serverVersion, oldestForFirstSequence)) {
+    const text = `a log that begins at sequence ${firstSequence} needs nats-server ${oldestForFirstSequence} or later; this one is ${link.serverVersion}`;
+    throw new DomainError('Refused', 'nats-too-old', text);
+  }
+  for (const config of streamConfigs(names, replicas)) {
+    const begins = config.name === names.eventStream && firstSequence > 1 ? { first_seq: firstSequence } : {};
+    await retryUntilEnsured(link, { ...config, ...begins });
+  }
 }
 
 /** Any server may come to lead a stream, so each one that answers must be new enough. */

@@ -81,3 +81,10 @@ export class LogDamagedError extends DomainError {
     super('Bug', code, message);
   }
 }
+
+/** JetStream looked at an append and will not have it. */
+export function appendRefused(error: unknown): DomainError {
+  return new DomainError('Unavailable', 'append-refused', `NATS refuses to store: ${messageOf(error)}`, {
+    cause: error,
+  });
+}

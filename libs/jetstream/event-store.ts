@@ -4,7 +4,7 @@ import { ChainHeads } from './chain-heads.js';
 import { chainStart, messageDigest } from './chain.js';
 import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';
 import { type NatsLink } from './connection.js';
-import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf, StaleVersionError } from './errors.js';
+import { ApiCode, apiCodeOf, appendRefused, isDefiniteRefusal, StaleVersionError } from './errors.js';
 import { recordedAt } from './pull-subscription.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
@@ -38,7 +38,7 @@ const movedOn: ReadonlySet<number> = new Set([
   ApiCode.duplicateInProcess,
 ]);
 
-/** The domain's log: appends under a guard, and reads of single boundaries. */
+/** The domain's log: guarded appends, and reads. */
 export class EventStore {
   private readonly heads: ChainHeads;
 
@@ -72,7 +72,7 @@ export class EventStore {
     options: AppendOptions = {},
   ): Promise<{ sequence: number }> {
     const subject = this.names.eventSubject(boundary);
-    const commitId = events[0]?.id ?? '';
+    const commitId = events[0]?.id;
     let data: Uint8Array | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
     const retry = new RetryBudget(this.link, options.budgetMs ?? this.patienceMs());
@@ -89,7 +89,7 @@ export class EventStore {
         const open =
           code === undefined || code === ApiCode.duplicateInProcess || code === ApiCode.wrongLastSequenceInProcess;
         if (code === ApiCode.wrongLastSequence) refusals++;
-        else if (!open && isDefiniteRefusal(error)) throw refused(error);
+        else if (!open && isDefiniteRefusal(error)) throw appendRefused(error);
       }
       try {
         const holder = await this.holderOf(subject, expected);
@@ -148,7 +148,7 @@ export class EventStore {
         if (ack.seq > 0) return { sequence: ack.seq, duplicate: ack.duplicate };
       } catch (error) {
         this.heads.forget(boundary);
-        if (isDefiniteRefusal(error) && !movedOn.has(apiCodeOf(error)!)) throw refused(error);
+        if (isDefiniteRefusal(error) && !movedOn.has(apiCodeOf(error)!)) throw appendRefused(error);
         retry.note(error);
       }
     }
@@ -188,9 +188,7 @@ export class EventStore {
   }
 
   /** @throws what the codec throws */
-  decode(message: StoredCommit): DecodedCommit {
-    return this.codec.decode(message.data, message);
-  }
+  readonly decode = (message: StoredCommit): DecodedCommit => this.codec.decode(message.data, message);
 
   /**
    * The same as stored bytes, neither decoded nor validated: for whoever copies, hashes or searches the log. A reader
@@ -199,15 +197,17 @@ export class EventStore {
    * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`.
    */
   async *readMessages(filter = '>', options: ReadOptions = {}): AsyncGenerator<StoredCommit> {
-    const { stallTimeoutMs = 10_000 } = options;
+    const { stallTimeoutMs = 10_000, acceptGaps, signal } = options;
     const { firstSequence, lastSequence } = await this.info();
     // What was archived is no gap.
     const from = Math.max(options.from ?? 1, firstSequence);
-    const last = filter === '>' ? lastSequence : await this.lastSequence(filter);
+    // With gaps, the end itself may be one.
+    const known = filter === '>' && !acceptGaps;
+    const last = known ? lastSequence : await this.lastSequenceOf(this.names.eventFilter(filter));
     const end = Math.min(last, options.through ?? Infinity);
     if (end < from) return;
     const { link, names } = this;
-    yield* readStoredCommits({ link, names, filter, from, end, stallTimeoutMs, signal: options.signal });
+    yield* readStoredCommits({ link, names, filter, from, end, stallTimeoutMs, signal, acceptGaps });
   }
 
   /**
@@ -296,10 +296,4 @@ export class EventStore {
   private request<T>(request: () => Promise<T>, timeoutMs?: number): Promise<T> {
     return unavailableUnlessRefused(this.link, request, timeoutMs);
   }
-}
-
-function refused(error: unknown): DomainError {
-  return new DomainError('Unavailable', 'append-refused', `NATS refuses to store: ${messageOf(error)}`, {
-    cause: error,
-  });
 }

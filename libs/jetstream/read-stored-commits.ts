@@ -18,6 +18,8 @@ export interface ReadOptions {
   readonly stallTimeoutMs?: number;
   /** Aborted: the reading ends, without an error. */
   readonly signal?: AbortSignal;
+  /** Reads past sequences that are missing, where that is an error otherwise: for whoever looks for what is wrong. */
+  readonly acceptGaps?: boolean;
 }
 
 interface Reading {
@@ -32,6 +34,7 @@ interface Reading {
   readonly signal?: AbortSignal;
   /** How many messages may be under way. */
   readonly batch?: number;
+  readonly acceptGaps?: boolean;
 }
 
 /** Messages at hand before the server is not asked for more. */
@@ -41,7 +44,7 @@ const sliceMs = 10;
 
 /** Messages of the log from a sequence to another, in order, at the pace of whoever takes them. */
 export async function* readStoredCommits(reading: Reading): AsyncGenerator<StoredCommit> {
-  const { link, names, filter, from, end, stallTimeoutMs, signal, batch } = reading;
+  const { link, names, filter, from, end, stallTimeoutMs, signal, batch, acceptGaps = false } = reading;
   const ready: StoredCommit[] = [];
   let failure: unknown;
   let wake = () => {};
@@ -50,7 +53,7 @@ export async function* readStoredCommits(reading: Reading): AsyncGenerator<Store
     startSequence: from,
     batch,
     // Without a filter a gap in the log is an error, and would not be seen otherwise.
-    ...(filter === '>' ? {} : { filterSubject: names.eventFilter(filter) }),
+    ...(filter === '>' && !acceptGaps ? {} : { filterSubject: names.eventFilter(filter) }),
     onMessage: ({ data, subject, sequence, recordedAtMs }) => {
       ready.push({ sequence, boundary: names.boundaryOf(subject), data, recordedAtMs });
       if (ready.length >= readyAtOnce) consumer.pause();

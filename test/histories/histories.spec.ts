@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { allEvents } from '#contexts/catalogue';
 import { jobs, jobsView, type JobsViewState } from '#contexts/jobs';
+import { logView, type LogViewState } from '#contexts/log';
 import { membershipView } from '#contexts/membership';
 import { namespaceView } from '#contexts/namespace';
 import { jobKinds } from '#job-kinds';
@@ -23,7 +24,7 @@ interface Line {
 }
 
 function fold(file: string): unknown {
-  const views = [namespaceView, membershipView, jobsView(1000)] as unknown as View<unknown>[];
+  const views = [logView, namespaceView, membershipView, jobsView(1000)] as unknown as View<unknown>[];
   const states = new Map(views.map((view) => [view.name, view.initial()]));
   for (const text of fs.readFileSync(path.join(directory, file), 'utf8').trim().split('\n')) {
     const { sequence, boundary, events } = JSON.parse(text) as Line;
@@ -35,8 +36,11 @@ function fold(file: string): unknown {
   const progress = [...records.values()].map((record) =>
     jobKinds[record.kind].progress(record, Date.parse(record.endedAt ?? record.submittedAt), { files: 0, bytes: 0 }),
   );
+  const log = states.get(logView.name) as LogViewState;
   return JSON.parse(
     JSON.stringify({
+      // Histories from before logs had an identity know nothing of it.
+      ...(log.state.logId === undefined ? {} : { log }),
       namespace: states.get(namespaceView.name),
       membership: states.get(membershipView.name),
       progress,

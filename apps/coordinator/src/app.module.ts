@@ -5,6 +5,7 @@ import { AuditModule } from '#contexts/audit/http';
 import { FileIndexModule } from '#contexts/file-index/http';
 import { JobsModule } from '#contexts/jobs/http';
 import { LogGuard } from '#contexts/log/marks';
+import { LogModule } from '#contexts/log/owner';
 import { MembershipModule } from '#contexts/membership/http';
 import { KeyRing } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
@@ -35,7 +36,7 @@ class RuntimeModule {
 }
 
 @Module({
-  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, AuditModule, ApiDocsModule],
+  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, LogModule, AuditModule, ApiDocsModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_FILTER, useClass: StatusFilter },

@@ -69,6 +69,12 @@ export const presentations: Presentations = {
     scope: 'log',
     show: ({ logId, parentId, throughSequence, root }) => ({ logId, parentId, throughSequence, root }),
   },
+  LogLossAccepted: {
+    scope: 'log',
+    show: ({ logId, parentId, seenSequence, throughSequence, root }) => {
+      return { logId, parentId, seenSequence, throughSequence, root };
+    },
+  },
   LogCheckpointed: {
     scope: 'checkpoint',
     // The digests are for whoever verifies the log itself, and long.

@@ -32,7 +32,7 @@ export function eventsPage(): string {
     '',
     'Generated from the code by `npm run docs`. Every message of the log holds the events that one command decided, all',
     'or nothing: `{ "id", "prev", "events": [ { "id", "type", "v", "at", "actor", "requestId", "source"?, "data" } ] }`. `prev` is the',
-    'digest of the message before it on its boundary: see [operations.md](operations.md). The tables show `data`.',
+    'digest of the message before it on its boundary: see [tamper-evidence.md](tamper-evidence.md). The tables show `data`.',
     '',
     sections.join('\n'),
   ].join('\n');

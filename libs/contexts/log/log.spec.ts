@@ -111,6 +111,7 @@ it('the view follows both boundaries, through a snapshot', () => {
     sequence: 1,
     state: { logId: 'a', ancestors: [] },
     checkpoint: { sequence: 5, throughSequence: 4, root: 'x' },
+    newestSequence: 6,
   };
   expect(view).toEqual(expected);
   expect(logView.fromSnapshot(JSON.parse(JSON.stringify(logView.toSnapshot(view))))).toEqual(expected);

@@ -8,14 +8,17 @@ export interface LogViewState {
   state: LogState;
   /** The newest checkpoint; its `sequence` is the checkpoint boundary's guard. */
   checkpoint?: { sequence: number; throughSequence: number; root: string };
+  /** The newest message that is no checkpoint: what a next checkpoint is due for. */
+  newestSequence: number;
 }
 
 /** Which log this is, and how far it is checkpointed. */
 export const logView: View<LogViewState> = {
   name: 'log',
-  version: 1,
-  initial: () => ({ sequence: 0, state: log.initial }),
+  version: 2,
+  initial: () => ({ sequence: 0, state: log.initial, newestSequence: 0 }),
   evolve(view, commit) {
+    if (commit.boundary !== checkpointBoundary) view.newestSequence = commit.sequence;
     switch (commit.boundary) {
       case logBoundary:
         view.sequence = commit.sequence;

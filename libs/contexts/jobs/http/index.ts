@@ -30,5 +30,6 @@ export { slotOf } from './slot-of.js';
     QuotaGrants,
     QuotaLedger,
   ],
+  exports: [Presence],
 })
 export class JobsModule {}

@@ -1,0 +1,82 @@
+import { type Command, Option } from 'commander';
+import { allEvents } from '#contexts/catalogue';
+import { EventCodec } from '#jetstream';
+import { type LogSource, type SourceOptions, withSource } from '../log-source.js';
+import { note, print } from '../output.js';
+import { aggregateNames, replayed } from '../replay/aggregates.js';
+import { masked } from '../replay/mask.js';
+import { type ReplayLimits, replaySteps, type Step } from '../replay/replay.js';
+import { stateDiff } from '../replay/state-diff.js';
+import { clusterOptions, type LogPoint, parseLogPoint } from './options.js';
+
+interface ReplayCommandOptions extends SourceOptions {
+  readonly until?: LogPoint;
+  readonly from?: LogPoint;
+  readonly of: string;
+  readonly format: 'text' | 'jsonl';
+}
+
+export function addReplay(program: Command): void {
+  clusterOptions(program.command('replay'))
+    .description('Print the state of an aggregate step by step, as its events made it.')
+    .option('--until <time|sequence>', 'last event to replay (default: the end of the log)', parseLogPoint)
+    .option('--from <time|sequence>', 'first event to print; what came before is applied', parseLogPoint)
+    .option('--of <aggregate>', aggregateNames, 'all')
+    .option('--in <file>', 'replay this backup and not the log in NATS')
+    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'jsonl']).default('text'))
+    .action(async (options: ReplayCommandOptions) => {
+      await withSource(options, (source) => replay(source, options));
+    });
+}
+
+async function replay(source: LogSource, options: ReplayCommandOptions): Promise<void> {
+  const aggregate = replayed(options.of);
+  if (source.firstSequence > 1)
+    note(`${source.name} begins at ${source.firstSequence}: what came before is not in any state`);
+  const through = options.until && 'sequence' in options.until ? options.until.sequence : undefined;
+  const messages = source.messages({ filter: aggregate.filter, through });
+  const codec = new EventCodec([allEvents]);
+  if (options.of === 'all') {
+    await printLastState(messages, codec, options);
+    return;
+  }
+  let before: unknown = null;
+  for await (const step of replaySteps(messages, codec, aggregate, options)) {
+    await print(options.format === 'jsonl' ? jsonLine(step) : text(step, before));
+    before = step.state;
+  }
+}
+
+async function printLastState(
+  messages: ReturnType<LogSource['messages']>,
+  codec: EventCodec,
+  { until, format }: ReplayCommandOptions,
+): Promise<void> {
+  const aggregate = replayed('all');
+  let sequence = 0;
+  // Nothing is asked for on the way: a copy of every state after every event would be all that this does.
+  const nothing: ReplayLimits = { until, from: { sequence: Infinity } };
+  const counted = (async function* () {
+    for await (const message of messages) {
+      yield message;
+      sequence = message.sequence;
+    }
+  })();
+  for await (const step of replaySteps(counted, codec, aggregate, nothing)) void step;
+  const state = { sequence, ...(masked(JSON.parse(JSON.stringify(aggregate.state()))) as object) };
+  await print(format === 'jsonl' ? JSON.stringify(state) : JSON.stringify(state, null, 2));
+}
+
+function jsonLine({ sequence, recordedAt, event, state }: Step): string {
+  return JSON.stringify({ sequence, recordedAt, ...event, state });
+}
+
+function text({ sequence, recordedAt, event, state }: Step, before: unknown): string {
+  const { type, actor, data } = event;
+  const changes = stateDiff(before, state);
+  const lines = changes.length === 0 ? ['(no change)'] : changes;
+  return [
+    `${sequence}  ${recordedAt}  ${actor}  ${type} ${JSON.stringify(data)}`,
+    ...lines.map((line) => `    ${line}`),
+  ].join('\n');
+}

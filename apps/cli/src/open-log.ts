@@ -1,0 +1,26 @@
+import { allEvents } from '#contexts/catalogue';
+import { ApiCode, apiCodeOf, connectNats, EventCodec, EventStore, Names, type NatsLink } from '#jetstream';
+import { DomainError } from '#kernel';
+import type { ClusterSettings } from './settings.js';
+
+export interface OpenLog {
+  readonly link: NatsLink;
+  readonly names: Names;
+  readonly store: EventStore;
+}
+
+const connectTimeoutMs = 10_000;
+
+/** Connects, runs a piece of work on the log, and disconnects. @throws DomainError Unavailable when NATS is away */
+export async function withLog<T>(settings: ClusterSettings, work: (log: OpenLog) => Promise<T>): Promise<T> {
+  const names = new Names(settings.cluster);
+  const link = await connectNats({ url: settings.natsUrl, name: 'larder-cli', connectTimeoutMs });
+  try {
+    return await work({ link, names, store: new EventStore(link, names, new EventCodec([allEvents])) });
+  } catch (error) {
+    if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
+    throw new DomainError('NotFound', 'no-log', `this NATS holds no log of a cluster "${settings.cluster}"`);
+  } finally {
+    await link.close();
+  }
+}

@@ -1,0 +1,149 @@
+import { type FileIndexEvent, fileIndexBoundary } from '#contexts/file-index';
+import { jobBoundary, type JobEvent, jobsView, quotaBoundary, slot, type SlotEvent } from '#contexts/jobs';
+import { checkpointBoundary, logBoundary, logView } from '#contexts/log';
+import { membershipBoundary, membershipView } from '#contexts/membership';
+import { namespaceBoundary, namespaceView } from '#contexts/namespace';
+import { type Commit, DomainError, type View } from '#kernel';
+
+/** One aggregate as it is replayed. */
+export interface Replayed {
+  /** Boundaries to be read, as in `Names.eventFilter`. */
+  readonly filter: string;
+  /** Whether a message can concern it, by its boundary. */
+  mayConcern(boundary: string): boolean;
+  /** Whether a commit of such a boundary does. */
+  concerns(commit: Commit): boolean;
+  apply(commit: Commit): void;
+  /** JSON-able, secrets still in it. */
+  state(): unknown;
+}
+
+export const aggregateNames =
+  'namespace, membership, log, quota, file-index, job.<id>, slot.<kind>.<hash>, or all for the last state of everything';
+
+/** @throws DomainError Malformed for a name that is none of `aggregateNames` */
+export function replayed(name: string): Replayed {
+  const [scope, ...rest] = name.split('.');
+  if (rest.length === 0) {
+    switch (scope) {
+      case 'namespace':
+        return ofView(namespaceView, [namespaceBoundary], ({ state }) => state);
+      case 'membership':
+        return ofView(membershipView, [membershipBoundary], ({ state }) => state);
+      case 'log':
+        return ofView(logView, [logBoundary, checkpointBoundary], (view) => view);
+      case 'quota':
+        return reservations();
+      case 'file-index':
+        return fileIndex();
+      case 'all':
+        return everything();
+    }
+  }
+  if (scope === 'job' && rest.length === 1) return oneJob(rest[0]);
+  if (scope === 'slot' && rest.length === 2) return oneSlot(name);
+  throw new DomainError('Malformed', 'unknown-aggregate', `--of: "${name}" is none of ${aggregateNames}`);
+}
+
+function ofView<State>(view: View<State>, boundaries: readonly string[], show: (state: State) => unknown): Replayed {
+  const state = view.initial();
+  return {
+    filter: boundaries.length === 1 ? boundaries[0] : '>',
+    mayConcern: (boundary) => boundaries.includes(boundary),
+    concerns: () => true,
+    apply: (commit) => view.evolve(state, commit),
+    state: () => show(state),
+  };
+}
+
+/** A job's events stand on its slot, on its own boundary, and on those of its batches. */
+function oneJob(jobId: string): Replayed {
+  const view = jobsView(Infinity);
+  const state = view.initial();
+  return {
+    filter: '>',
+    mayConcern: (boundary) =>
+      boundary === jobBoundary(jobId) ||
+      boundary === quotaBoundary ||
+      boundary.startsWith('slot.') ||
+      boundary.startsWith(`batch.${jobId}.`),
+    concerns: ({ boundary, events }) =>
+      boundary === jobBoundary(jobId) || (events as unknown as JobEvent[]).some(({ data }) => jobIdOf(data) === jobId),
+    apply: (commit) => view.evolve(state, commit),
+    state: () => state.jobs.get(jobId) ?? null,
+  };
+}
+
+const jobIdOf = (data: object): unknown => ('jobId' in data ? data.jobId : undefined);
+
+function oneSlot(boundary: string): Replayed {
+  let state = slot.initial;
+  return {
+    filter: boundary,
+    mayConcern: (other) => other === boundary,
+    concerns: () => true,
+    apply: ({ events }) => {
+      for (const event of events as unknown as SlotEvent[]) state = slot.evolve(state, event);
+    },
+    state: () => state,
+  };
+}
+
+/** What is set aside below quotas for stretches that are not yet planned, by job. */
+function reservations(): Replayed {
+  const view = jobsView(Infinity);
+  const state = view.initial();
+  return {
+    filter: '>',
+    mayConcern: (boundary) => /^(quota$|slot\.|job\.)/.test(boundary),
+    // What plans a stretch, or ends its job, gives the reservation up.
+    concerns: ({ events }) => events.some(({ type }) => concernQuota.includes(type)),
+    apply: (commit) => view.evolve(state, commit),
+    state: () => {
+      const reserved = [...state.jobs.values()].flatMap(({ jobId, reservation }) =>
+        reservation ? [[jobId, { step: reservation.step, bytes: reservation.bytes }] as const] : [],
+      );
+      return { sequence: state.quotaSequence, reserved: Object.fromEntries(reserved) };
+    },
+  };
+}
+
+const concernQuota = ['QuotaReserved', 'JobSubmitted', 'JobAssumed', 'BatchesPlanned', 'JobStopped', 'JobFinished'];
+
+/** What users added to the index and took out of it; what workers cache is in it beside that, and in no event. */
+function fileIndex(): Replayed {
+  const files = new Map<string, 'added' | 'removed'>();
+  return {
+    filter: fileIndexBoundary,
+    mayConcern: (boundary) => boundary === fileIndexBoundary,
+    concerns: () => true,
+    apply: ({ events }) => {
+      for (const { type, data } of events as unknown as FileIndexEvent[]) {
+        for (const file of data.files) files.set(file, type === 'FilesAddedToIndex' ? 'added' : 'removed');
+      }
+    },
+    state: () => Object.fromEntries([...files].sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
+}
+
+function everything(): Replayed {
+  const jobs = jobsView(Infinity);
+  const jobsState = jobs.initial();
+  const parts = { namespace: replayed('namespace'), membership: replayed('membership'), log: replayed('log') };
+  const index = fileIndex();
+  return {
+    filter: '>',
+    mayConcern: () => true,
+    concerns: () => true,
+    apply: (commit) => {
+      for (const part of Object.values(parts)) part.apply(commit);
+      if (index.mayConcern(commit.boundary)) index.apply(commit);
+      jobs.evolve(jobsState, commit);
+    },
+    state: () => ({
+      ...Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, part.state()])),
+      jobs: [...jobsState.jobs.values()],
+      'file-index': index.state(),
+    }),
+  };
+}

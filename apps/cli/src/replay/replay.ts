@@ -1,0 +1,55 @@
+import type { BackupMessage } from '#contexts/log/backup';
+import type { EventCodec } from '#jetstream';
+import type { RecordedEvent } from '#kernel';
+import type { Replayed } from './aggregates.js';
+import { masked } from './mask.js';
+
+/** One event and what it made of an aggregate; nothing secret is in it. */
+export interface Step {
+  readonly sequence: number;
+  /** When the log took it in, ISO 8601. */
+  readonly recordedAt: string;
+  readonly event: RecordedEvent;
+  readonly state: unknown;
+}
+
+export interface ReplayLimits {
+  readonly until?: { readonly sequence: number } | { readonly timeMs: number };
+  /** Steps before this are applied, not answered. */
+  readonly from?: { readonly sequence: number } | { readonly timeMs: number };
+}
+
+/** The steps of an aggregate's life. @throws UnknownEventError, CorruptEventError for what this build cannot read */
+export async function* replaySteps(
+  messages: AsyncIterable<BackupMessage>,
+  codec: EventCodec,
+  aggregate: Replayed,
+  limits: ReplayLimits,
+): AsyncGenerator<Step> {
+  for await (const message of messages) {
+    const { until, from } = limits;
+    if (until && isBeyond(message, until)) return;
+    if (!aggregate.mayConcern(message.boundary)) continue;
+    const commit = codec.decode(message.data, message);
+    const { sequence, boundary } = message;
+    const asked = !from || !isBefore(message, from);
+    if (!aggregate.concerns(commit)) continue;
+    for (const event of commit.events) {
+      aggregate.apply({ sequence, boundary, events: [event] });
+      if (!asked) continue;
+      const recordedAt = new Date(message.recordedAtMs).toISOString();
+      const state = masked(JSON.parse(JSON.stringify(aggregate.state() ?? null)));
+      yield { sequence, recordedAt, event: masked(event) as RecordedEvent, state };
+    }
+  }
+}
+
+type Point = NonNullable<ReplayLimits['until']>;
+
+function isBeyond({ sequence, recordedAtMs }: BackupMessage, point: Point): boolean {
+  return 'sequence' in point ? sequence > point.sequence : recordedAtMs > point.timeMs;
+}
+
+function isBefore({ sequence, recordedAtMs }: BackupMessage, point: Point): boolean {
+  return 'sequence' in point ? sequence < point.sequence : recordedAtMs < point.timeMs;
+}

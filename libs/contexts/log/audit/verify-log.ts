@@ -1,0 +1,237 @@
+import { type CommitEnvelope, emptyRoot, messageDigest, messageOf, parseEnvelope, rollDigest } from '#jetstream';
+import { checkpointBoundary, checkpointEvents, logBoundary, logEvents, type LogCheckpointedData } from '../index.js';
+import { BoundaryChains } from './boundary-chains.js';
+import { isSignedBy, keptPart, keptParts, type SigningKey } from './checkpoints.js';
+import { describeDifference, differenceWindow, judgeDifference } from './difference.js';
+import { DigestList } from './digest-list.js';
+import { faultAt, faultWithin, firstOf, type Fault } from './fault.js';
+
+/** A message as it is stored. */
+export interface StoredMessage {
+  readonly sequence: number;
+  readonly boundary: string;
+  readonly data: Uint8Array;
+}
+
+export interface VerifyOptions {
+  /** Where the log begins: 1, unless it was archived. */
+  readonly firstSequence: number;
+  /** For the signatures of checkpoints; without keys they are not looked at. */
+  readonly keys?: readonly SigningKey[];
+  /** Roots that were noted elsewhere, a backup's for example, by sequence. */
+  readonly anchors?: ReadonlyMap<number, string>;
+}
+
+export interface Verdict {
+  readonly count: number;
+  readonly lastSequence: number;
+  /** Rolling digest of everything that was read. */
+  readonly root: string;
+  readonly checkpoints: number;
+  /** The last message that a checkpoint proves; `firstSequence - 1` when none does. */
+  readonly provenThrough: number;
+  /** Messages from before commits were chained: nothing but checkpoints proves them. */
+  readonly unchained: number;
+  /** Keys that signed checkpoints and were not given. */
+  readonly unknownKeys: readonly string[];
+  /** The first fault. */
+  readonly fault?: Fault;
+}
+
+/** A gap longer than this is told, and what follows it is not looked at. */
+const maxGap = 1_000_000;
+
+/**
+ * Walks a log, message by message in its order, and finds the first that was changed, removed or slipped in. Three
+ * things tell: sequences, which have no gaps; the chain along each boundary; and checkpoints, which know a part of the
+ * digest of each message they cover. What a checkpoint proves is let go of, so memory goes with the messages since the
+ * last one (32 bytes each) and with the number of boundaries (about 200 bytes each).
+ */
+export class LogVerifier {
+  private readonly digests: DigestList;
+  private readonly chains: BoundaryChains;
+  private readonly faults: Fault[] = [];
+  /** There is a fault somewhere in a stretch. */
+  private readonly vague: Fault[] = [];
+  private readonly unknownKeys = new Set<string>();
+  private count = 0;
+  private root = emptyRoot;
+  private checkpoints = 0;
+  /** The last message that a checkpoint covers; undefined before the first. */
+  private covered: number | undefined;
+  private provenThrough: number;
+  /** Whether the digest list's roots are the log's: of an archived log they are from the first checkpoint on. */
+  private rootKnown: boolean;
+  /** The first difference from a checkpoint: what was known from there on. */
+  private difference: { readonly at: number; readonly known: string[]; readonly covers: string } | undefined;
+
+  constructor(private readonly options: VerifyOptions) {
+    const { firstSequence } = options;
+    this.digests = new DigestList(firstSequence);
+    this.chains = new BoundaryChains(firstSequence === 1);
+    this.provenThrough = firstSequence - 1;
+    this.rootKnown = firstSequence === 1;
+  }
+
+  /** @returns whether the next message is wanted */
+  add(message: StoredMessage): boolean {
+    const { sequence, boundary, data } = message;
+    const expected = this.digests.last + 1;
+    if (sequence < expected) {
+      this.faults.push(faultAt('inserted', sequence, `It comes again, behind the message at ${expected - 1}.`));
+      return true;
+    }
+    if (sequence > expected && !this.passGap(expected, sequence)) return false;
+    const digest = messageDigest(boundary, data);
+    this.count++;
+    this.digests.push(digest);
+    this.root = rollDigest(this.root, digest);
+    const anchor = this.options.anchors?.get(sequence);
+    if (anchor !== undefined) this.checkRoot(anchor, 'The root noted elsewhere');
+    let envelope: CommitEnvelope;
+    try {
+      envelope = parseEnvelope(data, sequence);
+    } catch (error) {
+      this.faults.push(faultAt('changed', sequence, `It is not what Larder writes: ${messageOf(error)}.`));
+      return true;
+    }
+    this.chains.add(sequence, boundary, digest, envelope.prev);
+    if (boundary === checkpointBoundary || boundary === logBoundary) this.addEvents(sequence, envelope);
+    return true;
+  }
+
+  finish(): Verdict {
+    const { digests, chains, count, checkpoints, provenThrough, root } = this;
+    const precise = [...this.faults, ...this.judgedDifference(), ...chains.faults(provenThrough)];
+    return {
+      count,
+      lastSequence: digests.last,
+      root,
+      checkpoints,
+      provenThrough,
+      unchained: chains.unchained,
+      unknownKeys: [...this.unknownKeys],
+      fault: firstOf(precise, this.vague),
+    };
+  }
+
+  /** What was read so far must have the root that somebody else has noted, a backup's trailer for example. */
+  checkRoot(root: string, witness: string): void {
+    if (root !== this.root) this.rootDiffers(this.digests.last, root, this.root, witness);
+  }
+
+  /** The log goes on to here: what is missing at its end was removed. */
+  endsAt(lastSequence: number): void {
+    const { last } = this.digests;
+    if (last < lastSequence) this.faults.push(faultAt('removed', last + 1, `The log goes on to ${lastSequence}.`));
+  }
+
+  private passGap(from: number, to: number): boolean {
+    const missing = to - from === 1 ? 'This sequence is' : `The sequences from here through ${to - 1} are`;
+    this.faults.push(faultAt('removed', from, `${missing} missing: the next message is at ${to}.`));
+    if (to - from > maxGap) return false;
+    // In the place of each a digest that nothing has, so that what follows keeps its place.
+    for (let at = from; at < to; at++) this.digests.push('0'.repeat(64));
+    return true;
+  }
+
+  private rootDiffers(sequence: number, root: string, own: string, witness: string): void {
+    // A checkpoint whose signature nobody looks at proves nothing against a root that was kept elsewhere.
+    const from = this.options.keys ? Math.min(this.provenThrough + 1, sequence) : 1;
+    const why = `${witness} is ${root} at ${sequence}, and that of this log is ${own}.`;
+    this.vague.push(faultWithin(from, sequence, from, why));
+  }
+
+  private addEvents(sequence: number, { events }: CommitEnvelope): void {
+    for (const { type, data } of events) {
+      if (type === 'LogCheckpointed') {
+        const parsed = checkpointEvents.LogCheckpointed.schema.safeParse(data);
+        if (parsed.success) this.addCheckpoint(sequence, parsed.data);
+        else this.faults.push(faultAt('changed', sequence, 'It is no checkpoint as Larder writes them.'));
+      }
+      if (type === 'LogRestored') {
+        const parsed = logEvents.LogRestored.schema.safeParse(data);
+        if (parsed.success) this.addRestore(sequence, parsed.data);
+        else this.faults.push(faultAt('changed', sequence, 'It is no restore as Larder writes them.'));
+      }
+    }
+  }
+
+  private addRestore(sequence: number, { throughSequence, root }: { throughSequence: number; root: string }): void {
+    if (this.options.firstSequence !== 1 || this.difference) return;
+    const own = this.digests.rootAt(throughSequence);
+    if (own === undefined || own === root) return;
+    this.rootDiffers(throughSequence, root, own, `The root recorded at ${sequence}, when a backup was restored,`);
+  }
+
+  private addCheckpoint(sequence: number, data: LogCheckpointedData): void {
+    this.checkpoints++;
+    if (!this.mayRelyOn(sequence, data)) return;
+    this.covered = data.throughSequence;
+    const known = keptParts(data);
+    if (this.difference) {
+      this.difference.known.push(...known);
+      return;
+    }
+    // Of an archived log, the first checkpoint may cover messages that are no longer there.
+    const skipped = Math.max(0, this.digests.start - data.fromSequence);
+    const differs = (kept: string, i: number) =>
+      i >= skipped && kept !== keptPart(this.digests.at(data.fromSequence + i) ?? '');
+    const index = known.findIndex(differs);
+    if (index < 0) this.compareRoots(sequence, data);
+    else this.differsAt(data.fromSequence + index, known.slice(index), sequence, data.throughSequence);
+  }
+
+  private differsAt(at: number, known: string[], sequence: number, throughSequence: number): void {
+    this.provenThrough = at - 1;
+    const covers = `The checkpoint at ${sequence}`;
+    this.difference = { at, known, covers };
+    // What a checkpoint covers stood before it: when something was taken out of that, it has moved up itself.
+    if (throughSequence < sequence) return;
+    const why = `${covers} covers messages through ${throughSequence}, which must stand before it.`;
+    this.faults.push(faultAt('removed', at, why));
+  }
+
+  /** Notes what is wrong with a checkpoint by itself. */
+  private mayRelyOn(sequence: number, data: LogCheckpointedData): boolean {
+    const { fromSequence, throughSequence, keyId } = data;
+    const unproven = this.provenThrough + 1;
+    const key = this.options.keys?.find(({ id }) => id === keyId);
+    if (this.options.keys && !key) this.unknownKeys.add(keyId);
+    if (key && !isSignedBy(key, data)) {
+      const why = `The signature of the checkpoint at ${sequence} is not that of the key "${keyId}": it, or what it covers, was forged.`;
+      this.vague.push(faultWithin(unproven, sequence, sequence, why));
+      return false;
+    }
+    if (keptParts(data).length !== throughSequence - fromSequence + 1) {
+      const why = `It does not keep a digest for each message from ${fromSequence} through ${throughSequence}.`;
+      this.faults.push(faultAt('changed', sequence, why));
+      return false;
+    }
+    const expected = this.covered === undefined ? this.options.firstSequence : this.covered + 1;
+    if (fromSequence !== expected && !(this.covered === undefined && fromSequence < expected)) {
+      const why = `The checkpoint at ${sequence} covers messages from ${fromSequence} where those before it go on at ${expected}.`;
+      this.vague.push(faultWithin(unproven, sequence, sequence, why));
+    }
+    return true;
+  }
+
+  private compareRoots(sequence: number, { throughSequence, root }: LogCheckpointedData): void {
+    if (this.rootKnown && this.digests.rootAt(throughSequence) !== root) {
+      const why = `Its root does not follow from the messages through ${throughSequence}, whose digests it knows.`;
+      this.faults.push(faultAt('changed', sequence, why));
+      return;
+    }
+    this.rootKnown = true;
+    this.provenThrough = throughSequence;
+    this.digests.dropThrough(throughSequence, root);
+  }
+
+  private judgedDifference(): Fault[] {
+    if (!this.difference) return [];
+    const { at, known, covers } = this.difference;
+    const found = this.digests.from(at, differenceWindow).map(keptPart);
+    const judged = judgeDifference(known.slice(0, differenceWindow), found);
+    return [faultAt(judged.kind, at, describeDifference(judged, covers))];
+  }
+}

@@ -1,0 +1,4 @@
+export * from './backup-format.js';
+export * from './read-backup.js';
+export * from './restore-backup.js';
+export * from './write-backup.js';

@@ -1,0 +1,101 @@
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Presence } from '#contexts/jobs/owner';
+import { emptyRoot, EventStore } from '#jetstream';
+import { DomainError } from '#kernel';
+import { CONFIG, Heartbeats, ownContext, Recorder, Views, type LarderConfig } from '#runtime';
+import { Stretch } from '../audit/index.js';
+import { checkpointBoundary, logView, type CheckpointEvent } from '../index.js';
+
+/** Messages that one checkpoint covers at most: it has to stay well below what NATS takes as one message. */
+const maxStretch = 10_000;
+/** How often a writer looks whether a checkpoint is due. */
+const lookEveryMs = 1_000;
+
+/**
+ * Writes checkpoints over the log: so many messages after the last one, or so long after the first message that none
+ * covers. One replica does; if two believe that it is them, the guard lets one. What fails is tried again at the next
+ * look. A checkpoint is no reason for another one, so an idle log stays as it is.
+ */
+@Injectable()
+export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger(CheckpointWriter.name);
+  private timer?: NodeJS.Timeout;
+  private unsubscribe?: () => void;
+  private writing?: Promise<void>;
+  private stopped = false;
+  /** Since when there has been something to cover, by this process's own clock. */
+  private pendingSinceMs: number | undefined;
+
+  constructor(
+    private readonly views: Views,
+    private readonly store: EventStore,
+    private readonly presence: Presence,
+    private readonly recorder: Recorder,
+    private readonly heartbeats: Heartbeats,
+    @Inject(CONFIG) private readonly config: LarderConfig,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.unsubscribe = this.views.onCommit(({ boundary }) => {
+      if (boundary !== checkpointBoundary) this.look();
+    });
+    this.timer = setInterval(() => this.look(), Math.min(lookEveryMs, this.config.checkpointMs / 2));
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    clearInterval(this.timer);
+    this.unsubscribe?.();
+    await this.writing;
+  }
+
+  private look(): void {
+    if (this.uncovered() === 0) this.pendingSinceMs = undefined;
+    else this.pendingSinceMs ??= performance.now();
+    if (this.writing || !this.isDue() || !this.views.ready || !this.presence.isChosen('checkpoints')) return;
+    this.writing = this.write()
+      .catch((error: unknown) => this.logger.warn(`no checkpoint this time: ${String(error)}`))
+      .finally(() => (this.writing = undefined));
+  }
+
+  private isDue(): boolean {
+    if (this.stopped || this.pendingSinceMs === undefined) return false;
+    const { checkpointEvery, checkpointMs } = this.config;
+    return this.uncovered() >= checkpointEvery || performance.now() - this.pendingSinceMs >= checkpointMs;
+  }
+
+  /** Messages through the newest that is no checkpoint which no checkpoint covers. */
+  private uncovered(): number {
+    const { newestSequence, checkpoint } = this.views.get(logView);
+    return Math.max(0, newestSequence - (checkpoint?.throughSequence ?? 0));
+  }
+
+  /** One checkpoint after another until all that was there at the start is covered. */
+  private async write(): Promise<void> {
+    const end = this.views.get(logView).newestSequence;
+    let { sequence, throughSequence, root } = this.views.get(logView).checkpoint ?? {
+      sequence: 0,
+      throughSequence: (await this.store.info()).firstSequence - 1,
+      root: emptyRoot,
+    };
+    while (throughSequence < end && !this.stopped) {
+      const stretch = new Stretch(throughSequence + 1, root);
+      const through = Math.min(end, throughSequence + maxStretch);
+      for await (const message of this.store.readMessages('>', { from: stretch.fromSequence, through })) {
+        stretch.add(message);
+      }
+      const data = stretch.checkpoint(this.config.secretKeys![0]);
+      const event: CheckpointEvent = { type: 'LogCheckpointed', data };
+      const events = this.recorder.record([event], ownContext(`coordinator:${this.heartbeats.selfId}`));
+      try {
+        ({ sequence } = await this.store.append(checkpointBoundary, sequence, events));
+      } catch (error) {
+        // Another replica believed to be the one, and was quicker.
+        if (error instanceof DomainError && error.kind === 'StaleVersion') return;
+        throw error;
+      }
+      ({ throughSequence, root } = data);
+      await this.views.waitFor(sequence);
+    }
+  }
+}
