@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'nats';
 import { compareVersions, type NatsServerProcess, startNatsServer } from '#nats-server';
-import { freePorts, natsServerBinary, TcpProxy } from '#testing';
+import { eventually, freePorts, natsServerBinary, TcpProxy } from '#testing';
 
 /** Nobody listens there: what servers tell each other about their addresses leads nowhere, past no proxy. */
 const nowhere = '127.0.0.1:1';
@@ -34,7 +35,28 @@ export class NatsServers {
     }
     const servers = new NatsServers(directory, ports.slice(0, count), routePorts, routes);
     await servers.startAll();
+    for (let attempt = 1; !(await servers.placesReplicas()); attempt++) {
+      if (attempt === 3) throw new Error('the nats-servers do not find each other');
+      for (const index of servers.indexes) await servers.kill(index, 'SIGTERM');
+      await servers.startAll();
+    }
     return servers;
+  }
+
+  /** Now and then servers that close each other's duplicate routes as they start take one another for offline. */
+  private async placesReplicas(): Promise<boolean> {
+    const nc = await connect({ servers: this.addresses, timeout: 5_000 });
+    try {
+      const jsm = await nc.jetstreamManager({ timeout: 5_000, checkAPI: false });
+      const place = async () =>
+        (await jsm.streams.add({ name: 'probe', num_replicas: count }).catch(() => false)) && true;
+      await eventually('a stream of three replicas', place, { timeoutMs: 10_000, everyMs: 250 });
+      return await jsm.streams.delete('probe');
+    } catch {
+      return false;
+    } finally {
+      await nc.close();
+    }
   }
 
   /** `host:port` of each, for whoever puts a proxy before it. */
