@@ -29,6 +29,8 @@ export class ManagedProcess {
   private ended: Promise<ExitStatus> | undefined;
   private logStart = 0;
   private endIsWanted = false;
+  /** Settings of its next lives, over those it was made with. */
+  readonly overrides: Record<string, string> = {};
   /** Told when it ends although nobody asked for that. */
   onCrash: ((error: Error) => void) | undefined;
 
@@ -69,7 +71,7 @@ export class ManagedProcess {
     // With the IPC channel, and told so, it ends by itself should the test run be killed.
     const child = spawn(process.execPath, [script, ...args], {
       stdio: ['ignore', log, log, 'ipc'],
-      env: { ...inherited, LARDER_SUPERVISED: '1', ...env },
+      env: { ...inherited, LARDER_SUPERVISED: '1', ...env, ...this.overrides },
     });
     closeSync(log);
     this.child = child;
