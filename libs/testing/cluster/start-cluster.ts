@@ -3,7 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
-import { freePorts, projectRoot, startTestNats, type TestNats } from '../nats/index.js';
+import {
+  freePorts,
+  projectRoot,
+  startTestNats,
+  startTestNatsCluster,
+  type TestNats,
+  type TestNatsCluster,
+} from '../nats/index.js';
 import { ApiClient } from './api-client.js';
 import { ManagedProcess, type ProcessSpec } from './managed-process.js';
 import { startS3Process, type S3Process } from './s3-process.js';
@@ -18,6 +25,8 @@ export interface ClusterOptions {
   env?: Record<string, string>;
   /** As `availableNatsVersions()` lists them. Default: the newest. */
   natsVersion?: string;
+  /** 3: a cluster of servers, on which the log has three replicas; see `natsCluster`. Default 1; see `nats`. */
+  natsServers?: 1 | 3;
 }
 
 export interface CoordinatorHandle {
@@ -49,14 +58,19 @@ export class TestCluster {
 
   private constructor(
     readonly directory: string,
-    readonly nats: TestNats,
+    private readonly servers: { single: TestNats } | { several: TestNatsCluster },
     private readonly env: Record<string, string>,
   ) {}
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
-    const { coordinators = 1, workers = 2, env = {}, natsVersion } = options;
-    const nats = await startTestNats({ version: natsVersion });
-    const cluster = new TestCluster(await mkdtemp(join(tmpdir(), 'larder-cluster-')), nats, env);
+    const { coordinators = 1, workers = 2, env = {}, natsVersion: version } = options;
+    const servers =
+      options.natsServers === 3
+        ? { several: await startTestNatsCluster({ version }) }
+        : { single: await startTestNats({ version }) };
+    const replicas = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1' };
+    const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
+    const cluster = new TestCluster(directory, servers, { ...replicas, ...env });
     try {
       mkdirSync(join(cluster.directory, 'logs'));
       const ports = await freePorts(coordinators);
@@ -70,6 +84,23 @@ export class TestCluster {
       await cluster.dispose();
       throw new Error(`the cluster did not start: ${(error as Error).message}\n${tails}`, { cause: error });
     }
+  }
+
+  /** The one nats-server. @throws Error when there are several */
+  get nats(): TestNats {
+    if ('single' in this.servers) return this.servers.single;
+    throw new Error('this cluster has several nats-servers: use natsCluster');
+  }
+
+  /** The three nats-servers. @throws Error when there is only one */
+  get natsCluster(): TestNatsCluster {
+    if ('several' in this.servers) return this.servers.several;
+    throw new Error('this cluster has one nats-server: start it with natsServers: 3');
+  }
+
+  /** For clients: all servers' addresses, separated by commas. */
+  get natsUrl(): string {
+    return ('single' in this.servers ? this.nats : this.natsCluster).url;
   }
 
   /** The first coordinator's. */
@@ -176,7 +207,7 @@ export class TestCluster {
   async dispose(): Promise<void> {
     await Promise.all(this.processes.map((process) => process.kill9()));
     await this.reading.destroy();
-    await this.nats.stop();
+    await ('single' in this.servers ? this.nats : this.natsCluster).stop();
     await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
@@ -232,7 +263,7 @@ export class TestCluster {
     return new ManagedProcess({
       name,
       script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
-      env: { LARDER_NATS_URL: this.nats.url, LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
+      env: { LARDER_NATS_URL: this.natsUrl, LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,
     });

@@ -1,15 +1,29 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'nats';
 import { type NatsServerProcess, startNatsServer } from '#nats-server';
+import { eventually } from '../cluster/until.js';
 import { freePorts, natsServerBinary } from './test-nats.js';
 
 export interface TestNatsNode {
   readonly serverName: string;
   readonly url: string;
+  /** Of its present life, or of the last one. */
   readonly process: NatsServerProcess;
+  readonly running: boolean;
+  /** SIGKILL, and waits until the process is gone. */
   kill9(): Promise<void>;
+  /** SIGTERM, and waits until the process is gone. */
+  stop(): Promise<void>;
+  /**
+   * Starts it again on the same ports and directory; kills it first if it still runs. Answers when its JetStream does:
+   * never while most of the servers are gone, so bring several back at once.
+   */
   restart(): Promise<void>;
+  /** SIGSTOP: it holds its connections and does nothing. */
+  pause(): void;
+  resume(): void;
 }
 
 /** Servers that form one JetStream cluster on this machine. */
@@ -18,6 +32,9 @@ export interface TestNatsCluster {
   readonly url: string;
   readonly version: string;
   readonly nodes: readonly TestNatsNode[];
+  /** The node that leads a stream (`larder-evt`), once there is one that runs. */
+  leaderOf(stream: string): Promise<TestNatsNode>;
+  /** Kills all nodes and removes their directories. */
   stop(): Promise<void>;
 }
 
@@ -48,17 +65,63 @@ export async function startTestNatsCluster(
     await stop();
     throw failed.reason;
   }
-  const nodes = processes.map((first, index) => ({
+  const nodes = processes.map((_, index) => clusterNode(processes, index, () => start(index)));
+  return {
+    url: nodes.map((node) => node.url).join(','),
+    version,
+    nodes,
+    leaderOf: (stream) => leaderOf(nodes, stream),
+    stop,
+  };
+}
+
+/** @param processes of all nodes, by index: of their present or last lives; a restart puts the new one there. */
+function clusterNode(
+  processes: NatsServerProcess[],
+  index: number,
+  start: () => Promise<NatsServerProcess>,
+): TestNatsNode {
+  const ended = new Set<NatsServerProcess>();
+  const noteEnd = (one: NatsServerProcess) => void one.exited.then(() => ended.add(one));
+  noteEnd(processes[index]);
+  return {
     serverName: `n${index}`,
-    url: first.url,
+    url: processes[index].url,
     get process() {
       return processes[index];
     },
+    get running() {
+      return !ended.has(processes[index]);
+    },
     kill9: () => processes[index].kill('SIGKILL'),
+    stop: () => processes[index].stop(),
     restart: async () => {
       await processes[index].kill('SIGKILL');
-      processes[index] = await start(index);
+      processes[index] = await start();
+      noteEnd(processes[index]);
     },
-  }));
-  return { url: nodes.map((node) => node.url).join(','), version, nodes, stop };
+    pause: () => signal(processes[index], 'SIGSTOP'),
+    resume: () => signal(processes[index], 'SIGCONT'),
+  };
+}
+
+/** Unlike `kill` of the process, does not wait for its end. */
+function signal({ pid }: NatsServerProcess, name: 'SIGSTOP' | 'SIGCONT'): void {
+  process.kill(pid, name);
+}
+
+async function leaderOf(nodes: readonly TestNatsNode[], stream: string): Promise<TestNatsNode> {
+  const running = nodes.filter((node) => node.running);
+  const nc = await connect({ servers: running.map(({ url }) => url), timeout: 2_000 });
+  try {
+    const jsm = await nc.jetstreamManager({ timeout: 2_000, checkAPI: false });
+    let found: TestNatsNode | undefined;
+    await eventually(`stream ${stream} has a leader`, async () => {
+      const info = await jsm.streams.info(stream).catch(() => undefined);
+      return (found = running.find((node) => node.running && node.serverName === info?.cluster?.leader));
+    });
+    return found!;
+  } finally {
+    await nc.close();
+  }
 }
