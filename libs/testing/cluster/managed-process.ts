@@ -31,6 +31,8 @@ export class ManagedProcess {
   private endIsWanted = false;
   /** Settings of its next lives, over those it was made with. */
   readonly overrides: Record<string, string> = {};
+  /** A command that ends by executing what follows it, in its own place: node in its next lives. */
+  wrapper: readonly string[] = [];
   /** Told when it ends although nobody asked for that. */
   onCrash: ((error: Error) => void) | undefined;
 
@@ -69,7 +71,8 @@ export class ManagedProcess {
     const log = openSync(logFile, 'a', 0o600);
     const inherited = Object.fromEntries(passedOn.map((name) => [name, process.env[name]]));
     // With the IPC channel, and told so, it ends by itself should the test run be killed.
-    const child = spawn(process.execPath, [script, ...args], {
+    const [command, ...rest] = [...this.wrapper, process.execPath, script, ...args];
+    const child = spawn(command, rest, {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...inherited, LARDER_SUPERVISED: '1', ...env, ...this.overrides },
     });
