@@ -37,6 +37,13 @@ export const settings = {
     '19999',
     'port of the REST API; further coordinators of a standalone cluster take the following ports',
   ),
+  drainMs: setting(
+    'LARDER_DRAIN_MS',
+    'coordinator',
+    p.milliseconds(0, 8_000),
+    '2000',
+    'time between SIGTERM and the end of listening, for balancers to notice; a standalone cluster takes 0',
+  ),
   dataDir: setting('LARDER_DATA_DIR', 'standalone', p.directory(), '.larder', 'directory of everything that is kept'),
   coordinators: setting('LARDER_COORDINATORS', 'standalone', p.integer(1, 16), '1', 'coordinators to start'),
   workers: setting('LARDER_WORKERS', 'standalone', p.integer(0, 64), '2', 'workers to start'),

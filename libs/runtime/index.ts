@@ -1,5 +1,6 @@
 export * from './command-handler.js';
 export * from './error-consequences.js';
+export * from './freshness.js';
 export * from './heartbeats.js';
 export * from './http/consistency.js';
 export * from './http/feature-guard.js';
@@ -10,5 +11,6 @@ export * from './http/unrouted-errors.js';
 export * from './http/validation.js';
 export * from './live-set.js';
 export * from './recorder.js';
+export * from './shutdown.js';
 export * from './tokens.js';
 export * from './views.js';

@@ -1,5 +1,6 @@
 import { DomainError, type Commit, type View, type ViewKey } from '#kernel';
 import { LogReader, type EventCodec, type EventStore, type Names, type NatsLink, type SnapshotStore } from '#jetstream';
+import { Freshness } from './freshness.js';
 
 export interface ViewsOptions {
   link: NatsLink;
@@ -29,15 +30,16 @@ export class Views {
   private readonly states: Map<string, unknown>;
   private readonly listeners = new Set<(commit: Commit) => void>();
   private reader!: LogReader;
+  private readonly freshness: Freshness;
   private caughtUpOnce = false;
-  private disconnectedAt: number | undefined;
   private lastSnapshot = 0;
   private savingSnapshot = false;
 
   private constructor(private readonly options: ViewsOptions) {
     this.states = new Map(options.views.map((view) => [view.name, view.initial()]));
+    this.freshness = new Freshness({ ask: () => this.caughtUp() });
     options.link.onStatus((status) => {
-      this.disconnectedAt = status === 'connected' ? undefined : (this.disconnectedAt ?? performance.now());
+      if (status !== 'connected') this.freshness.fail();
     });
   }
 
@@ -129,12 +131,22 @@ export class Views {
     }
   }
 
-  /** Milliseconds since the log could last be reached; undefined while it can. */
+  /**
+   * For readers: waits until the views hold everything that is in the log, so that nobody misses what was written
+   * through another replica. @returns undefined then; while the log does not answer, how old the views may be, in
+   * milliseconds, at once
+   */
+  freshen(): Promise<number | undefined> {
+    return this.freshness.ensure();
+  }
+
+  /** Milliseconds since the views were last known to be complete; undefined while the log answers. */
   staleMs(): number | undefined {
-    return this.disconnectedAt === undefined ? undefined : performance.now() - this.disconnectedAt;
+    return this.freshness.staleMs();
   }
 
   close(): void {
+    this.freshness.stop();
     this.reader.stop();
   }
 

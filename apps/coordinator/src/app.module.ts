@@ -7,14 +7,14 @@ import { MembershipModule } from '#contexts/membership/http';
 import { KeyRing } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
 import { EventStore, WorkQueue } from '#jetstream';
-import { CommandHandler, CONFIG, Heartbeats, Recorder, StatusFilter, validationPipe, Views } from '#runtime';
+import { CommandHandler, CONFIG, Heartbeats, Recorder, Shutdown, StatusFilter, validationPipe, Views } from '#runtime';
 import { HealthController } from './health.controller.js';
 import type { Infrastructure } from './infrastructure.js';
 
 /** What every context may ask for. */
 @Module({})
 class RuntimeModule {
-  static of(infrastructure: Infrastructure): DynamicModule {
+  static of(infrastructure: Infrastructure, shutdown: Shutdown): DynamicModule {
     const { config, store, views, commands, work, heartbeats, recorder, keyRing } = infrastructure;
     const providers: Provider[] = [
       { provide: CONFIG, useValue: config },
@@ -25,6 +25,7 @@ class RuntimeModule {
       { provide: Heartbeats, useValue: heartbeats },
       { provide: Recorder, useValue: recorder },
       { provide: KeyRing, useValue: keyRing },
+      { provide: Shutdown, useValue: shutdown },
     ];
     return { module: RuntimeModule, global: true, providers, exports: providers };
   }
@@ -39,7 +40,7 @@ class RuntimeModule {
   ],
 })
 export class AppModule {
-  static of(infrastructure: Infrastructure): DynamicModule {
-    return { module: AppModule, imports: [RuntimeModule.of(infrastructure)] };
+  static of(infrastructure: Infrastructure, shutdown: Shutdown): DynamicModule {
+    return { module: AppModule, imports: [RuntimeModule.of(infrastructure, shutdown)] };
   }
 }

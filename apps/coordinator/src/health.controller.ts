@@ -1,11 +1,14 @@
 import { Controller, Get } from '@nestjs/common';
 import { DomainError } from '#kernel';
-import { Views } from '#runtime';
+import { Shutdown, Views } from '#runtime';
 
 /** For supervisors and balancers; outside `/api/v1`. */
 @Controller()
 export class HealthController {
-  constructor(private readonly views: Views) {}
+  constructor(
+    private readonly views: Views,
+    private readonly shutdown: Shutdown,
+  ) {}
 
   /** The process answers. */
   @Get('healthz')
@@ -13,14 +16,17 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** The views have caught up with the log once, and the log can be reached. */
+  /** The views have caught up with the log once, the log answers, and the process is not about to end. */
   @Get('readyz')
-  readyz(): unknown {
-    const staleMs = this.views.staleMs();
+  async readyz(): Promise<unknown> {
+    if (this.shutdown.draining.aborted) {
+      throw new DomainError('Unavailable', 'draining', 'this coordinator is about to stop');
+    }
     if (!this.views.ready)
       throw new DomainError('Unavailable', 'not-ready', 'the views have not caught up with the log');
+    const staleMs = await this.views.freshen();
     if (staleMs !== undefined) {
-      throw new DomainError('Unavailable', 'log-unreachable', `the log was last reached ${Math.round(staleMs)} ms ago`);
+      throw new DomainError('Unavailable', 'log-unreachable', `the log last answered ${Math.round(staleMs)} ms ago`);
     }
     return { status: 'ok', sequence: this.views.appliedSequence };
   }

@@ -5,8 +5,9 @@ import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { DomainError } from '#kernel';
-import { acceptJsonBodies, serveConsistently, unroutedErrors } from '#runtime';
+import { acceptJsonBodies, serveConsistently, Shutdown, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
+import { RequestDrain } from './drain.js';
 import { openInfrastructure } from './infrastructure.js';
 import { NestPinoLogger } from './nest-pino-logger.js';
 
@@ -27,9 +28,11 @@ async function main(config: ProcessConfig): Promise<void> {
     ...unroutedErrors,
   });
   const fastify = adapter.getInstance();
+  const shutdown = new Shutdown();
+  const requests = new RequestDrain(fastify, shutdown);
   acceptJsonBodies(fastify);
   serveConsistently(fastify, infrastructure.views);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure), adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure, shutdown), adapter, {
     bodyParser: false,
     logger: new NestPinoLogger(logger),
   });
@@ -37,6 +40,7 @@ async function main(config: ProcessConfig): Promise<void> {
   const presence = app.get(Presence);
   infrastructure.snapshotWriter.isSelf = () => presence.isChosen('snapshots');
   const stop = async (): Promise<void> => {
+    await requests.run(app.getHttpServer(), config.drainMs);
     await app.close();
     infrastructure.views.close();
     await infrastructure.link.drain();

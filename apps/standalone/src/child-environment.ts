@@ -18,7 +18,8 @@ function shared({ given, natsUrl, secretKeys }: ClusterEnvironment): Record<stri
 }
 
 export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number): Record<string, string | undefined> {
-  return { ...shared(cluster), LARDER_PORT: String(port) };
+  // All of them stop at once: there is nobody whom a balancer could turn to.
+  return { LARDER_DRAIN_MS: '0', ...shared(cluster), LARDER_PORT: String(port) };
 }
 
 /** @param number from 1. Workers take free ports, or LARDER_WORKER_PORT and those after it when it was set. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
 
 export const sequenceHeader = 'x-larder-sequence';
@@ -8,27 +8,45 @@ export interface ViewClock {
   /** Last log sequence the views include. */
   readonly appliedSequence: number;
   waitFor(sequence: number): Promise<void>;
-  /** Milliseconds since the log could last be reached; undefined while it can. */
+  /** As `Views.freshen`. */
+  freshen(): Promise<number | undefined>;
+  /** Milliseconds since the views were last known to be complete; undefined while the log answers. */
   staleMs(): number | undefined;
 }
 
 /**
- * Read your writes across replicas: an answer carries the sequence its views stood at, and a request that carries one
- * waits until this replica has it. While the log cannot be reached, answers from the views say how old they are.
+ * One log, seen alike through every replica. A GET sees everything that was acknowledged before it came, whoever
+ * acknowledged it; a client behind a balancer needs to know nothing of replicas. While the log does not answer, GETs
+ * are answered from what the views hold and say how old that may be. An answer carries the sequence its views stood
+ * at; a request that brings one back is answered by views that have it, or not at all.
  */
 export function serveConsistently(fastify: FastifyInstance, views: ViewClock): void {
+  /** How old the views were when the request looked at them. */
+  const staleness = new WeakMap<FastifyRequest, number>();
   fastify.addHook('onRequest', async (request) => {
-    const wanted = request.headers[sequenceHeader];
-    if (wanted === undefined) return;
-    if (typeof wanted !== 'string' || !/^\d{1,15}$/.test(wanted)) {
-      throw new DomainError('Malformed', 'bad-sequence', 'X-Larder-Sequence must be a log sequence, a whole number');
-    }
-    if (Number(wanted) > views.appliedSequence) await views.waitFor(Number(wanted));
+    const wanted = wantedSequence(request);
+    if (wanted > views.appliedSequence) await views.waitFor(wanted);
+    if (!isRead(request)) return;
+    const staleMs = await views.freshen();
+    if (staleMs !== undefined) staleness.set(request, staleMs);
   });
-  fastify.addHook('onSend', (_request, reply, payload, done) => {
+  fastify.addHook('onSend', (request, reply, payload, done) => {
     void reply.header(sequenceHeader, String(views.appliedSequence));
-    const staleMs = views.staleMs();
+    const staleMs = staleness.get(request) ?? views.staleMs();
     if (staleMs !== undefined) void reply.header(staleHeader, String(Math.round(staleMs)));
     done(null, payload);
   });
+}
+
+/** The sequence that a request brings along; 0 without one. @throws DomainError Malformed */
+function wantedSequence({ headers }: FastifyRequest): number {
+  const wanted = headers[sequenceHeader];
+  if (wanted === undefined) return 0;
+  if (typeof wanted === 'string' && /^\d{1,15}$/.test(wanted)) return Number(wanted);
+  throw new DomainError('Malformed', 'bad-sequence', 'X-Larder-Sequence must be a log sequence, a whole number');
+}
+
+/** Health is asked for often, and answers for itself. */
+function isRead({ method, url }: FastifyRequest): boolean {
+  return (method === 'GET' || method === 'HEAD') && url.startsWith('/api/');
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { commandContext, pageCount, queryText } from '#runtime';
+import { commandContext, pageCount, queryText, Shutdown } from '#runtime';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions, type Submission } from './job-submissions.js';
 
@@ -10,6 +10,7 @@ export class JobEndpoint {
   constructor(
     private readonly reader: JobReader,
     private readonly submissions: JobSubmissions,
+    private readonly shutdown: Shutdown,
   ) {}
 
   /** All jobs of a kind, or a page of them: `count` and `lastKey` as later versions of the API have them. */
@@ -26,8 +27,19 @@ export class JobEndpoint {
       await reply.code(409).send({ id: jobId, ...details });
       return;
     }
-    const answer = sync ? await this.reader.atEnd(submission.kind, jobId, closed(request)) : { id: jobId };
+    const answer = sync ? await this.atEnd(submission.kind, jobId, request) : { id: jobId };
     await reply.code(200).send(answer);
+  }
+
+  /** A coordinator that is about to stop answers with the progress so far: the job goes on, and can be asked for. */
+  private async atEnd(kind: string, jobId: string, request: FastifyRequest): Promise<Record<string, unknown>> {
+    const { closing } = this.shutdown;
+    try {
+      return await this.reader.atEnd(kind, jobId, AbortSignal.any([closed(request), closing]));
+    } catch (error) {
+      if (!closing.aborted) throw error;
+      return this.reader.byId(kind, jobId);
+    }
   }
 
   async stop(kind: string, id: string, request: FastifyRequest): Promise<{ status: 'ok' }> {

@@ -4,7 +4,7 @@ import { KeyRing, mountOfUfsPath, namespaceView } from '#contexts/namespace';
 import { ConnectorPool } from '#contexts/namespace/ufs';
 import { EventStore, WorkQueue } from '#jetstream';
 import { DomainError } from '#kernel';
-import { CommandHandler, CONFIG, Heartbeats, ownContext, Recorder, Views, type LarderConfig } from '#runtime';
+import { CommandHandler, CONFIG, Heartbeats, ownContext, Recorder, Shutdown, Views, type LarderConfig } from '#runtime';
 import { openUfs } from '#ufs';
 import {
   job,
@@ -44,6 +44,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly workers: WorkerClient,
     private readonly store: EventStore,
     private readonly recorder: Recorder,
+    private readonly shutdown: Shutdown,
     keyRing: KeyRing,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {
@@ -73,15 +74,20 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
       }
     });
     this.timer = setInterval(() => this.sweep(), sweepMs);
+    this.shutdown.draining.addEventListener('abort', () => this.letGo());
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.letGo();
+    await Promise.all([...this.runs.values()].map(({ ended }) => ended));
+    await this.connectors.close();
   }
 
   /** Ends the runs without a word in the log: another coordinator, or this one restarted, takes the jobs over. */
-  async onModuleDestroy(): Promise<void> {
+  private letGo(): void {
     clearInterval(this.timer);
     this.unsubscribe?.();
     for (const { run } of this.runs.values()) run.abort();
-    await Promise.all([...this.runs.values()].map(({ ended }) => ended));
-    await this.connectors.close();
   }
 
   /** A stop must not wait for the listing or for room below a quota. */

@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { coordinatorHeartbeatSchema } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
-import { CONFIG, Heartbeats, LiveSet, StallWatch, type LarderConfig } from '#runtime';
+import { CONFIG, Heartbeats, LiveSet, Shutdown, StallWatch, type LarderConfig } from '#runtime';
 
 /**
  * Which coordinators are alive, as far as this one hears. It only decides who *tries* to take a job over: the log
@@ -15,9 +15,11 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   private unsubscribe?: () => void;
   /** Since when this process hears the others without a break. */
   private listeningSince: number | undefined;
+  private left = false;
 
   constructor(
     private readonly bus: Heartbeats,
+    private readonly shutdown: Shutdown,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {
     this.live = new LiveSet(config.ownerTimeoutMs);
@@ -33,9 +35,17 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     });
     this.timer = setInterval(() => this.beat(), this.config.ownerTimeoutMs / 4);
     this.beat();
+    this.shutdown.draining.addEventListener('abort', () => this.leave());
   }
 
   onModuleDestroy(): void {
+    this.leave();
+  }
+
+  /** The others take over what is ours without waiting for our silence. */
+  private leave(): void {
+    if (this.left) return;
+    this.left = true;
     clearInterval(this.timer);
     this.unsubscribe?.();
     this.bus.announceCoordinator({ coordinatorId: this.bus.selfId, leaving: true });
@@ -53,6 +63,7 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Whether this coordinator is the one among the living that a job should go to. */
   isChosen(jobId: string): boolean {
+    if (this.left) return false;
     const living = new HashRing([this.bus.selfId, ...this.live.live()]);
     return living.owners(jobId)[0] === this.bus.selfId;
   }
