@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
@@ -18,7 +19,7 @@ import {
   type Log,
   type NatsLink,
 } from '#jetstream';
-import { type View } from '#kernel';
+import { DomainError, type View } from '#kernel';
 import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
 
 export interface Infrastructure {
@@ -48,9 +49,9 @@ export async function openInfrastructure(
   const codec = new EventCodec([allEvents]);
   const store = new EventStore(link, names, codec);
   const recorder = new Recorder(allEvents);
-  await identifyLog(store, recorder, selfId);
+  await patiently(() => identifyLog(store, recorder, selfId));
   const snapshotWriter = { isSelf: () => false };
-  const views = await Views.open({
+  const viewsOptions = {
     link,
     names,
     codec,
@@ -59,9 +60,10 @@ export async function openInfrastructure(
     views: [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
     snapshotEvery: config.snapshotEvery,
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
-    log: (line) => logLine('info', line),
+    log: (line: string) => logLine('info', line),
     onFatal,
-  });
+  };
+  const views = await patiently(() => Views.open(viewsOptions));
   const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
   return {
     config,
@@ -86,5 +88,22 @@ async function identifyLog(store: EventStore, recorder: Recorder, selfId: string
     await store.append(logBoundary, 0, events);
   } catch (error) {
     if (!(error instanceof StaleVersionError)) throw error;
+  }
+}
+
+/** Longer than any election: a stream that was just made, or has lost its leader, answers nobody at first. */
+const patienceMs = 30_000;
+const pauseMs = 200;
+
+/** Tries again while NATS does not answer. @throws what the last attempt throws */
+async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.kind !== 'Unavailable' || performance.now() > deadline) throw error;
+      await delay(pauseMs);
+    }
   }
 }

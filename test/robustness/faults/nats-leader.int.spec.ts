@@ -45,12 +45,13 @@ describe('three nats-servers that lose their leader', () => {
         const statuses = new Set<number>();
         let acceptedAtMs: number | undefined;
         let settledAtMs: number | undefined;
-        const posts = single.values();
+        const posts = single.entries();
         const goesOn = async () => {
           const next = posts.next();
-          const api = cluster.coordinators[accepted.length % 2].api;
           if (!next.done) {
-            const body = { paths: [next.value.path] };
+            const [i, { path }] = next.value;
+            const { api } = cluster.coordinators[i % 2];
+            const body = { paths: [path] };
             const answer = await api.request<{ id: string }>('POST', '/load', { body, timeoutMs: answerLimitMs });
             statuses.add(answer.status);
             if (answer.status === 200) {
