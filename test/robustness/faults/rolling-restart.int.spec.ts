@@ -14,7 +14,7 @@ describe('coordinators that are restarted one after another', () => {
     lab = await S3Lab.start();
     cluster = await startCluster({
       coordinators: 3,
-      env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4', LARDER_DRAIN_MS: '1000' },
+      env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' },
     });
   }, 120_000);
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { TestCluster } from '#testing';
 
@@ -21,17 +22,19 @@ export interface Answer {
 export class Balancer {
   readonly answers: Answer[] = [];
   private readonly agent = new Agent({ connections: 16, keepAliveTimeout: 30_000, keepAliveMaxTimeout: 30_000 });
-  private ready: string[] = [];
+  private readonly urls: string[];
+  private readonly notReady = new Set<string>();
+  private readonly watching: Promise<unknown>;
   private turn = 0;
-  private readonly timer: NodeJS.Timeout;
+  private stopped = false;
 
-  constructor(private readonly cluster: TestCluster) {
-    this.ready = cluster.coordinators.map(({ api }) => api.baseUrl);
-    this.timer = setInterval(() => void this.look(), pollMs);
+  constructor(cluster: TestCluster) {
+    this.urls = cluster.coordinators.map(({ api }) => api.baseUrl);
+    this.watching = Promise.all(this.urls.map((url) => this.watch(url)));
   }
 
   async send(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
-    const coordinator = this.ready[this.turn++ % this.ready.length];
+    const coordinator = this.next();
     const call = `${method} ${path}`;
     const answer = await request(`${coordinator}/api/v1${path}`, {
       method,
@@ -50,25 +53,36 @@ export class Balancer {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.timer);
+    this.stopped = true;
+    await this.watching;
     await this.agent.destroy();
   }
 
-  private async look(): Promise<void> {
-    const urls = this.cluster.coordinators.map(({ api }) => api.baseUrl);
-    const states = await Promise.all(urls.map((url) => isReady(url)));
-    this.ready = urls.filter((_, i) => states[i]);
+  private next(): string {
+    const ready = this.urls.filter((url) => !this.notReady.has(url));
+    if (ready.length === 0) throw new Error('no coordinator is ready');
+    return ready[this.turn++ % ready.length];
+  }
+
+  private async watch(url: string): Promise<void> {
+    while (!this.stopped) {
+      const isReady = await askReadiness(url);
+      if (isReady === true) this.notReady.delete(url);
+      else if (isReady === false) this.notReady.add(url);
+      await delay(pollMs);
+    }
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
+/** Undefined when there was no answer in time: on a busy machine that says nothing. */
+async function askReadiness(url: string): Promise<boolean | undefined> {
+  const signal = AbortSignal.timeout(readinessTimeoutMs);
   try {
-    const signal = AbortSignal.timeout(readinessTimeoutMs);
     const { statusCode, body } = await request(`${url}/readyz`, { reset: true, signal });
     await body.dump();
     return statusCode === 200;
   } catch {
-    // Not there, or silent: nothing is sent to it.
-    return false;
+    // Nobody listens there.
+    return signal.aborted ? undefined : false;
   }
 }
