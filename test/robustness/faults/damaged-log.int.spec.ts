@@ -58,17 +58,17 @@ describe('what coordinators read from NATS at their start', () => {
   );
 
   it(
-    'fault 24: an event that nobody knows stops every coordinator with a sentence, and none starts over it',
+    'fault 24: an event that nobody knows stops everyone who reads it with a sentence, and nobody starts over it',
     () =>
       cluster.watch(async () => {
-        const ended = cluster.coordinators.map(({ process }) => endOf(process));
+        const ended = cluster.processes.map((process) => endOf(process));
         const at = new Date().toISOString();
         const event = { id: 'e-1', type: 'Teleported', v: 1, at, actor: 'somebody', requestId: 'r-1', data: {} };
         const commit = JSON.stringify({ id: 'c-1', prev: '', events: [event] });
         const { seq } = await nats.jetstream().publish('larder.evt.namespace', commit);
         for (const [i, end] of (await Promise.all(ended)).entries()) {
           expect(end.code).toBe(refusedExitCode);
-          const log = cluster.coordinators[i].process.log();
+          const log = cluster.processes[i].log();
           expect(log).toContain(`"Teleported" version 1 at sequence ${seq}`);
         }
         // Started again, they refuse again.
