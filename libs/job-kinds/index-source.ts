@@ -4,6 +4,7 @@ import type { FileFailure } from '#contexts/jobs';
 import { DomainError } from '#kernel';
 import type { SourceFile, SourcePage, SourcePorts } from './kind.js';
 import { LineSet } from './line-set.js';
+import { TimeSlice } from './time-slice.js';
 
 /** Where the reading of an index stands. The version pins it: an index that changed meanwhile is not mixed. */
 interface IndexCursor {
@@ -44,6 +45,7 @@ export async function* indexSource(
   if (object.version !== start.version) throw changed(path);
   const seen = new LineSet(maxRememberedLines);
   const page = new PageBuilder(matches, ports, seen);
+  const slice = new TimeSlice();
   for await (const lines of readLines(object, ports)) {
     for (const line of lines) {
       // Lines before the cursor only refill the memory of doubles.
@@ -52,6 +54,7 @@ export async function* indexSource(
         continue;
       }
       page.add(line);
+      if (slice.isOver) await slice.letOthersIn();
       if (page.lines >= linesPerPage) {
         yield page.take({ offset: line.end, version: object.version }, false);
       }

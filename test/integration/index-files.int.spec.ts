@@ -65,9 +65,14 @@ describe('load of an index file', () => {
     const index = join(scratch, 'million.idx');
     const wanted = tree.below(tree.fileRoot).slice(0, 100);
     const out = createWriteStream(index);
+    out.write('\ufeff');
     for (let i = 0; i < 1_000_000; i += 10_000) {
       const lines = Array.from({ length: 9_999 }, (_, j) => `${tree.fileRoot}no/such/directory/${i + j}.skip\r\n`);
-      if (!out.write(`${lines.join('')}${wanted[i / 10_000].path}\n`)) await once(out, 'drain');
+      // Blank lines, and one that was there before.
+      const odd = `\r\n   \n${wanted[Math.floor(i / 20_000)].path}\n`;
+      if (!out.write(`${lines.join('')}${i === 0 ? '' : odd}${wanted[i / 10_000].path}`)) await once(out, 'drain');
+      // The last line has no newline.
+      if (i < 990_000) out.write('\n');
     }
     out.end();
     await once(out, 'close');

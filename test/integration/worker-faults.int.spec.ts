@@ -151,7 +151,7 @@ describe('what workers suffer during a load', () => {
     );
   }, 120_000);
 
-  test('fault 13: every batch delivered ten times more, and every report: the counters do not change', async () => {
+  test('fault 13, fault 14: every batch delivered ten times more, and every report, early ones late and all after the end: the counters do not change', async () => {
     const files = await lab.bucket(cluster, 'twice', keys(300));
     const gate = lab.hold('twice', 120);
     const id = await cluster.api.load({ paths: ['/twice'] });

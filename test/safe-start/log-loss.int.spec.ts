@@ -37,7 +37,7 @@ describe('a log that is not the one that was seen', () => {
     const cluster = await start();
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const ownMark = join(cluster.directory, 'coordinator-mark.json');
-    coordinator.set('LARDER_LOG_MARK', ownMark);
+    coordinator.overrides['LARDER_LOG_MARK'] = ownMark;
     await coordinator.stop();
     await coordinator.start();
     await mountSome(cluster, 'before');
@@ -56,7 +56,7 @@ describe('a log that is not the one that was seen', () => {
     expect(bySelf).toContain(`belongs to the log ${own.logId} and has seen it up to ${own.sequence}.`);
 
     // By the worker's, without one of its own.
-    coordinator.set('LARDER_LOG_MARK', undefined);
+    coordinator.overrides['LARDER_LOG_MARK'] = undefined;
     worker.process.launch();
     const says = await untilWorkerRefuses(worker);
     expect(says).toContain(`this worker belongs to the log ${seen.logId}`);
@@ -67,10 +67,10 @@ describe('a log that is not the one that was seen', () => {
     expect(byWorker).toContain(`LARDER_ACCEPT_LOG=${known.logId}:${known.sequence}`);
 
     // Not by a guess, nor for another log.
-    coordinator.set('LARDER_ACCEPT_LOG', `${known.logId}:${known.sequence + 1}`);
+    coordinator.overrides['LARDER_ACCEPT_LOG'] = `${known.logId}:${known.sequence + 1}`;
     expect(await refusal(coordinator)).toContain('belongs to the log');
 
-    coordinator.set('LARDER_ACCEPT_LOG', `${known.logId}:${known.sequence}`);
+    coordinator.overrides['LARDER_ACCEPT_LOG'] = `${known.logId}:${known.sequence}`;
     await coordinator.start();
     await untilWorkerIsReady(worker);
     await cluster.untilListed(worker);
@@ -139,14 +139,14 @@ describe('a log that is not the one that was seen', () => {
     await cluster.nats.restart();
     worker.process.launch();
     await untilWorkerRefuses(worker);
-    coordinator.set('LARDER_ACCEPT_LOG', `${seen.logId}:${seen.sequence}`);
+    coordinator.overrides['LARDER_ACCEPT_LOG'] = `${seen.logId}:${seen.sequence}`;
     await coordinator.start();
     await untilWorkerIsReady(worker);
     await cluster.untilListed(worker);
     const list = await mounts(cluster);
     expect(list).toContain('/early0');
     expect(list).not.toContain('/late');
-    coordinator.set('LARDER_ACCEPT_LOG', undefined);
+    coordinator.overrides['LARDER_ACCEPT_LOG'] = undefined;
     await worker.process.stop();
     expect((await markOf(worker)).logId).not.toBe(seen.logId);
     // Whoever still remembers the lost log agrees, too.

@@ -216,11 +216,12 @@ describe('counts', () => {
     expect(log.record.totals).toEqual({ failedFiles: 2 });
   });
 
-  it('always add up: planned = settled + in flight, whatever arrives in whatever order and however often', () => {
+  it('fault 14: always add up and only grow, whatever arrives in whatever order and however often, until the end', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 4 })), { maxLength: 40 }), (actions) => {
         const random = new Log();
         random.submit();
+        let before = 0;
         for (const [settle, step] of actions) {
           const id = batchId('load', step, 'a');
           if (settle) random.settle(id, two);
@@ -228,7 +229,12 @@ describe('counts', () => {
           const { plannedFiles, totals, inFlight } = random.record;
           const inFlightFiles = Object.values(inFlight).reduce((sum, batch) => sum + batch.files, 0);
           expect(plannedFiles).toBe((totals.loadedFiles ?? 0) + inFlightFiles);
+          expect(totals.loadedFiles ?? 0).toBeGreaterThanOrEqual(before);
+          before = totals.loadedFiles ?? 0;
         }
+        random.job(finish);
+        for (let step = 0; step < 5; step++) random.settle(batchId('load', step, 'a'), two);
+        expect(random.record.totals.loadedFiles ?? 0).toBe(before);
       }),
     );
   });

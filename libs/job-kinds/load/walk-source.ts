@@ -1,5 +1,6 @@
-import { withRetries, type UfsListPage } from '#ufs';
+import { withRetries, type UfsListPage, type UfsObject } from '#ufs';
 import type { SourcePage, SourcePorts } from '../kind.js';
+import { TimeSlice } from '../time-slice.js';
 import { fileFilter } from './file-filter.js';
 import type { LoadSpec } from './spec.js';
 
@@ -18,7 +19,7 @@ export async function* walkSource(spec: LoadSpec, cursor: string, ports: SourceP
       const page = await listPage(root, after, ports);
       const seenEntries = page.objects.length + page.rejected.length + page.specialCount;
       seen ||= seenEntries > 0;
-      const files = page.objects.filter(({ path }) => matches(path));
+      const files = await matching(page.objects, matches);
       const last = page.next === undefined;
       const next: WalkCursor = last ? [index + 1, null, false] : [index, page.next!, seen];
       yield {
@@ -34,6 +35,17 @@ export async function* walkSource(spec: LoadSpec, cursor: string, ports: SourceP
       after = page.next!;
     }
   }
+}
+
+/** A thousand names can take seconds: linear time is not short time, and this is the thread that answers requests. */
+async function matching(objects: readonly UfsObject[], matches: (path: string) => boolean): Promise<UfsObject[]> {
+  const slice = new TimeSlice();
+  const found: UfsObject[] = [];
+  for (const object of objects) {
+    if (matches(object.path)) found.push(object);
+    if (slice.isOver) await slice.letOthersIn();
+  }
+  return found;
 }
 
 async function listPage(root: string, after: string | null, ports: SourcePorts): Promise<UfsListPage> {

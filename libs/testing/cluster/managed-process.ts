@@ -29,7 +29,10 @@ export class ManagedProcess {
   private ended: Promise<ExitStatus> | undefined;
   private logStart = 0;
   private endIsWanted = false;
-  private readonly changes: Record<string, string | undefined> = {};
+  /** Settings of its next lives, over those it was made with; undefined takes one away. */
+  readonly overrides: Record<string, string | undefined> = {};
+  /** A command that ends by executing what follows it, in its own place: node in its next lives. */
+  wrapper: readonly string[] = [];
   /** Told when it ends although nobody asked for that. */
   onCrash: ((error: Error) => void) | undefined;
 
@@ -54,11 +57,6 @@ export class ManagedProcess {
     return this.ended;
   }
 
-  /** Changes a setting of its next lives; undefined takes it away. */
-  set(name: string, value: string | undefined): void {
-    this.changes[name] = value;
-  }
-
   /** Starts it and waits until it is ready. @throws Error with the end of its log */
   async start(): Promise<void> {
     this.launch();
@@ -73,9 +71,10 @@ export class ManagedProcess {
     const log = openSync(logFile, 'a', 0o600);
     const inherited = Object.fromEntries(passedOn.map((name) => [name, process.env[name]]));
     // With the IPC channel, and told so, it ends by itself should the test run be killed.
-    const child = spawn(process.execPath, [script, ...args], {
+    const [command, ...rest] = [...this.wrapper, process.execPath, script, ...args];
+    const child = spawn(command, rest, {
       stdio: ['ignore', log, log, 'ipc'],
-      env: { ...inherited, LARDER_SUPERVISED: '1', ...env, ...this.changes },
+      env: { ...inherited, LARDER_SUPERVISED: '1', ...env, ...this.overrides },
     });
     closeSync(log);
     this.child = child;

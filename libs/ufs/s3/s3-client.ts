@@ -21,11 +21,15 @@ export type StreamedAnswer = Omit<S3Answer, 'body'> & { body: Dispatcher.Respons
 /** Enough of an error answer to find its code in. */
 export const errorBodyBytes = 64 * 1024;
 const streamBufferBytes = 1024 * 1024;
+/** A 403 of a server whose clock and ours differ by more than this may be about the time: servers allow 15 minutes. */
+const tolerableSkewMs = 5 * 60 * 1000;
 
 /** Signed HTTP to one bucket: what an answer means is the connector's business, how it travels is this one's. */
 export class S3Client {
   private readonly pool: Pool;
   private readonly host: string;
+  /** The server's clock minus ours, once it was found to matter: signatures go by the server's. */
+  private clockOffsetMs = 0;
 
   constructor(
     private readonly settings: S3Settings,
@@ -43,6 +47,21 @@ export class S3Client {
    * @throws UfsError `TooLarge` when a good answer has more than `maxBytes`, and for everything that is no answer
    */
   async exchange(request: S3Request, maxBytes: number): Promise<S3Answer> {
+    const signedAtMs = this.serverNowMs();
+    const answer = await this.exchangeOnce(request, maxBytes);
+    return this.learnsTheTime(answer, signedAtMs) ? this.exchangeOnce(request, maxBytes) : answer;
+  }
+
+  /** One exchange with the body as a stream, which the caller reads to its end or destroys. */
+  async stream(request: S3Request): Promise<StreamedAnswer> {
+    const signedAtMs = this.serverNowMs();
+    const answer = await this.streamOnce(request);
+    if (!this.learnsTheTime(answer, signedAtMs)) return answer;
+    answer.body.destroy();
+    return this.streamOnce(request);
+  }
+
+  private async exchangeOnce(request: S3Request, maxBytes: number): Promise<S3Answer> {
     if (request.signal?.aborted) throw abortedError(request.path);
     return await new Promise<S3Answer>((resolve, reject) => {
       const collector = new AnswerCollector(request, this.settings.origin, maxBytes, resolve, reject);
@@ -50,8 +69,7 @@ export class S3Client {
     });
   }
 
-  /** One exchange with the body as a stream, which the caller reads to its end or destroys. */
-  async stream(request: S3Request): Promise<StreamedAnswer> {
+  private async streamOnce(request: S3Request): Promise<StreamedAnswer> {
     if (request.signal?.aborted) throw abortedError(request.path);
     try {
       const answer = await this.pool.request({
@@ -73,6 +91,22 @@ export class S3Client {
     await this.pool.destroy();
   }
 
+  /**
+   * Whether a refusal may be due to a wrong clock here, and is worth another try by the server's: its `Date` is another
+   * time than the one that was signed. (The error's code is no help: the answer to a HEAD has no body.)
+   */
+  private learnsTheTime({ status, headers }: Pick<S3Answer, 'status' | 'headers'>, signedAtMs: number): boolean {
+    if (status !== 403 || this.settings.credentials === undefined) return false;
+    const serverNowMs = Date.parse(String(headers.date));
+    if (!(Math.abs(serverNowMs - signedAtMs) > tolerableSkewMs)) return false;
+    this.clockOffsetMs = serverNowMs - Date.now();
+    return true;
+  }
+
+  private serverNowMs(): number {
+    return Date.now() + this.clockOffsetMs;
+  }
+
   private toDispatch(request: S3Request): Dispatcher.DispatchOptions {
     const query = Object.entries(request.query ?? {}).map(([name, value]) => `${name}=${encodeValue(value)}`);
     const basePath = request.key === '' ? this.settings.basePath.replace(/(.)\/$/, '$1') : this.settings.basePath;
@@ -90,13 +124,15 @@ export class S3Client {
   private signedHeaders(request: S3Request, path: string): Record<string, string> {
     const headers = { ...request.headers, host: this.host };
     if (this.settings.credentials === undefined) return headers;
+    // `20260102T030405Z`
+    const date = new Date(this.serverNowMs()).toISOString().replace(/[-:]|\.\d{3}/g, '');
     const signed = aws4.sign(
       {
         method: request.method,
         path,
         service: 's3',
         region: this.settings.region,
-        headers: { ...headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+        headers: { ...headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', 'x-amz-date': date },
       },
       this.settings.credentials,
     );

@@ -216,6 +216,28 @@ describe('S3Connector and a server that fails', () => {
     expect((await errorOf(rest)).code).toBe('Changed');
   });
 
+  test.each([1, -1])('fault 15: a clock that is off by %i h signs by the server’s, jumps or not', async (hours) => {
+    const { now } = Date;
+    const clock = { offsetMs: hours * 3_600_000 };
+    // The connector's calls alone: the server checks the time in this same process.
+    const wrong = jest.spyOn(Date, 'now').mockImplementation(() => {
+      const isServer = new Error().stack?.includes('sigv4.ts');
+      return now() + (isServer ? 0 : clock.offsetMs);
+    });
+    try {
+      expect(await openAll()).toEqual(content);
+      expect((await connector.stat(object))?.sizeBytes).toBe(sizeBytes);
+      clock.offsetMs = -clock.offsetMs;
+      const reads = await Promise.all(Array.from({ length: 8 }, () => read()));
+      expect(reads).toHaveLength(8);
+      const wrongKey = connect({ secretAccessKey: 'another' });
+      expect((await errorOf(wrongKey.stat(object))).code).toBe('Forbidden');
+      await wrongKey.close();
+    } finally {
+      wrong.mockRestore();
+    }
+  });
+
   test('fault 17: keys with `.`, `..` or control characters are rejected one by one', async () => {
     const bad = ['odd/../x', 'odd/..', 'odd/./x', 'odd/a\u0001b', 'odd/line\nbreak'];
     for (const key of [...bad, 'odd/..ok', 'odd/.ok', 'odd/a//b', `odd/${'x'.repeat(300)}`])

@@ -1,0 +1,90 @@
+import { connect, type NatsConnection } from 'nats';
+import { eventually, startCluster, type ManagedProcess, type TestCluster } from '#testing';
+import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { expectExactSuccess } from './support/exact-success.js';
+
+/** "Refused": trying again cannot help. */
+const refusedExitCode = 78;
+
+describe('what coordinators read from NATS at their start', () => {
+  let cluster: TestCluster;
+  let lab: S3Lab;
+  let nats: NatsConnection;
+
+  beforeAll(async () => {
+    lab = await S3Lab.start();
+    cluster = await startCluster({ coordinators: 2, env: { LARDER_SNAPSHOT_EVERY: '5' } });
+    nats = await connect({ servers: cluster.natsUrl });
+  }, 120_000);
+
+  afterAll(async () => {
+    await nats?.close();
+    await cluster?.dispose();
+    await lab?.stop();
+  });
+
+  it(
+    'fault 24: snapshots with other bytes, or cut short, are left alone, and the log is replayed to the same state',
+    () =>
+      cluster.watch(async () => {
+        const { api, process } = cluster.coordinators[0];
+        const files = await lab.bucket(cluster, 'kept', keys(200), 100);
+        const id = await api.load({ paths: ['/kept'] });
+        const done = await expectExactSuccess(cluster, id, files);
+        const chunks = '$O.larder-snapshots.C.>';
+        const jsm = await nats.jetstreamManager();
+        const stored = async () =>
+          Object.keys(
+            (await jsm.streams.info('OBJ_larder-snapshots', { subjects_filter: chunks })).state.subjects ?? {},
+          );
+        await eventually('a snapshot is stored', async () => (await stored()).length > 0);
+        // The whole one is used: what follows shows something.
+        await process.restart();
+        expect(process.log()).toMatch(/views restored from the snapshot at sequence/);
+
+        for (const damage of ['other bytes', 'cut short'] as const) {
+          for (const subject of await stored()) {
+            await jsm.streams.purge('OBJ_larder-snapshots', { filter: subject });
+            if (damage === 'other bytes') await nats.jetstream().publish(subject, Buffer.alloc(500, 'x'));
+          }
+          await process.restart();
+          expect(process.log()).not.toMatch(/views restored from the snapshot/);
+          expect(await api.progress(id)).toEqual(done);
+          expect((await api.request('GET', '/mount?path=/kept')).status).toBe(200);
+          await cluster.untilOnline(2);
+        }
+      }),
+    120_000,
+  );
+
+  it(
+    'fault 24: an event that nobody knows stops everyone who reads it with a sentence, and nobody starts over it',
+    () =>
+      cluster.watch(async () => {
+        const ended = cluster.processes.map((process) => endOf(process));
+        const at = new Date().toISOString();
+        const event = { id: 'e-1', type: 'Teleported', v: 1, at, actor: 'somebody', requestId: 'r-1', data: {} };
+        const commit = JSON.stringify({ id: 'c-1', prev: '', events: [event] });
+        const { seq } = await nats.jetstream().publish('larder.evt.namespace', commit);
+        for (const [i, end] of (await Promise.all(ended)).entries()) {
+          expect(end.code).toBe(refusedExitCode);
+          const log = cluster.processes[i].log();
+          expect(log).toContain(`"Teleported" version 1 at sequence ${seq}`);
+        }
+        // Started again, they refuse again.
+        const [{ process }] = cluster.coordinators;
+        expect((await endOf(process, () => process.launch())).code).toBe(refusedExitCode);
+      }),
+    60_000,
+  );
+});
+
+/** Waits for an end that was to be expected. */
+async function endOf(process: ManagedProcess, start: () => void = () => undefined) {
+  const { onCrash } = process;
+  process.onCrash = undefined;
+  start();
+  const status = await process.exited;
+  process.onCrash = onCrash;
+  return status;
+}
