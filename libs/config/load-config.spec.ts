@@ -53,6 +53,20 @@ describe('loadConfig', () => {
     expect(loadConfig({ LARDER_CACHE_BYTES: text }).cacheBytes).toBe(expected);
   });
 
+  it('reads the balancers that are believed', () => {
+    const given = '127.0.0.1, 10.0.0.0/8,::1,fd00::/8,';
+    const config = loadConfig({ LARDER_TRUSTED_PROXIES: given });
+    expect(config.trustedProxies).toEqual(['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8']);
+    expect(loadConfig({}).trustedProxies).toBeUndefined();
+  });
+
+  it.each(['everybody', '10.0.0.0/33', '10.0.0', '1.2.3.4/8/8', '::1/129', '10.0.0.0/x', '*'])(
+    'does not believe %s',
+    (text) => {
+      expect(problems({ LARDER_TRUSTED_PROXIES: text })[0]).toContain('expected IP addresses or CIDR ranges');
+    },
+  );
+
   it.each(['512KiB', '10GB', '-1', '1e9', '10 000 000'])('does not read %s as the bytes of a cache', (text) => {
     expect(problems({ LARDER_CACHE_BYTES: text })[0]).toContain(`LARDER_CACHE_BYTES is "${text}": expected bytes`);
   });

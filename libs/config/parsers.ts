@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { SecretKey } from './secret-key.js';
 
@@ -56,6 +57,27 @@ export const host = (): Parser<string> => text(/^[A-Za-z0-9._:-]+$/, 'a host nam
 /** `host:port`; an IPv6 address stands in brackets. */
 export function hostAndPort(): Parser<string> {
   return text(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([1-9]\d{0,4})$/, 'host:port');
+}
+
+/** Addresses and CIDR ranges, several apart by commas; '' is none. */
+export function addressRanges(): Parser<readonly string[]> {
+  const schema = z
+    .string()
+    .transform((given) =>
+      given
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== ''),
+    )
+    .refine((ranges) => ranges.every(isAddressRange));
+  return { schema, expected: 'IP addresses or CIDR ranges such as 10.0.0.0/8, several apart by commas' };
+}
+
+function isAddressRange(given: string): boolean {
+  const [address, prefix, ...rest] = given.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
 }
 
 export const directory = (): Parser<string> => text(/^[^\0]+$/, 'a directory');

@@ -105,6 +105,13 @@ export const settings = {
     'false',
     'whether GET /mount shows secret option values instead of `******`',
   ),
+  trustedProxies: setting(
+    'LARDER_TRUSTED_PROXIES',
+    'coordinator',
+    p.addressRanges(),
+    undefined,
+    'balancers whose `X-Forwarded-For` is believed, addresses or CIDR ranges apart by commas: recorded as a request’s source is then the client they name',
+  ),
   bodyLimitBytes: setting(
     'LARDER_BODY_LIMIT_BYTES',
     'coordinator',

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { headers } from 'nats';
 import { availableNatsVersions, note, openTestLog, startTestNats, type TestLog, type TestNats, until } from '#testing';
 import { DomainError, type RecordedEvent } from '#kernel';
-import { connectNats, ensureStreams, Names, StaleVersionError } from './index.js';
+import { connectNats, ensureStreams, Names, recordedAtHeader, sequenceAt, StaleVersionError } from './index.js';
 
 jest.setTimeout(30_000);
 
@@ -205,6 +206,22 @@ describe.each(availableNatsVersions())('EventStore across kill -9 of nats-server
     expect([...stored.keys()].filter((id) => !acked.has(id) && !unknown.has(id))).toEqual([]);
     expect(refusedIds.size).toBeGreaterThan(0);
   }, 60_000);
+
+  it('knows when the log took a message in; of a restored one, when the original log did', async () => {
+    const before = Date.now();
+    const { sequence } = await log.store.appendFact('when', 'now', [note('now')]);
+    const at = (await log.store.recordedAt(sequence))!;
+    expect(Math.abs(at - before)).toBeLessThan(5_000);
+    expect(await log.store.recordedAt(sequence + 1)).toBeUndefined();
+    expect(await sequenceAt(log.store, at)).toBe(sequence);
+    expect(await sequenceAt(log.store, 0)).toBe(0);
+
+    const restored = headers();
+    restored.set(recordedAtHeader, '2031-02-03T04:05:06.789Z');
+    const data = log.codec.encode({ commitId: 'restored', events: [note('restored')] });
+    const { seq } = await log.link.js.publish(log.names.eventSubject('restored'), data, { headers: restored });
+    expect(await log.store.recordedAt(seq)).toBe(Date.parse('2031-02-03T04:05:06.789Z'));
+  });
 
   it('fault 3: while NATS is away, an append says that nothing was sent, within its budget', async () => {
     await nats.kill9();

@@ -5,6 +5,7 @@ import { chainStart, messageDigest } from './chain.js';
 import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf, StaleVersionError } from './errors.js';
+import { recordedAt } from './pull-subscription.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
 import { infoOfLeader } from './stream-info.js';
@@ -182,10 +183,13 @@ export class EventStore {
    *
    * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`; what the codec throws.
    */
-  async *readBoundary(filter: string, from = 1, stallTimeoutMs = 10_000): AsyncGenerator<Commit> {
-    for await (const message of this.readMessages(filter, { from, stallTimeoutMs })) {
-      yield this.codec.decode(message.data, message);
-    }
+  async *readBoundary(filter: string, options: ReadOptions = {}): AsyncGenerator<Commit> {
+    for await (const message of this.readMessages(filter, options)) yield this.decode(message);
+  }
+
+  /** @throws what the codec throws */
+  decode(message: StoredCommit): DecodedCommit {
+    return this.codec.decode(message.data, message);
   }
 
   /**
@@ -203,7 +207,30 @@ export class EventStore {
     const end = Math.min(last, options.through ?? Infinity);
     if (end < from) return;
     const { link, names } = this;
-    yield* readStoredCommits({ link, names, filter, from, end, stallTimeoutMs });
+    yield* readStoredCommits({ link, names, filter, from, end, stallTimeoutMs, signal: options.signal });
+  }
+
+  /**
+   * Every message that matches, from a sequence on and for ever: what is appended later comes when it is appended.
+   * Trouble with NATS is waited out; nothing is skipped and nothing comes twice. Ends when the signal is aborted.
+   *
+   * @param from at most one behind the end of the log.
+   * @throws LogDamagedError
+   */
+  follow(filter: string, { from, signal }: { from: number; signal: AbortSignal }): AsyncGenerator<StoredCommit> {
+    const { link, names } = this;
+    // Few under way: there may be many followers, each at a pace of its own.
+    const bounds = { end: Infinity, stallTimeoutMs: Infinity, batch: 100 };
+    return readStoredCommits({ link, names, filter, from, signal, ...bounds });
+  }
+
+  /**
+   * When the log took in the first message at or behind a sequence, milliseconds since the epoch; of a restored message,
+   * when the original log did. Undefined behind the end of the log.
+   */
+  async recordedAt(sequence: number): Promise<number | undefined> {
+    const message = await this.message({ seq: sequence, next_by_subj: this.names.eventSubjects });
+    return message && (recordedAt({ headers: message.header }) ?? message.time.getTime());
   }
 
   /** The commit's bytes, chained to what stands at `expected`; undefined when that could not be read this time. */

@@ -6,6 +6,7 @@ export * from './errors.js';
 export * from './event-store.js';
 export * from './heartbeats.js';
 export * from './log-reader.js';
+export { sequenceAt } from './log-times.js';
 export { recordedAtHeader } from './pull-subscription.js';
 export { type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 export * from './snapshots.js';

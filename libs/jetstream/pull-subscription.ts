@@ -1,4 +1,4 @@
-import { createInbox, type Msg, type Subscription, nanos } from 'nats';
+import { createInbox, type Msg, type MsgHdrs, type Subscription, nanos } from 'nats';
 import { type NatsLink } from './connection.js';
 
 /** A message as a pull consumer delivers it. */
@@ -146,8 +146,9 @@ function delivered(message: Msg): Delivered {
   };
 }
 
-function recordedAt(message: Msg): number | undefined {
-  const header = message.headers?.get(recordedAtHeader);
+/** What a restored message says of its original time; undefined for any other. */
+export function recordedAt({ headers }: { headers?: MsgHdrs }): number | undefined {
+  const header = headers?.get(recordedAtHeader);
   const parsed = header ? Date.parse(header) : NaN;
   return Number.isNaN(parsed) ? undefined : parsed;
 }

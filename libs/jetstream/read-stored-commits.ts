@@ -16,6 +16,8 @@ export interface ReadOptions {
   /** Last sequence. Default, and at most: the end of the log when the call is made. */
   readonly through?: number;
   readonly stallTimeoutMs?: number;
+  /** Aborted: the reading ends, without an error. */
+  readonly signal?: AbortSignal;
 }
 
 interface Reading {
@@ -23,22 +25,30 @@ interface Reading {
   readonly names: Names;
   readonly filter: string;
   readonly from: number;
+  /** Infinity: goes on with what is appended from now on. */
   readonly end: number;
+  /** Infinity: whoever follows the log waits for as long as it takes. */
   readonly stallTimeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** How many messages may be under way. */
+  readonly batch?: number;
 }
 
 /** Messages at hand before the server is not asked for more. */
 const readyAtOnce = 256;
+/** Longest that a reader which never waits keeps the event loop from its other work. */
+const sliceMs = 10;
 
-/** Messages of the log from a sequence to another that is there, in order, at the pace of whoever takes them. */
+/** Messages of the log from a sequence to another, in order, at the pace of whoever takes them. */
 export async function* readStoredCommits(reading: Reading): AsyncGenerator<StoredCommit> {
-  const { link, names, filter, from, end, stallTimeoutMs } = reading;
+  const { link, names, filter, from, end, stallTimeoutMs, signal, batch } = reading;
   const ready: StoredCommit[] = [];
   let failure: unknown;
   let wake = () => {};
   const consumer = new OrderedConsumer(link, {
     stream: names.eventStream,
     startSequence: from,
+    batch,
     // Without a filter a gap in the log is an error, and would not be seen otherwise.
     ...(filter === '>' ? {} : { filterSubject: names.eventFilter(filter) }),
     onMessage: ({ data, subject, sequence, recordedAtMs }) => {
@@ -51,20 +61,28 @@ export async function* readStoredCommits(reading: Reading): AsyncGenerator<Store
       wake();
     },
   });
+  const aborted = () => wake();
+  signal?.addEventListener('abort', aborted);
+  const stalled = () => {
+    failure = new DomainError('Unavailable', 'nats-unreachable', 'NATS has stopped delivering the log');
+    wake();
+  };
   consumer.start();
+  let turnMs = performance.now();
   try {
-    for (;;) {
+    while (!signal?.aborted) {
       if (ready.length === 0 && failure === undefined) {
         const woken = new Promise<void>((resolve) => (wake = resolve));
-        const timer = setTimeout(() => {
-          failure = new DomainError('Unavailable', 'nats-unreachable', 'NATS has stopped delivering the log');
-          wake();
-        }, stallTimeoutMs);
+        const timer = stallTimeoutMs === Infinity ? undefined : setTimeout(stalled, stallTimeoutMs);
         await woken;
         clearTimeout(timer);
       }
       for (const message of ready.splice(0)) {
-        if (message.sequence > end) return;
+        if (performance.now() - turnMs > sliceMs) {
+          await new Promise((next) => setImmediate(next));
+          turnMs = performance.now();
+        }
+        if (message.sequence > end || signal?.aborted) return;
         yield message;
         if (message.sequence === end) return;
       }
@@ -72,6 +90,7 @@ export async function* readStoredCommits(reading: Reading): AsyncGenerator<Store
       consumer.resume();
     }
   } finally {
+    signal?.removeEventListener('abort', aborted);
     consumer.stop();
   }
 }

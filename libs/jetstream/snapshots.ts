@@ -65,15 +65,17 @@ export class SnapshotStore {
   /**
    * The newest snapshot that can be used with this log, or undefined.
    *
+   * @param log.atMost passes over snapshots that go further than this sequence
    * @throws LogDamagedError `log-lost-tail` if a good snapshot of this very log goes further than the log itself: what
    *   the log has lost must not be papered over. DomainError Unavailable.
    */
   async load(
     name: string,
     viewVersion: string | number,
-    log: { streamId: string; firstSequence: number; lastSequence: number },
+    log: { streamId: string; firstSequence: number; lastSequence: number; atMost?: number },
   ): Promise<Snapshot | undefined> {
     for (const object of await this.objects.list(prefixOf(name, viewVersion))) {
+      if (Number(object.name.split('.').at(-1)) > (log.atMost ?? Infinity)) continue;
       const snapshot = await this.read(object.name, String(viewVersion));
       if (snapshot === undefined) continue;
       if (snapshot.streamId !== log.streamId) {

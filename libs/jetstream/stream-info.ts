@@ -1,4 +1,4 @@
-import { type StreamInfo } from 'nats';
+import { type ClusterInfo, type StreamInfo } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 
@@ -8,10 +8,19 @@ import { type NatsLink } from './connection.js';
 const answerWithinMs = 750;
 
 /**
+ * A server waits at least 4 s without a word from the leader before it stands for election (`minElectionTimeout` in
+ * nats-server's raft.go), and answers the leader's heartbeats every second: while a majority has answered within this
+ * time, nobody else leads.
+ */
+const inTouchMs = 3_000;
+
+/**
  * A stream as its leader knows it. While a replicated stream has no leader, any server that holds a copy answers in its
- * place, with the end of its own copy, which may lag: such an answer says nothing about the log.
+ * place, with the end of its own copy, which may lag: such an answer says nothing about the log. Nor does
+ * the answer of a leader that is cut off from the others, or was asleep: until it notices, which takes ten seconds,
+ * another one may take writes that it knows nothing of.
  *
- * @throws DomainError Unavailable `no-leader`; what the client throws.
+ * @throws DomainError Unavailable `no-leader`, `no-majority`; what the client throws.
  */
 export async function infoOfLeader(link: NatsLink, stream: string): Promise<StreamInfo> {
   const reply = await link.nc.request(`$JS.API.STREAM.INFO.${stream}`, undefined, { timeout: answerWithinMs });
@@ -25,5 +34,19 @@ export async function infoOfLeader(link: NatsLink, stream: string): Promise<Stre
       `stream ${stream} has no leader: one is being elected, or most of its NATS servers are away`,
     );
   }
+  if (!hasMajority(info.cluster)) {
+    throw new DomainError(
+      'Unavailable',
+      'no-majority',
+      `the leader of stream ${stream} is out of touch with most of its NATS servers`,
+    );
+  }
   return info;
+}
+
+/** Whether the leader has lately heard of so many others that together they are most of all. */
+function hasMajority(cluster: ClusterInfo | undefined): boolean {
+  const others = cluster?.replicas ?? [];
+  const inTouch = others.filter(({ offline, active }) => !offline && active < inTouchMs * 1e6);
+  return (1 + inTouch.length) * 2 > 1 + others.length;
 }

@@ -113,8 +113,8 @@ export interface LiveProgress {
   /** Of the batches in hand, from heartbeats. */
   files: number;
   bytes: number;
-  /** The tightest quota above everything the job loads; absent while quotas are off. */
-  quota?: { totalBytes: number; remaining: number };
+  /** The tightest quota above everything the job loads; absent while quotas are off. Of the past, without `remaining`. */
+  quota?: { totalBytes: number; remaining?: number };
 }
 
 /** The coordinator's half of a job kind. */
@@ -131,6 +131,6 @@ export interface CoordinatorJobKind {
   conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string };
   /** Counts for a batch that is given up unexecuted. */
   abandonedCounts(pass: Pass, files: number, bytes: number): Counts;
-  /** The documented progress object. `nowMs` is the wall clock. */
+  /** The documented progress object. `nowMs` is the wall clock, or what it showed then. */
   progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown>;
 }

@@ -10,6 +10,10 @@ export interface NatsClusterOptions {
   readonly port: number;
   /** `nats-route://host:port` of all servers of the cluster; its own may be among them. */
   readonly routes: readonly string[];
+  /** `host:port` that other servers are told to find this one at. Default: where it listens. */
+  readonly advertise?: string;
+  /** Clients are not told of the other servers: they know those of their own settings only. Default false. */
+  readonly noAdvertise?: boolean;
   /** What a server must know to join. None: any server may. */
   readonly password?: string;
 }
@@ -65,7 +69,7 @@ export function natsConfigFile(options: NatsServerOptions, version: string, port
   if (options.maxPayloadBytes !== undefined) lines.push(`max_payload: ${options.maxPayloadBytes}`);
   if (options.token !== undefined) lines.push(`authorization { token: ${text(options.token)} }`);
   if (options.cluster !== undefined) {
-    const { name, serverName, port, password } = options.cluster;
+    const { name, serverName, port, password, advertise, noAdvertise } = options.cluster;
     const routes = options.cluster.routes.map((route) => withPassword(route, password));
     lines.push(
       `server_name: ${text(serverName)}`,
@@ -74,6 +78,8 @@ export function natsConfigFile(options: NatsServerOptions, version: string, port
       `  listen: ${text(`${options.host ?? '127.0.0.1'}:${port}`)}`,
       ...(password === undefined ? [] : [`  authorization { user: ${text(routeUser)}, password: ${text(password)} }`]),
       `  routes: [${routes.map(text).join(', ')}]`,
+      ...(advertise === undefined ? [] : [`  advertise: ${text(advertise)}`]),
+      ...(noAdvertise === true ? ['  no_advertise: true'] : []),
       `}`,
     );
   }

@@ -1,6 +1,7 @@
 import { DomainError, type Commit, type View, type ViewKey } from '#kernel';
 import { LogReader, type EventCodec, type EventStore, type Names, type NatsLink, type SnapshotStore } from '#jetstream';
 import { Freshness } from './freshness.js';
+import { currentPast } from './past.js';
 
 export interface ViewsOptions {
   link: NatsLink;
@@ -20,11 +21,16 @@ export interface ViewsOptions {
 
 /** A wait for the log longer than this becomes a 503. */
 const waitTimeoutMs = 10_000;
-const snapshotName = 'views';
+export const snapshotName = 'views';
+
+/** The shape of everything in a snapshot: another version of any view makes another snapshot. */
+export function snapshotVersion(views: readonly View<never>[]): string {
+  return views.map(({ name, version }) => `${name}${version}`).join('-');
+}
 
 /**
  * All views of a replica, folded from one reader of the whole log, so that they always stand at the same sequence.
- * Controllers read here and nowhere else.
+ * Controllers read here and nowhere else. Within a request that travels in time (`past.ts`) it answers from then.
  */
 export class Views {
   private readonly states: Map<string, unknown>;
@@ -58,8 +64,9 @@ export class Views {
     return views;
   }
 
+  /** The view's state: now, or at the moment that the current request is about. */
   get<State>(view: ViewKey<State>): State {
-    const state = this.states.get(view.name);
+    const state = (currentPast()?.states ?? this.states).get(view.name);
     if (state === undefined) throw new DomainError('Bug', 'unknown-view', `there is no view '${view.name}'`);
     return state as State;
   }
@@ -70,7 +77,7 @@ export class Views {
    */
   async find<T>(query: () => T | undefined): Promise<T | undefined> {
     const found = query();
-    if (found !== undefined) return found;
+    if (found !== undefined || currentPast()) return found;
     await this.caughtUp();
     return query();
   }
@@ -104,7 +111,7 @@ export class Views {
   }
 
   get appliedSequence(): number {
-    return this.reader.appliedSequence;
+    return currentPast()?.sequence ?? this.reader.appliedSequence;
   }
 
   /** Whether these views have caught up with the log once since the start. */
@@ -117,6 +124,7 @@ export class Views {
   }
 
   async caughtUp(): Promise<void> {
+    if (currentPast()) return;
     await this.reader.caughtUp(waitTimeoutMs);
     this.caughtUpOnce = true;
   }
@@ -156,15 +164,10 @@ export class Views {
     if (commit.sequence - this.lastSnapshot >= this.options.snapshotEvery) void this.saveSnapshot(commit.sequence);
   }
 
-  /** The shape of everything in a snapshot: another version of any view makes another snapshot. */
-  private get snapshotVersion(): string {
-    return this.options.views.map(({ name, version }) => `${name}${version}`).join('-');
-  }
-
   private async restore(): Promise<number> {
     const { store, snapshots, views, log } = this.options;
     const info = await store.info();
-    const snapshot = await snapshots.load(snapshotName, this.snapshotVersion, info);
+    const snapshot = await snapshots.load(snapshotName, snapshotVersion(this.options.views), info);
     if (!snapshot) {
       if (info.firstSequence <= 1) return 0;
       const text = `the log begins at sequence ${info.firstSequence} and no snapshot covers what came before`;
@@ -185,7 +188,11 @@ export class Views {
     const state = JSON.parse(JSON.stringify(Object.fromEntries(entries))) as unknown;
     try {
       const { streamId } = await this.options.store.info();
-      await this.options.snapshots.save(snapshotName, this.snapshotVersion, { streamId, sequence, state });
+      await this.options.snapshots.save(snapshotName, snapshotVersion(this.options.views), {
+        streamId,
+        sequence,
+        state,
+      });
     } catch (error) {
       // Snapshots only save time: the next one is due soon.
       this.options.log(`the snapshot at sequence ${sequence} was not saved: ${String(error)}`);

@@ -1,3 +1,4 @@
+import { auditContract } from './suites/audit.js';
 import { cacheContract } from './suites/cache.js';
 import { fileIndexContract } from './suites/file-index.js';
 import { freeContract } from './suites/free.js';
@@ -29,6 +30,7 @@ describe('the REST API on a running cluster', () => {
     rebalanceContract(lab);
     fileIndexContract(lab);
     cacheContract(lab);
+    auditContract(lab);
     hostileContract(lab);
     outageContract(lab);
   });

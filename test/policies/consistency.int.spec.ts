@@ -2,8 +2,7 @@ import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileTree, startCluster, type TestCluster } from '#testing';
-import { Random } from './support/random.js';
+import { FileTree, Random, startCluster, type TestCluster } from '#testing';
 import { RandomWalk } from './support/random-walk.js';
 
 const seed = Number(process.env['LARDER_TEST_SEED'] ?? randomInt(2 ** 31));

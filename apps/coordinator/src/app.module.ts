@@ -1,6 +1,7 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { ApiDocsModule } from '#contexts/api-docs/http';
+import { AuditModule } from '#contexts/audit/http';
 import { FileIndexModule } from '#contexts/file-index/http';
 import { JobsModule } from '#contexts/jobs/http';
 import { MembershipModule } from '#contexts/membership/http';
@@ -32,7 +33,7 @@ class RuntimeModule {
 }
 
 @Module({
-  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, ApiDocsModule],
+  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, AuditModule, ApiDocsModule],
   controllers: [HealthController],
   providers: [
     { provide: APP_FILTER, useClass: StatusFilter },

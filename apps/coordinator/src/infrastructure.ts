@@ -20,7 +20,7 @@ import {
   type NatsLink,
 } from '#jetstream';
 import { DomainError, type View } from '#kernel';
-import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
+import { CommandHandler, Heartbeats, ownContext, PastCache, PastStates, Recorder, TimeTravel, Views } from '#runtime';
 
 export interface Infrastructure {
   config: ProcessConfig;
@@ -32,6 +32,7 @@ export interface Infrastructure {
   heartbeats: Heartbeats;
   recorder: Recorder;
   keyRing: KeyRing;
+  timeTravel: TimeTravel;
   /** Tells who writes snapshots; until someone says so, nobody. */
   snapshotWriter: { isSelf: () => boolean };
 }
@@ -52,13 +53,15 @@ export async function openInfrastructure(
   const recorder = new Recorder(allEvents);
   await untilAvailable(() => identifyLog(store, recorder, selfId));
   const snapshotWriter = { isSelf: () => false };
+  const snapshots = new SnapshotStore(link, names);
+  const allViews = [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[];
   const viewsOptions = {
     link,
     names,
     codec,
     store,
-    snapshots: new SnapshotStore(link, names),
-    views: [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[],
+    snapshots,
+    views: allViews,
     snapshotEvery: config.snapshotEvery,
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
     log: (line: string) => logLine('info', line),
@@ -77,6 +80,7 @@ export async function openInfrastructure(
     heartbeats: new Heartbeats(selfId, link, new Broadcasts(link), names),
     recorder,
     keyRing: new KeyRing(config.secretKeys),
+    timeTravel: new TimeTravel(store, new PastStates({ store, snapshots, views: allViews, cache: new PastCache() })),
     snapshotWriter,
   };
 }

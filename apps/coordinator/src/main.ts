@@ -5,8 +5,9 @@ import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { DomainError } from '#kernel';
-import { acceptJsonBodies, serveConsistently, Shutdown, unroutedErrors } from '#runtime';
+import { acceptJsonBodies, serveConsistently, serveThePast, Shutdown, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
+import { asOfExceptions } from './as-of-exceptions.js';
 import { RequestDrain } from './drain.js';
 import { openInfrastructure } from './infrastructure.js';
 import { NestPinoLogger } from './nest-pino-logger.js';
@@ -24,6 +25,7 @@ async function main(config: ProcessConfig): Promise<void> {
   const adapter = new FastifyAdapter({
     bodyLimit: config.bodyLimitBytes,
     forceCloseConnections: true,
+    trustProxy: config.trustedProxies ? [...config.trustedProxies] : false,
     routerOptions: { maxParamLength: 256 },
     ...unroutedErrors,
   });
@@ -32,6 +34,7 @@ async function main(config: ProcessConfig): Promise<void> {
   const requests = new RequestDrain(fastify, shutdown);
   acceptJsonBodies(fastify);
   serveConsistently(fastify, infrastructure.views);
+  serveThePast(fastify, infrastructure.timeTravel, asOfExceptions);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure, shutdown), adapter, {
     bodyParser: false,
     logger: new NestPinoLogger(logger),

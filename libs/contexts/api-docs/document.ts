@@ -1,3 +1,4 @@
+import { auditPaths } from './audit.paths.js';
 import { cachePaths } from './cache.paths.js';
 import { fileIndexPaths } from './file-index.paths.js';
 import { freePaths } from './free.paths.js';
@@ -23,6 +24,9 @@ A GET shows everything that was acknowledged before it came, by whichever coordi
 fails. While the log does not answer, GETs go on answering from memory and say with \`X-Larder-Stale\` how many milliseconds
 old that may be.
 
+Every GET that answers from the log takes \`asOf\`, a log sequence or a time, and answers as of then; with
+\`X-Larder-As-Of\` it says which sequence that was.
+
 Requests may name who makes them in \`X-Larder-Actor\`, and themselves in \`X-Request-Id\`: both are recorded.
 `.trim();
 
@@ -42,6 +46,7 @@ export const document: Document = {
     { name: 'priority', description: 'What is evicted first. The most specific path wins.' },
     { name: 'nodes', description: 'The workers of the cluster.' },
     { name: 'file_index', description: 'The files that the cache holds.' },
+    { name: 'audit', description: 'The log: who did what, when, and what came of it.' },
     { name: 'service', description: 'The service itself.' },
   ],
   paths: {
@@ -53,6 +58,7 @@ export const document: Document = {
     ...policyPaths,
     ...nodesPaths,
     ...fileIndexPaths,
+    ...auditPaths,
     ...servicePaths,
   },
   components: { schemas },

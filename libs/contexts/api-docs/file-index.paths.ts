@@ -1,5 +1,5 @@
 import { count, listOf, requestObject, type Paths } from './openapi.js';
-import { answer, body, error, pageParameters, readResponses, writeResponses } from './responses.js';
+import { answer, body, error, pageParameters, query, readResponses, writeResponses } from './responses.js';
 
 const tags = ['file_index'] as const;
 const off = error('The feature is switched off.', 'Global file index is not enabled');
@@ -27,7 +27,7 @@ export const fileIndexPaths: Paths = {
       tags,
       summary: 'List the files that the cache holds',
       description: 'All of them, streamed, in the order of their bytes; or page by page.',
-      parameters: pageParameters,
+      parameters: [...pageParameters, query('asOf', 'Refused: the index has no history.')],
       responses: readResponses({
         '200': answer(
           'The UFS paths.',
@@ -42,6 +42,7 @@ export const fileIndexPaths: Paths = {
           { results: ['s3://foo/bar/f1', 's3://foo/bar/f2'] },
         ),
         '404': off,
+        '501': error('With asOf.', 'asOf: the file index lives at the workers and not in the log; it has no history'),
       }),
     },
     post: {

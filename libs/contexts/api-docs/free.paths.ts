@@ -1,6 +1,17 @@
 import { batchSize, jobGone, jobIdBody, noJob, pathFields, submitted, sync } from './load.paths.js';
 import { flag, requestObject, type Paths } from './openapi.js';
-import { answer, body, error, ok, pageParameters, query, readResponses, results, writeResponses } from './responses.js';
+import {
+  answer,
+  asOf,
+  body,
+  error,
+  ok,
+  pageParameters,
+  query,
+  readResponses,
+  results,
+  writeResponses,
+} from './responses.js';
 import { ref } from './schemas.js';
 
 const tags = ['free'] as const;
@@ -18,7 +29,7 @@ export const freePaths: Paths = {
       operationId: 'readFrees',
       tags,
       summary: 'List all free jobs, or get the progress of one',
-      parameters: [query('id', 'Job id.'), ...pageParameters],
+      parameters: [query('id', 'Job id.'), ...pageParameters, asOf],
       responses: readResponses({
         '200': answer('Progress of the job, or the list.', {
           anyOf: [ref('FreeProgress'), results('FreeProgress', { paged: true })],

@@ -1,5 +1,16 @@
 import { count, flag, listOf, requestObject, text, type Paths, type Schema } from './openapi.js';
-import { answer, body, error, ok, pageParameters, query, readResponses, results, writeResponses } from './responses.js';
+import {
+  answer,
+  asOf,
+  body,
+  error,
+  ok,
+  pageParameters,
+  query,
+  readResponses,
+  results,
+  writeResponses,
+} from './responses.js';
 import { ref } from './schemas.js';
 
 const tags = ['load'] as const;
@@ -57,6 +68,7 @@ export const loadPaths: Paths = {
         query('alias', 'Alias: the newest job of that name.'),
         query('index', 'Index file: the newest job that loads it.'),
         ...pageParameters,
+        asOf,
       ],
       responses: readResponses({
         '200': answer('Progress of the job, or the list.', {
@@ -104,7 +116,10 @@ export const loadPaths: Paths = {
       operationId: 'readFailedFiles',
       tags,
       summary: 'All failed files of a load job',
-      parameters: [{ name: 'id', in: 'path', required: true, description: 'Job id.', schema: { type: 'string' } }],
+      parameters: [
+        { name: 'id', in: 'path', required: true, description: 'Job id.', schema: { type: 'string' } },
+        asOf,
+      ],
       responses: readResponses({
         '200': {
           ...answer('A JSON object and a newline for each failure.', ref('Failure')),

@@ -1,5 +1,5 @@
 import { requestObject, text, type Paths } from './openapi.js';
-import { answer, body, error, ok, query, readResponses, results, writeResponses } from './responses.js';
+import { answer, asOf, body, error, ok, query, readResponses, results, writeResponses } from './responses.js';
 import { ref } from './schemas.js';
 
 const tags = ['mount'] as const;
@@ -20,7 +20,7 @@ export const mountPaths: Paths = {
       operationId: 'readMounts',
       tags,
       summary: 'List mount points, or get one',
-      parameters: [query('path', 'Namespace path of the mount point.')],
+      parameters: [query('path', 'Namespace path of the mount point.'), asOf],
       responses: readResponses({
         '200': answer('The mount point, or the list.', { anyOf: [ref('Mount'), results('Mount')] }, shown),
         '404': error('Mount point not found.', 'No mount point found for path: /data/'),

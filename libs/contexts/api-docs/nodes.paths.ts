@@ -1,5 +1,5 @@
 import { type Paths } from './openapi.js';
-import { answer, error, ok, query, readResponses, requiredMissing } from './responses.js';
+import { answer, asOf, error, ok, query, readResponses, requiredMissing } from './responses.js';
 import { ref } from './schemas.js';
 
 const tags = ['nodes'] as const;
@@ -13,7 +13,7 @@ export const nodesPaths: Paths = {
       tags,
       summary: 'List all nodes, or query one',
       description: 'The list stands in `result`, without an s, as clients of this API know it.',
-      parameters: [id],
+      parameters: [id, asOf],
       responses: readResponses({
         '200': answer('The node, or the list.', {
           anyOf: [

@@ -1,6 +1,7 @@
 import { count, requestObject, text, type Paths, type Schema } from './openapi.js';
 import {
   answer,
+  asOf,
   body,
   error,
   ok,
@@ -77,7 +78,7 @@ function pathsOf({ route, schema, what, missing, off, field, request, shown }: P
         operationId: `read${schema}`,
         tags,
         summary: `List all, or get the ${what} of a path`,
-        parameters: [query('path', 'Namespace path of the directory.')],
+        parameters: [query('path', 'Namespace path of the directory.'), asOf],
         responses: readResponses({
           '200': answer(`The ${what}, or the list.`, { anyOf: [ref(schema), results(schema)] }, shown),
           '404': error('None at this path.', missing),

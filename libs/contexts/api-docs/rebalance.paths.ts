@@ -1,6 +1,17 @@
 import { batchSize, jobGone, noJob } from './load.paths.js';
 import { count, flag, requestObject, text, type Paths } from './openapi.js';
-import { answer, body, error, ok, pageParameters, query, readResponses, results, writeResponses } from './responses.js';
+import {
+  answer,
+  asOf,
+  body,
+  error,
+  ok,
+  pageParameters,
+  query,
+  readResponses,
+  results,
+  writeResponses,
+} from './responses.js';
 import { ref } from './schemas.js';
 
 const tags = ['rebalance'] as const;
@@ -20,7 +31,7 @@ export const rebalancePaths: Paths = {
       operationId: 'readRebalances',
       tags,
       summary: 'List all rebalance jobs, or get the progress of one',
-      parameters: [query('id', 'Job id.'), query('target', `${target} The newest job of it.`), ...pageParameters],
+      parameters: [query('id', 'Job id.'), query('target', `${target} The newest job of it.`), ...pageParameters, asOf],
       responses: readResponses({
         '200': answer('Progress of the job, or the list.', {
           anyOf: [ref('RebalanceProgress'), results('RebalanceProgress', { paged: true })],

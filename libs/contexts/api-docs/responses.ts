@@ -13,7 +13,16 @@ const stale: Header = {
   schema: { type: 'string', pattern: '^\\d+$' },
 };
 
-export const commonHeaders = { 'X-Larder-Sequence': sequence, 'X-Larder-Stale': stale } as const;
+const asOfSequence: Header = {
+  description: 'Only with `asOf`: the log sequence that the answer is as of.',
+  schema: { type: 'string', pattern: '^\\d+$' },
+};
+
+export const commonHeaders = {
+  'X-Larder-Sequence': sequence,
+  'X-Larder-Stale': stale,
+  'X-Larder-As-Of': asOfSequence,
+} as const;
 
 /** An answer with a JSON body. */
 export function answer(description: string, schema: Schema, ...examples: unknown[]): ApiResponse {
@@ -87,6 +96,12 @@ export function writeResponses(own: Responses): Responses {
 export function query(name: string, description: string, schema: Schema = { type: 'string' }): Parameter {
   return { name, in: 'query', description, schema };
 }
+
+/** Of a route that answers from views. */
+export const asOf = query(
+  'asOf',
+  'Answer as of then: a log sequence, or an ISO 8601 time with its zone. What only heartbeats know is left out.',
+);
 
 export const pageParameters: readonly Parameter[] = [
   query('count', 'At most so many entries.', { type: 'integer', minimum: 1, maximum: 100_000 }),

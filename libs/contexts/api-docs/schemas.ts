@@ -66,10 +66,13 @@ const loadProgress = answerObject(
     loadedNonEmptyFiles: count('Files loaded that are longer than 0 bytes.'),
     failedFiles: count('Files that could not be loaded.'),
     scannedFiles: count('Files met in the UFS: loaded, skipped, failed, filtered and in flight.'),
-    quota: answerObject({
-      totalBytes: count('The tightest quota above all that the job loads; 0 where none applies.'),
-      remaining: count('Bytes left below it.'),
-    }),
+    quota: answerObject(
+      {
+        totalBytes: count('The tightest quota above all that the job loads; 0 where none applies.'),
+        remaining: count('Bytes left below it. Not with `asOf`: only heartbeats know.'),
+      },
+      ['remaining'],
+    ),
     quotaCheckError: text('The quota that would be exceeded, in words; "" when none.'),
     alias,
     loadedFiles: count('Files loaded.'),
@@ -174,13 +177,19 @@ export const schemas = {
     },
     ['options'],
   ),
-  Quota: answerObject({
-    path: text('Directory of the namespace.'),
-    state: oneOfTexts(['Available', 'Exceeded'], 'Exceeded: used and reserved bytes are more than the quota.'),
-    quotaBytes: count('Bytes that may be cached below it.'),
-    usedBytes: count('Bytes cached below it, every replica counted.'),
-    reservedBytes: count('Bytes that running loads have planned below it and not yet loaded.'),
-  }),
+  Quota: answerObject(
+    {
+      path: text('Directory of the namespace.'),
+      state: oneOfTexts(
+        ['Available', 'Exceeded'],
+        'Exceeded: used and reserved bytes are more than the quota. Not with `asOf`.',
+      ),
+      quotaBytes: count('Bytes that may be cached below it.'),
+      usedBytes: count('Bytes cached below it, every replica counted. Not with `asOf`: only heartbeats know.'),
+      reservedBytes: count('Bytes that running loads have planned below it and not yet loaded.'),
+    },
+    ['state', 'usedBytes'],
+  ),
   Ttl: answerObject({
     path: text('Directory of the namespace.'),
     ttlSeconds: { ...count('Seconds from loading to expiry.'), minimum: 1 },
@@ -189,4 +198,22 @@ export const schemas = {
     path: text('Directory of the namespace.'),
     priority: oneOfTexts(['high', 'medium', 'low'], 'LOW is evicted first.'),
   }),
+  Event: answerObject(
+    {
+      sequence: count('Place of its commit in the log.'),
+      index: count('Its place among the events of its commit, which are all or nothing.'),
+      id: uuid('Its own.'),
+      type: text('What happened.'),
+      v: count('Version of the type.'),
+      kind: text('Scope: the first part of the boundary.'),
+      at: text('When it was decided, by the clock of who did; ISO 8601.'),
+      recordedAt: text('When the log took it in, by the clock of NATS; ISO 8601.'),
+      actor: text('Who asked: as told by X-Larder-Actor, `coordinator:<id>` or `worker:<id>`.'),
+      source: text('Address that the request came from; absent where there was no request.'),
+      requestId: text('As told by X-Request-Id, or made up.'),
+      boundary: text('What it was decided on: commits of one boundary exclude each other.'),
+      data: { type: 'object', additionalProperties: {}, description: 'By type. Secrets stand there as `******`.' },
+    },
+    ['source'],
+  ),
 } as const satisfies Record<string, Schema>;

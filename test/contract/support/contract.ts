@@ -11,6 +11,8 @@ export interface CallOptions {
   /** Sent as it stands, with no Content-Type but that of `headers`. */
   raw?: string | Buffer;
   headers?: Record<string, string>;
+  /** Of a body that does not end, read no further than this. */
+  until?: string;
 }
 
 /** What cases look into. That it is there where it is documented has been checked against the schema. */
@@ -64,7 +66,7 @@ export class Contract {
   async call<Shape = Body>(
     method: HttpMethod,
     path: string,
-    { body, raw, headers = {} }: CallOptions = {},
+    { body, raw, headers = {}, until }: CallOptions = {},
   ): Promise<Answer<Shape>> {
     const target = path.startsWith('//') ? path.slice(1) : `/api/v1${path}`;
     const sent = body === undefined ? raw : JSON.stringify(body);
@@ -74,7 +76,7 @@ export class Contract {
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       body: sent ?? null,
     });
-    const text = await answer.body.text();
+    const text = until === undefined ? await answer.body.text() : await readUntil(answer.body, until);
     const type = String(answer.headers['content-type'] ?? '').split(';', 1)[0];
     const found = { status: answer.statusCode, headers: answer.headers, body: parsed(type, text) as Shape };
     this.check(method, target, found, type, text);
@@ -139,6 +141,15 @@ export class Contract {
   }
 }
 
+async function readUntil(body: AsyncIterable<unknown>, end: string): Promise<string> {
+  let text = '';
+  for await (const chunk of body) {
+    text += String(chunk);
+    if (text.includes(end)) break;
+  }
+  return text;
+}
+
 function isDecodable(path: string): boolean {
   try {
     decodeURIComponent(path);
@@ -151,7 +162,7 @@ function isDecodable(path: string): boolean {
 
 function parsed(type: string, text: string): unknown {
   // The answer to a HEAD.
-  if (text === '') return '';
+  if (text === '' && type !== 'application/x-ndjson') return '';
   if (type === 'application/json') return JSON.parse(text) as unknown;
   if (type !== 'application/x-ndjson') return text;
   return text

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { HashRing } from '#hash-ring';
-import { eventually, type ApiClient, type LoadProgress, type SourceFile, type TestCluster } from '#testing';
+import {
+  eventually,
+  type ApiClient,
+  type LoadProgress,
+  type Random,
+  type SourceFile,
+  type TestCluster,
+} from '#testing';
 import { cachedBytesBelow, expectAgreement, fileIndex, type Holdings, holdings } from './expected-state.js';
 import { type Body, call, type EndedJob, heldByAny, pathsOf, quotas, readThrough, runJob } from './policy-lab.js';
-import type { Random } from './random.js';
 
 /** A time to live that passes within a walk, and one that does not. */
 const briefTtlSeconds = 2;

@@ -14,6 +14,8 @@ import { JobEndpoint } from './job-endpoint.js';
 import { RebalanceController } from './rebalance.controller.js';
 import { LoadController } from './load.controller.js';
 
+export { slotOf } from './slot-of.js';
+
 @Module({
   imports: [MembershipModule, NamespaceModule],
   controllers: [LoadController, FreeController, RebalanceController, QuotaController],

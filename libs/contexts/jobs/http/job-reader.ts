@@ -3,7 +3,7 @@ import { WorkerWatch } from '#contexts/membership/http';
 import { jobKinds } from '#job-kinds';
 import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
-import { CONFIG, Views, type LarderConfig } from '#runtime';
+import { CONFIG, currentPast, nowMs, Views, type LarderConfig } from '#runtime';
 import {
   findJob,
   jobBoundary,
@@ -55,12 +55,13 @@ export class JobReader {
   /** The failures of a job in the order they were recorded, a JSON document and a newline each. */
   async failures(kind: string, id: string): Promise<AsyncIterable<string>> {
     await this.byId(kind, id);
-    return this.readFailures(id);
+    // Told now: who reads the stream later is no longer within the request.
+    return this.readFailures(id, currentPast()?.sequence);
   }
 
-  private async *readFailures(id: string): AsyncGenerator<string> {
+  private async *readFailures(id: string, through?: number): AsyncGenerator<string> {
     const parked = new Map<string, Parked>();
-    for await (const commit of this.store.readBoundary(jobBoundary(id))) {
+    for await (const commit of this.store.readBoundary(jobBoundary(id), { through })) {
       for (const event of commit.events as unknown as JobEvent[]) {
         if (event.type === 'BatchesPlanned' && event.data.pass === 'load') yield* lines(event.data.rejected);
         if (event.type === 'BatchParked') {
@@ -70,7 +71,7 @@ export class JobReader {
     }
     // As in the view, only what ended a batch first counts: a report, or its being given up.
     const ended = new Set<string>();
-    for await (const commit of this.store.readBoundary(`batch.${id}.*`)) {
+    for await (const commit of this.store.readBoundary(`batch.${id}.*`, { through })) {
       for (const event of commit.events as unknown as BatchEvent[]) {
         const { batchId, workerId, failures } = event.data;
         if (ended.has(batchId) || (parked.get(batchId)?.sequence ?? Infinity) < commit.sequence) continue;
@@ -85,7 +86,8 @@ export class JobReader {
     if (!/^[0-9a-f-]{36}$/.test(id)) throw noJob();
     const last = await this.store.lastOf(jobBoundary(id));
     const finished = last?.events.find(({ type }) => type === 'JobFinished');
-    if (!finished) throw noJob();
+    // What ended later than the moment asked for would be in the view of then, had it been there.
+    if (!finished || last!.sequence > (currentPast()?.sequence ?? Infinity)) throw noJob();
     const record = (finished as unknown as Extract<JobEvent, { type: 'JobFinished' }>).data
       .summary as unknown as JobRecord;
     if (record.kind !== kind) throw noJob();
@@ -93,9 +95,11 @@ export class JobReader {
   }
 
   /** Zeros, as in the reference, where no quota applies to all that the job loads. */
-  private quotaOf(record: JobRecord): { quota?: { totalBytes: number; remaining: number } } {
+  private quotaOf(record: JobRecord): { quota?: { totalBytes: number; remaining?: number } } {
     const roots = jobKinds[record.kind].quotaRoots?.(record.spec);
     if (!roots || !this.config.quota) return {};
+    // How full it was, only heartbeats knew.
+    if (currentPast()) return { quota: { totalBytes: this.ledger.smallest(roots) ?? 0 } };
     const quota = this.ledger.tightest(roots);
     return { quota: { totalBytes: quota?.limit ?? 0, remaining: quota?.remaining ?? 0 } };
   }
@@ -106,7 +110,7 @@ export class JobReader {
       .filter(({ batchId }) => record.inFlight[batchId] !== undefined);
     const files = running.reduce((sum, batch) => sum + batch.files, 0);
     const bytes = running.reduce((sum, batch) => sum + batch.bytes, 0);
-    return jobKinds[record.kind].progress(record, Date.now(), { files, bytes, ...this.quotaOf(record) });
+    return jobKinds[record.kind].progress(record, nowMs(), { files, bytes, ...this.quotaOf(record) });
   }
 }
 

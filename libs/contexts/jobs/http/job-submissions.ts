@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { EventStore, WorkQueue } from '#jetstream';
 import { DomainError, fold, type CommandContext } from '#kernel';
 import { CommandHandler, Recorder, Views } from '#runtime';
@@ -10,11 +10,11 @@ import {
   jobGone,
   jobs,
   slot,
-  slotBoundary,
   type JobCommand,
   type JobRecord,
   type SlotEvent,
 } from '../index.js';
+import { slotOf } from './slot-of.js';
 
 export interface Submission {
   kind: string;
@@ -45,7 +45,7 @@ export class JobSubmissions {
   async submit(submission: Submission, context: CommandContext): Promise<Submitted> {
     const { kind, target, spec } = submission;
     const alias = submission.alias || `${kind}-${randomUUID()}`;
-    const boundary = slotBoundary(kind, createHash('sha256').update(target).digest('hex').slice(0, 32));
+    const boundary = slotOf(kind, target);
     const jobId = randomUUID();
     for (;;) {
       const last = await this.store.lastOf(boundary);

@@ -74,13 +74,21 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** The tightest of the quotas that apply to all of these UFS paths; undefined where none does. */
   tightest(ufsPaths: readonly string[]): { limit: number; remaining: number } | undefined {
-    const [first, ...rest] = ufsPaths.map((ufsPath) => this.quotasOf(ufsPath.replace(/\/$/, '')));
-    const common = (first ?? []).filter(({ ufsPath }) =>
-      rest.every((some) => some.some((one) => one.ufsPath === ufsPath)),
-    );
-    return common
+    return this.common(ufsPaths)
       .map(({ ufsPath, value }) => ({ limit: value, remaining: Math.max(0, value - this.estimate(ufsPath)) }))
       .sort((a, b) => a.remaining - b.remaining)[0];
+  }
+
+  /** The bytes of the smallest of these quotas. */
+  smallest(ufsPaths: readonly string[]): number | undefined {
+    return this.common(ufsPaths)
+      .map(({ value }) => value)
+      .sort((a, b) => a - b)[0];
+  }
+
+  private common(ufsPaths: readonly string[]): UfsPolicy<number>[] {
+    const [first, ...rest] = ufsPaths.map((ufsPath) => this.quotasOf(ufsPath.replace(/\/$/, '')));
+    return (first ?? []).filter(({ ufsPath }) => rest.every((some) => some.some((one) => one.ufsPath === ufsPath)));
   }
 
   limit(quotaUfsPath: string): number {

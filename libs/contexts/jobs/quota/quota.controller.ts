@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, UseGuards } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { PolicyPathDto, PolicyRequests, SetQuotaDto } from '#contexts/namespace/http';
-import { featureGuard } from '#runtime';
+import { currentPast, featureGuard } from '#runtime';
 import { QuotaLedger } from './quota-ledger.js';
 
 /** `/api/v1/quota`: bytes that may be cached below a directory. */
@@ -38,8 +38,10 @@ export class QuotaController {
   private present(path: string, quotaBytes: number): Record<string, unknown> {
     const ufsPaths = this.ledger.ufsPathsOf(path);
     const sum = (bytes: (ufsPath: string) => number) => ufsPaths.reduce((total, one) => total + bytes(one), 0);
-    const usedBytes = sum((one) => this.ledger.usedBytes(one));
     const reservedBytes = sum((one) => this.ledger.reservedBytes(one));
+    // How full it was, and so whether it held, only heartbeats knew.
+    if (currentPast()) return { path, quotaBytes, reservedBytes };
+    const usedBytes = sum((one) => this.ledger.usedBytes(one));
     const state = usedBytes + reservedBytes > quotaBytes ? 'Exceeded' : 'Available';
     return { path, state, quotaBytes, usedBytes, reservedBytes };
   }

@@ -3,6 +3,7 @@ import { DomainError } from '#kernel';
 import {
   CommandHandler,
   CONFIG,
+  currentPast,
   Heartbeats,
   LiveSet,
   ownContext,
@@ -56,12 +57,14 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     this.unsubscribe?.();
   }
 
+  /** Undefined within a request about the past: heartbeats are not stored. */
   lastHeartbeat(workerId: string): WorkerHeartbeat | undefined {
-    return this.heartbeats.get(workerId);
+    return currentPast() ? undefined : this.heartbeats.get(workerId);
   }
 
-  /** What the workers have in hand for a job right now, by batch id. */
+  /** What the workers have in hand for a job right now, by batch id; of the past nothing is known. */
   runningBatches(jobId: string): { batchId: string; files: number; bytes: number }[] {
+    if (currentPast()) return [];
     return [...this.heartbeats.values()]
       .filter(({ workerId }) => this.live.isLive(workerId))
       .flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));

@@ -1,0 +1,69 @@
+import { type Commit, type RecordedEvent } from '#kernel';
+import { dividedScopes, type Scope } from './presentation.js';
+import { presentationOf } from './presenter.js';
+
+/** What an auditor asks for; all of it must hold. */
+export interface EventFilter {
+  readonly scope?: Scope;
+  /** Only events of jobs of this kind; whether an event is one, its data does not always say: see `matches`. */
+  readonly jobKind?: string;
+  /** Of a job, a worker, a coordinator, an event or a request. */
+  readonly id?: string;
+  /** A namespace or UFS path as `barePath` makes it: events that name it or something below it. */
+  readonly path?: string;
+  readonly types?: readonly string[];
+  readonly actor?: string;
+}
+
+/** Whether an event is asked for, but for the kind of its job. */
+export function matches(filter: EventFilter, commit: Commit, event: RecordedEvent): boolean {
+  const { scope, id, path, types, actor } = filter;
+  return (
+    (scope === undefined || scopeOf(commit) === scope) &&
+    (types === undefined || types.includes(event.type)) &&
+    (actor === undefined || event.actor === actor) &&
+    (id === undefined || names(commit, event, id)) &&
+    (path === undefined || (presentationOf(event.type).paths?.(event.data) ?? []).some((one) => isAtOrBelow(path, one)))
+  );
+}
+
+const scopeOf = ({ boundary }: Commit): string => boundary.split('.')[0];
+
+function names(commit: Commit, event: RecordedEvent, id: string): boolean {
+  if (event.id === id || event.requestId === id) return true;
+  if (commit.boundary.split('.').slice(1).includes(id)) return true;
+  return presentationOf(event.type).ids?.(event.data).includes(id) ?? false;
+}
+
+/**
+ * A path in the form in which it is compared: without repeated slashes where they mean nothing, without a trailing one,
+ * `s3a` as `s3`.
+ */
+export function barePath(path: string): string {
+  const plain = path.startsWith('/')
+    ? path.replace(/\/{2,}/g, '/')
+    : path.replace(/^s3a:/, 's3:').replace(/^(file:\/\/)(.*)$/, (_all, scheme: string, rest: string) => {
+        return scheme + rest.replace(/\/{2,}/g, '/');
+      });
+  return plain.replace(/\/$/, '');
+}
+
+/** Whether a path is `root` (bare) itself or lies below it, segment by segment: `/a/b` is not below `/a/b0`. */
+export function isAtOrBelow(root: string, path: string): boolean {
+  const bare = barePath(path);
+  return bare === root || bare.startsWith(`${root}/`);
+}
+
+/**
+ * Which boundaries must be read, as filters of the log (`Names.eventFilter`); several are to be merged.
+ * @param slot of the job that `filter.id` is known to name: then its events stand on its own boundaries
+ */
+export function boundaryFilters({ scope, id, types }: EventFilter, slot?: string): string[] {
+  if (id !== undefined && slot !== undefined) {
+    const own = [slot, `job.${id}`, `batch.${id}.*`, 'quota'];
+    return own.filter((boundary) => scope === undefined || boundary.split('.')[0] === scope);
+  }
+  const wanted = scope === undefined ? [...new Set((types ?? []).map((type) => presentationOf(type).scope))] : [scope];
+  if (wanted.length !== 1) return ['>'];
+  return [dividedScopes.includes(wanted[0]) ? `${wanted[0]}.>` : wanted[0]];
+}

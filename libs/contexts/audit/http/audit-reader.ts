@@ -1,0 +1,165 @@
+import { Injectable } from '@nestjs/common';
+import { EventStore, sequenceAt, type StoredCommit } from '#jetstream';
+import { DomainError } from '#kernel';
+import { type Moment } from '#runtime';
+import {
+  boundaryFilters,
+  cursorText,
+  isBehind,
+  jobIdOf,
+  matches,
+  nextSequence,
+  presentEvent,
+  type AuditEvent,
+  type Cursor,
+  type EventFilter,
+} from '../index.js';
+import { type EventQuery } from './event-query.js';
+import { JobDirectory } from './job-directory.js';
+import { mergeBySequence } from './merge-commits.js';
+
+export interface EventPage {
+  readonly results: readonly AuditEvent[];
+  /** Where the next page begins. */
+  readonly lastKey: string;
+  /** Every commit up to here has been looked at, but for what `lastKey` leaves of it. */
+  readonly scannedThrough: number;
+  /** Nothing more was in the log that is asked for, when this was answered. */
+  readonly complete: boolean;
+}
+
+/** What there is to read, from a sequence to one that is in the log. */
+export interface Stretch {
+  readonly filter: EventFilter;
+  readonly after: Cursor;
+  readonly through: number;
+  readonly boundaries: readonly string[];
+}
+
+/** One page looks at no more of the log, however few events match. */
+const maxScanned = 20_000;
+const maxScanMs = 2_000;
+/** Pause before a stream that NATS has let down goes on. */
+const retryMs = 250;
+
+/** Reads the log for auditors. */
+@Injectable()
+export class AuditReader {
+  constructor(
+    private readonly store: EventStore,
+    private readonly jobs: JobDirectory,
+  ) {}
+
+  /** Fixes the ends: what is appended later is not part of it. @throws DomainError Unavailable */
+  async stretch({ filter, from, to, after }: Pick<EventQuery, 'filter' | 'from' | 'to' | 'after'>): Promise<Stretch> {
+    const { firstSequence, lastSequence } = await this.store.info();
+    const begin: Cursor = { sequence: Math.max(firstSequence, from ? await this.firstAt(from) : 1) - 1 };
+    const ends = await Promise.all(to.map((moment) => this.lastAt(moment)));
+    return {
+      filter,
+      after: after && after.sequence > begin.sequence ? after : begin,
+      through: Math.min(lastSequence, ...ends),
+      boundaries: boundaryFilters(filter, filter.id === undefined ? undefined : await this.jobs.slotOf(filter.id)),
+    };
+  }
+
+  /** At most `count` events, after looking at a bounded part of the log; `lastKey` leads on from there. */
+  async page(stretch: Stretch, count: number, limits = { maxScanned, maxScanMs }): Promise<EventPage> {
+    const { after, through } = stretch;
+    const deadline = performance.now() + limits.maxScanMs;
+    const results: AuditEvent[] = [];
+    let looked: Cursor = after;
+    let scanned = 0;
+    for await (const message of this.messages(stretch)) {
+      for (const event of await this.eventsOf(message, stretch.filter, after)) {
+        if (results.length === count) return { results, ...pausedAt(looked) };
+        results.push(event);
+        looked = { sequence: event.sequence, index: event.index };
+      }
+      looked = { sequence: message.sequence };
+      const more = message.sequence < through;
+      if (more && (results.length === count || ++scanned >= limits.maxScanned || performance.now() > deadline)) {
+        return { results, ...pausedAt(looked) };
+      }
+    }
+    const end = Math.max(through, after.sequence);
+    const lastKey = end === after.sequence ? cursorText(looked) : String(end);
+    return { results, lastKey, scannedThrough: end, complete: true };
+  }
+
+  /** Everything that is asked for, at the pace of whoever takes it. */
+  async *all(stretch: Stretch, signal?: AbortSignal): AsyncGenerator<AuditEvent> {
+    for await (const message of this.messages(stretch, signal)) {
+      yield* await this.eventsOf(message, stretch.filter, stretch.after);
+    }
+  }
+
+  /** Where a stream begins that has not been told: behind what is in the log. @throws DomainError */
+  async beginning(from: Moment | undefined, after: Cursor | undefined): Promise<Cursor> {
+    const { firstSequence, lastSequence } = await this.store.info();
+    const begin = after ?? { sequence: from ? (await this.firstAt(from)) - 1 : lastSequence };
+    if (begin.sequence > lastSequence) {
+      const field = after ? 'lastEventId' : 'from';
+      const text = `${field} lies behind the log's end, which is ${lastSequence}: ${cursorText(begin)}`;
+      throw new DomainError('Malformed', 'behind-the-end', text);
+    }
+    return begin.sequence < firstSequence - 1 ? { sequence: firstSequence - 1 } : begin;
+  }
+
+  /**
+   * Every commit from the cursor on with those of its events that are asked for, and what is appended later, until the
+   * signal is aborted. NATS being away is waited out.
+   */
+  async *follow(
+    filter: EventFilter,
+    begin: Cursor,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ sequence: number; events: AuditEvent[] }> {
+    const boundaries = boundaryFilters(filter);
+    let after = begin;
+    while (!signal.aborted) {
+      try {
+        for await (const message of this.store.follow(boundaries[0], { from: nextSequence(after), signal })) {
+          const events = await this.eventsOf(message, filter, after);
+          yield { sequence: message.sequence, events };
+          after = { sequence: message.sequence };
+        }
+      } catch (error) {
+        if (!(error instanceof DomainError) || error.kind !== 'Unavailable') throw error;
+        await new Promise((again) => setTimeout(again, retryMs));
+      }
+    }
+  }
+
+  private messages({ boundaries, after, through }: Stretch, signal?: AbortSignal): AsyncGenerator<StoredCommit> {
+    const range = { from: nextSequence(after), through, signal };
+    return mergeBySequence(boundaries.map((boundary) => this.store.readMessages(boundary, range)));
+  }
+
+  private async eventsOf(message: StoredCommit, filter: EventFilter, after: Cursor): Promise<AuditEvent[]> {
+    const commit = this.store.decode(message);
+    const found: AuditEvent[] = [];
+    for (const [index, event] of commit.events.entries()) {
+      this.jobs.learn(event);
+      if (!isBehind(after, commit.sequence, index) || !matches(filter, commit, event)) continue;
+      if (filter.jobKind !== undefined) {
+        const jobId = jobIdOf(commit, event);
+        if (jobId === undefined || (await this.jobs.kindOf(jobId)) !== filter.jobKind) continue;
+      }
+      found.push(presentEvent(commit, index, message.recordedAtMs));
+    }
+    return found;
+  }
+
+  private async firstAt(moment: Moment): Promise<number> {
+    return 'sequence' in moment ? moment.sequence : (await sequenceAt(this.store, moment.timeMs - 1)) + 1;
+  }
+
+  private async lastAt(moment: Moment): Promise<number> {
+    return 'sequence' in moment ? moment.sequence : sequenceAt(this.store, moment.timeMs);
+  }
+}
+
+function pausedAt(looked: Cursor): Omit<EventPage, 'results'> {
+  return { lastKey: cursorText(looked), scannedThrough: looked.sequence, complete: false };
+}

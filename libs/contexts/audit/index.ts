@@ -1,0 +1,4 @@
+export * from './cursor.js';
+export * from './event-filter.js';
+export { scopes, type Scope } from './presentation.js';
+export * from './presenter.js';

@@ -1,0 +1,97 @@
+import { type BatchEvent, type JobEvent, type QuotaEvent, type SlotEvent } from '#contexts/jobs';
+import { pathsOfFailures, present, shownBatch, shownFailures, type Presentation } from './presentation.js';
+
+type Event = SlotEvent | JobEvent | QuotaEvent | BatchEvent;
+type Presentations = { readonly [Type in Event['type']]: Presentation<Extract<Event, { type: Type }>['data']> };
+
+/** The life of jobs. Left out: cursors into the source, places in the work stream, and quotas' inner accounts. */
+export const jobPresentations: Presentations = {
+  JobSubmitted: {
+    scope: 'slot',
+    show: ({ jobId, kind, alias, spec }) => ({ jobId, jobKind: kind, alias, ...shownSpec(spec) }),
+    paths: ({ spec }) => pathsOfSpec(spec),
+    ids: ({ jobId, spec }) => [jobId, ...texts(spec.target), ...texts(spec.workers)],
+  },
+  JobAssumed: {
+    scope: 'job',
+    show: ({ owner, epoch }, jobId) => ({ jobId, owner, epoch }),
+    ids: ({ owner }) => [owner],
+  },
+  BatchesPlanned: {
+    scope: 'job',
+    show: ({ epoch, pass, step, done, scannedFiles, filteredFiles, rejected, batches, ...rest }, jobId) => ({
+      ...{ jobId, epoch, pass, step, done, scannedFiles, filteredFiles },
+      rejected: shownFailures(rejected),
+      batches: batches.map(shownBatch),
+      ...present({ sourceError: rest.sourceError, quotaError: rest.quotaError }),
+    }),
+    paths: ({ rejected }) => pathsOfFailures(rejected),
+    ids: ({ batches }) => batches.map(({ workerId }) => workerId),
+  },
+  BatchesDispatched: {
+    scope: 'job',
+    show: ({ epoch, reason, batches }, jobId) => ({
+      ...{ jobId, epoch, reason },
+      batches: batches.map(({ id, attempt, into }) => ({ id, attempt, into: into.map(shownBatch) })),
+    }),
+    ids: ({ batches }) => batches.flatMap(({ into }) => into.map(({ workerId }) => workerId)),
+  },
+  BatchParked: {
+    scope: 'job',
+    show: ({ epoch, batchId, counts, failures }, jobId) => ({
+      ...{ jobId, epoch, batchId, counts },
+      failures: shownFailures(failures),
+    }),
+    paths: ({ failures }) => pathsOfFailures(failures),
+  },
+  PassStarted: { scope: 'job', show: ({ epoch, pass }, jobId) => ({ jobId, epoch, pass }) },
+  JobStopped: { scope: 'job', show: (_data, jobId) => ({ jobId }) },
+  JobResumed: { scope: 'job', show: ({ bandwidth }, jobId) => present({ jobId, bandwidth }) },
+  JobRetuned: { scope: 'job', show: ({ bandwidth }, jobId) => ({ jobId, bandwidth }) },
+  JobFinished: {
+    scope: 'job',
+    show: ({ epoch, state, message, summary }, jobId) => ({
+      ...{ jobId, epoch, state, message },
+      ...present({
+        scannedFiles: summary.scannedFiles,
+        filteredFiles: summary.filteredFiles,
+        rejectedFiles: summary.rejectedFiles,
+        totals: summary.totals,
+        replicaTotals: summary.replicaTotals,
+      }),
+    }),
+    paths: ({ summary }) => [
+      ...pathsOfSpec((summary.spec ?? {}) as Record<string, unknown>),
+      ...((summary.failures ?? []) as { path: string }[]).map(({ path }) => path),
+    ],
+  },
+  BatchSettled: {
+    scope: 'batch',
+    show: ({ jobId, batchId, workerId, epoch, attempt, counts, failures }) => ({
+      ...{ jobId, batchId, workerId, epoch, attempt, counts },
+      failures: shownFailures(failures),
+    }),
+    paths: ({ failures }) => pathsOfFailures(failures),
+    ids: ({ workerId }) => [workerId],
+  },
+  QuotaReserved: {
+    scope: 'quota',
+    show: ({ jobId, pass, step, bytes }) => ({ jobId, pass, step, bytes }),
+    paths: ({ bytes }) => Object.keys(bytes),
+    ids: ({ jobId }) => [jobId],
+  },
+};
+
+/** What jobs of the kinds we know were told to do: by paths, by an index file, or by a target. */
+function shownSpec(spec: Record<string, unknown>): Record<string, unknown> {
+  const { paths, index, roots, indexPath, target, workers, options } = spec;
+  return present({ paths, index, roots, indexPath, target, workers, options });
+}
+
+function pathsOfSpec({ paths, roots, index, indexPath }: Record<string, unknown>): string[] {
+  return [paths, roots, index, indexPath].flatMap(texts).filter((path) => path !== '');
+}
+
+function texts(value: unknown): string[] {
+  return [value].flat().filter((one) => typeof one === 'string');
+}

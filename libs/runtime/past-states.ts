@@ -1,0 +1,109 @@
+import { type EventStore, type SnapshotStore } from '#jetstream';
+import { DomainError, type View } from '#kernel';
+import { type PastCache } from './past-cache.js';
+import { snapshotName, snapshotVersion } from './views.js';
+
+export interface PastStatesOptions {
+  readonly store: EventStore;
+  readonly snapshots: SnapshotStore;
+  readonly views: readonly View<never>[];
+  readonly cache: PastCache;
+}
+
+type States = Map<string, unknown>;
+
+interface Building {
+  readonly states: Promise<States>;
+  readonly controller: AbortController;
+  waiting: number;
+}
+
+/** Whoever asks when so many different sequences are being built or wait for that is told to come back. */
+const maxWaiting = 16;
+
+/**
+ * All views as they were at a sequence of the log: from the nearest state at or before it that is at hand (built before,
+ * or a snapshot), and the events since then. One is built at a time, because each keeps this process as busy as its own
+ * start did; whoever asks for one that is on its way shares it, and when nobody waits for it any more it is given up.
+ */
+export class PastStates {
+  private readonly underWay = new Map<number, Building>();
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: PastStatesOptions) {}
+
+  /**
+   * @param sequence one that is in the log
+   * @throws the signal's reason when it is aborted; DomainError Unavailable; Refused `history-archived`
+   */
+  async at(sequence: number, signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
+    const building = this.underWay.get(sequence) ?? this.begin(sequence);
+    building.waiting++;
+    let leave = () => {};
+    const left = new Promise<never>((_resolve, reject) => {
+      leave = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', leave);
+      if (signal.aborted) leave();
+    });
+    try {
+      return await Promise.race([building.states, left]);
+    } finally {
+      signal.removeEventListener('abort', leave);
+      if (--building.waiting === 0) {
+        building.controller.abort(new DomainError('Unavailable', 'given-up', 'nobody waits for this any more'));
+        if (this.underWay.get(sequence) === building) this.underWay.delete(sequence);
+      }
+    }
+  }
+
+  private begin(sequence: number): Building {
+    if (this.underWay.size >= maxWaiting) {
+      throw new DomainError('Unavailable', 'past-busy', 'too many different moments are being looked at already');
+    }
+    const controller = new AbortController();
+    const states = this.turn.then(() => this.build(sequence, controller.signal));
+    this.turn = states.catch(() => undefined);
+    const building = { states, controller, waiting: 0 };
+    this.underWay.set(sequence, building);
+    return building;
+  }
+
+  private async build(sequence: number, signal: AbortSignal): Promise<States> {
+    signal.throwIfAborted();
+    const { store, views, cache } = this.options;
+    const from = await this.nearest(sequence);
+    const states = new Map(
+      views.map((view) => [view.name, from ? view.fromSnapshot(from.state[view.name]) : view.initial()] as const),
+    );
+    if (from?.sequence === sequence) return states;
+    let reached = from?.sequence ?? 0;
+    for await (const message of store.readMessages('>', { from: reached + 1, through: sequence, signal })) {
+      const commit = store.decode(message);
+      for (const view of views) view.evolve(states.get(view.name) as never, commit);
+      reached = message.sequence;
+    }
+    signal.throwIfAborted();
+    if (reached !== sequence) throw new DomainError('Unavailable', 'log-cut-short', `the log ends at ${reached}`);
+    const entries = views.map((view) => [view.name, view.toSnapshot(states.get(view.name) as never)]);
+    cache.put(sequence, JSON.stringify(Object.fromEntries(entries)));
+    return states;
+  }
+
+  /** Where to begin; undefined for the log's beginning. */
+  private async nearest(sequence: number): Promise<{ sequence: number; state: Record<string, unknown> } | undefined> {
+    const { store, snapshots, views, cache } = this.options;
+    const cached = cache.nearest(sequence);
+    if (cached?.sequence === sequence) return { sequence, state: JSON.parse(cached.json) as Record<string, unknown> };
+    const info = await store.info();
+    const stored = await snapshots.load(snapshotName, snapshotVersion(views), { ...info, atMost: sequence });
+    if (stored && stored.sequence > (cached?.sequence ?? 0)) {
+      return { sequence: stored.sequence, state: stored.state as Record<string, unknown> };
+    }
+    if (cached) return { sequence: cached.sequence, state: JSON.parse(cached.json) as Record<string, unknown> };
+    if (info.firstSequence > 1) {
+      const text = `the log begins at sequence ${info.firstSequence}, and no snapshot covers what came before`;
+      throw new DomainError('Refused', 'history-archived', `asOf lies too far back: ${text}`, { httpStatus: 400 });
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,2 @@
+export type { Direction, ProxyMode } from './proxy-mode.js';
+export { TcpProxy, type TcpProxyOptions } from './tcp-proxy.js';

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { ProxiedLink } from './proxied-link.js';
+import type { ProxyMode } from './proxy-mode.js';
+
+export interface TcpProxyOptions {
+  /** Where it connects to, `host:port`. May be given later, as `target`. */
+  target?: string;
+  /** Where it listens, on 127.0.0.1. Default: a free one. */
+  port?: number;
+  /** In [0, 1); for jitter and sizes of slices. Default: Math.random, so nothing that can be repeated. */
+  random?: () => number;
+}
+
+/**
+ * Stands between any two processes that speak TCP and does to their connection what networks do. `cut` and `truncate`
+ * are told to both ends with a reset; `blackhole` is not told to anyone.
+ */
+export class TcpProxy {
+  /** `host:port` to connect to; connections are refused while there is none. */
+  target: string | undefined;
+  private current: ProxyMode = { kind: 'pass' };
+  private readonly links = new Set<ProxiedLink>();
+
+  private constructor(
+    private readonly server: Server,
+    private readonly random: () => number,
+    target: string | undefined,
+  ) {
+    this.target = target;
+    server.on('connection', (socket) => this.accept(socket));
+  }
+
+  /** Listens when it answers. */
+  static async start({ target, port = 0, random = Math.random }: TcpProxyOptions = {}): Promise<TcpProxy> {
+    // What one end has closed, the other may still answer to.
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    const proxy = new TcpProxy(server, random, target);
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** `host:port` for those who shall go through it. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get mode(): ProxyMode {
+    return this.current;
+  }
+
+  /** Connections that are open through it now. */
+  get connections(): number {
+    return this.links.size;
+  }
+
+  /** Of those, how many have lost something in a black hole. */
+  get lossy(): number {
+    return [...this.links].filter((link) => link.lostPieces > 0).length;
+  }
+
+  /** Takes effect at once, for connections that exist as well. What was swallowed meanwhile does not come back. */
+  setMode(mode: ProxyMode): void {
+    const before = this.current.kind;
+    this.current = mode;
+    // A stream from which bytes were swallowed cannot go on as if nothing had happened: TCP would not do that either.
+    if (mode.kind === 'cut') this.resetAll(() => true);
+    else if (before === 'blackhole' && mode.kind !== 'blackhole') this.resetAll((link) => link.lostPieces > 0);
+    for (const link of this.links) link.modeChanged();
+  }
+
+  /** Breaks what is open and listens no more. */
+  async stop(): Promise<void> {
+    this.resetAll(() => true);
+    if (!this.server.listening) return;
+    const closed = once(this.server, 'close');
+    this.server.close();
+    await closed;
+  }
+
+  private accept(client: Socket): void {
+    if (this.current.kind === 'cut' || this.target === undefined) {
+      client.on('error', () => undefined);
+      client.resetAndDestroy();
+      return;
+    }
+    const link = new ProxiedLink(client, this.target, { mode: () => this.current, random: this.random });
+    this.links.add(link);
+    link.onClosed = () => this.links.delete(link);
+  }
+
+  private resetAll(which: (link: ProxiedLink) => boolean): void {
+    for (const link of [...this.links].filter(which)) link.reset();
+  }
+}

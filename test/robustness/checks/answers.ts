@@ -1,0 +1,53 @@
+import { answerLimitMs } from '../harness/client.js';
+import type { Call, Fault } from '../harness/history.js';
+import { describeCall, type Check } from './check.js';
+
+const name = (call: Call): string => `coordinator-${call.coordinator + 1}`;
+
+/** Whether something of these kinds was done to the asked coordinator's process while it had the request. */
+function wasDisturbed(call: Call, faults: readonly Fault[], kinds = /^(kill|roll|pause)-coordinator$|^blackout$/) {
+  return faults.some(
+    ({ kind, victims, startMs, endMs = Number.POSITIVE_INFINITY }) =>
+      kinds.test(kind) &&
+      (victims.includes(name(call)) || victims.includes('everything')) &&
+      startMs <= call.endMs &&
+      endMs >= call.startMs,
+  );
+}
+
+/** A coordinator that lives answers, whatever has befallen the rest: in time. */
+export const nothingHangs: Check = ({ calls, faults }) =>
+  calls
+    .filter((call) => call.endMs - call.startMs > answerLimitMs && !wasDisturbed(call, faults))
+    .map((call) => `took ${Math.round(call.endMs - call.startMs)} ms: ${describeCall(call)}`);
+
+/** Who is asked to end answers what was asked of it before, unless it is killed over it. */
+export const leaversAnswer: Check = ({ calls, faults }) => {
+  const leaving = faults.filter(({ kind }) => kind === 'roll-coordinator');
+  return calls
+    .filter(({ lost }) => lost !== undefined)
+    .filter((call) =>
+      leaving.some(
+        ({ victims, startMs }) => victims.includes(name(call)) && call.startMs < startMs && call.endMs > startMs,
+      ),
+    )
+    .filter((call) => !wasDisturbed(call, faults, /^(kill|pause)-coordinator$|^blackout$/))
+    .map((call) => `asked before the end, and not answered: ${describeCall(call)}`);
+};
+
+const allowed = [200, 400, 404, 409, 410, 503, 504];
+
+/** Errors are those of the API: nothing breaks inside. */
+export const onlyKnownStatuses: Check = ({ calls }) =>
+  calls
+    .filter(({ answer }) => answer !== undefined && !allowed.includes(answer.status))
+    .map((call) => `unexpected status: ${describeCall(call)}`);
+
+/** Who knows an id knows a job: no coordinator has not heard of it, and says so. */
+export const neverNotFound: Check = ({ calls }) =>
+  calls
+    .filter(({ answer, path }) => answer?.status === 404 && path.includes('?id='))
+    .map((call) => `a job that was there is not: ${describeCall(call)}`);
+
+/** What a process of the system did not survive, though nobody meant to end it. */
+export const noAccidents: Check = ({ accidents }) => accidents.map((what) => `accident: ${what}`);

@@ -1,0 +1,22 @@
+import type { Outcome } from '../harness/collect.js';
+import type { Call, Fault } from '../harness/history.js';
+import type { Sources } from '../harness/sources.js';
+
+/** All that a check may look at. */
+export interface Evidence {
+  /** In the order in which they ended. */
+  readonly calls: readonly Call[];
+  readonly faults: readonly Fault[];
+  readonly accidents: readonly string[];
+  readonly outcome: Outcome;
+  readonly sources: Sources;
+}
+
+/** A promise; answers what breaks it, in one sentence each. */
+export type Check = (evidence: Evidence) => string[];
+
+export const describeCall = ({ id, method, path, body, answer, lost }: Call): string =>
+  `${id} ${method} ${path} ${JSON.stringify(body ?? {})} → ${answer?.status ?? lost} ${JSON.stringify(answer?.body ?? '')}`.slice(
+    0,
+    600,
+  );

@@ -1,0 +1,31 @@
+import * as answers from './answers.js';
+import type { Check } from './check.js';
+import * as jobs from './jobs.js';
+import * as registers from './registers.js';
+import * as storage from './storage.js';
+import * as writes from './writes.js';
+
+export type { Check, Evidence } from './check.js';
+
+/** Every promise, by its name in docs/robustness.md. */
+export const checks: Readonly<Record<string, Check>> = {
+  noAccidents: answers.noAccidents,
+  nothingHangs: answers.nothingHangs,
+  leaversAnswer: answers.leaversAnswer,
+  onlyKnownStatuses: answers.onlyKnownStatuses,
+  neverNotFound: answers.neverNotFound,
+  acknowledgedOnce: writes.acknowledgedOnce,
+  chainUnbroken: writes.chainUnbroken,
+  everyJobEnds: jobs.everyJobEnds,
+  allAgree: jobs.allAgree,
+  oneWinner: jobs.oneWinner,
+  countersNeverFall: jobs.countersNeverFall,
+  countsAddUp: jobs.countsAddUp,
+  readsAreFresh: registers.readsAreFresh,
+  sequencesNeverFall: registers.sequencesNeverFall,
+  mountsNeverConflict: registers.mountsNeverConflict,
+  cacheEqualsSource: storage.cacheEqualsSource,
+  readsAreBounded: storage.readsAreBounded,
+  secretsStaySecret: storage.secretsStaySecret,
+  nothingOutside: storage.nothingOutside,
+};

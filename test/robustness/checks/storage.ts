@@ -1,0 +1,55 @@
+import type { Check } from './check.js';
+import type { FinalJob } from '../harness/collect.js';
+import type { Fault } from '../harness/history.js';
+import { wantedFiles } from './jobs.js';
+
+/** After the last loads of everything that is kept: every file is cached, and every copy is the source's bytes. */
+export const cacheEqualsSource: Check = ({ outcome, sources }) => {
+  const problems: string[] = [];
+  for (const target of sources.kept) {
+    for (const { path } of wantedFiles(target)) {
+      if ((outcome.copies.get(path) ?? []).length === 0) problems.push(`not cached: ${path}`);
+    }
+  }
+  for (const { path, sha256 } of [...sources.kept, ...sources.freed].flatMap(({ files }) => files)) {
+    for (const copy of outcome.copies.get(path) ?? []) {
+      if (copy !== sha256) problems.push(`a copy of ${path} is ${copy} instead of ${sha256}`);
+    }
+  }
+  return problems;
+};
+
+/** The secret of a mount's options is in no log line, no answer and no event. */
+export const secretsStaySecret: Check = ({ outcome }) => outcome.leaks.map((where) => `a secret stands in ${where}`);
+
+/** Processes write into the directories they were given. */
+export const nothingOutside: Check = ({ outcome }) => outcome.strays.map((name) => `nobody asked for ${name}`);
+
+/** `LARDER_MAX_ATTEMPTS` as it is by default. */
+const attempts = 5;
+const copies = 2;
+/** What can make work that was in flight be done again, for one owner or worker at a time. */
+const reworking = /^(kill|roll|pause|link|split)-|^(blackout|disk-full)$/;
+
+/**
+ * No file is read again and again: at most the attempts of each job that is about it, for each copy, and one more for
+ * each fault that came upon work in flight.
+ */
+export const readsAreBounded: Check = ({ outcome, faults, sources }) => {
+  const perFile = (target: string) =>
+    outcome.jobs.filter((job) => isAbout(job, target)).length * attempts * copies + reworked(faults) * copies;
+  return [...sources.kept, ...sources.freed].flatMap(({ path, files }) => {
+    const bound = perFile(path);
+    return files
+      .map((file) => ({ file: file.path, reads: outcome.s3Reads.get(file.path) ?? 0 }))
+      .filter(({ reads }) => reads > bound)
+      .map(({ file, reads }) => `${file} was read ${reads} times; ${bound} can be accounted for`);
+  });
+};
+
+const reworked = (faults: readonly Fault[]): number => faults.filter(({ kind }) => reworking.test(kind)).length;
+
+function isAbout({ kind, told: [body] }: FinalJob, target: string): boolean {
+  if (kind === 'rebalance') return true;
+  return kind === 'load' && (body['paths'] as string[] | undefined)?.includes(target) === true;
+}

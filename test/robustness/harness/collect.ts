@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { allEvents } from '#contexts/catalogue';
+import { chainStart, messageDigest } from '#jetstream';
+import { type ApiClient, eventually, openTestLog } from '#testing';
+import type { History } from './history.js';
+import { secretCanary, type World } from './world.js';
+
+/** A commit of the log. */
+export interface Logged {
+  readonly sequence: number;
+  readonly boundary: string;
+  /** Whether it names the digest of the one before it on its boundary. */
+  readonly chained: boolean;
+  readonly events: readonly { readonly type: string; readonly requestId: string; readonly data: unknown }[];
+}
+
+/** A job as each coordinator tells it, when all is over. */
+export interface FinalJob {
+  readonly id: string;
+  readonly kind: JobKind;
+  /** By coordinator. */
+  readonly told: readonly Readonly<Record<string, unknown>>[];
+}
+
+export const jobKinds = ['load', 'free', 'rebalance'] as const;
+export type JobKind = (typeof jobKinds)[number];
+
+/** What is there when everything has been mended and has come to rest. */
+export interface Outcome {
+  readonly log: readonly Logged[];
+  readonly jobs: readonly FinalJob[];
+  /** Answers of all coordinators by path. */
+  readonly answers: Readonly<Record<string, readonly unknown[]>>;
+  /** By UFS path: SHA-256 of each worker's copy. */
+  readonly copies: ReadonlyMap<string, readonly string[]>;
+  /** By UFS path: how often S3 was asked for its bytes. */
+  readonly s3Reads: ReadonlyMap<string, number>;
+  /** Names of files and requests in which the secret stands. */
+  readonly leaks: readonly string[];
+  /** Directories and files that nobody should have made. */
+  readonly strays: readonly string[];
+}
+
+/** @param history its calls are searched for the secret */
+export async function collect(world: World, history: History, loads: readonly string[]): Promise<Outcome> {
+  const log = await readLog(world);
+  const ids = new Map<string, JobKind>();
+  for (const { events } of log) {
+    for (const { type, data } of events) {
+      if (type !== 'JobSubmitted') continue;
+      const { jobId, kind } = data as { jobId: string; kind: JobKind };
+      ids.set(jobId, kind);
+    }
+  }
+  const jobs = await Promise.all([...ids].map(([id, kind]) => settledJob(world, id, kind)));
+  const answers: Record<string, unknown[]> = {};
+  for (const path of ['/mount', '/ttl', '/priority', '/nodes']) {
+    answers[path] = await Promise.all(world.coordinators.map(({ api }) => ask(api, path)));
+  }
+  const copies = new Map<string, string[]>();
+  for (const path of loads) copies.set(path, await copiesOf(world, path));
+  return {
+    log,
+    jobs,
+    answers,
+    copies,
+    s3Reads: world.s3Reads,
+    leaks: leaks(world, history, log),
+    strays: strays(world),
+  };
+}
+
+const atRest: readonly unknown[] = ['SUCCEEDED', 'FAILED', 'STOPPED'];
+
+/** Long enough for every timeout, retry and grace period there is. */
+const settlingMs = 60_000;
+
+async function settledJob({ coordinators }: World, id: string, kind: JobKind): Promise<FinalJob> {
+  const tell = () => Promise.all(coordinators.map(({ api }) => ask(api, `/${kind}?id=${id}`)));
+  let told = (await tell()) as Record<string, unknown>[];
+  await eventually(
+    `the end of job ${id}`,
+    async () => {
+      told = (await tell()) as Record<string, unknown>[];
+      return told.every(({ state }) => atRest.includes(state));
+    },
+    { timeoutMs: settlingMs, everyMs: 250 },
+  ).catch(() => undefined);
+  return { id, kind, told };
+}
+
+async function ask(api: ApiClient, path: string): Promise<unknown> {
+  const { status, body } = await api.request('GET', path);
+  return status === 200 ? body : { ...body, httpStatus: status };
+}
+
+async function readLog({ nats }: World): Promise<Logged[]> {
+  const reader = await openTestLog(nats.addresses.map((address) => `nats://${address}`).join(','), {
+    catalogue: allEvents,
+    replicas: 3,
+  });
+  try {
+    const log: Logged[] = [];
+    const heads = new Map<string, string>();
+    for await (const message of reader.store.readMessages('>')) {
+      const { sequence, boundary, data } = message;
+      const { prev, events } = reader.codec.decode(data, message);
+      log.push({ sequence, boundary, chained: prev === (heads.get(boundary) ?? chainStart), events });
+      heads.set(boundary, messageDigest(boundary, data));
+    }
+    return log;
+  } finally {
+    await reader.close();
+  }
+}
+
+async function copiesOf({ workers }: World, ufsPath: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const { address } of workers) {
+    const url = `http://${address}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`;
+    const answer = await request(url);
+    const bytes = Buffer.from(await answer.body.arrayBuffer());
+    if (answer.statusCode === 200) found.push(createHash('sha256').update(bytes).digest('hex'));
+    else if (answer.statusCode !== 404) found.push(`status ${answer.statusCode}: ${bytes.toString()}`);
+  }
+  return found;
+}
+
+function leaks(world: World, history: History, log: readonly Logged[]): string[] {
+  const inFiles = world.logFiles.filter((file) => readFileSync(file).includes(secretCanary));
+  const inAnswers = history.calls.filter(({ answer }) => JSON.stringify(answer ?? '').includes(secretCanary));
+  const inLog = log.filter((commit) => JSON.stringify(commit).includes(secretCanary));
+  return [
+    ...inFiles,
+    ...inAnswers.map(({ id }) => `the answer to ${id}`),
+    ...inLog.map(({ sequence }) => `commit ${sequence} of the log`),
+  ];
+}
+
+/** What the system's processes have no business to write, beside and within the directories they were given. */
+function strays({ directory, workers, nats }: World): string[] {
+  const known = new Set([
+    ...['logs', 'sources', 'history.jsonl'],
+    ...workers.map(({ name }) => name),
+    ...nats.indexes.map((index) => `nats-${index}`),
+  ]);
+  const beside = readdirSync(directory).filter((name) => !known.has(name));
+  const sources = readdirSync(join(directory, 'sources'), { recursive: true, withFileTypes: true });
+  const within = sources.filter((entry) => entry.isFile() && !entry.name.endsWith('.dat')).map(({ name }) => name);
+  return [...beside, ...within];
+}

@@ -1,0 +1,124 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { compareVersions, type NatsServerProcess, startNatsServer } from '#nats-server';
+import { freePorts, natsServerBinary, TcpProxy } from '#testing';
+
+/** Nobody listens there: what servers tell each other about their addresses leads nowhere, past no proxy. */
+const nowhere = '127.0.0.1:1';
+const count = 3;
+
+/** Whether this machine has a server on which three replicas of the log are not refused. */
+export const canReplicate = (): boolean => compareVersions(natsServerBinary().version, '2.10.23') >= 0;
+
+/** Three nats-servers, each route between two of them through a proxy. */
+export class NatsServers {
+  private constructor(
+    private readonly directory: string,
+    private readonly ports: readonly number[],
+    private readonly routePorts: readonly number[],
+    /** By the one that connects, then by the one it connects to. */
+    private readonly routes: ReadonlyMap<string, TcpProxy>,
+  ) {}
+
+  private readonly processes: (NatsServerProcess | undefined)[] = [];
+  private readonly starting = new Map<number, Promise<void>>();
+  /** Told when one ends although nobody asked for that. */
+  onCrash: (error: Error) => void = () => undefined;
+
+  static async start(directory: string, random: () => number): Promise<NatsServers> {
+    const ports = await freePorts(count * 2);
+    const routePorts = ports.slice(count);
+    const routes = new Map<string, TcpProxy>();
+    for (const [from, to] of pairs()) {
+      routes.set(`${from}-${to}`, await TcpProxy.start({ target: `127.0.0.1:${routePorts[to]}`, random }));
+    }
+    const servers = new NatsServers(directory, ports.slice(0, count), routePorts, routes);
+    await servers.startAll();
+    return servers;
+  }
+
+  /** `host:port` of each, for whoever puts a proxy before it. */
+  get addresses(): string[] {
+    return this.ports.map((port) => `127.0.0.1:${port}`);
+  }
+
+  get indexes(): number[] {
+    return this.ports.map((_, index) => index);
+  }
+
+  isRunning(index: number): boolean {
+    return this.processes[index] !== undefined;
+  }
+
+  /** All that do not run, at once: one alone would wait for the others to elect a leader with. */
+  async startAll(): Promise<void> {
+    await Promise.all(this.indexes.filter((index) => !this.isRunning(index)).map((index) => this.startOnce(index)));
+  }
+
+  /** The proxies of all routes of one server. */
+  routesOf(index: number): TcpProxy[] {
+    return [...this.routes].filter(([pair]) => pair.split('-').includes(`${index}`)).map(([, proxy]) => proxy);
+  }
+
+  get allRoutes(): TcpProxy[] {
+    return [...this.routes.values()];
+  }
+
+  async kill(index: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const running = this.processes[index];
+    this.processes[index] = undefined;
+    await running?.kill(signal);
+  }
+
+  signal(index: number, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    const pid = this.processes[index]?.pid;
+    if (pid !== undefined) process.kill(pid, signal);
+  }
+
+  logFile(index: number): string {
+    return join(this.directory, `nats-${index}`, 'nats-server.log');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.indexes.map((index) => this.kill(index, 'SIGKILL')));
+    await Promise.all(this.allRoutes.map((proxy) => proxy.stop()));
+  }
+
+  /** Two who want it at once get the same. */
+  private startOnce(index: number): Promise<void> {
+    const starting = this.starting.get(index) ?? this.start(index).finally(() => this.starting.delete(index));
+    this.starting.set(index, starting);
+    return starting;
+  }
+
+  private async start(index: number): Promise<void> {
+    const storeDir = join(this.directory, `nats-${index}`);
+    mkdirSync(storeDir, { recursive: true });
+    const others = this.indexes.filter((other) => other !== index);
+    const started = await startNatsServer({
+      binary: natsServerBinary().binary,
+      storeDir,
+      port: this.ports[index],
+      startTimeoutMs: 60_000,
+      cluster: {
+        name: 'robustness',
+        serverName: `n${index}`,
+        port: this.routePorts[index],
+        routes: others.map((other) => `nats-route://${this.routes.get(`${index}-${other}`)!.address}`),
+        advertise: nowhere,
+        noAdvertise: true,
+      },
+    });
+    this.processes[index] = started;
+    void started.exited.then(({ code, signal }) => {
+      if (this.processes[index] !== started) return;
+      this.processes[index] = undefined;
+      this.onCrash(new Error(`nats-server ${index} ended by itself (${signal ?? `code ${code}`})`));
+    });
+  }
+}
+
+function pairs(): [number, number][] {
+  const indexes = Array.from({ length: count }, (_, index) => index);
+  return indexes.flatMap((from) => indexes.filter((to) => to !== from).map((to): [number, number] => [from, to]));
+}

@@ -1,0 +1,45 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Random } from '#testing';
+import { faultKinds, type FaultKind, type FaultName } from './faults.js';
+import type { History } from './history.js';
+import type { World } from './world.js';
+
+export interface NemesisOptions {
+  readonly kinds: readonly FaultName[];
+  readonly durationMs: number;
+  /** How many may be under way at once. */
+  readonly atOnce: number;
+  /** Longest pause between two. */
+  readonly pauseMs: number;
+}
+
+/** Does harm for a while, each kind as often as its weight says, and mends everything at the end. */
+export async function unleash(
+  world: World,
+  history: History,
+  random: Random,
+  { kinds, durationMs, atOnce, pauseMs }: NemesisOptions,
+): Promise<void> {
+  const end = performance.now() + durationMs;
+  const left = () => Math.max(0, end - performance.now());
+  const choices = kinds.map((name) => ({ name, ...(faultKinds[name] as FaultKind) }));
+  const harm = async (): Promise<void> => {
+    while (left() > 0) {
+      const { name, maxMs, inflict } = random.weighted(choices);
+      const holdMs = maxMs * (0.15 + 0.85 * random.next());
+      const fault = history.begin(name, []);
+      try {
+        const inflicted = await inflict(world, random);
+        Object.assign(fault, { victims: inflicted?.victims ?? [] });
+        if (inflicted !== undefined) await delay(Math.min(holdMs, left()));
+        await inflicted?.undo();
+      } catch (error) {
+        history.accident(`${name}: ${(error as Error).message}`);
+      }
+      history.end(fault);
+      await delay(Math.min(random.below(pauseMs), left()));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, harm));
+  await world.heal();
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { eventually, Random } from '#testing';
+import { checks } from '../checks/index.js';
+import { collect, type Outcome } from './collect.js';
+import type { FaultName } from './faults.js';
+import { History } from './history.js';
+import { unleash } from './nemesis.js';
+import { loadOptions, Traffic } from './traffic.js';
+import { World } from './world.js';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly durationMs: number;
+  readonly kinds: readonly FaultName[];
+  readonly clients?: number;
+  /** Faults at once. */
+  readonly atOnce?: number;
+  readonly pauseMs?: number;
+  /** Made anew; kept when something is found. */
+  readonly directory: string;
+}
+
+export interface RunReport {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly calls: number;
+  readonly lostCalls: number;
+  readonly jobs: number;
+  readonly commits: number;
+  readonly faults: Readonly<Record<string, number>>;
+  /** By the name of the check. */
+  readonly problems: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Start, inject, drive traffic, collect, validate. */
+export async function run(options: RunOptions): Promise<RunReport> {
+  const { seed, durationMs, kinds, clients = 6, atOnce = 2, pauseMs = 2_000, directory } = options;
+  const startedMs = performance.now();
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const history = new History(join(directory, 'history.jsonl'));
+  const random = new Random(seed);
+  const world = await World.start(directory, history, random);
+  let keep = true;
+  try {
+    await mountSources(world);
+    const traffic = new Traffic({
+      baseUrls: world.coordinators.map(({ api }) => api.baseUrl),
+      sources: world.sources,
+      history,
+      clients,
+      seed,
+      run: randomUUID().slice(0, 8),
+    });
+    await unleash(world, history, random, { kinds, durationMs, atOnce, pauseMs });
+    await traffic.stop();
+    const stuck = await comeToRest(world);
+    const outcome = await collect(world, history, filesOf(world));
+    const evidence = { ...history, outcome, sources: world.sources };
+    const found = Object.entries(checks).map(([name, check]) => [name, check(evidence)] as const);
+    const problems = Object.fromEntries(
+      [...found, ['comesToRest', stuck] as const].filter(([, all]) => all.length > 0),
+    );
+    keep = Object.keys(problems).length > 0;
+    if (keep) writeFileSync(join(directory, 'problems.json'), JSON.stringify({ seed, problems }, null, 2));
+    return report(options, history, outcome, problems, startedMs);
+  } catch (error) {
+    appendFileSync(join(directory, 'problems.json'), String((error as Error).stack));
+    throw error;
+  } finally {
+    history.close();
+    await world.dispose();
+    if (!keep) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function mountSources(world: World): Promise<void> {
+  const [{ api }] = world.coordinators;
+  for (const { path, ufs } of world.sources.mounts) {
+    await api.mount(path, ufs, ufs.startsWith('s3:') ? world.s3Options : undefined);
+  }
+}
+
+const filesOf = ({ sources }: World): string[] =>
+  [...sources.kept, ...sources.freed].flatMap(({ files }) => files.map(({ path }) => path));
+
+/**
+ * Healed, the system is well again within a minute, and loads everything that is kept: whatever was stopped or had
+ * failed meanwhile. Answers what did not come about.
+ */
+async function comeToRest(world: World): Promise<string[]> {
+  const problems: string[] = [];
+  const api = world.coordinators[0].api;
+  try {
+    await world.untilWell();
+    for (const [index, { path }] of world.sources.kept.entries()) {
+      const done = await eventually(
+        `a load of ${path} that succeeds`,
+        async () => {
+          const answer = await api.postLoad({ paths: [path], options: loadOptions(index) });
+          if (answer.body.id === undefined) return undefined;
+          const job = await api.waitForJob(answer.body.id);
+          // The one that ran already may have met with faults: what counts is one that was begun after them.
+          if (answer.status === 200 && job.state === 'FAILED') problems.push(`${path}: ${JSON.stringify(job)}`);
+          return answer.status === 200 && job.state;
+        },
+        { timeoutMs: 60_000, everyMs: 200 },
+      );
+      if (done !== 'SUCCEEDED') problems.push(`the last load of ${path} is ${done}`);
+    }
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+  return problems;
+}
+
+function report(
+  { seed }: RunOptions,
+  { calls, faults }: History,
+  { jobs, log }: Outcome,
+  problems: RunReport['problems'],
+  startedMs: number,
+): RunReport {
+  const byKind: Record<string, number> = {};
+  for (const { kind, victims } of faults) if (victims.length > 0) byKind[kind] = (byKind[kind] ?? 0) + 1;
+  return {
+    seed,
+    seconds: Math.round((performance.now() - startedMs) / 1000),
+    calls: calls.length,
+    lostCalls: calls.filter(({ answer }) => answer === undefined).length,
+    jobs: jobs.length,
+    commits: log.length,
+    faults: byKind,
+    problems,
+  };
+}

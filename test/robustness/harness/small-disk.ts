@@ -1,0 +1,47 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+const sizeBytes = 64 * 1024 * 1024;
+
+/** A file system of its own that can really run full. */
+export class SmallDisk {
+  private constructor(private readonly directory: string) {}
+
+  /** Undefined where this process may not mount. */
+  static mount(directory: string): SmallDisk | undefined {
+    mkdirSync(directory, { recursive: true });
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', directory], { stdio: 'ignore' });
+    } catch {
+      // An ordinary directory then; the fault is left out.
+      return undefined;
+    }
+    return new SmallDisk(directory);
+  }
+
+  private get ballast(): string {
+    return join(this.directory, 'ballast');
+  }
+
+  /** Writes until nothing more fits. */
+  fill(): void {
+    const file = openSync(this.ballast, 'w');
+    for (const chunk of [Buffer.alloc(1024 * 1024, 1), Buffer.alloc(4096, 1)]) {
+      try {
+        while (statfsSync(this.directory).bavail > 0) writeSync(file, chunk);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
+    }
+    closeSync(file);
+  }
+
+  makeRoom(): void {
+    rmSync(this.ballast, { force: true });
+  }
+
+  unmount(): void {
+    execFileSync('umount', ['-l', this.directory], { stdio: 'ignore' });
+  }
+}

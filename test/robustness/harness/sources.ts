@@ -1,0 +1,63 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { FileTree, type SourceFile } from '#testing';
+
+/** A directory of the namespace with files behind it. */
+export interface Target {
+  /** Such as `/kept/t0`. */
+  readonly path: string;
+  /** UFS paths. */
+  readonly files: readonly SourceFile[];
+}
+
+export interface Sources {
+  /** Directories by bucket. */
+  readonly buckets: Readonly<Record<string, string>>;
+  /** Nothing is ever freed below it. On S3. */
+  readonly kept: readonly Target[];
+  /** Loaded and freed by turns. On S3 and on files. */
+  readonly freed: readonly Target[];
+  /** Mounted at `/policies`, with directories that only policies are put on. */
+  readonly policyRoot: string;
+  /** Mounted and unmounted all the time. */
+  readonly churnRoots: readonly string[];
+  /** What the traffic needs from the beginning to the end: path and UFS. */
+  readonly mounts: readonly { readonly path: string; readonly ufs: string }[];
+}
+
+const keptTargets = 5;
+
+/** Files from a seed: many small ones, some that have a file of their own in a cache, some that take several reads. */
+export function makeSources(directory: string, seed: number): Sources {
+  const tree = (name: string, index: number, options: { smallFiles: number; largeFiles?: readonly number[] }) =>
+    FileTree.create(join(directory, name), { seed: seed + index, ...options });
+  const kept = Array.from({ length: keptTargets }, (_, i) => {
+    const largeFiles = i % 2 === 0 ? [300_000, 700_000] : [];
+    const files = tree(`kept/t${i}`, i, { smallFiles: 60 + 40 * i, largeFiles }).below(`s3://kept/t${i}/`);
+    return { path: `/kept/t${i}`, files };
+  });
+  const onS3 = tree('freed/t0', 10, { smallFiles: 80, largeFiles: [400_000] }).below('s3://freed/t0/');
+  const onDisk = tree('local/t0', 11, { smallFiles: 80, largeFiles: [400_000] });
+  const churnRoots = ['a', 'b', 'c'].map((name) => {
+    mkdirSync(join(directory, 'churn', name, 'inner'), { recursive: true });
+    return `file://${join(directory, 'churn', name)}/`;
+  });
+  mkdirSync(join(directory, 'policies'), { recursive: true });
+  const policyRoot = `file://${join(directory, 'policies')}/`;
+  return {
+    buckets: { kept: join(directory, 'kept'), freed: join(directory, 'freed') },
+    kept,
+    freed: [
+      { path: '/freed/t0', files: onS3 },
+      { path: '/local/t0', files: onDisk.below(onDisk.fileRoot) },
+    ],
+    policyRoot,
+    churnRoots: [...churnRoots, `${churnRoots[0]}inner/`],
+    mounts: [
+      { path: '/kept', ufs: 's3://kept/' },
+      { path: '/freed', ufs: 's3://freed/' },
+      { path: '/local', ufs: `file://${join(directory, 'local')}/` },
+      { path: '/policies', ufs: policyRoot },
+    ],
+  };
+}

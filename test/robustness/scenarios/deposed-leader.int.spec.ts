@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, note, openTestLog, type TestLog } from '#testing';
+import { canReplicate, NatsServers } from '../harness/nats-servers.js';
+
+/**
+ * A nats-server that leads the log and is cut off from the two others believes for ten seconds that it still leads, and
+ * answers what it knows, while the others have elected another and take writes. A coordinator connected to it took such
+ * an answer for the log's end: it gave old answers that were not marked as stale, and said of new mounts that they
+ * were not there.
+ */
+(canReplicate() ? describe : describe.skip)('a leader of the log that is cut off from the other servers', () => {
+  let directory: string;
+  let servers: NatsServers;
+  const logs: TestLog[] = [];
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'larder-deposed-'));
+    servers = await NatsServers.start(directory, Math.random);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(logs.map((log) => log.close()));
+    await servers?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const open = async (index: number): Promise<TestLog> => {
+    const log = await openTestLog(`nats://${servers.addresses[index]}`, { replicas: 3, connectTimeoutMs: 20_000 });
+    logs.push(log);
+    return log;
+  };
+  const leaderSeenBy = async ({ link, names }: TestLog): Promise<string | undefined> =>
+    (await link.jsm.streams.info(names.eventStream).catch(() => undefined))?.cluster?.leader;
+
+  test('is not believed about the end of the log once another may lead', async () => {
+    const first = await open(0);
+    const { sequence: before } = await first.store.append('one', 0, [note('before')]);
+    const name = await eventually('the log has a leader', () => leaderSeenBy(first));
+    const leader = Number(name.slice(1));
+    const [atLeader, atOther] = [await open(leader), await open((leader + 1) % 3)];
+    for (const route of servers.routesOf(leader)) route.setMode({ kind: 'cut' });
+    const write = atOther.store.append('two', 0, [note('after')], { budgetMs: 30_000 });
+    // From the moment of the write on, the old end is wrong.
+    let written: number | undefined;
+    void write.then(({ sequence }) => (written = sequence));
+    const told = new Set<number>();
+    await eventually(
+      'the others write, and the one that led has noticed that it does not',
+      async () => {
+        const isWritten = written !== undefined;
+        const end = await atLeader.store.lastSequence().catch(() => undefined);
+        if (isWritten && end !== undefined) told.add(end);
+        return isWritten && (await leaderSeenBy(atLeader)) !== name;
+      },
+      { timeoutMs: 40_000, everyMs: 20 },
+    );
+    expect([...told].filter((end) => end <= before)).toEqual([]);
+    for (const route of servers.routesOf(leader)) route.setMode({ kind: 'pass' });
+    const caughtUp = () => atLeader.store.lastSequence().catch(() => undefined);
+    await eventually('it knows of the write', async () => (await caughtUp()) === written, { timeoutMs: 30_000 });
+  }, 120_000);
+});
