@@ -23,6 +23,10 @@ describe('what children are told', () => {
     });
     const patient = { given: { LARDER_DRAIN_MS: '500' }, natsUrl, secretKeys, natsReplicas: 1 };
     expect(coordinatorEnvironment(patient, 20001)).toMatchObject({ LARDER_DRAIN_MS: '500' });
+    const balanced = { given: { LARDER_BALANCER_PORT: '0' }, natsUrl, secretKeys, natsReplicas: 1 };
+    const trusting = coordinatorEnvironment(balanced, 20001);
+    expect(trusting).toMatchObject({ LARDER_TRUSTED_PROXIES: '127.0.0.1,::1' });
+    loadConfig(trusting, 'coordinator');
     expect(loadConfig(env, 'coordinator')).toMatchObject({ port: 20001, batchSize: 7 });
   });
 

@@ -31,6 +31,8 @@ export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number
   return {
     // All of them stop at once: there is nobody whom a balancer could turn to.
     LARDER_DRAIN_MS: '0',
+    // It comes from this machine, and says where a request came from.
+    ...(cluster.given.LARDER_BALANCER_PORT ? { LARDER_TRUSTED_PROXIES: '127.0.0.1,::1' } : {}),
     ...shared(cluster),
     LARDER_PORT: String(port),
     LARDER_NATS_REPLICAS: replicas,
