@@ -1,5 +1,5 @@
 import { type JetStreamPublishOptions, type StoredMsg } from 'nats';
-import { type Commit, DomainError, type RecordedEvent } from '#kernel';
+import { type Commit, type RecordedEvent } from '#kernel';
 import { ChainHeads } from './chain-heads.js';
 import { chainStart, messageDigest } from './chain.js';
 import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';

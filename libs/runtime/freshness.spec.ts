@@ -19,7 +19,7 @@ function lab(options: { waitMs?: number; probeMs?: number } = {}) {
     questions,
     pass: (ms: number) => void (nowMs += ms),
     /** The question with this number, as soon as it has been asked. */
-    async question(n: number) {
+    question: async (n: number) => {
       while (questions.length <= n) await new Promise((next) => setTimeout(next, 1));
       return questions[n];
     },
@@ -51,7 +51,7 @@ it('counts the age from when the last answered question was asked', async () => 
 });
 
 it('keeps readers waiting no longer once the log has not answered, until it does again', async () => {
-  const { freshness, questions, question, pass } = lab();
+  const { freshness, questions, pass, question } = lab();
   const first = freshness.ensure();
   questions[0].refuse(away());
   await first;
