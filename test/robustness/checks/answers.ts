@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { answerLimitMs } from '../harness/client.js';
 import type { Call, Fault } from '../harness/history.js';
 import { describeCall, type Check } from './check.js';
@@ -51,3 +52,17 @@ export const neverNotFound: Check = ({ calls }) =>
 
 /** What a process of the system did not survive, though nobody meant to end it. */
 export const noAccidents: Check = ({ accidents }) => accidents.map((what) => `accident: ${what}`);
+
+/** A page of events is what the log holds behind its cursor, in order and without a gap. */
+export const eventsAreTheLog: Check = ({ calls, outcome }) => {
+  const all = outcome.log.flatMap(({ sequence, events }) => events.map(({ id, type }) => ({ sequence, id, type })));
+  return calls.flatMap((call) => {
+    const after = /^\/events\?after=(\d+)/.exec(call.path)?.[1];
+    if (after === undefined || call.answer?.status !== 200) return [];
+    const { results } = call.answer.body as { results: { sequence: number; id: string; type: string }[] };
+    const told = results.map(({ sequence, id, type }) => ({ sequence, id, type }));
+    const first = all.findIndex(({ sequence }) => sequence > Number(after));
+    const expected = first < 0 ? [] : all.slice(first, first + told.length);
+    return isDeepStrictEqual(told, expected) ? [] : [`not the log behind ${after}: ${describeCall(call)}`];
+  });
+};

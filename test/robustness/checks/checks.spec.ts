@@ -18,7 +18,7 @@ function call(given: Partial<Call> & { status?: number; told?: unknown; sequence
 
 let sequence = 0;
 function commit(boundary: string, type: string, data: unknown, requestId = 'other'): Logged {
-  return { sequence: ++sequence, boundary, chained: true, events: [{ type, requestId, data }] };
+  return { sequence: ++sequence, boundary, chained: true, events: [{ id: `e${sequence}`, type, requestId, data }] };
 }
 
 const file = (name: string) => ({ path: `s3://kept/t0/${name}`, sizeBytes: 1, sha256: `hash of ${name}` });
@@ -56,6 +56,10 @@ const submitted = (jobId: string, requestId?: string) =>
 const mounted = (path: string, ufs: string, requestId?: string) =>
   commit('namespace', 'Mounted', { path, ufs }, requestId);
 const mounts = (...entries: [string, string][]) => ({ results: entries.map(([path, ufs]) => ({ path, ufs })) });
+
+const events = (of: readonly Logged[]) => ({
+  results: of.flatMap(({ sequence: at, events: some }) => some.map(({ id, type }) => ({ sequence: at, id, type }))),
+});
 
 /** By check: what keeps it, and what breaks it. */
 const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }> = {
@@ -190,6 +194,36 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       const never = call({ stale: true, told: mounts(['/b/', 'file:///b']) });
       const bad = [[write, old], [never], [ttl]];
       return bad.map((calls) => evidence({ calls, outcome: { log } }));
+    },
+  },
+  thePastStands: {
+    kept: () => {
+      const log = [mounted('/a', 'file:///a'), mounted('/b', 'file:///b')];
+      const path = `/mount?asOf=${log[0].sequence}`;
+      return [evidence({ calls: [call({ path, told: mounts(['/a/', 'file:///a']) })], outcome: { log } })];
+    },
+    broken: () => {
+      const log = [mounted('/a', 'file:///a'), mounted('/b', 'file:///b')];
+      const both = mounts(['/a/', 'file:///a'], ['/b/', 'file:///b']);
+      const later = call({ path: `/mount?asOf=${log[0].sequence}`, told: both });
+      const earlier = call({ path: `/mount?asOf=${log[1].sequence}`, told: mounts(['/a/', 'file:///a']) });
+      return [later, earlier].map((one) => evidence({ calls: [one], outcome: { log } }));
+    },
+  },
+  eventsAreTheLog: {
+    kept: () => {
+      const log = [mounted('/a', 'file:///a'), mounted('/b', 'file:///b')];
+      const page = (after: number, ...of: Logged[]) =>
+        call({ path: `/events?after=${after}&count=20`, told: events(of) });
+      const before = log[0].sequence - 1;
+      const calls = [page(before, ...log), page(before, log[0]), page(log[0].sequence, log[1]), page(log[1].sequence)];
+      return [evidence({ calls, outcome: { log } })];
+    },
+    broken: () => {
+      const log = [mounted('/a', 'file:///a'), mounted('/b', 'file:///b')];
+      const path = `/events?after=${log[0].sequence - 1}&count=20`;
+      const bad = [[log[1]], [log[1], log[0]], [log[0], log[0]]];
+      return bad.map((of) => evidence({ calls: [call({ path, told: events(of) })], outcome: { log } }));
     },
   },
   sequencesNeverFall: {

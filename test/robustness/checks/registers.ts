@@ -101,6 +101,19 @@ function holds(state: Namespace, { path: register, body = {} }: Call): boolean {
   return state[register as Register][String(body['path'])] === value;
 }
 
+/** An answer as of a sequence is the state that the namespace was in then, whatever has happened since. */
+export const thePastStands: Check = ({ calls, outcome }) => {
+  const all = states(outcome.log);
+  return calls.flatMap((call) => {
+    const [, route, asOf] = /^(\/\w+)\?asOf=(\d+)$/.exec(call.path) ?? [];
+    const register = registers.find((one) => one === route);
+    if (register === undefined || call.answer?.status !== 200) return [];
+    const then = all.findLast(({ sequence }) => sequence <= Number(asOf))!;
+    if (isDeepStrictEqual({ ...then[register] }, told(register, call.answer.body))) return [];
+    return [`not what stood behind sequence ${then.sequence}: ${describeCall(call)}`];
+  });
+};
+
 /** The sequence in an answer is at least that of any answer that had been received when its request was sent. */
 export const sequencesNeverFall: Check = ({ calls }) => {
   const acknowledged = new LatestSequence(calls);

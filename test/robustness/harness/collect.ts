@@ -9,12 +9,19 @@ import type { History } from './history.js';
 import { secretCanary, type World } from './world.js';
 
 /** A commit of the log. */
+export interface LoggedEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly requestId: string;
+  readonly data: unknown;
+}
+
 export interface Logged {
   readonly sequence: number;
   readonly boundary: string;
   /** Whether it names the digest of the one before it on its boundary. */
   readonly chained: boolean;
-  readonly events: readonly { readonly type: string; readonly requestId: string; readonly data: unknown }[];
+  readonly events: readonly LoggedEvent[];
 }
 
 /** A job as each coordinator tells it, when all is over. */

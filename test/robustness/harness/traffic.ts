@@ -42,6 +42,8 @@ export class Traffic {
   private readonly abort = new AbortController();
   /** Ids that were answered to anyone, newest last. */
   private readonly jobs: Record<Kind, string[]> = { load: [], free: [], rebalance: [] };
+  /** The highest sequence that anyone was told: what is asked about as of then must not be ahead of the log. */
+  private newest = 1;
   private readonly running: Promise<void>[];
 
   constructor(private readonly options: TrafficOptions) {
@@ -62,6 +64,7 @@ export class Traffic {
     for (let turn = at; !this.abort.signal.aborted; turn++) {
       const request = random.weighted(this.choices(random)).request();
       const answer = await client.send(request, turn);
+      this.newest = Math.max(this.newest, answer?.sequence ?? 0);
       const id = (answer?.body as { id?: unknown } | undefined)?.id;
       const kind = request.path.slice(1);
       if (request.method === 'POST' && typeof id === 'string' && kind in this.jobs) this.remember(kind as Kind, id);
@@ -92,7 +95,18 @@ export class Traffic {
       { weight: 5, request: () => this.changePolicy(random) },
       { weight: 6, request: () => ({ method: 'GET', path: random.pick(['/ttl', '/priority', '/quota']) }) },
       { weight: 2, request: () => ({ method: 'GET', path: '/nodes' }) },
+      { weight: 2, request: () => this.past(random) },
+      { weight: 2, request: () => ({ method: 'GET', path: `/events?after=${this.moment(random)}&count=20` }) },
     ];
+  }
+
+  private moment(random: Random): number {
+    return 1 + random.below(this.newest);
+  }
+
+  private past(random: Random): Request {
+    const route = random.pick(['/mount', '/ttl', '/priority', '/quota'] as const);
+    return { method: 'GET', path: `${route}?asOf=${this.moment(random)}` };
   }
 
   private load({ path }: Target): Request {
