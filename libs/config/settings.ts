@@ -222,6 +222,13 @@ export const settings = {
     '1500',
     'silence of a coordinator after which another takes its jobs over',
   ),
+  logGraceMs: setting(
+    'LARDER_LOG_GRACE_MS',
+    ['coordinator', 'worker'],
+    p.milliseconds(100, 600_000),
+    '10000',
+    'how long a log that ends before what was seen of it is taken for one whose server is still recovering',
+  ),
   snapshotEvery: setting(
     'LARDER_SNAPSHOT_EVERY',
     'coordinator',

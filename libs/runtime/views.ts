@@ -12,6 +12,8 @@ export interface ViewsOptions {
   views: readonly View<never>[];
   /** A snapshot is due after so many messages since the last one. */
   snapshotEvery: number;
+  /** How long a log that ends before what has been read is taken for one whose server is still recovering. */
+  lostTailGraceMs?: number;
   /** Whether it is this replica that writes snapshots: one of them is enough. */
   mayWriteSnapshot: () => boolean;
   log: (line: string) => void;
@@ -57,6 +59,7 @@ export class Views {
     views.lastSnapshot = restored;
     views.reader = new LogReader(link, names, codec, store, {
       startSequence: restored + 1,
+      lostTailGraceMs: options.lostTailGraceMs,
       onCommit: (commit) => views.apply(commit),
       onFatal,
     });

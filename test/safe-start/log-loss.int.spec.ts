@@ -25,7 +25,11 @@ describe('a log that is not the one that was seen', () => {
     );
 
   async function start(): Promise<TestCluster> {
-    return (cluster = await startCluster({ coordinators: 1, workers: 1 }));
+    return (cluster = await startCluster({
+      coordinators: 1,
+      workers: 1,
+      env: { LARDER_LOG_GRACE_MS: '2000', LARDER_DRAIN_MS: '0' },
+    }));
   }
 
   async function stopAll({ workers, coordinators, nats }: TestCluster): Promise<void> {

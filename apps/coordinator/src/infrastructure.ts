@@ -67,7 +67,7 @@ export async function openInfrastructure(
   await untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
   await untilAvailable(() => identifyLog(store, recorder, selfId));
   const snapshotWriter = { isSelf: () => false };
-  const snapshots = new SnapshotStore(link, names);
+  const snapshots = new SnapshotStore(link, names, config.logGraceMs);
   const allViews = [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[];
   const viewsOptions = {
     link,
@@ -77,6 +77,7 @@ export async function openInfrastructure(
     snapshots,
     views: allViews,
     snapshotEvery: config.snapshotEvery,
+    lostTailGraceMs: config.logGraceMs,
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
     log: (line: string) => logLine('info', line),
     onFatal,

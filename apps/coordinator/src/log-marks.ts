@@ -25,6 +25,7 @@ export async function openGuard(options: GuardOptions): Promise<{ guard: LogGuar
     record: (events) => recorder.record(events, ownContext(`coordinator:${selfId}`)),
     hasWorkers: async () => (await store.lastSequence(membershipBoundary)) > 0,
     accept: config.acceptLog,
+    graceMs: config.logGraceMs,
     log,
     onLost,
   });

@@ -109,7 +109,7 @@ export class WorkerAgent {
 
   /** What is cached is served all the same; coordinators are told why nothing more is done. */
   private async untilLogAgrees({ store, names }: ClusterLink, broadcasts: Broadcasts): Promise<void> {
-    const { mark, logger } = this.options;
+    const { mark, logger, config } = this.options;
     const ends = new LogEnds(store);
     const refuse = (reason: string): void => {
       this.missing = `the log is not the one that was seen: ${reason}; see docs/safe-start.md`;
@@ -118,17 +118,19 @@ export class WorkerAgent {
       this.showItself(names, broadcasts);
     };
     const { signal } = this.stopping;
-    await untilLogAgrees({ look: () => ends.look(), mark: () => mark.mark, signal, refuse });
+    const graceMs = config.logGraceMs;
+    await untilLogAgrees({ look: () => ends.look(), mark: () => mark.mark, signal, refuse, graceMs });
     if (this.refusesLog !== undefined) logger.info('the log agrees again with what was seen of it');
   }
 
   /** NATS is back: if it has lost something, this process must begin anew, and will then refuse the log. */
   private compareAgain({ store }: ClusterLink): void {
-    const { mark, onFatal, logger } = this.options;
+    const { mark, onFatal, logger, config } = this.options;
     const ends = new LogEnds(store);
     const refuse = (reason: string) => onFatal(new LogDamagedError('log-lost-tail', reason));
     const { signal } = this.stopping;
-    untilLogAgrees({ look: () => ends.look(), mark: () => mark.mark, signal, refuse }).catch((error: unknown) => {
+    const watch = { look: () => ends.look(), mark: () => mark.mark, graceMs: config.logGraceMs };
+    untilLogAgrees({ ...watch, signal, refuse }).catch((error: unknown) => {
       if (!signal.aborted) logger.warn({ err: error }, 'the log could not be compared with what was seen of it');
     });
   }
@@ -180,13 +182,13 @@ export class WorkerAgent {
     startSequence: number,
     onCommit: (commit: Commit) => void,
   ): LogReader {
-    const { onFatal } = this.options;
-    const { mark } = this.options;
+    const { onFatal, mark, config } = this.options;
     const taken = (commit: Commit): void => {
       onCommit(commit);
       mark.follow(commit);
     };
-    const reader = new LogReader(link, names, codec, store, { startSequence, filter, onCommit: taken, onFatal });
+    const options = { startSequence, filter, onCommit: taken, onFatal, lostTailGraceMs: config.logGraceMs };
+    const reader = new LogReader(link, names, codec, store, options);
     this.readers.push(reader);
     reader.start();
     return reader;
