@@ -1,3 +1,4 @@
+import { cp, rename, rm } from 'node:fs/promises';
 import { availableNatsVersions, note, openTestLog, startTestNats, type TestLog, type TestNats, until } from '#testing';
 import { type DecodedCommit, EventCodec, EventStore, LogReader } from './index.js';
 
@@ -143,6 +144,29 @@ describe.each(availableNatsVersions())('LogReader on nats-server %s', (version) 
     );
     expect(fatal).toMatchObject({ code: 'unknown-event', type: 'Burnt', sequence: 6 });
     expect(seen).toEqual(upTo(5));
+  });
+
+  it('fault 24: refuses a log that has lost its end, however far it has grown again since', async () => {
+    await append('before', 3);
+    let fatal: unknown;
+    const reader = log.reader({ startSequence: 1, onCommit: () => undefined, onFatal: (error) => (fatal = error) });
+    await reader.waitFor(3, 5_000);
+    const older = `${nats.storeDir}-older`;
+    await nats.kill9();
+    await cp(nats.storeDir, older, { recursive: true });
+    await nats.restart();
+    await append('lost', 2);
+    await reader.waitFor(5, 5_000);
+    await nats.kill9();
+    await rm(nats.storeDir, { recursive: true });
+    await rename(older, nats.storeDir);
+    await nats.restart();
+    await append('instead', 4);
+    await until(() => fatal !== undefined);
+    expect(fatal).toMatchObject({
+      code: 'log-lost-tail',
+      message: expect.stringContaining('another message at 5') as string,
+    });
   });
 
   it('fault 24: refuses a log that has lost its end, its beginning, or was replaced', async () => {

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AckPolicy, DeliverPolicy, type StreamInfo, nanos } from 'nats';
+import { AckPolicy, DeliverPolicy, nanos } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
 import { storedMessage } from './stored-message.js';
-import { infoOfLeader } from './stream-info.js';
-import { streamIdOf } from './streams.js';
+import { StreamContinuity } from './stream-continuity.js';
 
 export interface OrderedConsumerOptions {
   readonly stream: string;
@@ -56,11 +55,10 @@ export class OrderedConsumer {
   private paused = false;
   private stopped = false;
   private connecting = false;
-  private streamId: string | undefined;
-  private tailMissingSince: number | undefined;
   /** Counts attempts to create the consumer: a late answer to an abandoned one is ignored. */
   private attempt = 0;
   private readonly batch: number;
+  private readonly continuity: StreamContinuity;
 
   constructor(
     private readonly link: NatsLink,
@@ -68,6 +66,7 @@ export class OrderedConsumer {
   ) {
     this.next = options.startSequence;
     this.batch = options.batch ?? 1_000;
+    this.continuity = new StreamContinuity(link, options);
   }
 
   /** Goes on in the background; connection trouble is no error here. */
@@ -128,7 +127,7 @@ export class OrderedConsumer {
           continue;
         }
         const from = this.nextToQueue;
-        this.checkStream(await this.link.abortable(() => infoOfLeader(this.link, this.options.stream)), from);
+        await this.link.abortable(() => this.continuity.check(from));
         await this.createBridged(from, createTimeoutMs * Math.min(2, ++creations));
         break;
       } catch (error) {
@@ -206,32 +205,6 @@ export class OrderedConsumer {
     this.ask();
   }
 
-  /**
-   * A stream that ends before what has already been read has lost its end. That is given some time, because a server
-   * that has just taken over may still be catching up; then it is fatal: reading on would skip whatever takes the place
-   * of what was lost.
-   */
-  private checkStream(info: StreamInfo, from: number): void {
-    const { first_seq: first, last_seq: last } = info.state;
-    const stream = this.options.stream;
-    this.streamId ??= streamIdOf(info);
-    if (streamIdOf(info) !== this.streamId) {
-      throw new LogDamagedError('log-replaced', `stream ${stream} is not the one that was there before`);
-    }
-    if (last < from - 1) {
-      this.tailMissingSince ??= performance.now();
-      const text = `stream ${stream} ends at ${last}, but ${from - 1} has already been read`;
-      if (performance.now() - this.tailMissingSince > (this.options.lostTailGraceMs ?? 10_000)) {
-        throw new LogDamagedError('log-lost-tail', text);
-      }
-      throw new Error(text);
-    }
-    this.tailMissingSince = undefined;
-    if (this.options.filterSubject === undefined && first > from) {
-      throw new LogDamagedError('log-gap', `stream ${stream} begins at ${first}, but ${from} has not been read yet`);
-    }
-  }
-
   private ask(): void {
     if (!this.pull || this.paused) return;
     const under = this.pull.outstanding + this.queue.length;
@@ -250,7 +223,10 @@ export class OrderedConsumer {
 
   private enqueue(message: Delivered): void {
     // What was read while the consumer was being made comes once more.
-    if (message.sequence >= this.nextToQueue) this.queue.push(message);
+    if (message.sequence >= this.nextToQueue) {
+      this.queue.push(message);
+      this.continuity.note(message);
+    }
     this.scheduleDrain();
   }
 

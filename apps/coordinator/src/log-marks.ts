@@ -61,11 +61,12 @@ export function askWorkers(broadcasts: Broadcasts, names: Names): () => Promise<
 
 /** From now on the mark follows the views. */
 export function keepMark(mark: MarkFile, views: Views): void {
-  const follow = (): void => {
-    mark.saw(views.appliedSequence);
+  const follow = (sequence: number): void => {
+    mark.saw(sequence);
     const { logId } = views.get(logView).state;
     if (logId !== undefined) mark.identify(logId);
   };
-  follow();
-  views.onCommit(follow);
+  follow(views.appliedSequence);
+  // Told in the middle of it: the views do not yet say that they include the commit.
+  views.onCommit(({ sequence }) => follow(sequence));
 }

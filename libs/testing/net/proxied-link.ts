@@ -47,8 +47,8 @@ export class ProxiedLink {
   /** Both ends see the connection reset. */
   reset(): void {
     for (const lane of this.lanes) lane.stop();
-    this.client.resetAndDestroy();
-    this.upstream.resetAndDestroy();
+    breakOff(this.client);
+    breakOff(this.upstream);
   }
 
   private lost(socket: Socket): void {
@@ -194,4 +194,13 @@ class Lane {
       else this.to.write(piece, () => resolve());
     });
   }
+}
+
+/**
+ * The other end sees a reset, unless this one has said goodbye already or has not even arrived: Node loses the handle of a
+ * socket that is reset after its end, and the process then spins for ever as it exits.
+ */
+export function breakOff(socket: Socket): void {
+  if (socket.connecting || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { ProxiedLink } from './proxied-link.js';
+import { breakOff, ProxiedLink } from './proxied-link.js';
 import type { ProxyMode } from './proxy-mode.js';
 
 export interface TcpProxyOptions {
@@ -86,7 +86,7 @@ export class TcpProxy {
   private accept(client: Socket): void {
     if (this.current.kind === 'cut' || this.target === undefined) {
       client.on('error', () => undefined);
-      client.resetAndDestroy();
+      breakOff(client);
       return;
     }
     const link = new ProxiedLink(client, this.target, { mode: () => this.current, random: this.random });
