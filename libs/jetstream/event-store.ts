@@ -5,30 +5,15 @@ import { chainStart, messageDigest } from './chain.js';
 import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, appendRefused, isDefiniteRefusal, StaleVersionError } from './errors.js';
+import { type AppendOptions, type LogInfo } from './event-store.types.js';
 import { recordedAt } from './pull-subscription.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
 import { infoOfLeader } from './stream-info.js';
 import { type Names, streamIdOf } from './streams.js';
 
-export interface AppendOptions {
-  /** How long to try until the outcome is given up as unknown or NATS as away. Default: the store's patience. */
-  readonly budgetMs?: number;
-}
-
-export interface LogInfo {
-  /** Tells this stream from any other, one that was created later under the same name included. */
-  readonly streamId: string;
-  /** First sequence still there: 1, unless the log was archived. */
-  readonly firstSequence: number;
-  /** 0 for an empty log. */
-  readonly lastSequence: number;
-  /** ISO 8601. */
-  readonly createdAt: string;
-}
-
 /** Longer than the election of a leader takes (4 to 10 s), so that a write outlives one. */
-const defaultBudgetMs = 13_000;
+const defaultBudgetMs = 11_000;
 /** A stream without a leader answers nothing at all: its new one is to be asked soon. */
 const messageTimeoutMs = 1_000;
 /** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
@@ -75,7 +60,7 @@ export class EventStore {
     const commitId = events[0]?.id;
     let data: Uint8Array | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
-    const retry = new RetryBudget(this.link, options.budgetMs ?? this.patienceMs());
+    const retry = new RetryBudget(this.link, this.budgetOf(options));
     let refusals = 0;
     while (await retry.next()) {
       data ??= await this.encodeAfter(boundary, expected, events, retry);
@@ -133,7 +118,7 @@ export class EventStore {
   ): Promise<{ sequence: number; duplicate: boolean }> {
     const subject = this.names.eventSubject(boundary);
     const commitId = events[0]?.id ?? '';
-    const retry = new RetryBudget(this.link, options.budgetMs ?? this.patienceMs());
+    const retry = new RetryBudget(this.link, this.budgetOf(options));
     while (await retry.next()) {
       try {
         const head = await this.heads.last(boundary);
@@ -257,6 +242,10 @@ export class EventStore {
   private appended(boundary: string, sequence: number, data: Uint8Array, commitId?: string): { sequence: number } {
     this.heads.remember(boundary, { sequence, digest: messageDigest(boundary, data), commitId });
     return { sequence };
+  }
+
+  private budgetOf({ budgetMs = this.patienceMs(), atMostMs = Infinity }: AppendOptions): number {
+    return Math.min(budgetMs, atMostMs);
   }
 
   private publish(subject: string, data: Uint8Array, options: Partial<JetStreamPublishOptions>) {

@@ -4,6 +4,7 @@ export * from './connection.js';
 export * from './ensure-streams.js';
 export * from './errors.js';
 export * from './event-store.js';
+export type * from './event-store.types.js';
 export * from './heartbeats.js';
 export * from './log-reader.js';
 export { sequenceAt } from './log-times.js';

@@ -2,7 +2,12 @@ import { DomainError, type CommandContext, type Decider, type DomainEvent, type 
 
 /** The part of the event store that commands need. */
 export interface AppendOnlyLog {
-  append(boundary: string, expectedSequence: number, events: readonly RecordedEvent[]): Promise<{ sequence: number }>;
+  append(
+    boundary: string,
+    expectedSequence: number,
+    events: readonly RecordedEvent[],
+    options: { atMostMs: number },
+  ): Promise<{ sequence: number }>;
 }
 
 /** The part of the views that commands need. */
@@ -27,6 +32,10 @@ export interface Decided<Event> {
 
 /** So many conflicts in a row mean that something else is wrong than bad luck. */
 const maxConflicts = 50;
+/** Whoever asks is answered within about this time, however often it takes to read and decide again. */
+const answerWithinMs = 12_000;
+/** What an append is given in any case. */
+const leastMs = 500;
 
 /**
  * Read state, decide, append under the expected sequence; on conflict read again and decide again. Answers once the
@@ -45,6 +54,7 @@ export class CommandHandler {
     command: Command,
     context: CommandContext,
   ): Promise<Decided<Event>> {
+    const deadlineMs = performance.now() + answerWithinMs;
     let fresh = false;
     for (let conflicts = 0; ;) {
       const { state, sequence: expected } = aggregate.load();
@@ -66,7 +76,9 @@ export class CommandHandler {
         continue;
       }
       try {
-        const { sequence } = await this.log.append(aggregate.boundary, expected, this.record(events, context));
+        const atMostMs = Math.max(leastMs, deadlineMs - performance.now());
+        const recorded = this.record(events, context);
+        const { sequence } = await this.log.append(aggregate.boundary, expected, recorded, { atMostMs });
         await this.reads.waitFor(sequence);
         return { events, sequence };
       } catch (error) {

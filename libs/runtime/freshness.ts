@@ -62,7 +62,8 @@ export class Freshness {
   }
 
   private async probe(): Promise<void> {
-    const answered = await this.confirm();
+    // Whatever is wrong, readers will be told when they ask; nobody listens here.
+    const answered = await this.confirm().catch(() => false);
     if (this.stopped) return;
     if (answered) this.failing = false;
     else this.probeLater();

@@ -46,9 +46,6 @@ export class Views {
   private constructor(private readonly options: ViewsOptions) {
     this.states = new Map(options.views.map((view) => [view.name, view.initial()]));
     this.freshness = new Freshness({ ask: () => this.caughtUp() });
-    options.link.onStatus((status) => {
-      if (status !== 'connected') this.freshness.fail();
-    });
   }
 
   /** Restores the newest usable snapshot, replays what follows, and goes on following the log. */
@@ -64,6 +61,9 @@ export class Views {
       onFatal,
     });
     views.reader.start();
+    link.onStatus((status) => {
+      if (status !== 'connected') views.freshness.fail();
+    });
     return views;
   }
 

@@ -6,6 +6,8 @@ import type { Shutdown } from '#runtime';
 /** All of it: after so long, what is still open is cut off. */
 const limitMs = 10_000;
 const pollMs = 20;
+/** Whoever was let in at the last moment has so long to say what it wants. */
+const lastWordsMs = 500;
 
 /**
  * Ends the service of requests so that none fails which reached this process while it lived: first balancers get the
@@ -37,6 +39,7 @@ export class RequestDrain {
     await delay(noticeMs);
     this.shutdown.close();
     server.close();
+    await delay(Math.min(noticeMs, lastWordsMs));
     server.closeIdleConnections();
     while (this.underWay > 0 && performance.now() < deadlineMs) await delay(pollMs);
   }

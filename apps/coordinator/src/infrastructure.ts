@@ -106,7 +106,7 @@ export async function openInfrastructure(
 
 /** Writes outlive the election of a leader; once NATS has been away for longer than that, clients are told soon. */
 function patienceMs(staleMs = 0): number {
-  return staleMs > 15_000 ? 1_500 : 13_000;
+  return staleMs > 15_000 ? 1_500 : 11_000;
 }
 
 /** Replicated streams that have just been made, or whose servers have just come up, are without a leader for a while. */

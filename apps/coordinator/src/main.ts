@@ -17,6 +17,9 @@ import { ReadinessGate } from './readiness-gate.js';
 /** A refusal that a restart cannot mend: the supervisor must not try again. */
 const refusedExitCode = 78;
 
+/** Longer than the requests that are under way may take. */
+const stopLimitMs = 12_000;
+
 async function main(config: ProcessConfig): Promise<void> {
   const logger = pino({ level: config.logLevel, base: { process: 'coordinator' } });
   const gate = await ReadinessGate.open(config.port, config.host);
@@ -46,6 +49,8 @@ async function main(config: ProcessConfig): Promise<void> {
   const presence = app.get(Presence);
   infrastructure.snapshotWriter.isSelf = () => presence.isChosen('snapshots');
   const stop = async (): Promise<void> => {
+    // NATS may hold the last steps up for ever. What is not done by then is somebody else's, or done again.
+    setTimeout(() => process.exit(0), stopLimitMs).unref();
     await requests.run(app.getHttpServer(), config.drainMs);
     await app.close();
     infrastructure.views.close();

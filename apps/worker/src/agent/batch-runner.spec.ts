@@ -177,6 +177,12 @@ describe('BatchRunner', () => {
     expect(settled).toEqual([loaded]);
   });
 
+  it('does a batch again that is dispatched again: what it reported of it before was not taken', async () => {
+    await handle(encodeWorkBatch(batch()));
+    expect(await handle(encodeWorkBatch(batch({ attempt: 2 })))).toEqual(['ack']);
+    expect(settled).toEqual([loaded, loaded]);
+  });
+
   it('does not begin a batch that is already running', async () => {
     const started = executeUntilAborted();
     const first = handle(encodeWorkBatch(batch()));

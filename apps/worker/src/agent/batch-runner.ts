@@ -53,7 +53,7 @@ const rememberedBatches = 10_000;
 /** Takes a batch from delivery to acknowledgement. Handling one again changes nothing and reports the same. */
 export class BatchRunner {
   private readonly batches = new Map<string, RunningBatch & { abort: AbortController }>();
-  /** Batches whose outcome this process has put into the log: nothing is left to be done for them. */
+  /** Attempts at batches whose outcome this process has put into the log; a further attempt is asked for a reason. */
   private readonly settled = new Set<string>();
   private readonly handling = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
@@ -91,7 +91,7 @@ export class BatchRunner {
       if (!understood) return message.retryLater(notUnderstoodDelayMs);
       const { batch, kind } = understood;
       // Sent twice: an owner that had lost its job without knowing had the same stretch in hand as its successor.
-      if (this.settled.has(batch.batchId)) return await message.ack();
+      if (this.settled.has(attemptOf(batch))) return await message.ack();
       if (this.batches.has(batch.batchId)) return message.retryLater(duplicateDelayMs);
       await this.take(batch, kind, message);
     } catch (error) {
@@ -170,10 +170,12 @@ export class BatchRunner {
     });
     // A job that is stopped from here on has had its batch done; only the worker's own end keeps it from the log.
     await this.ports.settle(batch, outcome, this.stopping.signal);
-    this.settled.add(batch.batchId);
+    this.settled.add(attemptOf(batch));
     if (this.settled.size > rememberedBatches) this.settled.delete(this.settled.values().next().value!);
   }
 }
+
+const attemptOf = ({ batchId, attempt }: WorkBatch): string => `${batchId}:${attempt}`;
 
 function bandwidthOf(batch: WorkBatch): number {
   const { bandwidth } = batch.options;
