@@ -43,7 +43,7 @@ export class NatsServers {
     return servers;
   }
 
-  /** Now and then servers that close each other's duplicate routes as they start take one another for offline. */
+  /** Now and then servers that start at once, on a busy machine, find no peers for replicas for long; why is not known. */
   private async placesReplicas(): Promise<boolean> {
     const nc = await connect({ servers: this.addresses, timeout: 5_000 });
     try {
