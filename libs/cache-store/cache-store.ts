@@ -25,6 +25,7 @@ import {
   type CacheStats,
   type CacheStore,
   type CacheWriter,
+  type KeptCopy,
   type NewObject,
 } from './types.js';
 
@@ -85,6 +86,11 @@ export class DiskCacheStore implements CacheStore {
     this.assertOpen();
     assertStorable(object);
     return this.parts.committer.putMetadata(object, sizeBytes);
+  }
+
+  async keep(copy: KeptCopy): Promise<boolean> {
+    this.assertOpen();
+    return this.parts.committer.keep(copy);
   }
 
   read(path: string): CacheRead | undefined {

@@ -10,7 +10,7 @@ import { encodeRecordHeader } from './record.js';
 import { type Appendable, type RecordPlace } from './segments.js';
 import { type Space } from './space.js';
 import { type Storage } from './storage.js';
-import { DiskFullError, type CacheEntry, type NewObject } from './types.js';
+import { DiskFullError, type CacheEntry, type KeptCopy, type NewObject } from './types.js';
 
 /** More than this waits for the next group: it bounds how long the first caller of a group waits. */
 const MAX_GROUP_BYTES = 8 << 20;
@@ -96,6 +96,24 @@ export class Committer {
         const same = present?.version === object.version && present.sizeBytes === sizeBytes;
         if (present && same && !present.metadataOnly) return present;
         return this.replace(batch, object, { sizeBytes, crc32: 0 }, undefined);
+      },
+    });
+  }
+
+  /** Makes a copy the job's as if it had put it here. Tells whether the copy was there. @throws DiskFullError */
+  keep({ path, version, sizeBytes, jobId }: KeptCopy): Promise<boolean> {
+    return this.enqueue({
+      object: { path, version, jobId },
+      stage: (batch) => {
+        const present = batch.get(path);
+        if (!hasBytes(present)) return false;
+        const { entry } = present;
+        if (entry.version !== version || entry.sizeBytes !== sizeBytes) return false;
+        if (entry.jobId === jobId) return true;
+        // A new tick, as what is known of the order of old ones is true of the jobs that had them (`eviction-order.ts`).
+        const tick = this.accesses.nextTick();
+        batch.set({ ...present, tick, entry: { ...entry, jobId, kept: true, lastAccessMs: this.clock() } });
+        return true;
       },
     });
   }

@@ -25,6 +25,8 @@ const HEADER_BYTES = 56;
 const FLAG_METADATA_ONLY = 1;
 const FLAG_HAS_JOB = 2;
 const FLAG_OBJECT_FILE = 4;
+/** An older build, which does not know it, takes the copy for one that the job has loaded: no harm. */
+const FLAG_KEPT = 8;
 
 /** @throws Error for text that is not a key: empty, too long, or not Unicode (it would not read back as itself). */
 export function encodePath(path: string): Buffer {
@@ -59,7 +61,8 @@ export function encodeEntry({ entry, tick, location }: StoredEntry): Buffer {
   value[1] =
     (entry.metadataOnly ? FLAG_METADATA_ONLY : 0) |
     (entry.jobId === undefined ? 0 : FLAG_HAS_JOB) |
-    (location.kind === 'object' ? FLAG_OBJECT_FILE : 0);
+    (location.kind === 'object' ? FLAG_OBJECT_FILE : 0) |
+    (entry.kept ? FLAG_KEPT : 0);
   value[3] = entry.replicas;
   value.writeUInt32LE(entry.crc32, 4);
   value.writeDoubleLE(entry.sizeBytes, 8);
@@ -83,7 +86,8 @@ export function encodeEntry({ entry, tick, location }: StoredEntry): Buffer {
 export function decodeEntry(path: string, value: Buffer): StoredEntry {
   const summary = decodeSummary(value);
   const versionEnd = HEADER_BYTES + value.readUInt16LE(52);
-  const hasJob = ((value[1] ?? 0) & FLAG_HAS_JOB) !== 0;
+  const flags = value[1] ?? 0;
+  const hasJob = (flags & FLAG_HAS_JOB) !== 0;
   return {
     entry: {
       path,
@@ -94,6 +98,7 @@ export function decodeEntry(path: string, value: Buffer): StoredEntry {
       lastAccessMs: value.readDoubleLE(24),
       ...(summary.location.kind === 'none' ? { metadataOnly: true } : {}),
       ...(hasJob ? { jobId: value.toString('utf8', versionEnd) } : {}),
+      ...(flags & FLAG_KEPT ? { kept: true } : {}),
       replicas: value[3] || 1,
     },
     tick: summary.tick,

@@ -69,6 +69,43 @@ describe('eviction and compaction', () => {
     expect(store.get('other')).toBeUndefined();
   });
 
+  it.each([
+    ['packed', 100 * KIB, MIB],
+    ['large', 100 * KIB, KIB],
+  ])(
+    'spares what a job keeps for that job, also after a restart (%s)',
+    async (_name, sizeBytes, packedObjectMaxBytes) => {
+      const options = { directory: await fixture.directory(), capacityBytes: MIB, packedObjectMaxBytes };
+      let store = await fixture.open(options);
+      for (const name of ['kept', 'left']) await put(store, name, sizeBytes, 'old');
+      const loadedAtMs = store.get('kept')!.loadedAtMs;
+      const kept = { path: 'kept', version: '1', sizeBytes, jobId: 'new' };
+      expect(await store.keep(kept)).toBe(true);
+      expect(store.get('kept')).toMatchObject({ jobId: 'new', kept: true, loadedAtMs });
+      for (const other of [{ path: 'none' }, { version: '2' }, { sizeBytes: 1 }]) {
+        expect(await store.keep({ ...kept, ...other })).toBe(false);
+      }
+      await store.close();
+      store = await fixture.open(options);
+      const fill = async (jobId: string) => {
+        for (let i = 0; ; i++) await put(store, `${jobId}${i}`, sizeBytes, jobId);
+      };
+      await expect(fill('new')).rejects.toThrow(CacheFullError);
+      expect(store.get('left')).toBeUndefined();
+      expect(store.get('kept')).toMatchObject({ jobId: 'new', kept: true });
+      expect(await store.keep(kept)).toBe(true);
+      // For others it is as good as any.
+      await expect(fill('third')).rejects.toThrow(CacheFullError);
+      expect(store.get('kept')).toBeUndefined();
+    },
+  );
+
+  it('keeps no metadata', async () => {
+    const store = await fixture.open();
+    await store.putMetadata({ path: 'a', version: '1' }, 100);
+    expect(await store.keep({ path: 'a', version: '1', sizeBytes: 100, jobId: 'j' })).toBe(false);
+  });
+
   it("does not walk over a job's own files again and again when they fill the cache", async () => {
     const store = await fixture.open({ capacityBytes: 8 * MIB });
     const files = 4000;

@@ -13,8 +13,10 @@ export interface CacheEntry {
   lastAccessMs: number;
   /** Present when only metadata was loaded: there are no bytes to serve. */
   metadataOnly?: boolean;
-  /** The job that put it here; passive caching leaves it out. */
+  /** The job that put it here, or has kept it since; passive caching leaves it out. */
   jobId?: string;
+  /** Present when `jobId` has found the copy here and counts on it, rather than put it here. */
+  kept?: boolean;
   /** Distinct workers that were to hold a copy when this was loaded. */
   replicas: number;
 }
@@ -30,6 +32,13 @@ export interface NewObject {
    * workers keeps it: a time to live counts from loading.
    */
   loadedAtMs?: number;
+}
+
+export interface KeptCopy {
+  path: string;
+  version: string;
+  sizeBytes: number;
+  jobId: string;
 }
 
 /** Where policies stand, as the store asks for them. Called often, also in long walks: keep it cheap. */
@@ -127,6 +136,12 @@ export interface CacheStore {
   /** Reserves `sizeBytes`, evicting if needed, and opens a temporary file. @throws CacheFullError, DiskFullError */
   create(object: NewObject, sizeBytes: number): Promise<CacheWriter>;
   putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry>;
+  /**
+   * A job counts on a copy that is here already: like those that it has put here itself, it is not evicted for that job
+   * any more, durably. Counts as an access. False when there is no copy of this version and size (any more).
+   * @throws DiskFullError
+   */
+  keep(copy: KeptCopy): Promise<boolean>;
   /** Opens for reading and counts as an access for eviction. Undefined when absent or metadata only. */
   read(path: string): CacheRead | undefined;
   /** Re-reads the stored bytes; false when they do not match the recorded checksum. With `md5`, compares that too. */

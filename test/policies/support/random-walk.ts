@@ -97,6 +97,7 @@ export class RandomWalk {
     const replicas = this.random.pick([1, 1, 2]);
     const skipIfExists = this.random.chance(0.3);
     const before = await this.usage();
+    const what = `${path}, ${replicas} replicas${skipIfExists ? ', skipIfExists' : ''}`;
     const job = await runJob(this.api(), 'load', { paths: [path], options: { replicas, skipIfExists } });
     const below = this.below(path);
     this.expectLoadCounts(job, below.length);
@@ -104,9 +105,9 @@ export class RandomWalk {
     if (job.state === 'SUCCEEDED' && !below.some((one) => this.mayExpire(one.path))) {
       const { cached } = await holdings(this.cluster);
       const missing = pathsOf(below).filter((one) => !cached.has(one));
-      assert.deepEqual(missing, [], `a load of ${path} succeeded, but not all is cached`);
+      assert.deepEqual(missing, [], `a load of ${what} succeeded, but not all is cached`);
     }
-    return `${path}, ${replicas} replicas${skipIfExists ? ', skipIfExists' : ''}: ${inWords(job)}`;
+    return `${what}: ${inWords(job)}`;
   }
 
   private expectLoadCounts(job: EndedJob, files: number): void {

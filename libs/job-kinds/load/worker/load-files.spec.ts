@@ -112,6 +112,30 @@ describe('loading from files', () => {
     expect((await load.run(files, skipIfExists)).counts).toMatchObject({ loadedFiles: 1, loadedBytes: 4 });
   });
 
+  it.each(['load', 'verify'] as const)(
+    'does not push out for one of its files what it has found here (%s)',
+    async (pass) => {
+      const { connector } = load;
+      await load.close();
+      load = await LoadFixture.open(`file://${source}/`, 3 * 2 ** 20);
+      load.connector = connector;
+      const found = pass === 'load' ? 'skippedFiles' : 'verifiedFiles';
+      const [failed, brought] =
+        pass === 'load' ? ['failedFiles', 'loadedFiles'] : ['verifyFailedFiles', 'repairedFiles'];
+      const skipping = { jobId: 'later', pass, options: { skipIfExists: true } } as const;
+      await put('a', randomBytes(2 ** 20));
+      await load.run(await load.listed(), { jobId: 'earlier' });
+      for (const name of ['b', 'c', 'd']) await put(name, randomBytes(2 ** 20));
+      const files = await load.listed();
+      expect((await load.run(files.slice(0, 1), skipping)).counts).toMatchObject({ [found]: 1 });
+      const { counts } = await load.run(files.slice(1), skipping);
+      expect(counts).toMatchObject({ [brought]: 2, [failed]: 1 });
+      expect(load.cache.get(`file://${source}/a`)).toMatchObject({ jobId: 'later', kept: true });
+      // Delivered again, it counts as it did then.
+      expect((await load.run(files.slice(0, 1), skipping)).counts).toMatchObject({ [found]: 1, [brought]: 0 });
+    },
+  );
+
   it('keeps metadata only, and never instead of bytes of the same version', async () => {
     await put('a', 'aaaa');
     await put('b', 'bb');

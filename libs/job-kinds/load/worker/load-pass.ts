@@ -23,9 +23,7 @@ async function loadBytes(
   const cached = ports.cache.get(file.path);
   if (cached && !cached.metadataOnly) {
     if (loadedBefore(jobId, cached, file.listed)) return outcome('loaded', cached.sizeBytes);
-    if (skipIfExists && sameVersion(cached, await currentVersion(file, ports))) {
-      return outcome('skipped', cached.sizeBytes);
-    }
+    if (skipIfExists && (await keepCurrent(jobId, cached, file, ports))) return outcome('skipped', cached.sizeBytes);
   }
   const entry = await fetchFile(jobId, file, ports);
   return outcome('loaded', entry.sizeBytes);
@@ -51,12 +49,18 @@ async function loadMetadata(
   return outcome('loaded', current.sizeBytes, 0);
 }
 
+/** Whether the copy is the UFS's version; then it stays for this job's sake: nothing else of it is to push it out. */
+async function keepCurrent(jobId: string, cached: CacheEntry, file: BatchFile, ports: WorkerPorts): Promise<boolean> {
+  const current = await currentVersion(file, ports);
+  return sameVersion(cached, current) && ports.cache.keep({ path: file.path, jobId, ...current });
+}
+
 /**
  * A batch that is delivered again finds what its first run has put here, and counts it as it did then. An unlisted
  * version is whichever one this job has read.
  */
 function loadedBefore(jobId: string, cached: CacheEntry, listed: KnownVersion | undefined): boolean {
-  return cached.jobId === jobId && (listed === undefined || sameVersion(cached, listed));
+  return cached.jobId === jobId && !cached.kept && (listed === undefined || sameVersion(cached, listed));
 }
 
 export function sameVersion(cached: CacheEntry, known: KnownVersion): boolean {

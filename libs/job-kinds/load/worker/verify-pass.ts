@@ -23,19 +23,22 @@ export async function verifyPass(
 
 async function verifyBytes(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<VerifyOutcome> {
   const current = await currentVersion(file, ports);
-  if (await holdsBytes(file.path, current, ports)) return verified(current);
+  if (await holdsBytes(jobId, file.path, current, ports)) return verified(current);
   const entry = await fetchFile(jobId, { ...file, listed: current }, ports);
   return { kind: 'repaired', sizeBytes: entry.sizeBytes, movedBytes: entry.sizeBytes };
 }
 
-/** Whether the cache holds exactly this version's bytes: re-reads them, and compares with the UFS's hash if it has one. */
-async function holdsBytes(path: string, current: KnownVersion, ports: WorkerPorts): Promise<boolean> {
+/**
+ * Whether the cache holds exactly this version's bytes: re-reads them, and compares with the UFS's hash if it has one.
+ * Then they stay: no repair of this job is to push them out.
+ */
+async function holdsBytes(jobId: string, path: string, current: KnownVersion, ports: WorkerPorts): Promise<boolean> {
   const cached = ports.cache.get(path);
   if (!cached || cached.metadataOnly || !sameVersion(cached, current)) return false;
   return retrying(ports, async () => {
     const md5Hex = await currentMd5(path, current, ports);
     if (md5Hex === 'changed') return false;
-    if (await ports.cache.check(path, md5Hex)) return true;
+    if (await ports.cache.check(path, md5Hex)) return ports.cache.keep({ path, jobId, ...current });
     // Wrong bytes must not be served while the repair is tried, nor if it fails.
     await ports.cache.delete(path);
     return false;
