@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, startCluster, type ManagedProcess, type TestCluster } from '#testing';
 import {
+  exitCode,
   markOf,
   mounts,
   mountSome,
@@ -169,14 +170,13 @@ describe('a log that is not the one that was seen', () => {
     await cluster.nats.kill9();
     await data.copyTo('old');
     await cluster.nats.restart();
-    await mountSome(cluster, 'late');
+    await untilWorkerKnows(cluster, await mountSome(cluster, 'late'));
     await cluster.nats.kill9();
     await data.replaceBy('old', 'new');
     await cluster.nats.restart();
     expect(await refusal(coordinator)).toContain('has already been read');
-    const { code } = await worker.process.exited;
     // Not 78: a supervisor starts it again, and then it says what is wrong.
-    expect(code).toBe(1);
+    expect(await exitCode(worker.process)).toBe(1);
     worker.process.launch();
     expect(await untilWorkerRefuses(worker)).toContain('but this worker has seen it up to');
     expect(await refusal(coordinator)).toContain(`worker ${worker.id} at `);
@@ -217,6 +217,13 @@ describe('a log that is not the one that was seen', () => {
     expect(await markOf(stray)).toEqual({ logId: 'another-log', sequence: 1_000_000 });
   });
 });
+
+/** A worker loads only from what it has read of the log; it may need a while to connect again. */
+async function untilWorkerKnows(cluster: TestCluster, paths: string[]): Promise<void> {
+  for (const path of paths) await writeFile(join(cluster.directory, 'ufs', path, 'file'), 'content');
+  const id = await cluster.api.load({ paths });
+  expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: paths.length });
+}
 
 async function untilLogged(process: ManagedProcess, pattern: RegExp): Promise<void> {
   await eventually(`${process.name} says ${pattern}`, () => pattern.test(process.log()));

@@ -21,7 +21,7 @@ export async function writeMark(worker: WorkerHandle, mark: Mark): Promise<void>
 /** Starts it, and waits until it has refused: the code that no supervisor tries again after. @returns what it said */
 export async function refusal(process: ManagedProcess): Promise<string> {
   if (!process.running) process.launch();
-  const { code } = await process.exited;
+  const code = await exitCode(process);
   const said =
     process
       .log()
@@ -29,6 +29,13 @@ export async function refusal(process: ManagedProcess): Promise<string> {
       .find((line) => line.startsWith(`${process.name.split('-')[0]}: `)) ?? '';
   expect({ code, said }).toEqual({ code: 78, said: expect.stringMatching(/./) as string });
   return said;
+}
+
+/** Waits for its end, and says whose it was that did not come. */
+export async function exitCode(process: ManagedProcess): Promise<number | null> {
+  const { exited } = process;
+  await eventually(`${process.name} ends`, () => !process.running, { timeoutMs: 60_000 });
+  return (await exited).code;
 }
 
 /** `GET /readyz` of a worker that has not joined. */
