@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError, type Commit, type View, type ViewKey } from '#kernel';
 import { LogReader, type EventCodec, type EventStore, type Names, type NatsLink, type SnapshotStore } from '#jetstream';
 import { Freshness } from './freshness.js';
@@ -23,6 +24,7 @@ export interface ViewsOptions {
 
 /** A wait for the log longer than this becomes a 503. */
 const waitTimeoutMs = 10_000;
+const retryMs = 250;
 export const snapshotName = 'views';
 
 /** The shape of everything in a snapshot: another version of any view makes another snapshot. */
@@ -134,11 +136,17 @@ export class Views {
 
   /** Replays to the end of the log, however long that takes. */
   async becomeReady(): Promise<void> {
+    let told = '';
     while (!this.caughtUpOnce) {
-      await this.caughtUp().catch((error: unknown) => {
+      try {
+        await this.caughtUp();
+      } catch (error) {
         if (!(error instanceof DomainError) || error.code === 'reader-stopped') throw error;
-        this.options.log(`still replaying the log: at sequence ${this.appliedSequence}`);
-      });
+        const line = `still replaying the log: at sequence ${this.appliedSequence}`;
+        if (line !== told) this.options.log((told = line));
+        // Without a connection the refusal comes at once: asked again without a pause, there would never be time for one.
+        await delay(retryMs);
+      }
     }
   }
 
