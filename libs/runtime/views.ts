@@ -25,6 +25,8 @@ export interface ViewsOptions {
 /** A wait for the log longer than this becomes a 503. */
 const waitTimeoutMs = 10_000;
 const retryMs = 250;
+/** What a query that has found nothing waits for the rest of the log: whoever asks has waited before, and wants an answer. */
+const lookAgainMs = 2_000;
 export const snapshotName = 'views';
 
 /** The shape of everything in a snapshot: another version of any view makes another snapshot. */
@@ -83,7 +85,7 @@ export class Views {
   async find<T>(query: () => T | undefined): Promise<T | undefined> {
     const found = query();
     if (found !== undefined || currentPast()) return found;
-    await this.caughtUp();
+    await this.caughtUp(lookAgainMs);
     return query();
   }
 
@@ -124,13 +126,13 @@ export class Views {
     return this.caughtUpOnce;
   }
 
-  waitFor(sequence: number): Promise<void> {
-    return this.reader.waitFor(sequence, waitTimeoutMs);
+  waitFor(sequence: number, timeoutMs = waitTimeoutMs): Promise<void> {
+    return this.reader.waitFor(sequence, Math.min(timeoutMs, waitTimeoutMs));
   }
 
-  async caughtUp(): Promise<void> {
+  async caughtUp(timeoutMs = waitTimeoutMs): Promise<void> {
     if (currentPast()) return;
-    await this.reader.caughtUp(waitTimeoutMs);
+    await this.reader.caughtUp(Math.min(timeoutMs, waitTimeoutMs));
     this.caughtUpOnce = true;
   }
 
