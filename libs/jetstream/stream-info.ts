@@ -7,7 +7,7 @@ import { type NatsLink } from './connection.js';
  * Short: a question that comes while a leader is being elected is not answered at all, and asking again costs little.
  */
 const answerWithinMs = 750;
-const othersWithinMs = 250;
+const othersWithinMs = 500;
 const againMs = 10;
 
 /**
