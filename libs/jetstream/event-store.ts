@@ -16,6 +16,8 @@ import { type Names, streamIdOf } from './streams.js';
 const defaultBudgetMs = 11_000;
 /** A stream without a leader answers nothing at all: its new one is to be asked soon. */
 const messageTimeoutMs = 1_000;
+/** Of the first attempts; the last is cut short. */
+const publishTimeoutMs = 2_000;
 /** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
 const movedOn: ReadonlySet<number> = new Set([
   ApiCode.wrongLastSequence,
@@ -66,7 +68,7 @@ export class EventStore {
       data ??= await this.encodeAfter(boundary, expected, events, retry);
       if (data === undefined) continue;
       try {
-        const ack = await this.publish(subject, data, guard);
+        const ack = await this.publish(subject, data, guard, retry.attemptMs(publishTimeoutMs));
         if (!ack.duplicate) return this.appended(boundary, ack.seq, data);
       } catch (error) {
         retry.note(error);
@@ -248,13 +250,9 @@ export class EventStore {
     return Math.min(budgetMs, atMostMs);
   }
 
-  private publish(subject: string, data: Uint8Array, options: Partial<JetStreamPublishOptions>) {
-    return this.link.abortable(() =>
-      this.link.js.publish(subject, data, {
-        ...options,
-        expect: { ...options.expect, streamName: this.names.eventStream },
-      }),
-    );
+  private publish(subject: string, data: Uint8Array, options: Partial<JetStreamPublishOptions>, timeoutMs?: number) {
+    const expect = { ...options.expect, streamName: this.names.eventStream };
+    return this.link.abortable(() => this.link.js.publish(subject, data, { ...options, expect }), timeoutMs);
   }
 
   /** Whose commit follows `expected` on the subject. */

@@ -29,6 +29,11 @@ export class RetryBudget {
     return true;
   }
 
+  /** What the attempt that is under way may take, so that the last one does not begin with all the time there is. */
+  attemptMs(mostMs: number): number {
+    return Math.min(mostMs, Math.max(1_000, this.deadline - performance.now()));
+  }
+
   /** An attempt failed. Unless nobody was there to take it, it may have been carried out all the same. */
   note(error: unknown): void {
     this.lastError = error;

@@ -1,4 +1,5 @@
 import { DomainError, type CommandContext, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
+import { answerByMs } from './answer-time.js';
 
 /** The part of the event store that commands need. */
 export interface AppendOnlyLog {
@@ -12,9 +13,9 @@ export interface AppendOnlyLog {
 
 /** The part of the views that commands need. */
 export interface ConsistentReads {
-  waitFor(sequence: number): Promise<void>;
+  waitFor(sequence: number, timeoutMs?: number): Promise<void>;
   /** Resolves when everything that was in the log at the time of the call has been applied. */
-  caughtUp(): Promise<void>;
+  caughtUp(timeoutMs?: number): Promise<void>;
 }
 
 /** An aggregate as a command finds it: its state and the last sequence of its boundary that the state includes. */
@@ -32,9 +33,7 @@ export interface Decided<Event> {
 
 /** So many conflicts in a row mean that something else is wrong than bad luck. */
 const maxConflicts = 50;
-/** Whoever asks is answered within about this time, however often it takes to read and decide again. */
-const answerWithinMs = 12_000;
-/** What an append is given in any case. */
+/** What each step is given in any case. */
 const leastMs = 500;
 
 /**
@@ -54,7 +53,8 @@ export class CommandHandler {
     command: Command,
     context: CommandContext,
   ): Promise<Decided<Event>> {
-    const deadlineMs = performance.now() + answerWithinMs;
+    const deadlineMs = answerByMs(context);
+    const leftMs = () => Math.max(leastMs, deadlineMs - performance.now());
     let fresh = false;
     for (let conflicts = 0; ;) {
       const { state, sequence: expected } = aggregate.load();
@@ -64,27 +64,26 @@ export class CommandHandler {
       } catch (error) {
         // A refusal out of an old view would be a false one: another replica may have done what it misses.
         if (!(error instanceof DomainError) || fresh) throw error;
-        await this.reads.caughtUp();
+        await this.reads.caughtUp(leftMs());
         fresh = true;
         continue;
       }
       if (events.length === 0) {
         if (fresh) return { events, sequence: 0 };
         // So would be "that is so already": another replica may have changed it meanwhile.
-        await this.reads.caughtUp();
+        await this.reads.caughtUp(leftMs());
         fresh = true;
         continue;
       }
       try {
-        const atMostMs = Math.max(leastMs, deadlineMs - performance.now());
         const recorded = this.record(events, context);
-        const { sequence } = await this.log.append(aggregate.boundary, expected, recorded, { atMostMs });
-        await this.reads.waitFor(sequence);
+        const { sequence } = await this.log.append(aggregate.boundary, expected, recorded, { atMostMs: leftMs() });
+        await this.reads.waitFor(sequence, leftMs());
         return { events, sequence };
       } catch (error) {
         if (!(error instanceof DomainError) || error.kind !== 'StaleVersion' || ++conflicts >= maxConflicts)
           throw error;
-        await this.reads.caughtUp();
+        await this.reads.caughtUp(leftMs());
         fresh = true;
       }
     }

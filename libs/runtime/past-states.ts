@@ -20,6 +20,8 @@ interface Building {
 
 /** Whoever asks when so many different sequences are being built or wait for that is told to come back. */
 const maxWaiting = 16;
+/** Somebody waits for it: NATS that falls silent meanwhile is not waited out. */
+const stallTimeoutMs = 2_500;
 
 /**
  * All views as they were at a sequence of the log: from the nearest state at or before it that is at hand (built before,
@@ -77,7 +79,12 @@ export class PastStates {
     );
     if (from?.sequence === sequence) return states;
     let reached = from?.sequence ?? 0;
-    for await (const message of store.readMessages('>', { from: reached + 1, through: sequence, signal })) {
+    for await (const message of store.readMessages('>', {
+      from: reached + 1,
+      through: sequence,
+      signal,
+      stallTimeoutMs,
+    })) {
       const commit = store.decode(message);
       for (const view of views) view.evolve(states.get(view.name) as never, commit);
       reached = message.sequence;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError, type Commit, type View, type ViewKey } from '#kernel';
 import { LogReader, type EventCodec, type EventStore, type Names, type NatsLink, type SnapshotStore } from '#jetstream';
 import { Freshness } from './freshness.js';
@@ -23,6 +24,9 @@ export interface ViewsOptions {
 
 /** A wait for the log longer than this becomes a 503. */
 const waitTimeoutMs = 10_000;
+const retryMs = 250;
+/** What a query that has found nothing waits for the rest of the log: whoever asks has waited before, and wants an answer. */
+const lookAgainMs = 2_000;
 export const snapshotName = 'views';
 
 /** The shape of everything in a snapshot: another version of any view makes another snapshot. */
@@ -81,7 +85,7 @@ export class Views {
   async find<T>(query: () => T | undefined): Promise<T | undefined> {
     const found = query();
     if (found !== undefined || currentPast()) return found;
-    await this.caughtUp();
+    await this.caughtUp(lookAgainMs);
     return query();
   }
 
@@ -122,23 +126,29 @@ export class Views {
     return this.caughtUpOnce;
   }
 
-  waitFor(sequence: number): Promise<void> {
-    return this.reader.waitFor(sequence, waitTimeoutMs);
+  waitFor(sequence: number, timeoutMs = waitTimeoutMs): Promise<void> {
+    return this.reader.waitFor(sequence, Math.min(timeoutMs, waitTimeoutMs));
   }
 
-  async caughtUp(): Promise<void> {
+  async caughtUp(timeoutMs = waitTimeoutMs): Promise<void> {
     if (currentPast()) return;
-    await this.reader.caughtUp(waitTimeoutMs);
+    await this.reader.caughtUp(Math.min(timeoutMs, waitTimeoutMs));
     this.caughtUpOnce = true;
   }
 
   /** Replays to the end of the log, however long that takes. */
   async becomeReady(): Promise<void> {
+    let told = '';
     while (!this.caughtUpOnce) {
-      await this.caughtUp().catch((error: unknown) => {
+      try {
+        await this.caughtUp();
+      } catch (error) {
         if (!(error instanceof DomainError) || error.code === 'reader-stopped') throw error;
-        this.options.log(`still replaying the log: at sequence ${this.appliedSequence}`);
-      });
+        const line = `still replaying the log: at sequence ${this.appliedSequence}`;
+        if (line !== told) this.options.log((told = line));
+        // Without a connection the refusal comes at once: asked again without a pause, there would never be time for one.
+        await delay(retryMs);
+      }
     }
   }
 

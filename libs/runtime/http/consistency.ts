@@ -1,13 +1,17 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
+import { noteArrival } from '../answer-time.js';
 
 export const sequenceHeader = 'x-larder-sequence';
 export const staleHeader = 'x-larder-stale';
 
+/** For a sequence that a request brings along: what it asks for takes time as well. */
+const sequenceWithinMs = 9_000;
+
 export interface ViewClock {
   /** Last log sequence the views include. */
   readonly appliedSequence: number;
-  waitFor(sequence: number): Promise<void>;
+  waitFor(sequence: number, timeoutMs?: number): Promise<void>;
   /** As `Views.freshen`. */
   freshen(): Promise<number | undefined>;
   /** Milliseconds since the views were last known to be complete; undefined while the log answers. */
@@ -24,8 +28,9 @@ export function serveConsistently(fastify: FastifyInstance, views: ViewClock): v
   /** How old the views were when the request looked at them. */
   const staleness = new WeakMap<FastifyRequest, number>();
   fastify.addHook('onRequest', async (request) => {
+    noteArrival(request);
     const wanted = wantedSequence(request);
-    if (wanted > views.appliedSequence) await views.waitFor(wanted);
+    if (wanted > views.appliedSequence) await views.waitFor(wanted, sequenceWithinMs);
     if (!isRead(request)) return;
     const staleMs = await views.freshen();
     if (staleMs !== undefined) staleness.set(request, staleMs);

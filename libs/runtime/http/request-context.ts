@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { DomainError, type CommandContext } from '#kernel';
+import { shareTime } from '../answer-time.js';
 
 const maxTokenLength = 128;
 
 /** Who asked, when, and through which request. `X-Larder-Actor` names the user until there is authentication. */
 export function commandContext(request: FastifyRequest): CommandContext {
-  return {
+  const context = {
     at: new Date().toISOString(),
     actor: headerToken(request, 'x-larder-actor') ?? 'anonymous',
     requestId: headerToken(request, 'x-request-id') ?? randomUUID(),
     source: request.ip,
   };
+  return shareTime(context, request);
 }
 
 /** A header's value if it is short and printable: it is going to be stored for ever. */

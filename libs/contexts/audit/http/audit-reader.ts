@@ -39,6 +39,8 @@ export interface Stretch {
 /** One page looks at no more of the log, however few events match. */
 const maxScanned = 20_000;
 const maxScanMs = 2_000;
+/** Somebody waits for the page: NATS that falls silent over it is not waited out. */
+const stallTimeoutMs = 2_500;
 /** Pause before a stream that NATS has let down goes on. */
 const retryMs = 250;
 
@@ -70,7 +72,7 @@ export class AuditReader {
     const results: AuditEvent[] = [];
     let looked: Cursor = after;
     let scanned = 0;
-    for await (const message of this.messages(stretch)) {
+    for await (const message of this.messages(stretch, { stallTimeoutMs })) {
       for (const event of await this.eventsOf(message, stretch.filter, after)) {
         if (results.length === count) return { results, ...pausedAt(looked) };
         results.push(event);
@@ -89,7 +91,7 @@ export class AuditReader {
 
   /** Everything that is asked for, at the pace of whoever takes it. */
   async *all(stretch: Stretch, signal?: AbortSignal): AsyncGenerator<AuditEvent> {
-    for await (const message of this.messages(stretch, signal)) {
+    for await (const message of this.messages(stretch, { signal })) {
       yield* await this.eventsOf(message, stretch.filter, stretch.after);
     }
   }
@@ -131,8 +133,11 @@ export class AuditReader {
     }
   }
 
-  private messages({ boundaries, after, through }: Stretch, signal?: AbortSignal): AsyncGenerator<StoredCommit> {
-    const range = { from: nextSequence(after), through, signal };
+  private messages(
+    { boundaries, after, through }: Stretch,
+    options: { signal?: AbortSignal; stallTimeoutMs?: number },
+  ): AsyncGenerator<StoredCommit> {
+    const range = { ...options, from: nextSequence(after), through };
     return mergeBySequence(boundaries.map((boundary) => this.store.readMessages(boundary, range)));
   }
 

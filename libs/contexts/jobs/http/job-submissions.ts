@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { EventStore, WorkQueue } from '#jetstream';
 import { DomainError, fold, type CommandContext } from '#kernel';
-import { CommandHandler, Recorder, Views } from '#runtime';
+import { answerByMs, CommandHandler, Recorder, Views } from '#runtime';
 import {
   findJob,
   job,
@@ -31,6 +31,9 @@ export interface Submitted {
   details?: { resumed: boolean; applied: Record<string, unknown>; ignored: Record<string, unknown> };
 }
 
+/** What each step is given in any case. */
+const leastMs = 500;
+
 /** Commands on jobs of any kind: one unfinished job per slot, whatever the number of replicas that are asked. */
 @Injectable()
 export class JobSubmissions {
@@ -47,10 +50,12 @@ export class JobSubmissions {
     const alias = submission.alias || `${kind}-${randomUUID()}`;
     const boundary = slotOf(kind, target);
     const jobId = randomUUID();
+    const deadlineMs = answerByMs(context);
+    const leftMs = () => Math.max(leastMs, deadlineMs - performance.now());
     for (;;) {
       const last = await this.store.lastOf(boundary);
       const state = fold(slot, (last?.events ?? []) as unknown as SlotEvent[]);
-      const holder = state.jobId === undefined ? undefined : await this.holder(kind, state.jobId);
+      const holder = state.jobId === undefined ? undefined : await this.holder(kind, state.jobId, leftMs());
       if (holder) {
         const existing = await this.join(holder, submission, context);
         if (existing) return existing;
@@ -59,8 +64,10 @@ export class JobSubmissions {
       const command = { type: 'Submit', jobId, kind, target, alias, spec, holderFinished: true } as const;
       const events = this.recorder.record(slot.decide(state, command), context);
       try {
-        const { sequence } = await this.store.append(boundary, last?.sequence ?? 0, events);
-        await this.views.waitFor(sequence);
+        const { sequence } = await this.store.append(boundary, last?.sequence ?? 0, events, {
+          atMostMs: leftMs(),
+        });
+        await this.views.waitFor(sequence, leftMs());
         return { jobId, outcome: 'started' };
       } catch (error) {
         if (!(error instanceof DomainError) || error.kind !== 'StaleVersion') throw error;
@@ -74,8 +81,8 @@ export class JobSubmissions {
   }
 
   /** The job of that id as long as it has not finished; a job no longer in memory has. */
-  private async holder(kind: string, jobId: string): Promise<JobRecord | undefined> {
-    await this.views.caughtUp();
+  private async holder(kind: string, jobId: string, timeoutMs: number): Promise<JobRecord | undefined> {
+    await this.views.caughtUp(timeoutMs);
     const record = findJob(this.views.get(jobs), kind, jobId);
     return record && record.state.status !== 'finished' ? record : undefined;
   }

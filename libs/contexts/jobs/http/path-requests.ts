@@ -7,6 +7,8 @@ import type { PathsDto } from './paths.dto.js';
 
 /** A specification stands in one event at the start and once more at the end of a job. */
 const maxSpecBytes = 400 * 1024;
+/** The job is still to be submitted within the time that the request has. */
+const lookAgainMs = 2_000;
 
 export interface ResolvedPaths {
   paths: string[];
@@ -49,7 +51,7 @@ export class PathRequests {
       return resolve();
     } catch (error) {
       if (!(error instanceof DomainError) || error.code !== 'not-mounted') throw error;
-      await this.views.caughtUp();
+      await this.views.caughtUp(lookAgainMs);
       return resolve();
     }
   }
