@@ -1,6 +1,7 @@
 import { type Msg, type StreamInfo } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
+import { isAtLeast } from './server-versions.js';
 import { infoOfLeader, objectionTo } from './stream-info.js';
 import { membersOf, sizeOf, Tally } from './tally.js';
 import { type Line } from './witnesses.js';
@@ -11,6 +12,11 @@ const withinMs = 750;
 const hedgeMs = 75;
 /** How long the answer of a majority waits for another one. */
 const graceMs = 25;
+
+/** Older servers, once elected, answer before they have applied all that they took over. */
+const silentUntilApplied = '2.11.0';
+/** Until then such a server is given time for that: it has to hear of one other. */
+const appliedWithinMs = 100;
 
 /** Who kept a stream, the leader first, when it was last asked about: tells which servers to ask first, nothing else. */
 const lastMembers = new WeakMap<NatsLink, Map<string, string[]>>();
@@ -47,7 +53,9 @@ const lastMembers = new WeakMap<NatsLink, Map<string, string[]>>();
  * **What remains.** A is believed wrongly when B hears both A and C, nobody else hears C (not A, nor this process), C was
  * elected by B's vote within the last second or so, and C's answer comes over B more than `graceMs` later than A's. Or
  * when all that holds, C being in A's sight only because its answers take more than a second to A. Or when, between B and
- * A, the servers' connection for elections is slow while that for clients' messages is not.
+ * A, the servers' connection for elections is slow while that for clients' messages is not. And before 2.11 a server that
+ * has just been elected answers although it has not yet applied the last that it took over; when another one leads than
+ * last time, it is therefore asked twice.
  *
  * Where too few servers are known for that at all, as when there is one address of several servers and they do not tell
  * theirs, the leader's word is taken, and a line in the log says so once. It is not taken because the others are
@@ -74,7 +82,11 @@ export async function confirmedInfo(link: NatsLink, stream: string): Promise<Str
     remember(link, stream, info);
     return info;
   }
-  const info = await new Inquiry(link, stream, members).answer;
+  let info = await new Inquiry(link, stream, members).answer;
+  if (info.cluster?.leader !== members[0] && !isAtLeast(link.serverVersion, silentUntilApplied)) {
+    await new Promise((again) => setTimeout(again, appliedWithinMs));
+    info = await new Inquiry(link, stream, membersOf(info)).answer;
+  }
   remember(link, stream, info);
   return info;
 }
@@ -101,8 +113,8 @@ class Inquiry {
   private readonly subject: string;
   private objection: DomainError | undefined;
   private graceful = false;
-  private hedged = false;
-  private settle!: (info: StreamInfo | Promise<StreamInfo>) => void;
+  private ended = false;
+  private resolve!: (info: StreamInfo | Promise<StreamInfo>) => void;
 
   constructor(
     private readonly link: NatsLink,
@@ -110,8 +122,8 @@ class Inquiry {
     private readonly members: readonly string[],
   ) {
     this.subject = `$JS.API.STREAM.INFO.${stream}`;
-    this.answer = new Promise<StreamInfo>((settle) => (this.settle = settle)).finally(() => this.end());
-    this.after(withinMs, () => this.settle(Promise.reject(this.failure())));
+    this.answer = new Promise((resolve) => (this.resolve = resolve));
+    this.after(withinMs, () => this.end(() => Promise.reject(this.failure())));
     this.after(hedgeMs, () => this.askRest());
     this.ends.push(link.witnesses.onChange(() => this.changed()));
     this.askFirst();
@@ -128,7 +140,6 @@ class Inquiry {
   }
 
   private askRest(): void {
-    this.hedged = true;
     for (const [name, line] of this.link.witnesses.lines()) this.ask(name, line);
   }
 
@@ -150,7 +161,7 @@ class Inquiry {
     const info = reply.json<StreamInfo & { error?: { code: number } }>();
     if (info.error !== undefined) {
       // The client knows how to say what the server refuses. A server that is cut off may also say "not now".
-      if (info.error.code < 500) this.settle(this.link.jsm.streams.info(this.stream));
+      if (info.error.code < 500) this.end(() => this.link.jsm.streams.info(this.stream));
       return;
     }
     const objection = objectionTo(info, this.stream);
@@ -166,11 +177,11 @@ class Inquiry {
     const lines = link.witnesses.lines();
     // Nobody else can be heard, or has anything to say.
     const awaited = tally.missing.filter((name) => lines.has(name) || !tally.isInTouchWith(name));
-    if (awaited.length === 0) return this.settle(tally.best!);
+    if (awaited.length === 0) return this.end(() => tally.best!);
     if (this.graceful) return;
     this.graceful = true;
-    if (!this.hedged) this.askRest();
-    this.after(graceMs, () => this.settle(tally.best!));
+    this.askRest();
+    this.after(graceMs, () => this.end(() => tally.best!));
   }
 
   private failure(): DomainError {
@@ -187,7 +198,10 @@ class Inquiry {
     this.ends.push(() => clearTimeout(timer));
   }
 
-  private end(): void {
+  private end(answer: () => StreamInfo | Promise<StreamInfo>): void {
+    if (this.ended) return;
+    this.ended = true;
     for (const end of this.ends.splice(0)) end();
+    this.resolve(answer());
   }
 }

@@ -187,6 +187,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
       name: `${options.name} witness`,
       ignoreClusterUpdates: true,
       noRandomize: true,
+      reconnect: false,
     });
   for (;;) {
     let nc: NatsConnection | undefined;

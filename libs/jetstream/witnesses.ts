@@ -1,8 +1,8 @@
-import { createInbox, Events, type Msg, type NatsConnection } from 'nats';
+import { createInbox, type Msg, type NatsConnection } from 'nats';
 import { type Log } from './connection.js';
 
-/** Between attempts to reach a server for the first time; the client paces the later ones. */
-const redialMs = 500;
+/** Between attempts to reach a server. */
+const redialMs = 250;
 
 /** A connection as something to ask questions over, of which the replies are heard for as long as somebody listens. */
 export class Line {
@@ -40,9 +40,12 @@ export class Line {
   }
 }
 
-/** A connection that is kept to one address. */
+/**
+ * A connection that is kept to one address: a new one for each that breaks. The client could reconnect by itself, but one
+ * that is closed while it does may connect all the same, and then nobody can close it.
+ */
 class Witness {
-  /** As far as is known the connection is up. */
+  /** Undefined while there is no connection. */
   line: Line | undefined;
   /** Of the server that was last reached here. */
   serverName: string | undefined;
@@ -81,20 +84,12 @@ class Witness {
     }
   }
 
-  /** Until the client has given the connection up. */
+  /** Until the connection is gone. */
   private async follow(nc: NatsConnection, tried: () => void): Promise<void> {
     const line = new Line(nc);
     this.become(line);
     tried();
-    void this.watch(nc, line);
     await nc.closed();
-  }
-
-  private async watch(nc: NatsConnection, line: Line): Promise<void> {
-    for await (const { type } of nc.status()) {
-      if ((type as Events) === Events.Disconnect) this.become(undefined);
-      else if ((type as Events) === Events.Reconnect) this.become(line);
-    }
   }
 
   private become(line: Line | undefined): void {
@@ -122,14 +117,14 @@ export interface WitnessesOptions {
   readonly configured: readonly string[];
   /** `host:port` of every server that is known now, those that NATS tells of among them. */
   readonly addresses: () => readonly string[];
-  /** Connects to this one address, and never to another. */
+  /** Connects to this one address, once, and never to another. */
   readonly dial: (address: string) => Promise<NatsConnection>;
   readonly log: Log;
 }
 
 /**
  * Connections beside a process' own, one to each address of a NATS server, for asking over several of them at once
- * (`ConfirmedInfo` says what for). They are opened when somebody first needs them, reconnect for ever, and tell nobody about
+ * (`ConfirmedInfo` says what for). They are opened when somebody first needs them, come back for ever, and tell nobody about
  * their state but who asks over them. The address that the process' own connection uses has one, too: that connection
  * moves to another server just when this one matters. A server is known by its name, not by its address, and counts
  * once.
