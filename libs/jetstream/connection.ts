@@ -1,6 +1,14 @@
-import { type JetStreamClient, type JetStreamManager, type NatsConnection, connect, Events } from 'nats';
+import {
+  type ConnectionOptions,
+  type JetStreamClient,
+  type JetStreamManager,
+  type NatsConnection,
+  connect,
+  Events,
+} from 'nats';
 import { DomainError } from '#kernel';
 import { messageOf } from './errors.js';
+import { Witnesses } from './witnesses.js';
 
 /** `closed` is final: the client has given up, and the process should end. */
 export type LinkStatus = 'connected' | 'disconnected' | 'closed';
@@ -28,16 +36,24 @@ export interface ConnectOptions {
 export class NatsLink {
   private readonly listeners = new Set<(status: LinkStatus) => void>();
   private status: LinkStatus = 'connected';
+  /** For asking over the connections of several servers; none is open until somebody wants to. */
+  readonly witnesses: Witnesses;
 
   constructor(
     readonly nc: NatsConnection,
     readonly js: JetStreamClient,
     readonly jsm: JetStreamManager,
     readonly log: Log,
-    private readonly servers: readonly string[] = [],
+    private readonly servers: readonly string[],
+    dial: (address: string) => Promise<NatsConnection>,
   ) {
+    const addresses = () => this.serverAddresses;
+    this.witnesses = new Witnesses({ main: nc, configured: servers, addresses, dial, log });
     void this.watch();
-    void nc.closed().then(() => this.enter('closed'));
+    void nc.closed().then(() => {
+      this.enter('closed');
+      return this.witnesses.close();
+    });
   }
 
   get connected(): boolean {
@@ -151,30 +167,40 @@ export class NatsLink {
 export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
   const deadline = performance.now() + (options.connectTimeoutMs ?? 30_000);
   const { servers, ...credentials } = parseUrl(options.url);
+  const connectOptions: ConnectionOptions = {
+    ...credentials,
+    timeout: 1_500,
+    // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes; so, it
+    // is noticed after 4 to 6 seconds.
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    pingInterval: 2_000,
+    maxPingOut: 2,
+    ignoreAuthErrorAbort: true,
+    noAsyncTraces: true,
+  };
+  /** To this one server: what it tells of others is left alone. */
+  const dial = (address: string) =>
+    connect({
+      ...connectOptions,
+      servers: [address],
+      name: `${options.name} witness`,
+      ignoreClusterUpdates: true,
+      noRandomize: true,
+      reconnect: false,
+    });
   for (;;) {
     let nc: NatsConnection | undefined;
     try {
-      nc = await connect({
-        servers,
-        ...credentials,
-        name: options.name,
-        timeout: 1_500,
-        // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes; so,
-        // it is noticed after 4 to 6 seconds.
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: 250,
-        pingInterval: 2_000,
-        maxPingOut: 2,
-        ignoreAuthErrorAbort: true,
-        noAsyncTraces: true,
-      });
+      nc = await connect({ ...connectOptions, servers, name: options.name });
       if (!nc.info?.jetstream) {
         throw new DomainError('Unavailable', 'jetstream-disabled', 'the nats-server runs without JetStream');
       }
       const timeout = options.requestTimeoutMs ?? 2_000;
       const jsm = await nc.jetstreamManager({ timeout, checkAPI: false });
       await jsm.getAccountInfo();
-      const link = new NatsLink(nc, nc.jetstream({ timeout }), jsm, options.log ?? (() => undefined), servers);
+      const log = options.log ?? (() => undefined);
+      const link = new NatsLink(nc, nc.jetstream({ timeout }), jsm, log, servers, dial);
       if (options.onStatus) link.onStatus(options.onStatus);
       return link;
     } catch (error) {

@@ -5,7 +5,7 @@ import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, messageOf } from './errors.js';
 import { RetryBudget } from './retry-budget.js';
-import { serverVersions } from './server-versions.js';
+import { isAtLeast, serverVersions } from './server-versions.js';
 import { type Names, streamConfigs, streamIdKey, streamIdOf } from './streams.js';
 
 /** Older releases can lose a replicated stream on a process kill (2.10.20 to 2.10.22) or break its guards (2.9). */
@@ -137,10 +137,4 @@ async function createStream(link: NatsLink, config: Partial<StreamConfig> & { na
     if (streamIdOf(info) === before) break;
   }
   return info;
-}
-
-function isAtLeast(version: string, wanted: string): boolean {
-  const [a, b] = [version, wanted].map((text) => text.split(/[.-]/, 3).map((part) => Number.parseInt(part, 10) || 0));
-  const differing = b.findIndex((part, i) => part !== a[i]);
-  return differing === -1 || a[differing] > b[differing];
 }

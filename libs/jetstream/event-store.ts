@@ -3,6 +3,7 @@ import { type Commit, type RecordedEvent } from '#kernel';
 import { ChainHeads } from './chain-heads.js';
 import { chainStart, messageDigest } from './chain.js';
 import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';
+import { confirmedInfo } from './confirmed-info.js';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, appendRefused, isDefiniteRefusal, StaleVersionError } from './errors.js';
 import { type AppendOptions, type LogInfo } from './event-store.types.js';
@@ -153,8 +154,18 @@ export class EventStore {
     return filter === '>' ? (await this.info()).lastSequence : this.lastSequenceOf(this.names.eventFilter(filter));
   }
 
-  async info(): Promise<LogInfo> {
-    const info = await this.request(() => infoOfLeader(this.link, this.names.eventStream));
+  /** Everything that anybody was told is stored by the time of the call is within these ends. @throws DomainError Unavailable */
+  info(): Promise<LogInfo> {
+    return this.ask(confirmedInfo);
+  }
+
+  /** The same by one server's word, so that it may be old: for whoever can live with that, and wants no other within reach. */
+  unconfirmedInfo(): Promise<LogInfo> {
+    return this.ask(infoOfLeader);
+  }
+
+  private async ask(question: typeof confirmedInfo): Promise<LogInfo> {
+    const info = await this.request(() => question(this.link, this.names.eventStream));
     const { created, state } = info;
     return {
       streamId: streamIdOf(info),

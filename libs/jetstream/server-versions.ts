@@ -25,6 +25,13 @@ export async function serverVersions(addresses: readonly string[]): Promise<Serv
   return asked.flatMap(({ address, version }) => (version === undefined ? [] : [{ address, version }]));
 }
 
+/** Whether a version such as `2.10.27` or `2.12.0-RC.1` is another one or later. */
+export function isAtLeast(version: string, wanted: string): boolean {
+  const [a, b] = [version, wanted].map((text) => text.split(/[.-]/, 3).map((part) => Number.parseInt(part, 10) || 0));
+  const differing = b.findIndex((part, i) => part !== a[i]);
+  return differing === -1 || a[differing] > b[differing];
+}
+
 function firstLine(address: string): Promise<string> {
   const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
   return new Promise((resolve) => {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { confirmedInfo } from './confirmed-info.js';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { CorruptObjectError, ObjectStore } from './object-store.js';
 import { unavailableUnlessRefused } from './retry-budget.js';
-import { infoOfLeader } from './stream-info.js';
 import { type Names } from './streams.js';
 
 export interface Snapshot {
@@ -123,7 +123,7 @@ export class SnapshotStore {
     const deadline = performance.now() + this.lostTailGraceMs;
     for (;;) {
       const { state } = await unavailableUnlessRefused(this.link, () =>
-        infoOfLeader(this.link, this.names.eventStream),
+        confirmedInfo(this.link, this.names.eventStream),
       );
       if (state.last_seq >= sequence) return;
       if (performance.now() >= deadline) {

@@ -1,3 +1,4 @@
+import { confirmedInfo } from './confirmed-info.js';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError } from './errors.js';
 import { type Delivered } from './pull-subscription.js';
@@ -45,7 +46,7 @@ export class StreamContinuity {
     if (streamIdOf(info) !== this.streamId) {
       throw new LogDamagedError('log-replaced', `stream ${stream} is not the one that was there before`);
     }
-    if (last < from - 1) this.tailIsMissing(last, from - 1);
+    if (last < from - 1) await this.tailIsMissing(last, from - 1);
     this.tailMissingSince = undefined;
     if (filterSubject === undefined && first > from) {
       throw new LogDamagedError('log-gap', `stream ${stream} begins at ${first}, but ${from} has not been read yet`);
@@ -53,12 +54,14 @@ export class StreamContinuity {
     if (this.last !== undefined && this.last.sequence >= first) await this.compare(this.last);
   }
 
-  private tailIsMissing(last: number, read: number): never {
+  private async tailIsMissing(last: number, read: number): Promise<never> {
+    const { stream, lostTailGraceMs = defaultGraceMs } = this.options;
     this.tailMissingSince ??= performance.now();
-    const text = `stream ${this.options.stream} ends at ${last}, but ${read} has already been read`;
-    if (performance.now() - this.tailMissingSince > (this.options.lostTailGraceMs ?? defaultGraceMs)) {
-      throw new LogDamagedError('log-lost-tail', text);
-    }
+    const text = `stream ${stream} ends at ${last}, but ${read} has already been read`;
+    if (performance.now() - this.tailMissingSince <= lostTailGraceMs) throw new Error(text);
+    // Not by the word of one server, which may itself be cut off from the rest.
+    const { state } = await confirmedInfo(this.link, stream);
+    if (state.last_seq < read) throw new LogDamagedError('log-lost-tail', text);
     throw new Error(text);
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ClusterInfo, type StreamInfo } from 'nats';
+import { type ClusterInfo, type PeerInfo, type StreamInfo } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 
@@ -13,13 +13,14 @@ const againMs = 10;
 /**
  * A server waits at least 4 s without a word from the leader before it stands for election (`minElectionTimeout` in
  * nats-server's raft.go), and answers the leader's heartbeats every second: while a majority has answered within this
- * time, nobody else leads.
+ * time, nobody else leads; unless the answers were long on their way.
  */
 const inTouchMs = 3_000;
 
 /**
- * A stream as its leader knows it. While a replicated stream has no leader, any server that holds a copy answers in its
- * place, with the end of its own copy, which may lag: such an answer says nothing about the log. Nor does
+ * A stream as its leader knows it, or a server that has not yet noticed that it leads no more: who needs to know where
+ * the stream really ends asks `confirmedInfo`. While a replicated stream has no leader, any server that holds a copy
+ * answers in its place, with the end of its own copy, which may lag: such an answer says nothing about the log. Nor does
  * the answer of a leader that is cut off from the others, or was asleep: until it notices, which takes ten seconds,
  * another one may take writes that it knows nothing of.
  *
@@ -48,7 +49,7 @@ async function ask(link: NatsLink, stream: string, timeout: number): Promise<Str
 }
 
 /** Why an answer is not to be believed. */
-function objectionTo({ cluster }: StreamInfo, stream: string): DomainError | undefined {
+export function objectionTo({ cluster }: StreamInfo, stream: string): DomainError | undefined {
   if (cluster !== undefined && !cluster.leader) {
     const text = `stream ${stream} has no leader: one is being elected, or most of its NATS servers are away`;
     return new DomainError('Unavailable', 'no-leader', text);
@@ -63,6 +64,10 @@ function objectionTo({ cluster }: StreamInfo, stream: string): DomainError | und
 /** Whether the leader has lately heard of so many others that together they are most of all. */
 function hasMajority(cluster: ClusterInfo | undefined): boolean {
   const others = cluster?.replicas ?? [];
-  const inTouch = others.filter(({ offline, active }) => !offline && active < inTouchMs * 1e6);
-  return (1 + inTouch.length) * 2 > 1 + others.length;
+  return (1 + others.filter(isInTouch).length) * 2 > 1 + others.length;
+}
+
+/** Whether the leader has lately heard of another server. */
+export function isInTouch({ offline, active }: PeerInfo): boolean {
+  return !offline && active < inTouchMs * 1e6;
 }

@@ -101,7 +101,7 @@ export class PastStates {
     const { store, snapshots, views, cache } = this.options;
     const cached = cache.nearest(sequence);
     if (cached?.sequence === sequence) return { sequence, state: JSON.parse(cached.json) as Record<string, unknown> };
-    const info = await store.info();
+    const info = await store.unconfirmedInfo();
     const stored = await snapshots.load(snapshotName, snapshotVersion(views), { ...info, atMost: sequence });
     if (stored && stored.sequence > (cached?.sequence ?? 0)) {
       return { sequence: stored.sequence, state: stored.state as Record<string, unknown> };

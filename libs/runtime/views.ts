@@ -179,7 +179,7 @@ export class Views {
 
   private async restore(): Promise<number> {
     const { store, snapshots, views, log } = this.options;
-    const info = await store.info();
+    const info = await store.unconfirmedInfo();
     const snapshot = await snapshots.load(snapshotName, snapshotVersion(this.options.views), info);
     if (!snapshot) {
       if (info.firstSequence <= 1) return 0;
@@ -200,7 +200,7 @@ export class Views {
     const entries = this.options.views.map((view) => [view.name, view.toSnapshot(this.states.get(view.name) as never)]);
     const state = JSON.parse(JSON.stringify(Object.fromEntries(entries))) as unknown;
     try {
-      const { streamId } = await this.options.store.info();
+      const { streamId } = await this.options.store.unconfirmedInfo();
       await this.options.snapshots.save(snapshotName, snapshotVersion(this.options.views), {
         streamId,
         sequence,

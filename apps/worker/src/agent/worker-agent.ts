@@ -168,7 +168,7 @@ export class WorkerAgent {
       if (services.view.isDecommissioned(identity.bootId)) this.leaveQueue();
     });
     // What happened to jobs before is looked up when a batch of theirs arrives.
-    const { lastSequence } = await untilAvailable(logger, signal, () => store.info());
+    const { lastSequence } = await untilAvailable(logger, signal, () => store.unconfirmedInfo());
     this.reportedSequence = lastSequence;
     this.options.mark.saw(lastSequence);
     this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
