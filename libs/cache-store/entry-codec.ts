@@ -137,7 +137,7 @@ export function sameLocation(a: Location, b: Location): boolean {
 }
 
 // The eviction index: key = u8 zero, u48 tick (big-endian: byte order is the order of accesses);
-// value = u32 tag of the job that loaded it, then the path. Which tier a path is of is asked of the policies.
+// value = u32 tag of the job that loaded or keeps it, then the path. Which tier a path is of is asked of the policies.
 
 export function evictionKey(tick: number): Buffer {
   const key = Buffer.allocUnsafe(7);
