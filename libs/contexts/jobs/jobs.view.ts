@@ -49,7 +49,7 @@ export interface JobRecord {
   /** The same sums by the worker that did the work, all copies together. */
   byWorker: Record<string, Counts>;
   inFlight: Record<string, BatchInFlight>;
-  /** Reports that arrived before the plan that names their batch: a crashed owner had sent but not yet recorded it. */
+  /** Reports that arrived before what names their batch: owners send first and record then, and may crash in between. */
   early: Record<string, { workerId: string; counts: Counts; failures: RecordedFailure[] }>;
   /** Set aside below quotas for a stretch that is not yet planned. */
   reservation?: QuotaReservedData;
@@ -79,7 +79,7 @@ const maxEarlyReports = 10_000;
 export function jobsView(maxFinished: number): View<JobsViewState> {
   return {
     name: jobs.name,
-    version: 2,
+    version: 3,
     initial: () => ({ jobs: new Map(), finished: [], quotaSequence: 0 }),
     evolve(view, commit) {
       for (const event of commit.events) evolveJobs(view, commit, event);
@@ -160,7 +160,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
         const batch = record.inFlight[id];
         if (!batch) continue;
         delete record.inFlight[id];
-        for (const plan of into) record.inFlight[plan.id] = { ...plan, pass: batch.pass, attempt, withdrawn: false };
+        for (const plan of into) sent(record, { ...plan, pass: batch.pass, attempt, withdrawn: false });
       }
       break;
     case 'BatchParked': {
@@ -207,13 +207,16 @@ function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlan
   for (const plan of data.batches) {
     const batch: BatchInFlight = { ...plan, pass: data.pass, attempt: 1, withdrawn: false };
     if (data.pass === 'load' && batch.copy === 0) record.plannedFiles += batch.files;
-    record.inFlight[batch.id] = batch;
-    const early = record.early[batch.id];
-    if (early) {
-      delete record.early[batch.id];
-      settle(record, batch, early.workerId, early.counts, early.failures);
-    }
+    sent(record, batch);
   }
+}
+
+function sent(record: JobRecord, batch: BatchInFlight): void {
+  record.inFlight[batch.id] = batch;
+  const early = record.early[batch.id];
+  if (!early) return;
+  delete record.early[batch.id];
+  settle(record, batch, early.workerId, early.counts, early.failures);
 }
 
 /** Workers report at least once: only the first report of a batch counts, and none after the job's end. */
@@ -223,7 +226,7 @@ function settled(record: JobRecord, data: BatchEvent['data']): void {
   const batch = record.inFlight[data.batchId];
   if (batch) {
     settle(record, batch, data.workerId, data.counts, failures);
-  } else if (isAhead(record, data.batchId) && Object.keys(record.early).length < maxEarlyReports) {
+  } else if (isAhead(record, data) && Object.keys(record.early).length < maxEarlyReports) {
     record.early[data.batchId] ??= { workerId: data.workerId, counts: data.counts, failures };
   }
 }
@@ -263,9 +266,13 @@ export function stepOfBatch(id: string): { pass: Pass; step: number } | undefine
   return match && pass ? { pass, step: Number(match[2]) } : undefined;
 }
 
-function isAhead(record: JobRecord, id: string): boolean {
+function isAhead(record: JobRecord, { batchId: id, attempt }: BatchEvent['data']): boolean {
   const at = stepOfBatch(id);
   if (!at) return false;
   if (at.pass !== record.state.pass) return passOrder.indexOf(at.pass) > passOrder.indexOf(record.state.pass);
-  return at.step >= record.state.steps;
+  if (at.step >= record.state.steps) return true;
+  // Sent again in other parts, of which the log is still to tell: until then, what they are parts of is in flight.
+  return Object.values(record.inFlight).some(
+    (batch) => batch.attempt === attempt - 1 && batch.pass === at.pass && stepOfBatch(batch.id)?.step === at.step,
+  );
 }

@@ -89,7 +89,10 @@ export class NatsServers {
   async kill(index: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const running = this.processes[index];
     this.processes[index] = undefined;
-    await running?.kill(signal);
+    const ended = running?.kill(signal);
+    // One that is paused would not hear of it before it goes on, and nobody would let it: it does not count any more.
+    if (running !== undefined && signal === 'SIGTERM') process.kill(running.pid, 'SIGCONT');
+    await ended;
   }
 
   signal(index: number, signal: 'SIGSTOP' | 'SIGCONT'): void {
