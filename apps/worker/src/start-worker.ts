@@ -12,6 +12,14 @@ import { createLogger, nestLogger } from './log.js';
 import { Refusal } from './refusal.js';
 import { WorkerServices } from './worker-services.js';
 
+/**
+ * How long a stop waits for NATS and for what is under way, and for readers: less than a supervisor does, so that the
+ * cache is always closed in good order. A process that ends in the middle of a write may have to wait for the thread that
+ * does the write, which waits for the process.
+ */
+const leaveWithinMs = 1_000;
+const closeWithinMs = 400;
+
 export interface RunningWorker {
   workerId: string;
   /** `host:port` of the read path, as it is announced. */
@@ -51,18 +59,32 @@ export async function startWorker(
     const end = (error: unknown) => void mark.flush().then(() => onFatal(error));
     const agent = new WorkerAgent({ config, identity, address, ...kept, services, version, logger, onFatal: end });
     readiness.of = () => agent.notReady();
-    const stop = async () => {
-      await agent.stop();
-      await mark.flush();
+    const closeServices = async () => {
       await http.close();
       await services.close();
-      await cache.close();
+    };
+    const stop = async () => {
+      try {
+        await inTime(agent.stop(), leaveWithinMs);
+        await mark.flush();
+        await inTime(closeServices(), closeWithinMs);
+      } finally {
+        await cache.close();
+      }
     };
     return { workerId: identity.workerId, address, logger, ready: agent.start(), stop };
   } catch (error) {
     await cache.close();
     throw error;
   }
+}
+
+/** Waits no longer than that. @throws what it throws in that time */
+async function inTime(work: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 async function openCache(config: ProcessConfig, log: (message: string, details?: Record<string, unknown>) => void) {

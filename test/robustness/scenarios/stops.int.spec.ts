@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { eventually, startCluster, TcpProxy, type TestCluster } from '#testing';
 
-/** What was found of coordinators that are told to stop while something else goes on. */
-describe('the end of a coordinator', () => {
+/** What was found of processes that are told to stop while something else goes on. */
+describe('the end of a process', () => {
   let cluster: TestCluster;
   let proxy: TcpProxy;
 
@@ -30,7 +32,7 @@ describe('the end of a coordinator', () => {
     return socket === undefined;
   }
 
-  test('whoever was let in at the last moment, and speaks only when nobody else is let in, is answered', async () => {
+  test('a coordinator answers whoever was let in at the last moment and speaks only when nobody else is let in', async () => {
     const { process, api } = cluster.coordinators[0];
     const early = await connected(api.baseUrl);
     const ended = process.stop();
@@ -43,7 +45,20 @@ describe('the end of a coordinator', () => {
     expect(await ended).toMatchObject({ code: 0 });
   });
 
-  test('it ends although NATS swallows everything', async () => {
+  /** Once, one whose disk was full and whose NATS was silent had not closed it and was still there after 20 s. */
+  test('a worker closes its cache in good order although NATS swallows everything', async () => {
+    const { process, cacheDir } = await cluster.startWorker();
+    process.overrides['LARDER_NATS_URL'] = `nats://127.0.0.1:${proxy.port}`;
+    await process.restart();
+    const lock = join(cacheDir, 'lock');
+    expect(existsSync(lock)).toBe(true);
+    proxy.setMode({ kind: 'blackhole' });
+    expect(await process.stop()).toMatchObject({ code: 0 });
+    expect(existsSync(lock)).toBe(false);
+    proxy.setMode({ kind: 'pass' });
+  });
+
+  test('a coordinator ends although NATS swallows everything', async () => {
     const { process } = cluster.coordinators[1];
     process.overrides['LARDER_NATS_URL'] = `nats://127.0.0.1:${proxy.port}`;
     await process.restart();
