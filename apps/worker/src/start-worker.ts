@@ -14,8 +14,7 @@ import { WorkerServices } from './worker-services.js';
 
 /**
  * How long a stop waits for NATS and for what is under way, and for readers: less than a supervisor does, so that the
- * cache is always closed in good order. A process that ends in the middle of a write may have to wait for the thread that
- * does the write, which waits for the process.
+ * cache is always closed in good order.
  */
 const leaveWithinMs = 1_000;
 const closeWithinMs = 400;

@@ -45,7 +45,7 @@ describe('the end of a process', () => {
     expect(await ended).toMatchObject({ code: 0 });
   });
 
-  /** Once, one whose disk was full and whose NATS was silent had not closed it and was still there after 20 s. */
+  /** It waited for NATS until its time was over, and ended in the middle of what its cache wrote. */
   test('a worker closes its cache in good order although NATS swallows everything', async () => {
     const { process, cacheDir } = await cluster.startWorker();
     process.overrides['LARDER_NATS_URL'] = `nats://127.0.0.1:${proxy.port}`;
