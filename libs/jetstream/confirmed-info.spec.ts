@@ -194,6 +194,18 @@ describe('confirmedInfo', () => {
     expect(outcome.failure).toMatchObject({ kind: 'Unavailable', code: 'no-leader' });
   });
 
+  it('asks again where a server without a leader was quicker than the leader', async () => {
+    world = World.of('ab');
+    const outcome = await question();
+    expect(world.asked).toEqual(['b']);
+    world.answers('b', leaderless);
+    await jest.advanceTimersByTimeAsync(25);
+    expect(world.asked).toEqual(['b', 'b']);
+    world.answers('b', a(5));
+    await jest.advanceTimersByTimeAsync(50);
+    expect(outcome).toEqual({ done: true, end: 5 });
+  });
+
   it('says that nobody answers', async () => {
     world = World.of('abc');
     const outcome = await question();
