@@ -3,6 +3,9 @@ import { type CommandContext } from '#kernel';
 /** From its arrival on, a request may wait for so long; what has begun by then still ends, so that 15 s are kept. */
 const answerWithinMs = 12_000;
 
+/** What each step is given in any case. */
+const leastMs = 500;
+
 const arrivals = new WeakMap<object, number>();
 const deadlines = new WeakMap<CommandContext, number>();
 
@@ -18,7 +21,8 @@ export function shareTime(context: CommandContext, request: object): CommandCont
   return context;
 }
 
-/** Until when whoever gave this command wants to be answered, of `performance.now()`. */
-export function answerByMs(context: CommandContext): number {
-  return deadlines.get(context) ?? performance.now() + answerWithinMs;
+/** How long each further step of this command may take, milliseconds: what is left for all of it, and never nothing. */
+export function timeLeft(context: CommandContext): () => number {
+  const deadlineMs = deadlines.get(context) ?? performance.now() + answerWithinMs;
+  return () => Math.max(leastMs, deadlineMs - performance.now());
 }

@@ -1,5 +1,5 @@
 import { DomainError, type CommandContext, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
-import { answerByMs } from './answer-time.js';
+import { timeLeft } from './answer-time.js';
 
 /** The part of the event store that commands need. */
 export interface AppendOnlyLog {
@@ -33,8 +33,6 @@ export interface Decided<Event> {
 
 /** So many conflicts in a row mean that something else is wrong than bad luck. */
 const maxConflicts = 50;
-/** What each step is given in any case. */
-const leastMs = 500;
 
 /**
  * Read state, decide, append under the expected sequence; on conflict read again and decide again. Answers once the
@@ -53,8 +51,7 @@ export class CommandHandler {
     command: Command,
     context: CommandContext,
   ): Promise<Decided<Event>> {
-    const deadlineMs = answerByMs(context);
-    const leftMs = () => Math.max(leastMs, deadlineMs - performance.now());
+    const leftMs = timeLeft(context);
     let fresh = false;
     for (let conflicts = 0; ;) {
       const { state, sequence: expected } = aggregate.load();

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { EventStore, WorkQueue } from '#jetstream';
 import { DomainError, fold, type CommandContext } from '#kernel';
-import { answerByMs, CommandHandler, Recorder, Views } from '#runtime';
+import { CommandHandler, Recorder, timeLeft, Views } from '#runtime';
 import {
   findJob,
   job,
@@ -31,9 +31,6 @@ export interface Submitted {
   details?: { resumed: boolean; applied: Record<string, unknown>; ignored: Record<string, unknown> };
 }
 
-/** What each step is given in any case. */
-const leastMs = 500;
-
 /** Commands on jobs of any kind: one unfinished job per slot, whatever the number of replicas that are asked. */
 @Injectable()
 export class JobSubmissions {
@@ -50,8 +47,7 @@ export class JobSubmissions {
     const alias = submission.alias || `${kind}-${randomUUID()}`;
     const boundary = slotOf(kind, target);
     const jobId = randomUUID();
-    const deadlineMs = answerByMs(context);
-    const leftMs = () => Math.max(leastMs, deadlineMs - performance.now());
+    const leftMs = timeLeft(context);
     for (;;) {
       const last = await this.store.lastOf(boundary);
       const state = fold(slot, (last?.events ?? []) as unknown as SlotEvent[]);
