@@ -98,6 +98,21 @@ export const settings = {
     'key ring for secret mount options, `<keyId>:<base64 of 32 bytes>,…`; the first encrypts; standalone makes its own',
     { secret: true },
   ),
+  signingKeys: setting(
+    'LARDER_SIGNING_KEYS',
+    'coordinator',
+    p.keyRing(),
+    undefined,
+    'keys that coordinators sign the log with, `<keyId>:<base64 of 32 bytes>,…`; the first signs, all are believed; unset: derived from LARDER_SECRET_KEYS, which workers have too',
+    { secret: true },
+  ),
+  verifyKeys: setting(
+    'LARDER_VERIFY_KEYS',
+    'all',
+    p.keyRing(),
+    undefined,
+    'public keys of coordinators that are believed, `<keyId>:<base64 of 32 bytes>,…`, as `larder keys public` prints them; for workers, where LARDER_SIGNING_KEYS is set, and for retired keys',
+  ),
   revealSecrets: setting(
     'LARDER_REVEAL_SECRETS',
     'coordinator',

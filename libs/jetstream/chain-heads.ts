@@ -1,13 +1,11 @@
 import { type StoredMsg } from 'nats';
 import { chainStart, messageDigest } from './chain.js';
-import { commitIdOf } from './codec.js';
 import { type Names } from './streams.js';
 
 /** Where a boundary ends. */
 export interface ChainHead {
   readonly sequence: number;
   readonly digest: string;
-  readonly commitId?: string;
 }
 
 type MessageQuery = { last_by_subj: string } | { seq: number };
@@ -43,11 +41,7 @@ export class ChainHeads {
     if (known) return known;
     const found = await this.message({ last_by_subj: this.names.eventSubject(boundary) });
     if (!found) return undefined;
-    const head = {
-      sequence: found.seq,
-      digest: messageDigest(boundary, found.data),
-      commitId: commitIdOf(found.data),
-    };
+    const head = { sequence: found.seq, digest: messageDigest(boundary, found.data) };
     this.remember(boundary, head);
     return head;
   }

@@ -7,6 +7,7 @@ import {
   type RecordedEvent,
 } from '#kernel';
 import { CorruptEventError, messageOf, UnknownEventError } from './errors.js';
+import { signatureSuffixBytes } from './signed-bytes.js';
 
 /** A commit as read from the log. */
 export interface DecodedCommit extends Commit {
@@ -16,18 +17,28 @@ export interface DecodedCommit extends Commit {
   readonly prev?: string;
 }
 
+/** A message of the log that a writer had seen: its sequence, and the first eight bytes of its digest, hexadecimal. */
+export type Seen = readonly [sequence: number, digest: string];
+
 /** What stands in one message of the log. */
 export interface CommitEnvelope {
   readonly commitId: string;
   readonly prev?: string;
+  /** Who signed it. */
+  readonly by?: string;
+  /** With which key of the ring; none: with the writer's own. */
+  readonly key?: string;
+  /** The newest message that the writer had seen: it ties the commit to this log, and to about this place in it. */
+  readonly seen?: Seen;
   readonly events: readonly RecordedEvent[];
 }
 
 /** Room for the headers that go with a message: ids of at most a few hundred bytes. */
-const headerAllowanceBytes = 1_024;
+const headerAllowanceBytes = 1_024 + signatureSuffixBytes;
 
 /**
- * Events to bytes and back: `{ "id": commitId, "prev": digest, "events": [ … ] }` in JSON. Stored events are never
+ * Events to bytes and back: `{ "id": commitId, "prev": digest, "by": writer, "key": keyId, "seen": [ … ], "events": [ … ] }`
+ * in JSON. Stored events are never
  * rewritten; older versions are brought up to today's while reading, one step at a time, and everything is validated
  * both ways.
  */
@@ -51,7 +62,8 @@ export class EventCodec {
   encode(commit: CommitEnvelope, maxPayloadBytes = Number.POSITIVE_INFINITY): Uint8Array {
     if (commit.events.length === 0) throw new DomainError('Bug', 'empty-commit', 'a commit holds at least one event');
     const events = commit.events.map((event) => ({ ...event, data: this.validatedForWriting(event) }));
-    const bytes = Buffer.from(JSON.stringify({ id: commit.commitId, prev: commit.prev, events }));
+    const { commitId: id, prev, by, key, seen } = commit;
+    const bytes = Buffer.from(JSON.stringify({ id, prev, by, key, seen, events }));
     if (bytes.length + headerAllowanceBytes > maxPayloadBytes) {
       throw new DomainError(
         'Refused',
@@ -64,7 +76,11 @@ export class EventCodec {
 
   /** @throws UnknownEventError for a type or version of a newer build, CorruptEventError for anything malformed. */
   decode(bytes: Uint8Array, position: LogPosition): DecodedCommit {
-    const { commitId, prev, events } = parseEnvelope(bytes, position.sequence);
+    return this.decodeEnvelope(parseEnvelope(bytes, position.sequence), position);
+  }
+
+  /** The same of an envelope that has been parsed already. @throws as `decode` */
+  decodeEnvelope({ commitId, prev, events }: CommitEnvelope, position: LogPosition): DecodedCommit {
     return {
       sequence: position.sequence,
       boundary: position.boundary,
@@ -120,17 +136,6 @@ function attempt<T>(step: () => T, sequence: number, type: string): T {
   }
 }
 
-/** Only the commit's id, for telling whose message stands in a slot; undefined where there is none to be read. */
-export function commitIdOf(bytes: Uint8Array): string | undefined {
-  try {
-    const { id } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { id?: unknown };
-    return typeof id === 'string' ? id : undefined;
-  } catch {
-    // Not one of ours: certainly another writer's, which is all that the caller asks.
-    return undefined;
-  }
-}
-
 /** The envelope as it is stored, its events neither brought up nor validated. @throws CorruptEventError */
 export function parseEnvelope(bytes: Uint8Array, sequence: number): CommitEnvelope {
   let parsed: unknown;
@@ -139,16 +144,29 @@ export function parseEnvelope(bytes: Uint8Array, sequence: number): CommitEnvelo
   } catch (error) {
     throw new CorruptEventError(sequence, 'it is not JSON', error);
   }
-  const envelope = parsed as { id?: unknown; prev?: unknown; events?: unknown } | null;
+  const envelope = parsed as { [Field in 'id' | 'prev' | 'by' | 'key' | 'seen' | 'events']?: unknown } | null;
   if (typeof envelope?.id !== 'string' || !Array.isArray(envelope.events) || envelope.events.length === 0) {
     throw new CorruptEventError(sequence, 'it has no id or no events');
   }
-  const { id, prev } = envelope;
+  const { id, prev, by, key, seen } = envelope;
   if (prev !== undefined && typeof prev !== 'string') throw new CorruptEventError(sequence, 'its prev is no digest');
   if (!envelope.events.every(isRecordedEvent)) {
     throw new CorruptEventError(sequence, 'an event in it lacks id, type, version, time, actor or request');
   }
-  return { commitId: id, ...(prev === undefined ? {} : { prev }), events: envelope.events };
+  return {
+    commitId: id,
+    ...(prev !== undefined && { prev }),
+    ...(typeof by === 'string' && { by }),
+    ...(typeof key === 'string' && { key }),
+    ...(isSeen(seen) && { seen }),
+    events: envelope.events,
+  };
+}
+
+function isSeen(value: unknown): value is Seen {
+  return (
+    Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && /^[0-9a-f]{0,16}$/.test(value[1])
+  );
 }
 
 function isRecordedEvent(value: unknown): value is RecordedEvent {

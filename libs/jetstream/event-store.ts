@@ -1,12 +1,14 @@
 import { type JetStreamPublishOptions, type StoredMsg } from 'nats';
-import { type Commit, type RecordedEvent } from '#kernel';
+import { DomainError, type RecordedEvent } from '#kernel';
 import { ChainHeads } from './chain-heads.js';
 import { chainStart, messageDigest } from './chain.js';
-import { commitIdOf, type DecodedCommit, type EventCodec } from './codec.js';
+import { type DecodedCommit, type EventCodec } from './codec.js';
+import { CommitWriter, type EncodedCommit } from './commit-writer.js';
 import { confirmedInfo } from './confirmed-info.js';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, appendRefused, isDefiniteRefusal, StaleVersionError } from './errors.js';
-import { type AppendOptions, type LogInfo } from './event-store.types.js';
+import { type AppendOptions, type BoundaryEnd, type EventStoreOptions, type LogInfo } from './event-store.types.js';
+import { believesAll, type Judge } from './judge.js';
 import { recordedAt } from './pull-subscription.js';
 import { readStoredCommits, type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 import { RetryBudget, unavailableUnlessRefused } from './retry-budget.js';
@@ -28,16 +30,25 @@ const movedOn: ReadonlySet<number> = new Set([
 
 /** The domain's log: guarded appends, and reads. */
 export class EventStore {
+  /** Which messages are part of history. Whoever knows better than the messages themselves takes its place here. */
+  judge: Judge;
   private readonly heads: ChainHeads;
+  private readonly writer: CommitWriter;
 
   constructor(
     private readonly link: NatsLink,
     private readonly names: Names,
     private readonly codec: EventCodec,
-    /** How long appends are tried for, milliseconds. */
-    private readonly patienceMs: () => number = () => defaultBudgetMs,
+    private readonly options: EventStoreOptions = {},
   ) {
+    this.judge = options.judge ?? believesAll(codec);
     this.heads = new ChainHeads((query) => this.message(query), names);
+    this.writer = new CommitWriter(codec, options.signer, () => this.newestMessage());
+  }
+
+  /** A message of the log has been read: what this process signs from now on says that it has seen it. */
+  noticed(sequence: number, digest: string): void {
+    this.writer.saw(sequence, digest);
   }
 
   /**
@@ -48,7 +59,8 @@ export class EventStore {
    * only by the leader in replicated 2.9, while the message id `<subject>:<expected>` is checked again when the
    * replicas apply the write. Whatever leaves the outcome open (a timeout, a lost connection, no leader, "duplicate",
    * and since 2.12 "wrong sequence" for one's own retry) is settled by reading who has the place behind `expected`.
-   * A retry always has the same ids. The commit is chained to the one at `expected` by that one's digest.
+   * A retry always has the same bytes. The commit is chained to the one at `expected` by that one's digest, and signed
+   * where this process has a key.
    *
    * @throws StaleVersionError when somebody else has that place; DomainError Unavailable `nats-unreachable` when
    *   nothing was sent, `outcome-unknown` when it was and its fate could not be learnt; what the codec throws.
@@ -60,18 +72,18 @@ export class EventStore {
     options: AppendOptions = {},
   ): Promise<{ sequence: number }> {
     const subject = this.names.eventSubject(boundary);
-    const commitId = events[0]?.id;
-    let data: Uint8Array | undefined;
+    let encoded: EncodedCommit | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
     const retry = new RetryBudget(this.link, this.budgetOf(options));
     let refusals = 0;
     while (await retry.next()) {
-      data ??= await this.encodeAfter(boundary, expected, events, retry);
-      if (data === undefined) continue;
+      encoded ??= await this.encodeAfter(boundary, expected, events, retry);
+      if (encoded === undefined) continue;
       try {
-        const ack = await this.publish(subject, data, guard, retry.attemptMs(publishTimeoutMs));
-        if (!ack.duplicate) return this.appended(boundary, ack.seq, data);
+        const ack = await this.publish(subject, encoded.data, guard, retry.attemptMs(publishTimeoutMs));
+        if (!ack.duplicate) return this.appended(boundary, expected, ack.seq, encoded);
       } catch (error) {
+        if (error instanceof StaleVersionError) throw error;
         retry.note(error);
         const code = apiCodeOf(error);
         const open =
@@ -81,7 +93,9 @@ export class EventStore {
       }
       try {
         const holder = await this.holderOf(subject, expected);
-        if (holder?.commitId === commitId) return this.appended(boundary, holder.sequence, data);
+        if (holder && isSame(holder.data, encoded.data)) {
+          return this.appended(boundary, expected, holder.sequence, encoded);
+        }
         const actual = holder || refusals >= 3 ? await this.lastSequenceOf(subject) : undefined;
         if (holder) throw new StaleVersionError(boundary, expected, Math.max(actual ?? 0, holder.sequence));
         // The place is free and yet refused: the caller expects a sequence that the boundary does not have.
@@ -120,21 +134,29 @@ export class EventStore {
     options: AppendOptions,
   ): Promise<{ sequence: number; duplicate: boolean }> {
     const subject = this.names.eventSubject(boundary);
-    const commitId = events[0]?.id ?? '';
     const retry = new RetryBudget(this.link, this.budgetOf(options));
+    /** What was sent, by its digest: the time and place of an attempt are part of what it signs. */
+    const sent = new Set<string>();
+    let round = 0;
     while (await retry.next()) {
       try {
         const head = await this.heads.last(boundary);
         // An attempt of ours whose answer was lost.
-        if (head?.commitId === commitId) return { sequence: head.sequence, duplicate: true };
-        const data = this.codec.encode({ commitId, prev: head?.digest ?? chainStart, events });
+        if (head && sent.has(head.digest)) return { sequence: head.sequence, duplicate: true };
+        const encoded = await this.writer.encode(boundary, head?.digest ?? chainStart, events);
         const expect = { lastSubjectSequence: head?.sequence ?? 0 };
-        const ack = await this.publish(subject, data, { msgID: `${subject}#${dedupeId}`, expect });
+        const msgID = `${subject}#${dedupeId}${round > 0 ? `#${round}` : ''}`;
+        sent.add(messageDigest(boundary, encoded.data));
+        const ack = await this.publish(subject, encoded.data, { msgID, expect });
         if (ack.duplicate) this.heads.forget(boundary);
-        else this.appended(boundary, ack.seq, data, commitId);
+        else this.appended(boundary, head?.sequence ?? 0, ack.seq, encoded);
         // Sequence 0: the first one is still on its way through the replicas.
         if (ack.seq > 0) return { sequence: ack.seq, duplicate: ack.duplicate };
       } catch (error) {
+        if (error instanceof StaleVersionError) {
+          round++;
+          continue;
+        }
         this.heads.forget(boundary);
         if (isDefiniteRefusal(error) && !movedOn.has(apiCodeOf(error)!)) throw appendRefused(error);
         retry.note(error);
@@ -143,10 +165,14 @@ export class EventStore {
     throw retry.exhausted();
   }
 
-  /** The boundary's newest commit, as the stream's leader knows it; undefined for an empty boundary. */
-  async lastOf(boundary: string): Promise<DecodedCommit | undefined> {
+  /** Where a boundary ends, as the stream's leader knows it; undefined for an empty one. @throws DomainError Unavailable */
+  async lastOf(boundary: string): Promise<BoundaryEnd | undefined> {
     const message = await this.message({ last_by_subj: this.names.eventSubject(boundary) });
-    return message && this.codec.decode(message.data, { sequence: message.seq, boundary });
+    if (!message) return undefined;
+    const { seq: sequence, data } = message;
+    let commit = await this.judge.admit({ sequence, boundary, data, recordedAtMs: message.time.getTime() });
+    if (!commit) for await (const one of this.readBoundary(boundary, { through: sequence })) commit = one;
+    return { sequence, commit };
   }
 
   /** The sequence of the newest commit whose boundary matches, 0 if there is none. `filter` as in `Names.eventFilter`. */
@@ -176,17 +202,23 @@ export class EventStore {
   }
 
   /**
-   * All commits of the boundaries that match, from a sequence to what is the end when the call is made, in order.
-   * On a log of millions a filter for one boundary costs the server a scan (0.1 to 2 s).
+   * All commits of the boundaries that match, from a sequence to what is the end when the call is made, in order; void
+   * messages are passed over. On a log of millions a filter for one boundary costs the server a scan (0.1 to 2 s).
    *
-   * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`; what the codec throws.
+   * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`; UnknownEventError
    */
-  async *readBoundary(filter: string, options: ReadOptions = {}): AsyncGenerator<Commit> {
-    for await (const message of this.readMessages(filter, options)) yield this.decode(message);
+  async *readBoundary(filter: string, options: ReadOptions = {}): AsyncGenerator<DecodedCommit> {
+    const admit = this.judge.inOrder();
+    for await (const message of this.readMessages(filter, options)) {
+      const commit = await admit(message);
+      if (commit) yield commit;
+    }
   }
 
-  /** @throws what the codec throws */
-  readonly decode = (message: StoredCommit): DecodedCommit => this.codec.decode(message.data, message);
+  /** The commit in a message that was read from the log; undefined where it is void. @throws UnknownEventError */
+  admitted(message: StoredCommit): Promise<DecodedCommit | undefined> {
+    return this.judge.admit(message);
+  }
 
   /**
    * The same as stored bytes, neither decoded nor validated: for whoever copies, hashes or searches the log. A reader
@@ -237,27 +269,30 @@ export class EventStore {
     expected: number,
     events: readonly RecordedEvent[],
     retry: RetryBudget,
-  ): Promise<Uint8Array | undefined> {
-    let prev: string | undefined;
+  ): Promise<EncodedCommit | undefined> {
     try {
-      prev = await this.heads.digestAt(boundary, expected);
+      const prev = await this.heads.digestAt(boundary, expected);
       if (prev === undefined) {
         throw new StaleVersionError(boundary, expected, await this.lastSequenceOf(this.names.eventSubject(boundary)));
       }
+      return await this.writer.encode(boundary, prev, events, this.link.maxPayloadBytes);
     } catch (error) {
-      if (error instanceof StaleVersionError) throw error;
+      if (error instanceof DomainError && error.kind !== 'Unavailable') throw error;
       retry.noteRead(error);
       return undefined;
     }
-    return this.codec.encode({ commitId: events[0]?.id ?? '', prev, events }, this.link.maxPayloadBytes);
   }
 
-  private appended(boundary: string, sequence: number, data: Uint8Array, commitId?: string): { sequence: number } {
-    this.heads.remember(boundary, { sequence, digest: messageDigest(boundary, data), commitId });
+  /** @throws StaleVersionError when the log has grown so much meanwhile that readers will not have it */
+  private appended(boundary: string, expected: number, sequence: number, encoded: EncodedCommit): { sequence: number } {
+    const digest = messageDigest(boundary, encoded.data);
+    this.heads.remember(boundary, { sequence, digest });
+    if (!this.writer.stored(sequence, digest, encoded)) throw new StaleVersionError(boundary, expected, sequence);
     return { sequence };
   }
 
-  private budgetOf({ budgetMs = this.patienceMs(), atMostMs = Infinity }: AppendOptions): number {
+  private budgetOf(given: AppendOptions): number {
+    const { budgetMs = this.options.patienceMs?.() ?? defaultBudgetMs, atMostMs = Infinity } = given;
     return Math.min(budgetMs, atMostMs);
   }
 
@@ -269,7 +304,15 @@ export class EventStore {
   /** Whose commit follows `expected` on the subject. */
   private async holderOf(subject: string, expected: number) {
     const message = await this.message({ seq: expected + 1, next_by_subj: subject });
-    return message && { sequence: message.seq, commitId: commitIdOf(message.data) };
+    return message && { sequence: message.seq, data: message.data };
+  }
+
+  /** The last message of the log, whoever wrote it. */
+  private async newestMessage(): Promise<StoredCommit | undefined> {
+    const message = await this.message({ last_by_subj: this.names.eventSubjects });
+    if (!message) return undefined;
+    const boundary = this.names.boundaryOf(message.subject);
+    return { sequence: message.seq, boundary, data: message.data, recordedAtMs: message.time.getTime() };
   }
 
   private async lastSequenceOf(subject: string): Promise<number> {
@@ -294,4 +337,9 @@ export class EventStore {
   private request<T>(request: () => Promise<T>, timeoutMs?: number): Promise<T> {
     return unavailableUnlessRefused(this.link, request, timeoutMs);
   }
+}
+
+/** Ids could be read by others and used again; bytes are what was sent or they are not. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }

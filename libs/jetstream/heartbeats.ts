@@ -1,5 +1,6 @@
-import { createInbox, type Msg } from 'nats';
+import { createInbox, type Msg, type MsgHdrs } from 'nats';
 import { DomainError } from '#kernel';
+import { type BroadcastSeal } from './broadcast-seal.js';
 import { type NatsLink } from './connection.js';
 import { messageOf } from './errors.js';
 
@@ -11,14 +12,21 @@ export const noAnswer = Symbol('no-answer');
  * them at most once, to who listens at that moment. Everything that must not be lost goes into the log instead.
  */
 export class Broadcasts {
-  constructor(private readonly link: NatsLink) {}
+  /** Subjects on which something was dropped that was not sealed, each told of once. */
+  private readonly strangers = new Set<string>();
+
+  /** @param seal none: everything is believed, and nothing that is sent is sealed */
+  constructor(
+    private readonly link: NatsLink,
+    private readonly seal?: BroadcastSeal,
+  ) {}
 
   /**
    * Sends and forgets. While NATS is away the message is dropped, on purpose: a heartbeat that arrives later says
    * something that is no longer true.
    */
   publish(subject: string, value: unknown): void {
-    if (this.link.connected) this.link.nc.publish(subject, JSON.stringify(value));
+    if (this.link.connected) this.send(subject, value);
   }
 
   /**
@@ -33,7 +41,7 @@ export class Broadcasts {
           this.link.log('error', `subscription to ${subject} failed`, { reason: error.message });
           return;
         }
-        const parsed = this.parse(message);
+        const parsed = this.genuine(message) ? this.parse(message) : undefined;
         if (parsed) onValue(parsed.value, message.subject);
       },
     });
@@ -50,7 +58,7 @@ export class Broadcasts {
     const subscription = this.link.nc.subscribe(subject, {
       callback: (error, message) => {
         if (error) this.link.log('error', `subscription to ${subject} failed`, { reason: error.message });
-        else void this.answer(message, answer);
+        else if (this.genuine(message)) void this.answer(message, answer);
       },
     });
     return () => subscription.unsubscribe();
@@ -63,21 +71,35 @@ export class Broadcasts {
    */
   async request(subject: string, value: unknown, timeoutMs: number): Promise<unknown> {
     if (!this.link.connected) throw new DomainError('Unavailable', 'nats-unreachable', 'NATS is not connected');
-    let reply: Msg;
-    try {
-      reply = await this.link.abortable(() =>
-        this.link.nc.request(subject, JSON.stringify(value), { timeout: timeoutMs }),
-      );
-    } catch (error) {
-      if (error instanceof DomainError) throw error;
-      const nobody = (error as { code?: string }).code === '503';
-      throw nobody
-        ? new DomainError('Unavailable', 'no-responder', `nobody answers on ${subject}`, { cause: error })
-        : new DomainError('Unavailable', 'request-timeout', `no answer on ${subject} within ${timeoutMs} ms`, {
-            cause: error,
-          });
-    }
-    return unwrap(reply);
+    const inbox = this.inbox();
+    const answered = new Promise<Msg>((resolve, reject) => {
+      const fail = (code: string, text: string, cause?: unknown) => {
+        end();
+        reject(new DomainError('Unavailable', code, text, { cause }));
+      };
+      const late = () => fail('request-timeout', `no answer on ${subject} within ${timeoutMs} ms`);
+      const timer = setTimeout(late, timeoutMs);
+      const subscription = this.link.nc.subscribe(inbox, {
+        callback: (error, message) => {
+          if (error) fail('request-failed', `the request on ${subject} failed`, error);
+          else if (message.headers?.code) fail('no-responder', `nobody answers on ${subject}`);
+          else if (this.genuine(message)) {
+            end();
+            resolve(message);
+          }
+        },
+      });
+      const off = this.link.onStatus((status) => {
+        if (status !== 'connected') fail('connection-lost', 'the connection to NATS was lost during a request');
+      });
+      const end = () => {
+        clearTimeout(timer);
+        subscription.unsubscribe();
+        off();
+      };
+      this.send(subject, value, inbox);
+    });
+    return unwrap(await answered);
   }
 
   /**
@@ -91,13 +113,14 @@ export class Broadcasts {
   ): Promise<({ value: unknown } | { error: DomainError })[]> {
     const answers: ({ value: unknown } | { error: DomainError })[] = [];
     if (!this.link.connected || options.expected === 0) return answers;
-    const inbox = createInbox();
+    const inbox = this.inbox();
     await new Promise<void>((done) => {
       const timer = setTimeout(finish, options.timeoutMs);
       const subscription = this.link.nc.subscribe(inbox, {
         callback: (error, message) => {
-          // No headers on our own answers: a status means that nobody listens.
+          // No status on our own answers: one means that nobody listens.
           if (error || message.headers?.code) return finish();
+          if (!this.genuine(message)) return;
           try {
             answers.push({ value: unwrap(message) });
           } catch (thrown) {
@@ -111,7 +134,7 @@ export class Broadcasts {
         subscription.unsubscribe();
         done();
       }
-      this.link.nc.publish(subject, JSON.stringify(value), { reply: inbox });
+      this.send(subject, value, inbox);
     });
     return answers;
   }
@@ -137,7 +160,29 @@ export class Broadcasts {
               },
             };
     }
-    if (message.reply && this.link.connected) message.respond(JSON.stringify(reply));
+    if (message.reply && this.link.connected) this.send(message.reply, reply);
+  }
+
+  private inbox(): string {
+    return createInbox();
+  }
+
+  private send(subject: string, value: unknown, reply?: string): void {
+    const payload = Buffer.from(JSON.stringify(value) ?? '');
+    const sealed: { headers?: MsgHdrs } = this.seal ? { headers: this.seal.seal(subject, reply ?? '', payload) } : {};
+    this.link.nc.publish(subject, payload, { ...sealed, ...(reply !== undefined && { reply }) });
+  }
+
+  /** Whether a message is the cluster's own. What is not is dropped, and its subject named once. */
+  private genuine(message: Msg): boolean {
+    const fault = this.seal?.fault(message);
+    if (fault === undefined) return true;
+    const told = `${message.subject.startsWith('_INBOX') ? 'an inbox' : message.subject}: ${fault}`;
+    if (this.strangers.size < 1_000 && !this.strangers.has(told)) {
+      this.strangers.add(told);
+      this.link.log('error', 'a message that no process of this cluster sent was dropped', { what: told });
+    }
+    return false;
   }
 
   private parse(message: Msg): { value: unknown } | undefined {

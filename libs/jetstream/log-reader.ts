@@ -2,6 +2,7 @@ import { DomainError } from '#kernel';
 import { type DecodedCommit, type EventCodec } from './codec.js';
 import { type NatsLink } from './connection.js';
 import { type EventStore } from './event-store.js';
+import { type Gate, openGate, type VoidMessage } from './judge.js';
 import { OrderedConsumer } from './ordered-consumer.js';
 import { SharedQuestion } from './shared-question.js';
 import { type Names } from './streams.js';
@@ -13,9 +14,13 @@ export interface LogReaderOptions {
   readonly filter?: string;
   /** Each commit once, in order. Synchronous, and must not throw: an error is fatal to the reader. */
   readonly onCommit: (commit: DecodedCommit, recordedAtMs: number) => void;
+  /** Each message that the gate did not let through, in its place among the commits. */
+  readonly onVoid?: (message: VoidMessage) => void;
+  /** Judges what is read. Default: everything that can be read is let through. */
+  readonly gate?: Gate;
   /**
-   * The reader has stopped for good: UnknownEventError, CorruptEventError, LogDamagedError, or what `onCommit` threw.
-   * Nothing is ever skipped; a replica that cannot read the log must not go on answering from it.
+   * The reader has stopped for good: UnknownEventError, LogDamagedError, what the gate or `onCommit` threw. Nothing that
+   * holds is ever skipped; a replica that cannot read the log must not go on answering from it.
    */
   readonly onFatal: (error: unknown) => void;
   readonly lostTailGraceMs?: number;
@@ -48,6 +53,7 @@ export class LogReader {
     private readonly store: EventStore,
     private readonly options: LogReaderOptions,
   ) {
+    const { gate = openGate(codec) } = options;
     this.applied = options.startSequence - 1;
     this.lastSequence = new SharedQuestion(() => this.store.lastSequence(options.filter));
     this.consumer = new OrderedConsumer(link, {
@@ -56,7 +62,9 @@ export class LogReader {
       filterSubject: options.filter === undefined ? undefined : names.eventFilter(options.filter),
       lostTailGraceMs: options.lostTailGraceMs,
       onMessage: ({ data, subject, sequence, recordedAtMs }) => {
-        options.onCommit(codec.decode(data, { sequence, boundary: names.boundaryOf(subject) }), recordedAtMs);
+        const judged = gate.admit({ sequence, boundary: names.boundaryOf(subject), data, recordedAtMs });
+        if ('commit' in judged) options.onCommit(judged.commit, recordedAtMs);
+        else options.onVoid?.(judged.void);
         this.applied = sequence;
         if (this.waiters.length > 0) this.release();
       },

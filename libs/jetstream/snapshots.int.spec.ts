@@ -56,7 +56,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     await save(10, { n: 10 });
     const theirs = await log.link.js.views.os(log.names.snapshotBucket);
     const bytes = await theirs.getBlob('views.va1.10');
-    expect(JSON.parse(Buffer.from(bytes!).toString('utf8').split('\n')[0])).toMatchObject({ sequence: 10, format: 2 });
+    expect(JSON.parse(Buffer.from(bytes!).toString('utf8').split('\n')[0])).toMatchObject({ sequence: 10, format: 3 });
   });
 
   it('fault 24: passes over one whose chunks are not all there, and takes the one before', async () => {

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { type ClusterKey } from './broadcast-seal.js';
 import { confirmedInfo } from './confirmed-info.js';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
@@ -19,14 +20,18 @@ export interface Snapshot {
 
 /** Before the state, so that a snapshot can be judged without unpacking it. */
 interface Header {
-  readonly format: 2;
+  readonly format: 3;
   readonly viewVersion: string;
   readonly streamId: string;
   readonly sequence: number;
   /** Of the packed state, hexadecimal. */
   readonly sha256: string;
+  /** Of everything above, by who may write snapshots: HMAC-SHA256, hexadecimal. */
+  readonly mac: string;
 }
 
+/** Keys for one purpose are not used for another: HKDF-SHA256 (RFC 5869) with a purpose of its own. */
+const sealPurpose = 'larder-snapshots';
 const kept = 2;
 /** Replicas of the previous release may still want theirs. */
 const otherVersionsKeptMs = 7 * 24 * 3_600_000;
@@ -43,6 +48,8 @@ export class SnapshotStore {
     private readonly link: NatsLink,
     private readonly names: Names,
     private readonly lostTailGraceMs = 10_000,
+    /** The first seals, all open: a snapshot is believed as the log itself is. */
+    private readonly keys: readonly ClusterKey[] = [],
   ) {
     this.objects = new ObjectStore(link, names.snapshotBucket);
   }
@@ -50,13 +57,14 @@ export class SnapshotStore {
   /** Stores a snapshot and removes all but the newest two. @throws whatever NATS answers. */
   async save(name: string, viewVersion: string | number, snapshot: Snapshot): Promise<void> {
     const packed = await promisify(gzip)(JSON.stringify(snapshot.state), { level: 1 });
-    const header: Header = {
-      format: 2,
+    const sealed = {
+      format: 3 as const,
       viewVersion: String(viewVersion),
       streamId: snapshot.streamId,
       sequence: snapshot.sequence,
       sha256: sha256Of(packed),
     };
+    const header: Header = { ...sealed, mac: this.keys[0] ? macOf(this.keys[0], sealed) : '' };
     const bytes = Buffer.concat([Buffer.from(JSON.stringify(header) + '\n'), packed]);
     await this.objects.put(`${prefixOf(name, viewVersion)}${snapshot.sequence}`, bytes);
     await this.prune(name, viewVersion);
@@ -97,10 +105,11 @@ export class SnapshotStore {
       const end = bytes.indexOf(0x0a);
       const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString('utf8')) as Header;
       const packed = bytes.subarray(end + 1);
-      if (header.format !== 2 || header.viewVersion !== viewVersion) {
+      if (header.format !== 3 || header.viewVersion !== viewVersion) {
         throw new CorruptObjectError('it has another format or version than its name says');
       }
       if (sha256Of(packed) !== header.sha256) throw new CorruptObjectError('its checksum is wrong');
+      if (!this.isSealed(header)) throw new CorruptObjectError('no coordinator with these keys has written it');
       const state = JSON.parse((await promisify(gunzip)(packed)).toString('utf8')) as unknown;
       return { streamId: header.streamId, sequence: header.sequence, state };
     } catch (error) {
@@ -109,6 +118,15 @@ export class SnapshotStore {
       this.discard(objectName, messageOf(error));
       return undefined;
     }
+  }
+
+  private isSealed({ format, viewVersion, streamId, sequence, sha256, mac }: Header): boolean {
+    if (this.keys.length === 0) return true;
+    const found = Buffer.from(String(mac));
+    return this.keys.some((key) => {
+      const expected = Buffer.from(macOf(key, { format, viewVersion, streamId, sequence, sha256 }));
+      return found.length === expected.length && timingSafeEqual(found, expected);
+    });
   }
 
   private discard(objectName: string, reason: string): void {
@@ -152,6 +170,11 @@ function prefixOf(name: string, viewVersion: string | number): string {
 
 function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+function macOf({ key }: ClusterKey, sealed: Omit<Header, 'mac'>): string {
+  const derived = Buffer.from(hkdfSync('sha256', key, '', sealPurpose, 32));
+  return createHmac('sha256', derived).update(JSON.stringify(sealed)).digest('hex');
 }
 
 function isZlibError(error: unknown): boolean {

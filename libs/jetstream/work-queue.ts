@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { type StoredMsg } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, isDefiniteRefusal, messageOf } from './errors.js';
@@ -9,7 +11,19 @@ export interface WorkQueueOptions {
   readonly window?: number;
   /** How long one operation is tried for. Default 30 s: longer than any election. */
   readonly budgetMs?: number;
+  /** Seals what is queued, and tells what was. None: nothing is sealed, and everything is believed. */
+  readonly seal?: WorkSeal;
 }
+
+/** Shows that a batch was queued by a coordinator. */
+export interface WorkSeal {
+  /** @param context which worker's queue and which job it is for. @param batch bytes of a JSON object */
+  sealed(context: string, batch: Uint8Array): Uint8Array;
+  holds(context: string, message: Uint8Array, sequence: number): boolean;
+}
+
+/** What the seal of a batch is bound to, so that it cannot be put into another worker's queue or another job. */
+export const workContext = (workerId: string, jobId: string): string => `work.${workerId}.${jobId}`;
 
 /**
  * The coordinator's side of the work stream. A message stays until it is removed here, delivered or not: a worker's ack
@@ -22,7 +36,7 @@ export class WorkQueue {
   constructor(
     private readonly link: NatsLink,
     private readonly names: Names,
-    options: WorkQueueOptions = {},
+    private readonly options: WorkQueueOptions = {},
   ) {
     this.turns = new Semaphore(options.window ?? 256);
     this.budgetMs = options.budgetMs ?? 30_000;
@@ -40,34 +54,55 @@ export class WorkQueue {
     jobId: string,
     batchId: string,
     attempt: number,
-    bytes: Uint8Array,
+    batch: Uint8Array,
   ): Promise<{ sequence: number }> {
+    const bytes = this.options.seal?.sealed(workContext(workerId, jobId), batch) ?? batch;
     const subject = this.names.workSubject(workerId, jobId);
     if (bytes.length + 1_024 > this.link.maxPayloadBytes) {
       throw new DomainError('Refused', 'batch-too-large', `a batch of ${bytes.length} bytes is more than NATS takes`);
     }
-    const options = { msgID: `${batchId}:${attempt}`, expect: { streamName: this.names.workStream } };
+    let msgID = `${batchId}:${attempt}`;
     return this.turns.run(() =>
       this.retrying(async () => {
-        const ack = await this.link.js.publish(subject, bytes, options);
+        const ack = await this.link.js.publish(subject, bytes, {
+          msgID,
+          expect: { streamName: this.names.workStream },
+        });
         // Sequence 0: the first one is still on its way through the replicas.
-        return ack.seq > 0 ? { sequence: ack.seq } : undefined;
+        if (ack.seq === 0) return undefined;
+        if (!ack.duplicate || (await this.isSame(ack.seq, bytes))) return { sequence: ack.seq };
+        // Something else was queued under this id, by somebody who is not us.
+        msgID = `${batchId}:${attempt}:${randomUUID()}`;
+        return undefined;
       }),
     );
   }
 
+  /** Also when it is no longer there: then it was worked on. */
+  private async isSame(sequence: number, bytes: Uint8Array): Promise<boolean> {
+    const stored = await this.message(sequence);
+    return stored === undefined || Buffer.compare(stored.data, bytes) === 0;
+  }
+
   /**
-   * The bytes of a batch, or undefined once it has been removed.
+   * The bytes of a batch, or undefined once it has been removed, and where no coordinator has put one.
    *
    * @throws DomainError Unavailable, also while the work stream is not there at all.
    */
   async read(sequence: number): Promise<Uint8Array | undefined> {
+    const message = await this.message(sequence);
+    if (!message) return undefined;
+    const [workerId, jobId] = message.subject.split('.').slice(-2);
+    const { seal } = this.options;
+    return !seal || seal.holds(workContext(workerId, jobId), message.data, sequence) ? message.data : undefined;
+  }
+
+  private async message(sequence: number): Promise<StoredMsg | undefined> {
     const { jsm } = this.link;
     try {
-      const message = await unavailableUnlessRefused(this.link, () =>
+      return await unavailableUnlessRefused(this.link, () =>
         jsm.streams.getMessage(this.names.workStream, { seq: sequence }),
       );
-      return message.data;
     } catch (error) {
       if (apiCodeOf(error) === ApiCode.noMessageFound) return undefined;
       if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
@@ -85,7 +120,7 @@ export class WorkQueue {
         } catch (error) {
           // The server answers alike for "not there" and "could not".
           if (!isDefiniteRefusal(error) && apiCodeOf(error) !== ApiCode.messageDeleteFailed) throw error;
-          if ((await this.read(sequence)) !== undefined) throw new Error(messageOf(error), { cause: error });
+          if ((await this.message(sequence)) !== undefined) throw new Error(messageOf(error), { cause: error });
         }
         return true;
       }),

@@ -85,7 +85,8 @@ export class PastStates {
       signal,
       stallTimeoutMs,
     })) {
-      const commit = store.decode(message);
+      const { sequence: at, boundary } = message;
+      const commit = (await store.admitted(message)) ?? { sequence: at, boundary, events: [] };
       for (const view of views) view.evolve(states.get(view.name) as never, commit);
       reached = message.sequence;
     }

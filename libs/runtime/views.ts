@@ -1,6 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError, type Commit, type View, type ViewKey } from '#kernel';
-import { LogReader, type EventCodec, type EventStore, type Names, type NatsLink, type SnapshotStore } from '#jetstream';
+import {
+  checkpointDiffers,
+  LogReader,
+  openGate,
+  type EventCodec,
+  type EventStore,
+  type Names,
+  type NatsLink,
+  type SavedGate,
+  type SnapshotStore,
+  type VoidMessage,
+} from '#jetstream';
 import { Freshness } from './freshness.js';
 import { currentPast } from './past.js';
 
@@ -18,6 +29,13 @@ export interface ViewsOptions {
   /** Whether it is this replica that writes snapshots: one of them is enough. */
   mayWriteSnapshot: () => boolean;
   log: (line: string) => void;
+  /**
+   * Judges what is folded. Default: all that can be read is.
+   * @param stored its state in a snapshot. @param strict a checkpoint was not to be relied on: verify everything
+   */
+  openGate?: (stored: unknown, strict: boolean) => SavedGate;
+  /** Told of each message that does not hold. */
+  onVoid?: (message: VoidMessage) => void;
   /** The log cannot be read on; this replica must stop rather than answer from half of it. */
   onFatal: (error: unknown) => void;
 }
@@ -28,10 +46,14 @@ const retryMs = 250;
 /** What a query that has found nothing waits for the rest of the log: whoever asks has waited before, and wants an answer. */
 const lookAgainMs = 2_000;
 export const snapshotName = 'views';
+/** In a snapshot, beside the views by their names. */
+const gateKey = '$gate';
+/** Raised with the shape of the gate's state. */
+const gateVersion = 1;
 
 /** The shape of everything in a snapshot: another version of any view makes another snapshot. */
 export function snapshotVersion(views: readonly View<never>[]): string {
-  return views.map(({ name, version }) => `${name}${version}`).join('-');
+  return [...views, { name: 'gate', version: gateVersion }].map(({ name, version }) => `${name}${version}`).join('-');
 }
 
 /**
@@ -39,32 +61,27 @@ export function snapshotVersion(views: readonly View<never>[]): string {
  * Controllers read here and nowhere else. Within a request that travels in time (`past.ts`) it answers from then.
  */
 export class Views {
-  private readonly states: Map<string, unknown>;
+  private states: Map<string, unknown>;
   private readonly listeners = new Set<(commit: Commit) => void>();
   private reader!: LogReader;
+  private gate!: SavedGate;
+  /** Undefined, or under way: reading anew, message by message. */
+  private strict: Promise<void> | undefined;
   private readonly freshness: Freshness;
   private caughtUpOnce = false;
   private lastSnapshot = 0;
   private savingSnapshot = false;
 
   private constructor(private readonly options: ViewsOptions) {
-    this.states = new Map(options.views.map((view) => [view.name, view.initial()]));
+    this.states = initialStates(options.views);
     this.freshness = new Freshness({ ask: () => this.caughtUp() });
   }
 
   /** Restores the newest usable snapshot, replays what follows, and goes on following the log. */
   static async open(options: ViewsOptions): Promise<Views> {
     const views = new Views(options);
-    const { link, names, codec, store, onFatal } = options;
-    const restored = await views.restore();
-    views.lastSnapshot = restored;
-    views.reader = new LogReader(link, names, codec, store, {
-      startSequence: restored + 1,
-      lostTailGraceMs: options.lostTailGraceMs,
-      onCommit: (commit) => views.apply(commit),
-      onFatal,
-    });
-    views.reader.start();
+    await views.begin();
+    const { link } = options;
     link.onStatus((status) => {
       if (status !== 'connected') views.freshness.fail();
     });
@@ -143,7 +160,11 @@ export class Views {
       try {
         await this.caughtUp();
       } catch (error) {
-        if (!(error instanceof DomainError) || error.code === 'reader-stopped') throw error;
+        if (!(error instanceof DomainError)) throw error;
+        if (error.code === 'reader-stopped') {
+          if (!this.strict) throw error;
+          await this.strict;
+        }
         const line = `still replaying the log: at sequence ${this.appliedSequence}`;
         if (line !== told) this.options.log((told = line));
         // Without a connection the refusal comes at once: asked again without a pause, there would never be time for one.
@@ -171,25 +192,60 @@ export class Views {
     this.reader.stop();
   }
 
+  private async begin(): Promise<void> {
+    const { link, names, codec, store, lostTailGraceMs } = this.options;
+    const { sequence, gate } = await this.restore();
+    this.lastSnapshot = sequence;
+    this.gate = this.options.openGate?.(gate, this.strict !== undefined) ?? openGate(codec);
+    this.reader = new LogReader(link, names, codec, store, {
+      startSequence: sequence + 1,
+      lostTailGraceMs,
+      gate: this.gate,
+      onCommit: (commit) => this.apply(commit),
+      onVoid: (message) => this.applyVoid(message),
+      onFatal: (error) => this.broken(error),
+    });
+    this.reader.start();
+  }
+
+  /** Nothing has been answered from what was folded so far: a checkpoint covers the beginning, before all is caught up. */
+  private broken(error: unknown): void {
+    const mayBeginAnew = error instanceof DomainError && error.code === checkpointDiffers && !this.strict;
+    if (!mayBeginAnew || this.caughtUpOnce) {
+      this.options.onFatal(error);
+      return;
+    }
+    this.options.log(`${error.message}; the log is read again, and every message verified`);
+    this.states = initialStates(this.options.views);
+    this.strict = this.begin();
+    this.strict.catch((reason: unknown) => this.options.onFatal(reason));
+  }
+
+  /** It means nothing; but who appends to its boundary has to know that it is there. */
+  private applyVoid(message: VoidMessage): void {
+    this.options.onVoid?.(message);
+    this.apply({ sequence: message.sequence, boundary: message.boundary, events: [] });
+  }
+
   private apply(commit: Commit): void {
     for (const view of this.options.views) view.evolve(this.states.get(view.name) as never, commit);
     for (const listener of this.listeners) listener(commit);
     if (commit.sequence - this.lastSnapshot >= this.options.snapshotEvery) void this.saveSnapshot(commit.sequence);
   }
 
-  private async restore(): Promise<number> {
+  private async restore(): Promise<{ sequence: number; gate: unknown }> {
     const { store, snapshots, views, log } = this.options;
     const info = await store.unconfirmedInfo();
     const snapshot = await snapshots.load(snapshotName, snapshotVersion(this.options.views), info);
     if (!snapshot) {
-      if (info.firstSequence <= 1) return 0;
+      if (info.firstSequence <= 1) return { sequence: 0, gate: undefined };
       const text = `the log begins at sequence ${info.firstSequence} and no snapshot covers what came before`;
       throw new DomainError('Refused', 'snapshot-missing', text);
     }
     const states = snapshot.state as Record<string, unknown>;
     for (const view of views) this.states.set(view.name, view.fromSnapshot(states[view.name]));
     log(`views restored from the snapshot at sequence ${snapshot.sequence} of ${info.lastSequence}`);
-    return snapshot.sequence;
+    return { sequence: snapshot.sequence, gate: states[gateKey] };
   }
 
   private async saveSnapshot(sequence: number): Promise<void> {
@@ -198,7 +254,8 @@ export class Views {
     this.lastSnapshot = sequence;
     // Taken in the same turn as the commit: all views stand at `sequence`.
     const entries = this.options.views.map((view) => [view.name, view.toSnapshot(this.states.get(view.name) as never)]);
-    const state = JSON.parse(JSON.stringify(Object.fromEntries(entries))) as unknown;
+    const all = Object.fromEntries([...entries, [gateKey, this.gate.toSnapshot()]]) as Record<string, unknown>;
+    const state = JSON.parse(JSON.stringify(all)) as unknown;
     try {
       const { streamId } = await this.options.store.unconfirmedInfo();
       await this.options.snapshots.save(snapshotName, snapshotVersion(this.options.views), {
@@ -213,4 +270,8 @@ export class Views {
       this.savingSnapshot = false;
     }
   }
+}
+
+function initialStates(views: readonly View<never>[]): Map<string, unknown> {
+  return new Map(views.map((view) => [view.name, view.initial()]));
 }

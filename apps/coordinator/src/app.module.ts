@@ -9,6 +9,7 @@ import { LogModule } from '#contexts/log/owner';
 import { MembershipModule } from '#contexts/membership/http';
 import { KeyRing } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
+import { LogTrust } from '#contexts/trust/gate';
 import { EventStore, WorkQueue } from '#jetstream';
 import { CommandHandler, CONFIG, Heartbeats, Recorder, Shutdown, StatusFilter, validationPipe, Views } from '#runtime';
 import { HealthController } from './health.controller.js';
@@ -18,7 +19,7 @@ import type { Infrastructure } from './infrastructure.js';
 @Module({})
 class RuntimeModule {
   static of(infrastructure: Infrastructure, shutdown: Shutdown): DynamicModule {
-    const { config, store, views, commands, work, heartbeats, recorder, keyRing, guard } = infrastructure;
+    const { config, store, views, commands, work, heartbeats, recorder, keyRing, guard, trust } = infrastructure;
     const providers: Provider[] = [
       { provide: CONFIG, useValue: config },
       { provide: EventStore, useValue: store },
@@ -29,6 +30,7 @@ class RuntimeModule {
       { provide: Recorder, useValue: recorder },
       { provide: KeyRing, useValue: keyRing },
       { provide: LogGuard, useValue: guard },
+      { provide: LogTrust, useValue: trust },
       { provide: Shutdown, useValue: shutdown },
     ];
     return { module: RuntimeModule, global: true, providers, exports: providers };

@@ -1,4 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
+import { LogTrust } from '#contexts/trust/gate';
 import { DomainError } from '#kernel';
 import { Shutdown, Views } from '#runtime';
 
@@ -8,6 +9,7 @@ export class HealthController {
   constructor(
     private readonly views: Views,
     private readonly shutdown: Shutdown,
+    private readonly trust: LogTrust,
   ) {}
 
   /** The process answers. */
@@ -16,7 +18,10 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** The views have caught up with the log once, the log answers, and the process is not about to end. */
+  /**
+   * The views have caught up with the log once, the log answers, and the process is not about to end. Names what was
+   * found in the log that does not hold: nothing rests on it, so it is no reason not to be ready, but one to look.
+   */
   @Get('readyz')
   async readyz(): Promise<unknown> {
     if (this.shutdown.draining.aborted) {
@@ -28,6 +33,8 @@ export class HealthController {
     if (staleMs !== undefined) {
       throw new DomainError('Unavailable', 'log-unreachable', `the log last answered ${Math.round(staleMs)} ms ago`);
     }
-    return { status: 'ok', sequence: this.views.appliedSequence };
+    const { count, unacknowledged, examples } = this.trust.report();
+    const quarantine = count > 0 ? { quarantine: { count, unacknowledged, examples } } : {};
+    return { status: 'ok', sequence: this.views.appliedSequence, ...quarantine };
   }
 }

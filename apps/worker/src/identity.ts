@@ -1,18 +1,29 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID, type KeyObject } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { privateKeyOf } from '#contexts/trust/gate';
 import { z } from 'zod';
 import { Refusal } from './refusal.js';
 
 const identityFile = 'identity.json';
-/** One token of a NATS subject: the id names the worker's queue. */
-const identitySchema = z.object({ workerId: z.string().regex(/^worker-[A-Za-z0-9-]{1,64}$/) });
+const identitySchema = z.object({
+  /** One token of a NATS subject: the id names the worker's queue. */
+  workerId: z.string().regex(/^worker-[A-Za-z0-9-]{1,64}$/),
+  /** Seed of its Ed25519 key: 32 bytes in base64. Files of earlier versions lack it. */
+  signingKey: z
+    .string()
+    .regex(/^[A-Za-z0-9+/]{43}=$/)
+    .optional(),
+});
+type StoredIdentity = z.infer<typeof identitySchema>;
 
 export interface Identity {
   /** `worker-<uuid>`; made once, and kept with the cached data it stands for on the ring. */
   workerId: string;
   /** New at every start. */
   bootId: string;
+  /** Its reports are signed with this. Kept like the id, which belongs to whoever has the key. */
+  signingKey: KeyObject;
 }
 
 /**
@@ -23,8 +34,9 @@ export interface Identity {
 export async function loadIdentity(directory: string): Promise<Identity> {
   try {
     await mkdir(directory, { recursive: true });
-    const workerId = (await readIdentity(directory)) ?? (await makeIdentity(directory));
-    return { workerId, bootId: randomUUID() };
+    const stored = await readIdentity(directory);
+    const { workerId, signingKey } = stored?.signingKey ? stored : await writeIdentity(directory, stored?.workerId);
+    return { workerId, bootId: randomUUID(), signingKey: privateKeyOf(Buffer.from(signingKey!, 'base64')) };
   } catch (error) {
     if (error instanceof Refusal) throw error;
     const reason = error instanceof Error ? error.message : String(error);
@@ -32,7 +44,7 @@ export async function loadIdentity(directory: string): Promise<Identity> {
   }
 }
 
-async function readIdentity(directory: string): Promise<string | undefined> {
+async function readIdentity(directory: string): Promise<StoredIdentity | undefined> {
   const file = path.join(directory, identityFile);
   let text: string;
   try {
@@ -42,7 +54,7 @@ async function readIdentity(directory: string): Promise<string | undefined> {
     throw error;
   }
   try {
-    return identitySchema.parse(JSON.parse(text)).workerId;
+    return identitySchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new Refusal(
       `${file} does not hold a worker's identity; restore it, or remove it to let this worker join as a new one.`,
@@ -52,12 +64,12 @@ async function readIdentity(directory: string): Promise<string | undefined> {
 }
 
 /** Whole or not at all: a power cut must not leave a file that then refuses the start. */
-async function makeIdentity(directory: string): Promise<string> {
-  const workerId = `worker-${randomUUID()}`;
+async function writeIdentity(directory: string, known: string | undefined): Promise<StoredIdentity> {
+  const identity = { workerId: known ?? `worker-${randomUUID()}`, signingKey: randomBytes(32).toString('base64') };
   const temporary = path.join(directory, `${identityFile}.new`);
-  const file = await open(temporary, 'w');
+  const file = await open(temporary, 'w', 0o600);
   try {
-    await file.writeFile(`${JSON.stringify({ workerId })}\n`);
+    await file.writeFile(`${JSON.stringify(identity)}\n`);
     await file.sync();
   } finally {
     await file.close();
@@ -69,5 +81,5 @@ async function makeIdentity(directory: string): Promise<string> {
   } finally {
     await parent.close();
   }
-  return workerId;
+  return identity;
 }

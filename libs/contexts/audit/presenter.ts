@@ -5,7 +5,7 @@ import { type MembershipEvent } from '#contexts/membership';
 import { maskOptions, type NamespaceEvent } from '#contexts/namespace';
 import { type Commit, type RecordedEvent } from '#kernel';
 import { jobPresentations } from './job-presentations.js';
-import { type Presentation } from './presentation.js';
+import { type Presentation, present } from './presentation.js';
 
 type Event =
   | NamespaceEvent
@@ -75,6 +75,8 @@ export const presentations: Presentations = {
       return { logId, parentId, seenSequence, throughSequence, root };
     },
   },
+  SigningBegan: { scope: 'log', show: ({ keyId, publicKey }) => ({ keyId, publicKey }) },
+  MessagesVoided: { scope: 'log', show: ({ ranges, reason }) => ({ ranges, reason }) },
   LogCheckpointed: {
     scope: 'checkpoint',
     // The digests are for whoever verifies the log itself, and long.
@@ -116,9 +118,8 @@ function policy<Data extends { path: string }>(show: (data: Data) => Record<stri
 function announced(): Presentation<Extract<MembershipEvent, { type: 'WorkerJoined' }>['data']> {
   return {
     scope: 'membership',
-    show: ({ workerId, address, bootId, capacityBytes, version }) => ({
-      ...{ workerId, address, bootId, capacityBytes, version },
-    }),
+    show: ({ workerId, address, bootId, capacityBytes, version, publicKey }) =>
+      present({ workerId, address, bootId, capacityBytes, version, publicKey }),
     ids: ({ workerId }) => [workerId],
   };
 }

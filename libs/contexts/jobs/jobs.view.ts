@@ -82,6 +82,7 @@ export function jobsView(maxFinished: number): View<JobsViewState> {
     version: 3,
     initial: () => ({ jobs: new Map(), finished: [], quotaSequence: 0 }),
     evolve(view, commit) {
+      moveEnds(view, commit);
       for (const event of commit.events) evolveJobs(view, commit, event);
       while (view.finished.length > maxFinished) view.jobs.delete(view.finished.shift()!);
     },
@@ -93,6 +94,14 @@ export function jobsView(maxFinished: number): View<JobsViewState> {
   };
 }
 
+/** Guards for the next command: also what means nothing stands in the way of who expects an earlier end. */
+function moveEnds(view: JobsViewState, { boundary, sequence }: Commit): void {
+  const [scope, jobId] = boundary.split('.');
+  if (scope === 'quota') view.quotaSequence = sequence;
+  const record = scope === 'job' ? view.jobs.get(jobId) : undefined;
+  if (record) record.sequence = sequence;
+}
+
 function evolveJobs(view: JobsViewState, commit: Commit, event: RecordedEvent): void {
   const [scope, jobId] = commit.boundary.split('.');
   switch (scope) {
@@ -102,7 +111,6 @@ function evolveJobs(view: JobsViewState, commit: Commit, event: RecordedEvent): 
     case 'job': {
       const record = view.jobs.get(jobId);
       if (!record) break;
-      record.sequence = commit.sequence;
       jobEvolved(view, record, event as RecordedEvent & JobEvent);
       break;
     }
@@ -112,7 +120,6 @@ function evolveJobs(view: JobsViewState, commit: Commit, event: RecordedEvent): 
       break;
     }
     case 'quota': {
-      view.quotaSequence = commit.sequence;
       const { data } = event as unknown as QuotaEvent;
       const record = view.jobs.get(data.jobId);
       if (record && record.state.status === 'running') record.reservation = data;

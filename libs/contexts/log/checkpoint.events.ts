@@ -19,6 +19,11 @@ const logCheckpointedSchema = z.object({
   root: z.string(),
   /** The first `keptDigestBytes` of each covered message's digest, one after another, in base64. */
   digests: z.string(),
+  /**
+   * Those among all messages through `throughSequence` that are void, each range first and last. Whoever made the
+   * checkpoint had verified the others, so it stands for that. Absent from checkpoints of before messages were signed.
+   */
+  void: z.array(z.tuple([z.number(), z.number()])).optional(),
   /** Which key of the key ring signed it. */
   keyId: z.string(),
   /** HMAC-SHA256 over `<throughSequence>:<root>`, hexadecimal: without the key nobody can make a checkpoint. */
@@ -30,8 +35,9 @@ export type CheckpointEvent = { type: 'LogCheckpointed'; data: LogCheckpointedDa
 
 export const checkpointEvents = {
   LogCheckpointed: {
-    v: 1,
-    description: 'The digest of the log up to a sequence, signed.',
+    v: 2,
+    description: 'The digest of the log up to a sequence, signed, and which messages before it do not hold.',
     schema: logCheckpointedSchema,
+    upcast: { 1: (data: object) => data },
   },
 } as const satisfies EventCatalogue;

@@ -38,10 +38,27 @@ const logLossAcceptedSchema = z.object({
   root: z.string(),
 });
 
+const signingBeganSchema = z.object({
+  /** Which key of LARDER_SIGNING_KEYS began it. */
+  keyId: z.string(),
+  /** Its public half: Ed25519, 32 bytes in base64. */
+  publicKey: z.string(),
+  /** Last sequence of the work stream: batches up to there were sent before batches were signed. */
+  workSequence: z.number(),
+});
+
+const messagesVoidedSchema = z.object({
+  /** Sequences of messages that do not hold, each range first and last. */
+  ranges: z.array(z.tuple([z.number(), z.number()])),
+  reason: z.string(),
+});
+
 export type LogEvent =
   | { type: 'LogStarted'; data: z.infer<typeof logStartedSchema> }
   | { type: 'LogRestored'; data: z.infer<typeof logRestoredSchema> }
-  | { type: 'LogLossAccepted'; data: z.infer<typeof logLossAcceptedSchema> };
+  | { type: 'LogLossAccepted'; data: z.infer<typeof logLossAcceptedSchema> }
+  | { type: 'SigningBegan'; data: z.infer<typeof signingBeganSchema> }
+  | { type: 'MessagesVoided'; data: z.infer<typeof messagesVoidedSchema> };
 
 export const logEvents = {
   LogStarted: { v: 1, description: 'The log got its identity.', schema: logStartedSchema },
@@ -54,6 +71,16 @@ export const logEvents = {
     v: 1,
     description: 'An operator gave up what the log had lost (`LARDER_ACCEPT_LOG`); what is there goes on as a new log.',
     schema: logLossAcceptedSchema,
+  },
+  SigningBegan: {
+    v: 1,
+    description: 'From here on every message of the log owes a signature; what has none is void.',
+    schema: signingBeganSchema,
+  },
+  MessagesVoided: {
+    v: 1,
+    description: 'An operator has looked at messages that do not hold, and recorded that they are void.',
+    schema: messagesVoidedSchema,
   },
 } as const satisfies EventCatalogue;
 
@@ -70,6 +97,8 @@ export interface LogState {
   readonly logId?: string;
   /** The logs that this one goes on from, oldest first. */
   readonly ancestors: readonly LogAncestor[];
+  /** Undefined before signatures are owed. */
+  readonly signing?: { readonly keyId: string; readonly publicKey: string; readonly workSequence: number };
 }
 
 const initial: LogState = { ancestors: [] };
@@ -80,15 +109,19 @@ function evolve(state: LogState, event: LogEvent): LogState {
       return { ...state, logId: event.data.logId };
     case 'LogRestored': {
       const { logId, parentId, throughSequence } = event.data;
-      return { logId, ancestors: [...state.ancestors, { logId: parentId, throughSequence }] };
+      return { ...state, logId, ancestors: [...state.ancestors, { logId: parentId, throughSequence }] };
     }
     case 'LogLossAccepted': {
       const { logId, parentId, throughSequence } = event.data;
       // The lost log may have been replaced by one with an identity of its own, in which nothing had happened yet.
       const replaced = state.logId === undefined || state.logId === parentId ? [] : [state.logId];
       const parents = [...replaced, parentId].map((id) => ({ logId: id, throughSequence }));
-      return { logId, ancestors: [...state.ancestors, ...parents] };
+      return { ...state, logId, ancestors: [...state.ancestors, ...parents] };
     }
+    case 'SigningBegan':
+      return { ...state, signing: event.data };
+    case 'MessagesVoided':
+      return state;
     default:
       return exhausted(event, state);
   }
@@ -98,6 +131,8 @@ function evolve(state: LogState, event: LogEvent): LogState {
 
 export type LogCommand =
   | { type: 'StartLog'; logId: string }
+  | { type: 'BeginSigning'; keyId: string; publicKey: string; workSequence: number }
+  | { type: 'VoidMessages'; ranges: [number, number][]; reason: string }
   | { type: 'RecordRestore'; logId: string; throughSequence: number; root: string }
   /** `lost`: the log that lost something, and how far it had been seen. */
   | { type: 'AcceptLoss'; logId: string; lost: LogMark; throughSequence: number; root: string };
@@ -108,6 +143,14 @@ function decide(state: LogState, command: LogCommand): LogEvent[] {
   switch (command.type) {
     case 'StartLog':
       return state.logId === undefined ? [{ type: 'LogStarted', data: { logId: command.logId } }] : [];
+    case 'BeginSigning': {
+      const { keyId, publicKey, workSequence } = command;
+      return state.signing ? [] : [{ type: 'SigningBegan', data: { keyId, publicKey, workSequence } }];
+    }
+    case 'VoidMessages': {
+      const { ranges, reason } = command;
+      return ranges.length === 0 ? [] : [{ type: 'MessagesVoided', data: { ranges, reason } }];
+    }
     case 'RecordRestore': {
       const { logId, throughSequence, root } = command;
       if (state.logId === logId) return [];

@@ -13,6 +13,8 @@ export const workerHeartbeatSchema = z.object({
   usedBytes: z.number(),
   objects: z.number(),
   version: z.string(),
+  /** What its reports are signed with: Ed25519, 32 bytes in base64. */
+  publicKey: z.string().optional(),
   running: z.array(z.object({ jobId: z.string(), batchId: z.string(), bytes: z.number(), files: z.number() })),
   /** Bytes this worker holds below each quota it knows of, by the quota's UFS path. */
   quotaUsage: z.record(z.string(), z.number()).optional(),

@@ -17,6 +17,8 @@ const announcementFields = {
   bootId: z.string(),
   capacityBytes: z.number(),
   version: z.string(),
+  /** What its reports are signed with: Ed25519, 32 bytes in base64. Workers from before signatures have none. */
+  publicKey: z.string().optional(),
 };
 const announcedSchema = z.object(announcementFields);
 const departedSchema = z.object({ workerId: z.string(), bootId: z.string() });
@@ -28,12 +30,21 @@ export type MembershipEvent =
   | { type: 'WorkerLost'; data: z.infer<typeof departedSchema> }
   | { type: 'WorkerDecommissioned'; data: z.infer<typeof departedSchema> };
 
+/** Version 2 added the public key. */
+const withoutKey = { 1: (data: object) => data };
+
 export const membershipEvents = {
-  WorkerJoined: { v: 1, description: 'A worker announced itself for the first time.', schema: announcedSchema },
+  WorkerJoined: {
+    v: 2,
+    description: 'A worker announced itself for the first time, with the key that its reports are signed with.',
+    schema: announcedSchema,
+    upcast: withoutKey,
+  },
   WorkerReturned: {
-    v: 1,
+    v: 2,
     description: 'A known worker was heard again after silence, or came back with another address or a new process.',
     schema: announcedSchema,
+    upcast: withoutKey,
   },
   WorkerWentOffline: { v: 1, description: 'A worker fell silent. It stays on the ring.', schema: departedSchema },
   WorkerLost: {
@@ -56,6 +67,7 @@ export interface Worker {
   readonly bootId: string;
   readonly capacityBytes: number;
   readonly version: string;
+  readonly publicKey?: string;
   /** `lost` and `decommissioned` workers are off the ring; users see `offline` and `lost` alike as OFFLINE. */
   readonly status: 'online' | 'offline' | 'lost' | 'decommissioned';
 }
@@ -104,6 +116,7 @@ export interface Announcement {
   bootId: string;
   capacityBytes: number;
   version: string;
+  publicKey?: string;
 }
 
 export type MembershipCommand =
@@ -140,11 +153,18 @@ function decide(state: MembershipState, command: MembershipCommand): MembershipE
   }
 }
 
+/** Whether somebody else than the known worker of that id says to be it: the key stays with the id for good. */
+export function isImpostor(state: MembershipState, { workerId, publicKey }: Announcement): boolean {
+  const known = workerOf(state, workerId);
+  return known?.publicKey !== undefined && known.publicKey !== publicKey;
+}
+
 function announce(state: MembershipState, announcement: Announcement): MembershipEvent[] {
-  const { workerId, address, bootId, capacityBytes, version } = announcement;
-  const data = { workerId, address, bootId, capacityBytes, version };
+  const { workerId, address, bootId, capacityBytes, version, publicKey } = announcement;
+  const data = { workerId, address, bootId, capacityBytes, version, ...(publicKey !== undefined && { publicKey }) };
   const known = workerOf(state, workerId);
   if (!known) return [{ type: 'WorkerJoined', data }];
+  if (isImpostor(state, announcement)) return [];
   if (known.status === 'decommissioned') {
     return known.bootId === bootId ? [] : [{ type: 'WorkerReturned', data }];
   }
@@ -152,7 +172,8 @@ function announce(state: MembershipState, announcement: Announcement): Membershi
     known.status === 'online' &&
     known.bootId === bootId &&
     known.address === address &&
-    known.capacityBytes === capacityBytes;
+    known.capacityBytes === capacityBytes &&
+    known.publicKey === publicKey;
   return same ? [] : [{ type: 'WorkerReturned', data }];
 }
 

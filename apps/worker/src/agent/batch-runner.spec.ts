@@ -41,6 +41,8 @@ function batch(changes: Partial<WorkBatch> = {}): WorkBatch {
 /** What was done with a message: `ack`, or `retry <delay>`. */
 class Message implements BatchMessage {
   readonly deliveries = 1;
+  readonly sequence = 1;
+  readonly jobId = 'job-1';
   readonly done: string[] = [];
 
   constructor(readonly bytes: Uint8Array) {}
@@ -103,6 +105,7 @@ describe('BatchRunner', () => {
     });
     runner = new BatchRunner({
       kinds: { test: kind },
+      isGenuine: ({ bytes }) => !Buffer.from(bytes).includes('forged'),
       jobs,
       executor,
       namespaceAt: () => Promise.resolve(),

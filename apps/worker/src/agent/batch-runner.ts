@@ -8,6 +8,9 @@ import type { JobStates } from './job-states.js';
 /** A batch as it comes from the worker's queue. */
 export interface BatchMessage {
   readonly bytes: Uint8Array;
+  readonly jobId: string;
+  /** Place in the work stream. */
+  readonly sequence: number;
   readonly deliveries: number;
   ack(): Promise<void>;
   /** Back into the queue, to be delivered again after `delayMs`. */
@@ -24,6 +27,8 @@ export class WorkerStopping extends Error {
 
 export interface RunnerPorts {
   kinds: Readonly<Record<string, WorkerJobKind>>;
+  /** Whether a coordinator has queued it, for this worker and this job. */
+  isGenuine(message: BatchMessage): boolean;
   jobs: JobStates;
   executor: BatchExecutor;
   /** Resolves when the mount table includes everything up to this log sequence. */
@@ -87,6 +92,11 @@ export class BatchRunner {
 
   private async handleOne(message: BatchMessage): Promise<void> {
     try {
+      if (!this.ports.isGenuine(message)) {
+        const { jobId, sequence } = message;
+        this.ports.logger.error({ jobId, sequence }, 'a batch that no coordinator has signed was dropped');
+        return await message.ack();
+      }
       const understood = this.understand(message);
       if (!understood) return message.retryLater(notUnderstoodDelayMs);
       const { batch, kind } = understood;

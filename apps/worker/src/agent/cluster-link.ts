@@ -1,5 +1,11 @@
+import type { KeyObject } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventCatalogues } from '#contexts/catalogue';
+import { jobBoundary } from '#contexts/jobs';
+import { logBoundary } from '#contexts/log';
+import { membershipBoundary } from '#contexts/membership';
+import { namespaceBoundary } from '#contexts/namespace';
+import { judgeBy, LogGate, OwnSigner, type TrustRing } from '#contexts/trust/gate';
 import { ApiCode, apiCodeOf, connectNats, EventCodec, EventStore, Names, type Log, type NatsLink } from '#jetstream';
 import { DomainError } from '#kernel';
 import type { Logger } from 'pino';
@@ -9,12 +15,19 @@ export interface ClusterLink {
   names: Names;
   codec: EventCodec;
   store: EventStore;
+  /** Judges what this worker reads of the log. */
+  gate: LogGate;
+  /** The coordinators' keys. */
+  ring: TrustRing;
 }
 
 export interface ClusterLinkOptions {
   natsUrl: string;
   cluster: string;
   workerId: string;
+  /** Signs this worker's reports. */
+  signingKey: KeyObject;
+  ring: TrustRing;
   logger: Logger;
   signal: AbortSignal;
   /** Told as soon as NATS answers, before the streams are there. */
@@ -50,7 +63,20 @@ export async function openClusterLink(options: ClusterLinkOptions): Promise<Clus
     throw error;
   }
   const codec = new EventCodec(Object.values(eventCatalogues));
-  return { link, names, codec, store: new EventStore(link, names, codec) };
+  const { ring, signingKey } = options;
+  const store = new EventStore(link, names, codec, { signer: new OwnSigner(workerId, signingKey) });
+  const noticed = (sequence: number, digest: string) => store.noticed(sequence, digest);
+  const gate = new LogGate({ codec, ring, partial: true, noticed, ignores: (boundary) => !concerns(boundary) });
+  store.judge = judgeBy(gate);
+  return { link, names, codec, store, gate, ring };
+}
+
+/** What a worker acts on; it passes over the rest of what its readers are delivered. */
+const concerning: ReadonlySet<string> = new Set([logBoundary, namespaceBoundary, membershipBoundary, jobBoundary('')]);
+
+function concerns(boundary: string): boolean {
+  const scopeEnd = boundary.indexOf('.') + 1;
+  return concerning.has(scopeEnd > 0 ? boundary.slice(0, scopeEnd) : boundary);
 }
 
 async function streamExists(link: NatsLink, stream: string): Promise<boolean> {

@@ -4,7 +4,18 @@ import { allEvents } from '#contexts/catalogue';
 import { logMarkVerb, type LogMarkAnswer } from '#contexts/log';
 import { LogEnds, type MarkFile } from '#contexts/log/marks';
 import type { WorkerHeartbeat } from '#contexts/membership';
-import { Broadcasts, LogDamagedError, LogReader, WorkConsumer, type Names, type NatsLink } from '#jetstream';
+import { coordinatorKeys, rawPublicKey, signedWork } from '#contexts/trust/gate';
+import {
+  Broadcasts,
+  BroadcastSeal,
+  LogDamagedError,
+  LogReader,
+  workContext,
+  WorkConsumer,
+  type Names,
+  type NatsLink,
+  type VoidMessage,
+} from '#jetstream';
 import { workerJobKinds } from '#job-kinds';
 import type { Commit } from '#kernel';
 import { Recorder } from '#runtime';
@@ -58,7 +69,12 @@ export class WorkerAgent {
   /** Everything that this worker, in this or an earlier process, has reported up to here is in its cache's totals. */
   private reportedSequence = 0;
 
-  constructor(private readonly options: AgentOptions) {}
+  /** One for all connections of this process: its messages are numbered. */
+  private readonly seal: BroadcastSeal;
+
+  constructor(private readonly options: AgentOptions) {
+    this.seal = new BroadcastSeal(options.config.secretKeys);
+  }
 
   /** Undefined when batches are being taken, else one sentence on what is missing. */
   notReady(): string | undefined {
@@ -73,9 +89,12 @@ export class WorkerAgent {
     const { workerId } = identity;
     const waiting = (what: string) => void (this.missing = what);
     const connected = (link: NatsLink, names: Names) => this.tellMark(link, names);
-    const cluster = await openClusterLink({ natsUrl, cluster: name, workerId, logger, signal, connected, waiting });
+    const { signingKey } = identity;
+    const trust = { signingKey, ring: coordinatorKeys(config) };
+    const options = { natsUrl, cluster: name, workerId, ...trust, logger, signal, connected, waiting };
+    const cluster = await openClusterLink(options);
     this.cluster = cluster;
-    const broadcasts = new Broadcasts(cluster.link);
+    const broadcasts = new Broadcasts(cluster.link, this.seal);
     const grantSubject = cluster.names.coordinatorsControl('quota-grant');
     const { grants, policies } = this.options.services;
     grants.connect((request, timeoutMs) => broadcasts.request(grantSubject, request, timeoutMs));
@@ -104,7 +123,7 @@ export class WorkerAgent {
   private tellMark(link: NatsLink, names: Names): void {
     const { identity, address, mark } = this.options;
     const answer = (): LogMarkAnswer => ({ workerId: identity.workerId, address, mark: mark.mark });
-    new Broadcasts(link).respond(names.workersControl(logMarkVerb), answer);
+    new Broadcasts(link, this.seal).respond(names.workersControl(logMarkVerb), answer);
   }
 
   /** What is cached is served all the same; coordinators are told why nothing more is done. */
@@ -159,7 +178,7 @@ export class WorkerAgent {
     const { identity, logger, services } = this.options;
     const { signal } = this.stopping;
     const { store } = cluster;
-    const jobs = new JobStates((boundary) => store.lastOf(boundary), {
+    const jobs = new JobStates(async (boundary) => (await store.lastOf(boundary))?.commit, {
       jobStopped: (jobId) => this.runner?.abortJob(jobId),
       jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
     });
@@ -177,17 +196,22 @@ export class WorkerAgent {
   }
 
   private read(
-    { link, names, codec, store }: ClusterLink,
+    { link, names, codec, store, gate }: ClusterLink,
     filter: string,
     startSequence: number,
     onCommit: (commit: Commit) => void,
   ): LogReader {
-    const { onFatal, mark, config } = this.options;
+    const { onFatal, mark, config, logger } = this.options;
     const taken = (commit: Commit): void => {
       onCommit(commit);
       mark.follow(commit);
     };
-    const options = { startSequence, filter, onCommit: taken, onFatal, lostTailGraceMs: config.logGraceMs };
+    const onVoid = (message: VoidMessage): void => {
+      logger.error(message, 'a message of the log does not hold and is passed over');
+      mark.saw(message.sequence);
+    };
+    const lostTailGraceMs = config.logGraceMs;
+    const options = { startSequence, filter, gate, onCommit: taken, onVoid, onFatal, lostTailGraceMs };
     const reader = new LogReader(link, names, codec, store, options);
     this.readers.push(reader);
     reader.start();
@@ -229,8 +253,10 @@ export class WorkerAgent {
       maxPayloadBytes: () => cluster.link.maxPayloadBytes,
       logger,
     };
+    const work = signedWork({ ring: cluster.ring, unsignedThrough: () => cluster.gate.unsignedWorkThrough });
     return new BatchRunner({
       kinds: workerJobKinds,
+      isGenuine: ({ jobId, bytes, sequence }) => work.holds(workContext(workerId, jobId), bytes, sequence),
       jobs,
       executor,
       namespaceAt: (sequence, signal) =>
@@ -258,7 +284,8 @@ export class WorkerAgent {
     const running = this.runner?.running() ?? [];
     const log = { ...(mark.mark && { logMark: mark.mark }), ...(refusesLog !== undefined && { refusesLog }) };
     const totals = { capacityBytes, usedBytes, objects, reportedSequence, ...(quotaUsage && { quotaUsage }) };
-    return { workerId, address, bootId, ...totals, ...log, version, running };
+    const publicKey = rawPublicKey(identity.signingKey).toString('base64');
+    return { workerId, address, bootId, publicKey, ...totals, ...log, version, running };
   }
 
   /** An operator took this process out of the cluster: its batches go to others; what is cached is still served. */

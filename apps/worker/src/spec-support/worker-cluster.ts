@@ -10,6 +10,7 @@ import { KeyRing, namespaceBoundary, type NamespaceEvent } from '#contexts/names
 import { allEvents, eventCatalogues } from '#contexts/catalogue';
 import {
   Broadcasts,
+  BroadcastSeal,
   connectNats,
   ensureStreams,
   EventCodec,
@@ -65,6 +66,7 @@ export class TestCluster {
   private readonly recorder = new Recorder(allEvents);
   private readonly keyRing = new KeyRing([this.secretKey]);
   private readonly queue: WorkQueue;
+  private readonly seal = new BroadcastSeal([this.secretKey]);
   private namespaceSequence = 0;
 
   private constructor(
@@ -178,7 +180,7 @@ export class TestCluster {
 
   /** Answers what workers ask of coordinators. */
   answer(verb: string, answer: (value: unknown) => unknown): void {
-    new Broadcasts(this.link).respond(this.names.coordinatorsControl(verb), answer);
+    new Broadcasts(this.link, this.seal).respond(this.names.coordinatorsControl(verb), answer);
   }
 
   /** As a coordinator does that hears of it. */
@@ -189,7 +191,7 @@ export class TestCluster {
 
   hearHeartbeats(): WorkerHeartbeat[] {
     const heard: WorkerHeartbeat[] = [];
-    new Broadcasts(this.link).subscribe(this.names.workerHeartbeats, (value) => {
+    new Broadcasts(this.link, this.seal).subscribe(this.names.workerHeartbeats, (value) => {
       heard.push(workerHeartbeatSchema.parse(value));
     });
     return heard;

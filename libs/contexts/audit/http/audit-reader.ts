@@ -142,7 +142,8 @@ export class AuditReader {
   }
 
   private async eventsOf(message: StoredCommit, filter: EventFilter, after: Cursor): Promise<AuditEvent[]> {
-    const commit = this.store.decode(message);
+    const commit = await this.store.admitted(message);
+    if (!commit) return [];
     const found: AuditEvent[] = [];
     for (const [index, event] of commit.events.entries()) {
       this.jobs.learn(event);

@@ -62,7 +62,7 @@ export class JobDirectory {
 
   private async finished(jobId: string): Promise<JobIdentity | undefined> {
     const last = await this.store.lastOf(jobBoundary(jobId));
-    const event = last?.events.find(({ type }) => type === 'JobFinished');
+    const event = last?.commit?.events.find(({ type }) => type === 'JobFinished');
     return (event as Extract<JobEvent, { type: 'JobFinished' }> | undefined)?.data.summary as JobIdentity | undefined;
   }
 }

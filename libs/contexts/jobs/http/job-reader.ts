@@ -85,7 +85,7 @@ export class JobReader {
   private async fromLog(kind: string, id: string): Promise<JobRecord> {
     if (!/^[0-9a-f-]{36}$/.test(id)) throw noJob();
     const last = await this.store.lastOf(jobBoundary(id));
-    const finished = last?.events.find(({ type }) => type === 'JobFinished');
+    const finished = last?.commit?.events.find(({ type }) => type === 'JobFinished');
     // What ended later than the moment asked for would be in the view of then, had it been there.
     if (!finished || last!.sequence > (currentPast()?.sequence ?? Infinity)) throw noJob();
     const record = (finished as unknown as Extract<JobEvent, { type: 'JobFinished' }>).data

@@ -50,7 +50,7 @@ export class JobSubmissions {
     const leftMs = timeLeft(context);
     for (;;) {
       const last = await this.store.lastOf(boundary);
-      const state = fold(slot, (last?.events ?? []) as unknown as SlotEvent[]);
+      const state = fold(slot, (last?.commit?.events ?? []) as unknown as SlotEvent[]);
       const holder = state.jobId === undefined ? undefined : await this.holder(kind, state.jobId, leftMs());
       if (holder) {
         const existing = await this.join(holder, submission, context);

@@ -105,7 +105,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     const restored = await contents(target.store);
     expect(restored.slice(0, 702)).toEqual(await contents(original.store));
     const last = await target.store.lastOf('log');
-    expect(last?.events[0]).toMatchObject({
+    expect(last?.commit?.events[0]).toMatchObject({
       type: 'LogRestored',
       data: { logId: 'restored-log', parentId: 'original', throughSequence: 702 },
     });

@@ -36,7 +36,7 @@ itEach('three copies on nats-server %s are restored while a server dies', async 
     const { cluster } = await log.link.jsm.streams.info(names.eventStream);
     await nats.nodes.find(({ serverName }) => serverName === cluster?.leader)!.kill9();
     expect(await restore).toMatchObject({ count: 3_001, root, complete: false });
-    expect(await store.lastOf('log')).toMatchObject({ sequence: 3_002, events: [{ type: 'LogRestored' }] });
+    expect(await store.lastOf('log')).toMatchObject({ sequence: 3_002, commit: { events: [{ type: 'LogRestored' }] } });
   } finally {
     await log.close();
     await nats.stop();

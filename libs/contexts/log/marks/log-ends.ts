@@ -24,7 +24,7 @@ export class LogEnds {
 
   private async readState(): Promise<LogState> {
     const last = await this.store.lastOf(logBoundary);
-    const events = (last?.events ?? []) as unknown as LogEvent[];
+    const events = (last?.commit?.events ?? []) as unknown as LogEvent[];
     // Almost always so; what goes on from another log has to be read whole, which costs the server a scan.
     if (events[0] === undefined || events[0].type === 'LogStarted') return fold(log, events);
     const all: LogEvent[] = [];

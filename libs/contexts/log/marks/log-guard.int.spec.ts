@@ -105,7 +105,7 @@ describe('the guard of a log', () => {
       await Promise.all(Array.from({ length: 3 }, () => check(guard(accept('a', 9)), witness(9))));
       const last = await log.store.lastOf('log');
       const data = { parentId: 'a', seenSequence: 9, throughSequence: 5, root };
-      expect(last).toMatchObject({ sequence: 6, events: [{ type: 'LogLossAccepted', data }] });
+      expect(last).toMatchObject({ sequence: 6, commit: { events: [{ type: 'LogLossAccepted', data }] } });
       expect((await log.store.info()).lastSequence).toBe(6);
       const { state } = await new LogEnds(log.store).look();
       // All marks of the lost log agree, and a later loss is another one.

@@ -56,7 +56,7 @@ export class MarkFile {
   /** Takes in what was read from the log. */
   follow(commit: Commit): void {
     if (commit.boundary === logBoundary) {
-      for (const event of commit.events as unknown as LogEvent[]) this.identify(event.data.logId);
+      for (const { data } of commit.events as unknown as LogEvent[]) if ('logId' in data) this.identify(data.logId);
     }
     this.saw(commit.sequence);
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { loadConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
+import { coordinatorKeys, LogTrust } from '#contexts/trust/gate';
 import { Broadcasts, EventCodec, EventStore, SnapshotStore } from '#jetstream';
 import { type EventCatalogue, type View } from '#kernel';
 import { Heartbeats, Recorder, Shutdown, Views } from '#runtime';
@@ -45,7 +46,9 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     const own = await openTestLog(nats.url, { catalogue });
     const codec = new EventCodec([catalogue]);
     const store = new EventStore(own.link, own.names, codec);
+    const trust = new LogTrust(store, { codec, ring: coordinatorKeys(config) });
     const views = await Views.open({
+      openGate: (stored, strict) => trust.openGate(stored, strict),
       link: own.link,
       names: own.names,
       codec,
@@ -62,7 +65,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     await views.becomeReady();
     const heartbeats = new Heartbeats(`c-${randomUUID()}`, own.link, new Broadcasts(own.link), own.names);
     const presence = new Presence(heartbeats, new Shutdown(), config);
-    const writer = new CheckpointWriter(views, store, presence, new Recorder(catalogue), heartbeats, config);
+    const writer = new CheckpointWriter(views, store, presence, new Recorder(catalogue), heartbeats, trust, config);
     const read = jest.spyOn(views, 'get');
     writer.onApplicationBootstrap();
     closing.push(async () => {

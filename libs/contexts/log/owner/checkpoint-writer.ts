@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Presence } from '#contexts/jobs/owner';
+import { LogTrust } from '#contexts/trust/gate';
 import { emptyRoot, EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
 import { CONFIG, Heartbeats, ownContext, Recorder, Views, type LarderConfig } from '#runtime';
@@ -32,6 +33,7 @@ export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy
     private readonly presence: Presence,
     private readonly recorder: Recorder,
     private readonly heartbeats: Heartbeats,
+    private readonly trust: LogTrust,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
@@ -84,7 +86,10 @@ export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy
       for await (const message of this.store.readMessages('>', { from: stretch.fromSequence, through })) {
         stretch.add(message);
       }
-      const data = stretch.checkpoint(this.config.secretKeys![0]);
+      const data = {
+        ...stretch.checkpoint(this.config.secretKeys![0]),
+        void: this.trust.gate.quarantine.through(through).map(([first, last]): [number, number] => [first, last]),
+      };
       const event: CheckpointEvent = { type: 'LogCheckpointed', data };
       const events = this.recorder.record([event], ownContext(`coordinator:${this.heartbeats.selfId}`));
       try {

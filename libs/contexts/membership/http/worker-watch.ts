@@ -14,6 +14,7 @@ import {
   type LarderConfig,
 } from '#runtime';
 import {
+  isImpostor,
   membership,
   membershipBoundary,
   membershipView,
@@ -37,6 +38,8 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private timer?: NodeJS.Timeout;
   private unsubscribe?: () => void;
   private sweeping = false;
+  /** Told of once each. */
+  private readonly impostors = new Set<string>();
   private readonly actor: string;
 
   constructor(
@@ -83,10 +86,21 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     const { workerId, address, logMark, refusesLog } = heartbeat;
     // One that belongs to another log, or takes this one for another, is nobody here: as if it were silent.
     const admitted = this.guard.admits({ who: workerWitness(workerId, address), mark: logMark });
-    if (!admitted || refusesLog !== undefined) return;
+    if (!admitted || refusesLog !== undefined || this.isImpostor(heartbeat)) return;
     // Its last numbers stay when it leaves: what it has cached is still on its disk.
     this.heartbeats.set(heartbeat.workerId, heartbeat);
     this.live.hear(heartbeat.workerId);
+  }
+
+  private isImpostor(heartbeat: WorkerHeartbeat): boolean {
+    if (!isImpostor(this.views.get(membershipView).state, heartbeat)) return false;
+    const key = `${heartbeat.workerId} ${heartbeat.publicKey}`;
+    if (!this.impostors.has(key)) {
+      this.impostors.add(key);
+      const text = `${workerWitness(heartbeat.workerId, heartbeat.address)} has another key than the worker of that id`;
+      this.logger.error(`${text}: it is not admitted; if its identity was lost, remove identity.json from its cache`);
+    }
+    return true;
   }
 
   private async sweep(): Promise<void> {

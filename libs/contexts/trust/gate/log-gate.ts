@@ -1,0 +1,286 @@
+import { type KeyObject } from 'node:crypto';
+import { logBoundary, type LogEvent } from '#contexts/log';
+import { membershipBoundary, type MembershipEvent } from '#contexts/membership';
+import {
+  type CommitEnvelope,
+  CorruptEventError,
+  type DecodedCommit,
+  emptyRoot,
+  type EventCodec,
+  type Gate,
+  messageDigest,
+  parseEnvelope,
+  rollDigest,
+  signedBytes,
+  splitSignature,
+  type StoredCommit,
+  UnknownEventError,
+  type VoidMessage,
+} from '#jetstream';
+import { DomainError } from '#kernel';
+import { mayWrite, Quarantine, saysOnlyItsOwn, type StoredQuarantine, type Writer } from '../index.js';
+import { BoundaryHeads } from './boundary-heads.js';
+import { MetMessages, ReplayWindow, type StoredWindow } from './replay-window.js';
+import { isSignedWith, publicKeyOf, type TrustRing } from './signing-keys.js';
+import { CoveredLog, type Coverage } from './covered-log.js';
+
+export interface LogGateOptions {
+  readonly codec: EventCodec;
+  readonly ring: TrustRing;
+  /** Whether this very message was signed and stored by this process a short while ago: it need not be verified. */
+  readonly isOwn?: (digest: string) => boolean;
+  /** Told of each message that has passed by: what this process signs says what it has seen. */
+  readonly noticed?: (sequence: number, digest: string) => void;
+  /** What a signed checkpoint says of the log's beginning: it stands for what was verified before it. */
+  readonly coverage?: Coverage;
+  /** The gate of a reader of some boundaries: it misses what the others know. Default: every message passes. */
+  readonly partial?: boolean;
+  /** Boundaries that the reader has no use for: they pass as commits without events, and nobody looks at them. */
+  readonly ignores?: (boundary: string) => boolean;
+}
+
+/** The shape of a gate in a snapshot. */
+export interface StoredGate {
+  /** Sequence of the last message that has passed. */
+  readonly sequence: number;
+  readonly root: string;
+  readonly owedFrom?: number;
+  readonly unsignedWorkThrough?: number;
+  /** Public keys of workers, base64, by id. */
+  readonly workers: Readonly<Record<string, string>>;
+  readonly quarantine: StoredQuarantine;
+  readonly window: StoredWindow;
+  readonly heads: readonly (readonly [boundary: string, digest: string])[];
+}
+
+type Verdict = { readonly commit: DecodedCommit } | { readonly why: string };
+
+/**
+ * Judges the messages of the log in their order. From `SigningBegan` on a message holds only if a writer that is known
+ * signed it, the boundary is that writer's to write on, it follows what stood before it on the boundary, and it is no
+ * replay. What does not hold is void; a message that holds and yet cannot be read is a newer build's, and an error.
+ */
+export class LogGate implements Gate {
+  readonly quarantine: Quarantine;
+  private readonly workers = new Map<string, KeyObject>();
+  private readonly workerKeys: Record<string, string>;
+  private readonly window: ReplayWindow;
+  private readonly met = new MetMessages();
+  private readonly heads: BoundaryHeads;
+  private readonly covered: CoveredLog | undefined;
+  private sequence: number;
+  private rolling: string;
+  /** From here on signatures are owed; undefined before `SigningBegan`. */
+  private owedFrom: number | undefined;
+  private workThrough: number | undefined;
+
+  constructor(
+    private readonly options: LogGateOptions,
+    stored?: StoredGate,
+  ) {
+    this.sequence = stored?.sequence ?? 0;
+    this.rolling = stored?.root ?? emptyRoot;
+    this.owedFrom = stored?.owedFrom;
+    this.workThrough = stored?.unsignedWorkThrough;
+    this.workerKeys = { ...stored?.workers };
+    for (const [workerId, key] of Object.entries(this.workerKeys)) this.enrol(workerId, key);
+    this.quarantine = new Quarantine(stored?.quarantine);
+    this.window = new ReplayWindow(this.sequence + 1, stored?.window);
+    this.heads = new BoundaryHeads(stored?.heads);
+    this.covered = options.coverage && new CoveredLog(options.coverage);
+  }
+
+  /** Rolling digest (`rollDigest`) of all messages that have passed; of a whole log only. */
+  get root(): string {
+    return this.rolling;
+  }
+
+  /** Last sequence of the work stream from before batches were signed; infinite before `SigningBegan`. */
+  get unsignedWorkThrough(): number {
+    return this.workThrough ?? Infinity;
+  }
+
+  /** Sequence of the last message that has passed. */
+  get passedThrough(): number {
+    return this.sequence;
+  }
+
+  /**
+   * The next message.
+   * @throws UnknownEventError, CorruptEventError of a message that holds; DomainError Refused `signing-key-unknown`;
+   *   PrefixDiffersError when a signed checkpoint does not stand for what was read
+   */
+  admit(message: StoredCommit): { readonly commit: DecodedCommit } | { readonly void: VoidMessage } {
+    const { sequence, boundary, data } = message;
+    if (this.options.ignores?.(boundary)) return { commit: { sequence, boundary, commitId: '', events: [] } };
+    const digest = messageDigest(boundary, data);
+    const verdict = this.judge(message, digest);
+    this.passed(message, digest);
+    if ('commit' in verdict) {
+      this.learn(verdict.commit);
+      return verdict;
+    }
+    const found = { sequence, boundary, reason: verdict.why };
+    this.quarantine.add(found);
+    return { void: found };
+  }
+
+  /**
+   * One message out of its order: signature and writer are looked at, its place is not.
+   * @returns undefined when it is void, or when that cannot be told without what stands before it
+   */
+  check(message: StoredCommit): DecodedCommit | undefined {
+    const split = splitSignature(message.data);
+    if (!split) return undefined;
+    const verdict = this.judgeSigned(message, split, undefined);
+    return 'commit' in verdict ? verdict.commit : undefined;
+  }
+
+  /** A gate for reading some boundaries once more from their beginning, with what this one knows of writers. */
+  fork(): LogGate {
+    const { workerKeys: workers, owedFrom } = this;
+    const nothing = { sequence: 0, root: emptyRoot, window: { last: 0, digests: '' }, heads: [] };
+    const quarantine = { void: [], acknowledged: [], examples: [] };
+    const { codec, ring } = this.options;
+    return new LogGate({ codec, ring, partial: true }, { ...nothing, quarantine, workers, owedFrom });
+  }
+
+  toSnapshot(): StoredGate {
+    return {
+      sequence: this.sequence,
+      root: this.rolling,
+      ...(this.owedFrom !== undefined && { owedFrom: this.owedFrom }),
+      ...(this.workThrough !== undefined && { unsignedWorkThrough: this.workThrough }),
+      workers: { ...this.workerKeys },
+      quarantine: this.quarantine.toSnapshot(),
+      window: this.window.toSnapshot(),
+      heads: this.heads.toSnapshot(),
+    };
+  }
+
+  private judge(message: StoredCommit, digest: string): Verdict {
+    const { codec } = this.options;
+    const covered = this.covered?.says(message.sequence);
+    if (covered === 'void') return { why: 'void when a checkpoint was made' };
+    if (covered === 'holds') return { commit: codec.decode(message.data, message) };
+    const split = splitSignature(message.data);
+    if (split) return this.judgeSigned(message, split, digest);
+    if (this.owedFrom !== undefined && message.sequence > this.owedFrom) return { why: 'not signed' };
+    return this.judgeUnsigned(message);
+  }
+
+  /** From before signatures: all of it is believed that can be read. */
+  private judgeUnsigned(message: StoredCommit): Verdict {
+    try {
+      const commit = this.options.codec.decode(message.data, message);
+      const begins = commit.events.some(({ type }) => type === 'SigningBegan');
+      return begins ? { why: 'says that signing began and is not signed' } : { commit };
+    } catch (error) {
+      if (error instanceof CorruptEventError || error instanceof UnknownEventError) return { why: 'cannot be read' };
+      throw error;
+    }
+  }
+
+  /** @param digest undefined: out of its order */
+  private judgeSigned(
+    message: StoredCommit,
+    { body, signature }: NonNullable<ReturnType<typeof splitSignature>>,
+    digest: string | undefined,
+  ): Verdict {
+    const { boundary, sequence } = message;
+    let envelope: CommitEnvelope;
+    try {
+      envelope = parseEnvelope(message.data, sequence);
+    } catch (error) {
+      if (error instanceof CorruptEventError) return { why: 'cannot be read' };
+      throw error;
+    }
+    const found = this.writerOf(envelope);
+    if (!found) {
+      this.refuseForeignBeginning(envelope);
+      return { why: 'signed by a stranger' };
+    }
+    if (!mayWrite(found.writer, boundary)) return { why: `not for a ${found.writer.role} to write` };
+    const own = digest !== undefined && this.options.isOwn?.(digest) === true;
+    if (!own && !isSignedWith(found.key, signedBytes(boundary, body), signature)) return { why: 'wrongly signed' };
+    const misplaced = digest === undefined ? undefined : this.misplaced(message, envelope, digest);
+    if (misplaced !== undefined) return { why: misplaced };
+    const commit = this.options.codec.decodeEnvelope(envelope, message);
+    return saysOnlyItsOwn(found.writer, commit) ? { commit } : { why: 'not for a worker to say' };
+  }
+
+  private writerOf({ by, key }: CommitEnvelope): { writer: Writer; key: KeyObject } | undefined {
+    if (key !== undefined) {
+      const known = this.options.ring.publicKey(key);
+      return known && { writer: { role: 'coordinator' }, key: known };
+    }
+    const known = by === undefined ? undefined : this.workers.get(by);
+    return known && { writer: { role: 'worker', workerId: by! }, key: known };
+  }
+
+  /** A log that another key began to sign is no forgery, but a process that was given the wrong keys. */
+  private refuseForeignBeginning({ key, events }: CommitEnvelope): void {
+    if (this.owedFrom !== undefined || key === undefined || !events.some(({ type }) => type === 'SigningBegan')) return;
+    const text =
+      `the log is signed with the key "${key}", which this process does not know: give coordinators the ` +
+      'LARDER_SIGNING_KEYS (or, where those are not set, the LARDER_SECRET_KEYS) that the log was begun with, and workers ' +
+      'the LARDER_VERIFY_KEYS; docs/tamper-evidence.md says more';
+    throw new DomainError('Refused', 'signing-key-unknown', text);
+  }
+
+  private misplaced(
+    { sequence, boundary }: StoredCommit,
+    envelope: CommitEnvelope,
+    digest: string,
+  ): string | undefined {
+    const { prev, seen } = envelope;
+    if (prev === undefined || seen === undefined) return 'does not say what it follows';
+    const replay = this.options.partial ? this.met.holds(digest) : this.window.holds(digest);
+    if (replay) return 'a replay';
+    const fits = this.options.partial ? this.window.couldSee(seen, sequence) : this.window.hasSeen(seen, sequence);
+    if (!fits) return 'a replay, or of another log';
+    return this.heads.follows(boundary, prev) ? undefined : 'does not follow what stands before it';
+  }
+
+  private passed({ sequence, boundary }: StoredCommit, digest: string): void {
+    this.sequence = sequence;
+    this.heads.set(boundary, digest);
+    this.options.noticed?.(sequence, digest);
+    if (this.options.partial) {
+      this.met.add(digest);
+      return;
+    }
+    this.rolling = rollDigest(this.rolling, digest);
+    this.window.add(digest);
+    this.covered?.passed(sequence, this.rolling);
+  }
+
+  private learn({ sequence, boundary, events }: DecodedCommit): void {
+    if (boundary === logBoundary) {
+      for (const event of events as unknown as LogEvent[]) {
+        if (event.type === 'SigningBegan') {
+          this.owedFrom ??= sequence;
+          this.workThrough ??= event.data.workSequence;
+        }
+        if (event.type === 'MessagesVoided') this.quarantine.acknowledge(event.data.ranges);
+      }
+    }
+    if (boundary !== membershipBoundary) return;
+    for (const event of events as unknown as MembershipEvent[]) {
+      if (event.type !== 'WorkerJoined' && event.type !== 'WorkerReturned') continue;
+      const { workerId, publicKey } = event.data;
+      if (publicKey === undefined) continue;
+      this.workerKeys[workerId] = publicKey;
+      this.enrol(workerId, publicKey);
+    }
+  }
+
+  private enrol(workerId: string, publicKey: string): void {
+    try {
+      this.workers.set(workerId, publicKeyOf(Buffer.from(publicKey, 'base64')));
+    } catch {
+      // Coordinators do not admit a worker with such a key; of one that is there all the same nothing is believed.
+      this.workers.delete(workerId);
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { createPrivateKey, createPublicKey, hkdfSync, sign, verify, type KeyObject } from 'node:crypto';
+import { type Signer } from '#jetstream';
+
+/** A secret of LARDER_SIGNING_KEYS (or of LARDER_SECRET_KEYS, where there are no others): 32 bytes. */
+export interface SigningSecret {
+  readonly id: string;
+  readonly key: Uint8Array;
+}
+
+/** A public key of LARDER_VERIFY_KEYS: Ed25519, 32 bytes. */
+export interface VerifyKey {
+  readonly id: string;
+  readonly key: Uint8Array;
+}
+
+/** Keys for one purpose are not used for another: HKDF-SHA256 (RFC 5869) with a purpose of its own. */
+const signingPurpose = 'larder-commit-signatures';
+/** DER before the 32 bytes of an Ed25519 key (RFC 8410): PKCS #8 of a private one, SPKI of a public one. */
+const privatePrefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+const publicPrefix = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** The private key that a seed of 32 bytes stands for. */
+export function privateKeyOf(seed: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([privatePrefix, seed]), format: 'der', type: 'pkcs8' });
+}
+
+/** @param raw 32 bytes. @throws Error for anything else */
+export function publicKeyOf(raw: Uint8Array): KeyObject {
+  if (raw.length !== 32) throw new Error(`a public key of ${raw.length} bytes`);
+  return createPublicKey({ key: Buffer.concat([publicPrefix, raw]), format: 'der', type: 'spki' });
+}
+
+/** The 32 bytes of a key's public half. */
+export function rawPublicKey(key: KeyObject): Buffer {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  return publicKey.export({ format: 'der', type: 'spki' }).subarray(publicPrefix.length);
+}
+
+export function isSignedWith(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): boolean {
+  return verify(null, bytes, key, signature);
+}
+
+/** The keys of coordinators: those that this process may sign with, and those that it believes. */
+export class TrustRing {
+  private readonly secrets = new Map<string, KeyObject>();
+  private readonly publics = new Map<string, KeyObject>();
+
+  /** @param secrets the first signs, all are believed. @param verifyKeys are believed as well */
+  constructor(secrets: readonly SigningSecret[], verifyKeys: readonly VerifyKey[] = []) {
+    for (const { id, key } of verifyKeys) this.publics.set(id, publicKeyOf(key));
+    for (const { id, key } of secrets) {
+      const secret = privateKeyOf(Buffer.from(hkdfSync('sha256', key, '', signingPurpose, 32)));
+      this.secrets.set(id, secret);
+      this.publics.set(id, createPublicKey(secret));
+    }
+  }
+
+  publicKey(keyId: string): KeyObject | undefined {
+    return this.publics.get(keyId);
+  }
+
+  /** Whether any of the keys signed this. */
+  hasSigned(bytes: Uint8Array, signature: Uint8Array): boolean {
+    return [...this.publics.values()].some((key) => isSignedWith(key, bytes, signature));
+  }
+
+  /** Every key that is believed, as LARDER_VERIFY_KEYS has them. */
+  verifyKeys(): VerifyKey[] {
+    return [...this.publics].map(([id, key]) => ({ id, key: rawPublicKey(key) }));
+  }
+
+  /** Signs as a coordinator. @throws Error when this process holds none of the keys */
+  signer(writer: string): OwnSigner {
+    const [first] = this.secrets;
+    if (!first) throw new Error('there is no key to sign with');
+    const [keyId, key] = first;
+    return new OwnSigner(writer, key, keyId);
+  }
+}
+
+/** So many digests of what this process has signed are remembered: what comes back soon need not be verified. */
+const rememberedDigests = 4_096;
+
+/** Signs, and knows its own messages again. */
+export class OwnSigner implements Signer {
+  private readonly digests = new Set<string>();
+
+  constructor(
+    readonly writer: string,
+    private readonly key: KeyObject,
+    readonly keyId?: string,
+  ) {}
+
+  /** 32 bytes. */
+  get publicKey(): Buffer {
+    return rawPublicKey(this.key);
+  }
+
+  sign(bytes: Uint8Array): Uint8Array {
+    return sign(null, bytes, this.key);
+  }
+
+  stored(digest: string): void {
+    this.digests.add(digest);
+    if (this.digests.size > rememberedDigests) this.digests.delete(this.digests.values().next().value!);
+  }
+
+  /** Whether this very message is one that it signed and that was stored a short while ago. */
+  isOwn(digest: string): boolean {
+    return this.digests.has(digest);
+  }
+}
+
+/** Settings that name the coordinators' keys. */
+export interface CoordinatorKeySettings {
+  readonly secretKeys: readonly SigningSecret[];
+  readonly signingKeys?: readonly SigningSecret[];
+  readonly verifyKeys?: readonly VerifyKey[];
+}
+
+/**
+ * The keys that a process believes coordinators by: LARDER_SIGNING_KEYS and LARDER_VERIFY_KEYS; where neither is set,
+ * those that are derived from LARDER_SECRET_KEYS.
+ */
+export function coordinatorKeys({ secretKeys, signingKeys, verifyKeys }: CoordinatorKeySettings): TrustRing {
+  return new TrustRing(signingKeys ?? (verifyKeys ? [] : secretKeys), verifyKeys);
+}

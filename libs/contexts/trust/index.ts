@@ -1,0 +1,2 @@
+export * from './quarantine.js';
+export * from './writers.js';
