@@ -1,7 +1,8 @@
-import { createInbox, type Msg } from 'nats';
+import { type Msg } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { messageOf } from './errors.js';
+import { newInbox } from './inbox.js';
 
 /** Said by a responder that leaves a request to another one. */
 export const noAnswer = Symbol('no-answer');
@@ -91,7 +92,7 @@ export class Broadcasts {
   ): Promise<({ value: unknown } | { error: DomainError })[]> {
     const answers: ({ value: unknown } | { error: DomainError })[] = [];
     if (!this.link.connected || options.expected === 0) return answers;
-    const inbox = createInbox();
+    const inbox = newInbox(this.link.nc);
     await new Promise<void>((done) => {
       const timer = setTimeout(finish, options.timeoutMs);
       const subscription = this.link.nc.subscribe(inbox, {

@@ -46,7 +46,7 @@ afterAll(async () => {
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const inDirectory = (name: string) => path.join(directory, name);
-const fromCluster = () => ['--nats', cluster.nats.url];
+const fromCluster = () => ['--nats', cluster.natsUrlFor('admin')];
 
 async function post(route: string, body: unknown): Promise<void> {
   const { status, body: answer } = await cluster.api.request('POST', route, { body });
@@ -241,7 +241,9 @@ describe('what is set up wrongly is refused in a sentence', () => {
     [1, ['restore', '--nats', 'NATS', '--in', '/nonexistent'], /there is no file/],
     [1, ['audit', 'verify', '--nats', 'NATS', '--cluster', 'nobody'], /no log of a cluster "nobody"/],
   ])('exit code %i: larder %j', async (code, args, message) => {
-    const real = args.map((arg) => arg.replace('BACKUP', inDirectory('end.gz')).replace('NATS', cluster.nats.url));
+    const real = args.map((arg) =>
+      arg.replace('BACKUP', inDirectory('end.gz')).replace('NATS', cluster.natsUrlFor('admin')),
+    );
     const ended = await larder(real);
     expect(ended).toMatchObject({ code, stderr: expect.stringMatching(message) as string });
     expect(ended.stderr.trim().split('\n')).toHaveLength(1);

@@ -3,11 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { type Role } from '#jetstream';
 import {
   freePorts,
+  natsUrlFor,
   projectRoot,
   startTestNats,
   startTestNatsCluster,
+  testWalls,
   type TestNats,
   type TestNatsCluster,
 } from '../nats/index.js';
@@ -66,8 +69,8 @@ export class TestCluster {
     const { coordinators = 1, workers = 2, env = {}, natsVersion: version } = options;
     const servers =
       options.natsServers === 3
-        ? { several: await startTestNatsCluster({ version }) }
-        : { single: await startTestNats({ version }) };
+        ? { several: await startTestNatsCluster({ version, ...testWalls() }) }
+        : { single: await startTestNats({ version, ...testWalls() }) };
     const replicas = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1' };
     const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
     const cluster = new TestCluster(directory, servers, { ...replicas, ...env });
@@ -98,9 +101,14 @@ export class TestCluster {
     throw new Error('this cluster has one nats-server: start it with natsServers: 3');
   }
 
-  /** For clients: all servers' addresses, separated by commas. */
+  /** For tests, which may do everything there: all servers' addresses, separated by commas. */
   get natsUrl(): string {
     return ('single' in this.servers ? this.nats : this.natsCluster).url;
+  }
+
+  /** For what is behind the walls: with the name and password of a role. */
+  natsUrlFor(role: Role): string {
+    return natsUrlFor(role, this.natsUrl);
   }
 
   /** The first coordinator's. */
@@ -268,7 +276,7 @@ export class TestCluster {
     return new ManagedProcess({
       name,
       script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
-      env: { LARDER_NATS_URL: this.natsUrl, LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
+      env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,
     });
