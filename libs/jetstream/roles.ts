@@ -39,7 +39,8 @@ export function inboxPrefixOf(user: string | undefined): string | undefined {
 export function permissionsOf(names: Names, role: Role): RolePermissions {
   const inbox = `${inboxPrefixOf(natsUser(names, role))!}.>`;
   const { publish, subscribe = [], ...others } = needs[role](names);
-  return { answers: false, ...others, publish: ['$JS.API.INFO', ...publish], subscribe: [inbox, ...subscribe] };
+  const once = [...new Set(['$JS.API.INFO', ...publish])];
+  return { answers: false, ...others, publish: once, subscribe: [inbox, ...subscribe] };
 }
 
 export interface RolesOptions {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import {
 } from '../nats/index.js';
 import { ApiClient } from './api-client.js';
 import { ManagedProcess, type ProcessSpec } from './managed-process.js';
+import { readyAddress, readyLine, workerIdIn } from './ready-line.js';
 import { startS3Process, type S3Process } from './s3-process.js';
 import { eventually } from './until.js';
 
@@ -289,20 +290,4 @@ export class TestCluster {
  */
 export function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
   return TestCluster.start(options);
-}
-
-function readyAddress(process: ManagedProcess): string | undefined {
-  return readyLine<{ address: string }>(process)?.address;
-}
-
-/** What a process says of itself once it is ready. */
-function readyLine<Line>(process: ManagedProcess): Line | undefined {
-  const line = /^\{.*"msg":"(?:worker|coordinator) ready".*\}$/m.exec(process.log())?.[0];
-  return line === undefined ? undefined : (JSON.parse(line) as Line);
-}
-
-function workerIdIn(cacheDir: string): string {
-  const file = join(cacheDir, 'identity.json');
-  if (!existsSync(file)) throw new Error(`${cacheDir} holds no identity yet`);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { workerId: string }).workerId;
 }
