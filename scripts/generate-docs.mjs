@@ -1,6 +1,7 @@
-// Writes the pages of docs/ that are generated from the code. Needs a build. Specs fail when a page has drifted.
+// Writes the pages of docs/ that are generated from the code, and the accounts of deploy/. Needs a build. Specs fail when a page has drifted.
 import fs from 'node:fs';
 import path from 'node:path';
+import { natsAccountsFile } from '../dist/apps/cli/src/commands/nats-accounts.command.js';
 import { configurationPage } from '../dist/libs/config/index.js';
 import { eventsPage } from '../dist/libs/contexts/catalogue/index.js';
 
@@ -12,3 +13,6 @@ for (const [name, text] of Object.entries(pages)) {
   fs.writeFileSync(path.join(docs, name), text);
   console.log(`docs/${name}`);
 }
+
+fs.writeFileSync(path.resolve(docs, '..', 'deploy', 'nats-accounts.conf'), natsAccountsFile('larder'));
+console.log('deploy/nats-accounts.conf');

@@ -52,7 +52,7 @@ export const settings = {
     'all',
     p.natsUrl(),
     undefined,
-    'NATS to use, `nats://[token@]host:port`: all of its servers, apart by commas; standalone starts its own when unset',
+    'NATS to use, `nats://[user:password@]host:port`: all of its servers, apart by commas; standalone starts its own when unset',
     { secret: true },
   ),
   natsServers: setting(

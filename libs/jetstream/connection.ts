@@ -8,6 +8,7 @@ import {
 } from 'nats';
 import { DomainError } from '#kernel';
 import { messageOf } from './errors.js';
+import { inboxPrefixOf } from './roles.js';
 import { Witnesses } from './witnesses.js';
 
 /** `closed` is final: the client has given up, and the process should end. */
@@ -146,6 +147,8 @@ export class NatsLink {
 
   private async watch(): Promise<void> {
     for await (const event of this.nc.status()) {
+      const forbidden = event.permissionContext;
+      if (forbidden) this.log('error', `NATS forbids ${forbidden.operation} on ${forbidden.subject}`);
       if ((event.type as Events) === Events.Disconnect) this.enter('disconnected');
       else if ((event.type as Events) === Events.Reconnect) this.enter('connected');
     }
@@ -169,6 +172,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
   const { servers, ...credentials } = parseUrl(options.url);
   const connectOptions: ConnectionOptions = {
     ...credentials,
+    inboxPrefix: inboxPrefixOf('user' in credentials ? credentials.user : undefined),
     timeout: 1_500,
     // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes; so, it
     // is noticed after 4 to 6 seconds.

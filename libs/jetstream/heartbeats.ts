@@ -1,8 +1,9 @@
-import { createInbox, type Msg, type MsgHdrs } from 'nats';
+import { type Msg, type MsgHdrs } from 'nats';
 import { DomainError } from '#kernel';
 import { type BroadcastSeal } from './broadcast-seal.js';
 import { type NatsLink } from './connection.js';
 import { messageOf } from './errors.js';
+import { newInbox } from './inbox.js';
 
 /** Said by a responder that leaves a request to another one. */
 export const noAnswer = Symbol('no-answer');
@@ -71,7 +72,7 @@ export class Broadcasts {
    */
   async request(subject: string, value: unknown, timeoutMs: number): Promise<unknown> {
     if (!this.link.connected) throw new DomainError('Unavailable', 'nats-unreachable', 'NATS is not connected');
-    const inbox = this.inbox();
+    const inbox = newInbox(this.link.nc);
     const answered = new Promise<Msg>((resolve, reject) => {
       const fail = (code: string, text: string, cause?: unknown) => {
         end();
@@ -113,7 +114,7 @@ export class Broadcasts {
   ): Promise<({ value: unknown } | { error: DomainError })[]> {
     const answers: ({ value: unknown } | { error: DomainError })[] = [];
     if (!this.link.connected || options.expected === 0) return answers;
-    const inbox = this.inbox();
+    const inbox = newInbox(this.link.nc);
     await new Promise<void>((done) => {
       const timer = setTimeout(finish, options.timeoutMs);
       const subscription = this.link.nc.subscribe(inbox, {
@@ -161,10 +162,6 @@ export class Broadcasts {
             };
     }
     if (message.reply && this.link.connected) this.send(message.reply, reply);
-  }
-
-  private inbox(): string {
-    return createInbox();
   }
 
   private send(subject: string, value: unknown, reply?: string): void {

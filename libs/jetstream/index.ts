@@ -13,6 +13,7 @@ export * from './log-reader.js';
 export { sequenceAt } from './log-times.js';
 export { recordedAtHeader } from './pull-subscription.js';
 export { type ReadOptions, type StoredCommit } from './read-stored-commits.js';
+export * from './roles.js';
 export * from './signed-bytes.js';
 export * from './snapshots.js';
 export * from './streams.js';

@@ -1,5 +1,6 @@
-import { createInbox, type Msg, type MsgHdrs, type Subscription, nanos } from 'nats';
+import { type Msg, type MsgHdrs, type Subscription, nanos } from 'nats';
 import { type NatsLink } from './connection.js';
+import { newInbox } from './inbox.js';
 
 /** A message as a pull consumer delivers it. */
 export interface Delivered {
@@ -37,6 +38,13 @@ export interface PullOptions {
 const silenceLimitMs = 1_200;
 const idleHeartbeatMs = 400;
 const expiresMs = 30_000;
+/** For what was under way when a request expired. */
+const expiryGraceMs = 5_000;
+/**
+ * Where the consumer lies in another account than its reader (`roles.ts`), a server remembers each request for as long
+ * as somebody listens for its answers, at about a kilobyte each.
+ */
+const requestsPerInbox = 1_000;
 
 /**
  * One subscription to one pull consumer, without the client library's wrappers: those recover only after 4 to 20
@@ -47,8 +55,9 @@ const expiresMs = 30_000;
  * ended, 409 it ended or the consumer is gone, 503 nobody serves this consumer.
  */
 export class PullSubscription {
-  private readonly inbox = createInbox();
-  private readonly subscription: Subscription;
+  private inbox = '';
+  private readonly subscriptions = new Set<Subscription>();
+  private requestsHere = 0;
   private readonly watchdog: NodeJS.Timeout;
   private readonly offStatus: () => void;
   private lastHeardMs = performance.now();
@@ -59,12 +68,7 @@ export class PullSubscription {
     private readonly link: NatsLink,
     private readonly options: PullOptions,
   ) {
-    this.subscription = link.nc.subscribe(this.inbox, {
-      callback: (error, message) => {
-        if (error) this.lose(error.message);
-        else this.receive(message);
-      },
-    });
+    this.openInbox();
     this.offStatus = link.onStatus((status) => this.lose(status));
     this.watchdog = setInterval(() => {
       if (this.asked > 0 && performance.now() - this.lastHeardMs > silenceLimitMs) this.lose('silent');
@@ -78,6 +82,7 @@ export class PullSubscription {
 
   request(count: number, maxBytes?: number): void {
     if (this.closed || count <= 0) return;
+    if (++this.requestsHere > requestsPerInbox) this.openInbox();
     if (this.asked === 0) this.lastHeardMs = performance.now();
     this.asked += count;
     const { stream, consumer } = this.options;
@@ -97,7 +102,27 @@ export class PullSubscription {
     this.closed = true;
     clearInterval(this.watchdog);
     this.offStatus();
-    if (!this.subscription.isClosed()) this.subscription.unsubscribe();
+    for (const subscription of this.subscriptions) this.end(subscription);
+  }
+
+  /** What was asked for before still comes into the inbox that was used then, until its requests have expired. */
+  private openInbox(): void {
+    const former = [...this.subscriptions].at(-1);
+    if (former) setTimeout(() => this.end(former), expiresMs + expiryGraceMs).unref();
+    this.inbox = newInbox(this.link.nc);
+    this.requestsHere = 1;
+    const subscription = this.link.nc.subscribe(this.inbox, {
+      callback: (error, message) => {
+        if (error) this.lose(error.message);
+        else this.receive(message);
+      },
+    });
+    this.subscriptions.add(subscription);
+  }
+
+  private end(subscription: Subscription): void {
+    this.subscriptions.delete(subscription);
+    if (!subscription.isClosed()) subscription.unsubscribe();
   }
 
   private lose(reason: string): void {

@@ -31,6 +31,8 @@ export class Names {
   readonly snapshotBucket: string;
   /** The stream behind the object store, as the client library names it. */
   readonly snapshotStream: string;
+  /** Of an object store's chunks, and of the descriptions of its objects. */
+  readonly snapshotSubjects: string[];
   private readonly eventPrefix: string;
 
   constructor(readonly cluster = 'larder') {
@@ -48,6 +50,7 @@ export class Names {
     this.workSubjects = `${cluster}.work.>`;
     this.snapshotBucket = `${cluster}-snapshots`;
     this.snapshotStream = `OBJ_${this.snapshotBucket}`;
+    this.snapshotSubjects = [`$O.${this.snapshotBucket}.C.>`, `$O.${this.snapshotBucket}.M.>`];
   }
 
   eventSubject(boundary: string): string {
@@ -104,6 +107,16 @@ export class Names {
 
   get coordinatorHeartbeats(): string {
     return `${this.cluster}.heartbeat.coordinator.*`;
+  }
+
+  /** Every request to workers, to one or to all. */
+  get workerControls(): string[] {
+    return [`${this.cluster}.control.worker.*.*`, `${this.cluster}.control.workers.*`];
+  }
+
+  /** Every request to coordinators, to one or to all. */
+  get coordinatorControls(): string[] {
+    return [`${this.cluster}.control.coordinator.*.*`, `${this.cluster}.control.coordinators.*`];
   }
 
   /** Progress within batches: telemetry, not stored. */
@@ -172,14 +185,13 @@ function keptStream(replicas: number): Partial<StreamConfig> {
  */
 export function streamConfigs(names: Names, replicas: number): (Partial<StreamConfig> & { name: string })[] {
   const kept = keptStream(replicas);
-  const bucket = names.snapshotBucket;
   return [
     { ...kept, name: names.eventStream, subjects: [names.eventSubjects], deny_delete: true },
     { ...kept, name: names.workStream, subjects: [names.workSubjects] },
     {
       ...kept,
       name: names.snapshotStream,
-      subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`],
+      subjects: names.snapshotSubjects,
       allow_rollup_hdrs: true,
       allow_direct: true,
     },

@@ -1,16 +1,19 @@
-import { createInbox, type Msg, type NatsConnection } from 'nats';
+import { type Msg, type NatsConnection } from 'nats';
 import { type Log } from './connection.js';
+import { newInbox } from './inbox.js';
 
 /** Between attempts to reach a server. */
 const redialMs = 250;
 
 /** A connection as something to ask questions over, of which the replies are heard for as long as somebody listens. */
 export class Line {
-  private readonly inbox = createInbox();
+  private readonly inbox: string;
   private readonly listeners = new Map<string, (reply: Msg) => void>();
   private asked = 0;
 
-  constructor(private readonly nc: NatsConnection) {}
+  constructor(private readonly nc: NatsConnection) {
+    this.inbox = newInbox(nc);
+  }
 
   /** Of the server at the other end; undefined while there is none. Names are unique within a cluster. */
   get serverName(): string | undefined {

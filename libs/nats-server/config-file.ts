@@ -1,3 +1,4 @@
+import { accountsBlock, type NatsAccount, text } from './accounts.js';
 import { compareVersions } from './find.js';
 
 /** This server's place in a cluster of servers. */
@@ -27,8 +28,12 @@ export interface NatsServerOptions {
   readonly host?: string;
   /** Port for clients. 0 or none: any free one. */
   readonly port?: number;
-  /** What clients must present. None: anybody may connect. */
+  /** What clients must present, where there are no users. Neither: anybody may connect and do everything. */
   readonly token?: string;
+  /** Who may connect, and do what. As the first user of the first account the server is asked whether it is ready. */
+  readonly accounts?: readonly NatsAccount[];
+  /** Name of the user that whoever presents nothing is taken for. None: nobody is let in without a password. */
+  readonly nobody?: string;
   /**
    * Flush to disk before acknowledging, so that a power loss costs nothing acknowledged. Needs a server of at least
    * 2.10; an older one refuses to start on the unknown field, so there it is left out (and it flushes once a minute).
@@ -55,7 +60,6 @@ const routeUser = 'route';
  * a server refuses to start on a field that it does not know.
  */
 export function natsConfigFile(options: NatsServerOptions, version: string, portsFileDir: string): string {
-  const text = (value: string) => JSON.stringify(value);
   const syncAlways = options.syncAlways === true && compareVersions(version, '2.10.0') >= 0;
   const lines = [
     `host: ${text(options.host ?? '127.0.0.1')}`,
@@ -67,6 +71,8 @@ export function natsConfigFile(options: NatsServerOptions, version: string, port
     `}`,
   ];
   if (options.maxPayloadBytes !== undefined) lines.push(`max_payload: ${options.maxPayloadBytes}`);
+  if (options.accounts !== undefined) lines.push(accountsBlock(options.accounts));
+  if (options.nobody !== undefined) lines.push(`no_auth_user: ${text(options.nobody)}`);
   if (options.token !== undefined) lines.push(`authorization { token: ${text(options.token)} }`);
   if (options.cluster !== undefined) {
     const { name, serverName, port, password, advertise, noAdvertise } = options.cluster;

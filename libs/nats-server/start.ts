@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'nats';
+import { connect, type ConnectionOptions } from 'nats';
 import { natsServerVersion } from './find.js';
 import { natsConfigFile, type NatsServerOptions } from './config-file.js';
 
 /** A nats-server that this process started. It is told to end when this process exits. */
 export interface NatsServerProcess {
-  /** For clients; holds the token, so not for logs. */
+  /** For clients; holds the token, so not for logs. Of a server with users, without any name and password. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
@@ -112,10 +112,18 @@ async function writtenPort(portsFileDir: string, pid: number | undefined): Promi
   }
 }
 
+function credentialsOf({ accounts, token }: NatsServerOptions): ConnectionOptions {
+  const first = accounts?.[0]?.users[0];
+  if (first === undefined) return { token };
+  const { user, password, inboxPrefix } = first;
+  if (typeof password !== 'string') throw new Error(`the password of user ${user} is not known here`);
+  return { user, pass: password, inboxPrefix };
+}
+
 async function askAccountInfo(options: NatsServerOptions, port: number): Promise<void> {
   const nc = await connect({
     servers: `${options.host ?? '127.0.0.1'}:${port}`,
-    token: options.token,
+    ...credentialsOf(options),
     reconnect: false,
     timeout: 2_000,
   });

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { settings } from '#config';
-import { oldestNatsForReplicas } from '#jetstream';
-import { compareVersions } from '#nats-server';
+import { accountsOf, Names, natsUser, oldestNatsForReplicas, type Role, roles } from '#jetstream';
+import { accountsBlock, compareVersions } from '#nats-server';
+import { natsServerBinary } from '#testing';
 
 interface Service {
   readonly image?: string;
@@ -24,6 +26,13 @@ const { safeLoad } = createRequire(path.join(root, 'package.json'))('js-yaml') a
   safeLoad: (text: string) => unknown;
 };
 const read = (file: string) => safeLoad(readFileSync(path.join(root, file), 'utf8')) as Compose;
+/** A configuration of nats-server, with what it includes. */
+const natsConf = (file: string) =>
+  readFileSync(path.join(root, 'deploy', file), 'utf8').replace(/^include \.\/(\S+)$/m, (_, included: string) =>
+    readFileSync(path.join(root, 'deploy', included), 'utf8'),
+  );
+const variablesIn = (conf: string) => [...new Set([...conf.matchAll(/ \$([A-Z_]+)/g)].map(([, name]) => name))].sort();
+const passwordVariable = (role: Role) => `NATS_${role.toUpperCase()}_PASSWORD`;
 const haproxy = readFileSync(path.join(root, 'deploy/haproxy.cfg'), 'utf8');
 
 describe.each(['docker-compose.yml', 'docker-compose.simple.yml'])('%s', (file) => {
@@ -51,9 +60,36 @@ describe.each(['docker-compose.yml', 'docker-compose.simple.yml'])('%s', (file) 
     }
   });
 
+  it('gives each process the user of its role, and nats-server the passwords of all', () => {
+    for (const [name, { command, environment = {} }] of Object.entries(services)) {
+      if (name === 'nats' || name.startsWith('nats-')) {
+        const conf = path.basename(command![1]);
+        expect(Object.keys(environment).sort()).toEqual(variablesIn(natsConf(conf)));
+        const passwords = Object.fromEntries(Object.keys(environment).map((variable) => [variable, 'p1']));
+        const env = { ...passwords, NATS_ROUTES: '[]' };
+        const { binary } = natsServerBinary();
+        const { status, stderr } = spawnSync(binary, ['-t', '-c', path.join(root, 'deploy', conf)], { env });
+        expect([status, String(stderr)]).toEqual([0, expect.any(String)]);
+      }
+      const role = (['coordinator', 'worker'] as const).find((one) => name.startsWith(one));
+      if (role === undefined) continue;
+      const credentials = `${natsUser(new Names(), role)}:\${${passwordVariable(role)}}`;
+      expect(environment.LARDER_NATS_URL).toMatch(`nats://${credentials}@`);
+    }
+  });
+
   it('pins images to releases', () => {
     const images = Object.values(services).flatMap(({ image }) => (image && image !== 'larder' ? [image] : []));
     for (const image of images) expect(image).toMatch(/:[^:]*\d+[.\d-]*\d/);
+  });
+});
+
+describe('deploy/nats-accounts.conf', () => {
+  it('is what `npm run docs` makes of what each role may do', () => {
+    const text = readFileSync(path.join(root, 'deploy/nats-accounts.conf'), 'utf8');
+    const passwordOf = (role: Role) => ({ variable: passwordVariable(role) });
+    expect(text.slice(text.indexOf('accounts {'))).toBe(accountsBlock(accountsOf(new Names(), { passwordOf })));
+    expect(variablesIn(text)).toEqual(roles.map(passwordVariable).sort());
   });
 });
 
@@ -73,14 +109,12 @@ describe('docker-compose.yml', () => {
   });
 
   it('runs NATS in a release that is safe with replicas, flushed before it acknowledges, known to every client', () => {
-    const conf = readFileSync(path.join(root, 'deploy/nats.conf'), 'utf8');
+    const conf = natsConf('nats.conf');
     expect(conf).toMatch(/^ {2}sync_interval: always$/m);
     for (const name of named('nats-')) {
       const { image, environment } = services[name];
       expect(compareVersions(/^nats:([\d.]+)/.exec(image!)![1], oldestNatsForReplicas)).toBeGreaterThanOrEqual(0);
       expect(environment!.NATS_SERVER_NAME).toBe(name);
-      const used = [...conf.matchAll(/\$([A-Z_]+)/g)].map(([, variable]) => variable);
-      expect(Object.keys(environment!).sort()).toEqual([...new Set(used)].sort());
       for (const other of named('nats-')) expect(environment!.NATS_ROUTES).toContain(`@${other}:6222`);
     }
     for (const name of [...named('coordinator-'), ...named('worker-')]) {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { jobKinds } from '#job-kinds';
 import { type JobRecord } from '#contexts/jobs';
+import { Names } from '#jetstream';
 import {
   ApiClient,
   eventually,
@@ -10,10 +11,12 @@ import {
   freePorts,
   type LoadProgress,
   ManagedProcess,
+  natsUrlFor,
   openTestLog,
   projectRoot,
   startCluster,
   startTestNats,
+  testWalls,
   type TestCluster,
   type TestNats,
 } from '#testing';
@@ -22,6 +25,8 @@ import { larder, larderWell, startLarder } from './support/run-larder.js';
 jest.setTimeout(180_000);
 
 const secretKeys = `test:${Buffer.alloc(32, 7).toString('base64')}`;
+/** The cluster that a backup is restored for, in a NATS of its own. */
+const second = new Names('second');
 const keys = { LARDER_SECRET_KEYS: secretKeys };
 /** Loaded while a backup is taken: a batch for each file, so that the log grows all the time. */
 const files = 400;
@@ -35,7 +40,7 @@ beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'larder-cli-'));
   FileTree.create(inDirectory('source'), { seed: 1, smallFiles: files, smallMaxBytes: 100 });
   cluster = await startCluster({ env: { LARDER_CHECKPOINT_EVERY: '50', LARDER_CHECKPOINT_MS: '500' } });
-  empty = await startTestNats();
+  empty = await startTestNats(testWalls(second));
 });
 afterAll(async () => {
   await Promise.all(others.map((one) => one.kill9()));
@@ -46,7 +51,7 @@ afterAll(async () => {
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const inDirectory = (name: string) => path.join(directory, name);
-const fromCluster = () => ['--nats', cluster.nats.url];
+const fromCluster = () => ['--nats', cluster.natsUrlFor('admin')];
 
 async function post(route: string, body: unknown): Promise<void> {
   const { status, body: answer } = await cluster.api.request('POST', route, { body });
@@ -154,7 +159,7 @@ it('a restored log gives another cluster of processes the same answers, and it g
   const before = await answers(cluster.api, jobId);
   const backup = inDirectory('end.gz');
   const root = /root (\S+)/.exec(await larderWell(['backup', ...fromCluster(), '--out', backup]))![1];
-  const target = ['--nats', empty.url, '--cluster', 'second'];
+  const target = ['--nats', natsUrlFor('admin', empty.url, second), '--cluster', 'second'];
   expect(await larderWell(['restore', ...target, '--in', backup])).toContain(`root ${root}`);
   expect(await larderWell(['audit', 'verify', ...target, '--against', backup, '--keys'], keys)).toContain('signed');
 
@@ -179,10 +184,16 @@ it('a restored log gives another cluster of processes the same answers, and it g
 async function startSecondCluster(): Promise<ApiClient> {
   const [port] = await freePorts(1);
   const api = new ApiClient(`http://127.0.0.1:${port}`);
-  const env = { LARDER_NATS_URL: empty.url, LARDER_CLUSTER: 'second', LARDER_CHECKPOINT_MS: '300', ...keys };
-  const start = async (name: string, app: string, more: Record<string, string>, isReady: () => Promise<boolean>) => {
+  const common = { LARDER_CLUSTER: second.cluster, LARDER_CHECKPOINT_MS: '300', ...keys };
+  const start = async (
+    name: string,
+    app: 'coordinator' | 'worker',
+    more: Record<string, string>,
+    isReady: () => Promise<boolean>,
+  ) => {
     const script = path.join(projectRoot(), `dist/apps/${app}/src/main.js`);
-    const spec = { name, script, env: { ...env, ...more }, logFile: inDirectory(`${name}.log`), isReady };
+    const env = { ...common, LARDER_NATS_URL: natsUrlFor(app, empty.url, second), ...more };
+    const spec = { name, script, env, logFile: inDirectory(`${name}.log`), isReady };
     const started = new ManagedProcess(spec);
     others.push(started);
     await started.start();
@@ -207,7 +218,15 @@ it('a restore that is killed half-way is finished by the next one', async () => 
     }
     const backup = inDirectory('long.gz');
     await larderWell(['backup', ...fromCluster(), '--cluster', 'long', '--out', backup]);
-    const command = ['restore', '--nats', empty.url, '--cluster', 'killed', '--in', backup];
+    const command = [
+      'restore',
+      '--nats',
+      natsUrlFor('admin', empty.url, second),
+      '--cluster',
+      'killed',
+      '--in',
+      backup,
+    ];
     const killed = startLarder(command);
     await eventually('some of it is there', async () => (await target.store.info()).lastSequence > 2_000, {
       everyMs: 5,
@@ -217,7 +236,16 @@ it('a restore that is killed half-way is finished by the next one', async () => 
     const { lastSequence } = await target.store.info();
     expect(lastSequence).toBeLessThan(40_000);
     expect(await larderWell(command)).toMatch(/40000 messages \(\d+ of them restored before\), verified/);
-    const verify = ['audit', 'verify', '--nats', empty.url, '--cluster', 'killed', '--against', backup];
+    const verify = [
+      'audit',
+      'verify',
+      '--nats',
+      natsUrlFor('admin', empty.url, second),
+      '--cluster',
+      'killed',
+      '--against',
+      backup,
+    ];
     expect(await larderWell(verify)).toContain(`40000 messages are those of ${backup}`);
   } finally {
     await source.close();
@@ -241,7 +269,9 @@ describe('what is set up wrongly is refused in a sentence', () => {
     [1, ['restore', '--nats', 'NATS', '--in', '/nonexistent'], /there is no file/],
     [1, ['audit', 'verify', '--nats', 'NATS', '--cluster', 'nobody'], /no log of a cluster "nobody"/],
   ])('exit code %i: larder %j', async (code, args, message) => {
-    const real = args.map((arg) => arg.replace('BACKUP', inDirectory('end.gz')).replace('NATS', cluster.nats.url));
+    const real = args.map((arg) =>
+      arg.replace('BACKUP', inDirectory('end.gz')).replace('NATS', cluster.natsUrlFor('admin')),
+    );
     const ended = await larder(real);
     expect(ended).toMatchObject({ code, stderr: expect.stringMatching(message) as string });
     expect(ended.stderr.trim().split('\n')).toHaveLength(1);

@@ -30,12 +30,12 @@ beforeAll(async () => {
   const id = await cluster.api.load({ paths: ['/data'], options: { batchSize: 1 } });
   await cluster.api.waitForJob(id);
   await eventually('three checkpoints are there', async () => {
-    const text = await larderWell(['audit', 'verify', '--nats', cluster.nats.url]);
+    const text = await larderWell(['audit', 'verify', '--nats', cluster.natsUrlFor('admin')]);
     return Number(/by (\d+) checkpoints/.exec(text)?.[1]) >= 3;
   });
   // Two more on one boundary, behind the last checkpoint.
   for (const name of ['x', 'y']) await cluster.api.mount(`/${name}`, `file://${directory}/${name}`);
-  await larderWell(['backup', '--nats', cluster.nats.url, '--out', backup]);
+  await larderWell(['backup', '--nats', cluster.natsUrlFor('admin'), '--out', backup]);
   ({ header, messages } = readBackupText(backup));
   covered = 30;
   uncovered = messages.findIndex(({ text }) => text.includes('"path":"/x/"')) + 1;
@@ -78,14 +78,22 @@ describe.each(tamperings)('a message that was %s', (name, tampered, expected) =>
     expect(stdout).toMatch(/there stands on \S+: [A-Z]\w+ at \S+ by \S+|in its place stands on /);
     expect(code).toBe(1);
     // Nobody restores it by accident.
-    const restore = await larder(['restore', '--nats', cluster.nats.url, '--cluster', 'never', '--in', file]);
+    const restore = await larder([
+      'restore',
+      '--nats',
+      cluster.natsUrlFor('admin'),
+      '--cluster',
+      'never',
+      '--in',
+      file,
+    ]);
     expect(restore).toMatchObject({ code: 1, stderr: expect.stringContaining('was tampered with') as string });
   });
 
   it('is named in a log that was written anew in NATS, also by comparison with a backup', async () => {
     const other = `forged-${name.replaceAll(' ', '-').slice(0, 24)}`;
     await writeForgedLog(cluster.nats.url, other, tampered());
-    const command = ['audit', 'verify', '--nats', cluster.nats.url, '--cluster', other];
+    const command = ['audit', 'verify', '--nats', cluster.natsUrlFor('admin'), '--cluster', other];
     const { code, stdout } = await larder([...command, '--keys'], keys);
     expect(stdout).toContain(`FAULT: ${expected()}`);
     expect(code).toBe(1);
@@ -97,7 +105,7 @@ describe.each(tamperings)('a message that was %s', (name, tampered, expected) =>
 
 it('a log that lost its end differs from a backup, and has not the root that was noted', async () => {
   await writeForgedLog(cluster.nats.url, 'shortened', messages.slice(0, -1));
-  const command = ['audit', 'verify', '--nats', cluster.nats.url, '--cluster', 'shortened'];
+  const command = ['audit', 'verify', '--nats', cluster.natsUrlFor('admin'), '--cluster', 'shortened'];
   await larderWell([...command, '--keys'], keys);
   const { code, stdout } = await larder([...command, '--against', backup]);
   expect({ code, stdout }).toEqual({
@@ -121,7 +129,7 @@ it('a message that was taken out of a stream by hand leaves a gap that is named'
   } finally {
     await nc.close();
   }
-  const { code, stdout } = await larder(['audit', 'verify', '--nats', cluster.nats.url, '--cluster', 'gap']);
+  const { code, stdout } = await larder(['audit', 'verify', '--nats', cluster.natsUrlFor('admin'), '--cluster', 'gap']);
   expect(stdout).toContain('FAULT: removed at 1: The sequences from here through 2 are missing');
   expect(code).toBe(1);
 });
@@ -131,7 +139,7 @@ it('the true log has no fault, and neither has its backup written anew', async (
   writeForgedBackup(file, { header, messages });
   for (const which of [
     ['--in', file],
-    ['--nats', cluster.nats.url, '--against', file],
+    ['--nats', cluster.natsUrlFor('admin'), '--against', file],
   ]) {
     expect(await larderWell(['audit', 'verify', ...which, '--keys'], keys)).toContain('(signed)');
   }

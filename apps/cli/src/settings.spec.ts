@@ -9,7 +9,10 @@ let dataDir: string;
 
 beforeEach(() => {
   dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-settings-'));
-  fs.writeFileSync(path.join(dataDir, 'secrets.json'), JSON.stringify({ natsToken: 't0/ken', secretKeys }));
+  fs.writeFileSync(
+    path.join(dataDir, 'secrets.json'),
+    JSON.stringify({ natsPasswords: { admin: 'p/ss' }, secretKeys }),
+  );
 });
 afterEach(() => fs.rmSync(dataDir, { recursive: true }));
 
@@ -29,10 +32,12 @@ describe('which NATS', () => {
     expect(clusterSettings({ nats: 'nats://given:2' }, env).natsUrl).toBe('nats://given:2');
     expect(clusterSettings({}, env)).toEqual({ natsUrl: 'nats://env:1', cluster: 'larder', replicas: 1 });
     expect(clusterSettings({ dataDir, cluster: 'other' }, env)).toMatchObject({
-      natsUrl: 'nats://t0%2Fken@127.0.0.1:23456',
+      natsUrl: 'nats://larder-admin:p%2Fss@127.0.0.1:23456',
       cluster: 'other',
     });
-    expect(clusterSettings({}, { LARDER_DATA_DIR: dataDir }).natsUrl).toBe('nats://t0%2Fken@127.0.0.1:23456');
+    expect(clusterSettings({}, { LARDER_DATA_DIR: dataDir }).natsUrl).toBe(
+      'nats://larder-admin:p%2Fss@127.0.0.1:23456',
+    );
   });
 
   it('is refused where nothing says it, or nothing runs', () => {

@@ -5,7 +5,8 @@ import type { DataDirectory } from './data-directory.js';
 export interface ClusterEnvironment {
   /** The environment standalone was started with: settings that are not its own are passed on. */
   readonly given: Environment;
-  readonly natsUrl: string;
+  /** For each kind of process its own user; the same where somebody else's NATS is used. */
+  readonly natsUrls: Readonly<Record<'coordinator' | 'worker', string>>;
   readonly secretKeys: string;
   /** Copies of the log where the environment does not say. */
   readonly natsReplicas: number;
@@ -21,9 +22,12 @@ const notPassedOn = [
   'LARDER_BALANCER_PORT',
 ];
 
-function shared({ given, natsUrl, secretKeys }: ClusterEnvironment): Record<string, string | undefined> {
+function shared(
+  { given, natsUrls, secretKeys }: ClusterEnvironment,
+  role: 'coordinator' | 'worker',
+): Record<string, string | undefined> {
   const passedOn = Object.entries(given).filter(([name]) => !notPassedOn.includes(name));
-  return { ...Object.fromEntries(passedOn), LARDER_NATS_URL: natsUrl, LARDER_SECRET_KEYS: secretKeys };
+  return { ...Object.fromEntries(passedOn), LARDER_NATS_URL: natsUrls[role], LARDER_SECRET_KEYS: secretKeys };
 }
 
 export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number): Record<string, string | undefined> {
@@ -33,7 +37,7 @@ export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number
     LARDER_DRAIN_MS: '0',
     // It comes from this machine, and says where a request came from.
     ...(cluster.given.LARDER_BALANCER_PORT ? { LARDER_TRUSTED_PROXIES: '127.0.0.1,::1' } : {}),
-    ...shared(cluster),
+    ...shared(cluster, 'coordinator'),
     LARDER_PORT: String(port),
     LARDER_NATS_REPLICAS: replicas,
   };
@@ -47,5 +51,9 @@ export function workerEnvironment(
   number: number,
 ): Record<string, string | undefined> {
   const port = cluster.given.LARDER_WORKER_PORT && config.workerPort !== 0 ? config.workerPort + number - 1 : 0;
-  return { ...shared(cluster), LARDER_CACHE_DIR: directory.worker(number), LARDER_WORKER_PORT: String(port) };
+  return {
+    ...shared(cluster, 'worker'),
+    LARDER_CACHE_DIR: directory.worker(number),
+    LARDER_WORKER_PORT: String(port),
+  };
 }

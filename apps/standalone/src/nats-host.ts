@@ -12,14 +12,14 @@ const stopping = new AbortController();
 let server: NatsServerProcess | undefined;
 
 async function main(options: NatsHostOptions): Promise<void> {
-  const { root, servers, storeDir, port, token, logFile, cluster, routePassword } = options;
+  const { root, servers, storeDir, accounts, logFile, cluster, routePassword } = options;
   const found = await findNatsServers(process.env, root);
   const { binary } = chooseNatsServer(found, servers, process.env.LARDER_NATS_SERVER_BIN);
   server = await startNatsServer({
     binary,
     storeDir,
-    port,
-    token,
+    port: options.port,
+    accounts,
     syncAlways: true,
     logFile,
     ...(cluster ? { cluster: { name: 'larder', ...cluster, password: routePassword } } : {}),
@@ -29,8 +29,8 @@ async function main(options: NatsHostOptions): Promise<void> {
   });
   if (stopping.signal.aborted) await server.stop();
   else {
-    const { url, pid, version } = server;
-    process.send?.({ url, port: server.port, pid, version } satisfies NatsReady);
+    const { port, pid, version } = server;
+    process.send?.({ port, pid, version } satisfies NatsReady);
   }
   const { code, signal } = await server.exited;
   if (stopping.signal.aborted) return;

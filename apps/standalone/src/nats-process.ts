@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import type { NatsAccount } from '#nats-server';
 import type { DataDirectory } from './data-directory.js';
 import type { NatsPlace } from './nats-layout.js';
 import type { PidFiles } from './pid-files.js';
@@ -14,7 +15,8 @@ export interface NatsHostOptions {
   readonly root: string;
   readonly storeDir: string;
   readonly port: number;
-  readonly token: string;
+  /** With their passwords. */
+  readonly accounts: readonly NatsAccount[];
   readonly logFile: string;
   /** How many servers there are. */
   readonly servers: number;
@@ -28,9 +30,7 @@ export interface NatsSpawned {
   readonly pid: number;
 }
 
-/** The URL holds the token. */
 export interface NatsReady extends NatsSpawned {
-  readonly url: string;
   readonly port: number;
   readonly version: string;
 }
@@ -49,10 +49,11 @@ export function natsProcesses(options: {
   root: string;
   directory: DataDirectory;
   secrets: Secrets;
+  accounts: readonly NatsAccount[];
   pidFiles: PidFiles;
   places: readonly NatsPlace[];
 }): NatsProcess[] {
-  const { script, root, directory, secrets, pidFiles, places } = options;
+  const { script, root, directory, secrets, accounts, pidFiles, places } = options;
   const routes = places.map(({ routePort }) => `nats-route://127.0.0.1:${routePort}`);
   return places.map(({ name, storeDir, port, routePort }) => {
     fs.mkdirSync(storeDir, { recursive: true });
@@ -60,7 +61,7 @@ export function natsProcesses(options: {
       root,
       storeDir,
       port,
-      token: secrets.natsToken,
+      accounts,
       logFile: path.join(directory.logs, `${natsServerName(name)}.log`),
       servers: places.length,
       ...(places.length > 1 ? { cluster: { serverName: name, port: routePort, routes } } : {}),
@@ -94,7 +95,7 @@ function natsProcess(options: {
       const answer = message as NatsSpawned | NatsReady;
       // The server's command line names its configuration file, which lies in the store.
       pidFiles.record(pidName, answer.pid, storeDir);
-      if ('url' in answer) announce(answer);
+      if ('port' in answer) announce(answer);
     },
     beforeRestart: async () => {
       await pidFiles.killLeftover(pidName);

@@ -20,7 +20,10 @@ describe('loadSecrets', () => {
     const earlier = { natsToken: 't', secretKeys: `k1:${Buffer.alloc(32).toString('base64')}` };
     const file = directory.write('secrets.json', JSON.stringify(earlier));
     const secrets = loadSecrets(file);
-    expect(secrets).toEqual({ ...earlier, routePassword: expect.stringMatching(/^[0-9a-f]{48}$/) as string });
+    const added = expect.stringMatching(/^[0-9a-f]{48}$/) as string;
+    const natsPasswords = { coordinator: added, worker: added, admin: added, audit: added };
+    expect(secrets).toEqual({ ...earlier, routePassword: added, natsPasswords });
+    expect(new Set(Object.values(secrets.natsPasswords)).size).toBe(4);
     expect(loadSecrets(file)).toEqual(secrets);
   });
 

@@ -1,19 +1,29 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { z } from 'zod';
+import type { Role } from '#jetstream';
 import { StartRefused } from './start-refused.js';
 
+const password = z.string().min(1);
+
 const schema = z.object({
-  /** What clients of this cluster's own nats-server present. */
-  natsToken: z.string().min(1),
+  /** Of the users of this cluster's own nats-servers, by role. */
+  natsPasswords: z.object({
+    coordinator: password,
+    worker: password,
+    admin: password,
+    audit: password,
+  } satisfies Record<Role, unknown>),
+  /** Of earlier versions, which knew one for everybody. Opens nothing any more, and is kept for going back to them. */
+  natsToken: password.optional(),
   /** What its nats-servers present to one another. */
-  routePassword: z.string().min(1),
+  routePassword: password,
   /** In the form of LARDER_SECRET_KEYS. Lost keys make the stored secrets of mounts unreadable. */
-  secretKeys: z.string().min(1),
+  secretKeys: password,
 });
 
-/** Files of earlier versions lack it. */
-const stored = schema.partial({ routePassword: true });
+/** Files of earlier versions lack some. */
+const stored = schema.partial({ natsPasswords: true, routePassword: true });
 
 export type Secrets = z.infer<typeof schema>;
 
@@ -23,13 +33,19 @@ export function loadSecrets(file: string): Secrets {
     const parsed = stored.safeParse(parseJson(fs.readFileSync(file, 'utf8')));
     // Never replaced by new ones: what the old keys sealed could not be opened again.
     if (!parsed.success) throw new StartRefused(`${file} is damaged: restore it from a backup.`);
-    const { routePassword } = parsed.data;
-    return routePassword
-      ? { ...parsed.data, routePassword }
-      : write(file, { ...parsed.data, routePassword: newToken() });
+    const { routePassword, natsPasswords } = parsed.data;
+    if (routePassword && natsPasswords) return { ...parsed.data, routePassword, natsPasswords };
+    return write(file, { ...newSecrets(), ...parsed.data });
   }
-  const secretKeys = `standalone-1:${randomBytes(32).toString('base64')}`;
-  return write(file, { natsToken: newToken(), routePassword: newToken(), secretKeys });
+  return write(file, newSecrets());
+}
+
+function newSecrets(): Secrets {
+  return {
+    natsPasswords: { coordinator: newToken(), worker: newToken(), admin: newToken(), audit: newToken() },
+    routePassword: newToken(),
+    secretKeys: `standalone-1:${randomBytes(32).toString('base64')}`,
+  };
 }
 
 const newToken = () => randomBytes(24).toString('hex');

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import { EXIT_REFUSED, type Environment, type LarderConfig, loadConfig } from '#config';
+import type { Role } from '#jetstream';
 import { type ClusterEnvironment, coordinatorEnvironment, workerEnvironment } from './child-environment.js';
 import { type DataDirectory, openDataDirectory } from './data-directory.js';
 import { lockDirectory } from './directory-lock.js';
 import { BALANCER_OPTIONS, type BalancerOptions } from './balancer.js';
 import { natsPlaces } from './nats-layout.js';
+import { natsUrlFor, natsWalls } from './nats-walls.js';
 import { type NatsProcess, natsProcesses, type NatsReady } from './nats-process.js';
 import { PidFiles } from './pid-files.js';
 import { restPorts, type RestPorts } from './ports.js';
@@ -40,6 +42,9 @@ interface Cluster {
   readonly nats: readonly NatsProcess[];
 }
 
+const sharedAccount =
+  'The log of an earlier version keeps workers in one NATS account with it; docs/operations.md says what that means and how to move it.';
+
 /**
  * Runs a whole cluster on this machine until it is told to stop.
  * @returns the exit code: 0 after a stop that was asked for
@@ -57,7 +62,9 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
     const places = config.natsUrl === undefined ? await natsPlaces(directory.nats, config.natsServers) : [];
     const secrets = loadSecrets(directory.secrets);
     const { root, scripts } = options;
-    const nats = natsProcesses({ script: scripts.natsHost, root, directory, secrets, pidFiles, places });
+    const { accounts, isolated } = natsWalls(places, config.cluster, secrets);
+    if (!isolated) options.say(sharedAccount);
+    const nats = natsProcesses({ script: scripts.natsHost, root, directory, secrets, accounts, pidFiles, places });
     const supervisor = new Supervisor({ pidFiles, logsDir: directory.logs, say: options.say });
     return await superviseCluster({ options, config, directory, pidFiles, supervisor, ports, secrets, nats });
   } finally {
@@ -94,9 +101,10 @@ function failure(work: Promise<void>, signal: AbortSignal): Promise<string> {
 async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
   const { options, config, directory, supervisor, ports, secrets } = cluster;
   const natsServers = await startNats(cluster, signal);
+  const natsUrlOf = (role: Role) => config.natsUrl ?? natsUrlFor(role, config.cluster, secrets, natsServers);
   startNodes(cluster, {
     given: options.env,
-    natsUrl: config.natsUrl ?? natsServers.map(({ url }) => url).join(','),
+    natsUrls: { coordinator: natsUrlOf('coordinator'), worker: natsUrlOf('worker') },
     secretKeys: options.env.LARDER_SECRET_KEYS || secrets.secretKeys,
     natsReplicas: config.natsUrl === undefined ? config.natsServers : config.natsReplicas,
   });

@@ -1,18 +1,22 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { type Role } from '#jetstream';
 import {
   freePorts,
+  natsUrlFor,
   projectRoot,
   startTestNats,
   startTestNatsCluster,
+  testWalls,
   type TestNats,
   type TestNatsCluster,
 } from '../nats/index.js';
 import { ApiClient } from './api-client.js';
 import { ManagedProcess, type ProcessSpec } from './managed-process.js';
+import { readyAddress, readyLine, workerIdIn } from './ready-line.js';
 import { startS3Process, type S3Process } from './s3-process.js';
 import { eventually } from './until.js';
 
@@ -66,8 +70,8 @@ export class TestCluster {
     const { coordinators = 1, workers = 2, env = {}, natsVersion: version } = options;
     const servers =
       options.natsServers === 3
-        ? { several: await startTestNatsCluster({ version }) }
-        : { single: await startTestNats({ version }) };
+        ? { several: await startTestNatsCluster({ version, ...testWalls() }) }
+        : { single: await startTestNats({ version, ...testWalls() }) };
     const replicas = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1' };
     const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
     const cluster = new TestCluster(directory, servers, { ...replicas, ...env });
@@ -98,9 +102,14 @@ export class TestCluster {
     throw new Error('this cluster has one nats-server: start it with natsServers: 3');
   }
 
-  /** For clients: all servers' addresses, separated by commas. */
+  /** For tests, which may do everything there: all servers' addresses, separated by commas. */
   get natsUrl(): string {
     return ('single' in this.servers ? this.nats : this.natsCluster).url;
+  }
+
+  /** For what is behind the walls: with the name and password of a role. */
+  natsUrlFor(role: Role): string {
+    return natsUrlFor(role, this.natsUrl);
   }
 
   /** The first coordinator's. */
@@ -268,7 +277,7 @@ export class TestCluster {
     return new ManagedProcess({
       name,
       script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
-      env: { LARDER_NATS_URL: this.natsUrl, LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
+      env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,
     });
@@ -281,20 +290,4 @@ export class TestCluster {
  */
 export function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
   return TestCluster.start(options);
-}
-
-function readyAddress(process: ManagedProcess): string | undefined {
-  return readyLine<{ address: string }>(process)?.address;
-}
-
-/** What a process says of itself once it is ready. */
-function readyLine<Line>(process: ManagedProcess): Line | undefined {
-  const line = /^\{.*"msg":"(?:worker|coordinator) ready".*\}$/m.exec(process.log())?.[0];
-  return line === undefined ? undefined : (JSON.parse(line) as Line);
-}
-
-function workerIdIn(cacheDir: string): string {
-  const file = join(cacheDir, 'identity.json');
-  if (!existsSync(file)) throw new Error(`${cacheDir} holds no identity yet`);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { workerId: string }).workerId;
 }

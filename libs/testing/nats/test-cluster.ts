@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
-import { type NatsServerProcess, startNatsServer } from '#nats-server';
+import { type NatsServerOptions, type NatsServerProcess, startNatsServer } from '#nats-server';
 import { eventually } from '../cluster/until.js';
 import { freePorts, natsServerBinary } from './test-nats.js';
 
@@ -40,7 +40,9 @@ export interface TestNatsCluster {
 
 /** Starts `size` (default 3) servers; answers when each one's JetStream answers, so when they have elected a leader. */
 export async function startTestNatsCluster(
-  options: { version?: string; size?: number; syncAlways?: boolean } = {},
+  options: { version?: string; size?: number } & Partial<
+    Pick<NatsServerOptions, 'syncAlways' | 'accounts' | 'nobody'>
+  > = {},
 ): Promise<TestNatsCluster> {
   const size = options.size ?? 3;
   const { binary, version } = natsServerBinary(options.version);
@@ -53,6 +55,8 @@ export async function startTestNatsCluster(
       storeDir: join(directory, `n${index}`),
       port: ports[index],
       syncAlways: options.syncAlways,
+      accounts: options.accounts,
+      nobody: options.nobody,
       cluster: { name: 'test', serverName: `n${index}`, port: ports[size + index], routes },
     });
   const started = await Promise.allSettled(ports.slice(0, size).map((_, index) => start(index)));

@@ -13,7 +13,7 @@ import {
 } from '#nats-server';
 
 export interface TestNatsOptions extends Partial<
-  Pick<NatsServerOptions, 'token' | 'syncAlways' | 'maxPayloadBytes' | 'port'>
+  Pick<NatsServerOptions, 'token' | 'accounts' | 'nobody' | 'syncAlways' | 'maxPayloadBytes' | 'port'>
 > {
   /** As `availableNatsVersions()` lists them. Default: the newest. */
   version?: string;

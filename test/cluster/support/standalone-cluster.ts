@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:net';
 import { connect, type NatsConnection, type StreamInfo } from 'nats';
+import { inboxPrefixOf, Names, natsUser, type Role } from '#jetstream';
 import { ApiClient, eventually, freePorts, ManagedProcess, projectRoot } from '#testing';
 
 /** What `npm run cluster` starts, in a temporary directory and on free ports. */
@@ -49,11 +50,19 @@ export class StandaloneCluster {
     );
   }
 
-  /** For clients of NATS. */
+  /** As a coordinator. */
   async connectNats(): Promise<NatsConnection> {
-    const { natsToken } = this.json<{ natsToken: string }>('secrets.json');
+    const { natsPasswords } = this.json<{ natsPasswords: Record<Role, string> }>('secrets.json');
     const servers = this.natsPorts().map(({ port }) => `127.0.0.1:${port}`);
-    return connect({ servers, token: natsToken, maxReconnectAttempts: -1, timeout: 2_000 });
+    const user = natsUser(new Names(), 'coordinator');
+    return connect({
+      servers,
+      user,
+      pass: natsPasswords.coordinator,
+      inboxPrefix: inboxPrefixOf(user),
+      maxReconnectAttempts: -1,
+      timeout: 2_000,
+    });
   }
 
   natsPorts(): { port: number; routePort: number }[] {

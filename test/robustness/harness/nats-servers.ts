@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'nats';
 import { compareVersions, type NatsServerProcess, startNatsServer } from '#nats-server';
-import { eventually, freePorts, natsServerBinary, TcpProxy } from '#testing';
+import { eventually, freePorts, natsServerBinary, TcpProxy, testWalls } from '#testing';
 
 /** Nobody listens there: what servers tell each other about their addresses leads nowhere, past no proxy. */
 const nowhere = '127.0.0.1:1';
@@ -125,6 +125,7 @@ export class NatsServers {
       storeDir,
       port: this.ports[index],
       startTimeoutMs: 60_000,
+      ...testWalls(),
       cluster: {
         name: 'robustness',
         serverName: `n${index}`,

@@ -6,6 +6,7 @@ import {
   type FaultHook,
   freePorts,
   ManagedProcess,
+  natsUrlFor,
   projectRoot,
   type Random,
   s3MountOptions,
@@ -193,13 +194,13 @@ export class World {
     random: () => number,
   ): Promise<Member> {
     const toNats = await Promise.all(this.nats.addresses.map((target) => TcpProxy.start({ target, random })));
-    const app = name.split('-')[0];
+    const app = name.startsWith('worker') ? 'worker' : 'coordinator';
     const process = new ManagedProcess({
       name,
       script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
       env: {
         ...settings,
-        LARDER_NATS_URL: toNats.map(({ address }) => `nats://${address}`).join(','),
+        LARDER_NATS_URL: natsUrlFor(app, toNats.map(({ address }) => address).join(',')),
         LARDER_SECRET_KEYS: secretKeys,
         ...env,
       },

@@ -1,5 +1,5 @@
 import { connect, type NatsConnection } from 'nats';
-import { startCluster, TcpProxy, type TestCluster } from '#testing';
+import { startCluster, TcpProxy, type TestCluster, natsUrlFor } from '#testing';
 
 /** Who hears of a question at once has so long to break the connection before the answer comes. */
 const answersLate = { kind: 'latency', latencyMs: 25 } as const;
@@ -19,7 +19,7 @@ describe('a coordinator whose connection to NATS breaks while it starts', () => 
     cluster = await startCluster({ workers: 0, env: { LARDER_SNAPSHOT_EVERY: '20' } });
     for (let i = 0; i < 30; i++) await cluster.api.mount(`/start-${i}`, `file:///start-${i}`);
     proxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
-    cluster.coordinators[0].process.overrides['LARDER_NATS_URL'] = `nats://${proxy.address}`;
+    cluster.coordinators[0].process.overrides['LARDER_NATS_URL'] = natsUrlFor('coordinator', proxy.address);
     bystander = await connect({ servers: cluster.natsUrl });
   }, 120_000);
   afterAll(async () => {

@@ -1,5 +1,5 @@
 import { connect } from 'nats';
-import { eventually, type ProxyMode, startCluster, TcpProxy, type TestCluster } from '#testing';
+import { eventually, type ProxyMode, startCluster, TcpProxy, type TestCluster, natsUrlFor } from '#testing';
 import { keys, S3Lab } from '../../integration/s3-lab.js';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 
@@ -23,7 +23,7 @@ describe('a batch that comes back to a worker which has settled it too late', ()
     });
     proxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
     const [{ process }] = cluster.workers;
-    process.overrides['LARDER_NATS_URL'] = `nats://127.0.0.1:${proxy.port}`;
+    process.overrides['LARDER_NATS_URL'] = natsUrlFor('worker', proxy.address);
     await process.restart();
     await cluster.untilListed(cluster.workers[0]);
   }, 120_000);

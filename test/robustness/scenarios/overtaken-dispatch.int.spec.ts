@@ -1,5 +1,5 @@
 import { connect } from 'nats';
-import { eventually, startCluster, TcpProxy, type TestCluster } from '#testing';
+import { eventually, startCluster, TcpProxy, type TestCluster, natsUrlFor } from '#testing';
 import { keys, S3Lab } from '../../integration/s3-lab.js';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 
@@ -22,7 +22,7 @@ describe('a batch that is sent again in parts, and done before the log tells of 
     cluster = await startCluster({ workers: 1, env: { LARDER_HEARTBEAT_MS: '200' } });
     proxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
     const [{ process }] = cluster.coordinators;
-    process.overrides['LARDER_NATS_URL'] = `nats://127.0.0.1:${proxy.port}`;
+    process.overrides['LARDER_NATS_URL'] = natsUrlFor('coordinator', proxy.address);
     await process.restart();
     await cluster.untilListed(cluster.workers[0]);
   }, 120_000);

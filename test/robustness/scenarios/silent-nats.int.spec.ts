@@ -1,6 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { type ApiClient, eventually, type ProxyMode, startCluster, TcpProxy, type TestCluster } from '#testing';
+import {
+  type ApiClient,
+  eventually,
+  type ProxyMode,
+  startCluster,
+  TcpProxy,
+  type TestCluster,
+  natsUrlFor,
+} from '#testing';
 import { type Gate, keys, S3Lab } from '../../integration/s3-lab.js';
 import { answerLimitMs } from '../harness/client.js';
 
@@ -34,7 +42,7 @@ describe('a coordinator whose NATS is silent', () => {
     gate = lab.hold('still', 0);
     proxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
     const [{ process }] = cluster.coordinators;
-    process.overrides['LARDER_NATS_URL'] = `nats://${proxy.address}`;
+    process.overrides['LARDER_NATS_URL'] = natsUrlFor('coordinator', proxy.address);
     await process.restart();
     await cluster.untilOnline(1);
     api = cluster.api;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { eventually, startCluster, TcpProxy, type TestCluster } from '#testing';
+import { eventually, startCluster, TcpProxy, type TestCluster, natsUrlFor } from '#testing';
 
 /** What was found of processes that are told to stop while something else goes on. */
 describe('the end of a process', () => {
@@ -48,7 +48,7 @@ describe('the end of a process', () => {
   /** It waited for NATS until its time was over, and ended in the middle of what its cache wrote. */
   test('a worker closes its cache in good order although NATS swallows everything', async () => {
     const { process, cacheDir } = await cluster.startWorker();
-    process.overrides['LARDER_NATS_URL'] = `nats://127.0.0.1:${proxy.port}`;
+    process.overrides['LARDER_NATS_URL'] = natsUrlFor('worker', proxy.address);
     await process.restart();
     const lock = join(cacheDir, 'lock');
     expect(existsSync(lock)).toBe(true);
@@ -60,7 +60,7 @@ describe('the end of a process', () => {
 
   test('a coordinator ends although NATS swallows everything', async () => {
     const { process } = cluster.coordinators[1];
-    process.overrides['LARDER_NATS_URL'] = `nats://127.0.0.1:${proxy.port}`;
+    process.overrides['LARDER_NATS_URL'] = natsUrlFor('coordinator', proxy.address);
     await process.restart();
     proxy.setMode({ kind: 'blackhole' });
     expect(await process.stop()).toMatchObject({ code: 0 });

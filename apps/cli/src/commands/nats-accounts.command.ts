@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { accountsOf, Names, type Role } from '#jetstream';
+import { accountsBlock } from '#nats-server';
+import { print } from '../output.js';
+
+/** Environment variable of a nats-server that holds the password of a role. */
+const passwordVariable = (role: Role): string => `NATS_${role.toUpperCase()}_PASSWORD`;
+
+/**
+ * The part of a nats-server's configuration that says who may do what. Passwords are taken from the server's environment;
+ * each must begin with a letter, or it is read as a number.
+ * @param shared all roles in the account that a server has by itself: for one that holds a log there
+ */
+export function natsAccountsFile(cluster: string, shared = false): string {
+  const passwordOf = (role: Role) => ({ variable: passwordVariable(role) });
+  const command = ['larder nats-accounts', '--cluster', cluster, ...(shared ? ['--shared'] : [])].join(' ');
+  return `# Who may do what; written by \`${command}\`.
+# Passwords stand in the environment, and begin with a letter.
+${accountsBlock(accountsOf(new Names(cluster), { passwordOf, isolated: !shared }))}`;
+}
+
+export function addNatsAccounts(program: Command): void {
+  program
+    .command('nats-accounts')
+    .description('Print users, accounts and permissions for the configuration of a nats-server.')
+    .option('--cluster <name>', 'name of the cluster', 'larder')
+    .option('--shared', 'all in the account that a server has by itself, for a server that holds a log there already')
+    .action(async ({ cluster, shared }: { cluster: string; shared?: boolean }) => {
+      await print(natsAccountsFile(cluster, shared).trimEnd());
+    });
+}
