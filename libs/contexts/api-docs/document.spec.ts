@@ -29,6 +29,20 @@ it('documents an answer of success and the unexpected error everywhere, and body
   }
 });
 
+/** Every object that a schema of an answer allows, references followed. */
+function objectsOf(schema: Schema): Schema[] {
+  if (schema.$ref) return objectsOf(document.components.schemas[schema.$ref.split('/').at(-1)!]);
+  return schema.anyOf ? schema.anyOf.flatMap(objectsOf) : [schema];
+}
+
+it('has room for the names of what was ignored in every answer of success that is an object', () => {
+  const api = Object.entries(document.paths).filter(([path]) => path.startsWith('/api/v1/') && !path.endsWith('.json'));
+  const answers = api.flatMap(([, item]) => methods.flatMap((method) => item[method]?.responses['200'] ?? []));
+  const schemas = answers.flatMap(({ content }) => content?.['application/json']?.schema ?? []).flatMap(objectsOf);
+  expect(schemas.length).toBeGreaterThan(25);
+  for (const { properties } of schemas) expect(properties).toHaveProperty('ignored');
+});
+
 describe('the page', () => {
   const page = htmlPage(document);
 
