@@ -36,9 +36,12 @@ function objectsOf(schema: Schema): Schema[] {
 }
 
 it('has room for the names of what was ignored in every answer of success that is an object', () => {
-  const api = Object.entries(document.paths).filter(([path]) => path.startsWith('/api/v1/') && !path.endsWith('.json'));
-  const answers = api.flatMap(([, item]) => methods.flatMap((method) => item[method]?.responses['200'] ?? []));
-  const schemas = answers.flatMap(({ content }) => content?.['application/json']?.schema ?? []).flatMap(objectsOf);
+  // These are sent as text or as a stream: the header names what was ignored.
+  const sentOtherwise = ['readOpenApi', 'readFileIndex', 'readHealth', 'readReadiness'];
+  const schemas = operations
+    .filter(({ operationId }) => !sentOtherwise.includes(operationId))
+    .flatMap(({ responses }) => responses['200'].content?.['application/json']?.schema ?? [])
+    .flatMap(objectsOf);
   expect(schemas.length).toBeGreaterThan(25);
   for (const { properties } of schemas) expect(properties).toHaveProperty('ignored');
 });
