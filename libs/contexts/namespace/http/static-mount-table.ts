@@ -46,7 +46,10 @@ export class StaticMountTable implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.config.mountTable === undefined) return;
-    const wanted = (await readTable(this.config.mountTable)).map((entry) => this.checked(entry));
+    const wanted: Entry[] = [];
+    for (const entry of await readTable(this.config.mountTable)) {
+      wanted.push(await named(entry, () => this.checked(entry)));
+    }
     await this.views.caughtUp();
     for (const mount of this.views.get(namespaceView).state.mounts) {
       const entry = wanted.find(({ path }) => path === mount.path);
@@ -54,7 +57,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
     }
     for (const { path, ufs, options } of wanted) {
       if (mountAt(this.views.get(namespaceView).state, path)) continue;
-      const warning = await this.check.look({ ufs, options });
+      const warning = await named({ path }, () => this.check.look({ ufs, options }));
       if (warning !== undefined) this.logger.warn(`${path}: ${warning}`);
       await this.execute({ type: 'Mount', path, ufs, options: this.keyRing.sealOptions(ufs, options) });
       this.logger.log(`mounted ${ufs} at ${path}, as the static mount table says`);
@@ -79,6 +82,16 @@ export class StaticMountTable implements OnApplicationBootstrap {
     const load = () => this.views.get(namespaceView);
     const context = ownContext('static-mount-table');
     await this.commands.execute({ boundary: namespaceBoundary, decider: namespace, load }, command, context);
+  }
+}
+
+/** A refusal ends the start: the operator is told which line of the table it is about. */
+async function named<T>({ path }: Pick<Entry, 'path'>, check: () => T | Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (cause) {
+    if (!(cause instanceof DomainError)) throw cause;
+    throw new DomainError(cause.kind, cause.code, `LARDER_MOUNT_TABLE: ${path}: ${cause.message}`, { cause });
   }
 }
 
