@@ -99,9 +99,13 @@ export async function probeFileRoot(uri: string): Promise<string | undefined> {
   const root = new MountRoot(uri);
   let isDirectory: boolean;
   try {
-    const directory = toSystemPath(await root.realPath());
-    isDirectory = (await fs.stat(directory)).isDirectory();
-    if (isDirectory) await fs.access(directory, fs.constants.R_OK | fs.constants.X_OK);
+    const real = await root.realPath();
+    isDirectory = (await fs.stat(toSystemPath(real))).isDirectory();
+    if (isDirectory) {
+      // To list it, and to come at what is in it.
+      await (await fs.opendir(toSystemPath(real))).close();
+      await fs.stat(toSystemPath(`${real}/.`));
+    }
   } catch (error) {
     const known = toUfsError(error, uri);
     if (!(known instanceof UfsError)) throw error;

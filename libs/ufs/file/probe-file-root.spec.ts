@@ -35,10 +35,10 @@ it.each(['none', 'dangling', 'file/below'])('%s is no directory, which may be me
   expect(await probeFileRoot(`file://${root}/${name}`)).toBe(`There is no such directory: file://${root}/${name}.`);
 });
 
-it.each([0o000, 0o100, 0o400])('a directory of mode %o that may not be read is said, and not refused', async (mode) => {
+it.each(['000', '101', '404'])('a directory of mode %s that may not be read is said, and not refused', async (mode) => {
   const directory = join(root, 'closed');
   await mkdir(directory);
-  await chmod(directory, mode);
+  await chmod(directory, parseInt(mode, 8));
   const warning = await withoutPrivileges(() => probeFileRoot(`file://${directory}`));
   await chmod(directory, 0o700);
   expect(warning).toBe(`Permission denied (EACCES): file://${directory}.`);
