@@ -105,7 +105,9 @@ describe('walking', () => {
     expect(rejected(pages)).toEqual([missing('missing'), missing('none/')]);
     expect(names(pages)).toEqual(['there/x']);
     expect(pages.map(({ done, error }) => [done, error])).toEqual([
-      ...[false, false, false].map((done) => [done, undefined]),
+      [false, undefined],
+      [false, missing('missing').reason],
+      [false, missing('none/').reason],
       [true, undefined],
     ]);
   });
@@ -125,6 +127,7 @@ describe('walking', () => {
     expect(rejected(pages)).toContainEqual(missing('d/missing.csv'));
     expect(names(pages)).toEqual(['d/file', 'd/sub/file']);
     expect(pages.map(({ done }) => done)).toEqual([...pages.slice(1).map(() => false), true]);
+    expect(pages.map(({ error }) => error !== undefined)).toEqual([false, ...pages.slice(1).map(() => true)]);
     for (let i = 0; i < pages.length - 1; i++) {
       const rest = await pagesOf(given, pages[i].cursor);
       expect(rejected(rest)).toEqual(rejected(pages.slice(i + 1)));

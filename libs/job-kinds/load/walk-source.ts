@@ -17,7 +17,7 @@ const looksPerPage = 32;
 
 /**
  * Walks the roots one after the other through the UFS's own listing, a page at a time; then looks whether the paths are
- * there that the roots cover. Each path that was asked for and is not there is a rejected name.
+ * there that the roots cover. Each path that was asked for and is not there is a rejected name, and a fault of the source.
  */
 export async function* walkSource(
   spec: LoadSpec,
@@ -40,7 +40,8 @@ export async function* walkSource(
     const rejected = await missingOf(covered.slice(first, first + looksPerPage), ports);
     const next: WalkCursor = [Math.min(index + looksPerPage, end), null, false];
     const cursor = JSON.stringify(next);
-    yield { files: [], filteredFiles: 0, seenEntries: 0, rejected, cursor, done: next[0] === end };
+    const page = { files: [], filteredFiles: 0, seenEntries: 0, rejected, cursor, done: next[0] === end };
+    yield rejected.length > 0 ? { ...page, error: rejected[0].reason } : page;
   }
 }
 
@@ -68,11 +69,11 @@ async function* walkRoot(
       filteredFiles: page.objects.length - files.length,
       rejected: [
         ...page.rejected.map(({ path, reason }) => ({ path, reason, attempts: 0 })),
+        // A later pass only finds out what went missing meanwhile: no file of its own.
         ...(missing && pass === 'load' ? [missing] : []),
       ],
       seenEntries,
-      // Later passes only find out what went missing meanwhile, which is no file of theirs.
-      ...(missing && pass !== 'load' ? { error: missing.reason } : {}),
+      ...(missing ? { error: missing.reason } : {}),
       next: isLast ? [index + 1, null, false] : [index, page.next!, seen],
     };
     if (isLast) return;
