@@ -30,8 +30,9 @@ async function live(cluster) {
     return answer.body;
   };
   const sync = { sync: true };
-  await call('POST', '/mount', { path: '/data', ufs: `file://${source}`, options: { secretToken: 'recorded' } });
-  await call('POST', '/mount', { path: '/gone', ufs: 's3://history', options: { endpoint: 'http://127.0.0.1:9' } });
+  const options = { endpoint: 'http://127.0.0.1:9', accessKeyId: 'recorded', secretAccessKey: 'recorded' };
+  await call('POST', '/mount', { path: '/data', ufs: `file://${source}` });
+  await call('POST', '/mount', { path: '/gone', ufs: 's3://history', options });
   await call('POST', '/load', { paths: ['/data'], options: { ...sync, verify: true, batchSize: 10, replicas: 2 } });
   await call('POST', '/load', { paths: ['/data/missing'], options: sync });
   await call('POST', '/quota', { path: '/data', quotaBytes: 1_000_000 });

@@ -215,6 +215,13 @@ export const settings = {
     '64',
     'connections to each object store and process',
   ),
+  mountCheckMs: setting(
+    'LARDER_MOUNT_CHECK_MS',
+    'coordinator',
+    p.milliseconds(0, 10_000),
+    '2000',
+    'how long POST /mount waits for an object store to say whether the bucket is there; 0: it is not asked',
+  ),
   heartbeatMs: setting('LARDER_HEARTBEAT_MS', 'worker', p.milliseconds(50, 60_000), '1000', 'pause between heartbeats'),
   workerTimeoutMs: setting(
     'LARDER_WORKER_TIMEOUT_MS',

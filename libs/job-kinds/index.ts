@@ -6,7 +6,8 @@ import { rebalanceKind } from './rebalance/rebalance.kind.js';
 export { freeSpecSchema, freeTarget, type FreeSpec } from './free/spec.js';
 export * from './kind.js';
 export { fileFilter } from './load/file-filter.js';
-export { loadSpecSchema, loadTarget, minimalRoots, type LoadSpec } from './load/spec.js';
+export { loadSpecSchema, loadTarget, type LoadSpec } from './load/spec.js';
+export { splitRoots } from './roots.js';
 export { rebalanceSpecSchema, type RebalanceSpec } from './rebalance/spec.js';
 export { planBatches, type DraftBatch } from './plan-batches.js';
 

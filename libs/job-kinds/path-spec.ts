@@ -5,7 +5,7 @@ export const pathSpecFields = {
   /** As submitted. */
   paths: z.array(z.string()),
   index: z.string(),
-  /** What is really worked on: canonical UFS paths, none within another, ascending by bytes. Empty with an index. */
+  /** What is really worked on: canonical UFS paths, none of which covers another, ascending by bytes. Empty with an index. */
   roots: z.array(z.string()),
   /** UFS path of the index file; '' without one. */
   indexPath: z.string(),

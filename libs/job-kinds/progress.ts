@@ -1,5 +1,7 @@
 import type { JobRecord } from '#contexts/jobs';
 
+export { wireState } from '#contexts/jobs';
+
 /** How many failures stand in `errorMessage`; all of them are behind `failedFileListPath`. */
 const shownFailures = 20;
 
@@ -12,18 +14,6 @@ export function startTime(record: JobRecord): string {
 export function elapsedMs(record: JobRecord, nowMs: number): number {
   const endMs = record.endedAt === undefined ? nowMs : Date.parse(record.endedAt);
   return Math.max(0, endMs - Date.parse(record.submittedAt));
-}
-
-/** The `state` of the reference. */
-export function wireState(record: JobRecord): string {
-  switch (record.state.status) {
-    case 'finished':
-      return record.outcome?.state ?? 'FAILED';
-    case 'stopped':
-      return 'STOPPED';
-    case 'running':
-      return record.state.pass === 'verify' ? 'VERIFYING' : 'RUNNING';
-  }
 }
 
 /** `{}` when there is nothing to say; else a sentence and the first failures by path. */

@@ -3,3 +3,4 @@ export * from './domain-error.js';
 export * from './event.js';
 export * from './view.js';
 export * from './event-schema.js';
+export * from './nearest.js';

@@ -6,6 +6,8 @@ export * from './heartbeats.js';
 export * from './http/as-of.js';
 export * from './http/consistency.js';
 export * from './http/feature-guard.js';
+export * from './http/fields.js';
+export * from './http/ignored-names.js';
 export * from './http/json-body.js';
 export * from './http/request-context.js';
 export * from './http/status-filter.js';

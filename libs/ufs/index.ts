@@ -1,4 +1,4 @@
-export { openUfs, ufsSchemes, validateLocation } from './open.js';
+export { openUfs, probeUfs, ufsSchemes, validateLocation } from './open.js';
 export { RetriesExhausted, withRetries, type RetryHooks, type RetryPolicy } from './retry.js';
 export { compareUtf8 } from './names.js';
 export * from './types.js';

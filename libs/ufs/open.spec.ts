@@ -1,5 +1,6 @@
 import { FileConnector } from './file/file-connector.js';
 import { openUfs, validateLocation } from './open.js';
+import { declaredOptions, isHarmlessOption } from './options/index.js';
 import { UfsError } from './types.js';
 import { S3Connector } from './s3/s3-connector.js';
 
@@ -37,5 +38,68 @@ describe('openUfs', () => {
     for (const ufs of ['file:///', 'file:///data', 'file:///data/', 's3://bucket', 's3://bucket/prefix/']) {
       expect(() => validateLocation({ ufs, options: {} })).not.toThrow();
     }
+  });
+});
+
+describe('options of a new mount', () => {
+  const validate = (options: Record<string, string>, ufs = 's3://bucket/') => validateLocation({ ufs, options });
+
+  test.each([
+    ['s3a.secretKeyy', 'did you mean s3a.secretKey?'],
+    ['fs.s3a.acces.key', 'did you mean fs.s3a.access.key?'],
+    ['fs.s3a.accesskey', 'did you mean fs.s3a.access.key?'],
+    ['fs.s3a.bucket.bucket.acess.key', 'did you mean fs.s3a.bucket.bucket.access.key?'],
+    ['EndPoint', 'did you mean endpoint?'],
+    ['my-own-name', 'the nearest known one is '],
+    ['fs.s3a.proxy.host', 'is not known'],
+    ['fs.s3a.encryption.key', 'is not known'],
+    ['__proto__', 'is not known'],
+    ['constructor', 'is not known'],
+  ])('%s is refused by its name, and the value is not repeated', (name, advice) => {
+    const refused = () => validate(Object.fromEntries([[name, 'topsecret']]));
+    expect(refused).toThrow(advice);
+    expect(refused).toThrow(name);
+    expect(refused).not.toThrow('topsecret');
+  });
+
+  test('file:// has none', () => {
+    expect(() => validate({ secretToken: 'x' }, 'file:///data/')).toThrow('secretToken is not known: file:// has no');
+  });
+
+  test('what has no meaning here is named, and not kept', () => {
+    const options = {
+      'fs.s3a.endpoint': 'http://h',
+      'fs.s3a.threads.max': '64',
+      'fs.s3a.committer.name': 'magic',
+      'fs.s3a.bucket.bucket.fast.upload': 'true',
+      'fs.s3a.bucket.other.secret.key': 'topsecret',
+      'fs.s3a.bucket.bucket.dev.secret.key': 'topsecret',
+      'fs.s3a.impl': 'org.apache.hadoop.fs.s3a.S3AFileSystem',
+      'alluxio.underfs.s3.threads.max': '4',
+    };
+    const [taken, ...ignored] = Object.keys(options);
+    expect(validate(options)).toEqual({ options: { [taken]: 'http://h' }, ignored });
+  });
+
+  test('an old mount with options that nobody knows still opens', async () => {
+    for (const ufs of ['file:///tmp/', 's3://bucket/']) {
+      const connector = openUfs({ ufs, options: { secretToken: 'x', 'fs.s3a.threads.max': '1' } }, tuning);
+      await connector.close();
+    }
+  });
+
+  test('harmless is only what is declared so', () => {
+    const names = declaredOptions.s3.names('s3://bucket/');
+    const secret = names.filter((name) => !isHarmlessOption('s3://bucket/', name));
+    expect(secret.sort()).toEqual([
+      ...['aws.secretKey', 'aws.sessionToken', 'fs.s3a.bucket.bucket.secret.key', 'fs.s3a.bucket.bucket.session.token'],
+      ...['fs.s3a.secret.key', 'fs.s3a.session.token', 's3a.secretKey', 's3a.sessionToken'],
+      ...['secretAccessKey', 'sessionToken'],
+    ]);
+    for (const name of ['anything', 'fs.s3a.threads.max', '__proto__', '']) {
+      expect(isHarmlessOption('s3://bucket/', name)).toBe(false);
+    }
+    expect(isHarmlessOption('file:///x/', 'endpoint')).toBe(false);
+    expect(isHarmlessOption('gs://x/', 'endpoint')).toBe(false);
   });
 });

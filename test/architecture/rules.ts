@@ -17,7 +17,7 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'sealing of secrets (cryptography, no rules of the domain)',
     files: /^libs\/contexts\/namespace\/secrets\.ts$/,
-    may: ['#kernel'],
+    may: ['#kernel', '#ufs/options'],
     packages: ['node:crypto'],
     siblingsOnly: true,
   },
@@ -47,6 +47,12 @@ export const importRules: readonly ImportRule[] = [
   },
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel'] },
   { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#jetstream', '#config'] },
+  {
+    what: 'the options of connectors: declared, for whoever must not open anything',
+    files: /^libs\/ufs\/(options\/|declared-options\.ts|[^/]+\/[^/]+-options\.ts)/,
+    may: ['#kernel'],
+    packages: [],
+  },
   { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
   { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel'] },
   { what: 'the configuration', files: /^libs\/config\//, may: [] },

@@ -98,9 +98,9 @@ async function look(id?: string): Promise<void> {
 it('a backup that is taken while a load runs is whole, and is what was there when it began', () =>
   cluster.watch(async () => {
     const ufs = `file://${inDirectory('source')}`;
-    await cluster.api.mount('/data', ufs, { secretToken: 'canary-0815' });
+    await cluster.api.mount('/data', ufs);
     await look();
-    await cluster.api.mount('/gone', `file://${directory}/elsewhere`);
+    await cluster.api.mount('/gone', 's3://gone', { accessKeyId: 'anybody', secretAccessKey: 'canary-0815' });
     await look();
     await post('/quota', { path: '/data', quotaBytes: 1_000_000 });
     await post('/ttl', { path: '/data', ttlSeconds: 100_000 });

@@ -5,6 +5,7 @@ import { freeContract } from './suites/free.js';
 import { hostileContract } from './suites/hostile.js';
 import { loadContract } from './suites/load.js';
 import { mountContract } from './suites/mount.js';
+import { namesContract } from './suites/names.js';
 import { nodesContract } from './suites/nodes.js';
 import { outageContract } from './suites/outages.js';
 import { policyContract } from './suites/policies.js';
@@ -32,6 +33,7 @@ describe('the REST API on a running cluster', () => {
     cacheContract(lab);
     auditContract(lab);
     hostileContract(lab);
+    namesContract(lab);
     outageContract(lab);
   });
 

@@ -171,7 +171,9 @@ describe('load', () => {
     const missing = await cluster.api.waitForJob(
       await cluster.api.load({ paths: ['/files/tree/odd', '/files/missing'] }),
     );
-    expect(missing).toMatchObject({ state: 'FAILED', loadedFiles: oddNames.length, failedFiles: 0 });
+    expect(missing).toMatchObject({ state: 'FAILED', loadedFiles: oddNames.length, failedFiles: 1 });
+    expectCountsToAddUp(missing, { files: oddNames.length + 1 });
+    expect((await cluster.api.failedFiles(missing.id)).map(({ path }) => path)).toEqual([`file://${scratch}/missing`]);
     expect(missing.errorMessage.message).toContain('/missing');
     const empty = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/files/empty'] }));
     expect(empty).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 0, loadedFiles: 0 });

@@ -83,6 +83,17 @@ describe('a secret in the options of a mount', () => {
           body: { path: '/w', ufs: 's3://other/', options: { 's3a.secretKeyy': canary } },
         });
         await ask('POST', '/mount', { body: { path: '/w', ufs: 7, options } });
+        const madeUp = await ask('POST', '/mount', {
+          body: { path: '/w', ufs: 's3://other/', options: { note: canary } },
+        });
+        expect(madeUp.status).toBe(400);
+        const elsewhere = {
+          ...options,
+          'fs.s3a.bucket.elsewhere.secret.key': canary,
+          'fs.s3a.user.agent.prefix': canary,
+        };
+        const taken = await ask('POST', '/mount', { body: { path: '/w', ufs: 's3://other/', options: elsewhere } });
+        expect(taken).toMatchObject({ status: 200, body: { ignored: expect.any(Array) as string[] } });
         const mounts = await ask('GET', '/mount');
         expect(JSON.stringify(mounts.body)).toContain('******');
         for (const path of ['/mount?path=/good', '/mount?path=/none', '/load', '/nodes', '/nothing'])

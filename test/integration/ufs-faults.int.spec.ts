@@ -207,7 +207,9 @@ describe('what an object store does to a load', () => {
   test('a bucket that is not there fails the job with the reason', async () => {
     await cluster.api.mount('/nowhere', 's3://no-such-bucket/', lab.mountOptions);
     const done = await load('nowhere');
-    expect(done).toMatchObject({ state: 'FAILED', scannedFiles: 0 });
+    expect(done).toMatchObject({ state: 'FAILED', scannedFiles: 1, failedFiles: 1 });
+    const [failure] = await cluster.api.failedFiles(done.id);
+    expect(failure).toMatchObject({ path: 's3://no-such-bucket/', reason: expect.stringMatching(/bucket/i) as string });
     expect(done.errorMessage.message).toMatch(/bucket/i);
   });
 });

@@ -3,10 +3,11 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
 import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
+import { document, knownNames } from '#contexts/api-docs';
 import { Presence } from '#contexts/jobs/owner';
 import { LogDamagedError } from '#jetstream';
 import { DomainError } from '#kernel';
-import { acceptJsonBodies, serveConsistently, serveThePast, Shutdown, unroutedErrors } from '#runtime';
+import { acceptJsonBodies, nameTheIgnored, serveConsistently, serveThePast, Shutdown, unroutedErrors } from '#runtime';
 import { AppModule } from './app.module.js';
 import { asOfExceptions } from './as-of-exceptions.js';
 import { RequestDrain } from './drain.js';
@@ -41,6 +42,7 @@ async function main(config: ProcessConfig): Promise<void> {
   acceptJsonBodies(fastify);
   serveConsistently(fastify, infrastructure.views);
   serveThePast(fastify, infrastructure.timeTravel, asOfExceptions);
+  nameTheIgnored(fastify, knownNames(document));
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure, shutdown), adapter, {
     bodyParser: false,
     logger: new NestPinoLogger(logger),

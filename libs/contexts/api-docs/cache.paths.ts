@@ -1,5 +1,6 @@
 import { requestObject, text, type Operation, type Paths } from './openapi.js';
 import { answer, body, error, writeResponses } from './responses.js';
+import { ignored } from './schemas.js';
 
 const tags = ['cache'] as const;
 
@@ -20,6 +21,7 @@ const operation = (operationId: string, summary: string, done: string): Operatio
             additionalProperties: { type: 'string', minLength: 1 },
             description: 'The reason by the address of each worker that could not be told.',
           },
+          ignored,
         },
       },
       { errors: {} },

@@ -29,6 +29,23 @@ it('documents an answer of success and the unexpected error everywhere, and body
   }
 });
 
+/** Every object that a schema of an answer allows, references followed. */
+function objectsOf(schema: Schema): Schema[] {
+  if (schema.$ref) return objectsOf(document.components.schemas[schema.$ref.split('/').at(-1)!]);
+  return schema.anyOf ? schema.anyOf.flatMap(objectsOf) : [schema];
+}
+
+it('has room for the names of what was ignored in every answer of success that is an object', () => {
+  // These are sent as text or as a stream: the header names what was ignored.
+  const sentOtherwise = ['readOpenApi', 'readFileIndex', 'readHealth', 'readReadiness'];
+  const schemas = operations
+    .filter(({ operationId }) => !sentOtherwise.includes(operationId))
+    .flatMap(({ responses }) => responses['200'].content?.['application/json']?.schema ?? [])
+    .flatMap(objectsOf);
+  expect(schemas.length).toBeGreaterThan(25);
+  for (const { properties } of schemas) expect(properties).toHaveProperty('ignored');
+});
+
 describe('the page', () => {
   const page = htmlPage(document);
 

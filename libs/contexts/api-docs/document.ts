@@ -16,8 +16,10 @@ Larder keeps data close to compute: it mounts object stores and file systems, an
 in a cache spread over many workers.
 
 Every error is \`{ "status": "<one sentence>" }\`. A route that does not exist answers 404, a method that a route does not
-have 405 with the header \`Allow\`, a URL that is too long 414 or 431. Fields that nobody knows are passed over. HEAD works
-wherever GET does.
+have 405 with the header \`Allow\`, a URL that is too long 414 or 431. HEAD works wherever GET does.
+
+A field or a query parameter that is not known is refused with 400 when it looks like a known one misspelt, and named in
+the answer's \`ignored\` otherwise; also in \`X-Larder-Ignored\`, for answers that are not one JSON object.
 
 A GET shows everything that was acknowledged before it came, by whichever coordinator. Every answer carries
 \`X-Larder-Sequence\`; sent back with a request, to any coordinator, that request sees everything that the answer saw, or

@@ -1,5 +1,6 @@
 import { count, listOf, requestObject, type Paths } from './openapi.js';
 import { answer, body, error, pageParameters, query, readResponses, writeResponses } from './responses.js';
+import { ignored } from './schemas.js';
 
 const tags = ['file_index'] as const;
 const off = error('The feature is switched off.', 'Global file index is not enabled');
@@ -16,7 +17,7 @@ const example = { files: ['s3://foo/bar/f1', 's3://foo/bar/f2'] };
 const changed = (description: string) =>
   answer(
     description,
-    { type: 'object', required: ['entries'], properties: { entries: count('Entries that really changed.') } },
+    { type: 'object', required: ['entries'], properties: { entries: count('Entries that really changed.'), ignored } },
     { entries: 2 },
   );
 

@@ -5,6 +5,7 @@ import {
   asOf,
   body,
   error,
+  jobState,
   ok,
   pageParameters,
   query,
@@ -29,7 +30,7 @@ export const freePaths: Paths = {
       operationId: 'readFrees',
       tags,
       summary: 'List all free jobs, or get the progress of one',
-      parameters: [query('id', 'Job id.'), ...pageParameters, asOf],
+      parameters: [query('id', 'Job id.'), jobState, ...pageParameters, asOf],
       responses: readResponses({
         '200': answer('Progress of the job, or the list.', {
           anyOf: [ref('FreeProgress'), results('FreeProgress', { paged: true })],

@@ -4,6 +4,7 @@ import {
   asOf,
   body,
   error,
+  jobState,
   ok,
   pageParameters,
   query,
@@ -62,11 +63,13 @@ export const loadPaths: Paths = {
       operationId: 'readLoads',
       tags,
       summary: 'List all load jobs, or get the progress of one',
-      description: 'Without id, alias and index: a list in the order of submission, paged with count and lastKey.',
+      description:
+        'Without id, alias and index: a list in the order of submission, of jobs in a state if one is given, paged with count and lastKey.',
       parameters: [
         query('id', 'Job id.'),
         query('alias', 'Alias: the newest job of that name.'),
         query('index', 'Index file: the newest job that loads it.'),
+        jobState,
         ...pageParameters,
         asOf,
       ],

@@ -38,7 +38,8 @@ export const mountPaths: Paths = {
             options: {
               type: 'object',
               additionalProperties: { type: 'string', maxLength: 4096 },
-              description: 'Of the UFS, at most 64. Values of secret options are encrypted before they are stored.',
+              description:
+                'Of the UFS, at most 64. All values but those that are known to be harmless are encrypted before they are stored.',
             },
           },
           ['path', 'ufs'],
@@ -50,7 +51,12 @@ export const mountPaths: Paths = {
         },
       ),
       responses: writeResponses({
-        '200': ok(),
+        '200': answer(
+          'Mounted. What looks amiss from this coordinator, such as a directory that is not there, is said in `warning`.',
+          ref('Mounted'),
+          { status: 'ok' },
+          { status: 'ok', ignored: ['options.fs.s3a.threads.max'] },
+        ),
         '409': error(
           'The path is already mounted, the UFS has been mounted to another path, or one lies within the other.',
           '/data/ is already mounted to s3://my-bucket/',

@@ -1,6 +1,6 @@
 import { type Paths } from './openapi.js';
 import { answer, asOf, error, ok, query, readResponses, requiredMissing } from './responses.js';
-import { ref } from './schemas.js';
+import { ignored, ref } from './schemas.js';
 
 const tags = ['nodes'] as const;
 const id = query('id', 'Worker id (e.g. worker-587899dd-5da5-45d4-af40-ce481acc4087).');
@@ -18,7 +18,11 @@ export const nodesPaths: Paths = {
         '200': answer('The node, or the list.', {
           anyOf: [
             ref('Node'),
-            { type: 'object', required: ['result'], properties: { result: { type: 'array', items: ref('Node') } } },
+            {
+              type: 'object',
+              required: ['result'],
+              properties: { result: { type: 'array', items: ref('Node') }, ignored },
+            },
           ],
         }),
         '404': notFound,

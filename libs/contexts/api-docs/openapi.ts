@@ -80,7 +80,7 @@ export function answerObject(properties: Properties, optional: readonly string[]
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
 }
 
-/** An object of a request: only the `required` fields must be there; fields nobody knows are passed over. */
+/** An object of a request: only the `required` fields must be there; its fields are all that the route takes. */
 export function requestObject(properties: Properties, required: readonly string[] = []): Schema {
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
 }

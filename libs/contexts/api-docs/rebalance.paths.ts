@@ -5,6 +5,7 @@ import {
   asOf,
   body,
   error,
+  jobState,
   ok,
   pageParameters,
   query,
@@ -31,7 +32,13 @@ export const rebalancePaths: Paths = {
       operationId: 'readRebalances',
       tags,
       summary: 'List all rebalance jobs, or get the progress of one',
-      parameters: [query('id', 'Job id.'), query('target', `${target} The newest job of it.`), ...pageParameters, asOf],
+      parameters: [
+        query('id', 'Job id.'),
+        query('target', `${target} The newest job of it.`),
+        jobState,
+        ...pageParameters,
+        asOf,
+      ],
       responses: readResponses({
         '200': answer('Progress of the job, or the list.', {
           anyOf: [ref('RebalanceProgress'), results('RebalanceProgress', { paged: true })],

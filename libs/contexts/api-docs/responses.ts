@@ -1,5 +1,6 @@
+import { wireStates } from '#contexts/jobs';
 import { json, type ApiResponse, type Header, type Parameter, type Schema } from './openapi.js';
-import { ref, type schemas } from './schemas.js';
+import { ignored, ref, type schemas } from './schemas.js';
 
 /** Answers and parameters that many routes share. */
 
@@ -18,10 +19,17 @@ const asOfSequence: Header = {
   schema: { type: 'string', pattern: '^\\d+$' },
 };
 
+const ignoredNames: Header = {
+  description:
+    'Only when there are any: fields and query parameters that are not known and had no effect, apart by commas, percent-encoded.',
+  schema: { type: 'string' },
+};
+
 export const commonHeaders = {
   'X-Larder-Sequence': sequence,
   'X-Larder-Stale': stale,
   'X-Larder-As-Of': asOfSequence,
+  'X-Larder-Ignored': ignoredNames,
 } as const;
 
 /** An answer with a JSON body. */
@@ -46,6 +54,7 @@ export function results(name: keyof typeof schemas, { paged = false } = {}): Sch
     required: ['results'],
     properties: {
       results: { type: 'array', items: ref(name) },
+      ignored,
       ...(paged ? { lastKey: { type: 'string', description: 'Only when `count` was given: ask on with it.' } } : {}),
     },
   };
@@ -107,6 +116,9 @@ export const pageParameters: readonly Parameter[] = [
   query('count', 'At most so many entries.', { type: 'integer', minimum: 1, maximum: 100_000 }),
   query('lastKey', 'Only entries behind this one: the `lastKey` of the page before.'),
 ];
+
+/** Of a list of jobs. */
+export const jobState = query('state', 'Only jobs in this state, in any case.', { type: 'string', enum: wireStates });
 
 export function body(schema: Schema, ...examples: unknown[]) {
   const named = examples.map((value, i) => [examples.length === 1 ? 'example' : `example${i + 1}`, { value }] as const);

@@ -1,8 +1,19 @@
+import { wireStates } from '#contexts/jobs';
 import { answerObject, count, flag, listOf, oneOfTexts, text, type Schema } from './openapi.js';
 
 /** Schemas that stand once in the document, and are named where they are used. */
 
 export const ref = (name: keyof typeof schemas): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+/** Stands in every answer that is an object, where there is something to name. */
+export const ignored = listOf(
+  { type: 'string' },
+  'What was asked for and has no effect, by name: fields (`options.x`) and query parameters that are not known, or have no meaning here. Absent when there are none.',
+);
+
+/** An answer's object as a whole: what was asked for and had no effect is named in it. */
+const wholeAnswer = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema =>
+  answerObject({ ...properties, ignored }, [...optional, 'ignored']);
 
 const uuid = (description: string): Schema => ({ type: 'string', pattern: '^[0-9a-f-]{36}$', description });
 
@@ -33,10 +44,7 @@ const errorMessage = answerObject(
 const jobFields = {
   id: uuid('Job id.'),
   startTime,
-  state: oneOfTexts(
-    ['RUNNING', 'VERIFYING', 'STOPPED', 'SUCCEEDED', 'FAILED'],
-    'SUCCEEDED, FAILED and STOPPED are final until someone resumes a STOPPED job.',
-  ),
+  state: oneOfTexts(wireStates, 'SUCCEEDED, FAILED and STOPPED are final until someone resumes a STOPPED job.'),
   errorMessage: { ...errorMessage, description: '{} when there is nothing to say.' },
 };
 
@@ -45,7 +53,7 @@ const paths = listOf({ type: 'string' }, 'As submitted.');
 const index = text('As submitted; "" without one.');
 const alias = text('As submitted, or made up.');
 
-const loadProgress = answerObject(
+const loadProgress = wholeAnswer(
   {
     ...jobFields,
     runningState: oneOfTexts(
@@ -96,7 +104,7 @@ const loadProgress = answerObject(
   ['quota', 'quotaCheckError'],
 );
 
-const freeProgress = answerObject({
+const freeProgress = wholeAnswer({
   ...jobFields,
   paths,
   index,
@@ -113,7 +121,7 @@ const freeProgress = answerObject({
   inFlightFreedFiles: count('Freed by batches that are still in hand.'),
 });
 
-const rebalanceProgress = answerObject({
+const rebalanceProgress = wholeAnswer({
   ...jobFields,
   timeElapsedMilliseconds: elapsed,
   totalWorkers: count('Workers the job is about.'),
@@ -137,7 +145,7 @@ const rebalanceProgress = answerObject({
   skipPrune: flag('Option in force.'),
 });
 
-const node = answerObject(
+const node = wholeAnswer(
   {
     identity: text('worker-<uuid>, kept across restarts.'),
     address: text('host:port of its read path.'),
@@ -152,32 +160,46 @@ const node = answerObject(
 
 export const schemas = {
   Status: answerObject({ status: { ...text('One sentence for people.'), minLength: 1 } }),
-  Ok: answerObject({ status: { type: 'string', const: 'ok' } }),
-  JobId: answerObject({ id: uuid('Job id.') }),
+  Ok: wholeAnswer({ status: { type: 'string', const: 'ok' } }),
+  Mounted: wholeAnswer(
+    {
+      status: { type: 'string', const: 'ok' },
+      warning: {
+        ...text('What this coordinator found amiss when it looked: no such directory or bucket, no access, no answer.'),
+        minLength: 1,
+      },
+    },
+    ['warning'],
+  ),
+  JobId: wholeAnswer({ id: uuid('Job id.') }),
   ExistingJob: answerObject({
     id: uuid('Id of the job that already has this target.'),
     resumed: flag('Whether it was stopped and runs again because of this request.'),
     applied: { type: 'object', additionalProperties: {}, description: 'Options of this request that now hold.' },
-    ignored: { type: 'object', additionalProperties: {}, description: 'Options that differ and were not taken over.' },
+    ignored: {
+      type: 'object',
+      additionalProperties: {},
+      description: 'Options that differ and were not taken over, and fields and query parameters that are not known.',
+    },
   }),
   Failure: failure,
   LoadProgress: loadProgress,
   FreeProgress: freeProgress,
   RebalanceProgress: rebalanceProgress,
   Node: node,
-  Mount: answerObject(
+  Mount: wholeAnswer(
     {
       path: text('Namespace path, begins and ends with /.'),
       ufs: text('UFS root, ends with /.'),
       options: {
         type: 'object',
         additionalProperties: { type: 'string' },
-        description: 'Secret values are shown as ******. Absent when empty.',
+        description: 'All values but those that are known to be harmless are shown as ******. Absent when empty.',
       },
     },
     ['options'],
   ),
-  Quota: answerObject(
+  Quota: wholeAnswer(
     {
       path: text('Directory of the namespace.'),
       state: oneOfTexts(
@@ -190,11 +212,11 @@ export const schemas = {
     },
     ['state', 'usedBytes'],
   ),
-  Ttl: answerObject({
+  Ttl: wholeAnswer({
     path: text('Directory of the namespace.'),
     ttlSeconds: { ...count('Seconds from loading to expiry.'), minimum: 1 },
   }),
-  Priority: answerObject({
+  Priority: wholeAnswer({
     path: text('Directory of the namespace.'),
     priority: oneOfTexts(['high', 'medium', 'low'], 'LOW is evicted first.'),
   }),

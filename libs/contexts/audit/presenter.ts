@@ -46,7 +46,7 @@ export const presentations: Presentations = {
   Mounted: {
     scope: 'namespace',
     // Never in clear, whatever LARDER_REVEAL_SECRETS says: an audit is passed on.
-    show: ({ path, ufs, options }) => ({ path, ufs, options: maskOptions(options) }),
+    show: ({ path, ufs, options }) => ({ path, ufs, options: maskOptions(ufs, options) }),
     paths: ({ path, ufs }) => [path, ufs],
   },
   Unmounted: { scope: 'namespace', show: ({ path, ufs }) => ({ path, ufs }), paths: ({ path, ufs }) => [path, ufs] },

@@ -30,19 +30,39 @@ export function newestJob(
   return [...view.jobs.values()].findLast((record) => record.kind === kind && matches(record));
 }
 
+export const wireStates = ['RUNNING', 'VERIFYING', 'STOPPED', 'SUCCEEDED', 'FAILED'] as const;
+/** The `state` of the reference. */
+export type WireState = (typeof wireStates)[number];
+
+export function wireState(record: JobRecord): WireState {
+  switch (record.state.status) {
+    case 'finished':
+      return record.outcome?.state ?? 'FAILED';
+    case 'stopped':
+      return 'STOPPED';
+    case 'running':
+      return record.state.pass === 'verify' ? 'VERIFYING' : 'RUNNING';
+  }
+}
+
+export interface JobPage {
+  lastKey?: string;
+  count?: number;
+  state?: WireState;
+}
+
 /**
- * Jobs of a kind in submission order, after `lastKey` (a job id), at most `count`.
+ * Jobs of a kind, in a state if one is given, in submission order, after `lastKey` (a job id), at most `count`. The job of
+ * `lastKey` may have left that state since it was listed.
  * @throws DomainError Malformed when no job of that id is in memory
  */
-export function listJobs(
-  view: JobsViewState,
-  kind: string,
-  page: { lastKey?: string; count?: number } = {},
-): JobRecord[] {
+export function listJobs(view: JobsViewState, kind: string, page: JobPage = {}): JobRecord[] {
   const all = [...view.jobs.values()].filter((record) => record.kind === kind);
   const last = page.lastKey === undefined ? -1 : all.findIndex((record) => record.jobId === page.lastKey);
   if (page.lastKey !== undefined && last < 0) {
     throw new DomainError('Malformed', 'bad-last-key', `lastKey must be the id of a listed job: ${page.lastKey}`);
   }
-  return all.slice(last + 1, page.count === undefined ? undefined : last + 1 + page.count);
+  const behind = all.slice(last + 1);
+  const asked = page.state === undefined ? behind : behind.filter((record) => wireState(record) === page.state);
+  return asked.slice(0, page.count);
 }

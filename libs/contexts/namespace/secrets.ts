@@ -1,9 +1,10 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { DomainError } from '#kernel';
+import { isHarmlessOption } from '#ufs/options';
 import type { StoredOption } from './namespace.js';
 
 /**
- * Secret option values are sealed with AES-256-GCM before they enter an event. The key's id stands beside the
+ * Every option value that its connector does not declare harmless is a secret. Secrets are sealed with AES-256-GCM before they enter an event. The key's id stands beside the
  * ciphertext so that keys can rotate: the ring's first key seals, every key opens. The option's name is bound in as
  * additional authenticated data, so that a ciphertext cannot be moved to another option.
  */
@@ -14,13 +15,6 @@ export interface SecretKey {
 }
 
 export const maskedValue = '******';
-
-const secretName = /secret|password|passwd|token|accountkey|credential|private/i;
-
-/** Whether an option's value must be sealed and never shown. */
-export function isSecretOption(name: string): boolean {
-  return secretName.test(name);
-}
 
 export class KeyRing {
   constructor(private readonly keys: readonly SecretKey[]) {
@@ -63,9 +57,11 @@ export class KeyRing {
     }
   }
 
-  /** Seals what is secret, keeps the rest in clear. */
-  sealOptions(options: Readonly<Record<string, string>>): Record<string, StoredOption> {
-    return mapValues(options, (value, name) => (isSecretOption(name) ? this.seal(name, value) : { plain: value }));
+  /** Keeps in clear what is harmless in a mount of this UFS, seals the rest. */
+  sealOptions(ufs: string, options: Readonly<Record<string, string>>): Record<string, StoredOption> {
+    return mapValues(options, (value, name) =>
+      isHarmlessOption(ufs, name) ? { plain: value } : this.seal(name, value),
+    );
   }
 
   openOptions(options: Readonly<Record<string, StoredOption>>): Record<string, string> {
@@ -73,9 +69,14 @@ export class KeyRing {
   }
 }
 
-/** For answers and logs: sealed values as `******`. */
-export function maskOptions(options: Readonly<Record<string, StoredOption>>): Record<string, string> {
-  return mapValues(options, (option) => ('plain' in option ? option.plain : maskedValue));
+/**
+ * For answers and logs: all but harmless values as `******`. Older versions stored secrets in clear where an option's name
+ * did not say that it held one: those are masked like all others.
+ */
+export function maskOptions(ufs: string, options: Readonly<Record<string, StoredOption>>): Record<string, string> {
+  return mapValues(options, (option, name) =>
+    'plain' in option && isHarmlessOption(ufs, name) ? option.plain : maskedValue,
+  );
 }
 
 // Object.fromEntries defines own properties, so an option named `__proto__` stays a plain entry.

@@ -7,6 +7,7 @@ const spec: LoadSpec = {
   index: '',
   roots: ['s3://bucket/'],
   indexPath: '',
+  covered: [],
   options: {
     batchSize: 200,
     fileFilterRegex: '',

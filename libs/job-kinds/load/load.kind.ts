@@ -9,9 +9,9 @@ import { walkSource } from './walk-source.js';
 /** The coordinator's half of the load job: what it walks, how it is cut, how it ends and how it is shown. */
 export const loadKind: CoordinatorJobKind = {
   name: 'load',
-  source(rawSpec, _pass, cursor, ports) {
+  source(rawSpec, pass, cursor, ports) {
     const spec = loadSpecSchema.parse(rawSpec);
-    if (spec.indexPath === '') return walkSource(spec, cursor, ports);
+    if (spec.indexPath === '') return walkSource(spec, pass, cursor, ports);
     return indexSource(spec.indexPath, fileFilter(spec.options.fileFilterRegex), cursor, ports);
   },
   plan(record) {

@@ -1,11 +1,11 @@
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { namespace, normalizeUfsPath, resolveUfsPath } from '#contexts/namespace';
+import { namespace, resolveUfsPath } from '#contexts/namespace';
 import { openUfs, RetriesExhausted, UfsError, type UfsConnector } from '#ufs';
 import type { SourcePage, SourcePorts } from '../kind.js';
 import { loadKind } from './load.kind.js';
-import { minimalRoots, type LoadSpec } from './spec.js';
+import type { LoadSpec } from './spec.js';
 
 let root: string;
 let ufs: string;
@@ -48,12 +48,12 @@ function spec(changes: Partial<LoadSpec>, fileFilterRegex = ''): LoadSpec {
     verify: false,
     bandwidth: 0,
   };
-  return { paths: [], index: '', roots: [], indexPath: '', options, ...changes };
+  return { paths: [], index: '', roots: [], covered: [], indexPath: '', options, ...changes };
 }
 
-async function pagesOf(given: LoadSpec, cursor = ''): Promise<SourcePage[]> {
+async function pagesOf(given: LoadSpec, cursor = '', pass: 'load' | 'verify' = 'load'): Promise<SourcePage[]> {
   const pages: SourcePage[] = [];
-  for await (const page of loadKind.source({ ...given }, 'load', cursor, ports())) pages.push(page);
+  for await (const page of loadKind.source({ ...given }, pass, cursor, ports())) pages.push(page);
   return pages;
 }
 
@@ -91,15 +91,66 @@ describe('walking', () => {
     expect(names(await pagesOf(spec({ roots: [ufs] }, '(a+)+$')))).toEqual([]);
   });
 
-  it('says so when there is nothing at a root, and not when a directory is merely empty', async () => {
+  const missing = (name: string) => ({
+    path: `${ufs}${name}`,
+    reason: `nothing exists at ${ufs}${name}`,
+    attempts: 0,
+  });
+  const rejected = (pages: SourcePage[]) => pages.flatMap((page) => page.rejected);
+
+  it('names a root where nothing is, goes on with the others, and is content with a directory that is merely empty', async () => {
     await mkdir(join(root, 'empty'));
-    const [missing] = await pagesOf(spec({ roots: [`${ufs}missing`] }));
-    expect(missing).toMatchObject({ files: [], done: true, error: `nothing exists at ${ufs}missing` });
-    const [empty] = await pagesOf(spec({ roots: [`${ufs}empty/`] }));
-    expect(empty).toMatchObject({ files: [], done: true });
-    expect(empty.error).toBeUndefined();
+    await put('there/x');
+    const pages = await pagesOf(spec({ roots: [`${ufs}empty/`, `${ufs}missing`, `${ufs}none/`, `${ufs}there`] }));
+    expect(rejected(pages)).toEqual([missing('missing'), missing('none/')]);
+    expect(names(pages)).toEqual(['there/x']);
+    expect(pages.map(({ done, error }) => [done, error])).toEqual([
+      [false, undefined],
+      [false, missing('missing').reason],
+      [false, missing('none/').reason],
+      [true, undefined],
+    ]);
+  });
+
+  it('names every path that is not there though a root covers it, and resumes at any page', async () => {
+    await put('d/file');
+    await put('d/sub/file');
+    await symlink('/nowhere-at-all', join(root, 'd/dangling'));
+    const there = ['d/file', 'd/sub', 'd/sub/', 'd/sub/file', 'd/dangling'];
+    const absent = ['d/file/', 'd/missing.csv', 'd/none/', 'd/none/deeper/file', ...many(100)];
+    const covered = [...there, ...absent].map((name) => `${ufs}${name}`);
+    const given = spec({ roots: [`${ufs}d`], covered });
+    const pages = await pagesOf(given);
+    // What cannot be loaded is told of by the walk, once.
+    const told = rejected(pages).map(({ path }) => path.slice(ufs.length));
+    expect(told).toEqual(['d/dangling', ...absent]);
+    expect(rejected(pages)).toContainEqual(missing('d/missing.csv'));
+    expect(names(pages)).toEqual(['d/file', 'd/sub/file']);
+    expect(pages.map(({ done }) => done)).toEqual([...pages.slice(1).map(() => false), true]);
+    expect(pages.map(({ error }) => error !== undefined)).toEqual([false, ...pages.slice(1).map(() => true)]);
+    for (let i = 0; i < pages.length - 1; i++) {
+      const rest = await pagesOf(given, pages[i].cursor);
+      expect(rejected(rest)).toEqual(rejected(pages.slice(i + 1)));
+    }
+  });
+
+  it('a bucket or directory of a mount that is gone is named with the store’s own words', async () => {
+    await rm(root, { recursive: true });
+    const pages = await pagesOf(spec({ roots: [ufs] }));
+    expect(rejected(pages)).toEqual([{ path: ufs, reason: expect.stringMatching(/ENOENT/) as string, attempts: 0 }]);
+    await mkdir(root);
+  });
+
+  it('what went missing before a later pass is a fault of that pass, and no file of it', async () => {
+    const given = spec({ roots: [`${ufs}missing`], covered: [`${ufs}missing/too`] });
+    const pages = await pagesOf(given, '', 'verify');
+    expect(pages).toEqual([expect.objectContaining({ rejected: [], error: missing('missing').reason, done: true })]);
   });
 });
+
+function many(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `d/gone-${String(i).padStart(3, '0')}`);
+}
 
 describe('index files', () => {
   const indexed = (): LoadSpec => spec({ indexPath: `${ufs}index` });
@@ -151,11 +202,4 @@ describe('index files', () => {
   it('an index that is missing is said so', async () => {
     await expect(pagesOf(indexed())).rejects.toThrow(RetriesExhausted);
   });
-});
-
-it('roots within one another are walked once', () => {
-  const paths = ['s3://bkt/dir', 's3://bkt/dir/sub', 's3://bkt/directory', 's3://bkt/dir', 's3://bkt/dir/'].map(
-    (path) => normalizeUfsPath(path),
-  );
-  expect(minimalRoots(paths)).toEqual(['s3://bkt/dir', 's3://bkt/directory']);
 });

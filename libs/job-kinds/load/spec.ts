@@ -4,6 +4,8 @@ import { pathSpecFields } from '../path-spec.js';
 /** What a load job was asked to do, as it stands in `JobSubmitted`. */
 export const loadSpecSchema = z.object({
   ...pathSpecFields,
+  /** Asked for as well and covered by a root: to be there, but not to be walked once more. Absent in older events. */
+  covered: z.array(z.string()).default([]),
   options: z.object({
     /** Files per batch. */
     batchSize: z.number(),
@@ -19,15 +21,10 @@ export const loadSpecSchema = z.object({
 });
 export type LoadSpec = z.infer<typeof loadSpecSchema>;
 
-/** Canonical form of what is loaded: with the kind, the job's identity. */
-export function loadTarget(spec: Pick<LoadSpec, 'roots' | 'indexPath'>): string {
-  return JSON.stringify(spec.indexPath === '' ? { roots: spec.roots } : { index: spec.indexPath });
+/** Canonical form of what was asked for: with the kind, the job's identity. */
+export function loadTarget({ roots, indexPath, covered = [] }: LoadTargetParts): string {
+  if (indexPath !== '') return JSON.stringify({ index: indexPath });
+  return JSON.stringify({ roots, ...(covered.length > 0 ? { covered } : {}) });
 }
 
-/** Sorted by UTF-8 bytes, without doubles and without paths that lie within another. */
-export function minimalRoots(paths: readonly string[]): string[] {
-  const sorted = [...new Set(paths)].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  const covers = (root: string, path: string): boolean =>
-    path === root || path.startsWith(root.endsWith('/') ? root : `${root}/`);
-  return sorted.filter((path) => !sorted.some((root) => root !== path && covers(root, path)));
-}
+type LoadTargetParts = Pick<LoadSpec, 'roots' | 'indexPath'> & Partial<Pick<LoadSpec, 'covered'>>;

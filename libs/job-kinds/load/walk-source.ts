@@ -1,40 +1,117 @@
-import { withRetries, type UfsListPage, type UfsObject } from '#ufs';
+import type { FileFailure, Pass } from '#contexts/jobs';
+import { RetriesExhausted, withRetries, type UfsListPage, type UfsObject } from '#ufs';
 import type { SourcePage, SourcePorts } from '../kind.js';
 import { TimeSlice } from '../time-slice.js';
 import { fileFilter } from './file-filter.js';
 import type { LoadSpec } from './spec.js';
 
-/** Where a walk stands: which root, after which cursor of its listing, and whether that root has shown anything yet. */
-type WalkCursor = [root: number, after: string | null, seen: boolean];
+/**
+ * Where a walk stands: at which root, after which cursor of its listing, and whether that root has shown anything yet.
+ * Behind the last root come the covered paths: `roots.length + n` is the n-th of them.
+ */
+type WalkCursor = [at: number, after: string | null, seen: boolean];
 
 const pageSize = 1000;
+/** Covered paths that are looked for at once, and told of in one page. */
+const looksPerPage = 32;
 
-/** Walks the roots one after the other through the UFS's own listing, a page at a time. */
-export async function* walkSource(spec: LoadSpec, cursor: string, ports: SourcePorts): AsyncGenerator<SourcePage> {
-  const matches = fileFilter(spec.options.fileFilterRegex);
-  let [index, after, seen]: WalkCursor = cursor === '' ? [0, null, false] : (JSON.parse(cursor) as WalkCursor);
-  for (; index < spec.roots.length; index++, after = null, seen = false) {
-    const root = spec.roots[index];
-    for (;;) {
-      const page = await listPage(root, after, ports);
-      const seenEntries = page.objects.length + page.rejected.length + page.specialCount;
-      seen ||= seenEntries > 0;
-      const files = await matching(page.objects, matches);
-      const last = page.next === undefined;
-      const next: WalkCursor = last ? [index + 1, null, false] : [index, page.next!, seen];
-      yield {
-        files,
-        filteredFiles: page.objects.length - files.length,
-        rejected: page.rejected.map(({ path, reason }) => ({ path, reason, attempts: 0 })),
-        seenEntries,
-        cursor: JSON.stringify(next),
-        done: last && index + 1 === spec.roots.length,
-        ...(last && !seen && !(await exists(root, ports)) ? { error: `nothing exists at ${root}` } : {}),
-      };
-      if (last) break;
-      after = page.next!;
+/**
+ * Walks the roots one after the other through the UFS's own listing, a page at a time; then looks whether the paths are
+ * there that the roots cover. Each path that was asked for and is not there is a rejected name, and a fault of the source.
+ */
+export async function* walkSource(
+  spec: LoadSpec,
+  pass: Pass,
+  cursor: string,
+  ports: SourcePorts,
+): AsyncGenerator<SourcePage> {
+  // What was missing at first is told of once.
+  const covered = pass === 'load' ? spec.covered : [];
+  const end = spec.roots.length + covered.length;
+  const [at, after, seen]: WalkCursor = cursor === '' ? [0, null, false] : (JSON.parse(cursor) as WalkCursor);
+  for (let index = at; index < spec.roots.length; index++) {
+    const from: WalkCursor = index === at ? [index, after, seen] : [index, null, false];
+    for await (const { next, ...page } of walkRoot(spec, pass, from, ports)) {
+      yield { ...page, cursor: JSON.stringify(next), done: next[0] === end };
     }
   }
+  for (let index = Math.max(at, spec.roots.length); index < end; index += looksPerPage) {
+    const first = index - spec.roots.length;
+    const rejected = await missingOf(covered.slice(first, first + looksPerPage), ports);
+    const next: WalkCursor = [Math.min(index + looksPerPage, end), null, false];
+    const cursor = JSON.stringify(next);
+    const page = { files: [], filteredFiles: 0, seenEntries: 0, rejected, cursor, done: next[0] === end };
+    yield rejected.length > 0 ? { ...page, error: rejected[0].reason } : page;
+  }
+}
+
+type RootPage = Omit<SourcePage, 'cursor' | 'done'> & { next: WalkCursor };
+
+async function* walkRoot(
+  spec: LoadSpec,
+  pass: Pass,
+  [index, from, seenBefore]: WalkCursor,
+  ports: SourcePorts,
+): AsyncGenerator<RootPage> {
+  const matches = fileFilter(spec.options.fileFilterRegex);
+  const root = spec.roots[index];
+  let seen = seenBefore;
+  for (let after = from; ;) {
+    const page = await listPage(root, after, ports);
+    const files = await matching(page.objects, matches);
+    const seenEntries = countOf(page);
+    seen ||= seenEntries > 0;
+    const isLast = page.next === undefined;
+    const isMissing = isLast && !seen && !(await exists(root, ports));
+    const missing = isMissing ? notThere(root, page.gone) : undefined;
+    yield {
+      files,
+      filteredFiles: page.objects.length - files.length,
+      rejected: [
+        ...page.rejected.map(({ path, reason }) => ({ path, reason, attempts: 0 })),
+        // A later pass only finds out what went missing meanwhile: no file of its own.
+        ...(missing && pass === 'load' ? [missing] : []),
+      ],
+      seenEntries,
+      ...(missing ? { error: missing.reason } : {}),
+      next: isLast ? [index + 1, null, false] : [index, page.next!, seen],
+    };
+    if (isLast) return;
+    after = page.next!;
+  }
+}
+
+/** @param because as the store says it */
+function notThere(path: string, because?: string): FileFailure {
+  const reason = `nothing exists at ${path}${because === undefined ? '' : `: ${because}`}`;
+  return { path, reason: cut(reason), attempts: 0 };
+}
+
+/** An event holds many. */
+function cut(reason: string): string {
+  return reason.slice(0, 300);
+}
+
+function countOf({ objects, rejected, specialCount }: UfsListPage): number {
+  return objects.length + rejected.length + specialCount;
+}
+
+/** Those of the paths that are not there. One that cannot be looked for fails with that reason, and alone. */
+async function missingOf(paths: readonly string[], ports: SourcePorts): Promise<FileFailure[]> {
+  const looks = paths.map(async (path) => {
+    // A signal each: so many listeners on one look like a leak.
+    const own = { ...ports, signal: AbortSignal.any([ports.signal]) };
+    try {
+      // What cannot be loaded is no object, and was met, and told of, by the walk of what covers it.
+      if ((await exists(path, own)) || countOf(await listPage(path, null, own, 1)) > 0) return [];
+      return [notThere(path)];
+    } catch (error) {
+      ports.signal.throwIfAborted();
+      if (!(error instanceof RetriesExhausted)) throw error;
+      return [{ path, reason: cut(error.message), attempts: error.attempts }];
+    }
+  });
+  return (await Promise.all(looks)).flat();
 }
 
 /** A thousand names can take seconds: linear time is not short time, and this is the thread that answers requests. */
@@ -48,11 +125,23 @@ async function matching(objects: readonly UfsObject[], matches: (path: string) =
   return found;
 }
 
-async function listPage(root: string, after: string | null, ports: SourcePorts): Promise<UfsListPage> {
+/** A mount whose directory or bucket is not there lists nothing, and says why in `gone`. */
+async function listPage(
+  root: string,
+  after: string | null,
+  ports: SourcePorts,
+  limit = pageSize,
+): Promise<UfsListPage & { gone?: string }> {
   const { signal } = ports;
-  const options = { limit: pageSize, signal, ...(after === null ? {} : { after }) };
+  const options = { limit, signal, ...(after === null ? {} : { after }) };
   const list = () => ports.connectorFor(root).list(root, options);
-  return (await withRetries(ports.retry, list, { signal })).value;
+  try {
+    return (await withRetries(ports.retry, list, { signal })).value;
+  } catch (error) {
+    const isGone = error instanceof RetriesExhausted && error.cause.code === 'NotFound' && after === null;
+    if (isGone) return { objects: [], rejected: [], specialCount: 0, gone: error.message };
+    throw error;
+  }
 }
 
 async function exists(root: string, ports: SourcePorts): Promise<boolean> {

@@ -11,7 +11,7 @@ export function missingParameters(): DomainError {
 
 /**
  * DTOs ask "well formed?". A required field that is absent gives the reference's words; anything else a sentence that
- * names the field and what was expected. Unknown fields are passed over: newer clients send some.
+ * names the field and what was expected. Unknown fields are dropped here; `ignored-names.ts` has told of them.
  */
 export function validationPipe(): ValidationPipe {
   return new ValidationPipe({
@@ -33,11 +33,15 @@ const absence = ['isDefined', 'isNotEmpty'];
 
 function flatten(error: ValidationError, prefix: string): { missing: boolean; message: string }[] {
   const field = prefix + error.property;
-  const constraints = Object.entries(error.constraints ?? {});
-  const missing = constraints.some(([name]) => absence.includes(name));
-  // One sentence per field: the first broken rule says enough.
-  const own = constraints
-    .slice(0, 1)
-    .map(([, message]) => ({ missing, message: message.replaceAll(error.property, field) }));
+  const { nestedValidation, ...constraints } = error.constraints ?? {};
+  const missing = absence.some((name) => name in constraints);
+  // A field has one rule (`fields.ts`); that an object is none is said by it, and once more by its being nested.
+  const sentence = Object.values(constraints).at(0) ?? nestedValidation;
+  const own = sentence === undefined ? [] : [{ missing, message: about(field, sentence) }];
   return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, `${field}.`))];
+}
+
+/** `paths`, `[3] must be a string` → `paths[3] must be a string`. */
+function about(field: string, sentence: string): string {
+  return /^[[.]/.test(sentence) ? field + sentence : `${field} ${sentence}`;
 }

@@ -25,7 +25,7 @@ export interface ClusterOptions {
   coordinators?: number;
   /** Default 2. */
   workers?: number;
-  /** `LARDER_…` settings of all processes. */
+  /** `LARDER_…` settings of all processes. At a mount no store is asked unless told so here: tests stay on loopback. */
   env?: Record<string, string>;
   /** As `availableNatsVersions()` lists them. Default: the newest. */
   natsVersion?: string;
@@ -72,9 +72,9 @@ export class TestCluster {
       options.natsServers === 3
         ? { several: await startTestNatsCluster({ version, ...testWalls() }) }
         : { single: await startTestNats({ version, ...testWalls() }) };
-    const replicas = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1' };
+    const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
     const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
-    const cluster = new TestCluster(directory, servers, { ...replicas, ...env });
+    const cluster = new TestCluster(directory, servers, { ...own, ...env });
     try {
       mkdirSync(join(cluster.directory, 'logs'));
       const ports = await freePorts(coordinators);

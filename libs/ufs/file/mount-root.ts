@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises';
 import { hasControlCharacter, printable } from '../names.js';
 import { UfsError } from '../types.js';
 import { toUfsError } from './file-errors.js';
-import { toPathBytes, type PathBytes } from './path-bytes.js';
+import { toPathBytes, toSystemPath, type PathBytes } from './path-bytes.js';
 
 const scheme = 'file://';
 
@@ -88,6 +88,32 @@ export class MountRoot {
     if (!(await this.contains(parent))) throw this.outside(path.uri, 'A symbolic link on the path leaves the mount');
     return `${parent === '/' ? '' : parent}/${toPathBytes(path.absolute.slice(slash + 1))}`;
   }
+}
+
+/**
+ * One look at the directory of a mount from where this process stands.
+ * @returns a sentence where it is not there or may not be read: both can be mended, and another machine may see it
+ * @throws UfsError `Invalid` where there is something else than a directory
+ */
+export async function probeFileRoot(uri: string): Promise<string | undefined> {
+  const root = new MountRoot(uri);
+  let isDirectory: boolean;
+  try {
+    const real = await root.realPath();
+    isDirectory = (await fs.stat(toSystemPath(real))).isDirectory();
+    if (isDirectory) {
+      // To list it, and to come at what is in it.
+      await (await fs.opendir(toSystemPath(real))).close();
+      await fs.stat(toSystemPath(`${real}/.`));
+    }
+  } catch (error) {
+    const known = toUfsError(error, uri);
+    if (!(known instanceof UfsError)) throw error;
+    // Of a file's path the meaning would say "no such file".
+    return known.code === 'NotFound' ? `There is no such directory: ${printable(uri)}.` : known.message;
+  }
+  if (isDirectory) return undefined;
+  throw new UfsError('Invalid', uri, `A file mount must be a directory, and this is none: ${printable(uri)}.`);
 }
 
 function isBelow(root: PathBytes, real: PathBytes): boolean {

@@ -1,9 +1,10 @@
 import { UfsError } from '../types.js';
-import { s3Settings } from './s3-settings.js';
+import { checkS3Options, s3Settings } from './s3-settings.js';
 
 const settings = (options: Record<string, string> = {}, ufs = 's3://bucket/') => s3Settings({ ufs, options });
 const refusal = (options: Record<string, string>, ufs?: string): string => {
   try {
+    checkS3Options({ ufs: ufs ?? 's3://bucket/', options });
     settings(options, ufs);
   } catch (error) {
     if (error instanceof UfsError && error.code === 'Invalid') return error.message;
@@ -76,22 +77,38 @@ describe('S3 options', () => {
   });
 
   test.each([
-    [{ endpoint: 'not a url' }, 'alluxio.underfs.s3.endpoint must be a URL'],
-    [{ endpoint: 'localhost:9000' }, 'alluxio.underfs.s3.endpoint must be a URL'],
-    [{ endpoint: 'ftp://h' }, 'alluxio.underfs.s3.endpoint must be a URL'],
-    [{ endpoint: 'http://u:topsecret@h' }, 'alluxio.underfs.s3.endpoint must not hold credentials'],
-    [{ endpoint: 'http://h/?x=1' }, 'alluxio.underfs.s3.endpoint must not hold a query'],
-    [{ region: 'a region' }, 'alluxio.underfs.s3.region is no region name'],
-    [{ pathStyle: 'yes' }, 'alluxio.underfs.s3.disable.dns.buckets must be "true" or "false"'],
-    [{ accessKeyId: 'A' }, 's3a.secretKey is missing though s3a.accessKeyId is given'],
+    [{ endpoint: 'not a url' }, 'option endpoint must be a URL'],
+    [{ endpoint: 'localhost:9000' }, 'option endpoint must be a URL'],
+    [{ endpoint: 'ftp://h' }, 'option endpoint must be a URL'],
+    [{ endpoint: 'http://u:topsecret@h' }, 'option endpoint must not hold credentials'],
+    [{ endpoint: 'http://h/?x=1' }, 'option endpoint must not hold a query'],
+    [{ region: 'a region' }, 'option region is no region name'],
+    [{ pathStyle: 'yes' }, 'option pathStyle must be "true" or "false"'],
+    [{ accessKeyId: 'A' }, 'secretAccessKey is missing though accessKeyId is given'],
+    [{ 'fs.s3a.access.key': 'A' }, 'fs.s3a.secret.key is missing though fs.s3a.access.key is given'],
+    [{ 'fs.s3a.bucket.bucket.access.key': 'A' }, 's3a.secretKey is missing though fs.s3a.bucket.bucket.access.key'],
     [{ 's3a.secretKey': 'topsecret' }, 's3a.accessKeyId is missing though s3a.secretKey is given'],
-    [{ sessionToken: 'topsecret' }, 's3a.accessKeyId is missing though sessionToken is given'],
-    [{ accessKeyId: 'A\r\nx: y', secretAccessKey: 'topsecret' }, 's3a.accessKeyId holds a character'],
+    [{ sessionToken: 'topsecret' }, 'accessKeyId is missing though sessionToken is given'],
+    [{ accessKeyId: 'A\r\nx: y', secretAccessKey: 'topsecret' }, 'accessKeyId holds a character'],
   ])('%j is refused', (options, sentence) => {
     const message = refusal(options);
     expect(message).toContain(sentence);
     expect(message).toMatch(/^The option .*\.$/);
     expect(message).not.toContain('topsecret');
+  });
+
+  test.each([
+    [{ 'fs.s3a.endpoint': 'http://h:9000', 'fs.s3a.connection.ssl.enabled': 'true' }, 'contradicts fs.s3a.endpoint'],
+    [{ endpoint: 'https://h', ssl: 'false' }, 'ssl contradicts endpoint'],
+    [{ 'fs.s3a.connection.ssl.enabled': '1' }, 'fs.s3a.connection.ssl.enabled must be "true" or "false"'],
+    [{ 'fs.s3a.path.style.access': 'on' }, 'fs.s3a.path.style.access must be "true" or "false"'],
+    [{ 'fs.s3a.endpoint': 'user:topsecret@h' }, 'fs.s3a.endpoint must not hold credentials'],
+    [{ 'fs.s3a.endpoint.region': '../x' }, 'fs.s3a.endpoint.region is no region name'],
+    [{ 'fs.s3a.aws.credentials.provider': 'com.amazonaws.auth.InstanceProfileCredentialsProvider' }, 'no provider'],
+    [{ 'fs.s3a.aws.credentials.provider': 'org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider' }, 'no provider'],
+  ])('%j is refused too', (options, sentence) => {
+    expect(refusal(options)).toContain(sentence);
+    expect(refusal(options)).not.toContain('topsecret');
   });
 
   test.each([
@@ -114,5 +131,85 @@ describe('S3 options', () => {
   test('fault 17: a prefix with `..` or control characters is refused', () => {
     expect(refusal({}, 's3://bucket/a/../b')).toContain('segment');
     expect(refusal({}, 's3://bucket/a\u0000b')).toContain('control character');
+  });
+
+  describe('as Hadoop spells them', () => {
+    test('all of them take effect', () => {
+      const hadoop = settings({
+        'fs.s3a.access.key': 'A',
+        'fs.s3a.secret.key': 'S',
+        'fs.s3a.session.token': 'T',
+        'fs.s3a.endpoint': 'minio:9000',
+        'fs.s3a.endpoint.region': 'eu-west-1',
+        'fs.s3a.path.style.access': 'true',
+        'fs.s3a.connection.ssl.enabled': 'false',
+      });
+      expect(hadoop).toEqual(
+        settings({
+          accessKeyId: 'A',
+          secretAccessKey: 'S',
+          sessionToken: 'T',
+          endpoint: 'http://minio:9000',
+          region: 'eu-west-1',
+          pathStyle: 'true',
+        }),
+      );
+      expect(hadoop.origin).toBe('http://minio:9000');
+    });
+
+    test('an endpoint without a scheme is asked over TLS unless told otherwise', () => {
+      expect(settings({ 'fs.s3a.endpoint': 'h:9000' }).origin).toBe('https://h:9000');
+      expect(settings({ endpoint: 'h:9000', ssl: 'false' }).origin).toBe('http://h:9000');
+      expect(settings({ ssl: 'false' }).origin).toBe('http://bucket.s3.us-east-1.amazonaws.com');
+    });
+
+    test.each([
+      ['s3.eu-central-1.amazonaws.com', 'eu-central-1'],
+      ['https://s3-us-west-2.amazonaws.com', 'us-west-2'],
+      ['s3.dualstack.eu-west-1.amazonaws.com', 'eu-west-1'],
+      ['s3.cn-north-1.amazonaws.com.cn', 'cn-north-1'],
+      ['s3.amazonaws.com', 'us-east-1'],
+      ['s3.eu-central-1.example.com', 'us-east-1'],
+    ])('the region of %s is %s', (endpoint, region) => {
+      expect(settings({ 'fs.s3a.endpoint': endpoint }).region).toBe(region);
+      expect(settings({ 'fs.s3a.endpoint': endpoint, region: 'eu-west-3' }).region).toBe('eu-west-3');
+    });
+
+    test('what is meant for the bucket alone outranks the general; other buckets’ have no say', () => {
+      const options = {
+        'fs.s3a.access.key': 'general',
+        'fs.s3a.secret.key': 'S',
+        'fs.s3a.bucket.a.b.access.key': 'own',
+        'fs.s3a.bucket.a.access.key': 'of-a',
+        'fs.s3a.bucket.a.b.c.access.key': 'of-a.b.c',
+      };
+      expect(refusal(options, 's3://a.b/')).toBe('accepted');
+      const idOf = (ufs: string) => settings(options, ufs).credentials?.accessKeyId;
+      expect(['s3://a.b/', 's3://aaa/', 's3://a.b.c/x/'].map(idOf)).toEqual(['own', 'general', 'of-a.b.c']);
+    });
+
+    test.each([
+      ['org.apache.hadoop.fs.s3a.AnonymousAWSCredentialsProvider', undefined],
+      ['org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider', { accessKeyId: 'A', secretAccessKey: 'S' }],
+      [
+        'org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider',
+        { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' },
+      ],
+      [
+        'com.amazonaws.auth.EnvironmentVariableCredentialsProvider, org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider',
+        { accessKeyId: 'A', secretAccessKey: 'S' },
+      ],
+    ])('the provider %s decides how requests are signed', (provider, credentials) => {
+      const options = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' };
+      const withProvider = { ...options, 'fs.s3a.aws.credentials.provider': provider };
+      expect(refusal(withProvider)).toBe('accepted');
+      expect(settings(withProvider).credentials).toEqual(credentials);
+    });
+  });
+
+  test('mounts that older versions took open as they did: spellings that meant nothing then contradict nothing now', () => {
+    const old = { endpoint: 'http://h:9000', 'fs.s3a.endpoint': 'other:1', 'fs.s3a.aws.credentials.provider': 'x.Y' };
+    expect(refusal(old)).toContain('different values');
+    expect(settings(old)).toEqual(settings({ endpoint: 'http://h:9000' }));
   });
 });

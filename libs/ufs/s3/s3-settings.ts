@@ -1,11 +1,10 @@
 import { hasControlCharacter, hasDotSegment, printable } from '../names.js';
 import { UfsError, type UfsLocation } from '../types.js';
+import { checkProvider, s3Credentials, type S3Credentials } from './s3-credentials.js';
+import { invalid, isGiven, readOption, type GivenOption } from './s3-given.js';
+import { s3OptionTable, type S3OptionName } from './s3-options.js';
 
-export interface S3Credentials {
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken?: string;
-}
+export type { S3Credentials } from './s3-credentials.js';
 
 /** A location of scheme `s3`, checked and with the defaults filled in. */
 export interface S3Settings {
@@ -21,48 +20,65 @@ export interface S3Settings {
   credentials?: S3Credentials;
 }
 
-/** Every option has the reference's name and, where it differs, a plain word. README.md explains them. */
-const optionNames = {
-  accessKeyId: ['s3a.accessKeyId', 'accessKeyId'],
-  secretAccessKey: ['s3a.secretKey', 'secretAccessKey'],
-  sessionToken: ['sessionToken'],
-  endpoint: ['alluxio.underfs.s3.endpoint', 'endpoint'],
-  region: ['alluxio.underfs.s3.region', 'region'],
-  pathStyle: ['alluxio.underfs.s3.disable.dns.buckets', 'pathStyle'],
-} as const;
+/**
+ * Checks what is asked of a new mount, beyond what `s3Settings` needs: options that contradict each other.
+ * @throws UfsError `Invalid` naming the option
+ */
+export function checkS3Options(location: UfsLocation): void {
+  for (const option of Object.keys(s3OptionTable) as S3OptionName[]) {
+    const given = s3OptionTable[option].names.filter((name) => isGiven(location, name));
+    if (new Set(given.map((name) => location.options[name])).size > 1) {
+      throw invalid(location, given.join(' and '), 'mean the same and have different values');
+    }
+  }
+  const endpoint = readOption(location, 'endpoint');
+  const ssl = readFlag(location, 'ssl');
+  if (endpoint !== undefined && ssl?.value !== undefined) {
+    const { protocol } = parseEndpoint(location, endpoint, ssl.value);
+    if (ssl.value !== (protocol === 'https:')) throw invalid(location, ssl.name, `contradicts ${endpoint.name}`);
+  }
+  checkProvider(location);
+}
 
 /**
+ * Of options in several spellings the first in `s3OptionTable` holds; the form for this bucket alone outranks them.
  * @param location `s3://bucket/` or `s3://bucket/some/prefix/`; an option that is '' counts as absent
  * @throws UfsError `Invalid` naming the option
  */
 export function s3Settings(location: UfsLocation): S3Settings {
-  const option = (name: keyof typeof optionNames): string | undefined => readOption(location, optionNames[name]);
   const { bucket, keyPrefix } = splitLocation(location.ufs);
-  const endpoint = option('endpoint');
-  const region = option('region') ?? 'us-east-1';
-  if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw invalid(location, optionNames.region[0], 'is no region name');
-  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
-  const server = parseEndpoint(location, endpoint ?? `https://s3.${region}.${domain}`);
-  const pathStyle = parsePathStyle(location, option('pathStyle')) ?? (endpoint !== undefined || bucket.includes('.'));
+  const endpoint = readOption(location, 'endpoint');
+  const ssl = readFlag(location, 'ssl')?.value ?? true;
+  const server = endpoint === undefined ? undefined : parseEndpoint(location, endpoint, ssl);
+  const region = readRegion(location) ?? (server && regionOf(server)) ?? 'us-east-1';
+  const amazon = `s3.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
+  const { protocol, host, pathname } = server ?? new URL(`${ssl ? 'https' : 'http'}://${amazon}`);
+  const asked = readFlag(location, 'pathStyle');
+  const pathStyle = asked?.value ?? (endpoint !== undefined || bucket.includes('.'));
   if (!pathStyle && !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-    throw invalid(location, optionNames.pathStyle[0], `must be "true": the bucket ${bucket} cannot be a host name`);
+    const name = asked?.name ?? s3OptionTable.pathStyle.names[0];
+    throw invalid(location, name, `must be "true": the bucket ${bucket} cannot be a host name`);
   }
-  const root = server.pathname.endsWith('/') ? server.pathname : `${server.pathname}/`;
+  const root = pathname.endsWith('/') ? pathname : `${pathname}/`;
   return {
     bucket,
     keyPrefix,
-    origin: `${server.protocol}//${pathStyle ? '' : `${bucket}.`}${server.host}`,
+    origin: `${protocol}//${pathStyle ? '' : `${bucket}.`}${host}`,
     basePath: pathStyle ? `${root}${bucket}/` : root,
     region,
-    credentials: parseCredentials(location, option),
+    credentials: s3Credentials(location),
   };
 }
 
-function readOption(location: UfsLocation, names: readonly string[]): string | undefined {
-  const given = names.filter((name) => Object.hasOwn(location.options, name) && location.options[name] !== '');
-  const values = new Set(given.map((name) => location.options[name]));
-  if (values.size > 1) throw invalid(location, given.join(' and '), 'mean the same and have different values');
-  return values.values().next().value;
+function readRegion(location: UfsLocation): string | undefined {
+  const region = readOption(location, 'region');
+  if (region === undefined || /^[A-Za-z0-9-]{1,64}$/.test(region.value)) return region?.value;
+  throw invalid(location, region.name, 'is no region name');
+}
+
+/** Amazon's endpoints hold their region, and Hadoop's users often give nothing else. */
+function regionOf({ hostname }: URL): string | undefined {
+  return /^s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d+)\.amazonaws\.com(?:\.cn)?$/.exec(hostname)?.[1];
 }
 
 function splitLocation(ufs: string): { bucket: string; keyPrefix: string } {
@@ -76,9 +92,12 @@ function splitLocation(ufs: string): { bucket: string; keyPrefix: string } {
   return { bucket, keyPrefix: key === '' || key.endsWith('/') ? key : `${key}/` };
 }
 
-function parseEndpoint(location: UfsLocation, endpoint: string): URL {
-  const name = optionNames.endpoint[0];
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+/** @param ssl whether a host without a scheme, as Hadoop's users write it, is asked over TLS */
+function parseEndpoint(location: UfsLocation, { name, value }: GivenOption, ssl: boolean): URL {
+  const bareAllowed = name.startsWith('fs.s3a.') || readOption(location, 'ssl') !== undefined;
+  const isBare = bareAllowed && !value.includes('://');
+  const text = isBare ? `${ssl ? 'https' : 'http'}://${value}` : value;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     throw invalid(location, name, 'must be a URL such as https://host:port');
   }
@@ -87,43 +106,10 @@ function parseEndpoint(location: UfsLocation, endpoint: string): URL {
   return url;
 }
 
-function parsePathStyle(location: UfsLocation, value: string | undefined): boolean | undefined {
-  if (value === undefined) return undefined;
-  const word = value.toLowerCase();
-  if (word !== 'true' && word !== 'false') {
-    throw invalid(location, optionNames.pathStyle[0], 'must be "true" or "false"');
-  }
-  return word === 'true';
-}
-
-function parseCredentials(
-  location: UfsLocation,
-  option: (name: 'accessKeyId' | 'secretAccessKey' | 'sessionToken') => string | undefined,
-): S3Credentials | undefined {
-  const accessKeyId = option('accessKeyId');
-  const secretAccessKey = option('secretAccessKey');
-  const sessionToken = option('sessionToken');
-  if (accessKeyId !== undefined && secretAccessKey !== undefined) {
-    assertHeaderValue(location, optionNames.accessKeyId[0], accessKeyId);
-    assertHeaderValue(location, optionNames.sessionToken[0], sessionToken ?? '');
-    return { accessKeyId, secretAccessKey, sessionToken };
-  }
-  const [given, missing] =
-    accessKeyId !== undefined
-      ? ([optionNames.accessKeyId[0], optionNames.secretAccessKey[0]] as const)
-      : secretAccessKey !== undefined
-        ? ([optionNames.secretAccessKey[0], optionNames.accessKeyId[0]] as const)
-        : ([optionNames.sessionToken[0], optionNames.accessKeyId[0]] as const);
-  if (accessKeyId === undefined && secretAccessKey === undefined && sessionToken === undefined) return undefined;
-  throw invalid(location, missing, `is missing though ${given} is given`);
-}
-
-/** Goes into a request header, where another character would fail every request, or worse, begin a new header. */
-function assertHeaderValue(location: UfsLocation, name: string, value: string): void {
-  if (!/^[\x21-\x7e]*$/.test(value)) throw invalid(location, name, 'holds a character that no key has');
-}
-
-/** The value itself is not quoted: it may be a secret that was put into the wrong field. */
-function invalid(location: UfsLocation, name: string, sentence: string): UfsError {
-  return new UfsError('Invalid', location.ufs, `The option ${name} ${sentence}.`);
+function readFlag(location: UfsLocation, option: 'ssl' | 'pathStyle'): { name: string; value: boolean } | undefined {
+  const given = readOption(location, option);
+  if (given === undefined) return undefined;
+  const word = given.value.toLowerCase();
+  if (word !== 'true' && word !== 'false') throw invalid(location, given.name, 'must be "true" or "false"');
+  return { name: given.name, value: word === 'true' };
 }

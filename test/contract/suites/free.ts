@@ -3,6 +3,19 @@ import { jobGone, type Lab, nobody, noJob, ok, requiredMissing } from '../suppor
 /** Needs the mounts `/data` and `/local`, and what the load suite has cached. */
 export function freeContract(lab: Lab): void {
   describe('/free', () => {
+    it('200: not recursive, a path below a directory’s children is freed though the directory was named too', async () => {
+      lab.fill('shallow', 1);
+      lab.fill('shallow/deep', 2);
+      const [child, kept, named] = ['shallow/f0', 'shallow/deep/f0', 'shallow/deep/f1'];
+      await lab.load(['/local/shallow']);
+      const paths = ['/local/shallow', `/local/${child}`, `/local/${named}`];
+      expect(await lab.free(paths, { recursive: false })).toMatchObject({ freedFiles: 2, failedFiles: 0 });
+      const cached = await Promise.all(
+        [child, named, kept].map((name) => lab.isCached(`file://${lab.scratch}/local/${name}`)),
+      );
+      expect(cached).toEqual([false, false, true]);
+    });
+
     it('200: the reference’s example as it stands; its progress shows the fields of the reference', async () => {
       await lab.load(['s3://my-bucket/dir/to/path']);
       const request = {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type HttpMethod } from '../support/contract.js';
 import { type Lab } from '../support/lab.js';
 
-interface Target {
+export interface Target {
   method: 'POST' | 'DELETE';
   path: string;
   /** A well-formed body that changes nothing that anybody misses. */
@@ -16,7 +16,7 @@ const pathFields = { path: 'string' } as const;
 const jobOptions = { 'options.batchSize': 'number', 'options.sync': 'boolean', options: 'object' } as const;
 
 /** Every route that takes a body. */
-const targets: readonly Target[] = [
+export const targets: readonly Target[] = [
   {
     method: 'POST',
     path: '/load',
@@ -165,13 +165,18 @@ export function hostileContract(lab: Lab): void {
       }
     });
 
-    it('fields that nobody knows are passed over', async () => {
+    it('fields that nobody knows change nothing, and are named', async () => {
       await lab.api.call(method, path, { body });
       const plain = await lab.api.call(method, path, { body });
       const more = await lab.api.call(method, path, { body: { ...body, newerField: { a: [1] }, toString: 'x' } });
       // Whether a job of that target has ended meanwhile is up to the workers.
       const isSubmission = path === '/load' || path === '/free' || path === '/rebalance';
       expect(isSubmission ? [200, 409, 410] : [plain.status]).toContain(more.status);
+      expect(more.headers['x-larder-ignored']).toBe('newerField,toString');
+      if (more.status === 200) expect(more.body.ignored).toEqual(['newerField', 'toString']);
+      if (more.status === 409 && isSubmission) {
+        expect(more.body.ignored).toMatchObject({ newerField: { a: [1] }, toString: 'x' });
+      }
     });
 
     it('415: another content type, or none; charsets are fine', async () => {
@@ -331,7 +336,7 @@ export function hostileContract(lab: Lab): void {
 }
 
 /** The body with a field, named by a dotted path, set to a value. */
-function withField(body: Record<string, unknown>, field: string, value: unknown): Record<string, unknown> {
+export function withField(body: Record<string, unknown>, field: string, value: unknown): Record<string, unknown> {
   const [name, inner] = field.split('.');
   return { ...body, [name]: inner === undefined ? value : { ...(body[name] as object | undefined), [inner]: value } };
 }

@@ -53,6 +53,47 @@ export function loadContract(lab: Lab): void {
       expect([...first.results, ...rest.results].map(({ id }) => id)).toEqual(all.map(({ id }) => id));
     });
 
+    it('200: a list of the jobs in one state, paged like any other', async () => {
+      await lab.jobEnd('load', (await lab.api.post('/load', { paths: ['/local/never-there'] })).body.id);
+      const all = (await lab.api.get('/load')).body.results;
+      for (const state of ['RUNNING', 'VERIFYING', 'STOPPED', 'SUCCEEDED', 'FAILED']) {
+        const { body } = await lab.api.get(`/load?state=${state}`);
+        expect(body.results.map(({ id }) => id)).toEqual(all.filter((job) => job.state === state).map(({ id }) => id));
+        expect((await lab.api.get(`/load?state=${state.toLowerCase()}`)).body).toEqual(body);
+      }
+      const succeeded = (await lab.api.get('/load?state=SUCCEEDED')).body.results;
+      expect(succeeded.length).toBeGreaterThan(2);
+      const first = (await lab.api.get('/load?state=SUCCEEDED&count=1')).body;
+      const rest = (await lab.api.get(`/load?state=SUCCEEDED&lastKey=${first.lastKey}`)).body;
+      expect([...first.results, ...rest.results]).toEqual(succeeded);
+      for (const kind of ['free', 'rebalance']) {
+        expect((await lab.api.get(`/${kind}?state=FAILED`)).status).toBe(200);
+        expect((await lab.api.get(`/${kind}?state=DONE`)).status).toBe(400);
+      }
+    });
+
+    it.each([
+      ['file://', '/local/partly'],
+      ['s3://', '/data/dir/to/path'],
+    ])('200: each path of %s that is not there is a named failure, whatever covers it', async (_scheme, directory) => {
+      lab.fill('partly', 2);
+      const absent = ['missing.csv', 'none/deeper/x', 'f0/'].map((name) => `${directory}/${name}`);
+      const asked = [directory, ...absent, absent[0], `${directory}/`, `${directory}-beside`];
+      const { body } = await lab.api.post('/load', { paths: asked, options: { sync: true, verify: true } });
+      const failures = (await lab.api.get(`/load/${body.id}/failed_files`)).body as unknown as { path: string }[];
+      const ends = failures.map(({ path }) => path.slice(path.indexOf(directory.split('/').at(-1)!)));
+      const last = directory.split('/').at(-1);
+      expect(ends.sort()).toEqual([`${last}-beside`, `${last}/f0/`, `${last}/missing.csv`, `${last}/none/deeper/x`]);
+      const files = directory.startsWith('/local') ? 2 : lab.tree.fileCount;
+      expect(body).toMatchObject({ state: 'FAILED', failedFiles: 4, loadedFiles: files, scannedFiles: files + 4 });
+      expect(body.errorMessage).toMatchObject({
+        message: expect.stringContaining('4 of') as string,
+        failures: expect.arrayContaining([
+          expect.objectContaining({ reason: expect.stringMatching(/^nothing exists at .*missing\.csv$/) as string }),
+        ]) as unknown[],
+      });
+    });
+
     it('409, 200, 410: a running job answers with its id, is stopped, resumed, and ends', async () => {
       lab.fill('slow', 2, 300_000);
       const request = { paths: ['/local/slow'], options: { bandwidth: 1000 } };
@@ -132,8 +173,8 @@ export function loadContract(lab: Lab): void {
 
     it.each<[Record<string, unknown>, RegExp]>([
       [{ paths: ['/data'], index: '/data/x' }, /either paths or index/],
-      [{ paths: '/data' }, /paths/],
-      [{ paths: ['/data', 5] }, /paths/],
+      [{ paths: '/data' }, /^paths must be a list of strings$/],
+      [{ paths: ['/data', 5] }, /^paths\[1\] must be a string$/],
       [{ paths: ['/nowhere/x'] }, /paths\[0\]/],
       [{ paths: ['/data', 's3://other-bucket/x'] }, /paths\[1\]/],
       [{ paths: ['/data/../etc'] }, /paths\[0\]/],
@@ -146,6 +187,7 @@ export function loadContract(lab: Lab): void {
       [{ paths: ['/data'], options: { batchSize: '5' } }, /options\.batchSize/],
       [{ paths: ['/data'], options: { replicas: 17 } }, /options\.replicas/],
       [{ paths: ['/data'], options: { replicas: 0.5 } }, /options\.replicas/],
+      [{ paths: ['/data'], options: { bandwidth: '10MB' } }, /^options\.bandwidth must be a whole number of bytes per/],
       [{ paths: ['/data'], options: { bandwidth: 1e308 } }, /options\.bandwidth/],
       [{ paths: ['/data'], options: { sync: 'yes' } }, /options\.sync/],
       [{ paths: ['/data'], options: { skipIfExists: 1 } }, /options\.skipIfExists/],
@@ -160,13 +202,20 @@ export function loadContract(lab: Lab): void {
       expect(answer.body.status).toMatch(reason);
     });
 
-    it.each(['count=0', 'count=-1', 'count=x', 'count=1e9', 'count=1.5', `lastKey=${nobody}`, 'index=nowhere'])(
-      '400: GET with %s',
-      async (query) => {
-        const answer = await lab.api.get(`/load?${query}`);
-        expect(answer.status).toBe(400);
-        expect(answer.body.status).toContain(query.split('=')[0]);
-      },
-    );
+    it.each([
+      'state=DONE',
+      'state=FAILED,STOPPED',
+      'count=0',
+      'count=-1',
+      'count=x',
+      'count=1e9',
+      'count=1.5',
+      `lastKey=${nobody}`,
+      'index=nowhere',
+    ])('400: GET with %s', async (query) => {
+      const answer = await lab.api.get(`/load?${query}`);
+      expect(answer.status).toBe(400);
+      expect(answer.body.status).toContain(query.split('=')[0]);
+    });
   });
 }

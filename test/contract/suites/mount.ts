@@ -1,3 +1,4 @@
+import { s3TestCredentials } from '#testing';
 import { type Lab, ok, requiredMissing } from '../support/lab.js';
 
 const example = {
@@ -72,12 +73,70 @@ export function mountContract(lab: Lab): void {
       [{ path: '/a/../b', ufs: 's3://bucket' }, /path must not hold/],
       [{ path: '/a', ufs: '/tmp' }, /ufs must be a UFS path/],
       [{ path: '/a', ufs: 'hdfs://host/x' }, /ufs has the scheme 'hdfs'/],
-      [{ path: '/a', ufs: 's3://bucket', options: { x: 1 } }, /options/],
+      [{ path: '/a', ufs: 's3://bucket', options: { x: 1 } }, /^options\.x must be a string$/],
+      [
+        { path: '/a', ufs: 's3://bucket', options: { region: 'r'.repeat(5000) } },
+        /^options\.region must not be longer/,
+      ],
+      [
+        { path: '/a', ufs: 's3://bucket', options: { 's3a.secretKeyy': 'x' } },
+        /s3a\.secretKeyy .* mean s3a\.secretKey\?/,
+      ],
+      [{ path: '/a', ufs: 's3://bucket', options: { 'fs.s3a.acces.key': 'x' } }, /mean fs\.s3a\.access\.key\?/],
+      [{ path: '/a', ufs: 's3://bucket', options: { 'fs.s3a.proxy.host': 'x' } }, /fs\.s3a\.proxy\.host is not known/],
+      [
+        { path: '/a', ufs: 's3://bucket', options: { 'my-note': 'x' } },
+        /my-note is not known: the nearest known one is/,
+      ],
+      [{ path: '/a', ufs: 'file:///tmp', options: { region: 'x' } }, /region is not known: file:\/\/ has no options/],
+      [{ path: '/a', ufs: 'file://relative/dir' }, /ufs must have the form file:\/\/\/absolute/],
+      [{ path: '/a', ufs: `file://${process.execPath}` }, /ufs: A file mount must be a directory/],
       [{ path: '/a', ufs: 's3://bucket', options: [] }, /options/],
     ])('400: %j is refused by the name of its field', async (body, reason) => {
       const answer = await lab.api.post('/mount', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);
+    });
+
+    it('200: as Hadoop spells them, options take effect, for the bucket alone before the general', async () => {
+      const { accessKeyId, secretAccessKey } = s3TestCredentials;
+      const options = {
+        'fs.s3a.access.key': 'nobody',
+        'fs.s3a.secret.key': secretAccessKey,
+        'fs.s3a.bucket.my-bucket.access.key': accessKeyId,
+        'fs.s3a.bucket.other.secret.key': 'not-ours',
+        'fs.s3a.endpoint': lab.s3.endpoint.replace('http://', ''),
+        'fs.s3a.endpoint.region': 'us-east-1',
+        'fs.s3a.path.style.access': 'true',
+        'fs.s3a.connection.ssl.enabled': 'false',
+        'fs.s3a.threads.max': '64',
+      };
+      const ignored = ['options.fs.s3a.bucket.other.secret.key', 'options.fs.s3a.threads.max'];
+      const mounted = await lab.api.post('/mount', { path: '/hadoop', ufs: 's3a://my-bucket/', options });
+      expect(mounted.body).toEqual({ status: 'ok', ignored });
+      expect((await lab.api.get('/mount?path=/hadoop')).body).toEqual({
+        path: '/hadoop/',
+        ufs: 's3://my-bucket/',
+        options: {
+          ...Object.fromEntries(Object.entries(options).filter(([name]) => !ignored.includes(`options.${name}`))),
+          'fs.s3a.secret.key': '******',
+        },
+      });
+      await lab.load(['/hadoop/dir/to/path/small/00']);
+      await lab.free(['/hadoop']);
+      await lab.api.delete('/mount', { path: '/hadoop' });
+    });
+
+    it('200: a directory that is not there is mounted, and the answer says that it is not', async () => {
+      const ufs = `file://${lab.scratch}/local/not-there-yet`;
+      const { status, body } = await lab.api.post('/mount', { path: '/later', ufs });
+      expect({ code: status, ...body }).toMatchObject({
+        code: 200,
+        status: 'ok',
+        warning: expect.any(String) as string,
+      });
+      expect(body.warning).toContain(`There is no such directory: ${ufs}/`);
+      await lab.api.delete('/mount', { path: '/later' });
     });
 
     it('404 on GET and 400 on a path that cannot be one', async () => {

@@ -82,6 +82,14 @@ describe('a replay', () => {
     expect(text).not.toContain('ciphertext');
   });
 
+  it('shows no secret of a mount that an older version stored in clear', () => {
+    const options = { note: { plain: 'topsecret' }, endpoint: { plain: 'http://h' } };
+    const mount = { path: '/a/', ufs: 's3://bucket/', options };
+    expect(masked({ state: { mounts: [mount] } })).toEqual({
+      state: { mounts: [{ ...mount, options: { note: '******', endpoint: 'http://h' } }] },
+    });
+  });
+
   it.each(['nonsense', 'job', 'job.a.b', 'slot.x', ''])('refuses an aggregate called "%s"', (name) => {
     expect(() => replayed(name)).toThrow(aggregateNames);
   });

@@ -137,7 +137,7 @@ export class InProcessCluster {
       'alluxio.underfs.s3.endpoint': cluster.endpoint,
       'alluxio.underfs.s3.disable.dns.buckets': 'true',
     };
-    const data = { path: '/data/', ufs: root, options: cluster.keyRing.sealOptions(options) };
+    const data = { path: '/data/', ufs: root, options: cluster.keyRing.sealOptions(root, options) };
     cluster.namespace({ type: 'Mounted', data });
     return cluster;
   }

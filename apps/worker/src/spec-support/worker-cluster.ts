@@ -121,7 +121,7 @@ export class TestCluster {
   }
 
   async mount(ufs: string, options: Record<string, string> = {}): Promise<void> {
-    const data = { path: '/data/', ufs, options: this.keyRing.sealOptions(options) };
+    const data = { path: '/data/', ufs, options: this.keyRing.sealOptions(ufs, options) };
     await this.namespaceEvent({ type: 'Mounted', data });
   }
 

@@ -1,16 +1,11 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
-import { ArrayMaxSize, IsArray, IsDefined, IsString, MinLength } from 'class-validator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
-import { commandContext, featureGuard, pageCount, queryText } from '#runtime';
+import { commandContext, featureGuard, pageCount, queryText, RequiredTexts } from '#runtime';
 import { FileIndexService } from './file-index.service.js';
 
 class FilesDto {
-  @IsDefined()
-  @IsArray()
-  @ArrayMaxSize(10_000)
-  @IsString({ each: true })
-  @MinLength(1, { each: true })
+  @RequiredTexts(10_000)
   files: string[];
 }
 

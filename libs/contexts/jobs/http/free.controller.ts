@@ -21,7 +21,8 @@ export class FreeController {
   @Get()
   async read(@Query() query: Record<string, unknown>): Promise<unknown> {
     const id = queryText(query.id);
-    return id === undefined ? this.endpoint.list(kind, query) : this.reader.byId(kind, id);
+    if (id === undefined) return this.endpoint.list(kind, query);
+    return this.endpoint.single(await this.reader.byId(kind, id), query);
   }
 
   @Post()

@@ -1,30 +1,21 @@
-import { Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsObject, IsOptional, Max, Min, ValidateNested } from 'class-validator';
-import { PathsDto } from './paths.dto.js';
+import { OptionalFlag, OptionalNumber, OptionalObject } from '#runtime';
+import { batchSizes, PathsDto } from './paths.dto.js';
 
 export class FreeOptionsDto {
   /** 0 = the default. */
-  @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(1_000_000)
+  @OptionalNumber(batchSizes)
   batchSize?: number;
 
   /** Answer only when the job has ended. */
-  @IsOptional()
-  @IsBoolean()
+  @OptionalFlag()
   sync?: boolean;
 
   /** Default true. */
-  @IsOptional()
-  @IsBoolean()
+  @OptionalFlag()
   recursive?: boolean;
 }
 
 export class SubmitFreeDto extends PathsDto {
-  @IsOptional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => FreeOptionsDto)
+  @OptionalObject(() => FreeOptionsDto)
   options?: FreeOptionsDto;
 }

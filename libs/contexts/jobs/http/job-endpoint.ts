@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DomainError } from '#kernel';
 import { commandContext, pageCount, queryText, Shutdown } from '#runtime';
+import { wireStates, type WireState } from '../index.js';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions, type Submission } from './job-submissions.js';
 
@@ -13,11 +15,24 @@ export class JobEndpoint {
     private readonly shutdown: Shutdown,
   ) {}
 
-  /** All jobs of a kind, or a page of them: `count` and `lastKey` as later versions of the API have them. */
+  /**
+   * All jobs of a kind, those in a `state` if one is asked for, or a page of them: `count` and `lastKey` as later versions
+   * of the API have them. @throws DomainError Malformed
+   */
   list(kind: string, query: Record<string, unknown>): Record<string, unknown> {
     const count = pageCount(query.count);
-    const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count });
+    const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count, state: stateOf(query.state) });
     return { results, ...(results.length > 0 && count !== undefined ? { lastKey: results.at(-1)?.id } : {}) };
+  }
+
+  /** The progress of the one job that was asked for, naming what else was asked and has no meaning beside it. */
+  single(
+    progress: Record<string, unknown>,
+    query: Record<string, unknown>,
+    ...others: string[]
+  ): Record<string, unknown> {
+    const ignored = [...others, ...listing].filter((name) => queryText(query[name]) !== undefined);
+    return ignored.length > 0 ? { ...progress, ignored } : progress;
   }
 
   /** 200 with the id, or 409 with the id of the job that already works on the target; with `sync` at the job's end. */
@@ -46,6 +61,20 @@ export class JobEndpoint {
     await this.submissions.stop(kind, id, commandContext(request));
     return { status: 'ok' };
   }
+}
+
+/** Parameters that have a meaning to lists only. */
+const listing = ['state', 'count', 'lastKey'];
+
+function stateOf(value: unknown): WireState | undefined {
+  const text = queryText(value);
+  const state = wireStates.find((one) => one === text?.toUpperCase());
+  if (text === undefined || state !== undefined) return state;
+  throw new DomainError(
+    'Malformed',
+    'bad-state',
+    `state must be one of ${wireStates.join(', ')}: ${text.slice(0, 100)}`,
+  );
 }
 
 /** Aborted when the client has gone: nobody waits for the answer any more. The job goes on. */

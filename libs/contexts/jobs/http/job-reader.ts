@@ -13,6 +13,7 @@ import {
   type BatchEvent,
   type FileFailure,
   type JobEvent,
+  type JobPage,
   type JobRecord,
 } from '../index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
@@ -39,7 +40,7 @@ export class JobReader {
     return this.present(record);
   }
 
-  list(kind: string, page: { lastKey?: string; count?: number }): Record<string, unknown>[] {
+  list(kind: string, page: JobPage): Record<string, unknown>[] {
     return listJobs(this.views.get(jobs), kind, page).map((record) => this.present(record));
   }
 

@@ -21,13 +21,16 @@ export class LoadController {
   @Get()
   async read(@Query() query: Record<string, unknown>): Promise<unknown> {
     const id = queryText(query.id);
-    if (id !== undefined) return this.reader.byId(kind, id);
+    if (id !== undefined) return this.endpoint.single(await this.reader.byId(kind, id), query, 'alias', 'index');
     const alias = queryText(query.alias);
-    if (alias !== undefined) return this.reader.newest(kind, (record) => record.alias === alias);
+    if (alias !== undefined) {
+      const newest = await this.reader.newest(kind, (record) => record.alias === alias);
+      return this.endpoint.single(newest, query, 'index');
+    }
     const index = queryText(query.index);
     if (index !== undefined) {
       const target = await this.requests.indexTarget(index);
-      return this.reader.newest(kind, (record) => record.target === target);
+      return this.endpoint.single(await this.reader.newest(kind, (record) => record.target === target), query);
     }
     return this.endpoint.list(kind, query);
   }

@@ -1,83 +1,48 @@
-import { Type } from 'class-transformer';
-import {
-  IsBoolean,
-  IsDefined,
-  IsInt,
-  IsNotEmpty,
-  IsObject,
-  IsOptional,
-  IsString,
-  Max,
-  MaxLength,
-  Min,
-  ValidateNested,
-} from 'class-validator';
-import { PathsDto } from './paths.dto.js';
+import { OptionalFlag, OptionalNumber, OptionalObject, OptionalText, RequiredText } from '#runtime';
+import { bandwidths, batchSizes, PathsDto } from './paths.dto.js';
 
 const maxPatternLength = 4096;
 
 export class LoadOptionsDto {
   /** 0 = the default. */
-  @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(1_000_000)
+  @OptionalNumber(batchSizes)
   batchSize?: number;
 
-  @IsOptional()
-  @IsString()
-  @MaxLength(maxPatternLength)
+  @OptionalText(maxPatternLength)
   fileFilterRegex?: string;
 
   /** The spelling of the reference's example. */
-  @IsOptional()
-  @IsString()
-  @MaxLength(maxPatternLength)
+  @OptionalText(maxPatternLength)
   fileFilterRegx?: string;
 
   /** 0 = the default, 1. */
-  @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(16)
+  @OptionalNumber({ max: 16, unit: 'workers' })
   replicas?: number;
 
-  @IsOptional()
-  @IsBoolean()
+  @OptionalFlag()
   skipIfExists?: boolean;
 
-  @IsOptional()
-  @IsBoolean()
+  @OptionalFlag()
   loadMetadataOnly?: boolean;
 
-  @IsOptional()
-  @IsBoolean()
+  @OptionalFlag()
   verify?: boolean;
 
-  /** Bytes/s per worker; 0 = unlimited. */
-  @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  /** Per worker; 0 = unlimited. */
+  @OptionalNumber(bandwidths)
   bandwidth?: number;
 
   /** Answer only when the job has ended. */
-  @IsOptional()
-  @IsBoolean()
+  @OptionalFlag()
   sync?: boolean;
 }
 
 export class SubmitLoadDto extends PathsDto {
-  @IsOptional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => LoadOptionsDto)
+  @OptionalObject(() => LoadOptionsDto)
   options?: LoadOptionsDto;
 }
 
 export class JobIdDto {
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   id: string;
 }

@@ -22,7 +22,7 @@ export class PathJobRequests {
 
   /** @throws DomainError Malformed, naming the field and what was expected */
   async load(dto: SubmitLoadDto): Promise<AcceptedJob> {
-    const spec: LoadSpec = { ...(await this.paths.accept(dto)), options: this.loadOptions(dto.options ?? {}) };
+    const spec: LoadSpec = { ...(await this.paths.accept(dto, 'tree')), options: this.loadOptions(dto.options ?? {}) };
     const submission = { kind: 'load', target: loadTarget(spec), alias: dto.alias, spec };
     return { submission, sync: dto.options?.sync ?? false };
   }
@@ -31,7 +31,9 @@ export class PathJobRequests {
   async free(dto: SubmitFreeDto): Promise<AcceptedJob> {
     const { batchSize, recursive, sync } = dto.options ?? {};
     const options = { batchSize: batchSize || this.config.batchSize, recursive: recursive ?? true };
-    const spec: FreeSpec = { ...(await this.paths.accept(dto)), options };
+    // What is covered goes with what covers it. That a path is not there is no fault: it is what a free is for.
+    const { covered: _covered, ...paths } = await this.paths.accept(dto, options.recursive ? 'tree' : 'children');
+    const spec: FreeSpec = { ...paths, options };
     return { submission: { kind: 'free', target: freeTarget(spec), alias: dto.alias, spec }, sync: sync ?? false };
   }
 

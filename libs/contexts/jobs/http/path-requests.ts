@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { namespaceView, resolveUfsPath } from '#contexts/namespace';
-import { minimalRoots } from '#job-kinds';
+import { splitRoots } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { missingParameters, Views } from '#runtime';
 import type { PathsDto } from './paths.dto.js';
@@ -14,6 +14,8 @@ export interface ResolvedPaths {
   paths: string[];
   index: string;
   roots: string[];
+  /** Asked for too, and worked on with a root. */
+  covered: string[];
   indexPath: string;
 }
 
@@ -22,20 +24,24 @@ export interface ResolvedPaths {
 export class PathRequests {
   constructor(private readonly views: Views) {}
 
-  /** @throws DomainError Malformed, naming the field and what was expected */
-  async accept(dto: PathsDto): Promise<ResolvedPaths> {
+  /**
+   * @param reach how far below a directory the job goes
+   * @throws DomainError Malformed, naming the field and what was expected
+   */
+  async accept(dto: PathsDto, reach: Parameters<typeof splitRoots>[1]): Promise<ResolvedPaths> {
     const paths = dto.paths ?? [];
     const index = dto.index ?? '';
     if (paths.length === 0 && index === '') throw missingParameters();
     if (paths.length > 0 && index !== '') {
       throw new DomainError('Malformed', 'paths-and-index', 'give either paths or index, not both');
     }
-    const roots = minimalRoots(await Promise.all(paths.map((path, i) => this.resolve(path, `paths[${i}]`))));
+    const asked = await Promise.all(paths.map((path, i) => this.resolve(path, `paths[${i}]`)));
+    const { roots, covered } = splitRoots(asked, reach);
     const indexPath = index === '' ? '' : await this.resolve(index, 'index');
     if (indexPath.endsWith('/')) {
       throw new DomainError('Malformed', 'index-is-directory', `index must name a file, not a directory: ${index}`);
     }
-    const resolved = { paths, index, roots, indexPath };
+    const resolved = { paths, index, roots, covered, indexPath };
     if (Buffer.byteLength(JSON.stringify(resolved)) > maxSpecBytes) {
       throw new DomainError('Malformed', 'too-many-paths', 'paths is too long; write the paths into an index file', {
         httpStatus: 413,

@@ -1,24 +1,19 @@
-import { ArrayMaxSize, IsArray, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { OptionalText, OptionalTexts, type NumberRange } from '#runtime';
 
-/** Longer lists belong into an index file. */
 const maxPaths = 10_000;
 const maxAliasLength = 128;
 
+export const batchSizes: NumberRange = { max: 1_000_000, unit: 'files' };
+export const bandwidths: NumberRange = { unit: 'bytes per second' };
+
 /** Exactly one of `paths` and `index`; that rule is the request's, not a field's. */
 export class PathsDto {
-  @IsOptional()
-  @IsArray()
-  @ArrayMaxSize(maxPaths)
-  @IsString({ each: true })
-  @MinLength(1, { each: true })
+  @OptionalTexts(maxPaths, 'a longer list belongs into an index file')
   paths?: string[];
 
-  @IsOptional()
-  @IsString()
+  @OptionalText()
   index?: string;
 
-  @IsOptional()
-  @IsString()
-  @MaxLength(maxAliasLength)
+  @OptionalText(maxAliasLength)
   alias?: string;
 }

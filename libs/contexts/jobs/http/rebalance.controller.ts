@@ -24,9 +24,11 @@ export class RebalanceController {
   @Get()
   async read(@Query() query: Record<string, unknown>): Promise<unknown> {
     const id = queryText(query.id);
-    if (id !== undefined) return this.reader.byId(kind, id);
+    if (id !== undefined) return this.endpoint.single(await this.reader.byId(kind, id), query, 'target');
     const target = queryText(query.target);
-    if (target !== undefined) return this.reader.newest(kind, (record) => record.target === target);
+    if (target !== undefined) {
+      return this.endpoint.single(await this.reader.newest(kind, (record) => record.target === target), query);
+    }
     return this.endpoint.list(kind, query);
   }
 
@@ -49,7 +51,8 @@ export class RebalanceController {
   @HttpCode(200)
   async stop(@Body() { id, target }: StopRebalanceDto, @Req() request: FastifyRequest): Promise<unknown> {
     if (!id && !target) throw missingParameters();
-    return this.endpoint.stop(kind, id || (await this.unfinishedOn(target!)), request);
+    const stopped = await this.endpoint.stop(kind, id || (await this.unfinishedOn(target!)), request);
+    return id && target ? { ...stopped, ignored: ['target'] } : stopped;
   }
 
   private async unfinishedOn(target: string): Promise<string> {

@@ -1,63 +1,35 @@
-import { Type } from 'class-transformer';
-import {
-  IsBoolean,
-  IsDefined,
-  IsInt,
-  IsNotEmpty,
-  IsObject,
-  IsOptional,
-  IsString,
-  Max,
-  Min,
-  ValidateNested,
-} from 'class-validator';
+import { OptionalFlag, OptionalNumber, OptionalObject, OptionalText, RequiredText } from '#runtime';
+import { bandwidths, batchSizes } from './paths.dto.js';
 
 export class RebalanceOptionsDto {
   /** 0 = the default. */
-  @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(1_000_000)
+  @OptionalNumber(batchSizes)
   loadBatchSize?: number;
 
-  /** Bytes/s per worker; 0 = unlimited. */
-  @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  /** Per worker; 0 = unlimited. */
+  @OptionalNumber(bandwidths)
   loadBandwidth?: number;
 
-  /** Bytes/s per worker; 0 = unlimited. */
-  @IsOptional()
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  /** Per worker; 0 = unlimited. */
+  @OptionalNumber(bandwidths)
   pruneBandwidth?: number;
 
-  @IsOptional()
-  @IsBoolean()
+  @OptionalFlag()
   skipPrune?: boolean;
 }
 
 export class SubmitRebalanceDto {
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   target: string;
 
-  @IsOptional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => RebalanceOptionsDto)
+  @OptionalObject(() => RebalanceOptionsDto)
   options?: RebalanceOptionsDto;
 }
 
 export class StopRebalanceDto {
-  @IsOptional()
-  @IsString()
+  @OptionalText()
   id?: string;
 
-  @IsOptional()
-  @IsString()
+  @OptionalText()
   target?: string;
 }

@@ -14,6 +14,7 @@ const maxStepFiles = 10_000;
 /** With so many refused names in a stretch it is closed, and their paths are cut: the event must fit its message. */
 const manyRejected = 200;
 const shortPath = 400;
+const longFault = 1000;
 
 interface Stretch {
   files: SourceFile[];
@@ -208,7 +209,14 @@ function append(stretch: Stretch, page: SourcePage): void {
   stretch.rejected.push(...page.rejected);
   stretch.cursor = page.cursor;
   stretch.done = page.done;
-  if (page.error !== undefined) stretch.error = stretch.error ? `${stretch.error}; ${page.error}` : page.error;
+  if (page.error !== undefined) addFault(stretch, page.error);
+}
+
+/** The first faults speak for all: a sentence for each of ten thousand would fit into no event. */
+function addFault(stretch: Stretch, fault: string): void {
+  const { error } = stretch;
+  if (error === undefined) stretch.error = fault;
+  else if (error.length < longFault) stretch.error = `${error}; ${fault}`;
 }
 
 function cut(rejected: FileFailure[]): FileFailure[] {

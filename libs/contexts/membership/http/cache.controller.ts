@@ -1,14 +1,11 @@
 import { Body, Controller, Delete, HttpCode, Post } from '@nestjs/common';
-import { IsDefined, IsNotEmpty, IsString } from 'class-validator';
 import { DomainError } from '#kernel';
-import { Views } from '#runtime';
+import { RequiredText, Views } from '#runtime';
 import { listWorkers, membershipView } from '../index.js';
 import { WorkerClient } from './worker-client.js';
 
 class CacheOperationDto {
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   op: string;
 }
 

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { MountCheck } from './mount-check.js';
 import { MountController } from './mount.controller.js';
 import { PolicyRequests } from './policy-requests.js';
 import { PriorityController } from './priority.controller.js';
@@ -10,7 +11,7 @@ export { PolicyRequests } from './policy-requests.js';
 
 @Module({
   controllers: [MountController, TtlController, PriorityController],
-  providers: [PolicyRequests, StaticMountTable],
+  providers: [MountCheck, PolicyRequests, StaticMountTable],
   exports: [PolicyRequests],
 })
 export class NamespaceModule {}

@@ -2,7 +2,6 @@ import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Query, Req } fro
 import type { FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
 import { CommandHandler, commandContext, CONFIG, queryText, Views, type LarderConfig } from '#runtime';
-import { UfsError, validateLocation } from '#ufs';
 import {
   KeyRing,
   maskOptions,
@@ -15,6 +14,7 @@ import {
   type Mount,
   type NamespaceCommand,
 } from '../index.js';
+import { MountCheck } from './mount-check.js';
 import { CreateMountDto, DeleteMountDto } from './mount.dto.js';
 import { StaticMountTable } from './static-mount-table.js';
 
@@ -26,6 +26,7 @@ export class MountController {
     private readonly commands: CommandHandler,
     private readonly keyRing: KeyRing,
     private readonly table: StaticMountTable,
+    private readonly check: MountCheck,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
@@ -45,10 +46,17 @@ export class MountController {
     this.table.requireManaged();
     const path = normalizeNamespacePath(dto.path);
     const ufs = normalizeUfsRoot(dto.ufs);
-    const options = dto.options ?? {};
-    checkLocation(ufs, options);
-    await this.execute({ type: 'Mount', path, ufs, options: this.keyRing.sealOptions(options) }, request);
-    return { status: 'ok' };
+    const { options, ignored } = this.check.options(ufs, dto.options ?? {});
+    const command = { type: 'Mount', path, ufs, options: this.keyRing.sealOptions(ufs, options) } as const;
+    // What the mount table is going to refuse need not be looked at, which takes its time.
+    const isFree = await this.views.find(() => this.accepts(command) || undefined);
+    const warning = isFree ? await this.check.look({ ufs, options }) : undefined;
+    await this.execute(command, request);
+    return {
+      status: 'ok',
+      ...(ignored.length > 0 ? { ignored: ignored.map((name) => `options.${name}`) } : {}),
+      ...(warning === undefined ? {} : { warning }),
+    };
   }
 
   @Delete()
@@ -63,6 +71,16 @@ export class MountController {
     return this.views.get(namespaceView).state;
   }
 
+  private accepts(command: NamespaceCommand): boolean {
+    try {
+      namespace.decide(this.state, command);
+      return true;
+    } catch (error) {
+      if (error instanceof DomainError) return false;
+      throw error;
+    }
+  }
+
   private execute(command: NamespaceCommand, request: FastifyRequest) {
     const load = () => this.views.get(namespaceView);
     return this.commands.execute(
@@ -73,16 +91,9 @@ export class MountController {
   }
 
   private present(mount: Mount): Record<string, unknown> {
-    const options = this.config.revealSecrets ? this.keyRing.openOptions(mount.options) : maskOptions(mount.options);
+    const options = this.config.revealSecrets
+      ? this.keyRing.openOptions(mount.options)
+      : maskOptions(mount.ufs, mount.options);
     return { path: mount.path, ufs: mount.ufs, ...(Object.keys(options).length > 0 ? { options } : {}) };
-  }
-}
-
-function checkLocation(ufs: string, options: Record<string, string>): void {
-  try {
-    validateLocation({ ufs, options });
-  } catch (error) {
-    if (error instanceof UfsError) throw new DomainError('Malformed', 'bad-mount-option', error.message);
-    throw error;
   }
 }

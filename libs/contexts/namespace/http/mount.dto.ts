@@ -1,44 +1,34 @@
-import { IsDefined, IsNotEmpty, IsOptional, IsString, Validate, ValidatorConstraint } from 'class-validator';
-import type { ValidatorConstraintInterface } from 'class-validator';
+import { OptionalRecord, RequiredText } from '#runtime';
 
 const maxOptions = 64;
 const maxOptionLength = 4096;
+const shownName = 200;
 
-@ValidatorConstraint({ name: 'stringRecord' })
-class StringRecord implements ValidatorConstraintInterface {
-  validate(value: unknown): boolean {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    const entries = Object.entries(value);
-    return (
-      entries.length <= maxOptions &&
-      entries.every(([name, text]) => name !== '' && typeof text === 'string' && text.length <= maxOptionLength)
-    );
+function optionsFault(options: object): string | undefined {
+  const entries = Object.entries(options) as [string, unknown][];
+  if (entries.length > maxOptions) return `must hold no more than ${maxOptions} entries`;
+  for (const [name, value] of entries) {
+    if (name === '') return 'must not hold an option without a name';
+    if (typeof value !== 'string') return `.${name.slice(0, shownName)} must be a string`;
+    if (value.length > maxOptionLength) {
+      return `.${name.slice(0, shownName)} must not be longer than ${maxOptionLength} characters`;
+    }
   }
-
-  defaultMessage(): string {
-    return `options must be an object of at most ${maxOptions} strings of at most ${maxOptionLength} characters each`;
-  }
+  return undefined;
 }
 
 export class CreateMountDto {
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   path: string;
 
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   ufs: string;
 
-  @IsOptional()
-  @Validate(StringRecord)
+  @OptionalRecord(optionsFault)
   options?: Record<string, string>;
 }
 
 export class DeleteMountDto {
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   path: string;
 }

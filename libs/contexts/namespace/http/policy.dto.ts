@@ -1,33 +1,23 @@
-import { IsDefined, IsInt, IsNotEmpty, IsString, Max, Min } from 'class-validator';
+import { RequiredNumber, RequiredText } from '#runtime';
 
 export class PolicyPathDto {
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   path: string;
 }
 
 export class SetQuotaDto extends PolicyPathDto {
-  /** Bytes; 0 lets nothing be cached there. */
-  @IsDefined()
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
+  /** 0 lets nothing be cached there. */
+  @RequiredNumber({ unit: 'bytes' })
   quotaBytes: number;
 }
 
 export class SetTtlDto extends PolicyPathDto {
-  @IsDefined()
-  @IsInt()
-  @Min(1)
-  @Max(Number.MAX_SAFE_INTEGER)
+  @RequiredNumber({ min: 1, unit: 'seconds' })
   ttlSeconds: number;
 }
 
 export class SetPriorityDto extends PolicyPathDto {
   /** `high`, `medium` or `low` in any case; what is wrong with it is said by the controller. */
-  @IsDefined()
-  @IsString()
-  @IsNotEmpty()
+  @RequiredText()
   priority: string;
 }

@@ -14,6 +14,7 @@ import {
   type Mount,
   type NamespaceCommand,
 } from '../index.js';
+import { MountCheck } from './mount-check.js';
 
 const tableSchema = z.array(
   z.strictObject({ path: z.string(), ufs: z.string(), options: z.record(z.string(), z.string()).default({}) }),
@@ -32,6 +33,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
     private readonly views: Views,
     private readonly commands: CommandHandler,
     private readonly keyRing: KeyRing,
+    private readonly check: MountCheck,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
@@ -44,7 +46,10 @@ export class StaticMountTable implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.config.mountTable === undefined) return;
-    const wanted = await readTable(this.config.mountTable);
+    const wanted: Entry[] = [];
+    for (const entry of await readTable(this.config.mountTable)) {
+      wanted.push(await named(entry, () => this.checked(entry)));
+    }
     await this.views.caughtUp();
     for (const mount of this.views.get(namespaceView).state.mounts) {
       const entry = wanted.find(({ path }) => path === mount.path);
@@ -52,9 +57,19 @@ export class StaticMountTable implements OnApplicationBootstrap {
     }
     for (const { path, ufs, options } of wanted) {
       if (mountAt(this.views.get(namespaceView).state, path)) continue;
-      await this.execute({ type: 'Mount', path, ufs, options: this.keyRing.sealOptions(options) });
+      const warning = await named({ path }, () => this.check.look({ ufs, options }));
+      if (warning !== undefined) this.logger.warn(`${path}: ${warning}`);
+      await this.execute({ type: 'Mount', path, ufs, options: this.keyRing.sealOptions(ufs, options) });
       this.logger.log(`mounted ${ufs} at ${path}, as the static mount table says`);
     }
+  }
+
+  /** @throws DomainError Malformed, which ends the start, for options that no mount can have */
+  private checked(entry: Entry): Entry {
+    const { options, ignored } = this.check.options(entry.ufs, entry.options);
+    if (ignored.length > 0)
+      this.logger.warn(`${entry.path}: these options have no meaning here: ${ignored.join(', ')}`);
+    return { ...entry, options };
   }
 
   private matches(mount: Mount, entry: Entry): boolean {
@@ -67,6 +82,16 @@ export class StaticMountTable implements OnApplicationBootstrap {
     const load = () => this.views.get(namespaceView);
     const context = ownContext('static-mount-table');
     await this.commands.execute({ boundary: namespaceBoundary, decider: namespace, load }, command, context);
+  }
+}
+
+/** A refusal ends the start: the operator is told which line of the table it is about. */
+async function named<T>({ path }: Pick<Entry, 'path'>, check: () => T | Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (cause) {
+    if (!(cause instanceof DomainError)) throw cause;
+    throw new DomainError(cause.kind, cause.code, `LARDER_MOUNT_TABLE: ${path}: ${cause.message}`, { cause });
   }
 }
 

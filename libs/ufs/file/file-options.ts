@@ -1,0 +1,4 @@
+import type { DeclaredOptions } from '../declared-options.js';
+
+/** `file://` has no options. */
+export const fileOptions: DeclaredOptions = { use: () => ({ kind: 'unknown' }), names: () => [] };

@@ -1,0 +1,121 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { s3MountOptions, S3TestServer, startCluster, type TestCluster } from '#testing';
+import { Contract } from './support/contract.js';
+
+/** What a mount's answer says of a store that is not as the mount supposes. The mount is made, whatever is said. */
+describe('a mount is looked at when it is made', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'larder-mount-check-'));
+  const s3 = new S3TestServer();
+  let options: Record<string, string>;
+  let cluster: TestCluster;
+  let api: Contract;
+  let mounts = 0;
+
+  beforeAll(async () => {
+    options = s3MountOptions((await s3.start()).endpoint, s3.credentials);
+    s3.createBucket('good');
+    await s3.put('good', 'dir/file', 'x');
+    cluster = await startCluster({ workers: 0, env: { LARDER_MOUNT_CHECK_MS: '1000' } });
+    api = await Contract.with(cluster.api.baseUrl);
+  }, 120_000);
+
+  afterAll(async () => {
+    await api?.close();
+    await cluster?.dispose();
+    await s3.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  /** Mounts, unmounts, and answers with the warning. */
+  async function warningOf(ufs: string, changes: Record<string, string> = {}): Promise<unknown> {
+    const path = `/mount-${mounts++}`;
+    const given = ufs.startsWith('s3') ? { options: { ...options, ...changes } } : {};
+    const { status, body } = await api.post('/mount', { path, ufs, ...given });
+    expect({ code: status, ...body }).toMatchObject({ code: 200, status: 'ok' });
+    expect((await api.get(`/mount?path=${path}`)).body).not.toHaveProperty('warning');
+    expect((await api.delete('/mount', { path })).status).toBe(200);
+    return body.warning;
+  }
+
+  it('nothing is said of one that is as it should be', async () => {
+    mkdirSync(join(scratch, 'empty'));
+    for (const ufs of ['s3://good/', 's3://good/dir', `file://${scratch}`, `file://${scratch}/empty/`, 'file:///']) {
+      expect({ ufs, warning: await warningOf(ufs) }).toEqual({ ufs, warning: undefined });
+    }
+  });
+
+  it.each<[string, string, Record<string, string>, RegExp]>([
+    ['a bucket that is not there', 's3://missing-bucket/', {}, /no such bucket \(404 NoSuchBucket\)/],
+    ['a key that nobody knows', 's3://good/', { 's3a.accessKeyId': 'nobody' }, /does not know the access key id \(403/],
+    ['a wrong secret', 's3://good/', { 's3a.secretKey': 'wrong' }, /refuses the signature.* \(403/],
+    ['a prefix with nothing below it', 's3://good/none/', {}, /Nothing is there yet: s3:\/\/good\/none\/\./],
+    ['an endpoint that refuses', 's3://good/', { 'alluxio.underfs.s3.endpoint': 'http://127.0.0.1:1' }, /refuses conn/],
+  ])('%s is said, by whom it is seen too', async (_name, ufs, changes, reason) => {
+    const warning = await warningOf(ufs, changes);
+    expect(warning).toMatch(reason);
+    expect(warning).toMatch(/ This is what this coordinator sees; the mount was made all the same\.$/);
+  });
+
+  it('access that is denied is said', async () => {
+    s3.fault = () => ({ kind: 'status', status: 403, code: 'AccessDenied' });
+    expect(await warningOf('s3://good/')).toMatch(/Access is denied \(403 AccessDenied\)/);
+    s3.fault = undefined;
+  });
+
+  it('a store that hangs holds the answer up no longer than it may', async () => {
+    s3.fault = () => ({ kind: 'hang' });
+    const before = performance.now();
+    expect(await warningOf('s3://good/')).toMatch(/did not answer/);
+    const tookMs = performance.now() - before;
+    expect(tookMs).toBeGreaterThan(900);
+    expect(tookMs).toBeLessThan(8_000);
+    s3.fault = undefined;
+  });
+
+  it('a directory that is not there is said; a file, and what is no absolute path, is refused', async () => {
+    writeFileSync(join(scratch, 'file'), 'x');
+    expect(await warningOf(`file://${scratch}/none`)).toMatch(/^There is no such directory: file:\/\/\/.*none\/\. /);
+    expect(await warningOf(`file://${scratch}/file/below`)).toMatch(/^There is no such directory/);
+    for (const [ufs, reason] of [
+      [`file://${scratch}/file`, /ufs: A file mount must be a directory/],
+      ['file://relative/dir', /ufs must have the form file:\/\/\/absolute/],
+      ['file:relative', /ufs must be a UFS path/],
+      ['relative', /ufs must be a UFS path/],
+    ] as const) {
+      const answer = await api.post('/mount', { path: '/never', ufs });
+      expect({ ufs, ...answer }).toMatchObject({ status: 400 });
+      expect(answer.body.status).toMatch(reason);
+    }
+    expect((await api.get('/mount')).body.results).toEqual([]);
+  });
+
+  it('what the mount table refuses anyway is not looked at', async () => {
+    await api.post('/mount', { path: '/taken', ufs: 's3://good/', options });
+    const asked = s3.requests.length;
+    for (const body of [
+      { path: '/taken', ufs: 's3://missing-bucket/', options },
+      { path: '/other', ufs: 's3://good/dir', options },
+    ]) {
+      expect((await api.post('/mount', body)).status).toBe(409);
+    }
+    expect(s3.requests.length).toBe(asked);
+    await api.delete('/mount', { path: '/taken' });
+  });
+
+  it('a mount table in a file is held to the same: a misspelt option ends the start with a sentence', async () => {
+    const table = join(scratch, 'mounts.json');
+    writeFileSync(
+      table,
+      JSON.stringify([{ path: '/x', ufs: 's3://bucket', options: { 's3a.secretKeyy': 'topsecret' } }]),
+    );
+    const started = startCluster({ workers: 0, env: { LARDER_MOUNT_TABLE: table } });
+    const refusal = await started.then(
+      (unwanted) => unwanted.dispose().then(() => 'it started'),
+      (error: Error) => error.message,
+    );
+    expect(refusal).toMatch(/LARDER_MOUNT_TABLE: \/x\/: .*s3a\.secretKeyy is not known: did you mean s3a\.secretKey\?/);
+    expect(refusal).not.toContain('topsecret');
+  }, 120_000);
+});
