@@ -1,16 +1,25 @@
 import { crc32 } from 'node:zlib';
+import { type Admission } from './admission.js';
 import { type AccessLog } from './access-log.js';
 import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
 import { isDiskFull } from './disk-errors.js';
 import { encodePath, type Location } from './entry-codec.js';
 import { IndexBatch } from './index-batch.js';
 import { hasBytes } from './index-rows.js';
+import { claimOf, type JobKeeps } from './job-keeps.js';
 import { type Mutex } from './mutex.js';
 import { encodeRecordHeader } from './record.js';
 import { type Appendable, type RecordPlace } from './segments.js';
 import { type Space } from './space.js';
 import { type Storage } from './storage.js';
-import { DiskFullError, type CacheEntry, type KeptCopy, type NewObject } from './types.js';
+import {
+  DiskFullError,
+  type CacheEntry,
+  type JobClaim,
+  type KeptCopy,
+  type NewObject,
+  type WriteOptions,
+} from './types.js';
 
 /** More than this waits for the next group: it bounds how long the first caller of a group waits. */
 const MAX_GROUP_BYTES = 8 << 20;
@@ -61,11 +70,17 @@ export class Committer {
     private readonly storage: Storage,
     private readonly space: Space,
     private readonly accesses: AccessLog,
+    private readonly keeps: JobKeeps,
+    private readonly admission: Admission,
     private readonly clock: () => number,
   ) {}
 
-  /** Stores a small object in a segment. @throws CacheFullError, DiskFullError */
-  put(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
+  /** Stores a small object in a segment. @throws CacheFullError, DiskFullError, the signal's reason */
+  put(object: NewObject, bytes: Buffer, { signal }: WriteOptions = {}): Promise<CacheEntry> {
+    return this.admission.enter(object, () => this.putOnce(object, bytes), signal);
+  }
+
+  private putOnce(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
     const path = encodePath(object.path);
     const checksum = crc32(bytes);
     const header = encodeRecordHeader(path, bytes.length, checksum);
@@ -109,10 +124,12 @@ export class Committer {
         if (!hasBytes(present)) return false;
         const { entry } = present;
         if (entry.version !== version || entry.sizeBytes !== sizeBytes) return false;
-        if (entry.jobId === jobId) return true;
+        if (claimOf(entry, jobId)) return true;
         // A new tick, as what is known of the order of old ones is true of the jobs that had them (`eviction-order.ts`).
         const tick = this.accesses.nextTick();
-        batch.set({ ...present, tick, entry: { ...entry, jobId, kept: true, lastAccessMs: this.clock() } });
+        const keepers = this.keeps.claimsBeside(entry, jobId);
+        const kept = { ...entry, jobId, kept: true, lastAccessMs: this.clock() };
+        batch.set({ ...present, tick, entry: withKeepers(kept, keepers) });
         return true;
       },
     });
@@ -188,21 +205,36 @@ export class Committer {
     await this.appendPacked(group);
     // Those without a place have failed and been told so.
     const ready = group.filter(({ packed }) => packed === undefined || packed.place !== undefined);
+    await this.commitReady(ready);
+  }
+
+  /**
+   * On a full disk something is evicted for the index, and then the group is made smaller, as it needs less room then.
+   * What only removes is left to the last: it has room of its own.
+   */
+  private async commitReady(ready: Operation[]): Promise<void> {
     try {
-      try {
-        await this.commitIndex(ready);
-      } catch (error) {
-        const object = this.space.highestOf(ready.flatMap((operation) => operation.object ?? []));
-        if (!isDiskFull(error) || object === undefined) throw error;
-        await this.space.freeDisk({ bytes: INDEX_ROOM_BYTES, packed: false, object });
-        await this.commitIndex(ready);
-      }
+      return await this.commitIndex(ready);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      const shrinking = ready.filter((operation) => operation.shrinking);
-      for (const operation of ready) if (!operation.shrinking) operation.reject(asDiskFullError(error));
-      for (const operation of shrinking) await this.commitIndex([operation]);
+      await this.freeForIndex(ready, error);
     }
+    try {
+      return await this.commitIndex(ready);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      const [first] = ready;
+      if (ready.length > 1) {
+        const half = Math.ceil(ready.length / 2);
+        for (const part of [ready.slice(0, half), ready.slice(half)]) await this.commitReady(part);
+      } else first?.reject(asDiskFullError(error));
+    }
+  }
+
+  private async freeForIndex(operations: Operation[], error: unknown): Promise<void> {
+    const object = this.space.highestOf(operations.flatMap((operation) => operation.object ?? []));
+    const bytes = (error as { wantedBytes?: number }).wantedBytes ?? INDEX_ROOM_BYTES;
+    if (object !== undefined) await this.space.freeDisk({ bytes, packed: false, object });
   }
 
   private async commitIndex(operations: Operation[]): Promise<void> {
@@ -251,11 +283,12 @@ export class Committer {
         await this.append([packed]);
       } catch (error) {
         if (!isDiskFull(error)) throw error;
-        await this.space.freeDisk({ bytes: packed.record.sizeBytes, packed: true, object: packed.object });
+        const { record, object } = packed;
+        await this.space.reserveAgain({ bytes: record.sizeBytes, packed: true, object });
         await this.append([packed]);
       }
     } catch (error) {
-      this.storage.usage.reservedBytes -= packed.record.sizeBytes;
+      this.space.giveBack({ bytes: packed.record.sizeBytes, packed: true });
       reject(asDiskFullError(error));
     }
   }
@@ -278,11 +311,16 @@ export class Committer {
       ...(object.jobId === undefined ? {} : { jobId: object.jobId }),
       replicas: object.replicas ?? 1,
     };
+    const keepers = this.keeps.claimsBeside(batch.get(object.path)?.entry, object.jobId);
     if (place !== undefined) batch.setIndexed(object.path, true);
     else if (hasBytes(batch.get(object.path))) batch.setIndexed(object.path, false);
-    batch.set({ entry, tick: this.accesses.nextTick(), location: locationOf(place) });
+    batch.set({ entry: withKeepers(entry, keepers), tick: this.accesses.nextTick(), location: locationOf(place) });
     return entry;
   }
+}
+
+function withKeepers({ keepers: _, ...entry }: CacheEntry, keepers: JobClaim[]): CacheEntry {
+  return keepers.length > 0 ? { ...entry, keepers } : entry;
 }
 
 function locationOf(place: RecordPlace | { objectId: number } | undefined): Location {
@@ -291,5 +329,7 @@ function locationOf(place: RecordPlace | { objectId: number } | undefined): Loca
 }
 
 export function asDiskFullError(error: unknown): unknown {
-  return isDiskFull(error) ? new DiskFullError('No space left on the device', { cause: error }) : error;
+  return isDiskFull(error)
+    ? new DiskFullError('The disk is full: no space left on the device', undefined, { cause: error })
+    : error;
 }

@@ -14,6 +14,7 @@ export class CacheLayout {
   readonly segments: string;
   readonly objects: string;
   readonly tmp: string;
+  readonly keeps: string;
 
   constructor(readonly directory: string) {
     this.lock = join(directory, 'lock');
@@ -23,6 +24,7 @@ export class CacheLayout {
     this.segments = join(directory, 'segments');
     this.objects = join(directory, 'objects');
     this.tmp = join(directory, 'tmp');
+    this.keeps = join(directory, 'keeps.json');
   }
 
   segmentFile(segmentId: number): string {

@@ -72,6 +72,9 @@ export class BatchExecutor {
 
   private async run({ batch, kind, bandwidth, signal, onProgress }: Execution): Promise<BatchOutcome> {
     const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
+    // In one turn with the look at the signal: whoever aborts it when the job has ended lets go of the job then, too.
+    signal.throwIfAborted();
+    await cache.keepFor(batch.jobId);
     const lease = pool.lease();
     const leaveBandwidth = bandwidths.enter(batch.jobId, bandwidth);
     try {

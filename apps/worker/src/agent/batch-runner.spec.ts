@@ -79,6 +79,7 @@ describe('BatchRunner', () => {
     };
     jobs = new JobStates(() => Promise.resolve(undefined), {
       jobStopped: (jobId) => runner.abortJob(jobId),
+      jobResumed: () => undefined,
       jobRetuned: () => undefined,
     });
     const executor = new BatchExecutor({

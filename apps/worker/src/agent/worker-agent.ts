@@ -6,7 +6,7 @@ import { LogEnds, type MarkFile } from '#contexts/log/marks';
 import type { WorkerHeartbeat } from '#contexts/membership';
 import { Broadcasts, LogDamagedError, LogReader, WorkConsumer, type Names, type NatsLink } from '#jetstream';
 import { workerJobKinds } from '#job-kinds';
-import type { Commit } from '#kernel';
+import { DomainError, type Commit } from '#kernel';
 import { Recorder } from '#runtime';
 import type { Logger } from 'pino';
 import type { Identity } from '../identity.js';
@@ -98,6 +98,7 @@ export class WorkerAgent {
     cluster.link.onStatus((status) => void (status === 'connected' && this.compareAgain(cluster)));
     logger.info({ address, bootId: identity.bootId }, 'worker ready');
     void this.clearJournal(jobs);
+    void this.letGoOfEnded(jobs);
   }
 
   /** A coordinator that starts asks all workers, whether they could join or not. */
@@ -156,11 +157,15 @@ export class WorkerAgent {
   }
 
   private async followLog(cluster: ClusterLink): Promise<{ jobs: JobStates; clusterReader: LogReader }> {
-    const { identity, logger, services } = this.options;
+    const { identity, logger, services, cache } = this.options;
     const { signal } = this.stopping;
     const { store } = cluster;
     const jobs = new JobStates((boundary) => store.lastOf(boundary), {
-      jobStopped: (jobId) => this.runner?.abortJob(jobId),
+      jobStopped: (jobId) => {
+        this.runner?.abortJob(jobId);
+        cache.letGo(jobId);
+      },
+      jobResumed: (jobId) => void cache.keepFor(jobId),
       jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
     });
     const clusterReader = this.read(cluster, '*', 1, (commit) => {
@@ -171,7 +176,8 @@ export class WorkerAgent {
     const { lastSequence } = await untilAvailable(logger, signal, () => store.unconfirmedInfo());
     this.reportedSequence = lastSequence;
     this.options.mark.saw(lastSequence);
-    this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
+    const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
+    cache.onKeptFull(() => this.confirmJobs(jobReader));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
     return { jobs, clusterReader };
   }
@@ -269,6 +275,29 @@ export class WorkerAgent {
     this.stopTakingBatches().catch((error: unknown) => {
       this.options.logger.error({ err: error }, 'leaving the queue failed');
     });
+  }
+
+  /** The end of a job may be in the log, and not yet here. */
+  private async confirmJobs(jobReader: LogReader): Promise<void> {
+    try {
+      await jobReader.caughtUp(catchUpTimeoutMs);
+    } catch (error) {
+      // While the log cannot be asked, what was last known holds.
+      if (!(error instanceof DomainError)) throw error;
+    }
+  }
+
+  /** Jobs that ended while this worker was away: nothing is kept for them any more. */
+  private async letGoOfEnded(jobs: JobStates): Promise<void> {
+    const { cache, logger } = this.options;
+    try {
+      for (const jobId of cache.keptFor()) {
+        const job = await untilAvailable(logger, this.stopping.signal, () => jobs.statusOf(jobId));
+        if (!job.running) cache.letGo(jobId);
+      }
+    } catch (error) {
+      if (!this.stopping.signal.aborted) logger.warn({ err: error }, 'files of ended jobs may still be kept');
+    }
   }
 
   /** Suspects whose jobs have ended will not be delivered again. */
