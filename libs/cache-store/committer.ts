@@ -24,6 +24,9 @@ import {
 /** More than this waits for the next group: it bounds how long the first caller of a group waits. */
 const MAX_GROUP_BYTES = 8 << 20;
 const MAX_GROUP_OPERATIONS = 256;
+const MIN_GROUP_OPERATIONS = 8;
+/** A transaction asks for 40 KB of room in the index per operation, should every page split: 2 % of the capacity. */
+const CAPACITY_PER_OPERATION = 2 << 20;
 /** What is given back on a full disk when it is the index that cannot grow. */
 const INDEX_ROOM_BYTES = 1 << 20;
 
@@ -63,6 +66,7 @@ export class Committer {
   private queue: Operation[] = [];
   private closed = false;
   private running: Promise<void> | undefined;
+  private readonly maxOperations: number;
 
   constructor(
     private readonly mutex: Mutex,
@@ -73,7 +77,9 @@ export class Committer {
     private readonly keeps: JobKeeps,
     private readonly admission: Admission,
     private readonly clock: () => number,
-  ) {}
+  ) {
+    this.maxOperations = operationsFor(storage.usage.capacityBytes);
+  }
 
   /** Stores a small object in a segment. @throws CacheFullError, DiskFullError, the signal's reason */
   put(object: NewObject, bytes: Buffer, { signal }: WriteOptions = {}): Promise<CacheEntry> {
@@ -193,7 +199,7 @@ export class Committer {
     let bytes = 0;
     let weight = 0;
     let count = 0;
-    while (count < this.queue.length && weight < MAX_GROUP_OPERATIONS && bytes < MAX_GROUP_BYTES) {
+    while (count < this.queue.length && weight < this.maxOperations && bytes < MAX_GROUP_BYTES) {
       bytes += this.queue[count]?.packed?.record.sizeBytes ?? 0;
       weight += this.queue[count]?.weight ?? 1;
       count++;
@@ -321,6 +327,12 @@ export class Committer {
 
 function withKeepers({ keepers: _, ...entry }: CacheEntry, keepers: JobClaim[]): CacheEntry {
   return keepers.length > 0 ? { ...entry, keepers } : entry;
+}
+
+/** How many operations may share a transaction: on a small disk the index is not to take what objects need. */
+export function operationsFor(capacityBytes: number): number {
+  const affordable = Math.floor(capacityBytes / CAPACITY_PER_OPERATION);
+  return Math.min(MAX_GROUP_OPERATIONS, Math.max(MIN_GROUP_OPERATIONS, affordable));
 }
 
 function locationOf(place: RecordPlace | { objectId: number } | undefined): Location {

@@ -4,7 +4,7 @@ import { AccessLog } from './access-log.js';
 import { Admission } from './admission.js';
 import { CacheIndex } from './cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
-import { Committer } from './committer.js';
+import { Committer, operationsFor } from './committer.js';
 import { Compaction } from './compaction.js';
 import { DirectoryLock } from './directory-lock.js';
 import { errorCode } from './disk-errors.js';
@@ -75,7 +75,9 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
   const admission = new Admission(keeps);
   const order = new EvictionOrder(index, storage, policies, keeps);
   const disk = new DiskRoom(layout.directory, usage);
-  const space = new Space(index, storage, order, new Compaction(index, storage, log), accesses, policies, disk);
+  // A record that moves has fewer rows to write than a new one.
+  const compaction = new Compaction(index, storage, log, 2 * operationsFor(capacityBytes));
+  const space = new Space(index, storage, order, compaction, accesses, policies, disk);
   const remove = (expired: Loaded[]) => mutex.run(() => space.expire(expired, expiry));
   const expiry: Expiry = new Expiry(index, policies, clock, remove, (error) =>
     log('Expired objects could not be removed; this is tried again', { error: String(error) }),
