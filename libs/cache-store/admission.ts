@@ -1,8 +1,11 @@
 import { type JobKeeps } from './job-keeps.js';
 import { NoRoomError, type NewObject } from './types.js';
 
-/** For so long what a job puts waits for room that writers under way may give back. */
-const PATIENCE_MS = 30_000;
+/**
+ * For so long what a job puts waits for room that writers under way may give back. It keeps a transfer from others
+ * meanwhile, and most of those writers get to their end.
+ */
+const PATIENCE_MS = 10_000;
 
 /**
  * Decides what becomes of an object for which there is no room. Much of what fills a cache may be promised to writers
