@@ -17,6 +17,7 @@ export interface ExecutorPorts {
   /** As of the log's end at the time of the call. @throws the signal's reason */
   members(signal: AbortSignal): Promise<ClusterMembers>;
   removeCopy: WorkerPorts['removeCopy'];
+  isMounted: WorkerPorts['isMounted'];
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
@@ -84,6 +85,7 @@ export class BatchExecutor {
         checkpoint: this.ports.checkpointOf(batch.batchId),
         members: () => this.ports.members(signal),
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
+        isMounted: (path) => this.ports.isMounted(path),
         retry,
         signal,
         onProgress,

@@ -179,6 +179,7 @@ export class WorkerAgent {
     const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
     cache.onKeptFull(() => this.confirmJobs(jobReader));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
+    services.view.noteRead();
     return { jobs, clusterReader };
   }
 
@@ -220,6 +221,7 @@ export class WorkerAgent {
       },
       checkpointOf: (batchId) => checkpoints.of(batchId),
       removeCopy: (path, sequence) => remover.remove(path, sequence),
+      isMounted: (path) => view.mountOf(path) !== undefined,
       slots: new TransferSlots(config.workerTransfers),
       limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
       bandwidths: this.bandwidths,
@@ -263,7 +265,15 @@ export class WorkerAgent {
     const quotaUsage = services.policies.quotaUsage();
     const running = this.runner?.running() ?? [];
     const log = { ...(mark.mark && { logMark: mark.mark }), ...(refusesLog !== undefined && { refusesLog }) };
-    const totals = { capacityBytes, usedBytes, objects, reportedSequence, ...(quotaUsage && { quotaUsage }) };
+    const { namespaceSequence } = services.view;
+    const totals = {
+      capacityBytes,
+      usedBytes,
+      objects,
+      reportedSequence,
+      namespaceSequence,
+      ...(quotaUsage && { quotaUsage }),
+    };
     return { workerId, address, bootId, ...totals, ...log, version, running };
   }
 

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { MembershipModule } from '#contexts/membership/http';
 import { MountController } from './mount.controller.js';
 import { PolicyRequests } from './policy-requests.js';
 import { PriorityController } from './priority.controller.js';
@@ -9,6 +10,7 @@ export * from './policy.dto.js';
 export { PolicyRequests } from './policy-requests.js';
 
 @Module({
+  imports: [MembershipModule],
   controllers: [MountController, TtlController, PriorityController],
   providers: [PolicyRequests, StaticMountTable],
   exports: [PolicyRequests],
