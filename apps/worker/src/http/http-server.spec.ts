@@ -125,7 +125,7 @@ describe('the worker’s read path', () => {
       { status: 'not cached by this worker: s3://bucket/none' },
     ]);
     await cache.putMetadata({ path: 's3://bucket/meta', version: 'v1' }, 5);
-    const metadata = await get('s3://bucket/meta');
+    const metadata = await fetch(`${url('s3://bucket/meta')}&cachedOnly=true`);
     expect([metadata.status, await metadata.json()]).toEqual([
       404,
       { status: 'only its size and version are cached: s3://bucket/meta' },
