@@ -1,4 +1,5 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { PRIVATE_FILE_MODE } from '#private-files';
 import { errorCode } from './disk-errors.js';
 import { jobTag } from './entry-codec.js';
 import { type CacheEntry, type JobClaim } from './types.js';
@@ -94,7 +95,7 @@ export class JobKeeps {
   private async write(): Promise<void> {
     const temporary = `${this.file}.new`;
     try {
-      await writeFile(temporary, JSON.stringify(this.list()) + '\n', { mode: 0o600 });
+      await writeFile(temporary, JSON.stringify(this.list()) + '\n', { mode: PRIVATE_FILE_MODE });
       await rename(temporary, this.file);
       this.complained = false;
     } catch (error) {

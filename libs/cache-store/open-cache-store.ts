@@ -1,4 +1,5 @@
 import { mkdir, stat } from 'node:fs/promises';
+import { makePrivate, PRIVATE_DIRECTORY_MODE } from '#private-files';
 import { ActivePolicies } from './active-policies.js';
 import { AccessLog } from './access-log.js';
 import { Admission } from './admission.js';
@@ -13,7 +14,7 @@ import { EvictionOrder } from './eviction-order.js';
 import { Expiry, type Loaded } from './expiry.js';
 import { findIndexDamage, isDamage, quarantineIndex, withOpeningMarker } from './index-health.js';
 import { JobKeeps } from './job-keeps.js';
-import { CacheLayout, FORMAT_VERSION, syncDirectory } from './layout.js';
+import { CacheLayout, FORMAT_VERSION, isWorkersFile, syncDirectory } from './layout.js';
 import { Mutex } from './mutex.js';
 import { ObjectFiles } from './objects.js';
 import { adoptInventory, removeTemporaries, takeInventory, type Inventory } from './recovery.js';
@@ -37,7 +38,13 @@ type Log = NonNullable<CacheStoreOptions['log']>;
 export async function openCacheStore(options: CacheStoreOptions): Promise<CacheStore> {
   const log: Log = options.log ?? (() => undefined);
   const layout = new CacheLayout(options.directory);
-  await mkdir(layout.directory, { recursive: true });
+  const open = makePrivate(layout.directory, isWorkersFile);
+  if (open !== undefined) {
+    log('The cache directory itself is not closed to other users, only what lies in it', {
+      directory: layout.directory,
+      reason: open,
+    });
+  }
   const lock = await DirectoryLock.acquire(layout.lock);
   try {
     return await openLocked(options, layout, lock, log);
@@ -140,6 +147,7 @@ async function openIndex(
   await assertRoomForNewIndex(layout);
   const openAndRead = () =>
     withOpeningMarker(layout, async () => {
+      await mkdir(layout.index, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
       const index = new CacheIndex(layout.index);
       try {
         if (format < 2) {

@@ -48,7 +48,8 @@ export const importRules: readonly ImportRule[] = [
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel'] },
   { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#jetstream', '#config'] },
   { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
-  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel'] },
+  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#private-files'] },
+  { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
   { what: 'the configuration', files: /^libs\/config\//, may: [] },
   { what: 'starting nats-server', files: /^libs\/nats-server\//, may: [] },
   {
@@ -60,7 +61,17 @@ export const importRules: readonly ImportRule[] = [
     what: 'applications: wiring of anything but tests',
     files: /^apps\//,
     may: [
-      ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
+      ...[
+        '#kernel',
+        '#hash-ring',
+        '#config',
+        '#runtime',
+        '#jetstream',
+        '#nats-server',
+        '#ufs',
+        '#cache-store',
+        '#private-files',
+      ],
       ...['#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },

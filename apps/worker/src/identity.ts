@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { z } from 'zod';
 import { Refusal } from './refusal.js';
 
@@ -22,7 +23,7 @@ export interface Identity {
  */
 export async function loadIdentity(directory: string): Promise<Identity> {
   try {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     const workerId = (await readIdentity(directory)) ?? (await makeIdentity(directory));
     return { workerId, bootId: randomUUID() };
   } catch (error) {
@@ -55,7 +56,7 @@ async function readIdentity(directory: string): Promise<string | undefined> {
 async function makeIdentity(directory: string): Promise<string> {
   const workerId = `worker-${randomUUID()}`;
   const temporary = path.join(directory, `${identityFile}.new`);
-  const file = await open(temporary, 'w');
+  const file = await open(temporary, 'w', PRIVATE_FILE_MODE);
   try {
     await file.writeFile(`${JSON.stringify({ workerId })}\n`);
     await file.sync();

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Checkpoint } from '#job-kinds';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 
 /** What belongs to jobs that were stopped and never resumed goes after so long. */
 const maxAgeMs = 7 * 24 * 3_600_000;
@@ -10,7 +11,7 @@ export class BatchCheckpoints {
   private constructor(private readonly directory: string) {}
 
   static async open(directory: string): Promise<BatchCheckpoints> {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     for (const name of await readdir(directory)) {
       const file = path.join(directory, name);
       if (Date.now() - (await stat(file)).mtimeMs > maxAgeMs) await rm(file, { force: true });
@@ -31,7 +32,7 @@ export class BatchCheckpoints {
       },
       // Whole or not at all. Not synced: a power cut may take the last note with it, as it may take removals.
       save: async (value) => {
-        await writeFile(`${file}.new`, JSON.stringify(value));
+        await writeFile(`${file}.new`, JSON.stringify(value), { mode: PRIVATE_FILE_MODE });
         await rename(`${file}.new`, file);
       },
     };

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { z } from 'zod';
 
 const noteSchema = z.object({
@@ -26,7 +27,7 @@ export class RunningJournal {
   ) {}
 
   static async open(directory: string): Promise<RunningJournal> {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     const journal = new RunningJournal(directory, new Map());
     for (const name of await readdir(directory)) {
       const note = await readNote(path.join(directory, name));
@@ -78,7 +79,7 @@ export class RunningJournal {
   }
 
   private write(note: Note): Promise<void> {
-    return writeFile(this.file(note.batchId), JSON.stringify(note));
+    return writeFile(this.file(note.batchId), JSON.stringify(note), { mode: PRIVATE_FILE_MODE });
   }
 
   private file(batchId: string): string {
