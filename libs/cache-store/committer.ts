@@ -2,61 +2,29 @@ import { crc32 } from 'node:zlib';
 import { type Admission } from './admission.js';
 import { type AccessLog } from './access-log.js';
 import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
-import { isDiskFull } from './disk-errors.js';
-import { encodePath, type Location } from './entry-codec.js';
+import { asDiskFullError, isDiskFull } from './disk-errors.js';
+import { encodePath } from './entry-codec.js';
 import { IndexBatch } from './index-batch.js';
 import { hasBytes } from './index-rows.js';
 import { claimOf, type JobKeeps } from './job-keeps.js';
 import { type Mutex } from './mutex.js';
 import { encodeRecordHeader } from './record.js';
-import { type Appendable, type RecordPlace } from './segments.js';
+import { type RecordPlace } from './segments.js';
+import {
+  locationOf,
+  operationsFor,
+  takeGroup,
+  withKeepers,
+  type Content,
+  type Operation,
+  type PackedObject,
+} from './operations.js';
 import { type Space } from './space.js';
 import { type Storage } from './storage.js';
-import {
-  DiskFullError,
-  type CacheEntry,
-  type JobClaim,
-  type KeptCopy,
-  type NewObject,
-  type WriteOptions,
-} from './types.js';
+import { type CacheEntry, type KeptCopy, type NewObject, type WriteOptions } from './types.js';
 
-/** More than this waits for the next group: it bounds how long the first caller of a group waits. */
-const MAX_GROUP_BYTES = 8 << 20;
-const MAX_GROUP_OPERATIONS = 256;
-const MIN_GROUP_OPERATIONS = 8;
-/** A transaction asks for 40 KB of room in the index per operation, should every page split: 2 % of the capacity. */
-const CAPACITY_PER_OPERATION = 2 << 20;
 /** What is given back on a full disk when it is the index that cannot grow. */
 const INDEX_ROOM_BYTES = 1 << 20;
-
-/** A packed object on its way into a segment. */
-interface PackedObject {
-  record: Appendable;
-  object: NewObject;
-  place?: RecordPlace;
-}
-
-interface Operation<T = unknown> {
-  packed?: PackedObject;
-  /** For which something may be evicted. */
-  object?: NewObject;
-  /** Counted towards the group's operations. Default 1. */
-  weight?: number;
-  /** It only removes from the index. */
-  shrinking?: boolean;
-  /** Adds the changes to the group's index transaction; gives what the caller is told once that is durable. */
-  stage: (batch: IndexBatch) => T;
-  /** Runs when the transaction is durable, right before totals change. */
-  committed?: () => void;
-  resolve: (result: T) => void;
-  reject: (error: unknown) => void;
-}
-
-interface Content {
-  sizeBytes: number;
-  crc32: number;
-}
 
 /**
  * Group commit: what callers hand in while one group is being written becomes the next. A group costs one append with
@@ -184,7 +152,7 @@ export class Committer {
   private async run(): Promise<void> {
     while (this.queue.length > 0) {
       await this.mutex.run(async () => {
-        const group = this.takeGroup();
+        const group = takeGroup(this.queue, this.maxOperations);
         try {
           await this.commit(group);
         } catch (error) {
@@ -193,18 +161,6 @@ export class Committer {
       });
     }
     this.running = undefined;
-  }
-
-  private takeGroup(): Operation[] {
-    let bytes = 0;
-    let weight = 0;
-    let count = 0;
-    while (count < this.queue.length && weight < this.maxOperations && bytes < MAX_GROUP_BYTES) {
-      bytes += this.queue[count]?.packed?.record.sizeBytes ?? 0;
-      weight += this.queue[count]?.weight ?? 1;
-      count++;
-    }
-    return this.queue.splice(0, count);
   }
 
   private async commit(group: Operation[]): Promise<void> {
@@ -323,25 +279,4 @@ export class Committer {
     batch.set({ entry: withKeepers(entry, keepers), tick: this.accesses.nextTick(), location: locationOf(place) });
     return entry;
   }
-}
-
-function withKeepers({ keepers: _, ...entry }: CacheEntry, keepers: JobClaim[]): CacheEntry {
-  return keepers.length > 0 ? { ...entry, keepers } : entry;
-}
-
-/** How many operations may share a transaction: on a small disk the index is not to take what objects need. */
-export function operationsFor(capacityBytes: number): number {
-  const affordable = Math.floor(capacityBytes / CAPACITY_PER_OPERATION);
-  return Math.min(MAX_GROUP_OPERATIONS, Math.max(MIN_GROUP_OPERATIONS, affordable));
-}
-
-function locationOf(place: RecordPlace | { objectId: number } | undefined): Location {
-  if (place === undefined) return { kind: 'none' };
-  return 'objectId' in place ? { kind: 'object', ...place } : { kind: 'segment', ...place };
-}
-
-export function asDiskFullError(error: unknown): unknown {
-  return isDiskFull(error)
-    ? new DiskFullError('The disk is full: no space left on the device', undefined, { cause: error })
-    : error;
 }

@@ -1,7 +1,7 @@
 import { type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { asDiskFullError, type Committer } from './committer.js';
-import { isDiskFull } from './disk-errors.js';
+import { type Committer } from './committer.js';
+import { asDiskFullError, isDiskFull } from './disk-errors.js';
 import { type Admission } from './admission.js';
 import { type DiskRoom } from './disk-room.js';
 import { type Mutex } from './mutex.js';

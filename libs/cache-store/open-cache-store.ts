@@ -5,7 +5,7 @@ import { AccessLog } from './access-log.js';
 import { Admission } from './admission.js';
 import { CacheIndex } from './cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
-import { Committer, operationsFor } from './committer.js';
+import { Committer } from './committer.js';
 import { Compaction } from './compaction.js';
 import { DirectoryLock } from './directory-lock.js';
 import { errorCode } from './disk-errors.js';
@@ -18,6 +18,7 @@ import { CacheLayout, FORMAT_VERSION, isWorkersFile, syncDirectory } from './lay
 import { Mutex } from './mutex.js';
 import { ObjectFiles } from './objects.js';
 import { adoptInventory, removeTemporaries, takeInventory, type Inventory } from './recovery.js';
+import { operationsFor } from './operations.js';
 import { Segments } from './segments.js';
 import { Space } from './space.js';
 import { Storage } from './storage.js';

@@ -6,7 +6,7 @@ import { LogEnds, type MarkFile } from '#contexts/log/marks';
 import type { WorkerHeartbeat } from '#contexts/membership';
 import { Broadcasts, LogDamagedError, LogReader, WorkConsumer, type Names, type NatsLink } from '#jetstream';
 import { workerJobKinds } from '#job-kinds';
-import { DomainError, type Commit } from '#kernel';
+import type { Commit } from '#kernel';
 import { Recorder } from '#runtime';
 import type { Logger } from 'pino';
 import type { Identity } from '../identity.js';
@@ -16,6 +16,7 @@ import type { BatchCheckpoints } from './batch-checkpoints.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner } from './batch-runner.js';
 import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
+import { catchUp, forgetEndedJobs } from './ended-jobs.js';
 import { ExclusiveGate } from './exclusive-gate.js';
 import { Heartbeat } from './heartbeat.js';
 import { JobStates } from './job-states.js';
@@ -97,8 +98,7 @@ export class WorkerAgent {
     // Not all that this worker has seen is what its readers follow: its own reports may be what is missing.
     cluster.link.onStatus((status) => void (status === 'connected' && this.compareAgain(cluster)));
     logger.info({ address, bootId: identity.bootId }, 'worker ready');
-    void this.clearJournal(jobs);
-    void this.letGoOfEnded(jobs);
+    void this.forgetEnded(jobs);
   }
 
   /** A coordinator that starts asks all workers, whether they could join or not. */
@@ -161,10 +161,7 @@ export class WorkerAgent {
     const { signal } = this.stopping;
     const { store } = cluster;
     const jobs = new JobStates((boundary) => store.lastOf(boundary), {
-      jobStopped: (jobId) => {
-        this.runner?.abortJob(jobId);
-        cache.letGo(jobId);
-      },
+      jobStopped: (jobId) => (this.runner?.abortJob(jobId), cache.letGo(jobId)),
       jobResumed: (jobId) => void cache.keepFor(jobId),
       jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
     });
@@ -177,7 +174,7 @@ export class WorkerAgent {
     this.reportedSequence = lastSequence;
     this.options.mark.saw(lastSequence);
     const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
-    cache.onKeptFull(() => this.confirmJobs(jobReader));
+    cache.onKeptFull(() => catchUp(jobReader, catchUpTimeoutMs));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
     services.view.noteRead();
     return { jobs, clusterReader };
@@ -287,40 +284,15 @@ export class WorkerAgent {
     });
   }
 
-  /** The end of a job may be in the log, and not yet here. */
-  private async confirmJobs(jobReader: LogReader): Promise<void> {
-    try {
-      await jobReader.caughtUp(catchUpTimeoutMs);
-    } catch (error) {
-      // While the log cannot be asked, what was last known holds.
-      if (!(error instanceof DomainError)) throw error;
-    }
-  }
-
-  /** Jobs that ended while this worker was away: nothing is kept for them any more. */
-  private async letGoOfEnded(jobs: JobStates): Promise<void> {
-    const { cache, logger } = this.options;
-    try {
-      for (const jobId of cache.keptFor()) {
-        const job = await untilAvailable(logger, this.stopping.signal, () => jobs.statusOf(jobId));
-        if (!job.running) cache.letGo(jobId);
-      }
-    } catch (error) {
-      if (!this.stopping.signal.aborted) logger.warn({ err: error }, 'files of ended jobs may still be kept');
-    }
-  }
-
-  /** Suspects whose jobs have ended will not be delivered again. */
-  private async clearJournal(jobs: JobStates): Promise<void> {
-    const { journal, logger } = this.options;
-    try {
-      for (const { jobId, batchId } of journal.suspects()) {
-        const job = await untilAvailable(logger, this.stopping.signal, () => jobs.statusOf(jobId));
-        if (!job.running) await journal.forget(batchId);
-      }
-    } catch (error) {
-      if (!this.stopping.signal.aborted) logger.warn({ err: error }, 'the journal could not be cleared');
-    }
+  /** Jobs that ended while this worker was away. */
+  private async forgetEnded(jobs: JobStates): Promise<void> {
+    const { journal, cache, logger } = this.options;
+    const { signal } = this.stopping;
+    const hasEnded = async (jobId: string) =>
+      !(await untilAvailable(logger, signal, () => jobs.statusOf(jobId))).running;
+    await forgetEndedJobs(journal, cache, hasEnded).catch((error: unknown) => {
+      if (!signal.aborted) logger.warn({ err: error }, 'what ended jobs have left could not be cleared');
+    });
   }
 }
 
