@@ -108,7 +108,7 @@ export class WorkerAgent {
     new Broadcasts(link).respond(names.workersControl(logMarkVerb), answer);
   }
 
-  /** What is cached is served all the same; coordinators are told why nothing more is done. */
+  /** Nothing is served either, as nobody knows what is mounted; coordinators are told why. */
   private async untilLogAgrees({ store, names }: ClusterLink, broadcasts: Broadcasts): Promise<void> {
     const { mark, logger, config } = this.options;
     const ends = new LogEnds(store);
