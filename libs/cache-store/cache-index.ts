@@ -166,6 +166,15 @@ export class CacheIndex {
     return [...changes, ...passing];
   }
 
+  /**
+   * Makes sure that these entries could be written anew, wherever their bytes are then.
+   * @throws Error with code ENOSPC when there is no room for the index
+   */
+  async ensureRoom(entries: readonly StoredEntry[]): Promise<void> {
+    const changes = entries.map((stored) => ({ path: stored.entry.path, before: stored, after: stored }));
+    await this.makeRoom([...this.rowsOf(changes)], false);
+  }
+
   async close(): Promise<void> {
     await this.root.close();
     await this.room.close();

@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { type ActivePolicies } from './active-policies.js';
 import { type AccessLog } from './access-log.js';
+import { type Admission } from './admission.js';
 import { type CacheIndex } from './cache-index.js';
 import { PinnedRead, pinBytes } from './cache-read.js';
 import { type Committer } from './committer.js';
 import { directoryName, type DirectoryUsage } from './directories.js';
+import { type DiskRoom } from './disk-room.js';
 import { type DirectoryLock } from './directory-lock.js';
 import { encodePath, MAX_REPLICAS, type StoredEntry } from './entry-codec.js';
 import { type Expiry } from './expiry.js';
 import { FileIndex } from './file-index.js';
 import { hasBytes } from './index-rows.js';
+import { type JobKeeps } from './job-keeps.js';
 import { type Mutex } from './mutex.js';
 import { ObjectWriter } from './object-writer.js';
 import { PackedWriter } from './packed-writer.js';
@@ -27,6 +30,7 @@ import {
   type CacheWriter,
   type KeptCopy,
   type NewObject,
+  type WriteOptions,
 } from './types.js';
 
 const HOUSEKEEPING_INTERVAL_MS = 1000;
@@ -37,6 +41,9 @@ export interface StoreParts {
   index: CacheIndex;
   storage: Storage;
   space: Space;
+  disk: DiskRoom;
+  keeps: JobKeeps;
+  admission: Admission;
   committer: Committer;
   accesses: AccessLog;
   policies: ActivePolicies;
@@ -65,21 +72,23 @@ export class DiskCacheStore implements CacheStore {
     return stored && this.visible(stored);
   }
 
-  async put(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
+  async put(object: NewObject, bytes: Buffer, options: WriteOptions = {}): Promise<CacheEntry> {
     this.assertOpen();
     assertStorable(object);
-    if (bytes.length <= this.parts.packedMaxBytes) return this.parts.committer.put(object, bytes);
-    const writer = await this.openObjectWriter(object, bytes.length);
+    if (bytes.length <= this.parts.packedMaxBytes) return this.parts.committer.put(object, bytes, options);
+    const writer = await this.openObjectWriter(object, bytes.length, options);
     await writer.write(bytes);
     return writer.commit();
   }
 
-  async create(object: NewObject, sizeBytes: number): Promise<CacheWriter> {
+  async create(object: NewObject, sizeBytes: number, options: WriteOptions = {}): Promise<CacheWriter> {
     this.assertOpen();
     assertStorable(object);
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new RangeError(`Not a size: ${sizeBytes}`);
-    if (sizeBytes <= this.parts.packedMaxBytes) return new PackedWriter(this.parts.committer, object, sizeBytes);
-    return this.openObjectWriter(object, sizeBytes);
+    if (sizeBytes <= this.parts.packedMaxBytes) {
+      return new PackedWriter(this.parts.committer, object, sizeBytes, options);
+    }
+    return this.openObjectWriter(object, sizeBytes, options);
   }
 
   async putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
@@ -91,6 +100,23 @@ export class DiskCacheStore implements CacheStore {
   async keep(copy: KeptCopy): Promise<boolean> {
     this.assertOpen();
     return this.parts.committer.keep(copy);
+  }
+
+  keepFor(jobId: string): Promise<void> {
+    this.assertOpen();
+    return this.parts.keeps.add(jobId);
+  }
+
+  letGo(jobId: string): void {
+    this.parts.keeps.letGo(jobId);
+  }
+
+  keptFor(): string[] {
+    return this.parts.keeps.list();
+  }
+
+  onKeptFull(confirm: () => Promise<void>): void {
+    this.parts.keeps.confirm = confirm;
   }
 
   read(path: string): CacheRead | undefined {
@@ -162,8 +188,9 @@ export class DiskCacheStore implements CacheStore {
   }
 
   private async shutDown(): Promise<void> {
-    const { committer, mutex, space, storage, index, lock, expiry } = this.parts;
+    const { committer, mutex, space, storage, index, lock, expiry, admission, keeps } = this.parts;
     clearInterval(this.housekeeping);
+    admission.close();
     await expiry.stop();
     for (const writer of this.writers) await writer.abort();
     await Promise.all([...this.writers].map((writer) => writer.ended));
@@ -173,14 +200,16 @@ export class DiskCacheStore implements CacheStore {
       await storage.segments.close();
       await index.close();
     });
+    await keeps.close();
     await lock.release();
   }
 
-  private async openObjectWriter(object: NewObject, sizeBytes: number): Promise<ObjectWriter> {
+  private async openObjectWriter(object: NewObject, sizeBytes: number, options: WriteOptions): Promise<ObjectWriter> {
     const writer = await ObjectWriter.open(
       { ...this.parts, onEnd: (ended) => this.writers.delete(ended) },
       object,
       sizeBytes,
+      options,
     );
     this.writers.add(writer);
     return writer;

@@ -1,50 +1,30 @@
 import { crc32 } from 'node:zlib';
+import { type Admission } from './admission.js';
 import { type AccessLog } from './access-log.js';
 import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
-import { isDiskFull } from './disk-errors.js';
-import { encodePath, type Location } from './entry-codec.js';
+import { asDiskFullError, isDiskFull } from './disk-errors.js';
+import { encodePath } from './entry-codec.js';
 import { IndexBatch } from './index-batch.js';
 import { hasBytes } from './index-rows.js';
+import { claimOf, type JobKeeps } from './job-keeps.js';
 import { type Mutex } from './mutex.js';
 import { encodeRecordHeader } from './record.js';
-import { type Appendable, type RecordPlace } from './segments.js';
+import { type RecordPlace } from './segments.js';
+import {
+  locationOf,
+  operationsFor,
+  takeGroup,
+  withKeepers,
+  type Content,
+  type Operation,
+  type PackedObject,
+} from './operations.js';
 import { type Space } from './space.js';
 import { type Storage } from './storage.js';
-import { DiskFullError, type CacheEntry, type KeptCopy, type NewObject } from './types.js';
+import { type CacheEntry, type KeptCopy, type NewObject, type WriteOptions } from './types.js';
 
-/** More than this waits for the next group: it bounds how long the first caller of a group waits. */
-const MAX_GROUP_BYTES = 8 << 20;
-const MAX_GROUP_OPERATIONS = 256;
 /** What is given back on a full disk when it is the index that cannot grow. */
 const INDEX_ROOM_BYTES = 1 << 20;
-
-/** A packed object on its way into a segment. */
-interface PackedObject {
-  record: Appendable;
-  object: NewObject;
-  place?: RecordPlace;
-}
-
-interface Operation<T = unknown> {
-  packed?: PackedObject;
-  /** For which something may be evicted. */
-  object?: NewObject;
-  /** Counted towards the group's operations. Default 1. */
-  weight?: number;
-  /** It only removes from the index. */
-  shrinking?: boolean;
-  /** Adds the changes to the group's index transaction; gives what the caller is told once that is durable. */
-  stage: (batch: IndexBatch) => T;
-  /** Runs when the transaction is durable, right before totals change. */
-  committed?: () => void;
-  resolve: (result: T) => void;
-  reject: (error: unknown) => void;
-}
-
-interface Content {
-  sizeBytes: number;
-  crc32: number;
-}
 
 /**
  * Group commit: what callers hand in while one group is being written becomes the next. A group costs one append with
@@ -54,6 +34,7 @@ export class Committer {
   private queue: Operation[] = [];
   private closed = false;
   private running: Promise<void> | undefined;
+  private readonly maxOperations: number;
 
   constructor(
     private readonly mutex: Mutex,
@@ -61,11 +42,19 @@ export class Committer {
     private readonly storage: Storage,
     private readonly space: Space,
     private readonly accesses: AccessLog,
+    private readonly keeps: JobKeeps,
+    private readonly admission: Admission,
     private readonly clock: () => number,
-  ) {}
+  ) {
+    this.maxOperations = operationsFor(storage.usage.capacityBytes);
+  }
 
-  /** Stores a small object in a segment. @throws CacheFullError, DiskFullError */
-  put(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
+  /** Stores a small object in a segment. @throws CacheFullError, DiskFullError, the signal's reason */
+  put(object: NewObject, bytes: Buffer, { signal }: WriteOptions = {}): Promise<CacheEntry> {
+    return this.admission.enter(object, () => this.putOnce(object, bytes), signal);
+  }
+
+  private putOnce(object: NewObject, bytes: Buffer): Promise<CacheEntry> {
     const path = encodePath(object.path);
     const checksum = crc32(bytes);
     const header = encodeRecordHeader(path, bytes.length, checksum);
@@ -109,10 +98,12 @@ export class Committer {
         if (!hasBytes(present)) return false;
         const { entry } = present;
         if (entry.version !== version || entry.sizeBytes !== sizeBytes) return false;
-        if (entry.jobId === jobId) return true;
+        if (claimOf(entry, jobId)) return true;
         // A new tick, as what is known of the order of old ones is true of the jobs that had them (`eviction-order.ts`).
         const tick = this.accesses.nextTick();
-        batch.set({ ...present, tick, entry: { ...entry, jobId, kept: true, lastAccessMs: this.clock() } });
+        const keepers = this.keeps.claimsBeside(entry, jobId);
+        const kept = { ...entry, jobId, kept: true, lastAccessMs: this.clock() };
+        batch.set({ ...present, tick, entry: withKeepers(kept, keepers) });
         return true;
       },
     });
@@ -161,7 +152,7 @@ export class Committer {
   private async run(): Promise<void> {
     while (this.queue.length > 0) {
       await this.mutex.run(async () => {
-        const group = this.takeGroup();
+        const group = takeGroup(this.queue, this.maxOperations);
         try {
           await this.commit(group);
         } catch (error) {
@@ -172,37 +163,40 @@ export class Committer {
     this.running = undefined;
   }
 
-  private takeGroup(): Operation[] {
-    let bytes = 0;
-    let weight = 0;
-    let count = 0;
-    while (count < this.queue.length && weight < MAX_GROUP_OPERATIONS && bytes < MAX_GROUP_BYTES) {
-      bytes += this.queue[count]?.packed?.record.sizeBytes ?? 0;
-      weight += this.queue[count]?.weight ?? 1;
-      count++;
-    }
-    return this.queue.splice(0, count);
-  }
-
   private async commit(group: Operation[]): Promise<void> {
     await this.appendPacked(group);
     // Those without a place have failed and been told so.
     const ready = group.filter(({ packed }) => packed === undefined || packed.place !== undefined);
+    await this.commitReady(ready);
+  }
+
+  /**
+   * On a full disk something is evicted for the index, and then the group is made smaller, as it needs less room then.
+   * What only removes is left to the last: it has room of its own.
+   */
+  private async commitReady(ready: Operation[]): Promise<void> {
     try {
-      try {
-        await this.commitIndex(ready);
-      } catch (error) {
-        const object = this.space.highestOf(ready.flatMap((operation) => operation.object ?? []));
-        if (!isDiskFull(error) || object === undefined) throw error;
-        await this.space.freeDisk({ bytes: INDEX_ROOM_BYTES, packed: false, object });
-        await this.commitIndex(ready);
-      }
+      return await this.commitIndex(ready);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      const shrinking = ready.filter((operation) => operation.shrinking);
-      for (const operation of ready) if (!operation.shrinking) operation.reject(asDiskFullError(error));
-      for (const operation of shrinking) await this.commitIndex([operation]);
+      await this.freeForIndex(ready, error);
     }
+    try {
+      return await this.commitIndex(ready);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      const [first] = ready;
+      if (ready.length > 1) {
+        const half = Math.ceil(ready.length / 2);
+        for (const part of [ready.slice(0, half), ready.slice(half)]) await this.commitReady(part);
+      } else first?.reject(asDiskFullError(error));
+    }
+  }
+
+  private async freeForIndex(operations: Operation[], error: unknown): Promise<void> {
+    const object = this.space.highestOf(operations.flatMap((operation) => operation.object ?? []));
+    const bytes = (error as { wantedBytes?: number }).wantedBytes ?? INDEX_ROOM_BYTES;
+    if (object !== undefined) await this.space.freeDisk({ bytes, packed: false, object });
   }
 
   private async commitIndex(operations: Operation[]): Promise<void> {
@@ -251,11 +245,12 @@ export class Committer {
         await this.append([packed]);
       } catch (error) {
         if (!isDiskFull(error)) throw error;
-        await this.space.freeDisk({ bytes: packed.record.sizeBytes, packed: true, object: packed.object });
+        const { record, object } = packed;
+        await this.space.reserveAgain({ bytes: record.sizeBytes, packed: true, object });
         await this.append([packed]);
       }
     } catch (error) {
-      this.storage.usage.reservedBytes -= packed.record.sizeBytes;
+      this.space.giveBack({ bytes: packed.record.sizeBytes, packed: true });
       reject(asDiskFullError(error));
     }
   }
@@ -278,18 +273,10 @@ export class Committer {
       ...(object.jobId === undefined ? {} : { jobId: object.jobId }),
       replicas: object.replicas ?? 1,
     };
+    const keepers = this.keeps.claimsBeside(batch.get(object.path)?.entry, object.jobId);
     if (place !== undefined) batch.setIndexed(object.path, true);
     else if (hasBytes(batch.get(object.path))) batch.setIndexed(object.path, false);
-    batch.set({ entry, tick: this.accesses.nextTick(), location: locationOf(place) });
+    batch.set({ entry: withKeepers(entry, keepers), tick: this.accesses.nextTick(), location: locationOf(place) });
     return entry;
   }
-}
-
-function locationOf(place: RecordPlace | { objectId: number } | undefined): Location {
-  if (place === undefined) return { kind: 'none' };
-  return 'objectId' in place ? { kind: 'object', ...place } : { kind: 'segment', ...place };
-}
-
-export function asDiskFullError(error: unknown): unknown {
-  return isDiskFull(error) ? new DiskFullError('No space left on the device', { cause: error }) : error;
 }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { type FileHandle } from 'node:fs/promises';
+import { isDiskFull } from './disk-errors.js';
 import { IndexBatch } from './index-batch.js';
 import { type CacheIndex } from './cache-index.js';
 import { type StoredEntry } from './entry-codec.js';
@@ -11,8 +12,6 @@ type Log = (message: string, details?: Record<string, unknown>) => void;
 
 /** Read and moved at a time: bounds memory, and how much is copied before anything is given back. */
 const WINDOW_BYTES = 4 << 20;
-/** Bounds the index transaction when records are tiny. */
-const MAX_RECORDS_PER_MOVE = 512;
 
 interface LiveRecord {
   stored: StoredEntry;
@@ -28,6 +27,8 @@ export class Compaction {
     private readonly index: CacheIndex,
     private readonly storage: Storage,
     private readonly log: Log,
+    /** Bounds the index transaction when records are tiny. */
+    private readonly maxRecordsPerMove: number,
   ) {}
 
   /**
@@ -43,7 +44,7 @@ export class Compaction {
       while (offset < segment.sizeBytes && segment.liveBytes > 0) {
         const window = await readWindow(handle, offset, Math.min(windowBytes, segment.sizeBytes - offset));
         const { records, consumed, damaged } = this.parse(segment, offset, window);
-        if (records.length > 0) await this.move(records);
+        if (records.length > 0) await this.moveAll(records);
         if (damaged) {
           segment.damaged = true;
           this.log('A segment has a damaged record header and cannot be compacted', { segmentId: segment.id, offset });
@@ -71,7 +72,7 @@ export class Compaction {
   ): { records: LiveRecord[]; consumed: number; damaged: boolean } {
     const records: LiveRecord[] = [];
     let position = 0;
-    while (position < window.length && records.length < MAX_RECORDS_PER_MOVE) {
+    while (position < window.length && records.length < this.maxRecordsPerMove) {
       const header = decodeRecordHeader(window.subarray(position));
       if (header === 'damaged') return { records, consumed: position, damaged: true };
       if (header === 'short') break;
@@ -88,6 +89,19 @@ export class Compaction {
       position = end;
     }
     return { records, consumed: position, damaged: false };
+  }
+
+  /** The fewer at a time, the less room the index needs. Asked before anything is copied, as that takes room as well. */
+  private async moveAll(records: LiveRecord[]): Promise<void> {
+    try {
+      await this.index.ensureRoom(records.map(({ stored }) => stored));
+    } catch (error) {
+      if (!isDiskFull(error) || records.length === 1) throw error;
+      const half = Math.ceil(records.length / 2);
+      for (const part of [records.slice(0, half), records.slice(half)]) await this.moveAll(part);
+      return;
+    }
+    await this.move(records);
   }
 
   private async move(records: LiveRecord[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { PRIVATE_FILE_MODE } from '#private-files';
 import { errorCode } from './disk-errors.js';
 import { CacheOpenError } from './types.js';
 
@@ -29,7 +30,7 @@ export class DirectoryLock {
   static async acquire(file: string): Promise<DirectoryLock> {
     const self: LockHolder = { ...(await identify(process.pid)), token: randomUUID() };
     const own = `${file}.${self.token}`;
-    await writeFile(own, JSON.stringify(self), { flush: true });
+    await writeFile(own, JSON.stringify(self), { flush: true, mode: PRIVATE_FILE_MODE });
     try {
       for (let attempt = 0; attempt < 10; attempt++) {
         if (await tryLink(own, file)) return new DirectoryLock(file, self.token);

@@ -36,6 +36,8 @@ interface Result {
   reopened: Inspection;
   putWhenFreed: string;
   end: Inspection;
+  rounds: Record<string, number>[];
+  afterRounds: Inspection;
 }
 
 describe('fault 7: the file system is full', () => {
@@ -66,11 +68,14 @@ describe('fault 7: the file system is full', () => {
     expect(result.putOnFull).toBe('ok');
     expect(result.deleteOnFull).toBe(true);
     expect(result.putWhenFreed).toBe('ok');
-    const { afterSmall, afterLarge, afterOwn, afterFull, reopened, end } = result;
-    for (const state of [afterSmall, afterLarge, afterOwn, afterFull, reopened, end]) {
+    const { afterSmall, afterLarge, afterOwn, afterFull, reopened, end, afterRounds } = result;
+    for (const state of [afterSmall, afterLarge, afterOwn, afterFull, reopened, end, afterRounds]) {
       expect(state).toMatchObject({ wrong: 0, temporary: 0, objects: state.visible, diskBytes: state.bytesOnDisk });
       expect(state.visible).toBeGreaterThan(0);
     }
     expect(reopened.visible).toBe(afterFull.visible);
-  }, 60_000);
+    const [first, ...later] = result.rounds;
+    expect(first.ok).toBeGreaterThan(3000);
+    for (const round of later) expect(round.ok).toBeGreaterThan(0.75 * first.ok);
+  }, 120_000);
 });

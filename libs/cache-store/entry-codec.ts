@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { PathTooLongError, type CacheEntry } from './types.js';
+import { PathTooLongError, type CacheEntry, type JobClaim } from './types.js';
 
 /** LMDB keys hold at most 1978 bytes with its 4 KiB pages; the margin is for keys that carry more than the path. */
 export const MAX_PATH_BYTES = 1900;
@@ -19,6 +19,7 @@ export interface StoredEntry {
 //  0 u8 layout version   1 u8 flags   2 u8 zero   3 u8 replicas (0: 1)   4 u32 crc32   8 f64 sizeBytes   16 f64 loadedAtMs
 // 24 f64 lastAccessMs   32 f64 tick   40 f64 segment or object id   48 u32 record offset in the segment
 // 52 u16 version length   54 u16 job id length   56 version, job id (UTF-8)
+// then, with FLAG_KEEPERS, to the end: u8 whether it is kept, u16 job id length, job id (UTF-8); and so on
 const LAYOUT_VERSION = 1;
 export const MAX_REPLICAS = 255;
 const HEADER_BYTES = 56;
@@ -27,6 +28,8 @@ const FLAG_HAS_JOB = 2;
 const FLAG_OBJECT_FILE = 4;
 /** An older build, which does not know it, takes the copy for one that the job has loaded: no harm. */
 const FLAG_KEPT = 8;
+/** An older build takes what follows for a part of the job id, and so for that of a job which it does not know. */
+const FLAG_KEEPERS = 16;
 
 /** @throws Error for text that is not a key: empty, too long, or not Unicode (it would not read back as itself). */
 export function encodePath(path: string): Buffer {
@@ -56,13 +59,15 @@ export class DamagedEntryError extends Error {
 export function encodeEntry({ entry, tick, location }: StoredEntry): Buffer {
   const version = Buffer.from(entry.version, 'utf8');
   const jobId = Buffer.from(entry.jobId ?? '', 'utf8');
-  const value = Buffer.alloc(HEADER_BYTES + version.length + jobId.length);
+  const keepers = encodeKeepers(entry.keepers ?? []);
+  const value = Buffer.alloc(HEADER_BYTES + version.length + jobId.length + keepers.length);
   value[0] = LAYOUT_VERSION;
   value[1] =
     (entry.metadataOnly ? FLAG_METADATA_ONLY : 0) |
     (entry.jobId === undefined ? 0 : FLAG_HAS_JOB) |
     (location.kind === 'object' ? FLAG_OBJECT_FILE : 0) |
-    (entry.kept ? FLAG_KEPT : 0);
+    (entry.kept ? FLAG_KEPT : 0) |
+    (keepers.length > 0 ? FLAG_KEEPERS : 0);
   value[3] = entry.replicas;
   value.writeUInt32LE(entry.crc32, 4);
   value.writeDoubleLE(entry.sizeBytes, 8);
@@ -79,7 +84,32 @@ export function encodeEntry({ entry, tick, location }: StoredEntry): Buffer {
   value.writeUInt16LE(jobId.length, 54);
   version.copy(value, HEADER_BYTES);
   jobId.copy(value, HEADER_BYTES + version.length);
+  keepers.copy(value, HEADER_BYTES + version.length + jobId.length);
   return value;
+}
+
+function encodeKeepers(keepers: readonly JobClaim[]): Buffer {
+  const parts = keepers.map(({ jobId, kept }) => {
+    const id = Buffer.from(jobId, 'utf8');
+    const part = Buffer.alloc(3 + id.length);
+    part[0] = kept ? 1 : 0;
+    part.writeUInt16LE(id.length, 1);
+    id.copy(part, 3);
+    return part;
+  });
+  return Buffer.concat(parts);
+}
+
+/** @throws DamagedEntryError */
+function decodeKeepers(bytes: Buffer): JobClaim[] {
+  const keepers: JobClaim[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 3 + (at + 3 <= bytes.length ? bytes.readUInt16LE(at + 1) : 0);
+    if (end > bytes.length) throw new DamagedEntryError('An index entry ends within a job id');
+    keepers.push({ jobId: bytes.toString('utf8', at + 3, end), kept: bytes[at] === 1 });
+    at = end;
+  }
+  return keepers;
 }
 
 /** @throws DamagedEntryError */
@@ -88,6 +118,7 @@ export function decodeEntry(path: string, value: Buffer): StoredEntry {
   const versionEnd = HEADER_BYTES + value.readUInt16LE(52);
   const flags = value[1] ?? 0;
   const hasJob = (flags & FLAG_HAS_JOB) !== 0;
+  const jobEnd = versionEnd + value.readUInt16LE(54);
   return {
     entry: {
       path,
@@ -97,8 +128,9 @@ export function decodeEntry(path: string, value: Buffer): StoredEntry {
       loadedAtMs: value.readDoubleLE(16),
       lastAccessMs: value.readDoubleLE(24),
       ...(summary.location.kind === 'none' ? { metadataOnly: true } : {}),
-      ...(hasJob ? { jobId: value.toString('utf8', versionEnd) } : {}),
+      ...(hasJob ? { jobId: value.toString('utf8', versionEnd, jobEnd) } : {}),
       ...(flags & FLAG_KEPT ? { kept: true } : {}),
+      ...(flags & FLAG_KEEPERS ? { keepers: decodeKeepers(value.subarray(jobEnd)) } : {}),
       replicas: value[3] || 1,
     },
     tick: summary.tick,

@@ -100,6 +100,73 @@ describe('eviction and compaction', () => {
     },
   );
 
+  it('spares what running jobs count on, for everybody and in every tier, until they let go', async () => {
+    const options = { directory: await fixture.directory(), capacityBytes: MIB, packedObjectMaxBytes: KIB };
+    let store = await fixture.open({ ...options, policies: byLetter });
+    await store.keepFor('a');
+    for (const path of ['l1', 'l2', 'm1', 'm2', 'm3']) await put(store, path, 100 * KIB, 'a');
+    // Both count on two of them: one is found by the second job, the other loaded anew by it.
+    await store.keepFor('b');
+    expect(await store.keep({ path: 'm1', version: '1', sizeBytes: 100 * KIB, jobId: 'b' })).toBe(true);
+    await put(store, 'm2', 100 * KIB, 'b');
+    expect(store.get('m1')).toMatchObject({ jobId: 'b', kept: true, keepers: [{ jobId: 'a', kept: false }] });
+    await store.close();
+    store = await fixture.open({ ...options, policies: byLetter });
+    expect(store.keptFor()).toEqual(['a', 'b']);
+    const fill = async (jobId?: string) => {
+      for (let i = 0; i < 20; i++) await put(store, `h${jobId}${i}`, 100 * KIB, jobId);
+    };
+    await expect(fill('c')).rejects.toThrow(/kept for running jobs: (a, b|b, a)/);
+    await expect(put(store, 'hx', 900 * KIB)).rejects.toThrow(/kept for running jobs/);
+    expect(paths(store).filter((path) => !path.startsWith('h'))).toEqual(['l1', 'l2', 'm1', 'm2', 'm3']);
+    store.letGo('a');
+    await put(store, 'hx', 800 * KIB);
+    expect(paths(store)).toEqual(['hx', 'm1', 'm2']);
+    store.letGo('b');
+    await put(store, 'hy', MIB);
+    expect(paths(store)).toEqual(['hy']);
+  });
+
+  it('asks before it fails for the sake of a job whether that has not ended', async () => {
+    const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB });
+    await store.keepFor('ended');
+    for (let i = 0; i < 10; i++) await put(store, `old${i}`, 100 * KIB, 'ended');
+    let asked = 0;
+    store.onKeptFull(() => {
+      asked++;
+      store.letGo('ended');
+      return Promise.resolve();
+    });
+    await put(store, 'new', 500 * KIB, 'new');
+    expect([asked, store.get('new')?.sizeBytes]).toEqual([1, 500 * KIB]);
+  });
+
+  it.each([
+    ['a large object', 600 * KIB],
+    ['a packed one', 10 * KIB],
+  ])('lets %s of a job wait for what a writer under way may give back', async (_what, sizeBytes) => {
+    const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: 100 * KIB });
+    const writer = await store.create({ path: 'a', version: '1', jobId: 'a' }, MIB - 5 * KIB);
+    const waiting = [0, 1].map((i) => put(store, `b${i}`, sizeBytes, 'b'));
+    // Who merely reads is not made to wait, nor whom nothing that is under way could help.
+    await expect(put(store, 'c', sizeBytes)).rejects.toThrow(CacheFullError);
+    await expect(put(store, 'd', MIB + 1, 'd')).rejects.toThrow(CacheFullError);
+    await writer.abort();
+    const results = await Promise.allSettled(waiting);
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(sizeBytes > 500 * KIB ? 1 : 2);
+  });
+
+  it('lets nobody wait beyond the end of the job, or of the store', async () => {
+    const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB });
+    await store.create({ path: 'a', version: '1', jobId: 'a' }, MIB);
+    const stop = new AbortController();
+    const stopped = store.create({ path: 'b', version: '1', jobId: 'b' }, 10 * KIB, { signal: stop.signal });
+    const left = store.create({ path: 'c', version: '1', jobId: 'c' }, 10 * KIB);
+    stop.abort(new Error('the job was stopped'));
+    await expect(stopped).rejects.toThrow('the job was stopped');
+    await Promise.all([store.close(), expect(left).rejects.toThrow()]);
+  });
+
   it('keeps no metadata', async () => {
     const store = await fixture.open();
     await store.putMetadata({ path: 'a', version: '1' }, 100);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PRIVATE_FILE_MODE } from '#private-files';
 import { errorCode } from './disk-errors.js';
 import { CacheIndex } from './cache-index.js';
 import { DamagedEntryError } from './entry-codec.js';
@@ -37,7 +38,7 @@ export async function findIndexDamage(layout: CacheLayout): Promise<string | und
 /** Runs the opening of the index under a marker that stays behind if the process dies of it. */
 export async function withOpeningMarker<T>(layout: CacheLayout, task: () => Promise<T>): Promise<T> {
   const marker = openingMarker(layout);
-  await writeFile(marker, '');
+  await writeFile(marker, '', { mode: PRIVATE_FILE_MODE });
   const result = await task();
   await rm(marker, { force: true });
   return result;

@@ -25,7 +25,7 @@ export class IndexRoom {
 
   /**
    * Makes sure that a transaction can write `pages` new pages and leave `keptPages` for later.
-   * @throws Error with code ENOSPC or EDQUOT
+   * @throws Error with code ENOSPC or EDQUOT, and `wantedBytes` of disk
    */
   async ensure({ pageBytes, usedPages }: IndexExtent, pages: number, keptPages: number): Promise<void> {
     const neededBytes = (usedPages + pages + keptPages) * pageBytes;
@@ -34,14 +34,15 @@ export class IndexRoom {
     this.fileBytes = (await this.handle.stat()).size;
     if (neededBytes <= this.fileBytes) return;
     const before = this.fileBytes;
+    const goalBytes = Math.ceil(neededBytes / EXTENSION_BYTES) * EXTENSION_BYTES;
     try {
-      await this.extend(this.handle, Math.ceil(neededBytes / EXTENSION_BYTES) * EXTENSION_BYTES);
+      await this.extend(this.handle, goalBytes);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
       // What little was left is of more use to the files of objects.
       await this.handle.truncate(before);
       this.fileBytes = before;
-      throw error;
+      throw Object.assign(error as Error, { wantedBytes: goalBytes - before });
     }
   }
 

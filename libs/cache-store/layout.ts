@@ -1,9 +1,19 @@
 import { open, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { CacheOpenError } from './types.js';
 
 /** Raised whenever a build can no longer read what an older one wrote, or the other way round. */
 export const FORMAT_VERSION = 2;
+
+/** Beside the cache, a worker keeps its identity and its notes in the same directory. */
+const workersNames =
+  /^(lock(\..*)?|(format|identity|log-mark|keeps)\.json(\..*)?|index(\.\w+)?|segments|objects|tmp|running|progress)$/;
+
+/** Whether a name in a cache directory is that of something which a worker has put there. */
+export function isWorkersFile(name: string): boolean {
+  return workersNames.test(name);
+}
 
 /** Where things lie below the cache directory. No name here is ever derived from a cached path. */
 export class CacheLayout {
@@ -14,6 +24,7 @@ export class CacheLayout {
   readonly segments: string;
   readonly objects: string;
   readonly tmp: string;
+  readonly keeps: string;
 
   constructor(readonly directory: string) {
     this.lock = join(directory, 'lock');
@@ -23,6 +34,7 @@ export class CacheLayout {
     this.segments = join(directory, 'segments');
     this.objects = join(directory, 'objects');
     this.tmp = join(directory, 'tmp');
+    this.keeps = join(directory, 'keeps.json');
   }
 
   segmentFile(segmentId: number): string {
@@ -53,7 +65,9 @@ export class CacheLayout {
         `${this.directory} has cache format ${version}; this build reads up to ${FORMAT_VERSION}. Use a newer build or an empty directory.`,
       );
     }
-    for (const folder of [this.segments, this.objects, this.tmp]) await mkdir(folder, { recursive: true });
+    for (const folder of [this.segments, this.objects, this.tmp]) {
+      await mkdir(folder, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+    }
     if (version === undefined) await this.writeFormat();
     else await syncDirectory(this.directory);
     return { format: version ?? FORMAT_VERSION };
@@ -62,7 +76,10 @@ export class CacheLayout {
   /** From now on the directory is of this build's format. Durable when it resolves. */
   async writeFormat(): Promise<void> {
     const temporary = `${this.format}.new`;
-    await writeFile(temporary, JSON.stringify({ format: FORMAT_VERSION }) + '\n', { flush: true });
+    await writeFile(temporary, JSON.stringify({ format: FORMAT_VERSION }) + '\n', {
+      flush: true,
+      mode: PRIVATE_FILE_MODE,
+    });
     await rename(temporary, this.format);
     await syncDirectory(this.directory);
   }

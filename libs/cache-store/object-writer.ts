@@ -1,20 +1,26 @@
 import { type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { asDiskFullError, type Committer } from './committer.js';
-import { isDiskFull } from './disk-errors.js';
+import { type Committer } from './committer.js';
+import { asDiskFullError, isDiskFull } from './disk-errors.js';
+import { type Admission } from './admission.js';
+import { type DiskRoom } from './disk-room.js';
 import { type Mutex } from './mutex.js';
 import { type Space } from './space.js';
 import { type Storage } from './storage.js';
-import { type CacheEntry, type CacheWriter, type NewObject } from './types.js';
+import { type CacheEntry, type CacheWriter, type NewObject, type WriteOptions } from './types.js';
 
 /** Network chunks are small; writes of this size cost far fewer trips to the thread pool. */
 const BUFFER_BYTES = 1 << 20;
+/** How often a write is tried on a disk that others fill while room is made for it. */
+const MAX_ATTEMPTS = 4;
 
 export interface WriterParts {
   mutex: Mutex;
   space: Space;
   storage: Storage;
   committer: Committer;
+  admission: Admission;
+  disk: DiskRoom;
   /** Tells the store that the writer has ended, one way or the other. */
   onEnd(writer: ObjectWriter): void;
 }
@@ -43,15 +49,21 @@ export class ObjectWriter implements CacheWriter {
     this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
   }
 
-  /** @throws CacheFullError, DiskFullError */
-  static async open(parts: WriterParts, object: NewObject, sizeBytes: number): Promise<ObjectWriter> {
+  /** @throws CacheFullError, DiskFullError, the signal's reason */
+  static async open(
+    parts: WriterParts,
+    object: NewObject,
+    sizeBytes: number,
+    { signal }: WriteOptions = {},
+  ): Promise<ObjectWriter> {
     const need = { bytes: sizeBytes, packed: false, object };
-    await parts.mutex.run(() => parts.space.reserve(need));
+    await parts.admission.enter(object, () => parts.mutex.run(() => parts.space.reserve(need)), signal);
     try {
       const { objectId, handle } = await parts.storage.objects.createTemporary();
       return new ObjectWriter(parts, object, sizeBytes, objectId, handle);
     } catch (error) {
-      parts.storage.usage.reservedBytes -= sizeBytes;
+      parts.space.giveBack(need);
+      parts.admission.noteDeparture();
       throw asDiskFullError(error);
     }
   }
@@ -118,9 +130,11 @@ export class ObjectWriter implements CacheWriter {
     if (this.state === 'ended') return;
     this.state = 'ended';
     this.buffer = Buffer.alloc(0);
-    this.parts.storage.usage.reservedBytes -= this.sizeBytes;
+    this.parts.space.giveBack({ bytes: this.sizeBytes, packed: false });
+    this.parts.storage.usage.writtenBytes -= this.writtenBytes;
     this.resolveEnded();
     this.parts.onEnd(this);
+    this.parts.admission.noteDeparture();
   }
 
   private assertOpen(): void {
@@ -135,16 +149,30 @@ export class ObjectWriter implements CacheWriter {
   }
 
   private async writeOut(bytes: Buffer): Promise<void> {
-    try {
-      await this.writeFully(bytes);
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
-      const { mutex, space } = this.parts;
-      const bytesToCome = this.sizeBytes - this.writtenBytes;
-      await mutex.run(() => space.freeDisk({ bytes: bytesToCome, packed: false, object: this.object }));
-      await this.writeFully(bytes);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.parts.disk.write(() => this.writeFully(bytes));
+        return;
+      } catch (error) {
+        if (!isDiskFull(error) || attempt === MAX_ATTEMPTS) throw error;
+        await this.parts.mutex.run(() => this.makeRoomAgain());
+      }
     }
-    this.writtenBytes += bytes.length;
+  }
+
+  /**
+   * Somebody else has used what this writer was promised. When what is left does not do for all writers under way, this
+   * one gives up, and its file is gone before the next one looks: one file less each time, until the rest do fit.
+   * @throws CacheFullError, DiskFullError
+   */
+  private async makeRoomAgain(): Promise<void> {
+    const bytes = this.sizeBytes - this.writtenBytes;
+    try {
+      await this.parts.space.reserveAgain({ bytes, packed: false, object: this.object });
+    } catch (error) {
+      await this.abort();
+      throw error;
+    }
   }
 
   /** From `writtenBytes` on, so that a second attempt overwrites what the first got down. */
@@ -153,5 +181,7 @@ export class ObjectWriter implements CacheWriter {
       const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.writtenBytes + done);
       done += bytesWritten;
     }
+    this.writtenBytes += bytes.length;
+    this.parts.storage.usage.writtenBytes += bytes.length;
   }
 }

@@ -1,4 +1,5 @@
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { syncDirectory, type CacheLayout } from './layout.js';
 import { FilePins } from './pins.js';
 import { type OpenFile } from './read-handles.js';
@@ -24,7 +25,7 @@ export class ObjectFiles {
 
   async createTemporary(): Promise<{ objectId: number; handle: FileHandle }> {
     const objectId = this.nextId++;
-    return { objectId, handle: await open(this.layout.tmpFile(objectId), 'wx') };
+    return { objectId, handle: await open(this.layout.tmpFile(objectId), 'wx', PRIVATE_FILE_MODE) };
   }
 
   async removeTemporary(objectId: number): Promise<void> {
@@ -35,7 +36,7 @@ export class ObjectFiles {
   async publish(objectId: number): Promise<void> {
     const folder = this.layout.objectFolder(objectId);
     if (!this.folders.has(folder)) {
-      await mkdir(folder, { recursive: true });
+      await mkdir(folder, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
       await syncDirectory(this.layout.objects);
       this.folders.add(folder);
     }

@@ -1,19 +1,24 @@
-import { mkdir, stat, statfs } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
+import { makePrivate, PRIVATE_DIRECTORY_MODE } from '#private-files';
 import { ActivePolicies } from './active-policies.js';
 import { AccessLog } from './access-log.js';
+import { Admission } from './admission.js';
 import { CacheIndex } from './cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
 import { Committer } from './committer.js';
 import { Compaction } from './compaction.js';
 import { DirectoryLock } from './directory-lock.js';
 import { errorCode } from './disk-errors.js';
+import { DiskRoom } from './disk-room.js';
 import { EvictionOrder } from './eviction-order.js';
 import { Expiry, type Loaded } from './expiry.js';
 import { findIndexDamage, isDamage, quarantineIndex, withOpeningMarker } from './index-health.js';
-import { CacheLayout, FORMAT_VERSION, syncDirectory } from './layout.js';
+import { JobKeeps } from './job-keeps.js';
+import { CacheLayout, FORMAT_VERSION, isWorkersFile, syncDirectory } from './layout.js';
 import { Mutex } from './mutex.js';
 import { ObjectFiles } from './objects.js';
 import { adoptInventory, removeTemporaries, takeInventory, type Inventory } from './recovery.js';
+import { operationsFor } from './operations.js';
 import { Segments } from './segments.js';
 import { Space } from './space.js';
 import { Storage } from './storage.js';
@@ -34,7 +39,13 @@ type Log = NonNullable<CacheStoreOptions['log']>;
 export async function openCacheStore(options: CacheStoreOptions): Promise<CacheStore> {
   const log: Log = options.log ?? (() => undefined);
   const layout = new CacheLayout(options.directory);
-  await mkdir(layout.directory, { recursive: true });
+  const open = makePrivate(layout.directory, isWorkersFile);
+  if (open !== undefined) {
+    log('The cache directory itself is not closed to other users, only what lies in it', {
+      directory: layout.directory,
+      reason: open,
+    });
+  }
   const lock = await DirectoryLock.acquire(layout.lock);
   try {
     return await openLocked(options, layout, lock, log);
@@ -45,7 +56,6 @@ export async function openCacheStore(options: CacheStoreOptions): Promise<CacheS
 }
 
 async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock: DirectoryLock, log: Log) {
-  const { capacityBytes } = options;
   const { format } = await layout.prepare();
   await removeTemporaries(layout);
   const { index, inventory } = await openIndex(layout, format, log);
@@ -54,10 +64,11 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
   if (inventory.broken.length > 0) {
     log('Index entries without their bytes are dropped', { entries: inventory.broken.length });
   }
+  const { capacityBytes, heldToDisk } = await capacityFor(options, layout, log);
   const segmentBytes = segmentBytesFor(capacityBytes);
   const onRemoveError = (file: string, error: unknown) =>
     log('A data file could not be removed; its space stays counted', { file, error: String(error) });
-  const usage = new Usage(capacityBytes);
+  const usage = new Usage(capacityBytes, heldToDisk);
   const storage = new Storage(
     usage,
     new Segments(layout, usage, segmentBytes, onRemoveError),
@@ -68,15 +79,20 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
   const clock = options.clock ?? Date.now;
   const policies = new ActivePolicies(options.policies);
   const accesses = new AccessLog(inventory.lastTick, clock);
-  const order = new EvictionOrder(index, storage, policies);
-  const space = new Space(index, storage, order, new Compaction(index, storage, log), accesses, policies);
+  const keeps = await JobKeeps.open(layout.keeps, log);
+  const admission = new Admission(keeps);
+  const order = new EvictionOrder(index, storage, policies, keeps);
+  const disk = new DiskRoom(layout.directory, usage);
+  // A record that moves has fewer rows to write than a new one.
+  const compaction = new Compaction(index, storage, log, 2 * operationsFor(capacityBytes));
+  const space = new Space(index, storage, order, compaction, accesses, policies, disk);
   const remove = (expired: Loaded[]) => mutex.run(() => space.expire(expired, expiry));
   const expiry: Expiry = new Expiry(index, policies, clock, remove, (error) =>
     log('Expired objects could not be removed; this is tried again', { error: String(error) }),
   );
   storage.onLoaded = (entry) => expiry.noteLoaded(entry);
   await space.shrinkToCapacity();
-  const committer = new Committer(mutex, index, storage, space, accesses, clock);
+  const committer = new Committer(mutex, index, storage, space, accesses, keeps, admission, clock);
   const packedMaxBytes = Math.min(
     options.packedObjectMaxBytes ?? DEFAULT_PACKED_OBJECT_MAX_BYTES,
     Math.floor(segmentBytes / 4),
@@ -87,6 +103,9 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
     index,
     storage,
     space,
+    disk,
+    keeps,
+    admission,
     committer,
     accesses,
     policies,
@@ -94,6 +113,21 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
     packedMaxBytes,
     log,
   });
+}
+
+/**
+ * No capacity can be larger than the file system. What others have on it beside the cache is another matter: that may
+ * change, and is looked at whenever room is needed.
+ */
+async function capacityFor({ capacityBytes }: CacheStoreOptions, layout: CacheLayout, log: Log) {
+  const { totalBytes } = await DiskRoom.sizeOf(layout.directory);
+  if (capacityBytes <= totalBytes) return { capacityBytes, heldToDisk: false };
+  log('The capacity of the cache exceeds the size of its disk, and is held to that', {
+    capacityBytes,
+    diskBytes: totalBytes,
+    directory: layout.directory,
+  });
+  return { capacityBytes: totalBytes, heldToDisk: true };
 }
 
 /**
@@ -114,6 +148,7 @@ async function openIndex(
   await assertRoomForNewIndex(layout);
   const openAndRead = () =>
     withOpeningMarker(layout, async () => {
+      await mkdir(layout.index, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
       const index = new CacheIndex(layout.index);
       try {
         if (format < 2) {
@@ -143,8 +178,8 @@ async function openIndex(
 
 /** LMDB's first transactions are its own, and it must not meet a full disk (see `IndexRoom`). */
 async function assertRoomForNewIndex(layout: CacheLayout): Promise<void> {
-  const { bavail, bsize } = await statfs(layout.directory);
-  if (bavail * bsize >= NEW_INDEX_BYTES || (await exists(CacheIndex.dataFile(layout.index)))) return;
+  const { freeBytes } = await DiskRoom.sizeOf(layout.directory);
+  if (freeBytes >= NEW_INDEX_BYTES || (await exists(CacheIndex.dataFile(layout.index)))) return;
   throw new CacheOpenError(`The disk of ${layout.directory} is too full to start a cache on`);
 }
 

@@ -1,5 +1,5 @@
 import { type Committer } from './committer.js';
-import { type CacheEntry, type CacheWriter, type NewObject } from './types.js';
+import { type CacheEntry, type CacheWriter, type NewObject, type WriteOptions } from './types.js';
 
 /** A writer for an object small enough to share a segment: gathered in memory, stored like a `put`. */
 export class PackedWriter implements CacheWriter {
@@ -10,6 +10,7 @@ export class PackedWriter implements CacheWriter {
     private readonly committer: Committer,
     private readonly object: NewObject,
     private readonly sizeBytes: number,
+    private readonly options: WriteOptions = {},
   ) {
     this.buffer = Buffer.allocUnsafe(sizeBytes);
   }
@@ -35,7 +36,7 @@ export class PackedWriter implements CacheWriter {
     if (this.filled !== this.sizeBytes) {
       throw new Error(`${this.object.path}: ${this.filled} of ${this.sizeBytes} bytes were written`);
     }
-    return this.committer.put(this.object, buffer);
+    return this.committer.put(this.object, buffer, this.options);
   }
 
   abort(): Promise<void> {

@@ -1,4 +1,5 @@
 import { open, rm, truncate, type FileHandle } from 'node:fs/promises';
+import { PRIVATE_FILE_MODE } from '#private-files';
 import { syncDirectory, type CacheLayout } from './layout.js';
 import { FilePins } from './pins.js';
 import { ReadHandles, type OpenFile } from './read-handles.js';
@@ -174,7 +175,7 @@ export class Segments {
     }
     if (current) await this.seal(current.segment);
     const segment: Segment = { id: this.nextId++, sizeBytes: 0, liveBytes: 0, damaged: false };
-    const handle = await open(this.layout.segmentFile(segment.id), 'wx+');
+    const handle = await open(this.layout.segmentFile(segment.id), 'wx+', PRIVATE_FILE_MODE);
     this.byId.set(segment.id, segment);
     this.active = { segment, handle };
     await syncDirectory(this.layout.segments);

@@ -1,20 +1,23 @@
 import { HIGHEST_TIER, type ActivePolicies } from './active-policies.js';
 import { type AccessLog } from './access-log.js';
-import { MAX_SHRINKING_CHANGES, type CacheIndex } from './cache-index.js';
+import { type CacheIndex } from './cache-index.js';
 import { type Compaction } from './compaction.js';
 import { isDiskFull } from './disk-errors.js';
+import { KEPT_FREE_BYTES, type DiskRoom } from './disk-room.js';
 import { type Claimant, type EvictionOrder } from './eviction-order.js';
 import { type Expiry, type Loaded } from './expiry.js';
 import { IndexBatch } from './index-batch.js';
 import { hasBytes } from './index-rows.js';
 import { type Segment } from './segments.js';
 import { storedBytes, type Storage } from './storage.js';
-import { CacheFullError } from './types.js';
+import { CacheFullError, DiskFullError, NoRoomError } from './types.js';
 
 /** Entries per eviction transaction. */
 const MAX_VICTIMS = 256;
 /** A segment with this share of dead bytes is compacted rather than more being evicted. */
 const WORTHWHILE_GARBAGE = 0.25;
+/** In a refusal's sentence. */
+const MAX_NAMED_JOBS = 3;
 
 export interface Need {
   bytes: number;
@@ -24,7 +27,15 @@ export interface Need {
   object?: { path: string; jobId?: string };
 }
 
-/** Makes room within the capacity, and on a full disk. Runs under the store's mutex. */
+/** What is missing; nothing where `bytes` is 0 or less. */
+interface Shortfall {
+  bytes: number;
+  of: 'cache' | 'disk';
+  /** What is free, in the cache and on its disk. */
+  freeBytes: number;
+}
+
+/** Makes room within the capacity, and within what the disk really has. Runs under the store's mutex. */
 export class Space {
   constructor(
     private readonly index: CacheIndex,
@@ -33,12 +44,36 @@ export class Space {
     private readonly compaction: Compaction,
     private readonly accesses: AccessLog,
     private readonly policies: ActivePolicies,
+    private readonly disk: DiskRoom,
   ) {}
 
-  /** Reserves the bytes, evicting and compacting as needed; give them back through `usage.reservedBytes`. */
+  /**
+   * Reserves the bytes, evicting and compacting as needed; see `giveBack`.
+   * @throws CacheFullError, DiskFullError
+   */
   async reserve(need: Need): Promise<void> {
-    if (this.shortfall(need) > 0) await this.makeRoom(need);
-    this.storage.usage.reservedBytes += need.bytes;
+    if ((await this.shortfall(need)).bytes > 0) await this.makeRoom(need);
+    this.promise(need);
+    this.disk.promise(need.bytes);
+  }
+
+  /** Gives back what was reserved and has not turned into bytes of files that are counted. */
+  giveBack({ bytes, packed }: Pick<Need, 'bytes' | 'packed'>): void {
+    this.promise({ bytes: -bytes, packed });
+  }
+
+  /**
+   * The disk was full for a writer although it had these bytes promised: someone else has used them. They are given up
+   * and reserved again, if that can be. @throws CacheFullError, DiskFullError; they are still the writer's then
+   */
+  async reserveAgain(need: Need): Promise<void> {
+    this.giveBack(need);
+    try {
+      await this.reserve(need);
+    } catch (error) {
+      this.promise(need);
+      throw error;
+    }
   }
 
   /** After opening with less capacity than before. */
@@ -47,20 +82,18 @@ export class Space {
     if (this.storage.usage.freeBytes < 0) await this.makeRoom(need);
   }
 
-  /**
-   * The file system is full although capacity is not: evicts what gives disk space back at once, until `need.bytes` are
-   * free or a bound is reached (someone else may be filling the disk; the cache is not emptied for that).
-   */
+  private promise({ bytes, packed }: Pick<Need, 'bytes' | 'packed'>): void {
+    const { usage } = this.storage;
+    usage.reservedBytes += bytes;
+    if (!packed) usage.streamedBytes += bytes;
+  }
+
+  /** Makes room on the disk for what is not an object's, as far as that can be done. */
   async freeDisk(need: Need): Promise<void> {
-    const { usage, segments } = this.storage;
-    const goal = usage.diskBytes - need.bytes;
-    await this.flushAccesses();
-    let budget = 2 * need.bytes + 2 * segments.segmentBytes;
-    while (usage.diskBytes > goal && budget > 0) {
-      const victims = await this.order.pick(this.claimant(need), usage.diskBytes - goal, MAX_SHRINKING_CHANGES);
-      if (victims.length === 0) return;
-      await this.evict(victims.map(({ entry }) => entry.path));
-      budget -= victims.reduce((sum, victim) => sum + storedBytes(victim), 0);
+    try {
+      if ((await this.shortfall(need)).bytes > 0) await this.makeRoom(need);
+    } catch (error) {
+      if (!(error instanceof NoRoomError)) throw error;
     }
   }
 
@@ -95,44 +128,63 @@ export class Space {
     return highest;
   }
 
-  /** @throws CacheFullError */
+  /** @throws CacheFullError, DiskFullError */
   private async makeRoom(need: Need): Promise<void> {
-    const { usage, segments } = this.storage;
-    if (need.bytes + (need.packed ? Math.min(segments.segmentBytes, need.bytes) : 0) > usage.capacityBytes) {
-      throw new CacheFullError(`An object of ${need.bytes} bytes exceeds the cache's ${usage.capacityBytes}`);
-    }
+    const { segments } = this.storage;
+    this.assertPossible(need);
     await this.flushAccesses();
     // Evicting somewhat more than asked saves most callers a transaction of their own.
     const slackBytes = Math.floor(segments.segmentBytes / 8);
+    // Someone else may be filling the disk; the cache is not emptied for that.
+    let diskBudget = 2 * need.bytes + 2 * segments.segmentBytes + KEPT_FREE_BYTES;
     let canCompact = true;
-    for (let missing = this.shortfall(need); missing > 0; missing = this.shortfall(need)) {
-      const emptiest = canCompact ? this.emptiestSegment() : undefined;
+    for (let missing = await this.shortfall(need); missing.bytes > 0; missing = await this.shortfall(need)) {
+      const emptiest = canCompact ? this.emptiestSegment(missing.freeBytes) : undefined;
       if (emptiest && garbageShare(emptiest) >= WORTHWHILE_GARBAGE) {
         canCompact = await this.compact(emptiest);
         continue;
       }
-      const victims = await this.order.pick(this.claimant(need), missing + slackBytes, MAX_VICTIMS);
-      if (victims.length > 0) await this.evict(victims.map(({ entry }) => entry.path));
-      else if (emptiest) canCompact = await this.compact(emptiest);
-      else throw new CacheFullError(`No room for ${need.bytes} bytes: ${this.explain(need)}`);
+      const mayEvict = missing.of === 'cache' || diskBudget > 0;
+      const victims = mayEvict
+        ? await this.order.pick(this.claimant(need), missing.bytes + slackBytes, MAX_VICTIMS)
+        : [];
+      if (victims.length > 0) {
+        await this.evict(victims.map(({ entry }) => entry.path));
+        if (missing.of === 'disk') diskBudget -= victims.reduce((sum, victim) => sum + storedBytes(victim), 0);
+      } else if (emptiest) canCompact = await this.compact(emptiest);
+      else throw this.refusal(need, missing);
     }
+  }
+
+  /** What can never fit shall evict nothing. @throws CacheFullError, DiskFullError */
+  private assertPossible(need: Need): void {
+    const { usage, segments } = this.storage;
+    const wanted = need.bytes + (need.packed ? Math.min(segments.segmentBytes, need.bytes) : 0);
+    if (wanted <= usage.capacityBytes) return;
+    const size = `An object of ${need.bytes} bytes`;
+    if (usage.heldToDisk) throw new DiskFullError(`${size} exceeds the disk, which has ${usage.capacityBytes}`);
+    throw new CacheFullError(`${size} exceeds the cache's ${usage.capacityBytes}`);
   }
 
   /**
    * Bytes missing from what has to stay free: the need, and as much as moving the live records of one segment can take,
    * so that compaction never has to fit into a full cache.
    */
-  private shortfall(need: Need): number {
+  private async shortfall(need: Need): Promise<Shortfall> {
     const { usage, segments } = this.storage;
     const packedBytes = usage.segmentBytes + (need.packed ? need.bytes : 0);
-    return need.bytes + Math.min(segments.segmentBytes, packedBytes) - usage.freeBytes;
+    const wanted = need.bytes + Math.min(segments.segmentBytes, packedBytes);
+    const onDisk = await this.disk.freeBytes(wanted);
+    const freeBytes = Math.min(usage.freeBytes, onDisk + KEPT_FREE_BYTES);
+    if (onDisk < usage.freeBytes) return { bytes: wanted - onDisk, of: 'disk', freeBytes };
+    return { bytes: wanted - usage.freeBytes, of: 'cache', freeBytes };
   }
 
-  private emptiestSegment(): Segment | undefined {
-    const { segments, usage } = this.storage;
+  private emptiestSegment(freeBytes: number): Segment | undefined {
+    const { segments } = this.storage;
     let best: Segment | undefined;
     for (const segment of segments.all()) {
-      if (segment.damaged || segment.liveBytes === segment.sizeBytes || segment.liveBytes > usage.freeBytes) continue;
+      if (segment.damaged || segment.liveBytes === segment.sizeBytes || segment.liveBytes > freeBytes) continue;
       if (segments.pins.has(segment.id)) continue;
       if (best === undefined || garbageShare(segment) > garbageShare(best)) best = segment;
     }
@@ -176,16 +228,31 @@ export class Space {
   }
 
   private claimant({ object }: Need): Claimant {
-    return object ? { jobId: object.jobId, tier: this.policies.tierOf(object.path) } : { tier: HIGHEST_TIER };
+    return object
+      ? { jobId: object.jobId, tier: this.policies.tierOf(object.path), spares: true }
+      : { tier: HIGHEST_TIER, spares: false };
   }
 
-  private explain({ object }: Need): string {
-    const { objects, usedBytes, capacityBytes } = this.storage.usage;
-    const left = `${objects} objects with ${usedBytes} of ${capacityBytes} bytes are left, all of higher priority`;
-    return object?.jobId === undefined
-      ? `${left} or being read`
-      : `${left}, loaded by job ${object.jobId} or being read`;
+  private refusal(need: Need, { bytes: missingBytes, of }: Shortfall): NoRoomError {
+    const { objects, usedBytes, capacityBytes, streamedBytes } = this.storage.usage;
+    const keptFor = this.order.keptForOthers(this.claimant(need));
+    const left = `${objects} objects with ${usedBytes} of ${capacityBytes} bytes are left, ${whyLeft(need, keptFor)}`;
+    const refusal = { missingBytes, promisedBytes: streamedBytes, keptFor };
+    return of === 'disk'
+      ? new DiskFullError(`The disk is full, no room for ${need.bytes} bytes: ${left}`, refusal)
+      : new CacheFullError(`No room for ${need.bytes} bytes: ${left}`, refusal);
   }
+}
+
+/** As a sentence goes on after "are left,". */
+function whyLeft({ object }: Need, keptFor: readonly string[]): string {
+  const reasons = ['all of higher priority'];
+  if (object?.jobId !== undefined) reasons.push(`loaded by job ${object.jobId}`);
+  if (keptFor.length > 0) {
+    const others = keptFor.length > MAX_NAMED_JOBS ? ` and ${keptFor.length - MAX_NAMED_JOBS} others` : '';
+    reasons.push(`kept for running jobs: ${keptFor.slice(0, MAX_NAMED_JOBS).join(', ')}${others}`);
+  }
+  return `${reasons.join(', ')} or being read`;
 }
 
 function garbageShare(segment: Segment): number {

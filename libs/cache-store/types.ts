@@ -17,8 +17,17 @@ export interface CacheEntry {
   jobId?: string;
   /** Present when `jobId` has found the copy here and counts on it, rather than put it here. */
   kept?: boolean;
+  /** Further jobs that count on this copy, and ran when it last changed hands. */
+  keepers?: JobClaim[];
   /** Distinct workers that were to hold a copy when this was loaded. */
   replicas: number;
+}
+
+/** A job's hold on a copy. */
+export interface JobClaim {
+  jobId: string;
+  /** It has found the copy here, rather than put it here. */
+  kept: boolean;
 }
 
 export interface NewObject {
@@ -75,6 +84,10 @@ export interface CacheWriter {
   abort(): Promise<void>;
 }
 
+export interface WriteOptions {
+  signal?: AbortSignal;
+}
+
 export interface CacheRead {
   entry: CacheEntry;
   /**
@@ -101,16 +114,36 @@ export interface CacheStats {
   expiredObjects: number;
 }
 
+/** What stood in the way of making room. */
+export interface RoomRefusal {
+  missingBytes: number;
+  /** Promised to writers under way: some of it may come back. */
+  promisedBytes: number;
+  /** Running jobs, other than the one that asked, for which copies are kept that could go otherwise. */
+  keptFor: string[];
+}
+
+/** No room could be made, in the cache or on its disk. */
+export class NoRoomError extends Error {
+  constructor(
+    message: string,
+    readonly refusal?: RoomRefusal,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 /**
- * No room could be made: everything left belongs to the same job, is of a higher tier, is being read, or the object is
- * larger than the cache.
+ * No room could be made: everything left belongs to the same job or is kept for a running one, is of a higher tier, is
+ * being read, or the object is larger than the cache.
  */
-export class CacheFullError extends Error {
+export class CacheFullError extends NoRoomError {
   override readonly name = 'CacheFullError';
 }
 
-/** The file system said ENOSPC or EDQUOT even after evicting. */
-export class DiskFullError extends Error {
+/** The file system has no room, or said ENOSPC or EDQUOT, even after evicting. */
+export class DiskFullError extends NoRoomError {
   override readonly name = 'DiskFullError';
 }
 
@@ -131,10 +164,14 @@ export class CorruptObjectError extends Error {
 
 export interface CacheStore {
   get(path: string): CacheEntry | undefined;
-  /** Puts a small object; visible and durable when it resolves. Replaces an older copy atomically. */
-  put(object: NewObject, bytes: Buffer): Promise<CacheEntry>;
-  /** Reserves `sizeBytes`, evicting if needed, and opens a temporary file. @throws CacheFullError, DiskFullError */
-  create(object: NewObject, sizeBytes: number): Promise<CacheWriter>;
+  /**
+   * Puts a small object; visible and durable when it resolves. Replaces an older copy atomically. What is put for a job
+   * waits for room as long as writers under way may give some back, but not for ever.
+   * @throws CacheFullError, DiskFullError; the signal's reason when aborted while it waits for room
+   */
+  put(object: NewObject, bytes: Buffer, options?: WriteOptions): Promise<CacheEntry>;
+  /** Reserves `sizeBytes`, evicting or waiting like `put`, and opens a temporary file. @throws as `put` */
+  create(object: NewObject, sizeBytes: number, options?: WriteOptions): Promise<CacheWriter>;
   putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry>;
   /**
    * A job counts on a copy that is here already: like those that it has put here itself, it is not evicted for that job
@@ -142,6 +179,16 @@ export interface CacheStore {
    * @throws DiskFullError
    */
   keep(copy: KeptCopy): Promise<boolean>;
+  /**
+   * From now on, also after a restart, what this job has put here or keeps is evicted for nobody else: it is going to say
+   * that it is here. Until `letGo`, which is to be called when the job ends or is stopped.
+   */
+  keepFor(jobId: string): Promise<void>;
+  letGo(jobId: string): void;
+  /** The jobs for which something may be kept. */
+  keptFor(): string[];
+  /** Asked before something fails for the sake of what is kept: to `letGo` of jobs that have ended meanwhile. */
+  onKeptFull(confirm: () => Promise<void>): void;
   /** Opens for reading and counts as an access for eviction. Undefined when absent or metadata only. */
   read(path: string): CacheRead | undefined;
   /** Re-reads the stored bytes; false when they do not match the recorded checksum. With `md5`, compares that too. */

@@ -4,8 +4,12 @@ export class Usage {
   segmentBytes = 0;
   /** Sizes of the object files, including those unlinked only after their last reader is done. */
   objectBytes = 0;
-  /** Space promised to writers under way. */
+  /** Space promised to writers under way, whether they have written it yet or not. */
   reservedBytes = 0;
+  /** What of it belongs to writers of object files: they take their time, and may yet give it back. */
+  streamedBytes = 0;
+  /** What of that they have written. */
+  writtenBytes = 0;
   usedBytes = 0;
   objects = 0;
   metadataEntries = 0;
@@ -13,10 +17,19 @@ export class Usage {
   evictedObjects = 0;
   expiredObjects = 0;
 
-  constructor(readonly capacityBytes: number) {}
+  /** @param heldToDisk the capacity is the file system's size, and not what was asked for */
+  constructor(
+    readonly capacityBytes: number,
+    readonly heldToDisk = false,
+  ) {}
 
   get diskBytes(): number {
     return this.segmentBytes + this.objectBytes + this.reservedBytes;
+  }
+
+  /** Not on the disk yet, and nobody else's any more. */
+  get promisedBytes(): number {
+    return this.reservedBytes - this.writtenBytes;
   }
 
   get freeBytes(): number {

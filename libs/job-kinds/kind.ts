@@ -38,6 +38,8 @@ export interface WorkerPorts {
    * and without this worker vouching for the copy towards others any more. False: nothing was removed.
    */
   removeCopy(path: string, sequence: number): Promise<boolean>;
+  /** Whether the mount table, as last read, covers this UFS path. */
+  isMounted(ufsPath: string): boolean;
   /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where none does */
   connectorFor(ufsPath: string): UfsConnector;
   /** Runs at most LARDER_WORKER_TRANSFERS files at once over all batches of this worker. */

@@ -37,7 +37,7 @@ export async function startNatsServer(given: NatsServerOptions): Promise<NatsSer
   const version = natsServerVersion(options.binary);
   if (version === undefined) throw new Error(`${options.binary} does not answer to -v like a nats-server`);
   await rm(portsFileDir, { recursive: true, force: true });
-  await mkdir(portsFileDir, { recursive: true });
+  await mkdir(portsFileDir, { recursive: true, mode: 0o700 });
   // Removed first: `mode` counts only for a new file, and this one may hold the token.
   await rm(configFile, { force: true });
   await writeFile(configFile, natsConfigFile(options, version, portsFileDir), { mode: 0o600 });

@@ -54,7 +54,8 @@ export const importRules: readonly ImportRule[] = [
     packages: [],
   },
   { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
-  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel'] },
+  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#private-files'] },
+  { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
   { what: 'the configuration', files: /^libs\/config\//, may: [] },
   { what: 'starting nats-server', files: /^libs\/nats-server\//, may: [] },
   {
@@ -66,7 +67,17 @@ export const importRules: readonly ImportRule[] = [
     what: 'applications: wiring of anything but tests',
     files: /^apps\//,
     may: [
-      ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
+      ...[
+        '#kernel',
+        '#hash-ring',
+        '#config',
+        '#runtime',
+        '#jetstream',
+        '#nats-server',
+        '#ufs',
+        '#cache-store',
+        '#private-files',
+      ],
       ...['#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { makePrivate, PRIVATE_DIRECTORY_MODE } from '#private-files';
 
 /** Where everything of a standalone cluster lies. */
 export interface DataDirectory {
@@ -17,7 +18,11 @@ export interface DataDirectory {
   worker(number: number): string;
 }
 
-/** Names the parts of the directory and makes those that every process expects. */
+const ownNames = /^(nats|logs|run|worker(-\d+)?|secrets\.json.*|standalone\.lock.*|log-mark-coordinator-\d+\.json.*)$/;
+
+const isStandalones = (name: string): boolean => ownNames.test(name);
+
+/** Names the parts of the directory and makes those that every process expects, closed to other users. */
 export function openDataDirectory(root: string): DataDirectory {
   const directory: DataDirectory = {
     root,
@@ -28,6 +33,9 @@ export function openDataDirectory(root: string): DataDirectory {
     logMark: (coordinator) => path.join(root, `log-mark-coordinator-${coordinator}.json`),
     worker: (number) => path.join(root, `worker-${number}`),
   };
-  for (const part of [root, directory.nats, directory.logs, directory.run]) fs.mkdirSync(part, { recursive: true });
+  makePrivate(root, isStandalones);
+  for (const part of [directory.nats, directory.logs, directory.run]) {
+    fs.mkdirSync(part, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+  }
   return directory;
 }

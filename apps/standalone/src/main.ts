@@ -4,6 +4,9 @@ import { ConfigError, EXIT_REFUSED } from '#config';
 import { runStandalone } from './standalone.js';
 import { StartRefused } from './start-refused.js';
 
+// What libraries and other programs create on this process's behalf is for nobody else to read either.
+process.umask(0o077);
+
 const apps = path.resolve(import.meta.dirname, '..', '..');
 const stop = new AbortController();
 const kill = new AbortController();

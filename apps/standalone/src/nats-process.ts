@@ -56,7 +56,7 @@ export function natsProcesses(options: {
   const { script, root, directory, secrets, accounts, pidFiles, places } = options;
   const routes = places.map(({ routePort }) => `nats-route://127.0.0.1:${routePort}`);
   return places.map(({ name, storeDir, port, routePort }) => {
-    fs.mkdirSync(storeDir, { recursive: true });
+    fs.mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const hostOptions: NatsHostOptions = {
       root,
       storeDir,

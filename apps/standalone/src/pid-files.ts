@@ -15,11 +15,11 @@ interface Recorded {
  */
 export class PidFiles {
   constructor(private readonly directory: string) {
-    fs.mkdirSync(directory, { recursive: true });
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
   record(name: string, pid: number, marker: string): void {
-    fs.writeFileSync(this.file(name), JSON.stringify({ pid, marker } satisfies Recorded));
+    fs.writeFileSync(this.file(name), JSON.stringify({ pid, marker } satisfies Recorded), { mode: 0o600 });
   }
 
   forget(name: string): void {

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID, type KeyObject } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { privateKeyOf } from '#contexts/trust/gate';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { z } from 'zod';
 import { Refusal } from './refusal.js';
 
@@ -33,7 +34,7 @@ export interface Identity {
  */
 export async function loadIdentity(directory: string): Promise<Identity> {
   try {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     const stored = await readIdentity(directory);
     const { workerId, signingKey } = stored?.signingKey ? stored : await writeIdentity(directory, stored?.workerId);
     return { workerId, bootId: randomUUID(), signingKey: privateKeyOf(Buffer.from(signingKey!, 'base64')) };
@@ -67,7 +68,7 @@ async function readIdentity(directory: string): Promise<StoredIdentity | undefin
 async function writeIdentity(directory: string, known: string | undefined): Promise<StoredIdentity> {
   const identity = { workerId: known ?? `worker-${randomUUID()}`, signingKey: randomBytes(32).toString('base64') };
   const temporary = path.join(directory, `${identityFile}.new`);
-  const file = await open(temporary, 'w', 0o600);
+  const file = await open(temporary, 'w', PRIVATE_FILE_MODE);
   try {
     await file.writeFile(`${JSON.stringify(identity)}\n`);
     await file.sync();

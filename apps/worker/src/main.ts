@@ -5,6 +5,9 @@ import { DomainError } from '#kernel';
 import { Refusal } from './refusal.js';
 import { startWorker } from './start-worker.js';
 
+// What libraries and other programs create on this process's behalf is for nobody else to read either.
+process.umask(0o077);
+
 /** Below the two seconds that standalone gives its workers, after which it kills. */
 const stopTimeoutMs = 1800;
 

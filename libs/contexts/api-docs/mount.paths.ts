@@ -68,7 +68,10 @@ export const mountPaths: Paths = {
       operationId: 'deleteMount',
       tags,
       summary: 'Delete a mount point',
-      description: 'Takes the policies below it away too. What is cached stays until it is freed or evicted.',
+      description:
+        'Takes the policies below it away too. What is cached stays until it is freed or evicted, and is served by no worker. ' +
+        'Answers when all workers have said so, within two seconds; the field `stillServing` names, by `host:port`, those ' +
+        'that have not.',
       requestBody: body(requestObject({ path }, ['path']), { path: '/data' }),
       responses: writeResponses({
         '200': ok(),

@@ -20,6 +20,8 @@ export const workerHeartbeatSchema = z.object({
   quotaUsage: z.record(z.string(), z.number()).optional(),
   /** Log sequence of the last report of this worker that its numbers include; 0 before the first. */
   reportedSequence: z.number().optional(),
+  /** Log sequence of the last change of mounts or policies by which it serves; absent with workers of older versions. */
+  namespaceSequence: z.number().optional(),
   /** How far this worker has seen the log; absent before it has seen any. */
   logMark: logMarkSchema.optional(),
   /** Why it takes no batches: the log is not the one it has seen. */

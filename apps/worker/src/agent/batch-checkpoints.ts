@@ -1,16 +1,20 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isDiskFull } from '#cache-store';
 import type { Checkpoint } from '#job-kinds';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 
 /** What belongs to jobs that were stopped and never resumed goes after so long. */
 const maxAgeMs = 7 * 24 * 3_600_000;
 
 /** What batches note down of their progress, a file each, until they are settled. It outlives the process. */
 export class BatchCheckpoints {
+  private readonly unwritten = new Map<string, unknown>();
+
   private constructor(private readonly directory: string) {}
 
   static async open(directory: string): Promise<BatchCheckpoints> {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     for (const name of await readdir(directory)) {
       const file = path.join(directory, name);
       if (Date.now() - (await stat(file)).mtimeMs > maxAgeMs) await rm(file, { force: true });
@@ -22,6 +26,7 @@ export class BatchCheckpoints {
     const file = this.file(batchId);
     return {
       load: async () => {
+        if (this.unwritten.has(batchId)) return this.unwritten.get(batchId);
         try {
           return JSON.parse(await readFile(file, 'utf8')) as unknown;
         } catch (error) {
@@ -29,15 +34,23 @@ export class BatchCheckpoints {
           throw error;
         }
       },
-      // Whole or not at all. Not synced: a power cut may take the last note with it, as it may take removals.
+      // Whole or not at all. Not synced: a power cut may take the last note with it, as it may take removals. On a full
+      // disk it is kept in memory: the batch may be what frees the disk.
       save: async (value) => {
-        await writeFile(`${file}.new`, JSON.stringify(value));
-        await rename(`${file}.new`, file);
+        try {
+          await writeFile(`${file}.new`, JSON.stringify(value), { mode: PRIVATE_FILE_MODE });
+          await rename(`${file}.new`, file);
+          this.unwritten.delete(batchId);
+        } catch (error) {
+          if (!isDiskFull(error)) throw error;
+          this.unwritten.set(batchId, value);
+        }
       },
     };
   }
 
   async remove(batchId: string): Promise<void> {
+    this.unwritten.delete(batchId);
     await rm(this.file(batchId), { force: true });
   }
 

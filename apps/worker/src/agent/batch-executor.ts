@@ -17,6 +17,7 @@ export interface ExecutorPorts {
   /** As of the log's end at the time of the call. @throws the signal's reason */
   members(signal: AbortSignal): Promise<ClusterMembers>;
   removeCopy: WorkerPorts['removeCopy'];
+  isMounted: WorkerPorts['isMounted'];
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
@@ -72,6 +73,9 @@ export class BatchExecutor {
 
   private async run({ batch, kind, bandwidth, signal, onProgress }: Execution): Promise<BatchOutcome> {
     const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
+    // In one turn with the look at the signal: whoever aborts it when the job has ended lets go of the job then, too.
+    signal.throwIfAborted();
+    await cache.keepFor(batch.jobId);
     const lease = pool.lease();
     const leaveBandwidth = bandwidths.enter(batch.jobId, bandwidth);
     try {
@@ -81,6 +85,7 @@ export class BatchExecutor {
         checkpoint: this.ports.checkpointOf(batch.batchId),
         members: () => this.ports.members(signal),
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
+        isMounted: (path) => this.ports.isMounted(path),
         retry,
         signal,
         onProgress,

@@ -81,6 +81,7 @@ describe('BatchRunner', () => {
     };
     jobs = new JobStates(() => Promise.resolve(undefined), {
       jobStopped: (jobId) => runner.abortJob(jobId),
+      jobResumed: () => undefined,
       jobRetuned: () => undefined,
     });
     const executor = new BatchExecutor({
@@ -88,6 +89,7 @@ describe('BatchRunner', () => {
       cache,
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (one) => cache.delete(one),
+      isMounted: () => true,
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,

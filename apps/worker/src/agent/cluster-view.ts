@@ -2,7 +2,7 @@ import { membershipView, ringMembers } from '#contexts/membership';
 import { mountOfUfsPath, namespaceView, type Mount, type NamespaceState } from '#contexts/namespace';
 import { HashRing } from '#hash-ring';
 import type { ClusterMembers } from '#job-kinds';
-import type { Commit } from '#kernel';
+import { DomainError, type Commit } from '#kernel';
 
 export interface ClusterViewListener {
   /** Mounts or policies are others than before. */
@@ -15,6 +15,7 @@ export class ClusterView {
   private readonly membership = membershipView.initial();
   private readonly waiting = new Set<() => void>();
   private known: ClusterMembers | undefined;
+  private isRead = false;
 
   constructor(
     readonly workerId: string,
@@ -27,6 +28,33 @@ export class ClusterView {
     membershipView.evolve(this.membership, commit);
     if (this.namespaceState.state !== before) this.listener.namespaceChanged(this.namespaceState.state);
     for (const look of [...this.waiting]) look();
+  }
+
+  /** All that was in the log when this process began to read has been taken in: from now on the mount table counts. */
+  noteRead(): void {
+    this.isRead = true;
+  }
+
+  /**
+   * To be asked before anything is served by the mount table. While the log is being read the table is one of long ago,
+   * and says neither what may be served nor what is not there. Once read, the last one known counts, also without NATS.
+   * @throws DomainError Unavailable
+   */
+  requireNamespace(): void {
+    if (this.isRead) return;
+    const text = 'this worker has not read the mount table yet, and cannot tell what may be read';
+    throw new DomainError('Unavailable', 'mounts-unknown', text);
+  }
+
+  /** Log sequence of the last change of mounts or policies that is included. */
+  get namespaceSequence(): number {
+    return this.namespaceState.sequence;
+  }
+
+  /** Whether mounts and policies are those of this log sequence or later, at the latest after this time. */
+  async namespaceAt(sequence: number, timeoutMs: number): Promise<boolean> {
+    const found = await this.until(() => (this.namespaceSequence >= sequence ? true : undefined), timeoutMs);
+    return found ?? false;
   }
 
   get namespace(): NamespaceState {
@@ -48,22 +76,7 @@ export class ClusterView {
 
   /** The members as of this log sequence or later; undefined when the log has not come so far within the time. */
   membersAt(sequence: number, timeoutMs: number): Promise<ClusterMembers | undefined> {
-    const newEnough = () => (this.membership.sequence >= sequence ? this.members() : undefined);
-    const members = newEnough();
-    if (members) return Promise.resolve(members);
-    return new Promise((resolve) => {
-      const done = (answer: ClusterMembers | undefined) => {
-        this.waiting.delete(look);
-        clearTimeout(timer);
-        resolve(answer);
-      };
-      const look = () => {
-        const found = newEnough();
-        if (found) done(found);
-      };
-      const timer = setTimeout(() => done(undefined), timeoutMs);
-      this.waiting.add(look);
-    });
+    return this.until(() => (this.membership.sequence >= sequence ? this.members() : undefined), timeoutMs);
   }
 
   /** Whether the ring gives a copy of this path to this worker. */
@@ -76,5 +89,24 @@ export class ClusterView {
     const { workers } = this.members();
     const worker = Object.hasOwn(workers, this.workerId) ? workers[this.workerId] : undefined;
     return worker?.status === 'decommissioned' && worker.bootId === bootId;
+  }
+
+  /** Looks now and after each commit; undefined when nothing was found within the time. */
+  private until<T>(find: () => T | undefined, timeoutMs: number): Promise<T | undefined> {
+    const now = find();
+    if (now !== undefined) return Promise.resolve(now);
+    return new Promise((resolve) => {
+      const done = (answer: T | undefined) => {
+        this.waiting.delete(look);
+        clearTimeout(timer);
+        resolve(answer);
+      };
+      const look = () => {
+        const found = find();
+        if (found !== undefined) done(found);
+      };
+      const timer = setTimeout(() => done(undefined), timeoutMs);
+      this.waiting.add(look);
+    });
   }
 }

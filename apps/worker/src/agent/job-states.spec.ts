@@ -22,6 +22,7 @@ describe('JobStates', () => {
       },
       {
         jobStopped: (jobId) => heard.push(`stopped ${jobId}`),
+        jobResumed: (jobId) => heard.push(`resumed ${jobId}`),
         jobRetuned: (jobId, bandwidth) => heard.push(`retuned ${jobId} ${bandwidth}`),
       },
     );
@@ -44,7 +45,7 @@ describe('JobStates', () => {
     jobs.evolve(commit(4, 'a', 'JobRetuned', { bandwidth: 9 }));
     jobs.evolve(commit(5, 'a', 'JobFinished', {}));
     jobs.evolve(commit(6, 'a', 'JobFinished', {}));
-    expect(heard).toEqual(['stopped a', 'retuned a 5', 'retuned a 9', 'stopped a']);
+    expect(heard).toEqual(['stopped a', 'resumed a', 'retuned a 5', 'retuned a 9', 'stopped a']);
     expect(lookups).toEqual([]);
   });
 
@@ -56,7 +57,7 @@ describe('JobStates', () => {
     expect((await jobs.statusOf('a')).running).toBe(true);
     jobs.evolve(commit(3, 'a', 'JobResumed', { bandwidth: 5 }));
     jobs.evolve(commit(5, 'a', 'JobStopped'));
-    expect(heard).toEqual(['stopped a', 'retuned a 5', 'stopped a']);
+    expect(heard).toEqual(['stopped a', 'resumed a', 'retuned a 5', 'stopped a']);
   });
 
   it('believes what the log has said since over what a slow look-up finds', async () => {

@@ -16,6 +16,8 @@ export interface JobStatus {
 
 export interface JobStatesListener {
   jobStopped(jobId: string): void;
+  /** It had been stopped. */
+  jobResumed(jobId: string): void;
   jobRetuned(jobId: string, bandwidth: number): void;
 }
 
@@ -46,6 +48,7 @@ export class JobStates {
     const next = fold(known ?? initial, commit);
     this.remember(jobId, next);
     if (!next.running && known?.running !== false) this.listener.jobStopped(jobId);
+    if (next.running && commit.events.some(({ type }) => type === 'JobResumed')) this.listener.jobResumed(jobId);
     if (next.bandwidth !== undefined && next.bandwidth !== known?.bandwidth) {
       this.listener.jobRetuned(jobId, next.bandwidth);
     }

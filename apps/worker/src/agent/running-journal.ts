@@ -1,5 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isDiskFull } from '#cache-store';
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { z } from 'zod';
 
 const noteSchema = z.object({
@@ -17,7 +19,7 @@ type Note = z.infer<typeof noteSchema>;
  * after the restart: what an earlier process left here as running was running when that process died.
  *
  * Not synced to disk: what a crash of this process must not lose is in the page cache already, and a crash of the whole
- * machine is no batch's fault.
+ * machine is no batch's fault. On a full disk nothing is noted: the batch, which may be what frees it, has to go on.
  */
 export class RunningJournal {
   private constructor(
@@ -26,7 +28,7 @@ export class RunningJournal {
   ) {}
 
   static async open(directory: string): Promise<RunningJournal> {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     const journal = new RunningJournal(directory, new Map());
     for (const name of await readdir(directory)) {
       const note = await readNote(path.join(directory, name));
@@ -77,8 +79,12 @@ export class RunningJournal {
     await this.write(note);
   }
 
-  private write(note: Note): Promise<void> {
-    return writeFile(this.file(note.batchId), JSON.stringify(note));
+  private async write(note: Note): Promise<void> {
+    try {
+      await writeFile(this.file(note.batchId), JSON.stringify(note), { mode: PRIVATE_FILE_MODE });
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   private file(batchId: string): string {

@@ -27,6 +27,7 @@ import type { BatchCheckpoints } from './batch-checkpoints.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner } from './batch-runner.js';
 import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
+import { catchUp, forgetEndedJobs } from './ended-jobs.js';
 import { ExclusiveGate } from './exclusive-gate.js';
 import { Heartbeat } from './heartbeat.js';
 import { JobStates } from './job-states.js';
@@ -116,7 +117,7 @@ export class WorkerAgent {
     // Not all that this worker has seen is what its readers follow: its own reports may be what is missing.
     cluster.link.onStatus((status) => void (status === 'connected' && this.compareAgain(cluster)));
     logger.info({ address, bootId: identity.bootId }, 'worker ready');
-    void this.clearJournal(jobs);
+    void this.forgetEnded(jobs);
   }
 
   /** A coordinator that starts asks all workers, whether they could join or not. */
@@ -126,7 +127,7 @@ export class WorkerAgent {
     new Broadcasts(link, this.seal).respond(names.workersControl(logMarkVerb), answer);
   }
 
-  /** What is cached is served all the same; coordinators are told why nothing more is done. */
+  /** Nothing is served either, as nobody knows what is mounted; coordinators are told why. */
   private async untilLogAgrees({ store, names }: ClusterLink, broadcasts: Broadcasts): Promise<void> {
     const { mark, logger, config } = this.options;
     const ends = new LogEnds(store);
@@ -175,11 +176,12 @@ export class WorkerAgent {
   }
 
   private async followLog(cluster: ClusterLink): Promise<{ jobs: JobStates; clusterReader: LogReader }> {
-    const { identity, logger, services } = this.options;
+    const { identity, logger, services, cache } = this.options;
     const { signal } = this.stopping;
     const { store } = cluster;
     const jobs = new JobStates(async (boundary) => (await store.lastOf(boundary))?.commit, {
-      jobStopped: (jobId) => this.runner?.abortJob(jobId),
+      jobStopped: (jobId) => (this.runner?.abortJob(jobId), cache.letGo(jobId)),
+      jobResumed: (jobId) => void cache.keepFor(jobId),
       jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
     });
     const clusterReader = this.read(cluster, '*', 1, (commit) => {
@@ -190,8 +192,10 @@ export class WorkerAgent {
     const { lastSequence } = await untilAvailable(logger, signal, () => store.unconfirmedInfo());
     this.reportedSequence = lastSequence;
     this.options.mark.saw(lastSequence);
-    this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
+    const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
+    cache.onKeptFull(() => catchUp(jobReader, catchUpTimeoutMs));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
+    services.view.noteRead();
     return { jobs, clusterReader };
   }
 
@@ -238,6 +242,7 @@ export class WorkerAgent {
       },
       checkpointOf: (batchId) => checkpoints.of(batchId),
       removeCopy: (path, sequence) => remover.remove(path, sequence),
+      isMounted: (path) => view.mountOf(path) !== undefined,
       slots: new TransferSlots(config.workerTransfers),
       limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
       bandwidths: this.bandwidths,
@@ -283,7 +288,15 @@ export class WorkerAgent {
     const quotaUsage = services.policies.quotaUsage();
     const running = this.runner?.running() ?? [];
     const log = { ...(mark.mark && { logMark: mark.mark }), ...(refusesLog !== undefined && { refusesLog }) };
-    const totals = { capacityBytes, usedBytes, objects, reportedSequence, ...(quotaUsage && { quotaUsage }) };
+    const { namespaceSequence } = services.view;
+    const totals = {
+      capacityBytes,
+      usedBytes,
+      objects,
+      reportedSequence,
+      namespaceSequence,
+      ...(quotaUsage && { quotaUsage }),
+    };
     const publicKey = rawPublicKey(identity.signingKey).toString('base64');
     return { workerId, address, bootId, publicKey, ...totals, ...log, version, running };
   }
@@ -298,17 +311,15 @@ export class WorkerAgent {
     });
   }
 
-  /** Suspects whose jobs have ended will not be delivered again. */
-  private async clearJournal(jobs: JobStates): Promise<void> {
-    const { journal, logger } = this.options;
-    try {
-      for (const { jobId, batchId } of journal.suspects()) {
-        const job = await untilAvailable(logger, this.stopping.signal, () => jobs.statusOf(jobId));
-        if (!job.running) await journal.forget(batchId);
-      }
-    } catch (error) {
-      if (!this.stopping.signal.aborted) logger.warn({ err: error }, 'the journal could not be cleared');
-    }
+  /** Jobs that ended while this worker was away. */
+  private async forgetEnded(jobs: JobStates): Promise<void> {
+    const { journal, cache, logger } = this.options;
+    const { signal } = this.stopping;
+    const hasEnded = async (jobId: string) =>
+      !(await untilAvailable(logger, signal, () => jobs.statusOf(jobId))).running;
+    await forgetEndedJobs(journal, cache, hasEnded).catch((error: unknown) => {
+      if (!signal.aborted) logger.warn({ err: error }, 'what ended jobs have left could not be cleared');
+    });
   }
 }
 

@@ -16,6 +16,8 @@ const lookupSchema = z.object({
   paths: z.array(z.string()).max(10_000),
   /** Only copies for which this worker vouches, by a membership as of this log sequence or later. */
   asOwner: z.number().int().nonnegative().optional(),
+  /** By a mount table as of this log sequence or later. */
+  namespace: z.number().int().nonnegative().default(0),
 });
 
 export interface ListedEntry {
@@ -33,9 +35,9 @@ const maxEntries = 1000;
 /** Entries looked at for one request, whether they match or not. */
 const maxExamined = 20_000;
 const lookupsAtOnce = 500;
-const membershipTimeoutMs = 5000;
+const logTimeoutMs = 5000;
 
-/** What this worker holds, for coordinators and for its peers. */
+/** What this worker holds of what is mounted, for coordinators and for its peers. */
 @Controller('v1')
 export class CopiesController {
   constructor(
@@ -48,13 +50,15 @@ export class CopiesController {
   @Post('lookup')
   @HttpCode(200)
   async lookup(@Body() body: unknown): Promise<{ entries: ([number, string] | null)[] }> {
-    const { paths, asOwner } = bodyOf(lookupSchema, body);
+    const { paths, asOwner, namespace } = bodyOf(lookupSchema, body);
+    this.view.requireNamespace();
+    if (!(await this.view.namespaceAt(namespace, logTimeoutMs))) throw notCaughtUp(namespace);
     const accepts = asOwner === undefined ? undefined : await this.vouching(asOwner);
     const entries: ([number, string] | null)[] = [];
     for (const path of paths) {
       if (entries.length > 0 && entries.length % lookupsAtOnce === 0) await setImmediate();
       const entry = this.cache.get(path);
-      const counts = entry && !entry.metadataOnly && (accepts?.(entry) ?? true);
+      const counts = entry && !entry.metadataOnly && this.isMounted(entry) && (accepts?.(entry) ?? true);
       entries.push(counts ? [entry.sizeBytes, entry.version] : null);
     }
     return { entries };
@@ -68,11 +72,13 @@ export class CopiesController {
     const after = queryParameter(url, 'after');
     const limit = integerParameter(url, 'limit', { min: 1, max: maxEntries, byDefault: maxEntries });
     const sequence = integerParameter(url, 'membership', { min: 0, max: Number.MAX_SAFE_INTEGER, byDefault: 0 });
+    this.view.requireNamespace();
     const { ring } = await this.membersAt(sequence);
     const entries: ListedEntry[] = [];
     let examined = 0;
     for (const entry of this.cache.entries('', after === undefined ? {} : { after })) {
-      if (ring.owners(entry.path, entry.replicas).includes(owner)) entries.push(listed(entry));
+      const isOwners = ring.owners(entry.path, entry.replicas).includes(owner);
+      if (isOwners && this.isMounted(entry)) entries.push(listed(entry));
       if (++examined >= maxExamined || entries.length >= limit) return { entries, next: entry.path };
       if (examined % lookupsAtOnce === 0) await setImmediate();
     }
@@ -86,11 +92,18 @@ export class CopiesController {
   }
 
   private async membersAt(sequence: number): Promise<ClusterMembers> {
-    const members = await this.view.membersAt(sequence, membershipTimeoutMs);
+    const members = await this.view.membersAt(sequence, logTimeoutMs);
     if (members) return members;
-    const text = `this worker has not yet read the log up to ${sequence}`;
-    throw new DomainError('Unavailable', 'not-caught-up', text);
+    throw notCaughtUp(sequence);
   }
+
+  private isMounted({ path }: CacheEntry): boolean {
+    return this.view.mountOf(path) !== undefined;
+  }
+}
+
+function notCaughtUp(sequence: number): DomainError {
+  return new DomainError('Unavailable', 'not-caught-up', `this worker has not yet read the log up to ${sequence}`);
 }
 
 function listed({ path, sizeBytes, version, replicas, loadedAtMs, crc32, metadataOnly }: CacheEntry): ListedEntry {

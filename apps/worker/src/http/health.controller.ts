@@ -13,7 +13,7 @@ export class HealthController {
     return { status: 'alive' };
   }
 
-  /** The worker takes batches; 503 until it does. Cached objects are served all the same. */
+  /** The worker takes batches; 503 until it does. Objects are served once the mount table was read, whatever this says. */
   @Get('readyz')
   ready(): { status: string } {
     const missing = this.readiness();

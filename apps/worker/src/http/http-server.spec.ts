@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openCacheStore, type CacheStore } from '#cache-store';
 import { loadConfig } from '#config';
+import type { Commit } from '#kernel';
 import { pino } from 'pino';
 import { nestLogger } from '../log.js';
 import { WorkerServices } from '../worker-services.js';
@@ -26,6 +27,15 @@ describe('the worker’s read path', () => {
     };
     const silent = pino({ level: 'silent' });
     const services = new WorkerServices(loadConfig(env, 'worker'), 'worker-1', cache, silent);
+    const mounted = [
+      ['/data/', 's3://bucket/'],
+      ['/files/', 'file:///'],
+    ];
+    mounted.forEach(([at, ufs], i) => {
+      const event = { type: 'Mounted', data: { path: at, ufs, options: {} } };
+      services.view.evolve({ boundary: 'namespace', sequence: i + 1, events: [event] } as unknown as Commit);
+    });
+    services.view.noteRead();
     server = await startHttpServer({
       ...{ host: '127.0.0.1', port: 0, cache, fileIndex: true, readiness: () => notReady, logger },
       ...{ view: services.view, passive: services.passive },
@@ -104,17 +114,18 @@ describe('the worker’s read path', () => {
     expect([whole.status, whole.headers.get('content-length'), await whole.text()]).toEqual([200, '10', '']);
     const part = await get('s3://bucket/h', { range: 'bytes=1-3' }, 'HEAD');
     expect([part.status, part.headers.get('content-length')]).toEqual([206, '3']);
-    expect((await get('s3://bucket/none', {}, 'HEAD')).status).toBe(404);
+    const absent = await fetch(`${url('s3://bucket/none')}&cachedOnly=true`, { method: 'HEAD' });
+    expect(absent.status).toBe(404);
   });
 
   it('says when an object is not cached, or only its metadata is', async () => {
-    const absent = await get('s3://bucket/none');
+    const absent = await fetch(`${url('s3://bucket/none')}&cachedOnly=true`);
     expect([absent.status, await absent.json()]).toEqual([
       404,
       { status: 'not cached by this worker: s3://bucket/none' },
     ]);
     await cache.putMetadata({ path: 's3://bucket/meta', version: 'v1' }, 5);
-    const metadata = await get('s3://bucket/meta');
+    const metadata = await fetch(`${url('s3://bucket/meta')}&cachedOnly=true`);
     expect([metadata.status, await metadata.json()]).toEqual([
       404,
       { status: 'only its size and version are cached: s3://bucket/meta' },

@@ -3,8 +3,9 @@ import { Controller, Get, Head, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CacheStore } from '#cache-store';
 import { DomainError } from '#kernel';
+import type { ClusterView } from '../agent/cluster-view.js';
 import type { PassiveCache } from '../passive/passive-cache.js';
-import { cacheToken, passiveToken } from '../tokens.js';
+import { cacheToken, passiveToken, viewToken } from '../tokens.js';
 import { flagParameter, objectPath } from './object-path.js';
 import { entityTag, ifRangeHolds, noneMatchHits, parseRange, type ByteRange } from './range.js';
 
@@ -17,14 +18,15 @@ interface Servable {
 }
 
 /**
- * The read path: objects byte for byte as the UFS had them under the version in `ETag`. One that is cached here is
- * served whatever the ring says. A missing one is fetched by its owner, to whom readers are redirected.
+ * The read path: objects byte for byte as the UFS had them under the version in `ETag`. Nothing is served that no mount
+ * covers at the moment, cached or not. One that is cached here is served whatever the ring says. A missing one is fetched by its owner, to whom readers are redirected.
  */
 @Controller('v1/objects')
 export class ObjectsController {
   constructor(
     @Inject(cacheToken) private readonly cache: CacheStore,
     @Inject(passiveToken) private readonly passive: PassiveCache,
+    @Inject(viewToken) private readonly view: ClusterView,
   ) {}
 
   @Get()
@@ -42,9 +44,12 @@ export class ObjectsController {
     const path = objectPath(url);
     const redirects = flagParameter(url, 'redirect', true);
     const cachedOnly = flagParameter(url, 'cachedOnly', false);
+    this.view.requireNamespace();
+    if (!this.view.mountOf(path))
+      throw new DomainError('NotFound', 'not-mounted', `no mount covers this path: ${path}`);
     const cached = this.cached(path);
     if (cached) return answer(request, reply, cached);
-    if (cachedOnly || !this.passive.isMounted(path)) throw this.absent(path);
+    if (cachedOnly) throw this.absent(path);
     const better = redirects ? this.passive.betterWorker(path) : undefined;
     if (better !== undefined) return redirect(reply, better, path);
     return answer(request, reply, await this.missing(path, request.method === 'HEAD'));

@@ -21,6 +21,8 @@ export interface DownloadPorts {
   retry: RetryPolicy;
   /** Whether an object of this size may be put into the cache. */
   mayKeep(object: UfsObject): Promise<boolean>;
+  /** Whether the mount that it is read through is still there, with the same options. */
+  isStillMounted(): boolean;
   logger: Logger;
   /** Ends the download for good. */
   signal: AbortSignal;
@@ -192,7 +194,8 @@ export class Download {
 
   private async commit(): Promise<void> {
     try {
-      await this.writer?.commit();
+      if (this.ports.isStillMounted()) await this.writer?.commit();
+      else this.writer = await this.writer?.abort().then(() => undefined);
     } catch (error) {
       this.writer = this.notKept(error);
     }

@@ -1,4 +1,5 @@
 import type { CacheStore } from '#cache-store';
+import type { Mount } from '#contexts/namespace';
 import type { ConnectorPool } from '#contexts/namespace/ufs';
 import { RetriesExhausted, UfsError, type RetryPolicy, type UfsObject } from '#ufs';
 import type { Logger } from 'pino';
@@ -17,7 +18,7 @@ export interface PassiveCacheOptions {
 
 /** Fetches what readers ask for and this worker does not hold: one download per object, however many ask. */
 export class PassiveCache {
-  private readonly downloads = new Map<string, Download>();
+  private readonly downloads = new Map<string, { download: Download; mount: Mount | undefined }>();
   private readonly stopping = new AbortController();
 
   constructor(private readonly options: PassiveCacheOptions) {}
@@ -30,10 +31,6 @@ export class PassiveCache {
     const [owner] = ring.owners(path);
     if (owner === undefined || owner === view.workerId) return undefined;
     return workers[owner]?.status === 'online' ? workers[owner].address : undefined;
-  }
-
-  isMounted(path: string): boolean {
-    return this.options.view.mountOf(path) !== undefined;
   }
 
   /** Size and version as the UFS has them now. @throws UfsError */
@@ -51,7 +48,10 @@ export class PassiveCache {
    * @throws UfsError
    */
   async open(path: string): Promise<{ object: UfsObject; reader: DownloadReader }> {
-    const download = this.downloads.get(path) ?? this.begin(path);
+    const current = this.downloads.get(path);
+    // One for a mount that is gone is not joined: what is mounted there now may be another store.
+    const joins = current && current.mount === this.options.view.mountOf(path);
+    const download = joins ? current.download : this.begin(path);
     const reader = download.join();
     try {
       return { object: await download.opened, reader };
@@ -64,21 +64,24 @@ export class PassiveCache {
   /** Breaks off what is under way. */
   async stop(): Promise<void> {
     this.stopping.abort(new UfsError('Aborted', '', 'the worker stops'));
-    await Promise.all([...this.downloads.values()].map(({ ended }) => ended));
+    await Promise.all([...this.downloads.values()].map(({ download }) => download.ended));
   }
 
   private begin(path: string): Download {
-    const { pool, cache, retry, grants, logger } = this.options;
+    const { pool, cache, retry, grants, logger, view } = this.options;
     const { signal } = this.stopping;
     const lease = pool.lease();
+    const mount = view.mountOf(path);
     const connector = lease.connectorFor(path);
     // Who was asked although another owns the object (a reader who will not be redirected) does not keep it.
     const keeps = this.betterWorker(path) === undefined;
     const mayKeep = ({ sizeBytes }: UfsObject) => (keeps ? grants.mayKeep(path, sizeBytes) : Promise.resolve(false));
-    const download = new Download(path, { cache, connector, retry, mayKeep, logger, signal });
-    this.downloads.set(path, download);
+    const isStillMounted = () => view.mountOf(path) === mount;
+    const download = new Download(path, { cache, connector, retry, mayKeep, isStillMounted, logger, signal });
+    const entry = { download, mount };
+    this.downloads.set(path, entry);
     download.ended
-      .finally(() => this.downloads.delete(path))
+      .finally(() => this.downloads.get(path) === entry && this.downloads.delete(path))
       .then(() => lease.release())
       .catch((error: unknown) => logger.warn({ err: error, path }, 'a connector did not close'));
     return download;

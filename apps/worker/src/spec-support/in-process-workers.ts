@@ -59,6 +59,7 @@ export class InProcessWorker {
       members: () => Promise.resolve(services.view.members()),
       checkpoint: (await BatchCheckpoints.open(path.join(this.directory, 'progress'))).of(whole.batchId),
       removeCopy: (one, sequence) => services.remover.remove(one, sequence),
+      isMounted: (ufsPath) => services.view.mountOf(ufsPath) !== undefined,
       connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
       withTransferSlot: (_signal, run) => run(),
       throttle: (_jobId, bytes) => {
@@ -130,20 +131,31 @@ export class InProcessCluster {
     const cluster = new InProcessCluster(await mkdtemp(path.join(tmpdir(), 'larder-workers-')));
     cluster.endpoint = (await cluster.s3.start()).endpoint;
     cluster.s3.createBucket('bucket');
-    const { accessKeyId, secretAccessKey } = cluster.s3.credentials;
-    const options = {
-      's3a.accessKeyId': accessKeyId,
-      's3a.secretKey': secretAccessKey,
-      'alluxio.underfs.s3.endpoint': cluster.endpoint,
-      'alluxio.underfs.s3.disable.dns.buckets': 'true',
-    };
-    const data = { path: '/data/', ufs: root, options: cluster.keyRing.sealOptions(root, options) };
-    cluster.namespace({ type: 'Mounted', data });
+    cluster.mount();
     return cluster;
   }
 
+  /** The bucket at `/data/`. */
+  mount(more: Record<string, string> = {}): void {
+    const { accessKeyId, secretAccessKey } = this.s3.credentials;
+    const options = {
+      's3a.accessKeyId': accessKeyId,
+      's3a.secretKey': secretAccessKey,
+      'alluxio.underfs.s3.endpoint': this.endpoint,
+      'alluxio.underfs.s3.disable.dns.buckets': 'true',
+      ...more,
+    };
+    const data = { path: '/data/', ufs: root, options: this.keyRing.sealOptions(root, options) };
+    this.namespace({ type: 'Mounted', data });
+  }
+
   /** A worker that knows the log so far; it joins the cluster unless told otherwise. */
-  async start({ capacityBytes = 64 * 2 ** 20, joins = true, settings = {} } = {}): Promise<InProcessWorker> {
+  async start({
+    capacityBytes = 64 * 2 ** 20,
+    joins = true,
+    hasRead = true,
+    settings = {},
+  } = {}): Promise<InProcessWorker> {
     const workerId = `worker-${this.workers.length + 1}`;
     const directory = path.join(this.directory, workerId);
     const cache = await openCacheStore({ directory, capacityBytes });
@@ -152,6 +164,7 @@ export class InProcessCluster {
     const config: ProcessConfig = loadConfig({ ...required, ...key, ...settings }, 'worker');
     const services = new WorkerServices(config, workerId, cache, logger);
     for (const commit of this.log) services.view.evolve(commit);
+    if (hasRead) services.view.noteRead();
     services.policies.begin(() => undefined);
     const { view, passive, remover, clearStale } = services;
     const http = await startHttpServer({

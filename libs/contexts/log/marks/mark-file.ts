@@ -103,7 +103,7 @@ async function writeWhole(target: string, text: string): Promise<void> {
   // Named by the process: should two be given one file, the last one's mark stands whole.
   const temporary = `${target}.${process.pid}.new`;
   try {
-    const file = await open(temporary, 'w');
+    const file = await open(temporary, 'w', 0o600);
     try {
       await file.writeFile(text);
       await file.sync();

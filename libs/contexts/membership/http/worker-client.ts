@@ -3,6 +3,7 @@ import { request } from 'undici';
 import { z } from 'zod';
 import { DomainError } from '#kernel';
 import { Views } from '#runtime';
+import { namespaceView } from '#contexts/namespace';
 import { membershipView } from '../index.js';
 
 const timeoutMs = 10_000;
@@ -19,11 +20,13 @@ export class WorkerClient {
   constructor(private readonly views: Views) {}
 
   /**
-   * What a worker holds of some UFS paths, in their order; null where it has nothing.
+   * What a worker holds of some UFS paths, in their order; null where it has nothing, or nothing is mounted.
    * @throws DomainError Unavailable when the worker does not answer
    */
   async lookup(workerId: string, paths: readonly string[]): Promise<(HeldCopy | null)[]> {
-    const answer = await this.post(workerId, '/v1/lookup', { paths });
+    // The worker may not have heard yet of a mount that this coordinator knows.
+    const namespace = this.views.get(namespaceView).sequence;
+    const answer = await this.post(workerId, '/v1/lookup', { paths, namespace });
     return lookupSchema.parse(answer).entries;
   }
 

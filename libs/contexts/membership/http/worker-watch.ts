@@ -15,6 +15,7 @@ import {
 } from '#runtime';
 import {
   isImpostor,
+  listWorkers,
   membership,
   membershipBoundary,
   membershipView,
@@ -34,6 +35,8 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('membership');
   private readonly heartbeats = new Map<string, WorkerHeartbeat>();
   private readonly live: LiveSet;
+  /** Looked at with every heartbeat. */
+  private readonly waiting = new Set<() => void>();
   private readonly stalls = new StallWatch(sweepMs);
   private timer?: NodeJS.Timeout;
   private unsubscribe?: () => void;
@@ -76,6 +79,27 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
       .flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));
   }
 
+  /**
+   * Waits until every worker that is heard of serves by mounts and policies as of this log sequence or later.
+   * @returns addresses of those that have not said so within the time
+   */
+  async untilNamespace(sequence: number, timeoutMs: number): Promise<string[]> {
+    if (this.behind(sequence).length === 0) return [];
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        this.waiting.delete(look);
+        clearTimeout(timer);
+        resolve();
+      };
+      const look = () => {
+        if (this.behind(sequence).length === 0) done();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      this.waiting.add(look);
+    });
+    return this.behind(sequence);
+  }
+
   private heard(message: unknown): void {
     const parsed = workerHeartbeatSchema.safeParse(message);
     if (!parsed.success) {
@@ -90,6 +114,19 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     // Its last numbers stay when it leaves: what it has cached is still on its disk.
     this.heartbeats.set(heartbeat.workerId, heartbeat);
     this.live.hear(heartbeat.workerId);
+    for (const look of [...this.waiting]) look();
+  }
+
+  /** Workers that may still serve by mounts and policies from before this log sequence. */
+  private behind(sequence: number): string[] {
+    const heard = (workerId: string) => this.heartbeats.get(workerId);
+    const online = listWorkers(this.views.get(membershipView).state).filter(({ status }) => status === 'online');
+    // Decommissioned ones serve what they hold as long as they run.
+    const others = [...this.heartbeats.values()].filter(({ workerId }) => this.live.isLive(workerId));
+    const addresses = new Map([...online, ...others].map(({ workerId, address }) => [workerId, address]));
+    return [...addresses]
+      .filter(([workerId]) => !heard(workerId)?.leaving && (heard(workerId)?.namespaceSequence ?? 0) < sequence)
+      .map(([, address]) => address);
   }
 
   private isImpostor(heartbeat: WorkerHeartbeat): boolean {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { MountCheck } from './mount-check.js';
+import { MembershipModule } from '#contexts/membership/http';
 import { MountController } from './mount.controller.js';
 import { PolicyRequests } from './policy-requests.js';
 import { PriorityController } from './priority.controller.js';
@@ -10,6 +11,7 @@ export * from './policy.dto.js';
 export { PolicyRequests } from './policy-requests.js';
 
 @Module({
+  imports: [MembershipModule],
   controllers: [MountController, TtlController, PriorityController],
   providers: [MountCheck, PolicyRequests, StaticMountTable],
   exports: [PolicyRequests],

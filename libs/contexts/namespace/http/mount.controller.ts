@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { WorkerWatch } from '#contexts/membership/http';
 import { DomainError } from '#kernel';
 import { CommandHandler, commandContext, CONFIG, queryText, Views, type LarderConfig } from '#runtime';
 import {
@@ -18,6 +19,9 @@ import { MountCheck } from './mount-check.js';
 import { CreateMountDto, DeleteMountDto } from './mount.dto.js';
 import { StaticMountTable } from './static-mount-table.js';
 
+/** How long the removal of a mount waits for workers: they hear of it within milliseconds, unless something is wrong. */
+const workersWithinMs = 2_000;
+
 /** `/api/v1/mount`: the mount table. */
 @Controller('mount')
 export class MountController {
@@ -27,6 +31,7 @@ export class MountController {
     private readonly keyRing: KeyRing,
     private readonly table: StaticMountTable,
     private readonly check: MountCheck,
+    private readonly watch: WorkerWatch,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
@@ -63,8 +68,11 @@ export class MountController {
   @HttpCode(200)
   async remove(@Body() dto: DeleteMountDto, @Req() request: FastifyRequest): Promise<unknown> {
     this.table.requireManaged();
-    await this.execute({ type: 'Unmount', path: normalizeNamespacePath(dto.path) }, request);
-    return { status: 'ok' };
+    const command: NamespaceCommand = { type: 'Unmount', path: normalizeNamespacePath(dto.path) };
+    const { sequence } = await this.execute(command, request);
+    // Whoever is told that the mount is gone shall not be served from it by a worker that is slow to hear of it.
+    const stillServing = await this.watch.untilNamespace(sequence, workersWithinMs);
+    return { status: 'ok', ...(stillServing.length > 0 && { stillServing }) };
   }
 
   private get state() {

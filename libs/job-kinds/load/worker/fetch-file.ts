@@ -86,7 +86,7 @@ async function fetchSmall(
   if (known) requireLength(path, bytes.length, known.sizeBytes);
   signal.throwIfAborted();
   ports.onProgress(0, bytes.length);
-  return ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes);
+  return ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes, { signal });
 }
 
 async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
@@ -96,6 +96,7 @@ async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry
   const writer = await ports.cache.create(
     { path, version: known.version, jobId, replicas, loadedAtMs },
     known.sizeBytes,
+    { signal: ports.signal },
   );
   // Leaving the loop early must end the transfer at the UFS too, whatever the connector does with an abandoned body.
   const transfer = new AbortController();

@@ -1,4 +1,4 @@
-import type { CacheEntry } from '#cache-store';
+import { claimOf, type CacheEntry } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
 import type { BatchOutcome, WorkerPorts } from '../../kind.js';
 import { forEachFile, type BatchFile, type FileOutcome, type KnownVersion } from './batch-file.js';
@@ -60,7 +60,8 @@ async function keepCurrent(jobId: string, cached: CacheEntry, file: BatchFile, p
  * version is whichever one this job has read.
  */
 function loadedBefore(jobId: string, cached: CacheEntry, listed: KnownVersion | undefined): boolean {
-  return cached.jobId === jobId && !cached.kept && (listed === undefined || sameVersion(cached, listed));
+  const claim = claimOf(cached, jobId);
+  return claim !== undefined && !claim.kept && (listed === undefined || sameVersion(cached, listed));
 }
 
 export function sameVersion(cached: CacheEntry, known: KnownVersion): boolean {

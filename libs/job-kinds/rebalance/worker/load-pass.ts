@@ -79,7 +79,8 @@ class LoadPass {
     const { path } = entry;
     try {
       this.ports.signal.throwIfAborted();
-      await this.bring(peer, entry);
+      // Of a mount that is gone nothing is served, so nothing of it moves; a peer may not have heard of that yet.
+      if (this.ports.isMounted(path)) await this.bring(peer, entry);
       this.failures.delete(path);
     } catch (error) {
       this.ports.signal.throwIfAborted();

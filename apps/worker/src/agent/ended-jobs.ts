@@ -1,0 +1,24 @@
+import type { CacheStore } from '#cache-store';
+import type { LogReader } from '#jetstream';
+import { DomainError } from '#kernel';
+import type { RunningJournal } from './running-journal.js';
+
+/** Clears what this worker has noted of jobs that ended while it was away: nobody will tell it of their end any more. */
+export async function forgetEndedJobs(
+  journal: RunningJournal,
+  cache: CacheStore,
+  hasEnded: (jobId: string) => Promise<boolean>,
+): Promise<void> {
+  // Suspects of such jobs will not be delivered again.
+  for (const { jobId, batchId } of journal.suspects()) if (await hasEnded(jobId)) await journal.forget(batchId);
+  for (const jobId of cache.keptFor()) if (await hasEnded(jobId)) cache.letGo(jobId);
+}
+
+/** Takes in the ends of jobs that are in the log and not yet here. While the log cannot be asked, what is known holds. */
+export async function catchUp(jobReader: LogReader, timeoutMs: number): Promise<void> {
+  try {
+    await jobReader.caughtUp(timeoutMs);
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+  }
+}
