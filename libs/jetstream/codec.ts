@@ -165,7 +165,10 @@ export function parseEnvelope(bytes: Uint8Array, sequence: number): CommitEnvelo
 
 function isSeen(value: unknown): value is Seen {
   return (
-    Array.isArray(value) && value.length === 2 && Number.isSafeInteger(value[0]) && /^[0-9a-f]{0,16}$/.test(value[1])
+    Array.isArray(value) &&
+    value.length === 2 &&
+    Number.isSafeInteger(value[0]) &&
+    /^[0-9a-f]{0,16}$/.test(String(value[1]))
   );
 }
 

@@ -19,7 +19,7 @@ export function believesAll(codec: EventCodec): Judge {
     try {
       return Promise.resolve(codec.decode(message.data, message));
     } catch (error) {
-      return error instanceof CorruptEventError ? Promise.resolve(undefined) : Promise.reject(error as Error);
+      return error instanceof CorruptEventError ? Promise.resolve(undefined) : Promise.reject(error);
     }
   };
   return { admit, inOrder: () => admit };

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addAudit } from './commands/audit.command.js';
 import { addBackup } from './commands/backup.command.js';
 import { addNatsAccounts } from './commands/nats-accounts.command.js';
+import { addKeys } from './commands/keys.command.js';
 import { addReplay } from './commands/replay.command.js';
 import { addRestore } from './commands/restore.command.js';
 import { exitCodeOf, failedExitCode, FoundWrong, usageExitCode } from './exit-codes.js';
@@ -12,7 +13,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   const program = new Command('larder')
     .description('Backs up, restores, verifies and replays the log of a Larder cluster.')
     .exitOverride();
-  for (const add of [addBackup, addRestore, addAudit, addReplay, addNatsAccounts]) add(program);
+  for (const add of [addBackup, addRestore, addAudit, addKeys, addReplay, addNatsAccounts]) add(program);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;

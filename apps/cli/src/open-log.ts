@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { allEvents } from '#contexts/catalogue';
+import { judgeBy, LogGate } from '#contexts/trust/gate';
 import { ApiCode, apiCodeOf, connectNats, EventCodec, EventStore, Names, type NatsLink } from '#jetstream';
 import { DomainError } from '#kernel';
 import type { ClusterSettings } from './settings.js';
@@ -15,8 +17,13 @@ const connectTimeoutMs = 10_000;
 export async function withLog<T>(settings: ClusterSettings, work: (log: OpenLog) => Promise<T>): Promise<T> {
   const names = new Names(settings.cluster);
   const link = await connectNats({ url: settings.natsUrl, name: 'larder-cli', connectTimeoutMs });
+  const codec = new EventCodec([allEvents]);
+  const { ring } = settings;
+  // Without a key nothing can be signed, and a log that owes signatures will not have what is appended.
+  const signer = ring?.canSign ? ring.signer(`larder-cli-${randomUUID()}`) : undefined;
+  const judge = ring && judgeBy(new LogGate({ codec, ring }));
   try {
-    return await work({ link, names, store: new EventStore(link, names, new EventCodec([allEvents])) });
+    return await work({ link, names, store: new EventStore(link, names, codec, { signer, judge }) });
   } catch (error) {
     if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
     throw new DomainError('NotFound', 'no-log', `this NATS holds no log of a cluster "${settings.cluster}"`);

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ConfigError, type LarderConfig, loadConfig } from '#config';
-import { standaloneNatsUrl, standaloneSecretKeys } from './standalone-cluster.js';
+import { coordinatorKeys, type TrustRing } from '#contexts/trust/gate';
+import { standaloneNatsUrl, standaloneSecretKeys, standaloneSigningKeys } from './standalone-cluster.js';
 
 /** What every command that speaks to NATS takes. */
 export interface ClusterOptions {
@@ -15,6 +16,8 @@ export interface ClusterSettings {
   readonly natsUrl: string;
   readonly cluster: string;
   readonly replicas: number;
+  /** The coordinators' keys; undefined where nothing says which. */
+  readonly ring: TrustRing | undefined;
 }
 
 /**
@@ -32,7 +35,8 @@ export function clusterSettings(options: ClusterOptions, env: NodeJS.ProcessEnv 
       'Which NATS is not said: give --nats nats://host:port, or --data-dir <directory of npm start>, or set LARDER_NATS_URL.',
     ]);
   }
-  return { natsUrl, cluster: config.cluster, replicas: config.natsReplicas };
+  const ring = coordinatorRing(options, env);
+  return { natsUrl, cluster: config.cluster, replicas: config.natsReplicas, ring };
 }
 
 /**
@@ -46,10 +50,33 @@ export function signingKeys(
 ): LarderConfig['secretKeys'] {
   const config = configWith(options, env);
   if (config.secretKeys) return config.secretKeys;
-  const isElsewhere = options.in !== undefined || config.natsUrl !== undefined;
-  const dataDir = options.dataDir ?? (isElsewhere ? undefined : existing(config.dataDir));
+  const dataDir = dataDirOf(options, env);
   if (dataDir === undefined) return undefined;
   return loadConfig({ LARDER_SECRET_KEYS: standaloneSecretKeys(dataDir) }).secretKeys;
+}
+
+/**
+ * The keys that coordinators sign the log with: LARDER_SIGNING_KEYS and LARDER_VERIFY_KEYS, else what is derived from
+ * LARDER_SECRET_KEYS, else those of the cluster of `npm start`, as `signingKeys` finds it; undefined where nothing says.
+ */
+export function coordinatorRing(
+  options: ClusterOptions & { readonly in?: string },
+  env: NodeJS.ProcessEnv = process.env,
+): TrustRing | undefined {
+  const { secretKeys, signingKeys: own, verifyKeys } = configWith(options, env);
+  if (secretKeys || own || verifyKeys)
+    return coordinatorKeys({ secretKeys: secretKeys ?? [], signingKeys: own, verifyKeys });
+  const dataDir = dataDirOf(options, env);
+  if (dataDir === undefined) return undefined;
+  const keys = standaloneSigningKeys(dataDir);
+  return coordinatorKeys({ secretKeys: loadConfig({ LARDER_SIGNING_KEYS: keys }).signingKeys! });
+}
+
+/** The cluster of `npm start` whose log it is, or that `--data-dir` names. */
+function dataDirOf(options: ClusterOptions & { readonly in?: string }, env: NodeJS.ProcessEnv): string | undefined {
+  const config = configWith(options, env);
+  const isElsewhere = options.in !== undefined || config.natsUrl !== undefined;
+  return options.dataDir ?? (isElsewhere ? undefined : existing(config.dataDir));
 }
 
 function configWith({ nats, cluster }: ClusterOptions, env: NodeJS.ProcessEnv): LarderConfig {

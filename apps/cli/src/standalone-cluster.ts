@@ -7,6 +7,7 @@ import { natsAdmin } from '#jetstream';
 const secretsSchema = z.object({
   natsPasswords: z.object({ admin: z.string() }).optional(),
   secretKeys: z.string(),
+  signingKeys: z.string().optional(),
 });
 const pidSchema = z.object({ pid: z.number() });
 const portsSchema = z.object({ nats: z.array(z.string()).min(1) });
@@ -42,6 +43,12 @@ function addressOf(root: string, suffix: string): string | undefined {
 /** The cluster's key ring, in the form of LARDER_SECRET_KEYS; it need not run. @throws ConfigError */
 export function standaloneSecretKeys(dataDir: string): string {
   return secretsOf(path.resolve(dataDir)).secretKeys;
+}
+
+/** What its coordinators sign with, in the form of LARDER_SIGNING_KEYS. @throws ConfigError */
+export function standaloneSigningKeys(dataDir: string): string {
+  const { signingKeys, secretKeys } = secretsOf(path.resolve(dataDir));
+  return signingKeys ?? secretKeys;
 }
 
 function secretsOf(root: string): z.infer<typeof secretsSchema> {

@@ -8,6 +8,10 @@ export interface ClusterEnvironment {
   /** For each kind of process its own user; the same where somebody else's NATS is used. */
   readonly natsUrls: Readonly<Record<'coordinator' | 'worker', string>>;
   readonly secretKeys: string;
+  /** For coordinators. */
+  readonly signingKeys: string;
+  /** Their public halves, for workers. */
+  readonly verifyKeys: string;
   /** Copies of the log where the environment does not say. */
   readonly natsReplicas: number;
 }
@@ -20,6 +24,8 @@ const notPassedOn = [
   'LARDER_NATS_SERVER_BIN',
   'LARDER_NATS_SERVERS',
   'LARDER_BALANCER_PORT',
+  // For coordinators alone.
+  'LARDER_SIGNING_KEYS',
 ];
 
 function shared(
@@ -38,6 +44,7 @@ export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number
     // It comes from this machine, and says where a request came from.
     ...(cluster.given.LARDER_BALANCER_PORT ? { LARDER_TRUSTED_PROXIES: '127.0.0.1,::1' } : {}),
     ...shared(cluster, 'coordinator'),
+    LARDER_SIGNING_KEYS: cluster.signingKeys,
     LARDER_PORT: String(port),
     LARDER_NATS_REPLICAS: replicas,
   };
@@ -53,6 +60,7 @@ export function workerEnvironment(
   const port = cluster.given.LARDER_WORKER_PORT && config.workerPort !== 0 ? config.workerPort + number - 1 : 0;
   return {
     ...shared(cluster, 'worker'),
+    LARDER_VERIFY_KEYS: cluster.verifyKeys,
     LARDER_CACHE_DIR: directory.worker(number),
     LARDER_WORKER_PORT: String(port),
   };

@@ -20,10 +20,12 @@ const schema = z.object({
   routePassword: password,
   /** In the form of LARDER_SECRET_KEYS. Lost keys make the stored secrets of mounts unreadable. */
   secretKeys: password,
+  /** In the form of LARDER_SIGNING_KEYS; for coordinators and the command line alone. */
+  signingKeys: password,
 });
 
 /** Files of earlier versions lack some. */
-const stored = schema.partial({ natsPasswords: true, routePassword: true });
+const stored = schema.partial({ natsPasswords: true, routePassword: true, signingKeys: true });
 
 export type Secrets = z.infer<typeof schema>;
 
@@ -33,8 +35,10 @@ export function loadSecrets(file: string): Secrets {
     const parsed = stored.safeParse(parseJson(fs.readFileSync(file, 'utf8')));
     // Never replaced by new ones: what the old keys sealed could not be opened again.
     if (!parsed.success) throw new StartRefused(`${file} is damaged: restore it from a backup.`);
-    const { routePassword, natsPasswords } = parsed.data;
-    if (routePassword && natsPasswords) return { ...parsed.data, routePassword, natsPasswords };
+    const { routePassword, natsPasswords, signingKeys } = parsed.data;
+    if (routePassword && natsPasswords && signingKeys) {
+      return { ...parsed.data, routePassword, natsPasswords, signingKeys };
+    }
     return write(file, { ...newSecrets(), ...parsed.data });
   }
   return write(file, newSecrets());
@@ -44,10 +48,12 @@ function newSecrets(): Secrets {
   return {
     natsPasswords: { coordinator: newToken(), worker: newToken(), admin: newToken(), audit: newToken() },
     routePassword: newToken(),
-    secretKeys: `standalone-1:${randomBytes(32).toString('base64')}`,
+    secretKeys: newKey('standalone-1'),
+    signingKeys: newKey('standalone-signing-1'),
   };
 }
 
+const newKey = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
 const newToken = () => randomBytes(24).toString('hex');
 
 function write(file: string, secrets: Secrets): Secrets {

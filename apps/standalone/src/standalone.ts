@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { EXIT_REFUSED, type Environment, type LarderConfig, loadConfig } from '#config';
 import type { Role } from '#jetstream';
+import { TrustRing } from '#contexts/trust/gate';
 import { type ClusterEnvironment, coordinatorEnvironment, workerEnvironment } from './child-environment.js';
 import { type DataDirectory, openDataDirectory } from './data-directory.js';
 import { lockDirectory } from './directory-lock.js';
@@ -106,6 +107,7 @@ async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
     given: options.env,
     natsUrls: { coordinator: natsUrlOf('coordinator'), worker: natsUrlOf('worker') },
     secretKeys: options.env.LARDER_SECRET_KEYS || secrets.secretKeys,
+    ...trustKeys(config, secrets),
     natsReplicas: config.natsUrl === undefined ? config.natsServers : config.natsReplicas,
   });
   const url = (port: number) => `http://${reachableHost(config.host)}:${port}`;
@@ -119,6 +121,20 @@ async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
   supervisor.markReady();
   const sampleDir = path.join(options.root, 'docs');
   options.say(welcome({ balancer, coordinators, workers, natsServers, dataDir: directory.root, sampleDir }));
+}
+
+/** The keys that coordinators sign the log with, and what workers know them by. */
+function trustKeys(config: LarderConfig, secrets: Secrets): { signingKeys: string; verifyKeys: string } {
+  const keys = config.signingKeys ?? loadConfig({ LARDER_SIGNING_KEYS: secrets.signingKeys }).signingKeys!;
+  return {
+    signingKeys: keyText(keys),
+    verifyKeys: keyText(new TrustRing(keys, config.verifyKeys).verifyKeys()),
+  };
+}
+
+/** As the environment has them. */
+function keyText(keys: readonly { readonly id: string; readonly key: Uint8Array }[]): string {
+  return keys.map(({ id, key }) => `${id}:${Buffer.from(key).toString('base64')}`).join(',');
 }
 
 /** All at once: each of several servers answers only when most of them are there. */

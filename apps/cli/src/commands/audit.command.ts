@@ -1,5 +1,8 @@
+import os from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { ConfigError, type LarderConfig } from '#config';
+import { allEvents } from '#contexts/catalogue';
+import { log, logBoundary } from '#contexts/log';
 import {
   compareLogs,
   type Fault,
@@ -9,11 +12,16 @@ import {
   type Verdict,
 } from '#contexts/log/audit';
 import { BackupFile } from '#contexts/log/backup';
-import { parseEnvelope } from '#jetstream';
+import { type SequenceRange } from '#contexts/trust';
+import { LogGate, signingKeyUnknown } from '#contexts/trust/gate';
+import { EventCodec, parseEnvelope, type VoidMessage } from '#jetstream';
+import { DomainError } from '#kernel';
+import { ownContext, Recorder } from '#runtime';
 import { FoundWrong } from '../exit-codes.js';
 import { type LogSource, type SourceOptions, withSource } from '../log-source.js';
+import { withLog } from '../open-log.js';
 import { print } from '../output.js';
-import { signingKeys } from '../settings.js';
+import { type ClusterOptions, clusterSettings, coordinatorRing, signingKeys } from '../settings.js';
 import { clusterOptions } from './options.js';
 
 interface VerifyCommandOptions extends SourceOptions {
@@ -21,6 +29,10 @@ interface VerifyCommandOptions extends SourceOptions {
   readonly anchor?: readonly [number, string];
   readonly first: number;
   readonly keys?: boolean;
+}
+
+interface VoidCommandOptions extends ClusterOptions {
+  readonly reason: string;
 }
 
 export function addAudit(program: Command): void {
@@ -33,6 +45,10 @@ export function addAudit(program: Command): void {
     .option('--first <sequence>', 'where the log begins, for one that was archived', parseSequence, 1)
     .option('--keys', 'insist on the keys (LARDER_SECRET_KEYS) that signed the checkpoints')
     .action((options: VerifyCommandOptions) => verify(options));
+  clusterOptions(audit.command('void'))
+    .description('Record that the messages which do not hold have been looked at; they are void whether or not.')
+    .requiredOption('--reason <text>', 'what they are, for whoever reads the log later')
+    .action((options: VoidCommandOptions) => recordVoid(options));
 }
 
 async function verify(options: VerifyCommandOptions): Promise<void> {
@@ -41,24 +57,87 @@ async function verify(options: VerifyCommandOptions): Promise<void> {
     throw new ConfigError(['--keys: set LARDER_SECRET_KEYS to the key ring of the cluster.']);
   }
   await withSource(options, async (source) => {
-    const verdict = await walk(source, options, keys);
+    const gate = options.first === 1 ? await gateFor(source, options) : undefined;
+    const verdict = await walk(source, options, { keys, gate });
     const compared = options.against === undefined ? undefined : await compare(source, options.against);
     const faults = [verdict.fault, compared?.fault].filter((fault) => fault !== undefined);
     const fault = firstFault(faults);
     await report(source, verdict, { keys, compared: compared?.same, against: options.against });
-    if (!fault) return print('no fault was found');
-    await reportFault(source, fault);
-    throw new FoundWrong();
+    if (fault) await reportFault(source, fault);
+    // What was changed makes whatever rests on it look void: then that says nothing more.
+    const open = fault || !gate ? [] : await reportVoid(source, verdict.void, gate);
+    if (fault || open.length > 0) throw new FoundWrong();
+    await print('no fault was found');
+  });
+}
+
+/** Undefined where the keys that the log is signed with are not known here. */
+async function gateFor(source: LogSource, options: VerifyCommandOptions): Promise<LogGate | undefined> {
+  const ring = coordinatorRing(options);
+  if (!ring) return undefined;
+  const codec = new EventCodec([allEvents]);
+  const trial = new LogGate({ codec, ring, partial: true });
+  try {
+    for await (const message of source.messages({ filter: logBoundary })) {
+      if (message.boundary === logBoundary) trial.admit(message);
+    }
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== signingKeyUnknown) throw error;
+    await print(`signatures of messages are not looked at: ${error.message}`);
+    return undefined;
+  }
+  return new LogGate({ codec, ring });
+}
+
+/** @returns those that no operator has recorded as void */
+async function reportVoid(
+  source: LogSource,
+  messages: readonly VoidMessage[],
+  gate: LogGate,
+): Promise<SequenceRange[]> {
+  const open = gate.quarantine.unacknowledged();
+  for (const { sequence, boundary, reason } of messages) {
+    const known = open.some(([first, last]) => first <= sequence && sequence <= last) ? '' : ', as was recorded';
+    await print(`VOID at ${sequence} on ${boundary}: ${reason}; it is no part of history${known}`);
+    for await (const message of source.messages({ from: sequence, through: sequence })) {
+      await print(`there stands ${describe(message)}`);
+    }
+  }
+  if (open.length > 0) await print('record that they are void with: larder audit void --reason <text>');
+  return open;
+}
+
+/** Puts it on record that what does not hold has been looked at. */
+async function recordVoid(options: VoidCommandOptions): Promise<void> {
+  const ring = coordinatorRing(options);
+  if (!ring?.canSign) {
+    throw new ConfigError(['LARDER_SIGNING_KEYS: set it (or LARDER_SECRET_KEYS) to the keys of the coordinators.']);
+  }
+  const codec = new EventCodec([allEvents]);
+  await withLog(clusterSettings(options), async ({ store }) => {
+    const gate = new LogGate({ codec, ring });
+    let end = 0;
+    for await (const message of store.readMessages('>')) {
+      gate.admit(message);
+      if (message.boundary === logBoundary) end = message.sequence;
+    }
+    const ranges = gate.quarantine.unacknowledged().map(([first, last]): [number, number] => [first, last]);
+    const decided = log.decide(log.initial, { type: 'VoidMessages', ranges, reason: options.reason });
+    if (decided.length === 0) return print('there is nothing in the log that does not hold and is not recorded');
+    const context = ownContext(`operator:${os.userInfo().username}`);
+    await store.append(logBoundary, end, new Recorder(allEvents).record(decided, context));
+    const told = ranges.map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`)).join(', ');
+    await print(`recorded as void: ${told}`);
   });
 }
 
 async function walk(
   source: LogSource,
   { anchor, first }: VerifyCommandOptions,
-  keys: LarderConfig['secretKeys'],
+  { keys, gate }: { keys: LarderConfig['secretKeys']; gate: LogGate | undefined },
 ): Promise<Verdict> {
   const anchors = new Map(anchor ? [anchor] : []);
-  const verifier = new LogVerifier({ firstSequence: first, keys, anchors });
+  const verifier = new LogVerifier({ firstSequence: first, keys, anchors, gate });
   const messages = source.messages();
   for (;;) {
     const { done, value } = await messages.next();

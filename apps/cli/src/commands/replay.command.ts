@@ -1,12 +1,14 @@
 import { type Command, Option } from 'commander';
 import { allEvents } from '#contexts/catalogue';
-import { EventCodec } from '#jetstream';
+import { LogGate, type TrustRing } from '#contexts/trust/gate';
+import { believesAll, EventCodec } from '#jetstream';
 import { type LogSource, type SourceOptions, withSource } from '../log-source.js';
 import { note, print } from '../output.js';
 import { aggregateNames, replayed } from '../replay/aggregates.js';
 import { masked } from '../replay/mask.js';
 import { type ReplayLimits, replaySteps, type Step } from '../replay/replay.js';
 import { stateDiff } from '../replay/state-diff.js';
+import { coordinatorRing } from '../settings.js';
 import { clusterOptions, type LogPoint, parseLogPoint } from './options.js';
 
 interface ReplayCommandOptions extends SourceOptions {
@@ -36,20 +38,34 @@ async function replay(source: LogSource, options: ReplayCommandOptions): Promise
   const through = options.until && 'sequence' in options.until ? options.until.sequence : undefined;
   const messages = source.messages({ filter: aggregate.filter, through });
   const codec = new EventCodec([allEvents]);
+  const ring = coordinatorRing(options);
+  const admit = ring ? await admissionBy(source, ring, codec) : believesAll(codec).inOrder();
   if (options.of === 'all') {
-    await printLastState(messages, codec, options);
+    await printLastState(messages, admit, options);
     return;
   }
   let before: unknown = null;
-  for await (const step of replaySteps(messages, codec, aggregate, options)) {
+  for await (const step of replaySteps(messages, admit, aggregate, options)) {
     await print(options.format === 'jsonl' ? jsonLine(step) : text(step, before));
     before = step.state;
   }
 }
 
+/** What holds is told by the whole log in its order, whichever part of it is replayed. */
+async function admissionBy(
+  source: LogSource,
+  ring: TrustRing,
+  codec: EventCodec,
+): Promise<Parameters<typeof replaySteps>[1]> {
+  const gate = new LogGate({ codec, ring });
+  for await (const message of source.messages()) gate.admit(message);
+  return (message) =>
+    Promise.resolve(gate.quarantine.has(message.sequence) ? undefined : codec.decode(message.data, message));
+}
+
 async function printLastState(
   messages: ReturnType<LogSource['messages']>,
-  codec: EventCodec,
+  admit: Parameters<typeof replaySteps>[1],
   { until, format }: ReplayCommandOptions,
 ): Promise<void> {
   const aggregate = replayed('all');
@@ -62,7 +78,7 @@ async function printLastState(
       sequence = message.sequence;
     }
   })();
-  for await (const step of replaySteps(counted, codec, aggregate, nothing)) void step;
+  for await (const step of replaySteps(counted, admit, aggregate, nothing)) void step;
   const state = { sequence, ...(masked(JSON.parse(JSON.stringify(aggregate.state()))) as object) };
   await print(format === 'jsonl' ? JSON.stringify(state) : JSON.stringify(state, null, 2));
 }

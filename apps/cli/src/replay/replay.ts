@@ -1,5 +1,5 @@
 import type { BackupMessage } from '#contexts/log/backup';
-import type { EventCodec } from '#jetstream';
+import type { DecodedCommit } from '#jetstream';
 import type { RecordedEvent } from '#kernel';
 import type { Replayed } from './aggregates.js';
 import { masked } from './mask.js';
@@ -19,10 +19,13 @@ export interface ReplayLimits {
   readonly from?: { readonly sequence: number } | { readonly timeMs: number };
 }
 
-/** The steps of an aggregate's life. @throws UnknownEventError, CorruptEventError for what this build cannot read */
+/**
+ * The steps of an aggregate's life. @param admit tells which messages are part of history
+ * @throws UnknownEventError for what this build cannot read
+ */
 export async function* replaySteps(
   messages: AsyncIterable<BackupMessage>,
-  codec: EventCodec,
+  admit: (message: BackupMessage) => Promise<DecodedCommit | undefined>,
   aggregate: Replayed,
   limits: ReplayLimits,
 ): AsyncGenerator<Step> {
@@ -30,7 +33,8 @@ export async function* replaySteps(
     const { until, from } = limits;
     if (until && isBeyond(message, until)) return;
     if (!aggregate.mayConcern(message.boundary)) continue;
-    const commit = codec.decode(message.data, message);
+    const commit = await admit(message);
+    if (!commit) continue;
     const { sequence, boundary } = message;
     const asked = !from || !isBefore(message, from);
     if (!aggregate.concerns(commit)) continue;

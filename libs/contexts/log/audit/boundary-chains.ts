@@ -51,6 +51,13 @@ export class BoundaryChains {
     this.heads.set(boundary, head);
   }
 
+  /** A message that is no part of history: what follows it has to name it all the same. */
+  addVoid(sequence: number, boundary: string, digest: string): void {
+    const last = this.heads.get(boundary);
+    const chained = last?.chained ?? false;
+    this.heads.set(boundary, { sequence, digest: packed(digest), before: last?.digest ?? chainStart, chained });
+  }
+
   /** @param equalThrough up to here every message is proven to be what it was when a checkpoint was made */
   faults(equalThrough: number): Fault[] {
     return [...this.certain, ...[...this.breaks].map((one) => faultOf(one, equalThrough))];

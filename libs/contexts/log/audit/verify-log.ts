@@ -1,4 +1,13 @@
-import { type CommitEnvelope, emptyRoot, messageDigest, messageOf, parseEnvelope, rollDigest } from '#jetstream';
+import {
+  type CommitEnvelope,
+  emptyRoot,
+  type Gate,
+  messageDigest,
+  messageOf,
+  parseEnvelope,
+  rollDigest,
+  type VoidMessage,
+} from '#jetstream';
 import { checkpointBoundary, checkpointEvents, logBoundary, logEvents, type LogCheckpointedData } from '../index.js';
 import { BoundaryChains } from './boundary-chains.js';
 import { isSignedBy, keptPart, keptParts, type SigningKey } from './checkpoints.js';
@@ -20,6 +29,8 @@ export interface VerifyOptions {
   readonly keys?: readonly SigningKey[];
   /** Roots that were noted elsewhere, a backup's for example, by sequence. */
   readonly anchors?: ReadonlyMap<number, string>;
+  /** Tells what is no part of the log's history, by signatures; without it they are not looked at. */
+  readonly gate?: Gate;
 }
 
 export interface Verdict {
@@ -34,10 +45,14 @@ export interface Verdict {
   readonly unchained: number;
   /** Keys that signed checkpoints and were not given. */
   readonly unknownKeys: readonly string[];
+  /** Messages that do not hold and that no operator has recorded as void, the first few. */
+  readonly void: readonly VoidMessage[];
   /** The first fault. */
   readonly fault?: Fault;
 }
 
+/** So many messages that do not hold are named. */
+const maxVoid = 100;
 /** A gap longer than this is told, and what follows it is not looked at. */
 const maxGap = 1_000_000;
 
@@ -54,6 +69,7 @@ export class LogVerifier {
   /** There is a fault somewhere in a stretch. */
   private readonly vague: Fault[] = [];
   private readonly unknownKeys = new Set<string>();
+  private readonly void: VoidMessage[] = [];
   private count = 0;
   private root = emptyRoot;
   private checkpoints = 0;
@@ -88,6 +104,10 @@ export class LogVerifier {
     this.root = rollDigest(this.root, digest);
     const anchor = this.options.anchors?.get(sequence);
     if (anchor !== undefined) this.checkRoot(anchor, 'The root noted elsewhere');
+    if (this.isVoid(message)) {
+      this.chains.addVoid(sequence, boundary, digest);
+      return true;
+    }
     let envelope: CommitEnvelope;
     try {
       envelope = parseEnvelope(data, sequence);
@@ -101,6 +121,11 @@ export class LogVerifier {
   }
 
   finish(): Verdict {
+    for (const anchored of this.options.anchors?.keys() ?? []) {
+      if (anchored <= this.digests.last) continue;
+      const why = `A root was noted elsewhere at ${anchored}, and the log ends before that.`;
+      this.faults.push(faultAt('removed', this.digests.last + 1, why));
+    }
     const { digests, chains, count, checkpoints, provenThrough, root } = this;
     const precise = [...this.faults, ...this.judgedDifference(), ...chains.faults(provenThrough)];
     return {
@@ -111,6 +136,7 @@ export class LogVerifier {
       provenThrough,
       unchained: chains.unchained,
       unknownKeys: [...this.unknownKeys],
+      void: this.void,
       fault: firstOf(precise, this.vague),
     };
   }
@@ -124,6 +150,14 @@ export class LogVerifier {
   endsAt(lastSequence: number): void {
     const { last } = this.digests;
     if (last < lastSequence) this.faults.push(faultAt('removed', last + 1, `The log goes on to ${lastSequence}.`));
+  }
+
+  /** Once something is known to have been changed, whatever rests on it would look void as well. */
+  private isVoid(message: StoredMessage): boolean {
+    const judged = this.options.gate?.admit({ recordedAtMs: 0, ...message });
+    if (!judged || 'commit' in judged) return false;
+    if (this.void.length < maxVoid) this.void.push(judged.void);
+    return true;
   }
 
   private passGap(from: number, to: number): boolean {

@@ -24,6 +24,9 @@ import { MetMessages, ReplayWindow, type StoredWindow } from './replay-window.js
 import { isSignedWith, publicKeyOf, type TrustRing } from './signing-keys.js';
 import { CoveredLog, type Coverage } from './covered-log.js';
 
+/** Code of the error for a log that was begun with a key which this process was not given. */
+export const signingKeyUnknown = 'signing-key-unknown';
+
 export interface LogGateOptions {
   readonly codec: EventCodec;
   readonly ring: TrustRing;
@@ -225,7 +228,7 @@ export class LogGate implements Gate {
       `the log is signed with the key "${key}", which this process does not know: give coordinators the ` +
       'LARDER_SIGNING_KEYS (or, where those are not set, the LARDER_SECRET_KEYS) that the log was begun with, and workers ' +
       'the LARDER_VERIFY_KEYS; docs/tamper-evidence.md says more';
-    throw new DomainError('Refused', 'signing-key-unknown', text);
+    throw new DomainError('Refused', signingKeyUnknown, text, { body: { keyId: key } });
   }
 
   private misplaced(

@@ -59,6 +59,11 @@ export class TrustRing {
     return this.publics.get(keyId);
   }
 
+  /** Whether this process holds a key to sign with. */
+  get canSign(): boolean {
+    return this.secrets.size > 0;
+  }
+
   /** Whether any of the keys signed this. */
   hasSigned(bytes: Uint8Array, signature: Uint8Array): boolean {
     return [...this.publics.values()].some((key) => isSignedWith(key, bytes, signature));
