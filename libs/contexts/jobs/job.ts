@@ -129,7 +129,8 @@ function requireRunning(state: JobState): void {
   if (state.status === 'stopped') throw new DomainError('Refused', 'job-stopped', 'the job is stopped');
 }
 
-function requireOwner(state: JobState, epoch: number): void {
+/** @throws DomainError Refused unless the job runs, and under this epoch */
+export function requireOwner(state: JobState, epoch: number): void {
   requireRunning(state);
   if (state.epoch !== epoch || state.owner === undefined) {
     throw new DomainError('Refused', 'fenced', `epoch ${epoch} of the job is over; the current one is ${state.epoch}`);

@@ -5,6 +5,7 @@ import type { BatchOutcome, Checkpoint, ClusterMembers, WorkerJobKind, WorkerPor
 import type { Logger } from 'pino';
 import type { JobBandwidths } from './bandwidth.js';
 import type { ExclusiveGate } from './exclusive-gate.js';
+import type { JobRate } from './job-states.js';
 import type { RunningJournal } from './running-journal.js';
 import type { TransferSlots } from './transfer-slots.js';
 
@@ -32,8 +33,8 @@ export interface ExecutorPorts {
 export interface Execution {
   batch: WorkBatch;
   kind: WorkerJobKind;
-  /** Bytes/s for this job on this worker, 0 = unlimited. */
-  bandwidth: number;
+  /** Of this job on this worker. */
+  rate: JobRate;
   signal: AbortSignal;
   onProgress: WorkerPorts['onProgress'];
 }
@@ -70,10 +71,10 @@ export class BatchExecutor {
     });
   }
 
-  private async run({ batch, kind, bandwidth, signal, onProgress }: Execution): Promise<BatchOutcome> {
+  private async run({ batch, kind, rate, signal, onProgress }: Execution): Promise<BatchOutcome> {
     const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
     const lease = pool.lease();
-    const leaveBandwidth = bandwidths.enter(batch.jobId, bandwidth);
+    const leaveBandwidth = bandwidths.enter(batch.jobId, rate);
     try {
       return await kind.execute(batch, {
         workerId,

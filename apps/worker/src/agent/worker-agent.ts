@@ -160,8 +160,8 @@ export class WorkerAgent {
     const { signal } = this.stopping;
     const { store } = cluster;
     const jobs = new JobStates((boundary) => store.lastOf(boundary), {
-      jobStopped: (jobId) => this.runner?.abortJob(jobId),
-      jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
+      jobEnded: (...ended) => this.runner?.jobEnded(...ended),
+      jobRetuned: (jobId, rate) => this.bandwidths.retune(jobId, rate),
     });
     const clusterReader = this.read(cluster, '*', 1, (commit) => {
       services.view.evolve(commit);
@@ -241,7 +241,8 @@ export class WorkerAgent {
         this.options.mark.saw(sequence);
       },
       forget: async (batchId, why) => {
-        await journal.forget(batchId);
+        // A stopped job is resumed with what its batches have done to earlier processes.
+        if (why !== 'stopped') await journal.forget(batchId);
         if (why === 'settled') await checkpoints.remove(batchId);
       },
       logger,
@@ -276,8 +277,8 @@ export class WorkerAgent {
     const { journal, logger } = this.options;
     try {
       for (const { jobId, batchId } of journal.suspects()) {
-        const job = await untilAvailable(logger, this.stopping.signal, () => jobs.statusOf(jobId));
-        if (!job.running) await journal.forget(batchId);
+        const finished = await untilAvailable(logger, this.stopping.signal, () => jobs.isFinished(jobId));
+        if (finished) await journal.forget(batchId);
       }
     } catch (error) {
       if (!this.stopping.signal.aborted) logger.warn({ err: error }, 'the journal could not be cleared');

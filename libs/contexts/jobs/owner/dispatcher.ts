@@ -34,7 +34,7 @@ export class Dispatcher {
         const drafts = planBatches(this.jobId, batch.pass, step, files, ring, plan).filter(
           ({ copy }) => copy === batch.copy,
         );
-        const context = { record, epoch: this.epoch, attempt, options: plan.options };
+        const context = { record, epoch: this.epoch, attempt };
         return { id: batch.id, attempt, into: await sendBatches(this.ports, context, drafts) };
       }),
     );
