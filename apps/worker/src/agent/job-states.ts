@@ -152,6 +152,7 @@ function evolveJob(status: JobStatus, event: JobEvent, sequence: number): JobSta
     case 'JobAssumed':
     case 'BatchesPlanned':
     case 'BatchesDispatched':
+    case 'ForgottenBatchesDispatched':
     case 'BatchParked':
     case 'PassStarted':
       return status;

@@ -257,9 +257,10 @@ export class WorkerAgent {
     const { capacityBytes, usedBytes, objects } = cache.stats();
     const quotaUsage = services.policies.quotaUsage();
     const running = this.runner?.running() ?? [];
+    const held = this.consumer?.heldPlaces ?? [];
     const log = { ...(mark.mark && { logMark: mark.mark }), ...(refusesLog !== undefined && { refusesLog }) };
     const totals = { capacityBytes, usedBytes, objects, reportedSequence, ...(quotaUsage && { quotaUsage }) };
-    return { workerId, address, bootId, ...totals, ...log, version, running };
+    return { workerId, address, bootId, ...totals, ...log, version, running, held };
   }
 
   /** An operator took this process out of the cluster: its batches go to others; what is cached is still served. */

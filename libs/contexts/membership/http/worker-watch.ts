@@ -73,6 +73,13 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
       .flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));
   }
 
+  /** Places in the work stream of the batches that a worker holds, as it said last; undefined while it is not heard. */
+  heldBy(workerId: string): readonly number[] | undefined {
+    const last = this.heartbeats.get(workerId);
+    if (!last || last.leaving || this.live.suspended || !this.live.isLive(workerId)) return undefined;
+    return last.held ?? [];
+  }
+
   private heard(message: unknown): void {
     const parsed = workerHeartbeatSchema.safeParse(message);
     if (!parsed.success) {
