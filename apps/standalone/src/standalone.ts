@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import { EXIT_REFUSED, type Environment, type LarderConfig, loadConfig } from '#config';
+import { untilServersMeet } from '#nats-server';
 import { type ClusterEnvironment, coordinatorEnvironment, workerEnvironment } from './child-environment.js';
 import { type DataDirectory, openDataDirectory } from './data-directory.js';
 import { lockDirectory } from './directory-lock.js';
@@ -114,9 +115,14 @@ async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
 }
 
 /** All at once: each of several servers answers only when most of them are there. */
-async function startNats({ options, supervisor, nats }: Cluster, signal: AbortSignal): Promise<NatsReady[]> {
+async function startNats({ options, supervisor, pidFiles, nats }: Cluster, signal: AbortSignal): Promise<NatsReady[]> {
   for (const { spec } of nats) supervisor.start(spec);
   const ready = await abortable(Promise.all(nats.map((one) => one.ready)), signal);
+  if (ready.length > 1) {
+    // Its host ends with the server, and the supervisor starts both again.
+    const restart = async (index: number) => void (await pidFiles.killLeftover(nats[index].pidName));
+    await untilServersMeet({ urls: ready.map(({ url }) => url), restart, say: options.say, signal });
+  }
   for (const [index, { version, port }] of ready.entries()) {
     options.say(
       `nats-server ${version} is up on port ${port}${ready.length > 1 ? ` (${nats[index].spec.name})` : ''}.`,
