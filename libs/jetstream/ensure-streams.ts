@@ -25,8 +25,11 @@ const essential = [
   'max_msgs_per_subject',
 ] as const satisfies (keyof StreamConfig)[];
 
-/** A cluster that is just coming up, or is busy, takes its time over new replicated streams. */
-const budgetMs = 30_000;
+/**
+ * A cluster that is just coming up, or is busy, takes its time over new replicated streams: its servers tell each other
+ * every ten seconds that they can take one, and on a busy machine such a word may be lost.
+ */
+const budgetMs = 60_000;
 /** How long a stream that was just created must keep its identity before it is believed. */
 const settleMs = 250;
 
@@ -35,13 +38,16 @@ export interface EnsureOptions {
   readonly replicas?: number;
   /** First sequence of the log if it is created: of one that is restored, where its original began. Default 1. */
   readonly firstSequence?: number;
+  /** How long a stream is tried for, milliseconds. Default: a minute. */
+  readonly withinMs?: number;
 }
 
 /**
  * Creates the streams and the object store, or checks that what is there will do. Safe to call from all replicas at
  * once. More replicas than a stream has are added; never fewer.
  *
- * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`, `stream-refused`; Unavailable after 30 s.
+ * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`, `stream-refused`; Unavailable after a minute,
+ *   `no-peers` when there are still too few servers.
  */
 export async function ensureStreams(link: NatsLink, names: Names, options: EnsureOptions = {}): Promise<void> {
   const replicas = options.replicas ?? 1;
@@ -53,7 +59,7 @@ export async function ensureStreams(link: NatsLink, names: Names, options: Ensur
   }
   for (const config of streamConfigs(names, replicas)) {
     const begins = config.name === names.eventStream && firstSequence > 1 ? { first_seq: firstSequence } : {};
-    await retryUntilEnsured(link, { ...config, ...begins });
+    await retryUntilEnsured(link, { ...config, ...begins }, options.withinMs ?? budgetMs);
   }
 }
 
@@ -70,8 +76,13 @@ async function refuseOldServers(link: NatsLink, replicas: number): Promise<void>
   }
 }
 
-async function retryUntilEnsured(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<void> {
-  const retry = new RetryBudget(link, budgetMs);
+async function retryUntilEnsured(
+  link: NatsLink,
+  config: Partial<StreamConfig> & { name: string },
+  withinMs: number,
+): Promise<void> {
+  const retry = new RetryBudget(link, withinMs);
+  let waitsFor: unknown;
   while (await retry.next()) {
     try {
       return await link.abortable(() => ensureStream(link, config));
@@ -81,10 +92,22 @@ async function retryUntilEnsured(link: NatsLink, config: Partial<StreamConfig> &
         const text = `NATS refuses stream ${config.name}: ${messageOf(error)}`;
         throw new DomainError('Refused', 'stream-refused', text, { cause: error });
       }
+      if (messageOf(error) !== messageOf(waitsFor)) {
+        link.log('info', `stream ${config.name} cannot be had yet`, { reason: messageOf(error) });
+      }
+      waitsFor = error;
       retry.note(error);
     }
   }
+  if (apiCodeOf(waitsFor) === ApiCode.noSuitablePeers) throw tooFewPeers(config, withinMs, waitsFor);
   throw retry.exhausted();
+}
+
+function tooFewPeers({ name, num_replicas }: Partial<StreamConfig>, withinMs: number, cause: unknown): DomainError {
+  const text =
+    `NATS finds no ${num_replicas} servers for stream ${name} within ${Math.round(withinMs / 1000)} s ` +
+    `(${messageOf(cause)}): start as many with JetStream and room on disk, or set LARDER_NATS_REPLICAS to fewer`;
+  return new DomainError('Unavailable', 'no-peers', text, { cause });
 }
 
 /** Told of a moment, not of the request: the servers have not all met, or another replica was quicker. */

@@ -5,6 +5,7 @@ import { chainStart, messageDigest } from './chain.js';
 import { type DecodedCommit, type EventCodec } from './codec.js';
 import { CommitWriter, type EncodedCommit } from './commit-writer.js';
 import { confirmedInfo } from './confirmed-info.js';
+import { confirmedLast } from './confirmed-last.js';
 import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, appendRefused, isDefiniteRefusal, StaleVersionError } from './errors.js';
 import { type AppendOptions, type BoundaryEnd, type EventStoreOptions, type LogInfo } from './event-store.types.js';
@@ -175,9 +176,12 @@ export class EventStore {
     return { sequence, commit };
   }
 
-  /** The sequence of the newest commit whose boundary matches, 0 if there is none. `filter` as in `Names.eventFilter`. */
+  /**
+   * The sequence of the newest commit whose boundary matches, 0 if there is none: everything that anybody was told is
+   * stored by the time of the call is up to there. `filter` as in `Names.eventFilter`. @throws DomainError Unavailable
+   */
   async lastSequence(filter = '>'): Promise<number> {
-    return filter === '>' ? (await this.info()).lastSequence : this.lastSequenceOf(this.names.eventFilter(filter));
+    return filter === '>' ? (await this.info()).lastSequence : this.confirmedLastOf(filter);
   }
 
   /** Everything that anybody was told is stored by the time of the call is within these ends. @throws DomainError Unavailable */
@@ -233,7 +237,7 @@ export class EventStore {
     const from = Math.max(options.from ?? 1, firstSequence);
     // With gaps, the end itself may be one.
     const known = filter === '>' && !acceptGaps;
-    const last = known ? lastSequence : await this.lastSequenceOf(this.names.eventFilter(filter));
+    const last = known ? lastSequence : await this.confirmedLastOf(filter);
     const end = Math.min(last, options.through ?? Infinity);
     if (end < from) return;
     const { link, names } = this;
@@ -313,6 +317,11 @@ export class EventStore {
     if (!message) return undefined;
     const boundary = this.names.boundaryOf(message.subject);
     return { sequence: message.seq, boundary, data: message.data, recordedAtMs: message.time.getTime() };
+  }
+
+  private confirmedLastOf(filter: string): Promise<number> {
+    const { link, names } = this;
+    return this.request(() => confirmedLast(link, names.eventStream, names.eventFilter(filter)));
   }
 
   private async lastSequenceOf(subject: string): Promise<number> {

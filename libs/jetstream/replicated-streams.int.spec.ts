@@ -43,6 +43,36 @@ const old = versions.filter((version) => compareVersions(version, oldestNatsForR
   }, 30_000);
 });
 
+(newEnough.length > 0 ? describe : describe.skip)('a replicated log for which there are not enough servers yet', () => {
+  let cluster: TestNatsCluster;
+  beforeAll(async () => {
+    cluster = await startTestNatsCluster({ version: newEnough.at(-1) });
+  }, 60_000);
+  afterAll(() => cluster?.stop());
+
+  it('is made when the last one has come, and refused with a sentence when none comes', async () => {
+    const [node] = cluster.nodes;
+    await node.stop();
+    const lines: string[] = [];
+    const log = (_level: string, message: string, fields?: object) =>
+      void lines.push(`${message} ${JSON.stringify(fields)}`);
+    const url = cluster.nodes.slice(1).map((one) => one.url);
+    const link = await connectNats({ url: url.join(','), name: 'test', log });
+    const one = ensureStreams(link, new Names('one'), { replicas: 3, withinMs: 10_000 });
+    await expect(one).rejects.toMatchObject({
+      code: 'no-peers',
+      message: expect.stringMatching(
+        /^NATS finds no 3 servers for stream .* within 10 s \(no suitable peers/,
+      ) as string,
+    });
+    const waiting = ensureStreams(link, new Names('two'), { replicas: 3 });
+    await until(() => lines.some((line) => line.includes('two-evt cannot be had yet') && line.includes('peers')));
+    await node.restart();
+    await waiting;
+    await link.close();
+  }, 120_000);
+});
+
 (newEnough.length > 0 ? describe : describe.skip)('a replicated log that several clients create at once', () => {
   let cluster: TestNatsCluster;
   beforeAll(async () => {

@@ -43,6 +43,9 @@ export function permissionsOf(names: Names, role: Role): RolePermissions {
   return { answers: false, ...others, publish: once, subscribe: [inbox, ...subscribe] };
 }
 
+/** A stream that is made and removed again, to see whether the servers of a cluster can place replicas. */
+export const meetingProbe = 'larder-meeting-probe';
+
 export interface RolesOptions {
   readonly passwordOf: (role: Role, user: string) => Password;
   /**
@@ -120,6 +123,8 @@ const needs: Readonly<Record<Role, (names: Names) => Needs>> = {
       names.coordinatorHeartbeats,
       ...names.workerControls,
       ...creating(names),
+      '$JS.API.STREAM.NAMES',
+      ...api(meetingProbe, ['STREAM.CREATE', 'STREAM.DELETE']),
       ...reading(names.eventStream),
       ...reading(names.snapshotStream),
       ...api(names.workStream, ['STREAM.INFO', 'STREAM.MSG.GET', 'STREAM.MSG.DELETE', 'STREAM.PURGE']),

@@ -26,7 +26,7 @@ export class Line {
    *
    * @returns how to hear no more.
    */
-  ask(subject: string, heard: (reply: Msg) => void): () => void {
+  ask(subject: string, heard: (reply: Msg) => void, payload?: string): () => void {
     // One subscription for all questions: each new one is told to every server of the cluster.
     if (this.asked === 0) this.nc.subscribe(`${this.inbox}.*`, { callback: (_, reply) => this.dispatch(reply) });
     const reply = `${this.inbox}.${++this.asked}`;
@@ -34,7 +34,7 @@ export class Line {
     this.listeners.set(reply, (message) => {
       if (this.serverName === serverName) heard(message);
     });
-    this.nc.publish(subject, undefined, { reply });
+    this.nc.publish(subject, payload, { reply });
     return () => void this.listeners.delete(reply);
   }
 

@@ -72,6 +72,11 @@ export class WorkConsumer {
     return this.running.size;
   }
 
+  /** Places in the work stream of what was delivered here and is not finished. */
+  get heldPlaces(): number[] {
+    return [...this.held.keys()];
+  }
+
   /**
    * Takes no more messages and gives back those that were only held ready. `drain` waits for the handlers (at most
    * `timeoutMs`, default 10 s); what has not ended then, or was not waited for, has its `signal` aborted and its message

@@ -25,6 +25,16 @@ export interface WorkSeal {
 /** What the seal of a batch is bound to, so that it cannot be put into another worker's queue or another job. */
 export const workContext = (workerId: string, jobId: string): string => `work.${workerId}.${jobId}`;
 
+/** How far the queue of a worker has come: places in the work stream. */
+export interface Deliveries {
+  /** Everything of this worker up to here has been acknowledged. */
+  readonly acknowledgedUpTo: number;
+  /** The last that was handed out; what stands behind it is still queued. */
+  readonly deliveredUpTo: number;
+  /** How many between the two are not acknowledged. */
+  readonly unacknowledged: number;
+}
+
 /**
  * The coordinator's side of the work stream. A message stays until it is removed here, delivered or not: a worker's ack
  * only ends its redelivery.
@@ -108,6 +118,25 @@ export class WorkQueue {
       if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
       const text = 'the work stream is not there; a coordinator that starts makes it';
       throw new DomainError('Unavailable', 'work-stream-missing', text, { cause: error });
+    }
+  }
+
+  /** Undefined where the worker has no queue (yet). @throws DomainError Unavailable */
+  async deliveries(workerId: string): Promise<Deliveries | undefined> {
+    const { workStream } = this.names;
+    try {
+      const { ack_floor, delivered, num_ack_pending } = await unavailableUnlessRefused(this.link, () =>
+        this.link.jsm.consumers.info(workStream, this.names.workerConsumer(workerId)),
+      );
+      return {
+        acknowledgedUpTo: ack_floor.stream_seq,
+        deliveredUpTo: delivered.stream_seq,
+        unacknowledged: num_ack_pending,
+      };
+    } catch (error) {
+      if (apiCodeOf(error) === ApiCode.consumerNotFound || apiCodeOf(error) === ApiCode.streamNotFound)
+        return undefined;
+      throw error;
     }
   }
 

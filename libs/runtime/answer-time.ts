@@ -1,10 +1,12 @@
-import { type CommandContext } from '#kernel';
+import { DomainError, type CommandContext } from '#kernel';
 
 /** From its arrival on, a request may wait for so long; what has begun by then still ends, so that 15 s are kept. */
 const answerWithinMs = 12_000;
 
 /** What each step is given in any case. */
 const leastMs = 500;
+/** Between two questions of which the first found nobody to answer. */
+const againMs = 100;
 
 const arrivals = new WeakMap<object, number>();
 const deadlines = new WeakMap<CommandContext, number>();
@@ -25,4 +27,23 @@ export function shareTime(context: CommandContext, request: object): CommandCont
 export function timeLeft(context: CommandContext): () => number {
   const deadlineMs = deadlines.get(context) ?? performance.now() + answerWithinMs;
   return () => Math.max(leastMs, deadlineMs - performance.now());
+}
+
+/**
+ * Asks until there is an answer, for as long as the command has time: an election takes four to ten seconds, and nothing
+ * answers meanwhile. Only for what may be asked twice.
+ *
+ * @param ask with what the question may take, milliseconds
+ * @throws what it throws, if that is not Unavailable or when the time is over
+ */
+export async function untilAnswered<T>(leftMs: () => number, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask(leftMs());
+    } catch (error) {
+      const passes = error instanceof DomainError && error.kind === 'Unavailable' && error.code !== 'reader-stopped';
+      if (!passes || leftMs() <= leastMs) throw error;
+      await new Promise((again) => setTimeout(again, againMs));
+    }
+  }
 }

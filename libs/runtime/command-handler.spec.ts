@@ -31,7 +31,14 @@ class Fixture implements AppendOnlyLog, ConsistentReads {
     return Promise.resolve();
   }
 
+  /** What is wrong each time that it is asked, until nothing is. */
+  readonly troubles: DomainError[] = [];
+  asked = 0;
+
   caughtUp(): Promise<void> {
+    this.asked++;
+    const trouble = this.troubles.shift();
+    if (trouble) return Promise.reject(trouble);
     return this.waitFor(this.log.length);
   }
 
@@ -86,4 +93,39 @@ it('does not take for done what somebody else has undone', async () => {
   fixture.seen = 1;
   await fixture.execute(0);
   expect(fixture.log).toHaveLength(3);
+});
+
+describe('during the election of a leader of the log', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+  const noLeader = () => new DomainError('Unavailable', 'no-leader', 'nobody leads');
+
+  it('asks for the log again and again, and decides when it is answered', async () => {
+    const fixture = new Fixture();
+    fixture.log.push({ type: 'Added', data: { n: 2 } }, { type: 'Added', data: { n: -2 } });
+    fixture.seen = 1;
+    fixture.troubles.push(...Array.from({ length: 50 }, noLeader));
+    const executed = fixture.execute(1);
+    await jest.advanceTimersByTimeAsync(6_000);
+    await executed;
+    expect(fixture.log).toHaveLength(3);
+  });
+
+  it('gives up when the time of its request is over', async () => {
+    const fixture = new Fixture();
+    fixture.log.push({ type: 'Added', data: { n: 2 } });
+    fixture.troubles.push(...Array.from({ length: 1000 }, noLeader));
+    const refused = expect(fixture.execute(1)).rejects.toThrow('nobody leads');
+    await jest.advanceTimersByTimeAsync(13_000);
+    await refused;
+    expect(fixture.asked).toBeGreaterThan(100);
+  });
+
+  it('does not ask a reader that has stopped again', async () => {
+    const fixture = new Fixture();
+    fixture.log.push({ type: 'Added', data: { n: 2 } }, { type: 'Added', data: { n: 1 } });
+    fixture.troubles.push(new DomainError('Unavailable', 'reader-stopped', 'stopped'));
+    await expect(fixture.execute(1)).rejects.toThrow('stopped');
+    expect(fixture.asked).toBe(1);
+  });
 });

@@ -1,5 +1,5 @@
 import { DomainError, type CommandContext, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
-import { timeLeft } from './answer-time.js';
+import { timeLeft, untilAnswered } from './answer-time.js';
 
 /** The part of the event store that commands need. */
 export interface AppendOnlyLog {
@@ -61,14 +61,14 @@ export class CommandHandler {
       } catch (error) {
         // A refusal out of an old view would be a false one: another replica may have done what it misses.
         if (!(error instanceof DomainError) || fresh) throw error;
-        await this.reads.caughtUp(leftMs());
+        await this.caughtUp(leftMs);
         fresh = true;
         continue;
       }
       if (events.length === 0) {
         if (fresh) return { events, sequence: 0 };
         // So would be "that is so already": another replica may have changed it meanwhile.
-        await this.reads.caughtUp(leftMs());
+        await this.caughtUp(leftMs);
         fresh = true;
         continue;
       }
@@ -80,9 +80,13 @@ export class CommandHandler {
       } catch (error) {
         if (!(error instanceof DomainError) || error.kind !== 'StaleVersion' || ++conflicts >= maxConflicts)
           throw error;
-        await this.reads.caughtUp(leftMs());
+        await this.caughtUp(leftMs);
         fresh = true;
       }
     }
+  }
+
+  private caughtUp(leftMs: () => number): Promise<void> {
+    return untilAnswered(leftMs, (timeoutMs) => this.reads.caughtUp(timeoutMs));
   }
 }

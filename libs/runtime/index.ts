@@ -1,4 +1,4 @@
-export { timeLeft } from './answer-time.js';
+export { timeLeft, untilAnswered } from './answer-time.js';
 export * from './command-handler.js';
 export * from './error-consequences.js';
 export * from './freshness.js';

@@ -83,6 +83,7 @@ async function main(config: ProcessConfig): Promise<void> {
 /** One sentence for the operator, and an exit code that says whether trying again can help. */
 function refuse(error: unknown): never {
   const isRefusal = error instanceof ConfigError || (error instanceof DomainError && error.kind !== 'Unavailable');
+  const isExplained = isRefusal || (error instanceof DomainError && error.kind === 'Unavailable');
   const inUse = (error as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
   const message = inUse
     ? 'LARDER_PORT: the port is already in use'
@@ -91,7 +92,7 @@ function refuse(error: unknown): never {
       : String(error);
   const hint = error instanceof LogDamagedError ? '; see docs/safe-start.md' : '';
   process.stderr.write(
-    `coordinator: ${isRefusal || inUse ? message + hint : error instanceof Error ? error.stack : message}\n`,
+    `coordinator: ${isExplained || inUse ? message + hint : error instanceof Error ? error.stack : message}\n`,
   );
   process.exit(isRefusal || inUse ? refusedExitCode : 1);
 }

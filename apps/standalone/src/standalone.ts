@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import { EXIT_REFUSED, type Environment, type LarderConfig, loadConfig } from '#config';
-import type { Role } from '#jetstream';
+import { inboxPrefixOf, meetingProbe, Names, natsUser, type Role } from '#jetstream';
 import { TrustRing } from '#contexts/trust/gate';
+import { untilServersMeet } from '#nats-server';
 import { type ClusterEnvironment, coordinatorEnvironment, workerEnvironment } from './child-environment.js';
 import { type DataDirectory, openDataDirectory } from './data-directory.js';
 import { lockDirectory } from './directory-lock.js';
@@ -138,9 +139,17 @@ function keyText(keys: readonly { readonly id: string; readonly key: Uint8Array 
 }
 
 /** All at once: each of several servers answers only when most of them are there. */
-async function startNats({ options, supervisor, nats }: Cluster, signal: AbortSignal): Promise<NatsReady[]> {
+async function startNats(cluster: Cluster, signal: AbortSignal): Promise<NatsReady[]> {
+  const { options, config, supervisor, pidFiles, secrets, nats } = cluster;
   for (const { spec } of nats) supervisor.start(spec);
   const ready = await abortable(Promise.all(nats.map((one) => one.ready)), signal);
+  if (ready.length > 1) {
+    // Its host ends with the server, and the supervisor starts both again.
+    const restart = async (index: number) => void (await pidFiles.killLeftover(nats[index].pidName));
+    const urls = natsUrlFor('coordinator', config.cluster, secrets, ready).split(',');
+    const inboxPrefix = inboxPrefixOf(natsUser(new Names(config.cluster), 'coordinator'));
+    await untilServersMeet({ urls, inboxPrefix, probe: meetingProbe, restart, say: options.say, signal });
+  }
   for (const [index, { version, port }] of ready.entries()) {
     options.say(
       `nats-server ${version} is up on port ${port}${ready.length > 1 ? ` (${nats[index].spec.name})` : ''}.`,

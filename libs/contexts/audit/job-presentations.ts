@@ -28,11 +28,16 @@ export const jobPresentations: Presentations = {
     paths: ({ rejected }) => pathsOfFailures(rejected),
     ids: ({ batches }) => batches.map(({ workerId }) => workerId),
   },
+  ForgottenBatchesDispatched: {
+    scope: 'job',
+    show: ({ epoch, batches }, jobId) => ({ jobId, epoch, batches: batches.map(shownReplacement) }),
+    ids: ({ batches }) => batches.flatMap(({ into }) => into.map(({ workerId }) => workerId)),
+  },
   BatchesDispatched: {
     scope: 'job',
     show: ({ epoch, reason, batches }, jobId) => ({
       ...{ jobId, epoch, reason },
-      batches: batches.map(({ id, attempt, into }) => ({ id, attempt, into: into.map(shownBatch) })),
+      batches: batches.map(shownReplacement),
     }),
     ids: ({ batches }) => batches.flatMap(({ into }) => into.map(({ workerId }) => workerId)),
   },
@@ -81,6 +86,12 @@ export const jobPresentations: Presentations = {
     ids: ({ jobId }) => [jobId],
   },
 };
+
+type Replacement = Extract<JobEvent, { type: 'BatchesDispatched' }>['data']['batches'][number];
+
+function shownReplacement({ id, attempt, into }: Replacement): Record<string, unknown> {
+  return { id, attempt, into: into.map(shownBatch) };
+}
 
 /** What jobs of the kinds we know were told to do: by paths, by an index file, or by a target. */
 function shownSpec(spec: Record<string, unknown>): Record<string, unknown> {

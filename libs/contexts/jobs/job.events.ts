@@ -90,12 +90,16 @@ const quotaReservedSchema = z.object({
 export type QuotaReservedData = z.infer<typeof quotaReservedSchema>;
 export const quotaBoundary = 'quota';
 
+/** Each batch is replaced by what the ring of now makes of its files; where nothing changed, by itself. */
+const replacedBatchesSchema = z.array(
+  z.object({ id: z.string(), attempt: z.number(), into: z.array(plannedBatchSchema) }),
+);
 const batchesDispatchedSchema = z.object({
   epoch: z.number(),
   reason: z.enum(['worker-lost', 'resumed']),
-  /** Each batch is replaced by what the ring of now makes of its files; where nothing changed, by itself. */
-  batches: z.array(z.object({ id: z.string(), attempt: z.number(), into: z.array(plannedBatchSchema) })),
+  batches: replacedBatchesSchema,
 });
+const forgottenBatchesDispatchedSchema = z.object({ epoch: z.number(), batches: replacedBatchesSchema });
 
 const batchParkedSchema = z.object({
   epoch: z.number(),
@@ -135,6 +139,7 @@ export type JobEvent =
   | { type: 'JobAssumed'; data: z.infer<typeof jobAssumedSchema> }
   | { type: 'BatchesPlanned'; data: z.infer<typeof batchesPlannedSchema> }
   | { type: 'BatchesDispatched'; data: z.infer<typeof batchesDispatchedSchema> }
+  | { type: 'ForgottenBatchesDispatched'; data: z.infer<typeof forgottenBatchesDispatchedSchema> }
   | { type: 'BatchParked'; data: z.infer<typeof batchParkedSchema> }
   | { type: 'PassStarted'; data: z.infer<typeof passStartedSchema> }
   | { type: 'JobStopped'; data: z.infer<typeof jobStoppedSchema> }
@@ -163,6 +168,11 @@ export const jobEvents = {
     v: 1,
     description: 'Unsettled batches were sent again, to the same or another worker.',
     schema: batchesDispatchedSchema,
+  },
+  ForgottenBatchesDispatched: {
+    v: 1,
+    description: 'Batches that a worker had acknowledged without a report of them were sent again.',
+    schema: forgottenBatchesDispatchedSchema,
   },
   BatchParked: {
     v: 1,

@@ -28,7 +28,7 @@ export interface JobWorld {
 }
 
 /** A dispatch reads every list back: bounded so that one event stays small. */
-const dispatchAtOnce = 64;
+export const dispatchAtOnce = 64;
 
 export function nextAction(record: JobRecord, world: JobWorld): JobAction {
   const inFlight = Object.values(record.inFlight);

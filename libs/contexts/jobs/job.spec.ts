@@ -73,6 +73,7 @@ describe('ownership', () => {
   it.each<[string, JobCommand]>([
     ['PlanBatches', { type: 'PlanBatches', data: plan(1, 0) }],
     ['DispatchBatches', { type: 'DispatchBatches', data: { epoch: 1, reason: 'resumed', batches: [] } }],
+    ['DispatchForgotten', { type: 'DispatchForgotten', data: { epoch: 1, batches: [] } }],
     ['ParkBatch', { type: 'ParkBatch', epoch: 1, batchId: 'l0-x', counts: {}, failures: [] }],
     ['StartPass', { type: 'StartPass', epoch: 1, pass: 'verify' }],
     ['Finish', { type: 'Finish', data: outcome }],

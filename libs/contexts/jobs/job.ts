@@ -33,6 +33,7 @@ function evolve(state: JobState, event: JobEvent): JobState {
       return { ...state, steps: step + 1, cursor, sourceDone: done, sourceError: sourceError ?? state.sourceError };
     }
     case 'BatchesDispatched':
+    case 'ForgottenBatchesDispatched':
     case 'BatchParked':
       return state;
     case 'PassStarted':
@@ -59,6 +60,7 @@ export type JobCommand =
   | { type: 'Assume'; owner: string; afterEpoch: number }
   | { type: 'PlanBatches'; data: DataOf<'BatchesPlanned'> }
   | { type: 'DispatchBatches'; data: DataOf<'BatchesDispatched'> }
+  | { type: 'DispatchForgotten'; data: DataOf<'ForgottenBatchesDispatched'> }
   | { type: 'ParkBatch'; epoch: number; batchId: string; counts: Counts; failures: FileFailure[] }
   | { type: 'StartPass'; epoch: number; pass: Pass }
   | { type: 'Stop' }
@@ -82,6 +84,9 @@ function decide(state: JobState, command: JobCommand): JobEvent[] {
     case 'DispatchBatches':
       requireOwner(state, command.data.epoch);
       return command.data.batches.length === 0 ? [] : [{ type: 'BatchesDispatched', data: command.data }];
+    case 'DispatchForgotten':
+      requireOwner(state, command.data.epoch);
+      return command.data.batches.length === 0 ? [] : [{ type: 'ForgottenBatchesDispatched', data: command.data }];
     case 'ParkBatch': {
       const { epoch, batchId, counts, failures } = command;
       requireOwner(state, epoch);
@@ -129,7 +134,8 @@ function requireRunning(state: JobState): void {
   if (state.status === 'stopped') throw new DomainError('Refused', 'job-stopped', 'the job is stopped');
 }
 
-function requireOwner(state: JobState, epoch: number): void {
+/** @throws DomainError Refused unless the job runs, and under this epoch */
+export function requireOwner(state: JobState, epoch: number): void {
   requireRunning(state);
   if (state.epoch !== epoch || state.owner === undefined) {
     throw new DomainError('Refused', 'fenced', `epoch ${epoch} of the job is over; the current one is ${state.epoch}`);

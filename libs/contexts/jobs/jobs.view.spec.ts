@@ -196,7 +196,11 @@ describe('counts', () => {
             if (action === 'move and be overtaken')
               random.settle(next, { loadedFiles: files }, workers[worker], attempt);
             const batches = [{ id, attempt, into }];
-            random.job({ type: 'BatchesDispatched', data: { epoch: 1, reason: 'worker-lost', batches } });
+            random.job(
+              worker === 0
+                ? { type: 'ForgottenBatchesDispatched', data: { epoch: 1, batches } }
+                : { type: 'BatchesDispatched', data: { epoch: 1, reason: 'worker-lost', batches } },
+            );
             sent.push({ id: next, files, attempt });
             if (action === 'move and be overtaken') expect(random.record.inFlight).not.toHaveProperty([next]);
           }

@@ -163,6 +163,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
       planned(record, event.data);
       break;
     case 'BatchesDispatched':
+    case 'ForgottenBatchesDispatched':
       for (const { id, attempt, into } of event.data.batches) {
         const batch = record.inFlight[id];
         if (!batch) continue;

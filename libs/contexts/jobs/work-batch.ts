@@ -3,7 +3,8 @@ import { jobKindName, passSchema } from './job.events.js';
 
 /**
  * The message a worker takes from its queue: what to do with which files. It never changes once planned: sent again
- * after a stop or to another worker, only `epoch` and `attempt` differ, and `batchId` identifies the content.
+ * after a stop or to another worker, only `epoch`, `attempt` and the sequences differ, and `batchId` identifies the
+ * content.
  */
 export const workBatchSchema = z.object({
   v: z.literal(1),
@@ -15,6 +16,11 @@ export const workBatchSchema = z.object({
   attempt: z.number(),
   /** 0 for the primary copy, 1… for further replicas. */
   copy: z.number(),
+  /**
+   * Where the job's own boundary stood for the owner who sent this, with the job running: a stop or an end that the log
+   * tells of behind it makes the batch void, an earlier one does not concern it. Absent in batches of versions up to 0.2.
+   */
+  jobSequence: z.number().optional(),
   /** The mount table must be known at least up to this log sequence before the batch is worked on. */
   namespaceSequence: z.number(),
   /** Understood by the job's kind. */

@@ -16,6 +16,8 @@ export const workerHeartbeatSchema = z.object({
   /** What its reports are signed with: Ed25519, 32 bytes in base64. */
   publicKey: z.string().optional(),
   running: z.array(z.object({ jobId: z.string(), batchId: z.string(), bytes: z.number(), files: z.number() })),
+  /** Places in the work stream of the batches that it runs or holds ready; absent in versions up to 0.2. */
+  held: z.array(z.number()).optional(),
   /** Bytes this worker holds below each quota it knows of, by the quota's UFS path. */
   quotaUsage: z.record(z.string(), z.number()).optional(),
   /** Log sequence of the last report of this worker that its numbers include; 0 before the first. */

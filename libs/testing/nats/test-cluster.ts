@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'nats';
-import { type NatsServerOptions, type NatsServerProcess, startNatsServer } from '#nats-server';
+import { type NatsServerOptions, type NatsServerProcess, startNatsServer, untilServersMeet } from '#nats-server';
 import { eventually } from '../cluster/until.js';
 import { freePorts, natsServerBinary } from './test-nats.js';
 
@@ -38,7 +39,7 @@ export interface TestNatsCluster {
   stop(): Promise<void>;
 }
 
-/** Starts `size` (default 3) servers; answers when each one's JetStream answers, so when they have elected a leader. */
+/** Starts `size` (default 3) servers; answers when they have elected a leader and place streams on all of them. */
 export async function startTestNatsCluster(
   options: { version?: string; size?: number } & Partial<
     Pick<NatsServerOptions, 'syncAlways' | 'accounts' | 'nobody'>
@@ -49,6 +50,8 @@ export async function startTestNatsCluster(
   const directory = await mkdtemp(join(tmpdir(), 'larder-nats-cluster-'));
   const ports = await freePorts(size * 2);
   const routes = ports.slice(size).map((port) => `nats-route://127.0.0.1:${port}`);
+  // Another run's servers on this machine may come to listen where one of these did: by its name they are told apart.
+  const name = `test-${randomUUID()}`;
   const start = (index: number) =>
     startNatsServer({
       binary,
@@ -57,7 +60,7 @@ export async function startTestNatsCluster(
       syncAlways: options.syncAlways,
       accounts: options.accounts,
       nobody: options.nobody,
-      cluster: { name: 'test', serverName: `n${index}`, port: ports[size + index], routes },
+      cluster: { name, serverName: `n${index}`, port: ports[size + index], routes },
     });
   const started = await Promise.allSettled(ports.slice(0, size).map((_, index) => start(index)));
   const processes = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -71,6 +74,12 @@ export async function startTestNatsCluster(
     throw failed.reason;
   }
   const nodes = processes.map((_, index) => clusterNode(processes, index, () => start(index)));
+  try {
+    await untilServersMeet({ urls: nodes.map(({ url }) => url), restart: (index) => nodes[index].restart() });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     url: nodes.map((node) => node.url).join(','),
     version,

@@ -1,8 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from 'nats';
-import { compareVersions, type NatsServerProcess, startNatsServer } from '#nats-server';
-import { eventually, freePorts, natsServerBinary, TcpProxy, testWalls } from '#testing';
+import { compareVersions, type NatsServerProcess, startNatsServer, untilServersMeet } from '#nats-server';
+import { freePorts, natsServerBinary, TcpProxy, testWalls } from '#testing';
 
 /** Nobody listens there: what servers tell each other about their addresses leads nowhere, past no proxy. */
 const nowhere = '127.0.0.1:1';
@@ -21,6 +21,9 @@ export class NatsServers {
     private readonly routes: ReadonlyMap<string, TcpProxy>,
   ) {}
 
+  /** Of this cluster alone: another run's servers on this machine may come to listen where one of these did. */
+  private readonly clusterName = `robustness-${randomUUID()}`;
+  private readonly stopping = new AbortController();
   private readonly processes: (NatsServerProcess | undefined)[] = [];
   private readonly starting = new Map<number, Promise<void>>();
   /** Told when one ends although nobody asked for that. */
@@ -34,29 +37,18 @@ export class NatsServers {
       routes.set(`${from}-${to}`, await TcpProxy.start({ target: `127.0.0.1:${routePorts[to]}`, random }));
     }
     const servers = new NatsServers(directory, ports.slice(0, count), routePorts, routes);
-    await servers.startAll();
-    for (let attempt = 1; !(await servers.placesReplicas()); attempt++) {
-      if (attempt === 3) throw new Error('the nats-servers do not find each other');
-      for (const index of servers.indexes) await servers.kill(index, 'SIGTERM');
+    try {
       await servers.startAll();
+      const restart = async (index: number) => {
+        await servers.kill(index, 'SIGTERM');
+        await servers.startAll();
+      };
+      await untilServersMeet({ urls: servers.addresses, restart });
+    } catch (error) {
+      await servers.stop();
+      throw error;
     }
     return servers;
-  }
-
-  /** Now and then servers that start at once, on a busy machine, find no peers for replicas for long; why is not known. */
-  private async placesReplicas(): Promise<boolean> {
-    const nc = await connect({ servers: this.addresses, timeout: 5_000 });
-    try {
-      const jsm = await nc.jetstreamManager({ timeout: 5_000, checkAPI: false });
-      const place = async () =>
-        (await jsm.streams.add({ name: 'probe', num_replicas: count }).catch(() => false)) && true;
-      await eventually('a stream of three replicas', place, { timeoutMs: 10_000, everyMs: 250 });
-      return await jsm.streams.delete('probe');
-    } catch {
-      return false;
-    } finally {
-      await nc.close();
-    }
   }
 
   /** `host:port` of each, for whoever puts a proxy before it. */
@@ -104,13 +96,17 @@ export class NatsServers {
     return join(this.directory, `nats-${index}`, 'nats-server.log');
   }
 
+  /** Whatever state they are in: those that are starting are ended as well. */
   async stop(): Promise<void> {
+    this.stopping.abort();
+    await Promise.allSettled(this.starting.values());
     await Promise.all(this.indexes.map((index) => this.kill(index, 'SIGKILL')));
     await Promise.all(this.allRoutes.map((proxy) => proxy.stop()));
   }
 
   /** Two who want it at once get the same. */
   private startOnce(index: number): Promise<void> {
+    if (this.stopping.signal.aborted) return Promise.resolve();
     const starting = this.starting.get(index) ?? this.start(index).finally(() => this.starting.delete(index));
     this.starting.set(index, starting);
     return starting;
@@ -126,8 +122,9 @@ export class NatsServers {
       port: this.ports[index],
       startTimeoutMs: 60_000,
       ...testWalls(),
+      signal: this.stopping.signal,
       cluster: {
-        name: 'robustness',
+        name: this.clusterName,
         serverName: `n${index}`,
         port: this.routePorts[index],
         routes: others.map((other) => `nats-route://${this.routes.get(`${index}-${other}`)!.address}`),

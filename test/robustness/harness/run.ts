@@ -43,7 +43,10 @@ export async function run(options: RunOptions): Promise<RunReport> {
   mkdirSync(directory, { recursive: true });
   const history = new History(join(directory, 'history.jsonl'));
   const random = new Random(seed);
-  const world = await World.start(directory, history, random);
+  const world = await World.start(directory, history, random).catch((error: unknown) => {
+    history.close();
+    throw error;
+  });
   let keep = true;
   try {
     await mountSources(world);

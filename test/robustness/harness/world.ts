@@ -96,7 +96,14 @@ export class World {
     for (const [bucket, bucketDirectory] of Object.entries(sources.buckets)) s3.serveDirectory(bucket, bucketDirectory);
     const { endpoint } = await s3.start();
     const toS3 = await TcpProxy.start({ target: new URL(endpoint).host, random: next });
-    const nats = await NatsServers.start(directory, next);
+    let nats: NatsServers;
+    try {
+      nats = await NatsServers.start(directory, next);
+    } catch (error) {
+      await toS3.stop();
+      await s3.stop();
+      throw error;
+    }
     const smallDisk = SmallDisk.mount(join(directory, 'worker-3'));
     const world = new World(directory, nats, s3, toS3, sources, smallDisk, history);
     nats.onCrash = (error) => history.accident(error.message);

@@ -1,3 +1,5 @@
+import type { JobRate } from './job-states.js';
+
 /** Unused allowance of an idle job is kept for this long: enough to bridge timer jitter, too little for a burst. */
 const keptAllowanceMs = 100;
 
@@ -87,22 +89,27 @@ export class BandwidthLimiter {
 
 /** One limiter per job that has batches in hand. */
 export class JobBandwidths {
-  private readonly limiters = new Map<string, { limiter: BandwidthLimiter; users: number }>();
+  private readonly limiters = new Map<string, { limiter: BandwidthLimiter; users: number; asOf: number }>();
 
-  /** Called by each batch when it starts and, with the returned function, when it ends. */
-  enter(jobId: string, bytesPerSecond: number): () => void {
-    const known = this.limiters.get(jobId);
-    const entry = known ?? { limiter: new BandwidthLimiter(bytesPerSecond), users: 0 };
-    if (known) known.limiter.setRate(bytesPerSecond);
+  /**
+   * Called by each batch when it starts and, with the returned function, when it ends. Batches do not come in the order
+   * in which they were sent: what is older than the rate in force does not change it.
+   */
+  enter(jobId: string, { bytesPerSecond, asOf }: JobRate): () => void {
+    const entry = this.limiters.get(jobId) ?? { limiter: new BandwidthLimiter(bytesPerSecond), users: 0, asOf };
     this.limiters.set(jobId, entry);
+    this.retune(jobId, { bytesPerSecond, asOf });
     entry.users++;
     return () => {
       if (--entry.users === 0) this.limiters.delete(jobId);
     };
   }
 
-  retune(jobId: string, bytesPerSecond: number): void {
-    this.limiters.get(jobId)?.limiter.setRate(bytesPerSecond);
+  retune(jobId: string, { bytesPerSecond, asOf }: JobRate): void {
+    const entry = this.limiters.get(jobId);
+    if (!entry || asOf < entry.asOf) return;
+    entry.asOf = asOf;
+    entry.limiter.setRate(bytesPerSecond);
   }
 
   isLimited(jobId: string): boolean {

@@ -5,6 +5,7 @@ import type { BatchOutcome, Checkpoint, ClusterMembers, WorkerJobKind, WorkerPor
 import type { Logger } from 'pino';
 import type { JobBandwidths } from './bandwidth.js';
 import type { ExclusiveGate } from './exclusive-gate.js';
+import type { JobRate } from './job-states.js';
 import type { RunningJournal } from './running-journal.js';
 import type { TransferSlots } from './transfer-slots.js';
 
@@ -33,8 +34,8 @@ export interface ExecutorPorts {
 export interface Execution {
   batch: WorkBatch;
   kind: WorkerJobKind;
-  /** Bytes/s for this job on this worker, 0 = unlimited. */
-  bandwidth: number;
+  /** Of this job on this worker. */
+  rate: JobRate;
   signal: AbortSignal;
   onProgress: WorkerPorts['onProgress'];
 }
@@ -71,13 +72,13 @@ export class BatchExecutor {
     });
   }
 
-  private async run({ batch, kind, bandwidth, signal, onProgress }: Execution): Promise<BatchOutcome> {
+  private async run({ batch, kind, rate, signal, onProgress }: Execution): Promise<BatchOutcome> {
     const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
     // In one turn with the look at the signal: whoever aborts it when the job has ended lets go of the job then, too.
     signal.throwIfAborted();
     await cache.keepFor(batch.jobId);
     const lease = pool.lease();
-    const leaveBandwidth = bandwidths.enter(batch.jobId, bandwidth);
+    const leaveBandwidth = bandwidths.enter(batch.jobId, rate);
     try {
       return await kind.execute(batch, {
         workerId,

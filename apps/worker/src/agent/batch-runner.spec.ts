@@ -63,12 +63,15 @@ describe('BatchRunner', () => {
   let jobs: JobStates;
   let runner: BatchRunner;
   let execute: (batch: WorkBatch, ports: WorkerPorts) => Promise<BatchOutcome>;
+  let bandwidths: JobBandwidths;
   const settled: BatchOutcome[] = [];
+  const forgotten: string[] = [];
   const loaded: BatchOutcome = { counts: { loadedFiles: 1 }, failures: [] };
   const givenUp: BatchOutcome = { counts: { failedFiles: 1 }, failures: [] };
 
   beforeEach(async () => {
-    settled.length = 0;
+    settled.length = forgotten.length = 0;
+    bandwidths = new JobBandwidths();
     directory = await mkdtemp(path.join(tmpdir(), 'larder-runner-'));
     cache = await openCacheStore({ directory, capacityBytes: 2 ** 20 });
     const journal = await RunningJournal.open(path.join(directory, 'running'));
@@ -80,7 +83,7 @@ describe('BatchRunner', () => {
       bandwidthOf: ({ options }) => (options.ownRate as number | undefined) ?? 0,
     };
     jobs = new JobStates(() => Promise.resolve(undefined), {
-      jobStopped: (jobId) => runner.abortJob(jobId),
+      jobEnded: (...ended) => runner.jobEnded(...ended),
       jobResumed: () => undefined,
       jobRetuned: () => undefined,
     });
@@ -99,7 +102,7 @@ describe('BatchRunner', () => {
       ),
       slots: new TransferSlots(1),
       limitedSlots: new TransferSlots(1),
-      bandwidths: new JobBandwidths(),
+      bandwidths,
       gate: new ExclusiveGate(),
       journal,
       retry: { attempts: 1, baseDelayMs: 1, maxDelayMs: 1 },
@@ -115,7 +118,10 @@ describe('BatchRunner', () => {
         settled.push(outcome);
         return Promise.resolve();
       },
-      forget: (batchId) => journal.forget(batchId),
+      forget: (batchId, why) => {
+        forgotten.push(`${batchId} ${why}`);
+        return journal.forget(batchId);
+      },
       logger,
     });
     execute = () => Promise.resolve(loaded);
@@ -124,6 +130,12 @@ describe('BatchRunner', () => {
     await cache.close();
     await rm(directory, { recursive: true, force: true });
   });
+
+  /** What the log says next of the job. */
+  function tell(sequence: number, type: string, data = {}): void {
+    const recorded = { id: 'e', v: 1, at: '', actor: '', requestId: '', type, data };
+    jobs.evolve({ sequence, boundary: 'job.j', events: [recorded] });
+  }
 
   async function handle(bytes: Uint8Array): Promise<string[]> {
     const message = new Message(bytes);
@@ -200,13 +212,56 @@ describe('BatchRunner', () => {
 
   it('breaks off the batches of a job that is stopped, and acks them', async () => {
     const started = executeUntilAborted();
-    const handled = handle(encodeWorkBatch(batch()));
+    const handled = handle(encodeWorkBatch(batch({ jobSequence: 20 })));
     await started;
-    const recorded = { id: 'e', v: 1, at: '', actor: '', requestId: '', type: 'JobStopped', data: {} };
-    jobs.evolve({ sequence: 1, boundary: 'job.j', events: [recorded] });
+    tell(21, 'JobStopped');
     expect(await handled).toEqual(['ack']);
-    expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
+    expect(await handle(encodeWorkBatch(batch({ jobSequence: 20 })))).toEqual(['ack']);
     expect(settled).toEqual([]);
+    expect(forgotten).toEqual(['b stopped', 'b stopped']);
+  });
+
+  it('goes on with the batches of a resumed job when it hears late that the job had been stopped', async () => {
+    let end = (): void => undefined;
+    const started = new Promise<void>((resolve) => {
+      execute = (_batch, { signal }) =>
+        new Promise((done, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
+          end = () => done(loaded);
+          resolve();
+        });
+    });
+    const handled = handle(encodeWorkBatch(batch({ epoch: 2, attempt: 2, jobSequence: 25 })));
+    await started;
+    tell(21, 'JobStopped');
+    tell(23, 'JobResumed');
+    end();
+    expect(await handled).toEqual(['ack']);
+    expect(settled).toEqual([loaded]);
+  });
+
+  it('begins no batch of before a stop, although the job runs again', async () => {
+    tell(21, 'JobStopped');
+    tell(23, 'JobResumed');
+    expect(await handle(encodeWorkBatch(batch({ jobSequence: 20 })))).toEqual(['ack']);
+    expect(settled).toEqual([]);
+  });
+
+  it('keeps nothing in mind of the batches of a job that has ended', async () => {
+    tell(21, 'JobFinished');
+    expect(await handle(encodeWorkBatch(batch({ jobSequence: 20 })))).toEqual(['ack']);
+    expect(forgotten).toEqual(['b finished']);
+  });
+
+  it.each([
+    ['set after it was sent', 21, 'limited'],
+    ['that it was sent with', 19, 'unlimited'],
+  ])('holds a batch to the rate %s', async (_case, sequence, expected) => {
+    tell(sequence, 'JobRetuned', { bandwidth: 5 });
+    let seen = '';
+    execute = () => Promise.resolve(loaded).finally(() => (seen = bandwidths.isLimited('j') ? 'limited' : 'unlimited'));
+    await handle(encodeWorkBatch(batch({ jobSequence: 20 })));
+    expect(seen).toBe(expected);
   });
 
   it('fault 12: tries a batch that fails by a bug three times, then gives it up', async () => {
@@ -220,7 +275,7 @@ describe('BatchRunner', () => {
   });
 
   it('puts a batch off while its job cannot be looked up', async () => {
-    jest.spyOn(jobs, 'statusOf').mockRejectedValueOnce(new DomainError('Unavailable', 'nats-unreachable', 'away'));
+    jest.spyOn(jobs, 'standingOf').mockRejectedValueOnce(new DomainError('Unavailable', 'nats-unreachable', 'away'));
     expect(await handle(encodeWorkBatch(batch()))).toEqual(['retry 1000']);
     expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
   });

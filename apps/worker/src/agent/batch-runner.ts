@@ -3,7 +3,7 @@ import { decodeWorkBatch, type WorkBatch } from '#contexts/jobs';
 import type { BatchOutcome, WorkerJobKind } from '#job-kinds';
 import type { Logger } from 'pino';
 import { ExecutionFailed, type BatchExecutor } from './batch-executor.js';
-import type { JobStates } from './job-states.js';
+import type { JobRate, JobStates } from './job-states.js';
 
 /** A batch as it comes from the worker's queue. */
 export interface BatchMessage {
@@ -20,6 +20,13 @@ export interface BatchMessage {
 /** Why a batch is broken off. */
 export class JobEnded extends Error {
   override readonly name = 'JobEnded';
+
+  constructor(
+    jobId: string,
+    readonly how: 'stopped' | 'finished',
+  ) {
+    super(`job ${jobId} is ${how}`);
+  }
 }
 export class WorkerStopping extends Error {
   override readonly name = 'WorkerStopping';
@@ -35,8 +42,8 @@ export interface RunnerPorts {
   namespaceAt(sequence: number, signal: AbortSignal): Promise<void>;
   /** Resolves when the outcome is in the log, however long that takes. @throws the signal's reason when aborted */
   settle(batch: WorkBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void>;
-  /** The batch's outcome is in the log (`settled`), or its job has ended or was stopped, and may be resumed. */
-  forget(batchId: string, why: 'settled' | 'ended'): Promise<void>;
+  /** The batch's outcome is in the log (`settled`), its job was stopped, and may be resumed, or has ended. */
+  forget(batchId: string, why: 'settled' | 'stopped' | 'finished'): Promise<void>;
   logger: Logger;
 }
 
@@ -45,6 +52,13 @@ export interface RunningBatch {
   batchId: string;
   files: number;
   bytes: number;
+}
+
+/** A batch in hand. */
+interface Entry extends RunningBatch {
+  readonly abort: AbortController;
+  /** As new as this log sequence; undefined while that is not known. */
+  asOf: number | undefined;
 }
 
 /** A batch this build does not understand waits for a newer one. */
@@ -57,7 +71,7 @@ const rememberedBatches = 10_000;
 
 /** Takes a batch from delivery to acknowledgement. Handling one again changes nothing and reports the same. */
 export class BatchRunner {
-  private readonly batches = new Map<string, RunningBatch & { abort: AbortController }>();
+  private readonly batches = new Map<string, Entry>();
   /** Attempts at batches whose outcome this process has put into the log; a further attempt is asked for a reason. */
   private readonly settled = new Set<string>();
   private readonly handling = new Set<Promise<void>>();
@@ -76,10 +90,11 @@ export class BatchRunner {
     return [...this.batches.values()].map(({ jobId, batchId, files, bytes }) => ({ jobId, batchId, files, bytes }));
   }
 
-  /** Breaks off what runs for this job. */
-  abortJob(jobId: string): void {
+  /** Breaks off what runs for this job and was sent before this log sequence, where the log tells of its stop or end. */
+  jobEnded(jobId: string, sequence: number, how: 'stopped' | 'finished'): void {
     for (const batch of this.batches.values()) {
-      if (batch.jobId === jobId) batch.abort.abort(new JobEnded(`job ${jobId} is stopped or finished`));
+      const isOlder = batch.asOf !== undefined && batch.asOf < sequence;
+      if (batch.jobId === jobId && isOlder) batch.abort.abort(new JobEnded(jobId, how));
     }
   }
 
@@ -126,7 +141,8 @@ export class BatchRunner {
   private async take(batch: WorkBatch, kind: WorkerJobKind, message: BatchMessage): Promise<void> {
     const { logger } = this.ports;
     const { jobId, batchId } = batch;
-    const entry = { jobId, batchId, files: 0, bytes: 0, abort: new AbortController() };
+    const asOf = batch.jobSequence;
+    const entry: Entry = { jobId, batchId, files: 0, bytes: 0, abort: new AbortController(), asOf };
     // Every file of the batch listens to it while it waits or transfers.
     setMaxListeners(0, entry.abort.signal);
     this.batches.set(batchId, entry);
@@ -140,7 +156,7 @@ export class BatchRunner {
       const reason: unknown = entry.abort.signal.reason;
       if (reason instanceof JobEnded) {
         // The list stays in the work stream; a job that is resumed has it sent again.
-        await this.ports.forget(batchId, 'ended');
+        await this.ports.forget(batchId, reason.how);
         await message.ack();
       } else if (reason instanceof WorkerStopping) {
         message.retryLater(0);
@@ -154,24 +170,19 @@ export class BatchRunner {
   }
 
   /** @throws the abort reason, ExecutionFailed, or what keeps the log from being read */
-  private async work(
-    batch: WorkBatch,
-    kind: WorkerJobKind,
-    entry: RunningBatch & { abort: AbortController },
-  ): Promise<void> {
+  private async work(batch: WorkBatch, kind: WorkerJobKind, entry: Entry): Promise<void> {
     const { jobs, executor } = this.ports;
     const { signal } = entry.abort;
     signal.throwIfAborted();
-    const job = await jobs.statusOf(batch.jobId);
-    // Its end may have come into the log while it was being looked up.
-    if (!job.running) this.abortJob(batch.jobId);
+    const standing = await jobs.standingOf(batch);
+    entry.asOf = standing.asOf;
+    if (standing.ended) entry.abort.abort(new JobEnded(batch.jobId, standing.ended));
     await this.ports.namespaceAt(batch.namespaceSequence, signal);
     signal.throwIfAborted();
-    const bandwidth = job.bandwidth ?? kind.bandwidthOf?.(batch) ?? bandwidthOf(batch);
     const outcome = await executor.execute({
       batch,
       kind,
-      bandwidth,
+      rate: rateOf(batch, kind, standing.rate),
       signal,
       onProgress: (files, bytes) => {
         entry.files += files;
@@ -186,6 +197,13 @@ export class BatchRunner {
 }
 
 const attemptOf = ({ batchId, attempt }: WorkBatch): string => `${batchId}:${attempt}`;
+
+/** The newer of what the batch itself says, as of when it was sent, and what the log is known to say. */
+function rateOf(batch: WorkBatch, kind: WorkerJobKind, known: JobRate | undefined): JobRate {
+  const asOf = batch.jobSequence ?? 0;
+  if (known && known.asOf > asOf) return known;
+  return { bytesPerSecond: kind.bandwidthOf?.(batch) ?? bandwidthOf(batch), asOf };
+}
 
 function bandwidthOf(batch: WorkBatch): number {
   const { bandwidth } = batch.options;

@@ -3,15 +3,20 @@ import type { LogReader } from '#jetstream';
 import { DomainError } from '#kernel';
 import type { RunningJournal } from './running-journal.js';
 
+interface LeftByJobs {
+  readonly journal: RunningJournal;
+  readonly cache: CacheStore;
+  /** For good. */
+  isFinished(jobId: string): Promise<boolean>;
+  /** Stopped, or finished. */
+  isOver(jobId: string): Promise<boolean>;
+}
+
 /** Clears what this worker has noted of jobs that ended while it was away: nobody will tell it of their end any more. */
-export async function forgetEndedJobs(
-  journal: RunningJournal,
-  cache: CacheStore,
-  hasEnded: (jobId: string) => Promise<boolean>,
-): Promise<void> {
-  // Suspects of such jobs will not be delivered again.
-  for (const { jobId, batchId } of journal.suspects()) if (await hasEnded(jobId)) await journal.forget(batchId);
-  for (const jobId of cache.keptFor()) if (await hasEnded(jobId)) cache.letGo(jobId);
+export async function forgetEndedJobs({ journal, cache, isFinished, isOver }: LeftByJobs): Promise<void> {
+  // Suspects of such jobs will not be delivered again; those of a stopped job may be, once it is resumed.
+  for (const { jobId, batchId } of journal.suspects()) if (await isFinished(jobId)) await journal.forget(batchId);
+  for (const jobId of cache.keptFor()) if (await isOver(jobId)) cache.letGo(jobId);
 }
 
 /** Takes in the ends of jobs that are in the log and not yet here. While the log cannot be asked, what is known holds. */

@@ -21,19 +21,20 @@ describe('JobStates', () => {
         return Promise.resolve(log.get(boundary));
       },
       {
-        jobStopped: (jobId) => heard.push(`stopped ${jobId}`),
+        jobEnded: (jobId, sequence, how) => heard.push(`${how} ${jobId} by ${sequence}`),
         jobResumed: (jobId) => heard.push(`resumed ${jobId}`),
-        jobRetuned: (jobId, bandwidth) => heard.push(`retuned ${jobId} ${bandwidth}`),
+        jobRetuned: (jobId, { bytesPerSecond, asOf }) => heard.push(`retuned ${jobId} ${bytesPerSecond} as of ${asOf}`),
       },
     );
   });
+  const endedOf = async (jobId: string, jobSequence?: number) => (await jobs.standingOf({ jobId, jobSequence })).ended;
 
   it('looks an unknown job up once, however many ask', async () => {
     log.set('job.a', commit(7, 'a', 'JobStopped'));
-    const answers = await Promise.all([jobs.statusOf('a'), jobs.statusOf('a'), jobs.statusOf('b')]);
-    expect(answers.map(({ running }) => running)).toEqual([false, false, true]);
+    const answers = await Promise.all([endedOf('a', 6), endedOf('a', 5), endedOf('b', 3)]);
+    expect(answers).toEqual(['stopped', 'stopped', undefined]);
     expect(lookups).toEqual(['job.a', 'job.b']);
-    await jobs.statusOf('b');
+    await endedOf('b', 4);
     expect(lookups).toHaveLength(2);
   });
 
@@ -41,37 +42,68 @@ describe('JobStates', () => {
     jobs.evolve(commit(1, 'a', 'JobAssumed', { owner: 'c', epoch: 2 }));
     jobs.evolve(commit(2, 'a', 'JobStopped'));
     jobs.evolve(commit(3, 'a', 'JobResumed', { bandwidth: 5 }));
-    expect(await jobs.statusOf('a')).toEqual({ running: true, epoch: 2, bandwidth: 5, sequence: 3 });
+    const standing = await jobs.standingOf({ jobId: 'a', jobSequence: 3 });
+    expect(standing).toEqual({ asOf: 3, rate: { bytesPerSecond: 5, asOf: 3 } });
     jobs.evolve(commit(4, 'a', 'JobRetuned', { bandwidth: 9 }));
     jobs.evolve(commit(5, 'a', 'JobFinished', {}));
-    jobs.evolve(commit(6, 'a', 'JobFinished', {}));
-    expect(heard).toEqual(['stopped a', 'resumed a', 'retuned a 5', 'retuned a 9', 'stopped a']);
+    jobs.evolve(commit(5, 'a', 'JobFinished', {}));
+    expect(await endedOf('a', 4)).toBe('finished');
+    const rates = ['retuned a 5 as of 3', 'retuned a 9 as of 4'];
+    expect(heard).toEqual(['stopped a by 2', 'resumed a', rates[0], rates[1], 'finished a by 5']);
     expect(lookups).toEqual([]);
   });
 
-  it('does not take a job for stopped whose resumption it has yet to hear of', async () => {
-    jobs.evolve(commit(2, 'a', 'JobStopped'));
-    log.set('job.a', commit(2, 'a', 'JobStopped'));
-    expect((await jobs.statusOf('a')).running).toBe(false);
-    log.set('job.a', commit(4, 'a', 'BatchesDispatched', { epoch: 1, reason: 'resumed', batches: [] }));
-    expect((await jobs.statusOf('a')).running).toBe(true);
-    jobs.evolve(commit(3, 'a', 'JobResumed', { bandwidth: 5 }));
-    jobs.evolve(commit(5, 'a', 'JobStopped'));
-    expect(heard).toEqual(['stopped a', 'resumed a', 'retuned a 5', 'stopped a']);
+  it('holds a stop against what was sent before it, and against nothing that was sent after', async () => {
+    jobs.evolve(commit(20, 'a', 'JobStopped'));
+    // It has yet to hear that the job was resumed.
+    expect(await endedOf('a', 25)).toBeUndefined();
+    expect(await endedOf('a', 19)).toBe('stopped');
+    jobs.evolve(commit(24, 'a', 'JobResumed'));
+    jobs.evolve(commit(25, 'a', 'JobAssumed', { owner: 'c', epoch: 2 }));
+    // It has heard that the job runs again.
+    expect(await endedOf('a', 19)).toBe('stopped');
+    expect(await endedOf('a', 25)).toBeUndefined();
+    expect(heard).toEqual(['stopped a by 20', 'stopped a by 23', 'resumed a']);
+  });
+
+  it('knows by its being resumed that a job was stopped', async () => {
+    jobs.evolve(commit(24, 'a', 'JobResumed'));
+    expect(await endedOf('a', 19)).toBe('stopped');
+    expect(await endedOf('a', 25)).toBeUndefined();
+  });
+
+  it('finds out for a batch that does not say how new it is', async () => {
+    log.set('job.a', commit(20, 'a', 'JobStopped'));
+    expect(await jobs.standingOf({ jobId: 'a' })).toEqual({ asOf: 19, ended: 'stopped' });
+    log.set('job.a', commit(26, 'a', 'BatchesDispatched', { epoch: 2, reason: 'resumed', batches: [] }));
+    expect(await jobs.standingOf({ jobId: 'a' })).toEqual({ asOf: 26 });
+    // The follower is late: the stop and the resumption that it now hears of were before the batch.
+    jobs.evolve(commit(24, 'a', 'JobResumed', {}));
+    expect(await jobs.standingOf({ jobId: 'a' })).toEqual({ asOf: 26 });
+    jobs.evolve(commit(27, 'a', 'JobStopped'));
+    log.set('job.a', commit(27, 'a', 'JobStopped'));
+    expect(await jobs.standingOf({ jobId: 'a' })).toEqual({ asOf: 26, ended: 'stopped' });
   });
 
   it('believes what the log has said since over what a slow look-up finds', async () => {
     log.set('job.a', commit(1, 'a', 'JobAssumed', { owner: 'c', epoch: 1 }));
-    const asked = jobs.statusOf('a');
+    const asked = endedOf('a', 1);
     jobs.evolve(commit(2, 'a', 'JobStopped'));
-    expect((await asked).running).toBe(false);
+    expect(await asked).toBe('stopped');
   });
 
-  it('forgets jobs that ended, so that its memory is bounded', async () => {
+  it('tells a job that is only stopped from one that has ended', async () => {
+    log.set('job.a', commit(1, 'a', 'JobStopped'));
+    expect(await jobs.isFinished('a')).toBe(false);
+    log.set('job.a', commit(5, 'a', 'JobFinished', {}));
+    expect(await jobs.isFinished('a')).toBe(true);
+  });
+
+  it('forgets jobs of which it has heard nothing for long, so that its memory is bounded', async () => {
     for (let i = 0; i <= 10_000; i++) jobs.evolve(commit(i + 1, `j${i}`, 'JobFinished', {}));
     expect(jobs.known('j0')).toBeUndefined();
     expect(jobs.known('j10000')).toBeDefined();
     log.set('job.j0', commit(1, 'j0', 'JobFinished', {}));
-    expect((await jobs.statusOf('j0')).running).toBe(false);
+    expect(await endedOf('j0', 0)).toBe('finished');
   });
 });

@@ -1,33 +1,54 @@
-import type { JobEvent } from '#contexts/jobs';
+import type { JobEvent, WorkBatch } from '#contexts/jobs';
 import { jobBoundary } from '#contexts/jobs';
 import { exhausted, type Commit } from '#kernel';
 
-/** What a worker needs to know of a job. */
-export interface JobStatus {
-  /** False from `JobStopped` or `JobFinished` until `JobResumed`. */
-  running: boolean;
-  /** The highest owner's epoch seen. */
-  epoch: number;
-  /** Bytes/s per worker where a user has set it since the job was submitted. */
-  bandwidth?: number;
+/** What a worker knows of a job. All of it may be older than a batch that it has in hand. */
+interface JobStatus {
   /** The last log sequence of the job that is included. */
   sequence: number;
+  /** By here the job was stopped, or ended: what was sent before is void. 0: never, as far as is known. */
+  endedAt: number;
+  /** For good. */
+  finished: boolean;
+  /** Set by a user since the job was submitted. */
+  rate?: JobRate;
+}
+
+/** What a job may move, bytes/s per worker, 0 = unlimited, and the log sequence that says so. */
+export interface JobRate {
+  bytesPerSecond: number;
+  asOf: number;
+}
+
+/** How a batch stands with its job, as far as this worker knows. */
+export interface BatchStanding {
+  /** The batch is as new as this log sequence: only a stop behind it makes it void. */
+  asOf: number;
+  /** Set when the job was stopped or has ended since the batch was sent: its owner knows, and sends it again or never. */
+  ended?: 'stopped' | 'finished';
+  rate?: JobRate;
 }
 
 export interface JobStatesListener {
-  jobStopped(jobId: string): void;
+  /** What was sent of the job before this log sequence is void. */
+  jobEnded(jobId: string, sequence: number, how: 'stopped' | 'finished'): void;
   /** It had been stopped. */
   jobResumed(jobId: string): void;
-  jobRetuned(jobId: string, bandwidth: number): void;
+  jobRetuned(jobId: string, rate: JobRate): void;
 }
 
-/** Beyond this many, jobs that ended longest ago are forgotten; one that turns up again is looked up again. */
+/** Beyond this many, the jobs of which nothing was heard for longest are forgotten; one that turns up is looked up again. */
 const maxKnownJobs = 10_000;
 const jobPrefix = jobBoundary('');
 
 /**
  * The jobs this worker has met. Follows the log from the worker's start on; a job that is older is looked up once, by
  * the last thing the log says of it.
+ *
+ * Batches come by another way than the log, and may be here long before what is told of their job up to the moment they
+ * were sent. So nothing is judged by whether the job "is" stopped: a batch is void when the log tells of a stop, or of
+ * the end, behind the sequence that the batch itself carries. No owner can record what it sent before a stop, and
+ * whoever runs the job after it sends anew what was in flight; so to drop what is void loses nothing.
  */
 export class JobStates {
   private readonly states = new Map<string, JobStatus>();
@@ -47,25 +68,46 @@ export class JobStates {
     if (known && known.sequence >= commit.sequence) return;
     const next = fold(known ?? initial, commit);
     this.remember(jobId, next);
-    if (!next.running && known?.running !== false) this.listener.jobStopped(jobId);
-    if (next.running && commit.events.some(({ type }) => type === 'JobResumed')) this.listener.jobResumed(jobId);
-    if (next.bandwidth !== undefined && next.bandwidth !== known?.bandwidth) {
-      this.listener.jobRetuned(jobId, next.bandwidth);
+    if (next.endedAt > (known?.endedAt ?? 0)) this.listener.jobEnded(jobId, next.endedAt, howEnded(next));
+    if (commit.events.some(({ type }) => type === 'JobResumed')) this.listener.jobResumed(jobId);
+    if (next.rate && next.rate.bytesPerSecond !== known?.rate?.bytesPerSecond) {
+      this.listener.jobRetuned(jobId, next.rate);
     }
+  }
+
+  /** @throws what the look-up throws when the log cannot be reached */
+  async standingOf({ jobId, jobSequence }: Pick<WorkBatch, 'jobId' | 'jobSequence'>): Promise<BatchStanding> {
+    // Asked after the batch was here: the last that the log says of its job is as new as one that does not say how new
+    // it is. Unless that is a stop, for then it was sent before.
+    const found = jobSequence === undefined ? await this.lookUp(jobId) : await this.statusOf(jobId);
+    const asOf = jobSequence ?? (isOver(found) ? found.sequence - 1 : found.sequence);
+    // What followed in the meantime is known better.
+    const status = this.states.get(jobId) ?? found;
+    const { rate } = status;
+    return { asOf, ...(status.endedAt > asOf && { ended: howEnded(status) }), ...(rate && { rate }) };
+  }
+
+  /** Whether the log says that the job has ended for good. @throws what the look-up throws */
+  async isFinished(jobId: string): Promise<boolean> {
+    return (await this.lookUp(jobId)).finished;
+  }
+
+  /** Whether the last that the log says of the job is its stop or its end. @throws what the look-up throws */
+  async isOver(jobId: string): Promise<boolean> {
+    return isOver(await this.lookUp(jobId));
   }
 
   known(jobId: string): JobStatus | undefined {
     return this.states.get(jobId);
   }
 
-  /**
-   * A job known as stopped is looked up again: its batch may be here before the word that it was resumed.
-   * @throws what the look-up throws when the log cannot be reached
-   */
-  async statusOf(jobId: string): Promise<JobStatus> {
+  private statusOf(jobId: string): Promise<JobStatus> {
     const known = this.states.get(jobId);
-    if (known?.running) return known;
-    // The batches of one job arrive together: one look-up answers them all.
+    return known ? Promise.resolve(known) : this.lookUpOnce(jobId);
+  }
+
+  /** The batches of one job arrive together: one look-up that is under way answers them all. */
+  private lookUpOnce(jobId: string): Promise<JobStatus> {
     let lookup = this.lookups.get(jobId);
     if (!lookup) {
       lookup = this.lookUp(jobId).finally(() => this.lookups.delete(jobId));
@@ -76,52 +118,49 @@ export class JobStates {
 
   private async lookUp(jobId: string): Promise<JobStatus> {
     const commit = await this.lastOf(jobBoundary(jobId));
-    // What followed in the meantime is known better.
-    const known = this.states.get(jobId);
-    if (known && (known.running || !commit || commit.sequence <= known.sequence)) return known;
     const status = commit ? fold(initial, commit) : initial;
     // Not through `evolve`: nothing of a job met now runs here yet. One that is known goes on being followed by the log.
-    if (!known) this.remember(jobId, status);
+    if (!this.states.has(jobId)) this.remember(jobId, status);
     return status;
   }
 
   private remember(jobId: string, status: JobStatus): void {
     this.states.delete(jobId);
     this.states.set(jobId, status);
-    if (this.states.size <= maxKnownJobs) return;
-    for (const [id, { running }] of this.states) {
-      if (running) continue;
-      this.states.delete(id);
-      return;
-    }
+    if (this.states.size > maxKnownJobs) this.states.delete(this.states.keys().next().value!);
   }
 }
 
-const initial: JobStatus = { running: true, epoch: 0, sequence: 0 };
+const initial: JobStatus = { sequence: 0, endedAt: 0, finished: false };
+
+/** Whether the last that is known of it is its stop or end. */
+const isOver = ({ endedAt, sequence }: JobStatus): boolean => endedAt > 0 && endedAt === sequence;
+const howEnded = ({ finished }: JobStatus): 'stopped' | 'finished' => (finished ? 'finished' : 'stopped');
 
 function fold(status: JobStatus, commit: Commit): JobStatus {
   let next = status;
-  for (const event of commit.events) next = evolveJob(next, event as unknown as JobEvent);
+  for (const event of commit.events) next = evolveJob(next, event as unknown as JobEvent, commit.sequence);
   return { ...next, sequence: commit.sequence };
 }
 
-function evolveJob(status: JobStatus, event: JobEvent): JobStatus {
+function evolveJob(status: JobStatus, event: JobEvent, sequence: number): JobStatus {
   switch (event.type) {
     case 'JobStopped':
+      return { ...status, endedAt: sequence };
     case 'JobFinished':
-      return { ...status, running: false };
-    case 'JobResumed':
-      return {
-        ...status,
-        running: true,
-        ...(event.data.bandwidth !== undefined && { bandwidth: event.data.bandwidth }),
-      };
+      return { ...status, endedAt: sequence, finished: true };
+    case 'JobResumed': {
+      const { bandwidth } = event.data;
+      // It was stopped just before, whether this worker has heard of that or not.
+      const endedAt = Math.max(status.endedAt, sequence - 1);
+      return { ...status, endedAt, ...(bandwidth !== undefined && { rate: rateOf(bandwidth, sequence) }) };
+    }
     case 'JobRetuned':
-      return { ...status, bandwidth: event.data.bandwidth };
+      return { ...status, rate: rateOf(event.data.bandwidth, sequence) };
     case 'JobAssumed':
-      return { ...status, epoch: Math.max(status.epoch, event.data.epoch) };
     case 'BatchesPlanned':
     case 'BatchesDispatched':
+    case 'ForgottenBatchesDispatched':
     case 'BatchParked':
     case 'PassStarted':
       return status;
@@ -129,3 +168,5 @@ function evolveJob(status: JobStatus, event: JobEvent): JobStatus {
       return exhausted(event, status);
   }
 }
+
+const rateOf = (bytesPerSecond: number, asOf: number): JobRate => ({ bytesPerSecond, asOf });

@@ -180,9 +180,9 @@ export class WorkerAgent {
     const { signal } = this.stopping;
     const { store } = cluster;
     const jobs = new JobStates(async (boundary) => (await store.lastOf(boundary))?.commit, {
-      jobStopped: (jobId) => (this.runner?.abortJob(jobId), cache.letGo(jobId)),
+      jobEnded: (jobId, ...ended) => (this.runner?.jobEnded(jobId, ...ended), cache.letGo(jobId)),
       jobResumed: (jobId) => void cache.keepFor(jobId),
-      jobRetuned: (jobId, bandwidth) => this.bandwidths.retune(jobId, bandwidth),
+      jobRetuned: (jobId, rate) => this.bandwidths.retune(jobId, rate),
     });
     const clusterReader = this.read(cluster, '*', 1, (commit) => {
       services.view.evolve(commit);
@@ -272,7 +272,8 @@ export class WorkerAgent {
         this.options.mark.saw(sequence);
       },
       forget: async (batchId, why) => {
-        await journal.forget(batchId);
+        // A stopped job is resumed with what its batches have done to earlier processes.
+        if (why !== 'stopped') await journal.forget(batchId);
         if (why === 'settled') await checkpoints.remove(batchId);
       },
       logger,
@@ -287,6 +288,7 @@ export class WorkerAgent {
     const { capacityBytes, usedBytes, objects } = cache.stats();
     const quotaUsage = services.policies.quotaUsage();
     const running = this.runner?.running() ?? [];
+    const held = this.consumer?.heldPlaces ?? [];
     const log = { ...(mark.mark && { logMark: mark.mark }), ...(refusesLog !== undefined && { refusesLog }) };
     const { namespaceSequence } = services.view;
     const totals = {
@@ -298,7 +300,7 @@ export class WorkerAgent {
       ...(quotaUsage && { quotaUsage }),
     };
     const publicKey = rawPublicKey(identity.signingKey).toString('base64');
-    return { workerId, address, bootId, publicKey, ...totals, ...log, version, running };
+    return { workerId, address, bootId, publicKey, ...totals, ...log, version, running, held };
   }
 
   /** An operator took this process out of the cluster: its batches go to others; what is cached is still served. */
@@ -311,13 +313,14 @@ export class WorkerAgent {
     });
   }
 
-  /** Jobs that ended while this worker was away. */
+  /** What jobs have left here that ended while this worker was away. */
   private async forgetEnded(jobs: JobStates): Promise<void> {
     const { journal, cache, logger } = this.options;
     const { signal } = this.stopping;
-    const hasEnded = async (jobId: string) =>
-      !(await untilAvailable(logger, signal, () => jobs.statusOf(jobId))).running;
-    await forgetEndedJobs(journal, cache, hasEnded).catch((error: unknown) => {
+    const ask = (question: 'isFinished' | 'isOver') => (jobId: string) =>
+      untilAvailable(logger, signal, () => jobs[question](jobId));
+    const left = { journal, cache, isFinished: ask('isFinished'), isOver: ask('isOver') };
+    await forgetEndedJobs(left).catch((error: unknown) => {
       if (!signal.aborted) logger.warn({ err: error }, 'what ended jobs have left could not be cleared');
     });
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { EventStore, WorkQueue } from '#jetstream';
 import { DomainError, fold, type CommandContext } from '#kernel';
-import { CommandHandler, Recorder, timeLeft, Views } from '#runtime';
+import { CommandHandler, Recorder, timeLeft, untilAnswered, Views } from '#runtime';
 import {
   findJob,
   job,
@@ -49,9 +49,9 @@ export class JobSubmissions {
     const jobId = randomUUID();
     const leftMs = timeLeft(context);
     for (;;) {
-      const last = await this.store.lastOf(boundary);
+      const last = await untilAnswered(leftMs, () => this.store.lastOf(boundary));
       const state = fold(slot, (last?.commit?.events ?? []) as unknown as SlotEvent[]);
-      const holder = state.jobId === undefined ? undefined : await this.holder(kind, state.jobId, leftMs());
+      const holder = state.jobId === undefined ? undefined : await this.holder(kind, state.jobId, leftMs);
       if (holder) {
         const existing = await this.join(holder, submission, context);
         if (existing) return existing;
@@ -77,8 +77,8 @@ export class JobSubmissions {
   }
 
   /** The job of that id as long as it has not finished; a job no longer in memory has. */
-  private async holder(kind: string, jobId: string, timeoutMs: number): Promise<JobRecord | undefined> {
-    await this.views.caughtUp(timeoutMs);
+  private async holder(kind: string, jobId: string, leftMs: () => number): Promise<JobRecord | undefined> {
+    await untilAnswered(leftMs, (timeoutMs) => this.views.caughtUp(timeoutMs));
     const record = findJob(this.views.get(jobs), kind, jobId);
     return record && record.state.status !== 'finished' ? record : undefined;
   }

@@ -1,7 +1,7 @@
 import { type HashRing } from '#hash-ring';
 import { jobKinds, planBatches, type SourceFile } from '#job-kinds';
 import { stepOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
-import { listOf } from './lost-lists.js';
+import { listOf } from './lost-batches.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';
 
@@ -17,7 +17,7 @@ export class Dispatcher {
   async dispatch(
     record: JobRecord,
     batches: BatchInFlight[],
-    reason: 'worker-lost' | 'resumed',
+    reason: 'worker-lost' | 'resumed' | 'forgotten',
     ring: HashRing,
   ): Promise<void> {
     const plan = jobKinds[record.kind].plan(record);
@@ -34,23 +34,30 @@ export class Dispatcher {
         const drafts = planBatches(this.jobId, batch.pass, step, files, ring, plan).filter(
           ({ copy }) => copy === batch.copy,
         );
-        const context = { record, epoch: this.epoch, attempt, options: plan.options };
+        const context = { record, epoch: this.epoch, attempt };
         return { id: batch.id, attempt, into: await sendBatches(this.ports, context, drafts) };
       }),
     );
     const known = dispatched.filter((entry) => entry !== undefined);
-    await this.ports.execute(this.jobId, {
-      type: 'DispatchBatches',
-      data: { epoch: this.epoch, reason, batches: known },
-    });
+    const data = { epoch: this.epoch, batches: known };
+    await this.ports.execute(
+      this.jobId,
+      reason === 'forgotten'
+        ? { type: 'DispatchForgotten', data }
+        : { type: 'DispatchBatches', data: { ...data, reason } },
+    );
     for (const [i, batch] of batches.entries()) if (!dispatched[i]) await this.park(record, batch);
   }
 
   /** Gives a batch up: every file of it has failed, with the reason. */
-  async park(record: JobRecord, batch: BatchInFlight): Promise<void> {
+  async park(
+    record: JobRecord,
+    batch: BatchInFlight,
+    why = `worker ${batch.workerId} was lost with it in hand`,
+  ): Promise<void> {
     const list = await this.list(batch);
     const reason = list
-      ? `given up: worker ${batch.workerId} was lost with it in hand, at attempt ${batch.attempt}`
+      ? `given up: ${why}, at attempt ${batch.attempt}`
       : 'the list of these files is no longer in the work stream';
     const failures: FileFailure[] = list
       ? list.files.map(([name]) => ({ path: list.root + name, reason, attempts: batch.attempt }))

@@ -149,6 +149,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
       workers,
       selfId: bus.selfId,
       isRunning: (jobId, batchId) => watch.runningBatches(jobId).some((batch) => batch.batchId === batchId),
+      heldBy: (workerId) => watch.heldBy(workerId),
       reserve: (jobId, pass, step, bytes) => this.reserve(jobId, pass, step, bytes),
       execute: (jobId, command) => this.execute(jobId, command),
       log: (line) => logger.warn(line),

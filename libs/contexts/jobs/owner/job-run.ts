@@ -3,10 +3,10 @@ import { membershipView, ringMembers } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { jobKinds } from '#job-kinds';
 import { DomainError, unreachable } from '#kernel';
-import { jobs, nextAction, type JobAction, type JobRecord } from '../index.js';
+import { dispatchAtOnce, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
-import { listOf, LostLists } from './lost-lists.js';
+import { listOf, LostBatchSearch } from './lost-batches.js';
 import { Planner } from './planner.js';
 import type { JobRunPorts } from './ports.js';
 
@@ -16,6 +16,8 @@ const idleMs = 1000;
 const pauseMs = 500;
 /** So many workers may be lost with a batch in hand before the batch itself is given up. */
 const maxDispatches = 3;
+/** So often a batch that its worker has forgotten is sent again before it is given up. */
+const maxForgotten = 3;
 /** A bug that strikes again and again ends the job as FAILED instead of keeping it for ever. */
 const maxFaults = 5;
 
@@ -24,7 +26,9 @@ export class JobRun {
   private readonly abortion = new AbortController();
   private readonly planner: Planner;
   private readonly dispatcher: Dispatcher;
-  private readonly lostLists: LostLists;
+  private readonly lost: LostBatchSearch;
+  /** How often this owner has sent a batch again that its worker had forgotten. */
+  private readonly forgotten = new Map<string, number>();
   private readonly lists = new Map<string, number>();
   private wakeUp: () => void = () => undefined;
   private awake = false;
@@ -37,11 +41,13 @@ export class JobRun {
   ) {
     this.planner = new Planner(jobId, epoch, ports, this.abortion.signal);
     this.dispatcher = new Dispatcher(jobId, epoch, ports);
-    this.lostLists = new LostLists(jobId, {
+    this.lost = new LostBatchSearch(jobId, {
       read: (sequence) => ports.work.read(sequence),
+      deliveries: (workerId) => ports.work.deliveries(workerId),
       caughtUp: () => ports.views.caughtUp(),
       record: () => this.record(),
       isRunning: (batchId) => ports.isRunning(jobId, batchId),
+      heldBy: (workerId) => ports.heldBy(workerId),
     });
   }
 
@@ -90,11 +96,8 @@ export class JobRun {
 
   private async step(record: JobRecord): Promise<void> {
     this.removeSettledLists(record);
-    for (const batch of await this.lostLists.find(record)) {
-      this.ports.log(`job ${this.jobId}: the list of batch ${batch.id} is lost; its files are given up`);
-      await this.dispatcher.park(record, batch);
-    }
     const ring = ringMembers(this.ports.views.get(membershipView).state);
+    await this.mendLost(record, ring);
     const kind = jobKinds[record.kind];
     const action = nextAction(record, {
       ring,
@@ -104,6 +107,30 @@ export class JobRun {
       movable: kind.plan(record).placement === 'owners',
     });
     await this.perform(action, record, ring);
+  }
+
+  private async mendLost(record: JobRecord, ring: string[]): Promise<void> {
+    const { listless, forgotten } = await this.lost.find(record);
+    for (const batch of listless) {
+      this.ports.log(`job ${this.jobId}: the list of batch ${batch.id} is lost; its files are given up`);
+      await this.dispatcher.park(record, batch);
+    }
+    // What was a lost worker's is moved as such.
+    const again = forgotten.filter(({ workerId }) => ring.includes(workerId)).slice(0, dispatchAtOnce);
+    const [hopeless, hopeful] = [true, false].map((given) => again.filter((batch) => this.isHopeless(batch) === given));
+    for (const batch of hopeless) {
+      const why = `worker ${batch.workerId} acknowledged it again and again without a report`;
+      await this.dispatcher.park(record, batch, why);
+    }
+    if (hopeful.length === 0) return;
+    const ids = hopeful.map(({ id }) => id).join(', ');
+    this.ports.log(`job ${this.jobId}: nobody has batches ${ids} in hand any more; they are sent again`);
+    for (const { id } of hopeful) this.forgotten.set(id, (this.forgotten.get(id) ?? 0) + 1);
+    await this.dispatcher.dispatch(record, hopeful, 'forgotten', new HashRing(ring));
+  }
+
+  private isHopeless({ id }: BatchInFlight): boolean {
+    return (this.forgotten.get(id) ?? 0) >= maxForgotten;
   }
 
   private async perform(action: JobAction, record: JobRecord, ring: string[]): Promise<void> {

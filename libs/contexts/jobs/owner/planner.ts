@@ -163,7 +163,7 @@ export class Planner {
     const { pass, steps: step } = record.state;
     const plan = jobKinds[record.kind].plan(record);
     const drafts = planBatches(this.jobId, pass, step, admission.files, ring, plan);
-    const context = { record, epoch: this.epoch, attempt: 1, options: plan.options };
+    const context = { record, epoch: this.epoch, attempt: 1 };
     const batches = await sendBatches(this.ports, context, drafts);
     const { files, filteredFiles, seenEntries, rejected, cursor, done, error, quotaError } = stretch;
     const overQuota = quotaError ?? admission.error;

@@ -16,6 +16,8 @@ export interface JobRunPorts {
   workers: WorkerClient;
   /** Whether a worker that lives says that it has the batch in hand. */
   isRunning(jobId: string, batchId: string): boolean;
+  /** The places in the work stream of what a worker says that it holds; undefined while it is not heard. */
+  heldBy(workerId: string): readonly number[] | undefined;
   /** Sets bytes aside below quotas. @throws DomainError StaleVersion when another job has done so meanwhile */
   reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
   /** Appends to the job's boundary under its expected sequence and waits until the views show it. */

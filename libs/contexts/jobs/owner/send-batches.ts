@@ -1,24 +1,29 @@
 import { namespaceView } from '#contexts/namespace';
-import { type DraftBatch } from '#job-kinds';
-import { encodeWorkBatch, type JobRecord, type PlannedBatch } from '../index.js';
+import { jobKinds, type DraftBatch } from '#job-kinds';
+import { encodeWorkBatch, requireOwner, type JobRecord, type PlannedBatch } from '../index.js';
 import type { JobRunPorts } from './ports.js';
 
 export interface SendContext {
   record: JobRecord;
   epoch: number;
   attempt: number;
-  options: Record<string, unknown>;
 }
 
 /**
  * Publishes the lists to the workers' queues. The publish is made unique by batch and epoch: the same stretch sent
  * again by the same owner is stored once, and one sent by a later owner is stored again, whose first copy may be gone.
+ *
+ * @throws DomainError Refused when the job was stopped or taken over since the caller looked
  */
 export async function sendBatches(
   ports: JobRunPorts,
-  { record, epoch, attempt, options }: SendContext,
+  { record, epoch, attempt }: SendContext,
   drafts: readonly DraftBatch[],
 ): Promise<PlannedBatch[]> {
+  // The record is the views' own, and goes on: what it says now must still be of this epoch.
+  requireOwner(record.state, epoch);
+  const jobSequence = record.sequence;
+  const { options } = jobKinds[record.kind].plan(record);
   const namespaceSequence = ports.views.get(namespaceView).sequence;
   return Promise.all(
     drafts.map(async ({ id, workerId, copy, bytes, quotaBytes, root, files }) => {
@@ -31,6 +36,7 @@ export async function sendBatches(
         epoch,
         attempt,
         copy,
+        jobSequence,
         namespaceSequence,
         options,
         root,

@@ -174,7 +174,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   private follow(commit: Commit): void {
     for (const event of commit.events as unknown as (JobEvent | BatchEvent)[]) {
       if (event.type === 'BatchesPlanned') for (const batch of event.data.batches) this.note(batch);
-      if (event.type === 'BatchesDispatched') {
+      if (event.type === 'BatchesDispatched' || event.type === 'ForgottenBatchesDispatched') {
         for (const { into } of event.data.batches) for (const batch of into) this.note(batch);
       }
       if (event.type === 'BatchSettled') this.settled(event.data.workerId, event.data.batchId, commit.sequence);

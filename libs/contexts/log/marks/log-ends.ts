@@ -14,7 +14,7 @@ export class LogEnds {
       const { streamId, lastSequence } = await this.store.info();
       const own = await this.store.lastSequence(logBoundary);
       const key = `${streamId}:${own}`;
-      if (this.known?.key !== key) this.known = { key, state: await this.readState() };
+      if (this.known?.key !== key) this.known = { key, state: await this.readState(own) };
       return { state: this.known.state, lastSequence: Math.max(lastSequence, own) };
     } catch (error) {
       if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
@@ -22,8 +22,13 @@ export class LogEnds {
     }
   }
 
-  private async readState(): Promise<LogState> {
+  /** @param through its last commit is at least this one */
+  private async readState(through: number): Promise<LogState> {
     const last = await this.store.lastOf(logBoundary);
+    if ((last?.sequence ?? 0) < through) {
+      const text = 'a server that leads the log no more has answered for it';
+      throw new DomainError('Unavailable', 'no-majority', text);
+    }
     const events = (last?.commit?.events ?? []) as unknown as LogEvent[];
     // Almost always so; what goes on from another log has to be read whole, which costs the server a scan.
     if (events[0] === undefined || events[0].type === 'LogStarted') return fold(log, events);

@@ -100,6 +100,13 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     return this.behind(sequence);
   }
 
+  /** Places in the work stream of the batches that a worker holds, as it said last; undefined while it is not heard. */
+  heldBy(workerId: string): readonly number[] | undefined {
+    const last = this.heartbeats.get(workerId);
+    if (!last || last.leaving || this.live.suspended || !this.live.isLive(workerId)) return undefined;
+    return last.held ?? [];
+  }
+
   private heard(message: unknown): void {
     const parsed = workerHeartbeatSchema.safeParse(message);
     if (!parsed.success) {

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DomainError } from '#kernel';
-import { CommandHandler, CONFIG, ownContext, Views, type LarderConfig } from '#runtime';
+import { CommandHandler, CONFIG, type LarderConfig, ownContext, timeLeft, untilAnswered, Views } from '#runtime';
 import {
   KeyRing,
   mountAt,
@@ -50,7 +50,8 @@ export class StaticMountTable implements OnApplicationBootstrap {
     for (const entry of await readTable(this.config.mountTable)) {
       wanted.push(await named(entry, () => this.checked(entry)));
     }
-    await this.views.caughtUp();
+    const leftMs = timeLeft(ownContext('static-mount-table'));
+    await untilAnswered(leftMs, (timeoutMs) => this.views.caughtUp(timeoutMs));
     for (const mount of this.views.get(namespaceView).state.mounts) {
       const entry = wanted.find(({ path }) => path === mount.path);
       if (!entry || !this.matches(mount, entry)) await this.execute({ type: 'Unmount', path: mount.path });

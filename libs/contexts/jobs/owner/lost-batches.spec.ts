@@ -1,5 +1,6 @@
+import { type Deliveries } from '#jetstream';
 import { encodeWorkBatch, job, type BatchInFlight, type JobRecord, type WorkBatch } from '../index.js';
-import { LostLists, listOf } from './lost-lists.js';
+import { LostBatchSearch, listOf } from './lost-batches.js';
 
 const jobId = 'j1';
 
@@ -20,7 +21,11 @@ class Fixture {
   /** What the log holds and the views have not applied yet. */
   behind: (() => void)[] = [];
   reads = 0;
-  readonly lists: LostLists;
+  /** As its heartbeats say; undefined: it is silent. */
+  held: number[] | undefined = [];
+  /** Nothing is handed out yet. */
+  queue: Deliveries | undefined = { acknowledgedUpTo: 0, deliveredUpTo: 0, unacknowledged: 0 };
+  readonly search: LostBatchSearch;
 
   constructor(...ids: string[]) {
     const counts = { scannedFiles: 0, filteredFiles: 0, rejectedFiles: 0, seenEntries: 0, plannedFiles: ids.length };
@@ -40,12 +45,28 @@ class Fixture {
       return Promise.resolve();
     };
     const isRunning = (id: string) => this.running.has(id);
-    this.lists = new LostLists(jobId, { read, caughtUp, record: () => this.record, isRunning }, () => this.nowMs);
+    const ports = { read, caughtUp, record: () => this.record, isRunning };
+    const [heldBy, deliveries] = [() => this.held, () => Promise.resolve(this.queue)];
+    this.search = new LostBatchSearch(jobId, { ...ports, heldBy, deliveries }, () => this.nowMs);
   }
 
   async find(afterMs: number): Promise<string[]> {
+    const { listless, forgotten } = await this.look(afterMs);
+    expect(forgotten).toEqual([]);
+    return listless;
+  }
+
+  /** Of batches whose lists are there. */
+  async findForgotten(afterMs: number): Promise<string[]> {
+    const { listless, forgotten } = await this.look(afterMs);
+    expect(listless).toEqual([]);
+    return forgotten;
+  }
+
+  private async look(afterMs: number): Promise<{ listless: string[]; forgotten: string[] }> {
     this.nowMs += afterMs;
-    return (await this.lists.find(this.record)).map(({ id }) => id);
+    const { listless, forgotten } = await this.search.find(this.record);
+    return { listless: listless.map(({ id }) => id), forgotten: forgotten.map(({ id }) => id) };
   }
 }
 
@@ -125,6 +146,69 @@ describe('lost lists', () => {
     expect(fixture.reads).toBe(4);
     await fixture.find(1000);
     expect(fixture.reads).toBe(5);
+  });
+});
+
+describe('forgotten batches', () => {
+  it('are those that their worker has acknowledged and that the log still calls in flight, seen twice', async () => {
+    const fixture = new Fixture('a', 'b', 'c');
+    fixture.queue = { acknowledgedUpTo: 2, deliveredUpTo: 3, unacknowledged: 1 };
+    fixture.held = [3];
+    fixture.running.add('b');
+    expect(await fixture.findForgotten(0)).toEqual([]);
+    expect(await fixture.findForgotten(1000)).toEqual([]);
+    expect(await fixture.findForgotten(2500)).toEqual(['a']);
+  });
+
+  it('are not those that are queued', async () => {
+    const fixture = new Fixture('a', 'b');
+    await fixture.findForgotten(0);
+    expect(await fixture.findForgotten(30_000)).toEqual([]);
+    expect(await fixture.findForgotten(3000)).toEqual([]);
+  });
+
+  it('are found behind one that takes for ever, when all that is not acknowledged is in hand', async () => {
+    const fixture = new Fixture('a', 'b', 'c');
+    fixture.queue = { acknowledgedUpTo: 0, deliveredUpTo: 3, unacknowledged: 2 };
+    // The third may be what waits to be delivered again.
+    fixture.held = [1];
+    await fixture.findForgotten(0);
+    expect(await fixture.findForgotten(30_000)).toEqual([]);
+    fixture.queue = { ...fixture.queue, unacknowledged: 1 };
+    await fixture.findForgotten(30_000);
+    expect(await fixture.findForgotten(3000)).toEqual(['b', 'c']);
+  });
+
+  it('do not count what a worker holds of before or after what the queue speaks of', async () => {
+    const fixture = new Fixture('a', 'b', 'c');
+    fixture.queue = { acknowledgedUpTo: 1, deliveredUpTo: 3, unacknowledged: 1 };
+    fixture.held = [1, 4, 5];
+    await fixture.findForgotten(0);
+    expect(await fixture.findForgotten(30_000)).toEqual([]);
+  });
+
+  it.each([
+    ['is silent', (fixture: Fixture) => (fixture.held = undefined)],
+    ['has no queue yet', (fixture: Fixture) => (fixture.queue = undefined)],
+  ])('are nobody’s as long as their worker %s', async (_case, arrange) => {
+    const fixture = new Fixture('a');
+    fixture.queue = { acknowledgedUpTo: 1, deliveredUpTo: 1, unacknowledged: 0 };
+    arrange(fixture);
+    await fixture.findForgotten(0);
+    expect(await fixture.findForgotten(30_000)).toEqual([]);
+  });
+
+  it('are not those whose report the views had not read, nor those that were sent again meanwhile', async () => {
+    const fixture = new Fixture('a', 'b');
+    fixture.queue = { acknowledgedUpTo: 2, deliveredUpTo: 2, unacknowledged: 0 };
+    fixture.behind.push(() => {
+      delete fixture.record.inFlight.a;
+      fixture.stream.set(9, list('b'));
+      fixture.record.inFlight.b = batch('b', 9);
+    });
+    await fixture.findForgotten(0);
+    expect(await fixture.findForgotten(3000)).toEqual([]);
+    expect(await fixture.findForgotten(30_000)).toEqual([]);
   });
 });
 

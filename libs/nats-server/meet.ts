@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, StorageType, type ConnectionOptions } from 'nats';
+
+export interface Meeting {
+  /** For clients, one of each server of the cluster; may hold the token, or name and password of a user. */
+  readonly urls: readonly string[];
+  /** Where that user may await answers. Default: the usual `_INBOX`. */
+  readonly inboxPrefix?: string;
+  /** A stream that is made and removed again, to see whether replicas can be placed. The user must be allowed to. */
+  readonly probe?: string;
+  /** Ends a server and sees to it that it is started again. */
+  readonly restart: (index: number) => Promise<void>;
+  /** Told before a server is restarted. */
+  readonly say?: (line: string) => void;
+  /** How long the servers have to find each other, milliseconds: at first, and after each restart. Default 8 and 15 s. */
+  readonly patienceMs?: readonly [number, number];
+  readonly signal?: AbortSignal;
+}
+
+const defaultProbe = 'larder-meeting-probe';
+const retryMs = 150;
+const maxRestarts = 6;
+
+/**
+ * Resolves when a stream can have a replica on each server of a new cluster.
+ *
+ * Every server may answer, and yet none of them ever place a third replica: the leader of the servers' own Raft group adds
+ * a peer when it first has an answer from it, and a server that was a candidate itself when that leader was elected can
+ * go unheard for ever (seen with nats-server 2.10.27 in one of twenty starts at once on busy cores, however routes are
+ * set up). Whoever asks for three replicas is then told "no suitable peers for placement". To restart the leader does
+ * not help; to restart the server that is not heard does, within a second. Which one that is clients cannot see: so one
+ * is restarted after the other.
+ *
+ * @throws Error when even that does not help; the signal's reason
+ */
+export async function untilServersMeet(meeting: Meeting): Promise<void> {
+  const { urls, inboxPrefix, probe, restart, say, patienceMs = [8_000, 15_000], signal } = meeting;
+  for (let restarts = 0; ; restarts++) {
+    const found = await placesReplicas({ urls, inboxPrefix, probe, signal }, patienceMs[restarts === 0 ? 0 : 1]);
+    if (found === true) return;
+    if (restarts === maxRestarts) throw new Error(`the nats-servers do not find each other: ${found}`);
+    const index = restarts % urls.length;
+    say?.(`the nats-servers do not find each other (${found}): number ${index + 1} is started again`);
+    await restart(index);
+  }
+}
+
+/** @returns true, or what is in the way */
+type Asked = Pick<Meeting, 'urls' | 'inboxPrefix' | 'probe' | 'signal'>;
+
+async function placesReplicas(asked: Asked, withinMs: number): Promise<string | true> {
+  const { signal } = asked;
+  const deadlineMs = performance.now() + withinMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      await placeProbe(asked, deadlineMs);
+      return true;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (performance.now() >= deadlineMs) return error instanceof Error ? error.message : String(error);
+    }
+    await sleep(retryMs);
+  }
+}
+
+async function placeProbe(
+  { urls, inboxPrefix, probe = defaultProbe, signal }: Asked,
+  deadlineMs: number,
+): Promise<void> {
+  const nc = await connect({ ...addressed(urls), inboxPrefix, timeout: 2_000, reconnect: false });
+  try {
+    const jsm = await nc.jetstreamManager({ timeout: 2_000, checkAPI: false });
+    // They have met before.
+    const streams = await jsm.streams.names().next();
+    if (streams.some((name) => name !== probe)) return;
+    for (;;) {
+      signal?.throwIfAborted();
+      try {
+        await jsm.streams.add({ name: probe, num_replicas: urls.length, storage: StorageType.Memory });
+        break;
+      } catch (error) {
+        if (performance.now() >= deadlineMs || nc.isClosed()) throw error;
+        await sleep(retryMs);
+      }
+    }
+    await jsm.streams.delete(probe);
+  } finally {
+    await nc.close();
+  }
+}
+
+function addressed(urls: readonly string[]): Pick<ConnectionOptions, 'servers' | 'token' | 'user' | 'pass'> {
+  const parsed = urls.map((url) => new URL(url.includes('://') ? url : `nats://${url}`));
+  const servers = parsed.map(({ host }) => host);
+  const [user, pass] = [parsed[0]?.username ?? '', parsed[0]?.password ?? ''].map(decodeURIComponent);
+  if (user === '') return { servers };
+  return pass === '' ? { servers, token: user } : { servers, user, pass };
+}
