@@ -54,6 +54,15 @@ export function bytes(min: number, max = Number.MAX_SAFE_INTEGER): Parser<number
 /** A host name or address, without a port. */
 export const host = (): Parser<string> => text(/^[A-Za-z0-9._:-]+$/, 'a host name or an IP address');
 
+/** Several names or addresses apart by commas, without ports. */
+export function hostNames(): Parser<readonly string[]> {
+  const schema = z
+    .string()
+    .transform((given) => given.split(',').map((one) => one.trim()))
+    .refine((names) => names.every((name) => /^[A-Za-z0-9._-]+$/.test(name) || isIP(name) !== 0));
+  return { schema, expected: 'host names or IP addresses without ports, several apart by commas' };
+}
+
 /** `host:port`; an IPv6 address stands in brackets. */
 export function hostAndPort(): Parser<string> {
   return text(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([1-9]\d{0,4})$/, 'host:port');

@@ -1,5 +1,6 @@
 export * from './chain.js';
 export * from './codec.js';
+export { GrowingPauses } from './connect-attempts.js';
 export * from './connection.js';
 export * from './ensure-streams.js';
 export * from './errors.js';

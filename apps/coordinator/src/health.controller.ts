@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
+import { MountKeys, namespaceView } from '#contexts/namespace';
 import { DomainError } from '#kernel';
-import { Shutdown, Views } from '#runtime';
+import { Heartbeats, Shutdown, Views } from '#runtime';
 
 /** For supervisors and balancers; outside `/api/v1`. */
 @Controller()
@@ -8,6 +9,8 @@ export class HealthController {
   constructor(
     private readonly views: Views,
     private readonly shutdown: Shutdown,
+    private readonly bus: Heartbeats,
+    private readonly keys: MountKeys,
   ) {}
 
   /** The process answers. */
@@ -16,18 +19,28 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** The views have caught up with the log once, the log answers, and the process is not about to end. */
+  /**
+   * The views have caught up with the log once, the log answers, the process is not about to end, and its key ring is
+   * the cluster's. A mount that it cannot open, beside others that it can, is a warning: the others are served, and
+   * every coordinator would be taken out of a balancer for the one.
+   */
   @Get('readyz')
   async readyz(): Promise<unknown> {
-    if (this.shutdown.draining.aborted) {
-      throw new DomainError('Unavailable', 'draining', 'this coordinator is about to stop');
-    }
-    if (!this.views.ready)
-      throw new DomainError('Unavailable', 'not-ready', 'the views have not caught up with the log');
+    if (this.shutdown.draining.aborted) throw unready('draining', 'this coordinator is about to stop');
+    if (!this.views.ready) throw unready('not-ready', 'the views have not caught up with the log');
     const staleMs = await this.views.freshen();
     if (staleMs !== undefined) {
-      throw new DomainError('Unavailable', 'log-unreachable', `the log last answered ${Math.round(staleMs)} ms ago`);
+      const why = this.bus.trouble ?? 'the log does not answer';
+      throw unready('log-unreachable', `${why}; the log last answered ${Math.round(staleMs)} ms ago`);
     }
-    return { status: 'ok', sequence: this.views.appliedSequence };
+    const { closed, opensNone } = this.keys.look(this.views.get(namespaceView).state.mounts);
+    const sentences = closed.map(({ sentence }) => sentence);
+    if (opensNone) throw unready('wrong-keys', `no mount can be opened: ${sentences.join('; ')}`);
+    const warnings = sentences.length > 0 ? { warnings: sentences } : {};
+    return { status: 'ok', sequence: this.views.appliedSequence, ...warnings };
   }
+}
+
+function unready(code: string, why: string): DomainError {
+  return new DomainError('Unavailable', code, why);
 }

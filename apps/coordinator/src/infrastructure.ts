@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
@@ -20,8 +20,19 @@ import {
   type Log,
   type NatsLink,
 } from '#jetstream';
-import { DomainError, type View } from '#kernel';
-import { CommandHandler, Heartbeats, ownContext, PastCache, PastStates, Recorder, TimeTravel, Views } from '#runtime';
+import type { View } from '#kernel';
+import {
+  CommandHandler,
+  commitLines,
+  Heartbeats,
+  ownContext,
+  PastCache,
+  PastStates,
+  Recorder,
+  TimeTravel,
+  Views,
+} from '#runtime';
+import { Stages } from './stages.js';
 import { askWorkers, keepMark, openGuard, ownWitness } from './log-marks.js';
 
 export interface Infrastructure {
@@ -43,29 +54,38 @@ export interface Infrastructure {
   snapshotWriter: { isSelf: () => boolean };
 }
 
+export interface OpenOptions {
+  config: ProcessConfig;
+  logger: Logger;
+  /** Told what is being waited for, at each stage: a sentence, or how to make one up at the time of asking. */
+  waitFor: (what: string | (() => string)) => void;
+  onFatal: (error: unknown) => void;
+}
+
 /**
  * Connects, makes sure of the streams and of the log being the one that was seen, and folds it into the views.
  *
- * @throws DomainError Refused `log-lost` and others that starting again would not mend; Unavailable
+ * @throws DomainError Refused `log-lost`, `nats-refused` and others that starting again would not mend; Unavailable
  */
-export async function openInfrastructure(
-  config: ProcessConfig,
-  logLine: Log,
-  onFatal: (error: unknown) => void,
-): Promise<Infrastructure> {
+export async function openInfrastructure({ config, logger, waitFor, onFatal }: OpenOptions): Promise<Infrastructure> {
+  const logLine: Log = (level, message, fields) => logger[level](fields ?? {}, message);
   const selfId = `coordinator-${randomUUID()}`;
-  const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine });
+  const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine, onWaiting: waitFor });
+  const stages = new Stages(link, logLine, waitFor);
   const names = new Names(config.cluster);
   const broadcasts = new Broadcasts(link);
   const asking = askWorkers(broadcasts, names);
+  stages.enter('the streams are being looked for, or made');
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
   const waiting: { staleMs: () => number | undefined } = { staleMs: () => undefined };
   const store = new EventStore(link, names, codec, () => patienceMs(waiting.staleMs()));
   const recorder = new Recorder(allEvents);
   const { guard, mark } = await openGuard({ config, selfId, store, recorder, log: logLine, onLost: onFatal });
-  await untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
-  await untilAvailable(() => identifyLog(store, recorder, selfId));
+  stages.enter('the log is being compared with what was seen of it');
+  await stages.untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
+  stages.enter('the log is being given its identity');
+  await stages.untilAvailable(() => identifyLog(store, recorder, selfId));
   const snapshotWriter = { isSelf: () => false };
   const snapshots = new SnapshotStore(link, names, config.logGraceMs);
   const allViews = [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[];
@@ -82,11 +102,14 @@ export async function openInfrastructure(
     log: (line: string) => logLine('info', line),
     onFatal,
   };
-  const views = await untilAvailable(() => Views.open(viewsOptions));
+  stages.enter('a snapshot of the views is being looked for');
+  const views = await stages.untilAvailable(() => Views.open(viewsOptions));
+  stages.enter(() => `the log is being read: at sequence ${views.appliedSequence}`);
   waiting.staleMs = () => views.staleMs();
   guard.seen = () => ({ state: views.get(logView).state, lastSequence: views.appliedSequence });
   if (mark) keepMark(mark, views);
-  const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
+  const record = recorder.record.bind(recorder);
+  const commands = new CommandHandler(store, views, record, commitLines(logger));
   return {
     config,
     link,
@@ -107,22 +130,6 @@ export async function openInfrastructure(
 /** Writes outlive the election of a leader; once NATS has been away for longer than that, clients are told soon. */
 function patienceMs(staleMs = 0): number {
   return staleMs > 15_000 ? 1_500 : 11_000;
-}
-
-/** Replicated streams that have just been made, or whose servers have just come up, are without a leader for a while. */
-const availableWithinMs = 60_000;
-
-async function untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
-  const deadlineMs = performance.now() + availableWithinMs;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      const mayPass = error instanceof DomainError && error.kind === 'Unavailable';
-      if (!mayPass || performance.now() > deadlineMs) throw error;
-      await delay(250);
-    }
-  }
 }
 
 /** Gives a new log its identity; of several coordinators that start at once, one does. */

@@ -1,43 +1,58 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { pino } from 'pino';
-import { ConfigError, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
+import { ConfigError, EXIT_REFUSED, exitWithSupervisor, loadConfig, type ProcessConfig } from '#config';
 import { Presence } from '#contexts/jobs/owner';
+import { MountKeys } from '#contexts/namespace';
 import { LogDamagedError } from '#jetstream';
 import { DomainError } from '#kernel';
-import { acceptJsonBodies, serveConsistently, serveThePast, Shutdown, unroutedErrors } from '#runtime';
+import {
+  acceptJsonBodies,
+  createLogger,
+  guardRequests,
+  httpLimits,
+  KnownHosts,
+  limitRequests,
+  logRequests,
+  NestPinoLogger,
+  serveConsistently,
+  serveThePast,
+  Shutdown,
+  unroutedErrors,
+} from '#runtime';
 import { AppModule } from './app.module.js';
 import { asOfExceptions } from './as-of-exceptions.js';
 import { RequestDrain } from './drain.js';
 import { openInfrastructure } from './infrastructure.js';
-import { NestPinoLogger } from './nest-pino-logger.js';
 import { ReadinessGate } from './readiness-gate.js';
-
-/** A refusal that a restart cannot mend: the supervisor must not try again. */
-const refusedExitCode = 78;
+import { watchMountKeys } from './watch-mount-keys.js';
 
 /** Longer than the requests that are under way may take. */
 const stopLimitMs = 12_000;
 
 async function main(config: ProcessConfig): Promise<void> {
-  const logger = pino({ level: config.logLevel, base: { process: 'coordinator' } });
+  const logger = createLogger('coordinator', config.logLevel);
   const gate = await ReadinessGate.open(config.port, config.host);
-  const infrastructure = await openInfrastructure(
+  const infrastructure = await openInfrastructure({
     config,
-    (level, message, fields) => logger[level](fields ?? {}, message),
-    (error) => refuse(error),
-  );
+    logger,
+    waitFor: (what) => gate.waitFor(what),
+    onFatal: refuse,
+  });
   const adapter = new FastifyAdapter({
     bodyLimit: config.bodyLimitBytes,
     forceCloseConnections: true,
     trustProxy: config.trustedProxies ? [...config.trustedProxies] : false,
-    routerOptions: { maxParamLength: 256 },
+    routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
+    requestTimeout: httpLimits.requestTimeout,
+    http: httpLimits,
     ...unroutedErrors,
   });
   const fastify = adapter.getInstance();
   const shutdown = new Shutdown();
   const requests = new RequestDrain(fastify, shutdown);
+  logRequests(fastify, { logger, changesAtInfo: true });
+  guardRequests(fastify, new KnownHosts({ listenHost: config.host, hostnames: config.hostnames }));
   acceptJsonBodies(fastify);
   serveConsistently(fastify, infrastructure.views);
   serveThePast(fastify, infrastructure.timeTravel, asOfExceptions);
@@ -45,6 +60,7 @@ async function main(config: ProcessConfig): Promise<void> {
     bodyParser: false,
     logger: new NestPinoLogger(logger),
   });
+  limitRequests(app.getHttpServer());
   app.setGlobalPrefix('api/v1', { exclude: ['healthz', 'readyz'] });
   const presence = app.get(Presence);
   infrastructure.snapshotWriter.isSelf = () => presence.isChosen('snapshots');
@@ -69,8 +85,9 @@ async function main(config: ProcessConfig): Promise<void> {
     });
   }
   exitWithSupervisor(stop);
-  gate.waitFor('the log is being read');
   await infrastructure.views.becomeReady();
+  watchMountKeys(infrastructure.views, app.get(MountKeys), logger);
+  gate.waitFor('the last preparations are under way');
   await app.init();
   const { port } = gate;
   await gate.close();
@@ -81,17 +98,19 @@ async function main(config: ProcessConfig): Promise<void> {
 /** One sentence for the operator, and an exit code that says whether trying again can help. */
 function refuse(error: unknown): never {
   const isRefusal = error instanceof ConfigError || (error instanceof DomainError && error.kind !== 'Unavailable');
-  const inUse = (error as NodeJS.ErrnoException | undefined)?.code === 'EADDRINUSE';
-  const message = inUse
-    ? 'LARDER_PORT: the port is already in use'
-    : error instanceof Error
-      ? error.message
-      : String(error);
+  const cannotListen = listenFault(error);
   const hint = error instanceof LogDamagedError ? '; see docs/safe-start.md' : '';
-  process.stderr.write(
-    `coordinator: ${isRefusal || inUse ? message + hint : error instanceof Error ? error.stack : message}\n`,
-  );
-  process.exit(isRefusal || inUse ? refusedExitCode : 1);
+  const isExpected = isRefusal || error instanceof DomainError;
+  const text =
+    error instanceof Error ? (isExpected ? error.message + hint : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`coordinator: ${cannotListen ?? text}\n`);
+  process.exit(isRefusal || cannotListen !== undefined ? EXIT_REFUSED : 1);
+}
+
+function listenFault(error: unknown): string | undefined {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return 'LARDER_PORT: the port is already in use';
+  return syscall === 'listen' ? `LARDER_HOST, LARDER_PORT: cannot be listened on: ${message}` : undefined;
 }
 
 try {

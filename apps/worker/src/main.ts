@@ -35,12 +35,15 @@ async function main(): Promise<void> {
   }
 }
 
+/** Refusals that starting again would not mend. */
+const configurationFaults: readonly string[] = ['unknown-event', 'nats-refused'];
+
 /** One sentence where an operator must act, the whole error where we must; the exit code says whether to try again. */
 function end(error: unknown): never {
   const refused =
     error instanceof ConfigError ||
     error instanceof Refusal ||
-    (error instanceof DomainError && (error.kind === 'Malformed' || error.code === 'unknown-event'));
+    (error instanceof DomainError && (error.kind === 'Malformed' || configurationFaults.includes(error.code)));
   const text = error instanceof Error ? (refused ? error.message : (error.stack ?? error.message)) : String(error);
   process.stderr.write(`worker: ${text}\n`);
   process.exit(refused ? EXIT_REFUSED : 1);
