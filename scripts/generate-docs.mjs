@@ -1,4 +1,5 @@
 // Writes the pages of docs/ that are generated from the code. Needs a build. Specs fail when a page has drifted.
+import './check-node.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
 import { configurationPage } from '../dist/libs/config/index.js';

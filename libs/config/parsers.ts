@@ -89,7 +89,9 @@ function isAddressRange(given: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
 }
 
-export const directory = (): Parser<string> => text(/^[^\0]+$/, 'a directory');
+/** A shell expands `~`, a service manager does not: it would become a directory of that name. */
+export const directory = (): Parser<string> =>
+  text(/^(?!~(\/|$))(?=.*\S)[^\0]+$/s, 'a directory, written out (`~` is not expanded)');
 
 /** A log, and how far it has been seen: `<id of the log>:<sequence>`. */
 export function logMark(): Parser<{ readonly logId: string; readonly sequence: number }> {

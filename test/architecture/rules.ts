@@ -50,6 +50,7 @@ export const importRules: readonly ImportRule[] = [
   { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
   { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel'] },
   { what: 'the configuration', files: /^libs\/config\//, may: [] },
+  { what: 'the check of Node’s version', files: /^libs\/node-version\//, may: [], packages: ['fs'] },
   { what: 'starting nats-server', files: /^libs\/nats-server\//, may: [] },
   {
     what: 'support for tests',
@@ -61,7 +62,7 @@ export const importRules: readonly ImportRule[] = [
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
-      ...['#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+      ...['#node-version', '#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },
 ];

@@ -1,5 +1,5 @@
-import fs from 'node:fs';
 import path from 'node:path';
+import { makeUsableDirectory } from '#config';
 
 /** Where everything of a standalone cluster lies. */
 export interface DataDirectory {
@@ -17,7 +17,10 @@ export interface DataDirectory {
   worker(number: number): string;
 }
 
-/** Names the parts of the directory and makes those that every process expects. */
+/**
+ * Names the parts of the directory and makes those that every process expects.
+ * @throws ConfigError when one of them cannot be made, or not be written
+ */
 export function openDataDirectory(root: string): DataDirectory {
   const directory: DataDirectory = {
     root,
@@ -28,6 +31,8 @@ export function openDataDirectory(root: string): DataDirectory {
     logMark: (coordinator) => path.join(root, `log-mark-coordinator-${coordinator}.json`),
     worker: (number) => path.join(root, `worker-${number}`),
   };
-  for (const part of [root, directory.nats, directory.logs, directory.run]) fs.mkdirSync(part, { recursive: true });
+  for (const part of [root, directory.nats, directory.logs, directory.run]) {
+    makeUsableDirectory('LARDER_DATA_DIR', part, { whole: root });
+  }
   return directory;
 }

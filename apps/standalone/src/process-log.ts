@@ -41,6 +41,7 @@ export class ProcessLog {
   private readonly descriptor: number;
   private errors: string[] = [];
   private closed = false;
+  private complained = false;
 
   constructor(
     directory: string,
@@ -56,11 +57,22 @@ export class ProcessLog {
 
   write(stream: OutputStream, line: string): void {
     if (this.closed) return;
-    fs.writeSync(this.descriptor, `${line}\n`);
+    this.keep(line);
     const shown = consoleLine(this.name, stream, line);
     if (shown === undefined) return;
     this.errors = [...this.errors.slice(1 - REMEMBERED_LINES), plainText(line)];
     this.print(shown);
+  }
+
+  /** A full disk must not end the cluster that runs on it. */
+  private keep(line: string): void {
+    try {
+      fs.writeSync(this.descriptor, `${line}\n`);
+      this.complained = false;
+    } catch (error) {
+      if (!this.complained) this.print(`${this.name}  its log ${this.file} cannot be written: ${String(error)}`);
+      this.complained = true;
+    }
   }
 
   /** What the process complained about since this was last asked. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { CacheOpenError, openCacheStore, type CacheStore } from '#cache-store';
-import type { ProcessConfig } from '#config';
+import { directoryFault, failedWithin, makeUsableDirectory, type ProcessConfig } from '#config';
 import { MarkFile } from '#contexts/log/marks';
 import type { Logger } from 'pino';
 import { createLogger, KnownHosts } from '#runtime';
@@ -33,7 +33,7 @@ export interface RunningWorker {
 /**
  * Opens the cache, serves it, and joins the cluster as soon as that can be reached.
  * @param onFatal the log cannot be read any further: the process must end
- * @throws Refusal for what starting again would not mend
+ * @throws Refusal, ConfigError for what starting again would not mend
  */
 export async function startWorker(
   config: ProcessConfig,
@@ -41,6 +41,7 @@ export async function startWorker(
   onFatal: (error: unknown) => void,
 ): Promise<RunningWorker> {
   const logger = createLogger('worker', config.logLevel);
+  makeUsableDirectory('LARDER_CACHE_DIR', config.cacheDir, { mayBeFull: true });
   // The cache first: its lock makes sure that no other process has this directory, its identity and its journal.
   const cache = await openCache(config, (message, details) => logger.warn(details ?? {}, message));
   try {
@@ -75,7 +76,7 @@ export async function startWorker(
     return { workerId: identity.workerId, address, logger, ready: agent.start(), stop };
   } catch (error) {
     await cache.close();
-    throw error;
+    throw failedWithin(config.cacheDir, error) ? directoryFault('LARDER_CACHE_DIR', config.cacheDir, error) : error;
   }
 }
 

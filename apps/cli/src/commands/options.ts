@@ -16,7 +16,7 @@ export type LogPoint = Moment;
 export function parseLogPoint(text: string): LogPoint {
   try {
     return parseMoment(text, 'it');
-  } catch (error) {
-    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  } catch {
+    throw new InvalidArgumentError('expected a sequence or a time such as 2026-01-31T12:00:00Z.');
   }
 }
