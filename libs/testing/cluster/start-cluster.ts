@@ -27,6 +27,8 @@ export interface ClusterOptions {
   natsVersion?: string;
   /** 3: a cluster of servers, on which the log has three replicas; see `natsCluster`. Default 1; see `nats`. */
   natsServers?: 1 | 3;
+  /** The Node that runs coordinators and workers. Default: the one that runs the tests. */
+  node?: string;
 }
 
 export interface CoordinatorHandle {
@@ -59,7 +61,7 @@ export class TestCluster {
   private constructor(
     readonly directory: string,
     private readonly servers: { single: TestNats } | { several: TestNatsCluster },
-    private readonly env: Record<string, string>,
+    private readonly given: { env: Record<string, string>; node?: string },
   ) {}
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
@@ -70,7 +72,7 @@ export class TestCluster {
         : { single: await startTestNats({ version }) };
     const replicas = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1' };
     const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
-    const cluster = new TestCluster(directory, servers, { ...replicas, ...env });
+    const cluster = new TestCluster(directory, servers, { env: { ...replicas, ...env }, node: options.node });
     try {
       mkdirSync(join(cluster.directory, 'logs'));
       const ports = await freePorts(coordinators);
@@ -214,12 +216,8 @@ export class TestCluster {
   private addCoordinator(index: number, port: number): void {
     const api = new ApiClient(`http://127.0.0.1:${port}`);
     const env = { LARDER_PORT: String(port) };
-    const process = this.manage({
-      name: `coordinator-${index + 1}`,
-      app: 'coordinator',
-      env,
-      isReady: () => api.isReady(),
-    });
+    const name = `coordinator-${index + 1}`;
+    const process = this.manage({ name, app: 'coordinator', env, isReady: () => api.isReady() });
     this.coordinators.push({
       process,
       api,
@@ -267,8 +265,9 @@ export class TestCluster {
     const { name, app, env, isReady } = given;
     return new ManagedProcess({
       name,
+      node: this.given.node,
       script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
-      env: { LARDER_NATS_URL: this.natsUrl, LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
+      env: { LARDER_NATS_URL: this.natsUrl, LARDER_SECRET_KEYS: secretKeys, ...this.given.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,
     });
