@@ -5,9 +5,10 @@ import type { Log } from './connection.js';
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 
-/** Tells, at once and then after growing pauses, that something goes on failing; anew when the reason is another one. */
+/** Tells, at once and then after growing pauses, that something goes on failing; each new reason at once. */
 export class GrowingPauses {
-  private told: string | undefined;
+  /** Of several servers each may have its own. */
+  private readonly told = new Set<string>();
   private pauseMs = firstPauseMs;
   private nextAtMs = 0;
 
@@ -17,21 +18,18 @@ export class GrowingPauses {
   ) {}
 
   failed(reason: string): void {
-    if (reason !== this.told) {
-      this.told = reason;
-      this.pauseMs = firstPauseMs;
-    } else if (this.now() < this.nextAtMs) {
-      return;
-    } else {
-      this.pauseMs = Math.min(2 * this.pauseMs, longestPauseMs);
-    }
+    const isFirst = this.told.size === 0;
+    if (this.told.has(reason) && this.now() < this.nextAtMs) return;
+    if (isFirst) this.pauseMs = firstPauseMs;
+    else if (this.told.has(reason)) this.pauseMs = Math.min(2 * this.pauseMs, longestPauseMs);
+    this.told.add(reason);
     this.nextAtMs = this.now() + this.pauseMs;
     this.tell(reason);
   }
 
   /** It works: the next failure is a first one. */
   over(): void {
-    this.told = undefined;
+    this.told.clear();
   }
 }
 
