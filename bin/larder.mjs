@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // `larder …`: in a clone it makes sure of dependencies and a build first, as `npm start` does; then it becomes the
 // command line. It has no dependency itself: in a fresh clone there is nothing else yet.
+import '../scripts/check-node.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -11,8 +12,7 @@ try {
   if (fs.existsSync(path.join(root, 'tsconfig.build.json'))) {
     // Standard output is the command's own.
     console.log = console.error;
-    const { checkNode, ensureBuild, ensureDependencies } = await import('../scripts/prepare.mjs');
-    checkNode();
+    const { ensureBuild, ensureDependencies } = await import('../scripts/prepare.mjs');
     await ensureDependencies();
     await ensureBuild();
   }

@@ -7,5 +7,5 @@ const defaults = {
   LARDER_BALANCER_PORT: '19999',
   LARDER_PORT: '20001',
 };
-for (const [name, value] of Object.entries(defaults)) process.env[name] ||= value;
-await import('./start.mjs');
+for (const [name, value] of Object.entries(defaults)) process.env[name] = process.env[name] || value;
+import('./start.mjs');

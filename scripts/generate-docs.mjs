@@ -1,4 +1,5 @@
 // Writes the pages of docs/ that are generated from the code, and the accounts of deploy/. Needs a build. Specs fail when a page has drifted.
+import './check-node.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
 import { natsAccountsFile } from '../dist/apps/cli/src/commands/nats-accounts.command.js';

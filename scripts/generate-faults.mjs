@@ -1,5 +1,6 @@
 // Writes docs/faults.md: what is promised in each case (scripts/faults.json), and which files hold it, by the names of
 // their tests. A test fails when the page drifts.
+import './check-node.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from './prepare.mjs';

@@ -3,6 +3,7 @@
 // mirror, proxy and keys are those that this machine's apt is configured with.
 //
 // `node scripts/nats-server.mjs` fetches every suite that is still missing and says which server is in use.
+import './check-node.mjs';
 import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';

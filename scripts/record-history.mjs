@@ -2,6 +2,7 @@
 // Needs a build. Run once for every released version of the events, and commit what it writes:
 //
 //   node scripts/record-history.mjs <name>
+import './check-node.mjs';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';

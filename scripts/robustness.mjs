@@ -1,12 +1,14 @@
 // `npm run test:robustness -- --minutes 30 --seed N [--faults kill-worker,split-nats]`: the harness of test/robustness
 // for as long as one likes, in rounds of two minutes, each on a new cluster and with the next seed. What a round that
 // found something has left behind is kept in test/robustness/.artefacts.
+import './check-node.mjs';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { ensureNatsServer } from './nats-server.mjs';
 import { build, ensureDependencies, root } from './prepare.mjs';
 
+// A Node too old to have it is to be refused above, not here.
+const { parseArgs } = await import('node:util');
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },

@@ -1,11 +1,12 @@
 // `npm test`: does its own set-up, then runs every check and every test, and ends with one line: "N passed, N failed".
 // A check (format, lint, types ...) counts as one test. `node scripts/test.mjs <pattern>` runs only matching jest tests.
+import './check-node.mjs';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { ensureNatsServer } from './nats-server.mjs';
-import { build, checkNode, ensureDependencies, root, runTool } from './prepare.mjs';
+import { build, ensureDependencies, root, runTool } from './prepare.mjs';
 
 /** The whole run has to fit into 25 minutes. */
 const JEST_LIMIT_MS = 20 * 60_000;
@@ -37,7 +38,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 try {
-  if ((await runCheck('node', checkNode)) && (await runCheck('dependencies', ensureDependencies))) {
+  if (await runCheck('dependencies', ensureDependencies)) {
     const built = await runCheck('build', build);
     const served = await runCheck('nats-server', () => ensureNatsServer({ allSuites: true }));
     if (patterns.length === 0) await Promise.all(checks.map(([name, check]) => runCheck(name, check)));

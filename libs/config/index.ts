@@ -5,3 +5,4 @@ export * from './nats-url.js';
 export type * from './secret-key.js';
 export { type Setting, settings, SUPERVISED } from './settings.js';
 export * from './supervised.js';
+export * from './usable-directory.js';

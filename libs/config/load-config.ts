@@ -39,10 +39,22 @@ export function loadConfig(env: Environment, process?: 'coordinator' | 'worker')
   if (problems.length === 0) problems.push(...contradictions(values as unknown as LarderConfig));
   if (problems.length > 0) throw new ConfigError(problems);
 
-  const dataDir = path.resolve(values.dataDir as string);
+  const dataDir = absolute(settings.dataDir.env, values.dataDir as string);
+  const cacheDir = (values.cacheDir as string | undefined) ?? path.join(dataDir, 'worker');
   values.dataDir = dataDir;
-  values.cacheDir = path.resolve((values.cacheDir as string | undefined) ?? path.join(dataDir, 'worker'));
+  values.cacheDir = absolute(settings.cacheDir.env, cacheDir);
   return Object.freeze(Object.defineProperties(values, printing)) as unknown as LarderConfig;
+}
+
+/** @throws ConfigError for a relative path in a process whose own directory was removed */
+function absolute(env: string, directory: string): string {
+  try {
+    return path.resolve(directory);
+  } catch {
+    throw new ConfigError([
+      `${env} is ${JSON.stringify(directory)}: the directory that this process was started in is gone; name it from the root on.`,
+    ]);
+  }
 }
 
 function shown(setting: Setting, text: string): string {

@@ -54,6 +54,15 @@ export function bytes(min: number, max = Number.MAX_SAFE_INTEGER): Parser<number
 /** A host name or address, without a port. */
 export const host = (): Parser<string> => text(/^[A-Za-z0-9._:-]+$/, 'a host name or an IP address');
 
+/** Several names or addresses apart by commas, without ports. */
+export function hostNames(): Parser<readonly string[]> {
+  const schema = z
+    .string()
+    .transform((given) => given.split(',').map((one) => one.trim()))
+    .refine((names) => names.every((name) => /^[A-Za-z0-9._-]+$/.test(name) || isIP(name) !== 0));
+  return { schema, expected: 'host names or IP addresses without ports, several apart by commas' };
+}
+
 /** `host:port`; an IPv6 address stands in brackets. */
 export function hostAndPort(): Parser<string> {
   return text(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([1-9]\d{0,4})$/, 'host:port');
@@ -80,7 +89,9 @@ function isAddressRange(given: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
 }
 
-export const directory = (): Parser<string> => text(/^[^\0]+$/, 'a directory');
+/** A shell expands `~`, a service manager does not: it would become a directory of that name. */
+export const directory = (): Parser<string> =>
+  text(/^(?!~(\/|$))(?=.*\S)[^\0]+$/s, 'a directory, written out (`~` is not expanded)');
 
 /** A log, and how far it has been seen: `<id of the log>:<sequence>`. */
 export function logMark(): Parser<{ readonly logId: string; readonly sequence: number }> {

@@ -127,6 +127,13 @@ export const settings = {
     undefined,
     'balancers whose `X-Forwarded-For` is believed, addresses or CIDR ranges apart by commas: recorded as a request’s source is then the client they name',
   ),
+  hostnames: setting(
+    'LARDER_HOSTNAMES',
+    ['coordinator', 'worker'],
+    p.hostNames(),
+    undefined,
+    'names by which clients reach these processes, apart by commas: a request for another one (`Host`) is refused; on loopback `localhost` and its addresses always hold, and elsewhere any name while this is unset',
+  ),
   bodyLimitBytes: setting(
     'LARDER_BODY_LIMIT_BYTES',
     'coordinator',

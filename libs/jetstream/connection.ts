@@ -7,6 +7,7 @@ import {
   Events,
 } from 'nats';
 import { DomainError } from '#kernel';
+import { ConnectAttempts, GrowingPauses, isRefusal } from './connect-attempts.js';
 import { messageOf } from './errors.js';
 import { inboxPrefixOf } from './roles.js';
 import { Witnesses } from './witnesses.js';
@@ -24,8 +25,12 @@ export interface ConnectOptions {
   readonly onStatus?: (status: LinkStatus) => void;
   /** For what is worth a log line but no error: reconnects, discarded snapshots, recreated consumers. */
   readonly log?: Log;
+  /** Told what is being waited for, one sentence, until there is a connection. */
+  readonly onWaiting?: (what: string) => void;
   /** How long the first connection is tried for. Default 30 s. */
   readonly connectTimeoutMs?: number;
+  /** Aborted: the first connection is tried no longer. */
+  readonly signal?: AbortSignal;
   /** How long one request to JetStream may take. Default 2 s. */
   readonly requestTimeoutMs?: number;
 }
@@ -37,6 +42,8 @@ export interface ConnectOptions {
 export class NatsLink {
   private readonly listeners = new Set<(status: LinkStatus) => void>();
   private status: LinkStatus = 'connected';
+  private refused = false;
+  private readonly refusals: GrowingPauses;
   /** For asking over the connections of several servers; none is open until somebody wants to. */
   readonly witnesses: Witnesses;
 
@@ -48,6 +55,7 @@ export class NatsLink {
     private readonly servers: readonly string[],
     dial: (address: string) => Promise<NatsConnection>,
   ) {
+    this.refusals = new GrowingPauses((text) => log('error', text));
     const addresses = () => this.serverAddresses;
     this.witnesses = new Witnesses({ main: nc, configured: servers, addresses, dial, log });
     void this.watch();
@@ -63,6 +71,16 @@ export class NatsLink {
 
   get closed(): boolean {
     return this.status === 'closed';
+  }
+
+  /** Why there is no connection, one sentence; undefined while there is one. */
+  get trouble(): string | undefined {
+    if (this.connected) return undefined;
+    return this.refused ? this.refusal : 'the connection to NATS is lost';
+  }
+
+  private get refusal(): string {
+    return refusedCredentials(`NATS at ${this.servers.join(', ')}`);
   }
 
   get serverVersion(): string {
@@ -151,12 +169,24 @@ export class NatsLink {
       if (forbidden) this.log('error', `NATS forbids ${forbidden.operation} on ${forbidden.subject}`);
       if ((event.type as Events) === Events.Disconnect) this.enter('disconnected');
       else if ((event.type as Events) === Events.Reconnect) this.enter('connected');
+      else if ((event.type as Events) === Events.Error) this.noteError(event.data as string);
     }
+  }
+
+  /** The client tries again and again, in silence: credentials may be changed on both sides, one after the other. */
+  private noteError(code: string): void {
+    if (!isRefusal({ code })) return;
+    this.refused = true;
+    this.refusals.failed(`${this.refusal}; trying again`);
   }
 
   private enter(status: LinkStatus): void {
     if (this.status === status || this.closed) return;
     this.status = status;
+    if (status === 'connected') {
+      this.refused = false;
+      this.refusals.over();
+    }
     this.log(status === 'connected' ? 'info' : 'warn', `NATS: ${status}`);
     for (const listener of [...this.listeners]) listener(status);
   }
@@ -165,11 +195,15 @@ export class NatsLink {
 /**
  * Connects and answers when JetStream answers.
  *
- * @throws DomainError Unavailable: `nats-unreachable`, `nats-refused` (credentials), `jetstream-disabled`.
+ * @throws DomainError Refused `nats-refused` (credentials); Unavailable `nats-unreachable`, `jetstream-disabled`; the
+ *   signal's reason
  */
 export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
   const deadline = performance.now() + (options.connectTimeoutMs ?? 30_000);
   const { servers, ...credentials } = parseUrl(options.url);
+  const { log = () => undefined, onWaiting = () => undefined } = options;
+  const attempts = new ConnectAttempts(servers, log, onWaiting);
+  let refusals = 0;
   const connectOptions: ConnectionOptions = {
     ...credentials,
     inboxPrefix: inboxPrefixOf('user' in credentials ? credentials.user : undefined),
@@ -194,6 +228,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
       reconnect: false,
     });
   for (;;) {
+    options.signal?.throwIfAborted();
     let nc: NatsConnection | undefined;
     try {
       nc = await connect({ ...connectOptions, servers, name: options.name });
@@ -203,24 +238,28 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
       const timeout = options.requestTimeoutMs ?? 2_000;
       const jsm = await nc.jetstreamManager({ timeout, checkAPI: false });
       await jsm.getAccountInfo();
-      const log = options.log ?? (() => undefined);
       const link = new NatsLink(nc, nc.jetstream({ timeout }), jsm, log, servers, dial);
       if (options.onStatus) link.onStatus(options.onStatus);
       return link;
     } catch (error) {
       await nc?.close();
       if (error instanceof DomainError) throw error;
-      if (/authorization/i.test(messageOf(error))) {
-        throw new DomainError('Unavailable', 'nats-refused', 'NATS refuses these credentials', { cause: error });
+      // Said twice: of several servers one may still have, or have already, other credentials.
+      if (isRefusal(error) && ++refusals > 1) {
+        throw new DomainError('Refused', 'nats-refused', refusedCredentials(attempts.where), { cause: error });
       }
+      attempts.failed(error);
       if (performance.now() >= deadline) {
-        throw new DomainError('Unavailable', 'nats-unreachable', `NATS does not answer: ${messageOf(error)}`, {
-          cause: error,
-        });
+        const text = `${attempts.where} does not answer: ${messageOf(error)}`;
+        throw new DomainError('Unavailable', 'nats-unreachable', text, { cause: error });
       }
       await new Promise((next) => setTimeout(next, 200));
     }
   }
+}
+
+function refusedCredentials(where: string): string {
+  return `${where} refuses the credentials, or that there are none: LARDER_NATS_URL must hold its token, or user and password`;
 }
 
 /** The client takes credentials as options only, not within the address. */

@@ -2,6 +2,7 @@ export * from './broadcast-seal.js';
 export * from './chain.js';
 export { seenWindow } from './commit-writer.js';
 export * from './codec.js';
+export { GrowingPauses } from './connect-attempts.js';
 export * from './connection.js';
 export * from './ensure-streams.js';
 export * from './errors.js';

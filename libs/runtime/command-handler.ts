@@ -1,5 +1,6 @@
 import { DomainError, type CommandContext, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
 import { timeLeft, untilAnswered } from './answer-time.js';
+import type { OnCommitted } from './logging/commit-lines.js';
 
 /** The part of the event store that commands need. */
 export interface AppendOnlyLog {
@@ -43,6 +44,8 @@ export class CommandHandler {
     private readonly log: AppendOnlyLog,
     private readonly reads: ConsistentReads,
     private readonly record: (events: readonly DomainEvent[], context: CommandContext) => RecordedEvent[],
+    /** Told of what a command has written, for the log of this process; also by those who append by themselves. */
+    readonly committed: OnCommitted = () => undefined,
   ) {}
 
   /** @throws DomainError what `decide` refused, or Unavailable when the outcome is unknown */
@@ -75,6 +78,7 @@ export class CommandHandler {
       try {
         const recorded = this.record(events, context);
         const { sequence } = await this.log.append(aggregate.boundary, expected, recorded, { atMostMs: leftMs() });
+        this.committed(aggregate.boundary, recorded, sequence);
         await this.reads.waitFor(sequence, leftMs());
         return { events, sequence };
       } catch (error) {

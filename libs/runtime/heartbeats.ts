@@ -14,6 +14,11 @@ export class Heartbeats {
     return this.link.connected;
   }
 
+  /** Why there is no connection, one sentence. */
+  get trouble(): string | undefined {
+    return this.link.trouble;
+  }
+
   onWorker(listener: (message: unknown) => void): () => void {
     return this.broadcasts.subscribe(this.names.workerHeartbeats, listener);
   }

@@ -14,9 +14,16 @@ const expected = 'a log sequence or an ISO 8601 time with its zone, such as 2026
 export function parseMoment(text: string, field: string): Moment {
   if (/^\d{1,15}$/.test(text)) return { sequence: Number(text) };
   const time = text.replace(/ (?=\d\d:?\d\d$)/, '+');
-  const timeMs = isoTime.test(time) ? Date.parse(time) : NaN;
+  const timeMs = isoTime.test(time) && isOnCalendar(time) ? Date.parse(time) : NaN;
   if (Number.isNaN(timeMs)) {
     throw new DomainError('Malformed', 'bad-moment', `${field} must be ${expected}: ${text.slice(0, 100)}`);
   }
   return { timeMs };
+}
+
+/** `Date.parse` takes 31 November for 1 December. */
+function isOnCalendar(time: string): boolean {
+  const [year, month, day] = time.slice(0, 10).split('-').map(Number);
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }

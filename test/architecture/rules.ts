@@ -57,6 +57,7 @@ export const importRules: readonly ImportRule[] = [
   { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#private-files'] },
   { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
   { what: 'the configuration', files: /^libs\/config\//, may: [] },
+  { what: 'the check of Node’s version', files: /^libs\/node-version\//, may: [], packages: ['fs'] },
   { what: 'starting nats-server', files: /^libs\/nats-server\//, may: [] },
   {
     what: 'support for tests',
@@ -67,18 +68,8 @@ export const importRules: readonly ImportRule[] = [
     what: 'applications: wiring of anything but tests',
     files: /^apps\//,
     may: [
-      ...[
-        '#kernel',
-        '#hash-ring',
-        '#config',
-        '#runtime',
-        '#jetstream',
-        '#nats-server',
-        '#ufs',
-        '#cache-store',
-        '#private-files',
-      ],
-      ...['#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+      ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
+      ...['#private-files', '#node-version', '#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },
 ];

@@ -200,7 +200,7 @@ describe('a log that is not the one that was seen', () => {
     await writeMark(stray, { logId: 'another-log', sequence: 1_000_000 });
     stray.process.launch();
     expect(await untilWorkerRefuses(stray)).toContain('this worker belongs to the log another-log');
-    const notAdmitted = new RegExp(`"level":50.*worker ${stray.id} at .* is not admitted to this cluster`);
+    const notAdmitted = new RegExp(`"level":"error".*worker ${stray.id} at .* is not admitted to this cluster`);
     await untilLogged(coordinator, notAdmitted);
     const members = async () => (await cluster.api.nodes()).map(({ identity }) => identity);
     expect(await members()).toEqual([cluster.workers[0].id]);

@@ -1,6 +1,4 @@
-import { runCommandLine } from './command-line.js';
-import { failedExitCode } from './exit-codes.js';
+import '#node-version';
 
-// A reader that has seen enough (`| head`) is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : failedExitCode));
-process.exitCode = await runCommandLine(process.argv.slice(2));
+// Only now: what follows may not even load on an old Node.
+void import('./run.js');

@@ -7,7 +7,7 @@ import { JobsModule } from '#contexts/jobs/http';
 import { LogGuard } from '#contexts/log/marks';
 import { LogModule } from '#contexts/log/owner';
 import { MembershipModule } from '#contexts/membership/http';
-import { KeyRing } from '#contexts/namespace';
+import { KeyRing, MountKeys } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
 import { LogTrust } from '#contexts/trust/gate';
 import { EventStore, WorkQueue } from '#jetstream';
@@ -29,6 +29,7 @@ class RuntimeModule {
       { provide: Heartbeats, useValue: heartbeats },
       { provide: Recorder, useValue: recorder },
       { provide: KeyRing, useValue: keyRing },
+      { provide: MountKeys, useValue: new MountKeys(keyRing) },
       { provide: LogGuard, useValue: guard },
       { provide: LogTrust, useValue: trust },
       { provide: Shutdown, useValue: shutdown },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
@@ -23,8 +23,20 @@ import {
   type NatsLink,
   type VoidMessage,
 } from '#jetstream';
-import { DomainError, fold, type View } from '#kernel';
-import { CommandHandler, Heartbeats, ownContext, PastCache, PastStates, Recorder, TimeTravel, Views } from '#runtime';
+import type { View } from '#kernel';
+import {
+  CommandHandler,
+  commitLines,
+  Heartbeats,
+  ownContext,
+  PastCache,
+  PastStates,
+  Recorder,
+  TimeTravel,
+  Views,
+} from '#runtime';
+import { identifyLog, lastSequenceOf } from './identify-log.js';
+import { Stages } from './stages.js';
 import { askWorkers, keepMark, openGuard, ownWitness } from './log-marks.js';
 
 export interface Infrastructure {
@@ -48,21 +60,28 @@ export interface Infrastructure {
   snapshotWriter: { isSelf: () => boolean };
 }
 
+export interface OpenOptions {
+  config: ProcessConfig;
+  logger: Logger;
+  /** Told what is being waited for, at each stage: a sentence, or how to make one up at the time of asking. */
+  waitFor: (what: string | (() => string)) => void;
+  onFatal: (error: unknown) => void;
+}
+
 /**
  * Connects, makes sure of the streams and of the log being the one that was seen, and folds it into the views.
  *
- * @throws DomainError Refused `log-lost` and others that starting again would not mend; Unavailable
+ * @throws DomainError Refused `log-lost`, `nats-refused` and others that starting again would not mend; Unavailable
  */
-export async function openInfrastructure(
-  config: ProcessConfig,
-  logLine: Log,
-  onFatal: (error: unknown) => void,
-): Promise<Infrastructure> {
+export async function openInfrastructure({ config, logger, waitFor, onFatal }: OpenOptions): Promise<Infrastructure> {
+  const logLine: Log = (level, message, fields) => logger[level](fields ?? {}, message);
   const selfId = `coordinator-${randomUUID()}`;
-  const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine });
+  const link = await connectNats({ url: config.natsUrl, name: selfId, log: logLine, onWaiting: waitFor });
+  const stages = new Stages(link, logLine, waitFor);
   const names = new Names(config.cluster);
   const broadcasts = new Broadcasts(link, new BroadcastSeal(config.secretKeys));
   const asking = askWorkers(broadcasts, names);
+  stages.enter('the streams are being looked for, or made');
   await ensureStreams(link, names, { replicas: config.natsReplicas });
   const codec = new EventCodec([allEvents]);
   const waiting: { staleMs: () => number | undefined } = { staleMs: () => undefined };
@@ -73,10 +92,12 @@ export async function openInfrastructure(
   const trust = new LogTrust(store, { codec, ring, isOwn: (digest) => signer.isOwn(digest) });
   const recorder = new Recorder(allEvents);
   const { guard, mark } = await openGuard({ config, selfId, store, recorder, log: logLine, onLost: onFatal });
-  await untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
+  stages.enter('the log is being compared with what was seen of it');
+  await stages.untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
+  stages.enter('the log is being given its identity');
   const identity = { store, recorder, selfId, signer, workSequence: () => lastSequenceOf(link, names.workStream) };
-  await untilAvailable(() => identifyLog(identity));
-  await untilAvailable(() => trust.prepare());
+  await stages.untilAvailable(() => identifyLog(identity));
+  await stages.untilAvailable(() => trust.prepare());
   const snapshotWriter = { isSelf: () => false };
   const snapshots = new SnapshotStore(link, names, config.logGraceMs, signingKeys);
   const allViews = [logView, namespaceView, membershipView, jobsView(config.finishedJobs)] as unknown as View<never>[];
@@ -96,13 +117,16 @@ export async function openInfrastructure(
       logLine('error', 'a message of the log does not hold and is passed over', { ...message }),
     onFatal,
   };
-  const views = await untilAvailable(() => Views.open(viewsOptions));
+  stages.enter('a snapshot of the views is being looked for');
+  const views = await stages.untilAvailable(() => Views.open(viewsOptions));
+  stages.enter(() => `the log is being read: at sequence ${views.appliedSequence}`);
   waiting.staleMs = () => views.staleMs();
   trust.follow(views);
   guard.seen = () => ({ state: views.get(logView).state, lastSequence: views.appliedSequence });
   if (mark) keepMark(mark, views);
   const seal = signedWork({ ring, signer, unsignedThrough: () => trust.gate.unsignedWorkThrough });
-  const commands = new CommandHandler(store, views, (events, context) => recorder.record(events, context));
+  const record = recorder.record.bind(recorder);
+  const commands = new CommandHandler(store, views, record, commitLines(logger));
   return {
     config,
     link,
@@ -124,63 +148,4 @@ export async function openInfrastructure(
 /** Writes outlive the election of a leader; once NATS has been away for longer than that, clients are told soon. */
 function patienceMs(staleMs = 0): number {
   return staleMs > 15_000 ? 1_500 : 11_000;
-}
-
-/** Replicated streams that have just been made, or whose servers have just come up, are without a leader for a while. */
-const availableWithinMs = 60_000;
-
-async function untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
-  const deadlineMs = performance.now() + availableWithinMs;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      const mayPass = error instanceof DomainError && error.kind === 'Unavailable';
-      if (!mayPass || performance.now() > deadlineMs) throw error;
-      await delay(250);
-    }
-  }
-}
-
-interface LogIdentity {
-  store: EventStore;
-  recorder: Recorder;
-  selfId: string;
-  signer: OwnSigner;
-  workSequence: () => Promise<number>;
-}
-
-/**
- * Gives a new log its identity, and has every log owe signatures from here on; of several coordinators that start at
- * once, one does.
- */
-async function identifyLog({ store, recorder, selfId, signer, workSequence }: LogIdentity): Promise<void> {
-  const last = await store.lastOf(logBoundary);
-  const known: LogEvent[] = [];
-  if (last)
-    for await (const { events } of store.readBoundary(logBoundary)) known.push(...(events as unknown as LogEvent[]));
-  const state = fold(log, known);
-  const begin = {
-    type: 'BeginSigning',
-    keyId: signer.keyId!,
-    publicKey: signer.publicKey.toString('base64'),
-    workSequence: await workSequence(),
-  } as const;
-  const decided = [...log.decide(state, { type: 'StartLog', logId: randomUUID() }), ...log.decide(state, begin)];
-  if (decided.length === 0) return;
-  try {
-    await store.append(logBoundary, last?.sequence ?? 0, recorder.record(decided, ownContext(`coordinator:${selfId}`)));
-  } catch (error) {
-    if (!(error instanceof StaleVersionError)) throw error;
-    // Somebody else was quicker, or something was put there: look again.
-    throw new DomainError('Unavailable', 'log-identity-contested', 'the log is being given its identity');
-  }
-}
-
-async function lastSequenceOf(link: NatsLink, stream: string): Promise<number> {
-  try {
-    return (await link.jsm.streams.info(stream)).state.last_seq;
-  } catch (cause) {
-    throw new DomainError('Unavailable', 'nats-unreachable', 'the work stream cannot be asked', { cause });
-  }
 }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { httpLimits, limitRequests, refuseBrokenHttp } from '#runtime';
 
 /**
  * Holds the API's port while the log is being read, which may take long: `/healthz` says that the process is alive, and
@@ -10,15 +11,17 @@ import type { AddressInfo } from 'node:net';
 export class ReadinessGate {
   private constructor(
     private readonly server: Server,
-    private missing: string,
+    private missing: () => string,
   ) {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => this.answer(request, response));
   }
 
   /** @throws the system's error, EADDRINUSE among others */
   static async open(port: number, host: string): Promise<ReadinessGate> {
-    const server = createServer();
-    const gate = new ReadinessGate(server, 'NATS has not been reached yet');
+    const server = createServer(httpLimits);
+    limitRequests(server);
+    server.on('clientError', refuseBrokenHttp);
+    const gate = new ReadinessGate(server, () => 'the coordinator is starting');
     server.listen(port, host);
     await once(server, 'listening');
     return gate;
@@ -30,8 +33,8 @@ export class ReadinessGate {
   }
 
   /** What is being waited for, as `/readyz` says it. */
-  waitFor(what: string): void {
-    this.missing = what;
+  waitFor(what: string | (() => string)): void {
+    this.missing = typeof what === 'string' ? () => what : what;
   }
 
   /** Gives the port up. */
@@ -44,7 +47,7 @@ export class ReadinessGate {
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
     const alive = request.method === 'GET' && request.url === '/healthz';
-    const body = JSON.stringify({ status: alive ? 'ok' : `not ready: ${this.missing}` });
+    const body = JSON.stringify({ status: alive ? 'ok' : `not ready: ${this.missing()}` });
     // Whoever comes again shall meet the API, not a connection to this.
     const headers = {
       'content-type': 'application/json',

@@ -1,6 +1,6 @@
-import fs from 'node:fs';
 import path from 'node:path';
-import { makePrivate, PRIVATE_DIRECTORY_MODE } from '#private-files';
+import { makeUsableDirectory } from '#config';
+import { makePrivate } from '#private-files';
 
 /** Where everything of a standalone cluster lies. */
 export interface DataDirectory {
@@ -22,7 +22,10 @@ const ownNames = /^(nats|logs|run|worker(-\d+)?|secrets\.json.*|standalone\.lock
 
 const isStandalones = (name: string): boolean => ownNames.test(name);
 
-/** Names the parts of the directory and makes those that every process expects, closed to other users. */
+/**
+ * Names the parts of the directory and makes those that every process expects, closed to other users.
+ * @throws ConfigError when one of them cannot be made, or not be written
+ */
 export function openDataDirectory(root: string): DataDirectory {
   const directory: DataDirectory = {
     root,
@@ -33,9 +36,10 @@ export function openDataDirectory(root: string): DataDirectory {
     logMark: (coordinator) => path.join(root, `log-mark-coordinator-${coordinator}.json`),
     worker: (number) => path.join(root, `worker-${number}`),
   };
+  makeUsableDirectory('LARDER_DATA_DIR', root, { whole: root });
   makePrivate(root, isStandalones);
   for (const part of [directory.nats, directory.logs, directory.run]) {
-    fs.mkdirSync(part, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+    makeUsableDirectory('LARDER_DATA_DIR', part, { whole: root });
   }
   return directory;
 }

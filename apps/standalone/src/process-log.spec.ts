@@ -4,9 +4,9 @@ import { temporaryDirectory } from './spec-support/temporary-directory.js';
 
 describe('consoleLine', () => {
   it.each([
-    ['stdout', '{"level":30,"msg":"routine"}', undefined],
-    ['stdout', '{"level":40,"msg":"the disk is nearly full"}', 'worker-1  WARN   the disk is nearly full'],
-    ['stderr', '{"level":50,"msg":"broken"}', 'worker-1  ERROR  broken'],
+    ['stdout', '{"level":"info","msg":"routine"}', undefined],
+    ['stdout', '{"level":"warn","msg":"the disk is nearly full"}', 'worker-1  WARN   the disk is nearly full'],
+    ['stderr', '{"level":"error","msg":"broken"}', 'worker-1  ERROR  broken'],
     ['stdout', 'plain text', undefined],
     ['stderr', 'plain text', 'worker-1  plain text'],
     ['stderr', '{ not JSON', 'worker-1  { not JSON'],
@@ -22,7 +22,7 @@ describe('ProcessLog', () => {
   it('keeps every line in the file, and the latest complaints at hand', () => {
     const printed: string[] = [];
     const log = new ProcessLog(directory.path, 'worker-1', (line) => printed.push(line));
-    log.write('stdout', '{"level":30,"msg":"routine"}');
+    log.write('stdout', '{"level":"info","msg":"routine"}');
     for (let i = 1; i <= 25; i++) log.write('stderr', `complaint ${i}`);
     expect(printed).toHaveLength(25);
     const errors = log.takeErrors();

@@ -3,17 +3,18 @@ import path from 'node:path';
 
 export type OutputStream = 'stdout' | 'stderr';
 
-const levels: Readonly<Record<number, string>> = { 40: 'WARN ', 50: 'ERROR', 60: 'FATAL' };
+/** Those that the console shows, as it shows them. */
+const levels: Readonly<Record<string, string>> = { warn: 'WARN ', error: 'ERROR', fatal: 'FATAL' };
 const ROTATE_AT_BYTES = 10 * 2 ** 20;
 const REMEMBERED_LINES = 20;
 
 /**
  * What the console shows of a process's output: warnings and worse, and whatever it writes to stderr as plain text. All
- * of it is in the log file. Structured lines are pino's: `{ level: 30 | 40 | …, msg, … }`.
+ * of it is in the log file. Structured lines are pino's: `{ level: 'info' | 'warn' | …, msg, … }`.
  */
 export function consoleLine(name: string, stream: OutputStream, line: string): string | undefined {
   const entry = structured(line);
-  if (entry) return entry.level >= 40 ? `${name}  ${levels[entry.level] ?? entry.level}  ${entry.msg}` : undefined;
+  if (entry) return entry.level in levels ? `${name}  ${levels[entry.level]}  ${entry.msg}` : undefined;
   return stream === 'stderr' && line.trim() !== '' ? `${name}  ${line}` : undefined;
 }
 
@@ -22,11 +23,11 @@ export function plainText(line: string): string {
   return structured(line)?.msg ?? line;
 }
 
-function structured(line: string): { level: number; msg: string } | undefined {
+function structured(line: string): { level: string; msg: string } | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
     const { level, msg } = JSON.parse(line) as { level?: unknown; msg?: unknown };
-    if (typeof level !== 'number') return undefined;
+    if (typeof level !== 'string') return undefined;
     return { level, msg: typeof msg === 'string' ? msg : '' };
   } catch {
     // Only looks like JSON: text.
@@ -40,6 +41,7 @@ export class ProcessLog {
   private readonly descriptor: number;
   private errors: string[] = [];
   private closed = false;
+  private complained = false;
 
   constructor(
     directory: string,
@@ -55,11 +57,22 @@ export class ProcessLog {
 
   write(stream: OutputStream, line: string): void {
     if (this.closed) return;
-    fs.writeSync(this.descriptor, `${line}\n`);
+    this.keep(line);
     const shown = consoleLine(this.name, stream, line);
     if (shown === undefined) return;
     this.errors = [...this.errors.slice(1 - REMEMBERED_LINES), plainText(line)];
     this.print(shown);
+  }
+
+  /** A full disk must not end the cluster that runs on it. */
+  private keep(line: string): void {
+    try {
+      fs.writeSync(this.descriptor, `${line}\n`);
+      this.complained = false;
+    } catch (error) {
+      if (!this.complained) this.print(`${this.name}  its log ${this.file} cannot be written: ${String(error)}`);
+      this.complained = true;
+    }
   }
 
   /** What the process complained about since this was last asked. */

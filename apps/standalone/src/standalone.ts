@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import path from 'node:path';
-import { EXIT_REFUSED, type Environment, type LarderConfig, loadConfig } from '#config';
+import { directoryFault, EXIT_REFUSED, type Environment, failedWithin, type LarderConfig, loadConfig } from '#config';
 import { inboxPrefixOf, meetingProbe, Names, natsUser, type Role } from '#jetstream';
 import { TrustRing } from '#contexts/trust/gate';
 import { untilServersMeet } from '#nats-server';
@@ -54,7 +54,15 @@ const sharedAccount =
  */
 export async function runStandalone(options: StandaloneOptions): Promise<number> {
   const config = loadConfig(options.env);
-  const directory = openDataDirectory(config.dataDir);
+  try {
+    return await runIn(openDataDirectory(config.dataDir), config, options);
+  } catch (error) {
+    // A part of it is not what it should be, or belongs to somebody else.
+    throw failedWithin(config.dataDir, error) ? directoryFault('LARDER_DATA_DIR', config.dataDir, error) : error;
+  }
+}
+
+async function runIn(directory: DataDirectory, config: LarderConfig, options: StandaloneOptions): Promise<number> {
   const unlock = lockDirectory(directory.root);
   try {
     const pidFiles = new PidFiles(directory.run);

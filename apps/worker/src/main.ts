@@ -1,54 +1,6 @@
-import 'reflect-metadata';
-import { createRequire } from 'node:module';
-import { ConfigError, EXIT_REFUSED, exitWithSupervisor, loadConfig } from '#config';
-import { DomainError } from '#kernel';
-import { Refusal } from './refusal.js';
-import { startWorker } from './start-worker.js';
+import '#node-version';
 
 // What libraries and other programs create on this process's behalf is for nobody else to read either.
 process.umask(0o077);
-
-/** Below the two seconds that standalone gives its workers, after which it kills. */
-const stopTimeoutMs = 1800;
-
-// From dist/apps/worker/src, where the build puts this file.
-const { version } = createRequire(import.meta.url)('../../../../package.json') as { version: string };
-
-async function main(): Promise<void> {
-  const worker = await startWorker(loadConfig(process.env, 'worker'), version, end);
-  let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= worker.stop());
-  const stopAndExit = () => {
-    setTimeout(() => process.exit(0), stopTimeoutMs).unref();
-    stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        worker.logger.error({ err: error }, 'the worker did not stop in good order');
-        process.exit(1);
-      },
-    );
-  };
-  process.once('SIGTERM', stopAndExit);
-  process.once('SIGINT', stopAndExit);
-  exitWithSupervisor(stop, stopTimeoutMs);
-  try {
-    await worker.ready;
-  } catch (error) {
-    if (stopped === undefined) throw error;
-  }
-}
-
-/** One sentence where an operator must act, the whole error where we must; the exit code says whether to try again. */
-function end(error: unknown): never {
-  const refused =
-    error instanceof ConfigError ||
-    error instanceof Refusal ||
-    (error instanceof DomainError && (error.kind === 'Malformed' || error.code === 'unknown-event'));
-  const text = error instanceof Error ? (refused ? error.message : (error.stack ?? error.message)) : String(error);
-  process.stderr.write(`worker: ${text}\n`);
-  process.exit(refused ? EXIT_REFUSED : 1);
-}
-
-process.on('unhandledRejection', end);
-process.on('uncaughtException', end);
-main().catch(end);
+// Only now: what follows may not even load on an old Node.
+void import('./run.js');

@@ -1,15 +1,16 @@
 import path from 'node:path';
 import { CacheOpenError, openCacheStore, type CacheStore } from '#cache-store';
-import type { ProcessConfig } from '#config';
+import { directoryFault, failedWithin, makeUsableDirectory, type ProcessConfig } from '#config';
 import { MarkFile } from '#contexts/log/marks';
 import type { Logger } from 'pino';
+import { createLogger, KnownHosts } from '#runtime';
 import { BatchCheckpoints } from './agent/batch-checkpoints.js';
 import { RunningJournal } from './agent/running-journal.js';
 import { WorkerAgent } from './agent/worker-agent.js';
 import { startHttpServer, type HttpServer } from './http/http-server.js';
 import { loadIdentity } from './identity.js';
-import { createLogger, nestLogger } from './log.js';
 import { Refusal } from './refusal.js';
+import type { Readiness } from './tokens.js';
 import { WorkerServices } from './worker-services.js';
 
 /**
@@ -32,14 +33,15 @@ export interface RunningWorker {
 /**
  * Opens the cache, serves it, and joins the cluster as soon as that can be reached.
  * @param onFatal the log cannot be read any further: the process must end
- * @throws Refusal for what starting again would not mend
+ * @throws Refusal, ConfigError for what starting again would not mend
  */
 export async function startWorker(
   config: ProcessConfig,
   version: string,
   onFatal: (error: unknown) => void,
 ): Promise<RunningWorker> {
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger('worker', config.logLevel);
+  makeUsableDirectory('LARDER_CACHE_DIR', config.cacheDir, { mayBeFull: true });
   // The cache first: its lock makes sure that no other process has this directory, its identity and its journal.
   const cache = await openCache(config, (message, details) => logger.warn(details ?? {}, message));
   try {
@@ -49,7 +51,7 @@ export async function startWorker(
     const checkpoints = await BatchCheckpoints.open(path.join(config.cacheDir, 'progress'));
     const mark = await MarkFile.open(path.join(config.cacheDir, 'log-mark.json'), (line) => logger.warn(line));
     const services = new WorkerServices(config, identity.workerId, cache, logger);
-    const readiness = { of: (): string | undefined => 'the worker is starting' };
+    const readiness: { of: Readiness } = { of: () => ({ missing: 'the worker is starting' }) };
     const http = await listen(config, cache, services, logger, () => readiness.of());
     const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
     logger.info({ address }, 'worker listens');
@@ -57,7 +59,7 @@ export async function startWorker(
     // What was seen of a log that has just lost something must not be lost with it.
     const end = (error: unknown) => void mark.flush().then(() => onFatal(error));
     const agent = new WorkerAgent({ config, identity, address, ...kept, services, version, logger, onFatal: end });
-    readiness.of = () => agent.notReady();
+    readiness.of = () => readinessOf(agent, services);
     const closeServices = async () => {
       await http.close();
       await services.close();
@@ -74,8 +76,16 @@ export async function startWorker(
     return { workerId: identity.workerId, address, logger, ready: agent.start(), stop };
   } catch (error) {
     await cache.close();
-    throw error;
+    throw failedWithin(config.cacheDir, error) ? directoryFault('LARDER_CACHE_DIR', config.cacheDir, error) : error;
   }
+}
+
+/** A mount that cannot be opened is a warning; a key ring that opens none of them is not this cluster's. */
+function readinessOf(agent: WorkerAgent, services: WorkerServices): ReturnType<Readiness> {
+  const missing = agent.notReady();
+  if (missing !== undefined) return { missing };
+  const { sentences: warnings, all } = services.closedMounts();
+  return all ? { missing: `no mount can be opened: ${warnings.join('; ')}` } : { warnings };
 }
 
 /** Waits no longer than that. @throws what it throws in that time */
@@ -103,13 +113,14 @@ async function listen(
   cache: CacheStore,
   services: WorkerServices,
   logger: Logger,
-  readiness: () => string | undefined,
+  readiness: Readiness,
 ): Promise<HttpServer> {
-  const { workerHost: host, workerPort: port, fileIndex } = config;
+  const { workerHost: host, workerPort: port, fileIndex, hostnames, workerAdvertise: advertised } = config;
+  const hosts = new KnownHosts({ listenHost: host, hostnames, advertised });
   const { view, passive, remover, clearStale } = services;
   const own = { view, passive, remover, clearStale, fileIndex };
   try {
-    return await startHttpServer({ host, port, cache, ...own, readiness, logger: nestLogger(logger) });
+    return await startHttpServer({ host, port, cache, ...own, readiness, hosts, logger });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || !/^E(ADDR|ACCES)/.test(code)) throw error;

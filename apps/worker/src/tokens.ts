@@ -7,5 +7,5 @@ export const clearStaleToken = Symbol('ClearStale');
 export const removerToken = Symbol('CopyRemover');
 export const fileIndexEnabledToken = Symbol('file index enabled');
 
-/** Undefined when ready, else one sentence on what is missing. */
-export type Readiness = () => string | undefined;
+/** Undefined when ready, else one sentence on what is missing; and what an operator should mend beside that. */
+export type Readiness = () => { missing?: string; warnings?: readonly string[] };

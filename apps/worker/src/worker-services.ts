@@ -1,6 +1,6 @@
 import type { CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
-import { KeyRing, type Mount } from '#contexts/namespace';
+import { KeyRing, MountKeys, tellClosed, type Mount } from '#contexts/namespace';
 import { ConnectorPool } from '#contexts/namespace/ufs';
 import { openUfs } from '#ufs';
 import type { Logger } from 'pino';
@@ -20,25 +20,43 @@ export class WorkerServices {
   readonly passive: PassiveCache;
   readonly remover: CopyRemover;
   readonly clearStale: ClearStale;
+  private readonly keys: MountKeys;
+  private tellKeys: (() => void) | undefined;
 
   constructor(config: ProcessConfig, workerId: string, cache: CacheStore, logger: Logger) {
+    const keyRing = new KeyRing(config.secretKeys);
+    this.keys = new MountKeys(keyRing);
     this.policies = new PolicyKeeper(cache, config);
     this.grants = new QuotaGrants(workerId, logger);
     this.view = new ClusterView(workerId, {
       namespaceChanged: (namespace) => {
         this.policies.follow(namespace);
         if (config.quota) this.grants.follow(namespace);
+        this.tellKeys?.();
         this.pool
           .keepOnly(namespace.mounts)
           .catch((error: unknown) => logger.warn({ err: error }, 'a connector of a removed mount did not close'));
       },
     });
-    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config));
+    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing));
     const retry = { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs };
     const { view, pool, grants } = this;
     this.passive = new PassiveCache({ cache, view, pool, grants, retry, logger });
     this.remover = new CopyRemover(cache, view);
     this.clearStale = new ClearStale(cache, view, logger);
+  }
+
+  /** From now on, which is when the log has been read, an operator is told which mounts there is no key for. */
+  watchKeys(logger: Logger): void {
+    const tell = tellClosed(({ path, keyId, sentence }) => logger.error({ mount: path, keyId }, sentence));
+    this.tellKeys = () => tell(this.keys.look(this.view.namespace.mounts));
+    this.tellKeys();
+  }
+
+  /** The mounts that cannot be opened, one sentence each; `all`: there are sealed ones, and not one of them can. */
+  closedMounts(): { sentences: readonly string[]; all: boolean } {
+    const { closed, opensNone } = this.keys.look(this.view.namespace.mounts);
+    return { sentences: closed.map(({ sentence }) => sentence), all: opensNone };
   }
 
   async close(): Promise<void> {
@@ -49,8 +67,7 @@ export class WorkerServices {
   }
 }
 
-function connectorsOf(config: ProcessConfig): (mount: Mount) => ReturnType<typeof openUfs> {
-  const keyRing = new KeyRing(config.secretKeys);
+function connectorsOf(config: ProcessConfig, keyRing: KeyRing): (mount: Mount) => ReturnType<typeof openUfs> {
   const tuning = {
     idleTimeoutMs: config.ufsIdleTimeoutMs,
     connectTimeoutMs: config.ufsConnectTimeoutMs,

@@ -1,3 +1,4 @@
+export * from './mount-keys.js';
 export * from './namespace.js';
 export * from './namespace.view.js';
 export * from './paths.js';

@@ -3,6 +3,8 @@ import { parseJson } from './json-body.js';
 it.each([
   ['', undefined],
   ['  ', undefined],
+  ['\ufeff{"a":1}', { a: 1 }],
+  ['\ufeff', undefined],
   ['{"a":["x","[[[[","\\"]"]}', { a: ['x', '[[[[', '"]'] }],
   ['null', null],
   ['{"a":{"b":false, \n}\n,}', { a: { b: false } }],
@@ -13,6 +15,8 @@ it.each([
 
 it.each([
   ['{', /not valid JSON/],
+  ['\ufeff\ufeff{}', /not valid JSON/],
+  ['{"a":\u0001\u001b[31m}', /^[^\p{Cc}]*not valid JSON[^\p{Cc}]*$/u],
   ['[1,]', /not valid JSON/],
   ['{"a":1,,}', /not valid JSON/],
   ['{,}', /not valid JSON/],

@@ -41,7 +41,9 @@ function bodyOf(value: unknown): unknown {
   throw new DomainError('Malformed', 'body-not-object', 'the request body must be a JSON object');
 }
 
-export function parseJson(text: string): unknown {
+export function parseJson(given: string): unknown {
+  // A byte order mark in front is no part of the text (RFC 8259, section 8.1).
+  const text = given.startsWith('\ufeff') ? given.slice(1) : given;
   if (text.trim() === '') return undefined;
   if (depthOf(text) > maxDepth) {
     throw new DomainError('Malformed', 'json-too-deep', `the request body is nested deeper than ${maxDepth} levels`);
@@ -50,7 +52,9 @@ export function parseJson(text: string): unknown {
     return parseTolerantly(text);
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
-    throw new DomainError('Malformed', 'bad-json', `the request body is not valid JSON: ${(cause as Error).message}`);
+    // The reason quotes the text, whatever it holds.
+    const reason = (cause as Error).message.replace(/\p{Cc}/gu, ' ');
+    throw new DomainError('Malformed', 'bad-json', `the request body is not valid JSON: ${reason}`);
   }
 }
 

@@ -5,15 +5,49 @@ import { shareTime } from '../answer-time.js';
 
 const maxTokenLength = 128;
 
-/** Who asked, when, and through which request. `X-Larder-Actor` names the user until there is authentication. */
+/** Names by which Larder's own processes and commands go in the log; nobody else may. */
+const ownNames = ['coordinator', 'worker', 'operator', 'system', 'larder', 'static-mount-table'] as const;
+
+export interface RequestIdentity {
+  /** As `X-Larder-Actor` names the user, until there is authentication; else `anonymous`. */
+  readonly actor: string;
+  /** As `X-Request-Id` says, else made up: the same in the log of this process and in every event. */
+  readonly requestId: string;
+}
+
+const identities = new WeakMap<FastifyRequest, RequestIdentity>();
+
+/** Who asks, and as which request; the same each time it is asked for. */
+export function identityOf(request: FastifyRequest): RequestIdentity {
+  let identity = identities.get(request);
+  if (!identity) {
+    const actor = headerToken(request, 'x-larder-actor') ?? 'anonymous';
+    identity = { actor, requestId: headerToken(request, 'x-request-id') ?? randomUUID() };
+    identities.set(request, identity);
+  }
+  return identity;
+}
+
+/**
+ * Refuses a user who calls himself what Larder's own processes are called: `coordinator:…`, `worker:…`, `operator:…`,
+ * `system:…`, `larder:…` and `static-mount-table`, in whatever case, with or without what follows the name.
+ * @throws DomainError Malformed
+ */
+export function refuseOwnNames({ actor }: RequestIdentity): void {
+  const name = actor.toLowerCase().split(/[^a-z-]/, 1)[0];
+  if (!ownNames.some((own) => own === name)) return;
+  throw new DomainError(
+    'Malformed',
+    'reserved-actor',
+    `X-Larder-Actor must not begin with '${name}': in the log that name stands for Larder itself`,
+  );
+}
+
+/** Who asked, when, and through which request. */
 export function commandContext(request: FastifyRequest): CommandContext {
-  const context = {
-    at: new Date().toISOString(),
-    actor: headerToken(request, 'x-larder-actor') ?? 'anonymous',
-    requestId: headerToken(request, 'x-request-id') ?? randomUUID(),
-    source: request.ip,
-  };
-  return shareTime(context, request);
+  const identity = identityOf(request);
+  refuseOwnNames(identity);
+  return shareTime({ at: new Date().toISOString(), ...identity, source: request.ip }, request);
 }
 
 /** A header's value if it is short and printable: it is going to be stored for ever. */

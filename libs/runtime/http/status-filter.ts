@@ -3,6 +3,8 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
 import { httpStatusOf } from '../error-consequences.js';
+import { noteFault } from '../logging/request-lines.js';
+import { identityOf } from './request-context.js';
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
@@ -28,7 +30,8 @@ export class StatusFilter implements ExceptionFilter {
   ): { status: number; body: Record<string, unknown> } {
     if (error instanceof DomainError) {
       const status = httpStatusOf(error);
-      if (status >= 500) this.logger.error(`${request.method} ${request.url}: ${error.code}: ${error.message}`);
+      // A refusal's sentence may repeat what the request said; the others are ours alone.
+      noteFault(request, error.code, status >= 500 ? error.message : undefined);
       if (status === 503) void reply.header('retry-after', '1');
       return { status, body: error.details.body ?? { status: error.message } };
     }
@@ -37,20 +40,36 @@ export class StatusFilter implements ExceptionFilter {
     if (typeof status === 'number' && status >= 400 && status < 500) {
       return { status, body: { status: clientFault(status, error as Error) } };
     }
-    this.logger.error(`${request.method} ${request.url}`, error instanceof Error ? error.stack : String(error));
+    if (request.raw.readableAborted) {
+      // It broke off in the middle of its body: nobody is left to read this.
+      noteFault(request, 'client-gone');
+      return { status: 499, body: { status: 'the client has gone' } };
+    }
+    noteFault(request, 'internal-error', 'internal error');
+    this.logger.error(failure(error, request));
     return { status: 500, body: { status: 'internal error; the log of this process says more' } };
   }
 
   private unknownRoute(request: FastifyRequest, reply: FastifyReply): ReturnType<StatusFilter['answer']> {
     const fastify = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
-    const url = request.url.split('?', 1)[0];
+    const [given] = request.url.split('?', 1);
+    // As the router takes it.
+    const url = given.length > 1 ? given.replace(/\/$/, '') : given;
     const allowed = methods.filter((method) => fastify.findRoute({ method, url }) ?? fastify.hasRoute({ method, url }));
     if (allowed.length > 0) {
       void reply.header('allow', allowed.join(', '));
       return { status: 405, body: { status: `${request.method} is not allowed here; allowed: ${allowed.join(', ')}` } };
     }
-    return { status: 404, body: { status: `no such route: ${request.method} ${url}` } };
+    return { status: 404, body: { status: `no such route: ${request.method} ${given}` } };
   }
+}
+
+/** For whoever has to mend it. */
+function failure(error: unknown, request: FastifyRequest): Record<string, unknown> {
+  const { requestId } = identityOf(request);
+  const { method } = request;
+  const err = error instanceof Error ? error : new Error(String(error));
+  return { msg: `internal error: ${err.message}`, method, route: request.routeOptions.url, requestId, err };
 }
 
 /** The framework's own refusals, said in our words where its words name its internals. */

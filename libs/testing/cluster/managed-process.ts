@@ -8,6 +8,8 @@ export interface ProcessSpec {
   readonly script: string;
   readonly args?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** The Node that runs it. Default: the one that runs the tests. */
+  readonly node?: string;
   /** Standard output and standard error, of all its lives one after another. */
   readonly logFile: string;
   /** Whether this life of the process is ready to be used; asked again and again. */
@@ -66,12 +68,12 @@ export class ManagedProcess {
   /** Starts it without waiting. */
   launch(): void {
     if (this.running) throw new Error(`${this.name} runs already`);
-    const { script, args = [], env, logFile } = this.spec;
+    const { script, args = [], env, logFile, node = process.execPath } = this.spec;
     this.logStart = existsSync(logFile) ? statSync(logFile).size : 0;
     const log = openSync(logFile, 'a', 0o600);
     const inherited = Object.fromEntries(passedOn.map((name) => [name, process.env[name]]));
     // With the IPC channel, and told so, it ends by itself should the test run be killed.
-    const [command, ...rest] = [...this.wrapper, process.execPath, script, ...args];
+    const [command, ...rest] = [...this.wrapper, node, script, ...args];
     const child = spawn(command, rest, {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...inherited, LARDER_SUPERVISED: '1', ...env, ...this.overrides },

@@ -31,6 +31,8 @@ export interface ClusterOptions {
   natsVersion?: string;
   /** 3: a cluster of servers, on which the log has three replicas; see `natsCluster`. Default 1; see `nats`. */
   natsServers?: 1 | 3;
+  /** The Node that runs coordinators and workers. Default: the one that runs the tests. */
+  node?: string;
 }
 
 export interface CoordinatorHandle {
@@ -63,7 +65,7 @@ export class TestCluster {
   private constructor(
     readonly directory: string,
     private readonly servers: { single: TestNats } | { several: TestNatsCluster },
-    private readonly env: Record<string, string>,
+    private readonly given: { env: Record<string, string>; node?: string },
   ) {}
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
@@ -74,7 +76,7 @@ export class TestCluster {
         : { single: await startTestNats({ version, ...testWalls() }) };
     const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
     const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
-    const cluster = new TestCluster(directory, servers, { ...own, ...env });
+    const cluster = new TestCluster(directory, servers, { env: { ...own, ...env }, node: options.node });
     try {
       mkdirSync(join(cluster.directory, 'logs'));
       const ports = await freePorts(coordinators);
@@ -223,12 +225,8 @@ export class TestCluster {
   private addCoordinator(index: number, port: number): void {
     const api = new ApiClient(`http://127.0.0.1:${port}`);
     const env = { LARDER_PORT: String(port) };
-    const process = this.manage({
-      name: `coordinator-${index + 1}`,
-      app: 'coordinator',
-      env,
-      isReady: () => api.isReady(),
-    });
+    const name = `coordinator-${index + 1}`;
+    const process = this.manage({ name, app: 'coordinator', env, isReady: () => api.isReady() });
     this.coordinators.push({
       process,
       api,
@@ -276,8 +274,9 @@ export class TestCluster {
     const { name, app, env, isReady } = given;
     return new ManagedProcess({
       name,
+      node: this.given.node,
       script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
-      env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.env, ...env },
+      env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.given.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,
     });

@@ -1,4 +1,6 @@
+import path from 'node:path';
 import type { Command } from 'commander';
+import { requireWritableFile } from '#config';
 import { writeBackup } from '#contexts/log/backup';
 import { withLog } from '../open-log.js';
 import { print } from '../output.js';
@@ -11,6 +13,7 @@ export function addBackup(program: Command): void {
     .requiredOption('--out <file>', 'file to write; must not be there yet')
     .action(async (options: ClusterOptions & { out: string }) => {
       const settings = clusterSettings(options);
+      requireWritableFile('--out', path.resolve(options.out));
       const { header, count, root } = await withLog(settings, ({ store, link }) =>
         writeBackup({
           store,

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { type Moment, parseMoment } from '#runtime';
 
 /** The options that say which log. */
 export function clusterOptions(command: Command): Command {
@@ -9,13 +10,13 @@ export function clusterOptions(command: Command): Command {
 }
 
 /** A place in a log: a sequence, or a time in milliseconds since the epoch. */
-export type LogPoint = { readonly sequence: number } | { readonly timeMs: number };
+export type LogPoint = Moment;
 
 /** @throws InvalidArgumentError for anything but a sequence or a time in ISO 8601 */
 export function parseLogPoint(text: string): LogPoint {
-  if (/^\d+$/.test(text)) return { sequence: Number(text) };
-  const timeMs = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(timeMs))
+  try {
+    return parseMoment(text, 'it');
+  } catch {
     throw new InvalidArgumentError('expected a sequence or a time such as 2026-01-31T12:00:00Z.');
-  return { timeMs };
+  }
 }

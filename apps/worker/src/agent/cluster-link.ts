@@ -41,22 +41,21 @@ const retryDelayMs = 250;
 /**
  * Connects to NATS and waits for the streams, for as long as it takes: a coordinator makes them, and processes start in
  * any order.
- * @throws the signal's reason; DomainError Malformed for an address that is none
+ * @throws the signal's reason; DomainError Malformed for an address that is none, Refused for wrong credentials
  */
 export async function openClusterLink(options: ClusterLinkOptions): Promise<ClusterLink> {
   const { natsUrl, workerId, logger, signal, waiting } = options;
   const names = new Names(options.cluster);
   const log: Log = (level, message, fields) => logger[level](fields ?? {}, message);
-  waiting('NATS cannot be reached');
-  const link = await untilAvailable(logger, signal, () => connectNats({ url: natsUrl, name: workerId, log }));
+  const connecting = { url: natsUrl, name: workerId, log, onWaiting: waiting, connectTimeoutMs: Infinity, signal };
+  const link = await untilAvailable(logger, signal, () => connectNats(connecting));
   try {
     signal.throwIfAborted();
     options.connected(link, names);
-    waiting('the streams are not there yet; a coordinator makes them');
     for (const stream of [names.eventStream, names.workStream]) {
-      while (!(await untilAvailable(logger, signal, () => streamExists(link, stream)))) {
-        await delay(retryDelayMs, undefined, { signal });
-      }
+      waiting('the streams are being looked for');
+      const exists = () => streamExists(link, stream, waiting);
+      while (!(await untilAvailable(logger, signal, exists))) await delay(retryDelayMs, undefined, { signal });
     }
   } catch (error) {
     await link.close();
@@ -79,13 +78,19 @@ function concerns(boundary: string): boolean {
   return concerning.has(scopeEnd > 0 ? boundary.slice(0, scopeEnd) : boundary);
 }
 
-async function streamExists(link: NatsLink, stream: string): Promise<boolean> {
+/** @param missing told why there is no answer yet, or none that it is there */
+async function streamExists(link: NatsLink, stream: string, missing: (why: string) => void): Promise<boolean> {
   try {
     await link.jsm.streams.info(stream);
     return true;
   } catch (error) {
-    if (apiCodeOf(error) === ApiCode.streamNotFound) return false;
-    throw new DomainError('Unavailable', 'nats-unreachable', 'NATS does not answer', { cause: error });
+    if (apiCodeOf(error) === ApiCode.streamNotFound) {
+      missing('the streams are not there yet: a coordinator makes them');
+      return false;
+    }
+    const why = link.trouble ?? 'NATS was reached, and does not answer about the streams';
+    missing(why);
+    throw new DomainError('Unavailable', 'nats-unreachable', why, { cause: error });
   }
 }
 

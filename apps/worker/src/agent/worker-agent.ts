@@ -79,7 +79,7 @@ export class WorkerAgent {
 
   /** Undefined when batches are being taken, else one sentence on what is missing. */
   notReady(): string | undefined {
-    return this.missing ?? (this.cluster?.link.connected ? undefined : 'NATS cannot be reached');
+    return this.missing ?? this.cluster?.link.trouble;
   }
 
   /** Resolves when batches are being taken. @throws the abort reason when stopped meanwhile */
@@ -108,6 +108,7 @@ export class WorkerAgent {
     const runner = this.createRunner(cluster, jobs, clusterReader);
     this.runner = runner;
     this.refusesLog = undefined;
+    this.options.services.watchKeys(logger);
     // Coordinators want to know at once what is held below a quota that has just been set.
     policies.begin(() => this.heartbeat?.beat());
     this.showItself(cluster.names, broadcasts);

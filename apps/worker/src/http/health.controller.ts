@@ -15,9 +15,9 @@ export class HealthController {
 
   /** The worker takes batches; 503 until it does. Objects are served once the mount table was read, whatever this says. */
   @Get('readyz')
-  ready(): { status: string } {
-    const missing = this.readiness();
+  ready(): { status: string; warnings?: readonly string[] } {
+    const { missing, warnings = [] } = this.readiness();
     if (missing !== undefined) throw new DomainError('Unavailable', 'not-ready', missing);
-    return { status: 'ready' };
+    return { status: 'ready', ...(warnings.length > 0 ? { warnings } : {}) };
   }
 }

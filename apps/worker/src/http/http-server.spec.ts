@@ -7,7 +7,7 @@ import { openCacheStore, type CacheStore } from '#cache-store';
 import { loadConfig } from '#config';
 import type { Commit } from '#kernel';
 import { pino } from 'pino';
-import { nestLogger } from '../log.js';
+import { KnownHosts } from '#runtime';
 import { WorkerServices } from '../worker-services.js';
 import { startHttpServer, type HttpServer } from './http-server.js';
 
@@ -20,7 +20,7 @@ describe('the worker’s read path', () => {
   beforeAll(async () => {
     directory = await mkdtemp(path.join(tmpdir(), 'larder-http-'));
     cache = await openCacheStore({ directory, capacityBytes: 64 * 2 ** 20 });
-    const logger = nestLogger(pino({ level: 'silent' }));
+    const hosts = new KnownHosts({ listenHost: '127.0.0.1', hostnames: undefined });
     const env = {
       LARDER_NATS_URL: 'nats://127.0.0.1:1',
       LARDER_SECRET_KEYS: `k1:${Buffer.alloc(32).toString('base64')}`,
@@ -37,7 +37,15 @@ describe('the worker’s read path', () => {
     });
     services.view.noteRead();
     server = await startHttpServer({
-      ...{ host: '127.0.0.1', port: 0, cache, fileIndex: true, readiness: () => notReady, logger },
+      ...{
+        host: '127.0.0.1',
+        port: 0,
+        cache,
+        fileIndex: true,
+        readiness: () => ({ missing: notReady }),
+        logger: silent,
+        hosts,
+      },
       ...{ view: services.view, passive: services.passive },
       ...{ remover: services.remover, clearStale: services.clearStale },
     });
@@ -144,7 +152,7 @@ describe('the worker’s read path', () => {
     ['/v1/objects?path=%FF', 400, 'UTF-8'],
     ['/v1/objects?path=http://host/x', 400, 'http'],
     ['/v1/nothing', 404, 'no such route'],
-    ['/%zz', 400, '%zz'],
+    ['/%zz', 400, 'a %'],
   ])('fault 17: answers %s with %i and a sentence', async (target, status, text) => {
     const response = await fetch(`http://127.0.0.1:${server.port}${target}`);
     expect([response.status, Object.keys((await response.clone().json()) as object)]).toEqual([status, ['status']]);

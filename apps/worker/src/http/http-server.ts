@@ -1,10 +1,20 @@
-import { type AddressInfo, type Socket } from 'node:net';
-import { Module, type LoggerService, type Provider } from '@nestjs/common';
+import { type AddressInfo } from 'node:net';
+import { Module, type Provider } from '@nestjs/common';
 import { APP_FILTER, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
 import type { CacheStore } from '#cache-store';
-import { acceptJsonBodies, StatusFilter } from '#runtime';
+import {
+  acceptJsonBodies,
+  guardRequests,
+  httpLimits,
+  limitRequests,
+  logRequests,
+  NestPinoLogger,
+  StatusFilter,
+  unroutedErrors,
+  type KnownHosts,
+} from '#runtime';
 import type { ClusterView } from '../agent/cluster-view.js';
 import type { ClearStale } from '../copies/clear-stale.js';
 import type { CopyRemover } from '../copies/copy-remover.js';
@@ -29,14 +39,6 @@ import { UfsFaultFilter } from './ufs-fault.js';
 @Module({})
 class WorkerHttpModule {}
 
-function refuseBrokenHttp(error: ConnectionError, socket: Socket): void {
-  // Nobody is left to read an answer.
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return;
-  const body = JSON.stringify({ status: 'the request is not valid HTTP' });
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
-  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
-}
-
 export interface HttpServer {
   /** The port that was bound. */
   port: number;
@@ -60,7 +62,9 @@ export interface HttpServerOptions {
   /** Whether the file index is served. */
   fileIndex: boolean;
   readiness: Readiness;
-  logger: LoggerService;
+  /** The names by which this worker may be asked. */
+  hosts: KnownHosts;
+  logger: Logger;
 }
 
 /** Serves the cache and what peers and coordinators ask about it, and whether the worker is alive and ready. @throws when the port cannot be bound */
@@ -70,12 +74,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     forceCloseConnections: true,
     // Its own HEAD routes would run the GET, drop the body and say that it has no length.
     exposeHeadRoutes: false,
-    // Both come before any route, so that no filter of Nest's sees them.
-    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
-      void reply.code(error.statusCode ?? 400).send({ status: error.message });
-    },
-    clientErrorHandler: refuseBrokenHttp,
+    routerOptions: { ignoreTrailingSlash: true },
+    requestTimeout: httpLimits.requestTimeout,
+    http: httpLimits,
+    ...unroutedErrors,
   });
+  const fastify = adapter.getInstance();
+  logRequests(fastify, { logger: options.logger, changesAtInfo: false });
+  guardRequests(fastify, options.hosts);
   const providers: Provider[] = [
     { provide: cacheToken, useValue: options.cache },
     { provide: viewToken, useValue: options.view },
@@ -87,12 +93,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     { provide: APP_FILTER, useClass: StatusFilter },
     { provide: APP_FILTER, useClass: UfsFaultFilter },
   ];
-  acceptJsonBodies(adapter.getInstance());
+  acceptJsonBodies(fastify);
   const module = { module: WorkerHttpModule, controllers, providers };
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     bodyParser: false,
-    logger: options.logger,
+    logger: new NestPinoLogger(options.logger),
   });
+  limitRequests(app.getHttpServer());
   await app.listen(options.port, options.host);
   const { port } = app.getHttpServer().address() as AddressInfo;
   return { port, close: () => app.close() };

@@ -14,7 +14,7 @@ import { S3TestServer } from '#testing';
 import { pino } from 'pino';
 import { BatchCheckpoints } from '../agent/batch-checkpoints.js';
 import { startHttpServer, type HttpServer } from '../http/http-server.js';
-import { nestLogger } from '../log.js';
+import { KnownHosts } from '#runtime';
 import { WorkerServices } from '../worker-services.js';
 
 const logger = pino({ level: 'silent' });
@@ -169,7 +169,7 @@ export class InProcessCluster {
     const { view, passive, remover, clearStale } = services;
     const http = await startHttpServer({
       ...{ host: '127.0.0.1', port: 0, cache, view, passive, remover, clearStale, fileIndex: config.fileIndex },
-      ...{ readiness: () => undefined, logger: nestLogger(logger) },
+      ...{ readiness: () => ({}), logger, hosts: new KnownHosts({ listenHost: '127.0.0.1', hostnames: undefined }) },
     });
     const worker = new InProcessWorker(workerId, cache, services, http, directory);
     this.workers.push(worker);

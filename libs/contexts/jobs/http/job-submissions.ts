@@ -63,6 +63,7 @@ export class JobSubmissions {
         const { sequence } = await this.store.append(boundary, last?.sequence ?? 0, events, {
           atMostMs: leftMs(),
         });
+        this.commands.committed(boundary, events, sequence);
         await this.views.waitFor(sequence, leftMs());
         return { jobId, outcome: 'started' };
       } catch (error) {

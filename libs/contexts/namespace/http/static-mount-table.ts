@@ -74,9 +74,19 @@ export class StaticMountTable implements OnApplicationBootstrap {
   }
 
   private matches(mount: Mount, entry: Entry): boolean {
-    const options = this.keyRing.openOptions(mount.options);
+    const options = this.opened(mount);
     const sorted = (record: Record<string, string>) => JSON.stringify(Object.entries(record).sort());
     return mount.ufs === entry.ufs && sorted(options) === sorted(entry.options);
+  }
+
+  /** @throws DomainError Refused: to mount anew what cannot be compared would cost the policies below it */
+  private opened({ path, options }: Mount): Record<string, string> {
+    try {
+      return this.keyRing.openOptions(options);
+    } catch (cause) {
+      const why = (cause as Error).message;
+      throw new DomainError('Refused', 'wrong-keys', `LARDER_MOUNT_TABLE: mount ${path}: ${why}`, { cause });
+    }
   }
 
   private async execute(command: NamespaceCommand): Promise<void> {

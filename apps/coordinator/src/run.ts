@@ -1,0 +1,131 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import {
+  ConfigError,
+  EXIT_REFUSED,
+  exitWithSupervisor,
+  loadConfig,
+  requireWritableFile,
+  type ProcessConfig,
+} from '#config';
+import { document, knownNames } from '#contexts/api-docs';
+import { Presence } from '#contexts/jobs/owner';
+import { MountKeys } from '#contexts/namespace';
+import { LogDamagedError } from '#jetstream';
+import { DomainError } from '#kernel';
+import {
+  acceptJsonBodies,
+  createLogger,
+  guardRequests,
+  httpLimits,
+  KnownHosts,
+  limitRequests,
+  logRequests,
+  nameTheIgnored,
+  NestPinoLogger,
+  serveConsistently,
+  serveThePast,
+  Shutdown,
+  unroutedErrors,
+} from '#runtime';
+import { AppModule } from './app.module.js';
+import { asOfExceptions } from './as-of-exceptions.js';
+import { RequestDrain } from './drain.js';
+import { openInfrastructure } from './infrastructure.js';
+import { ReadinessGate } from './readiness-gate.js';
+import { watchMountKeys } from './watch-mount-keys.js';
+
+/** Longer than the requests that are under way may take. */
+const stopLimitMs = 12_000;
+
+async function main(config: ProcessConfig): Promise<void> {
+  const logger = createLogger('coordinator', config.logLevel);
+  if (config.logMark !== undefined) requireWritableFile('LARDER_LOG_MARK', config.logMark);
+  const gate = await ReadinessGate.open(config.port, config.host);
+  const infrastructure = await openInfrastructure({
+    config,
+    logger,
+    waitFor: (what) => gate.waitFor(what),
+    onFatal: refuse,
+  });
+  const adapter = new FastifyAdapter({
+    bodyLimit: config.bodyLimitBytes,
+    forceCloseConnections: true,
+    trustProxy: config.trustedProxies ? [...config.trustedProxies] : false,
+    routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
+    requestTimeout: httpLimits.requestTimeout,
+    http: httpLimits,
+    ...unroutedErrors,
+  });
+  const fastify = adapter.getInstance();
+  const shutdown = new Shutdown();
+  const requests = new RequestDrain(fastify, shutdown);
+  logRequests(fastify, { logger, changesAtInfo: true });
+  guardRequests(fastify, new KnownHosts({ listenHost: config.host, hostnames: config.hostnames }));
+  acceptJsonBodies(fastify);
+  serveConsistently(fastify, infrastructure.views);
+  serveThePast(fastify, infrastructure.timeTravel, asOfExceptions);
+  nameTheIgnored(fastify, knownNames(document));
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure, shutdown), adapter, {
+    bodyParser: false,
+    logger: new NestPinoLogger(logger),
+  });
+  limitRequests(app.getHttpServer());
+  app.setGlobalPrefix('api/v1', { exclude: ['healthz', 'readyz'] });
+  const presence = app.get(Presence);
+  infrastructure.snapshotWriter.isSelf = () => presence.isChosen('snapshots');
+  const stop = async (): Promise<void> => {
+    // NATS may hold the last steps up for ever. What is not done by then is somebody else's, or done again.
+    setTimeout(() => process.exit(0), stopLimitMs).unref();
+    await requests.run(app.getHttpServer(), config.drainMs);
+    await app.close();
+    infrastructure.views.close();
+    await infrastructure.mark?.flush();
+    await infrastructure.link.drain();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error(error, 'the stop was not clean');
+          process.exit(1);
+        },
+      );
+    });
+  }
+  exitWithSupervisor(stop);
+  await infrastructure.views.becomeReady();
+  watchMountKeys(infrastructure.views, app.get(MountKeys), logger);
+  gate.waitFor('the last preparations are under way');
+  await app.init();
+  const { port } = gate;
+  await gate.close();
+  await app.listen(port, config.host);
+  logger.info({ address: await app.getUrl(), coordinatorId: infrastructure.heartbeats.selfId }, 'coordinator ready');
+}
+
+/** One sentence for the operator, and an exit code that says whether trying again can help. */
+function refuse(error: unknown): never {
+  const isRefusal = error instanceof ConfigError || (error instanceof DomainError && error.kind !== 'Unavailable');
+  const cannotListen = listenFault(error);
+  const hint = error instanceof LogDamagedError ? '; see docs/safe-start.md' : '';
+  const isExpected = isRefusal || error instanceof DomainError;
+  const text =
+    error instanceof Error ? (isExpected ? error.message + hint : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`coordinator: ${cannotListen ?? text}\n`);
+  process.exit(isRefusal || cannotListen !== undefined ? EXIT_REFUSED : 1);
+}
+
+function listenFault(error: unknown): string | undefined {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return 'LARDER_PORT: the port is already in use';
+  return syscall === 'listen' ? `LARDER_HOST, LARDER_PORT: cannot be listened on: ${message}` : undefined;
+}
+
+try {
+  await main(loadConfig(process.env, 'coordinator'));
+} catch (error) {
+  refuse(error);
+}

@@ -1,0 +1,50 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { GrowingPauses, type Log, type NatsLink } from '#jetstream';
+import { DomainError } from '#kernel';
+
+/** Replicated streams that have just been made, or whose servers have just come up, are without a leader for a while. */
+const availableWithinMs = 60_000;
+const againMs = 250;
+
+/** The way of a coordinator from its connection to its views: at each step it can say what it waits for, and why. */
+export class Stages {
+  private what: () => string = () => '';
+  private reason: string | undefined;
+  private readonly pauses: GrowingPauses;
+
+  constructor(
+    private readonly link: Pick<NatsLink, 'trouble'>,
+    log: Log,
+    waitFor: (what: () => string) => void,
+  ) {
+    this.pauses = new GrowingPauses((reason) => log('warn', `${this.what()}: ${reason}; trying again`));
+    waitFor(() => this.describe());
+  }
+
+  enter(what: string | (() => string)): void {
+    this.what = typeof what === 'string' ? () => what : what;
+    this.reason = undefined;
+    this.pauses.over();
+  }
+
+  /** Asks again for a while. @throws what may not pass, at once; Unavailable when the time is over */
+  async untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
+    const deadlineMs = performance.now() + availableWithinMs;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        const mayPass = error instanceof DomainError && error.kind === 'Unavailable';
+        if (!mayPass || performance.now() > deadlineMs) throw error;
+        this.reason = error.message;
+        this.pauses.failed(error.message);
+        await delay(againMs);
+      }
+    }
+  }
+
+  private describe(): string {
+    const why = this.link.trouble ?? this.reason;
+    return why === undefined ? this.what() : `${this.what()}; ${why}`;
+  }
+}

@@ -1,0 +1,55 @@
+import 'reflect-metadata';
+import { createRequire } from 'node:module';
+import { ConfigError, EXIT_REFUSED, exitWithSupervisor, loadConfig } from '#config';
+import { signingKeyUnknown } from '#contexts/trust/gate';
+import { DomainError } from '#kernel';
+import { Refusal } from './refusal.js';
+import { startWorker } from './start-worker.js';
+
+/** Below the two seconds that standalone gives its workers, after which it kills. */
+const stopTimeoutMs = 1800;
+
+// From dist/apps/worker/src, where the build puts this file.
+const { version } = createRequire(import.meta.url)('../../../../package.json') as { version: string };
+
+async function main(): Promise<void> {
+  const worker = await startWorker(loadConfig(process.env, 'worker'), version, end);
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= worker.stop());
+  const stopAndExit = () => {
+    setTimeout(() => process.exit(0), stopTimeoutMs).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        worker.logger.error({ err: error }, 'the worker did not stop in good order');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stopAndExit);
+  process.once('SIGINT', stopAndExit);
+  exitWithSupervisor(stop, stopTimeoutMs);
+  try {
+    await worker.ready;
+  } catch (error) {
+    if (stopped === undefined) throw error;
+  }
+}
+
+/** Refusals that starting again would not mend. */
+const configurationFaults: readonly string[] = ['unknown-event', 'nats-refused', signingKeyUnknown];
+
+/** One sentence where an operator must act, the whole error where we must; the exit code says whether to try again. */
+function end(error: unknown): never {
+  const refused =
+    error instanceof ConfigError ||
+    error instanceof Refusal ||
+    (error instanceof DomainError && (error.kind === 'Malformed' || configurationFaults.includes(error.code)));
+  const text = error instanceof Error ? (refused ? error.message : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`worker: ${text}\n`);
+  process.exit(refused ? EXIT_REFUSED : 1);
+}
+
+process.on('unhandledRejection', end);
+process.on('uncaughtException', end);
+main().catch(end);

@@ -1,0 +1,89 @@
+import { ErrorCode, type NatsError } from 'nats';
+import { messageOf } from './errors.js';
+import type { Log } from './connection.js';
+
+const firstPauseMs = 1_000;
+const longestPauseMs = 60_000;
+
+/** Tells, at once and then after growing pauses, that something goes on failing; each new reason at once. */
+export class GrowingPauses {
+  /** Of several servers each may have its own. */
+  private readonly told = new Set<string>();
+  private pauseMs = firstPauseMs;
+  private nextAtMs = 0;
+
+  constructor(
+    private readonly tell: (reason: string) => void,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  failed(reason: string): void {
+    const isFirst = this.told.size === 0;
+    if (this.told.has(reason) && this.now() < this.nextAtMs) return;
+    if (isFirst) this.pauseMs = firstPauseMs;
+    else if (this.told.has(reason)) this.pauseMs = Math.min(2 * this.pauseMs, longestPauseMs);
+    this.told.add(reason);
+    this.nextAtMs = this.now() + this.pauseMs;
+    this.tell(reason);
+  }
+
+  /** It works: the next failure is a first one. */
+  over(): void {
+    this.told.clear();
+  }
+}
+
+/** What is tried before there is a connection, for the log and for whoever asks what is missing. */
+export class ConnectAttempts {
+  private readonly pauses: GrowingPauses;
+
+  /** @param servers `host:port`, without credentials */
+  constructor(
+    private readonly servers: readonly string[],
+    log: Log,
+    private readonly waiting: (what: string) => void,
+  ) {
+    this.pauses = new GrowingPauses((reason) => log('warn', `${this.where} does not answer: ${reason}; trying again`));
+    log('info', `connecting to ${this.where}`);
+    waiting(`${this.where} has not answered yet`);
+  }
+
+  get where(): string {
+    return `NATS at ${this.servers.join(', ')}`;
+  }
+
+  failed(error: unknown): void {
+    const reason = reasonOf(error);
+    this.waiting(`${this.where} does not answer: ${reason}`);
+    this.pauses.failed(reason);
+  }
+}
+
+/** Whether the server will have nothing to do with these credentials; one that was merely slow to look at them has not. */
+export function isRefusal(error: unknown): boolean {
+  return (
+    refusals.has((error as NatsError | undefined)?.code ?? '') || /authorization violation/i.test(messageOf(error))
+  );
+}
+
+const refusals: ReadonlySet<string> = new Set([
+  ErrorCode.AuthorizationViolation,
+  ErrorCode.BadAuthentication,
+  ErrorCode.AuthenticationExpired,
+  'ACCOUNT_EXPIRED',
+]);
+
+/** In words, where the client has only a code for it. */
+function reasonOf(error: unknown): string {
+  const { chainedError, code } = error as NatsError;
+  if (chainedError?.message) return chainedError.message;
+  return inWords[code] ?? messageOf(error);
+}
+
+const inWords: Readonly<Record<string, string>> = {
+  [ErrorCode.ConnectionRefused]: 'the connection was refused',
+  [ErrorCode.ConnectionTimeout]: 'no connection within the time',
+  [ErrorCode.Timeout]: 'no answer within the time',
+  [ErrorCode.NoResponders]: 'JetStream does not answer',
+  [ErrorCode.ConnectionClosed]: 'the connection was closed',
+};

@@ -1,0 +1,57 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { DomainError } from '#kernel';
+import type { KnownHosts } from './known-hosts.js';
+import { identityOf, refuseOwnNames } from './request-context.js';
+
+/**
+ * Looks at each request before anything else does: who is asked for (`Host`), which page of the web asks (`Origin`),
+ * who says he asks (`X-Larder-Actor`), and whether the body comes as it is.
+ */
+export function guardRequests(fastify: FastifyInstance, hosts: KnownHosts): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    try {
+      requireKnownHost(request, hosts);
+      requireTrustedOrigin(request, hosts);
+      refuseOwnNames(identityOf(request));
+      if (isEncoded(request)) {
+        void reply.header('accept-encoding', 'identity');
+        throw new DomainError('Malformed', 'encoded-body', encodedBody, { httpStatus: 415 });
+      }
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+const encodedBody = 'a request body with a Content-Encoding is not taken: send it as it is';
+const maxShown = 100;
+
+/** @throws DomainError Malformed, or answered with 421 (RFC 9110, section 15.5.20) */
+function requireKnownHost({ headers, raw }: FastifyRequest, hosts: KnownHosts): void {
+  const { host } = headers;
+  const times = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length;
+  if (times > 1) throw new DomainError('Malformed', 'repeated-host', 'the Host header must be given once');
+  // Probes of balancers that speak HTTP/1.0 have none; browsers always do.
+  if (host === undefined && raw.httpVersion === '1.0') return;
+  if (!host) throw new DomainError('Malformed', 'no-host', 'the Host header is missing (RFC 9112, section 3.2)');
+  if (hosts.knows(host)) return;
+  const text = `this process is not known as ${JSON.stringify(host.slice(0, maxShown))}; if it is to be, name that host in LARDER_HOSTNAMES`;
+  throw new DomainError('Refused', 'unknown-host', text, { httpStatus: 421 });
+}
+
+/** Only browsers say `Origin` and `Sec-Fetch-Site`, and a page cannot keep them from it. @throws DomainError, answered with 403 */
+function requireTrustedOrigin({ method, headers }: FastifyRequest, hosts: KnownHosts): void {
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
+  const { origin, host } = headers;
+  const isForeign = origin !== undefined && !hosts.trustsOrigin(origin, host);
+  if (!isForeign && headers['sec-fetch-site'] !== 'cross-site') return;
+  const from = origin === undefined ? 'another site' : JSON.stringify(origin.slice(0, maxShown));
+  const text = `a web page of ${from} may not change anything here; if it is to, name its host in LARDER_HOSTNAMES`;
+  throw new DomainError('Refused', 'foreign-origin', text, { httpStatus: 403 });
+}
+
+function isEncoded({ headers }: FastifyRequest): boolean {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+  return encoding !== '' && encoding !== 'identity';
+}
