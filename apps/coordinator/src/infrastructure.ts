@@ -3,11 +3,11 @@ import type { Logger } from 'pino';
 import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { jobsView } from '#contexts/jobs';
-import { log, logBoundary, logView, type LogEvent } from '#contexts/log';
+import { logView } from '#contexts/log';
 import type { LogGuard, MarkFile } from '#contexts/log/marks';
 import { membershipView } from '#contexts/membership';
 import { KeyRing, namespaceView } from '#contexts/namespace';
-import { LogTrust, signedWork, TrustRing, type OwnSigner } from '#contexts/trust/gate';
+import { LogTrust, signedWork, TrustRing } from '#contexts/trust/gate';
 import {
   Broadcasts,
   BroadcastSeal,
@@ -17,24 +17,13 @@ import {
   EventStore,
   Names,
   SnapshotStore,
-  StaleVersionError,
   WorkQueue,
   type Log,
   type NatsLink,
   type VoidMessage,
 } from '#jetstream';
 import type { View } from '#kernel';
-import {
-  CommandHandler,
-  commitLines,
-  Heartbeats,
-  ownContext,
-  PastCache,
-  PastStates,
-  Recorder,
-  TimeTravel,
-  Views,
-} from '#runtime';
+import { CommandHandler, commitLines, Heartbeats, PastCache, PastStates, Recorder, TimeTravel, Views } from '#runtime';
 import { identifyLog, lastSequenceOf } from './identify-log.js';
 import { Stages } from './stages.js';
 import { askWorkers, keepMark, openGuard, ownWitness } from './log-marks.js';

@@ -7,9 +7,9 @@ interface LeftByJobs {
   readonly journal: RunningJournal;
   readonly cache: CacheStore;
   /** For good. */
-  isFinished(jobId: string): Promise<boolean>;
+  readonly isFinished: (jobId: string) => Promise<boolean>;
   /** Stopped, or finished. */
-  isOver(jobId: string): Promise<boolean>;
+  readonly isOver: (jobId: string) => Promise<boolean>;
 }
 
 /** Clears what this worker has noted of jobs that ended while it was away: nobody will tell it of their end any more. */
