@@ -8,7 +8,7 @@ export interface Meeting {
   readonly restart: (index: number) => Promise<void>;
   /** Told before a server is restarted. */
   readonly say?: (line: string) => void;
-  /** How long the servers have to find each other, milliseconds: at first, and after each restart. Default 8 and 15 s. */
+  /** How long the servers have to find each other, milliseconds: at first, and after each restart. Default 5 and 10 s. */
   readonly patienceMs?: readonly [number, number];
   readonly signal?: AbortSignal;
 }
@@ -31,7 +31,7 @@ const maxRestarts = 6;
  * @throws Error when even that does not help; the signal's reason
  */
 export async function untilServersMeet(meeting: Meeting): Promise<void> {
-  const { urls, restart, say, patienceMs = [8_000, 15_000], signal } = meeting;
+  const { urls, restart, say, patienceMs = [5_000, 10_000], signal } = meeting;
   for (let restarts = 0; ; restarts++) {
     const found = await placesReplicas(urls, patienceMs[restarts === 0 ? 0 : 1], signal);
     if (found === true) return;
