@@ -23,7 +23,7 @@ const maxRestarts = 6;
  *
  * Every server may answer, and yet none of them ever place a third replica: the leader of the servers' own Raft group adds
  * a peer when it first has an answer from it, and a server that was a candidate itself when that leader was elected can
- * go unheard for ever (seen with nats-server 2.10.27 in one of twenty starts at once on busy cores, however routes are
+ * go unheard for ever (seen with nats-server 2.10.27 in one of sixteen starts at once on busy cores, however routes are
  * set up). Whoever asks for three replicas is then told "no suitable peers for placement". To restart the leader does
  * not help; to restart the server that is not heard does, within a second. Which one that is clients cannot see: so one
  * is restarted after the other.
