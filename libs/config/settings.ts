@@ -248,7 +248,7 @@ export const settings = {
     'LARDER_OWNER_TIMEOUT_MS',
     'coordinator',
     p.milliseconds(100, 600_000),
-    '1500',
+    '750',
     'silence of a coordinator after which another takes its jobs over',
   ),
   logGraceMs: setting(

@@ -24,8 +24,14 @@ const graceMs = 25;
 export async function confirmedLast(link: NatsLink, stream: string, subject: string): Promise<number> {
   const info = await confirmedInfo(link, stream);
   const size = sizeOf(info);
-  // There is nobody to ask beside: `confirmedInfo` has said so in the log.
-  if (size === 1 || link.witnesses.knownServers() * 2 <= size) return lastOfLeader(link, stream, subject);
+  if (size === 1) return lastOfLeader(link, stream, subject);
+  if (link.witnesses.knownServers() * 2 <= size) {
+    // There is nobody to ask beside, which `confirmedInfo` has said in the log: who answered must still lead, as far as
+    // it knows.
+    const last = await lastOfLeader(link, stream, subject);
+    await confirmedInfo(link, stream);
+    return last;
+  }
   const counted = new Set(info.cluster?.leader === undefined ? [] : [info.cluster.leader]);
   const asking = new Asking(link, `$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ last_by_subj: subject }));
   try {

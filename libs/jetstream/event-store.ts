@@ -29,6 +29,8 @@ const movedOn: ReadonlySet<number> = new Set([
   ApiCode.duplicateInProcess,
 ]);
 
+type MessageQuery = { last_by_subj: string } | { seq: number; next_by_subj: string } | { seq: number };
+
 /** The domain's log: guarded appends, and reads. */
 export class EventStore {
   /** Which messages are part of history. Whoever knows better than the messages themselves takes its place here. */
@@ -176,15 +178,12 @@ export class EventStore {
     return { sequence, commit };
   }
 
-  /**
-   * The sequence of the newest commit whose boundary matches, 0 if there is none: everything that anybody was told is
-   * stored by the time of the call is up to there. `filter` as in `Names.eventFilter`. @throws DomainError Unavailable
-   */
+  /** Nothing that matches and that anybody was told is stored at the call lies behind it; 0: none. `filter` as in `Names`. */
   async lastSequence(filter = '>'): Promise<number> {
     return filter === '>' ? (await this.info()).lastSequence : this.confirmedLastOf(filter);
   }
 
-  /** Everything that anybody was told is stored by the time of the call is within these ends. @throws DomainError Unavailable */
+  /** All that anybody was told is stored by the time of the call is within these ends. @throws DomainError Unavailable */
   info(): Promise<LogInfo> {
     return this.ask(confirmedInfo);
   }
@@ -320,8 +319,7 @@ export class EventStore {
   }
 
   private confirmedLastOf(filter: string): Promise<number> {
-    const { link, names } = this;
-    return this.request(() => confirmedLast(link, names.eventStream, names.eventFilter(filter)));
+    return this.request(() => confirmedLast(this.link, this.names.eventStream, this.names.eventFilter(filter)));
   }
 
   private async lastSequenceOf(subject: string): Promise<number> {
@@ -329,14 +327,10 @@ export class EventStore {
   }
 
   /** By the stream's own API, which its leader answers: a "direct get" may come from a follower that is behind. */
-  private async message(
-    query: { last_by_subj: string } | { seq: number; next_by_subj: string } | { seq: number },
-  ): Promise<StoredMsg | undefined> {
+  private async message(query: MessageQuery): Promise<StoredMsg | undefined> {
+    const { link, names } = this;
     try {
-      return await this.request(
-        () => this.link.jsm.streams.getMessage(this.names.eventStream, query),
-        messageTimeoutMs,
-      );
+      return await this.request(() => link.jsm.streams.getMessage(names.eventStream, query), messageTimeoutMs);
     } catch (error) {
       if (apiCodeOf(error) === ApiCode.noMessageFound) return undefined;
       throw error;

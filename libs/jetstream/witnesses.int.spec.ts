@@ -1,3 +1,4 @@
+import { connect } from 'nats';
 import { compareVersions } from '#nats-server';
 import {
   availableNatsVersions,
@@ -10,6 +11,7 @@ import {
   type TestLog,
   type TestNatsCluster,
 } from '#testing';
+import { Line } from './witnesses.js';
 
 /** Three replicas are refused on anything older. */
 const version = availableNatsVersions().findLast((one) => compareVersions(one, '2.10.23') >= 0);
@@ -75,6 +77,23 @@ const namesSeenBy = ({ link }: TestLog): string[] => [...link.witnesses.lines().
     await log.link.close();
     await eventually('no connection is left', () => own.every(({ connections }) => connections === 0));
   }, 60_000);
+});
+
+describe('a line', () => {
+  it('over which nothing goes any more is asked in vain, and breaks nobody who asks', async () => {
+    const nats = await startTestNats();
+    const nc = await connect({ servers: nats.url });
+    const line = new Line(nc);
+    const heard: unknown[] = [];
+    const ask = () => line.ask('nobody.listens', (reply) => heard.push(reply))();
+    ask();
+    const drained = nc.drain();
+    ask();
+    await drained;
+    ask();
+    expect(line.serverName).toBeUndefined();
+    await nats.stop();
+  });
 });
 
 describe('witnesses of a log that one server keeps', () => {

@@ -22,11 +22,13 @@ export class Line {
 
   /**
    * Replies that come once the connection has moved to another server are not passed on: it is not over that one that
-   * the question went out.
+   * the question went out. Over a connection that is closed, or is being closed, nothing is asked and nothing comes:
+   * questions are put again from timers, when it may just have gone.
    *
    * @returns how to hear no more.
    */
   ask(subject: string, heard: (reply: Msg) => void, payload?: string): () => void {
+    if (this.nc.isClosed() || this.nc.isDraining()) return () => undefined;
     // One subscription for all questions: each new one is told to every server of the cluster.
     if (this.asked === 0) this.nc.subscribe(`${this.inbox}.*`, { callback: (_, reply) => this.dispatch(reply) });
     const reply = `${this.inbox}.${++this.asked}`;

@@ -12,7 +12,7 @@ export interface Meeting {
   readonly restart: (index: number) => Promise<void>;
   /** Told before a server is restarted. */
   readonly say?: (line: string) => void;
-  /** How long the servers have to find each other, milliseconds: at first, and after each restart. Default 8 and 15 s. */
+  /** How long the servers have to find each other, milliseconds: at first, and after each restart. Default 5 and 10 s. */
   readonly patienceMs?: readonly [number, number];
   readonly signal?: AbortSignal;
 }
@@ -26,7 +26,7 @@ const maxRestarts = 6;
  *
  * Every server may answer, and yet none of them ever place a third replica: the leader of the servers' own Raft group adds
  * a peer when it first has an answer from it, and a server that was a candidate itself when that leader was elected can
- * go unheard for ever (seen with nats-server 2.10.27 in one of twenty starts at once on busy cores, however routes are
+ * go unheard for ever (seen with nats-server 2.10.27 in one of sixteen starts at once on busy cores, however routes are
  * set up). Whoever asks for three replicas is then told "no suitable peers for placement". To restart the leader does
  * not help; to restart the server that is not heard does, within a second. Which one that is clients cannot see: so one
  * is restarted after the other.
@@ -34,7 +34,7 @@ const maxRestarts = 6;
  * @throws Error when even that does not help; the signal's reason
  */
 export async function untilServersMeet(meeting: Meeting): Promise<void> {
-  const { urls, inboxPrefix, probe, restart, say, patienceMs = [8_000, 15_000], signal } = meeting;
+  const { urls, inboxPrefix, probe, restart, say, patienceMs = [5_000, 10_000], signal } = meeting;
   for (let restarts = 0; ; restarts++) {
     const found = await placesReplicas({ urls, inboxPrefix, probe, signal }, patienceMs[restarts === 0 ? 0 : 1]);
     if (found === true) return;

@@ -45,17 +45,22 @@ import { canReplicate, NatsServers } from '../harness/nats-servers.js';
     let written: number | undefined;
     void write.then(({ sequence }) => (written = sequence));
     const told = new Set<number>();
+    const toldOfTwo = new Set<number>();
     await eventually(
       'the others write, and the one that led has noticed that it does not',
       async () => {
         const isWritten = written !== undefined;
         const end = await atLeader.store.lastSequence().catch(() => undefined);
         if (isWritten && end !== undefined) told.add(end);
+        const isStillWritten = written !== undefined;
+        const ofTwo = await atLeader.store.lastSequence('two').catch(() => undefined);
+        if (isStillWritten && ofTwo !== undefined) toldOfTwo.add(ofTwo);
         return isWritten && (await leaderSeenBy(atLeader)) !== name;
       },
       { timeoutMs: 40_000, everyMs: 20 },
     );
     expect([...told].filter((end) => end <= before)).toEqual([]);
+    expect([...toldOfTwo].filter((last) => last !== written)).toEqual([]);
     for (const route of servers.routesOf(leader)) route.setMode({ kind: 'pass' });
     const caughtUp = () => atLeader.store.lastSequence().catch(() => undefined);
     await eventually('it knows of the write', async () => (await caughtUp()) === written, { timeoutMs: 30_000 });

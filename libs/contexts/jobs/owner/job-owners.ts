@@ -21,7 +21,8 @@ import { JobRun } from './job-run.js';
 import type { JobRunPorts } from './ports.js';
 import { Presence } from './presence.js';
 
-const sweepMs = 250;
+/** Short beside the silence after which an owner is taken for dead: what is added to it is how long a job stands still. */
+const sweepMs = 100;
 
 /** Takes jobs that have no living owner, and runs the ones that are this coordinator's. */
 @Injectable()

@@ -15,6 +15,8 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   private unsubscribe?: () => void;
   /** Since when this process hears the others without a break. */
   private listeningSince: number | undefined;
+  /** When the last of this process's own heartbeats came back. */
+  private heardSelfAt = -Infinity;
   private left = false;
 
   constructor(
@@ -30,7 +32,9 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     this.unsubscribe = this.bus.onCoordinator((message) => {
       const parsed = coordinatorHeartbeatSchema.safeParse(message);
       if (!parsed.success) return; // another build's heartbeat: that coordinator is none we could leave jobs to
-      if (parsed.data.leaving) this.live.forget(parsed.data.coordinatorId);
+      // One's own come back by the way that the others' come.
+      if (parsed.data.coordinatorId === this.bus.selfId) this.heardSelfAt = performance.now();
+      else if (parsed.data.leaving) this.live.forget(parsed.data.coordinatorId);
       else this.live.hear(parsed.data.coordinatorId);
     });
     this.timer = setInterval(() => this.beat(), this.config.ownerTimeoutMs / 4);
@@ -51,9 +55,13 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     this.bus.announceCoordinator({ coordinatorId: this.bus.selfId, leaving: true });
   }
 
-  /** Whether nothing but death can explain a coordinator's silence: we have listened long enough ourselves. */
+  /**
+   * Whether nothing but death can explain a coordinator's silence: we have listened long enough, have not stood still
+   * ourselves, and NATS brings us what we say.
+   */
   canJudge(): boolean {
     if (this.stalls.stalledMs() > 0) return false;
+    if (performance.now() - this.heardSelfAt > this.config.ownerTimeoutMs / 2) return false;
     return this.listeningSince !== undefined && performance.now() - this.listeningSince > this.config.ownerTimeoutMs;
   }
 
