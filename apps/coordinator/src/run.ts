@@ -1,7 +1,14 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { ConfigError, EXIT_REFUSED, exitWithSupervisor, loadConfig, requireWritableFile, type ProcessConfig } from '#config';
+import {
+  ConfigError,
+  EXIT_REFUSED,
+  exitWithSupervisor,
+  loadConfig,
+  requireWritableFile,
+  type ProcessConfig,
+} from '#config';
 import { Presence } from '#contexts/jobs/owner';
 import { MountKeys } from '#contexts/namespace';
 import { LogDamagedError } from '#jetstream';
