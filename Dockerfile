@@ -1,5 +1,5 @@
 # One image for all processes; the command says which: apps/coordinator, apps/worker, apps/cli.
-FROM node:20-slim AS build
+FROM node:24-slim AS build
 WORKDIR /larder
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
@@ -9,7 +9,7 @@ COPY apps apps
 COPY libs libs
 RUN npm run build && npm prune --omit=dev
 
-FROM node:20-slim
+FROM node:24-slim
 WORKDIR /larder
 COPY --from=build /larder/package.json ./
 COPY --from=build /larder/node_modules node_modules

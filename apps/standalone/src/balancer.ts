@@ -1,4 +1,5 @@
 import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import { httpLimits, limitRequests, refuseBrokenHttp } from '#runtime';
 
 /**
  * A round-robin balancer before coordinators on this machine, where no real one is at hand.
@@ -40,12 +41,17 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   await Promise.all(targets.map(check));
   const checks = targets.map((target) => keepChecking(target, options.checkEveryMs ?? 500));
   let turn = 0;
-  const server = http.createServer((request, response) => {
+  const server = http.createServer(httpLimits, (request, response) => {
+    // A new request would be given the coordinator's own, which nobody said.
+    if (!request.headers.host && request.httpVersion !== '1.0') {
+      return refuse(response, 400, 'the Host header is missing (RFC 9112, section 3.2)');
+    }
     turn = (turn + 1) % targets.length;
     forward(request, response, inOrder(targets, turn));
   });
-  // Bodies may be long in coming; who is slow holds nobody up.
-  server.requestTimeout = 0;
+  // As the coordinators do: who is slow holds a connection here, too.
+  limitRequests(server);
+  server.on('clientError', refuseBrokenHttp);
   await new Promise<void>((listening, failed) => {
     server.once('error', failed);
     server.listen(options.port, options.host, () => listening());

@@ -42,14 +42,24 @@ export const servicePaths: Paths = {
       operationId: 'readReadiness',
       tags,
       summary: 'Whether this coordinator can serve',
-      description: 'It has caught up with the log and can reach it; otherwise 503.',
+      description:
+        'It has caught up with the log, can reach it, and has the keys of this cluster; otherwise 503 with what is missing.',
       responses: readResponses({
         '200': answer(
           'It can.',
-          answerObject({
-            status: { type: 'string', const: 'ok' },
-            sequence: count('Log sequence its views stand at.'),
-          }),
+          answerObject(
+            {
+              status: { type: 'string', const: 'ok' },
+              sequence: count('Log sequence its views stand at.'),
+              warnings: {
+                type: 'array',
+                items: { type: 'string' },
+                description:
+                  'Only where an operator should mend something: mounts, beside others, that it has no key for.',
+              },
+            },
+            ['warnings'],
+          ),
           { status: 'ok', sequence: 1234 },
         ),
       }),

@@ -54,7 +54,7 @@ export class StatusFilter implements ExceptionFilter {
     const fastify = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const [given] = request.url.split('?', 1);
     // As the router takes it.
-    const url = given.length > 1 ? given.replace(/\/$/, '') : given;
+    const url = given.length > 1 ? given.replace(/(?<!\/)\/$/, '') : given;
     const allowed = methods.filter((method) => fastify.findRoute({ method, url }) ?? fastify.hasRoute({ method, url }));
     if (allowed.length > 0) {
       void reply.header('allow', allowed.join(', '));

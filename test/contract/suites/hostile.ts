@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { type HttpMethod } from '../support/contract.js';
 import { type Lab } from '../support/lab.js';
 
@@ -198,9 +199,24 @@ export function hostileContract(lab: Lab): void {
       }
     });
 
-    it('invalid UTF-8 and a byte order mark do no harm', async () => {
+    it('invalid UTF-8 does no harm, and a byte order mark is passed over', async () => {
       expect((await raw(Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]))).status).toBe(400);
-      expect((await raw(`\ufeff{}`)).status).toBe(400);
+      expect(await raw(`\ufeff{}`)).toMatchObject({
+        status: 400,
+        body: { status: 'Required parameters not provided' },
+      });
+    });
+
+    it('415: a body that is compressed', async () => {
+      const packed = gzipSync(JSON.stringify(body));
+      for (const encoding of ['gzip', 'br', 'GZIP', 'gzip, identity']) {
+        const answer = await raw(packed, { ...json, 'content-encoding': encoding });
+        expect({ encoding, ...answer }).toMatchObject({
+          status: 415,
+          headers: { 'accept-encoding': 'identity' },
+          body: { status: expect.stringMatching(/Content-Encoding/) as string },
+        });
+      }
     });
 
     const pathFieldNames = ['path', 'paths', 'files', 'ufs'].filter((name) => name in body);
@@ -244,7 +260,7 @@ export function hostileContract(lab: Lab): void {
       '/load/x',
       '/load/x/failed_files/y',
       '/LOAD',
-      '/load/',
+      '/load//',
       '//',
       '//api',
       '//api/v2/load',
@@ -269,6 +285,15 @@ export function hostileContract(lab: Lab): void {
         expect(allow.filter((one) => one !== 'HEAD').sort()).toEqual(own.sort());
       }
     }
+  });
+
+  it('a slash behind a route makes no difference', async () => {
+    for (const path of ['/load', '/mount', '/nodes', '/quota']) {
+      expect((await lab.api.get(`${path}/`)).body).toEqual((await lab.api.get(path)).body);
+    }
+    const answer = await lab.api.call('PUT', '/load/');
+    expect(answer).toMatchObject({ status: 405 });
+    expect(answer.headers.allow).toContain('POST');
   });
 
   it('HEAD answers what GET does, without the body', async () => {

@@ -136,7 +136,7 @@ export class Contract {
     return this.operations().find(
       (entry) =>
         entry.method.toUpperCase() === method &&
-        new RegExp(`^${entry.path.replaceAll('.', '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`).test(path),
+        new RegExp(`^${entry.path.replaceAll('.', '\\.').replace(/\{[^}]+\}/g, '[^/]+')}/?$`).test(path),
     );
   }
 }

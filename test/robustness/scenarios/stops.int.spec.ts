@@ -39,7 +39,7 @@ describe('the end of a process', () => {
     await eventually('nobody is let in any more', () => isRefused(api.baseUrl), { everyMs: 10 });
     let answer = '';
     early.on('data', (chunk: Buffer) => (answer += chunk.toString()));
-    early.write('GET /api/v1/mount HTTP/1.1\r\nHost: larder\r\n\r\n');
+    early.write('GET /api/v1/mount HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await once(early, 'close');
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(await ended).toMatchObject({ code: 0 });
