@@ -141,7 +141,13 @@ export const settings = {
     '786432',
     'largest request body; what one command decides must fit into one NATS message',
   ),
-  cacheBytes: setting('LARDER_CACHE_BYTES', 'worker', p.bytes(2 ** 20), '10GiB', 'cache capacity of each worker'),
+  cacheBytes: setting(
+    'LARDER_CACHE_BYTES',
+    'worker',
+    p.bytes(2 ** 20),
+    '10GiB',
+    'cache capacity of each worker; at most the size of its file system',
+  ),
   cacheDir: setting(
     'LARDER_CACHE_DIR',
     'worker',

@@ -39,7 +39,7 @@ describe.each(availableNatsVersions())('the walls of a cluster’s own nats-serv
     const after = await start({ accounts });
     await expect(
       connectNats({ url: before.url.replace(`${before.port}`, `${after.port}`), name: 'x' }),
-    ).rejects.toThrow('refuses these credentials');
+    ).rejects.toThrow('refuses the credentials');
     const coordinator = await connectNats({
       url: natsUrlFor('coordinator', 'cluster-7', { natsPasswords }, [after]),
       name: 'c',

@@ -22,7 +22,8 @@ describe('loadSecrets', () => {
     const secrets = loadSecrets(file);
     const added = expect.stringMatching(/^[0-9a-f]{48}$/) as string;
     const natsPasswords = { coordinator: added, worker: added, admin: added, audit: added };
-    expect(secrets).toEqual({ ...earlier, routePassword: added, natsPasswords });
+    const signingKeys = expect.stringMatching(/^standalone-signing-1:[A-Za-z0-9+/]{43}=$/) as string;
+    expect(secrets).toEqual({ ...earlier, routePassword: added, natsPasswords, signingKeys });
     expect(new Set(Object.values(secrets.natsPasswords)).size).toBe(4);
     expect(loadSecrets(file)).toEqual(secrets);
   });

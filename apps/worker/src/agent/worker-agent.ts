@@ -1,40 +1,33 @@
 import type { CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
-import { allEvents } from '#contexts/catalogue';
 import { logMarkVerb, type LogMarkAnswer } from '#contexts/log';
 import { LogEnds, type MarkFile } from '#contexts/log/marks';
 import type { WorkerHeartbeat } from '#contexts/membership';
-import { coordinatorKeys, rawPublicKey, signedWork } from '#contexts/trust/gate';
+import { coordinatorKeys, rawPublicKey } from '#contexts/trust/gate';
 import {
   Broadcasts,
   BroadcastSeal,
   LogDamagedError,
   LogReader,
-  workContext,
   WorkConsumer,
   type Names,
   type NatsLink,
   type VoidMessage,
 } from '#jetstream';
-import { workerJobKinds } from '#job-kinds';
 import type { Commit } from '#kernel';
-import { Recorder } from '#runtime';
 import type { Logger } from 'pino';
 import type { Identity } from '../identity.js';
 import type { WorkerServices } from '../worker-services.js';
 import { JobBandwidths } from './bandwidth.js';
 import type { BatchCheckpoints } from './batch-checkpoints.js';
-import { BatchExecutor } from './batch-executor.js';
-import { BatchRunner } from './batch-runner.js';
+import { type BatchRunner } from './batch-runner.js';
+import { createRunner } from './create-runner.js';
 import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
 import { catchUp, forgetEndedJobs } from './ended-jobs.js';
-import { ExclusiveGate } from './exclusive-gate.js';
 import { Heartbeat } from './heartbeat.js';
 import { JobStates } from './job-states.js';
 import { untilLogAgrees } from './log-agreement.js';
 import type { RunningJournal } from './running-journal.js';
-import { settle } from './settle.js';
-import { TransferSlots } from './transfer-slots.js';
 
 export interface AgentOptions {
   config: ProcessConfig;
@@ -105,7 +98,18 @@ export class WorkerAgent {
     const { jobs, clusterReader } = await this.followLog(cluster);
     signal.throwIfAborted();
 
-    const runner = this.createRunner(cluster, jobs, clusterReader);
+    const runner = createRunner({
+      ...this.options,
+      workerId,
+      cluster,
+      jobs,
+      clusterReader,
+      bandwidths: this.bandwidths,
+      reported: (sequence) => {
+        this.reportedSequence = Math.max(this.reportedSequence, sequence);
+        this.options.mark.saw(sequence);
+      },
+    });
     this.runner = runner;
     this.refusesLog = undefined;
     this.options.services.watchKeys(logger);
@@ -227,58 +231,6 @@ export class WorkerAgent {
     const handled = this.runner?.stop();
     await this.consumer?.stop({ drain: true });
     await handled;
-  }
-
-  private createRunner(cluster: ClusterLink, jobs: JobStates, clusterReader: LogReader): BatchRunner {
-    const { config, identity, cache, journal, checkpoints, logger, services } = this.options;
-    const { view, remover, pool } = services;
-    const { workerId } = identity;
-    const executor = new BatchExecutor({
-      workerId,
-      cache,
-      pool,
-      members: async (signal) => {
-        await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
-        return view.members();
-      },
-      checkpointOf: (batchId) => checkpoints.of(batchId),
-      removeCopy: (path, sequence) => remover.remove(path, sequence),
-      isMounted: (path) => view.mountOf(path) !== undefined,
-      slots: new TransferSlots(config.workerTransfers),
-      limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
-      bandwidths: this.bandwidths,
-      gate: new ExclusiveGate(),
-      journal,
-      retry: { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs },
-      logger,
-    });
-    const settleOptions = {
-      workerId,
-      store: cluster.store,
-      recorder: new Recorder(allEvents),
-      maxPayloadBytes: () => cluster.link.maxPayloadBytes,
-      logger,
-    };
-    const work = signedWork({ ring: cluster.ring, unsignedThrough: () => cluster.gate.unsignedWorkThrough });
-    return new BatchRunner({
-      kinds: workerJobKinds,
-      isGenuine: ({ jobId, bytes, sequence }) => work.holds(workContext(workerId, jobId), bytes, sequence),
-      jobs,
-      executor,
-      namespaceAt: (sequence, signal) =>
-        untilAvailable(logger, signal, () => clusterReader.waitFor(sequence, catchUpTimeoutMs)),
-      settle: async (batch, outcome, signal) => {
-        const sequence = await settle(settleOptions, batch, outcome, signal);
-        this.reportedSequence = Math.max(this.reportedSequence, sequence);
-        this.options.mark.saw(sequence);
-      },
-      forget: async (batchId, why) => {
-        // A stopped job is resumed with what its batches have done to earlier processes.
-        if (why !== 'stopped') await journal.forget(batchId);
-        if (why === 'settled') await checkpoints.remove(batchId);
-      },
-      logger,
-    });
   }
 
   private describe(): WorkerHeartbeat {
