@@ -1,5 +1,6 @@
 import { type DecodedCommit } from './codec.js';
-import { confirmedInfo, confirmedLast } from './confirmed-info.js';
+import { confirmedInfo } from './confirmed-info.js';
+import { confirmedLast } from './confirmed-last.js';
 import { type NatsLink } from './connection.js';
 import { type BoundaryEnd, type LogInfo } from './event-store.types.js';
 import { type Judge } from './judge.js';
