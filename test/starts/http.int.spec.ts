@@ -10,14 +10,16 @@ import { mains } from './support/run.js';
 type Line = Record<string, unknown> & { level: string; time: string; msg: string };
 
 describe('the HTTP servers of a cluster behind a balancer', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'larder-http-'));
-  const dataDir = join(directory, 'data');
+  let directory: string;
+  let dataDir: string;
   let cluster: ManagedProcess;
   let api: ApiClient;
   /** By the name of what listens there. */
   const ports: Record<string, number> = {};
 
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'larder-http-'));
+    dataDir = join(directory, 'data');
     const [port, balancer] = await freePorts(2);
     cluster = new ManagedProcess({
       name: 'standalone',

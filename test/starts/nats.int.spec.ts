@@ -33,8 +33,9 @@ async function readiness(port: number): Promise<{ code: number; status: string; 
 }
 
 describe('a start against NATS', () => {
-  const scratch = mkdtempSync(join(tmpdir(), 'larder-starts-'));
+  let scratch: string;
   const started: ManagedProcess[] = [];
+  beforeAll(() => void (scratch = mkdtempSync(join(tmpdir(), 'larder-starts-'))));
   afterEach(() => Promise.all(started.splice(0).map((process) => process.kill9())));
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 

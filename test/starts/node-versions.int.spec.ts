@@ -27,9 +27,10 @@ describe.each([16, 18])('on Node %i, which is too old', (major) => {
 describe.each([20, 22, 24])('on Node %i', (major) => {
   const isOwn = Number(process.versions.node.split('.')[0]) === major;
   const node = isOwn ? process.execPath : nodeBinary(major);
-  const directory = mkdtempSync(join(tmpdir(), `larder-node-${major}-`));
+  let directory: string;
   let cluster: ManagedProcess | undefined;
 
+  beforeAll(() => void (directory = mkdtempSync(join(tmpdir(), `larder-node-${major}-`))));
   afterAll(async () => {
     if (cluster?.running) await cluster.stop();
     rmSync(directory, { recursive: true, force: true });
