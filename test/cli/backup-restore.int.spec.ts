@@ -160,14 +160,17 @@ it('a restored log gives another cluster of processes the same answers, and it g
   const backup = inDirectory('end.gz');
   const root = /root (\S+)/.exec(await larderWell(['backup', ...fromCluster(), '--out', backup]))![1];
   const target = ['--nats', natsUrlFor('admin', empty.url, second), '--cluster', 'second'];
-  expect(await larderWell(['restore', ...target, '--in', backup])).toContain(`root ${root}`);
+  // What it appends, a new identity, has to be signed like the rest.
+  const keyless = await larder(['restore', ...target, '--in', backup]);
+  expect(keyless).toMatchObject({ code: 78, stderr: expect.stringContaining('LARDER_SIGNING_KEYS') as string });
+  expect(await larderWell(['restore', ...target, '--in', backup], keys)).toContain(`root ${root}`);
   expect(await larderWell(['audit', 'verify', ...target, '--against', backup, '--keys'], keys)).toContain('signed');
 
   const api = await startSecondCluster();
   expect(await answers(api, jobId)).toEqual(before);
   // Once restored it is no empty log any more, whatever runs on it; the same backup again changes nothing.
-  expect(await larderWell(['restore', ...target, '--in', backup])).toContain('nothing was done');
-  const other = await larder(['restore', ...target, '--in', inDirectory('during.gz')]);
+  expect(await larderWell(['restore', ...target, '--in', backup], keys)).toContain('nothing was done');
+  const other = await larder(['restore', ...target, '--in', inDirectory('during.gz')], keys);
   expect(other).toMatchObject({ code: 78, stderr: expect.stringContaining('stop the coordinators') as string });
   // This worker holds nothing yet: a load brings it in.
   const id = await api.load({ paths: ['/data'], options: { replicas: 1 } });

@@ -3,6 +3,8 @@ import os from 'node:os';
 import { type Command, Option } from 'commander';
 import { allEvents } from '#contexts/catalogue';
 import { restoreBackup } from '#contexts/log/backup';
+import { LogGate, type TrustRing } from '#contexts/trust/gate';
+import { EventCodec } from '#jetstream';
 import { ownContext, Recorder } from '#runtime';
 import { withLog } from '../open-log.js';
 import { note, print } from '../output.js';
@@ -40,6 +42,8 @@ export function addRestore(program: Command): void {
           replicas: Number(options.replicas ?? settings.replicas),
           logId: randomUUID(),
           acceptFaults: options.acceptFaults,
+          signs: settings.ring?.canSign,
+          ...(settings.ring && { gate: gateOf(settings.ring) }),
           record: (events) => recorder.record(events, ownContext(actor)),
           progress: (sequence, of) => note(`${sequence} of ${of}`),
         }),
@@ -49,6 +53,9 @@ export function addRestore(program: Command): void {
       await print(`root ${root}`);
     });
 }
+
+/** Tells which messages of the backup are void. */
+const gateOf = (ring: TrustRing) => () => new LogGate({ codec: new EventCodec([allEvents]), ring });
 
 function resumed(alreadyThere: number): string {
   return alreadyThere === 0 ? '' : ` (${alreadyThere} of them restored before)`;

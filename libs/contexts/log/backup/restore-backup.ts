@@ -2,6 +2,7 @@ import { headers, type PubAck } from 'nats';
 import {
   ensureStreams,
   type EventStore,
+  type Gate,
   messageDigest,
   messageOf,
   type Names,
@@ -26,6 +27,10 @@ export interface RestoreOptions {
   readonly logId: string;
   /** Also restores a log whose chain is broken; what is wrong with it stays in it. */
   readonly acceptFaults?: boolean;
+  /** Whether the store signs what it appends: a log that owes signatures will not have its new identity otherwise. */
+  readonly signs?: boolean;
+  /** Tells what in the backup is void: that is restored as it is, and is no fault. */
+  readonly gate?: () => Gate;
   readonly record: (events: readonly LogEvent[]) => RecordedEvent[];
   /** Told now and then how far it is. */
   readonly progress?: (sequence: number, of: number) => void;
@@ -52,7 +57,7 @@ const reconnectMs = 30_000;
  * the one before it is the last. A restore that was interrupted is taken up where it ended. Afterwards everything is
  * read back, and the log gets an identity of its own that names its parent.
  *
- * @throws DomainError `backup-damaged`, `backup-tampered`, `log-not-empty`, `log-written-meanwhile`, `restore-differs`,
+ * @throws DomainError `backup-damaged`, `backup-tampered`, `signing-key-missing`, `log-not-empty`, `log-written-meanwhile`, `restore-differs`,
  *   what `ensureStreams` and the store throw
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
@@ -72,7 +77,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
 async function restoreOnce(options: RestoreOptions): Promise<Restored> {
   const { link, names, store, file, replicas } = options;
   const backup = await BackupFile.open(file);
-  const trailer = await verified(backup, options.acceptFaults ?? false);
+  const trailer = await verified(backup, options);
   const { firstSequence, lastSequence } = backup.header;
   if (trailer.count === 0) throw new DomainError('Refused', 'backup-empty', 'the backup holds no message');
   await ensureStreams(link, names, { replicas, firstSequence });
@@ -93,8 +98,12 @@ async function restoreOnce(options: RestoreOptions): Promise<Restored> {
   return { ...trailer, alreadyThere: present.last - firstSequence + 1, complete: false };
 }
 
-async function verified(backup: BackupFile, acceptFaults: boolean): Promise<BackupTrailer> {
-  const verifier = new LogVerifier({ firstSequence: backup.header.firstSequence });
+async function verified(
+  backup: BackupFile,
+  { acceptFaults = false, signs = false, gate }: RestoreOptions,
+): Promise<BackupTrailer> {
+  const { firstSequence } = backup.header;
+  const verifier = new LogVerifier({ firstSequence, gate: firstSequence === 1 ? gate?.() : undefined });
   const messages = backup.messages();
   for (;;) {
     const { done, value } = await messages.next();
@@ -104,7 +113,23 @@ async function verified(backup: BackupFile, acceptFaults: boolean): Promise<Back
       const text = `the log in this backup was tampered with (${fault.kind} at ${fault.sequence}): see larder audit verify --in, and --accept-faults to restore it as it is`;
       throw new DomainError('Refused', 'backup-tampered', text);
     }
+    if (!signs && beginsSigning(value)) {
+      const text =
+        'the log in this backup is signed, and the restored one has to be: set LARDER_SIGNING_KEYS (or, where the cluster ' +
+        'has none, LARDER_SECRET_KEYS) to the keys of its coordinators';
+      throw new DomainError('Refused', 'signing-key-missing', text);
+    }
     verifier.add(value);
+  }
+}
+
+function beginsSigning({ boundary, data, sequence }: BackupMessage): boolean {
+  if (boundary !== logBoundary) return false;
+  try {
+    return parseEnvelope(data, sequence).events.some(({ type }) => type === 'SigningBegan');
+  } catch {
+    // The verifier says what is wrong with it.
+    return false;
   }
 }
 
