@@ -8,7 +8,7 @@ export interface ClusterKey {
 }
 
 /** Keys for one purpose are not used for another: HKDF-SHA256 (RFC 5869) with a purpose of its own. */
-const purpose = 'larder-broadcasts';
+const keyPurpose = 'larder-broadcasts';
 const header = 'Larder-Seal';
 /** Senders whose messages are remembered, and of each the newest so many. */
 const rememberedSenders = 1_000;
@@ -21,8 +21,8 @@ interface Heard {
 
 /**
  * Seals messages that nobody stores (heartbeats, requests, answers), so that only processes of the cluster can send
- * them. The header `Larder-Seal` is `<key id> <sender> <number> <MAC>`: HMAC-SHA256 over subject, reply subject, sender,
- * number and payload. Numbers rise, so that a message that is sent again by somebody else is known for what it is; by
+ * them. The header `Larder-Seal` is `<key id> <sender> <number> <MAC>`: HMAC-SHA256 over what the message is for (its
+ * subject; of an answer, the request: NATS gives reply subjects other names between accounts), sender, number and payload. Numbers rise, so that a message that is sent again by somebody else is known for what it is; by
  * whoever has heard the sender before.
  */
 export class BroadcastSeal {
@@ -33,27 +33,33 @@ export class BroadcastSeal {
 
   /** @param keys the first seals, all open */
   constructor(keys: readonly ClusterKey[]) {
-    this.keys = new Map(keys.map(({ id, key }) => [id, Buffer.from(hkdfSync('sha256', key, '', purpose, 32))]));
+    this.keys = new Map(keys.map(({ id, key }) => [id, Buffer.from(hkdfSync('sha256', key, '', keyPurpose, 32))]));
   }
 
-  /** The header that goes with a message. */
-  seal(subject: string, reply: string, payload: Uint8Array): MsgHdrs {
+  /** The header that goes with a message. @param purpose its subject, or `answerTo` of the request */
+  seal(purpose: string, payload: Uint8Array): MsgHdrs {
     const [[keyId, key]] = this.keys;
     const number = ++this.sent;
-    const mac = macOf(key, subject, reply, this.sender, number, payload).toString('base64url');
+    const mac = macOf(key, purpose, this.sender, number, payload).toString('base64url');
     const sealed = headers();
     sealed.set(header, `${keyId} ${this.sender} ${number} ${mac}`);
     return sealed;
   }
 
+  /** What the answer to a sealed request is for. */
+  answerTo(request: MsgHdrs | undefined): string {
+    const [, sender, number] = (request?.get(header) ?? '').split(' ');
+    return `answer ${sender} ${number}`;
+  }
+
   /** What is wrong with a message, in a few words; undefined for one of the cluster's that was not here before. */
-  fault({ subject, reply = '', headers: given, data }: Msg): string | undefined {
+  fault(purpose: string, { headers: given, data }: Pick<Msg, 'headers' | 'data'>): string | undefined {
     const [keyId, sender, text, mac, ...rest] = (given?.get(header) ?? '').split(' ');
     const number = Number(text);
     if (!sender || !mac || rest.length > 0 || !Number.isSafeInteger(number)) return 'it is not sealed';
     const key = this.keys.get(keyId);
     if (!key) return `it is sealed with the key "${keyId.slice(0, 64)}", which LARDER_SECRET_KEYS does not hold`;
-    const expected = macOf(key, subject, reply, sender, number, data);
+    const expected = macOf(key, purpose, sender, number, data);
     const found = Buffer.from(mac, 'base64url');
     if (found.length !== expected.length || !timingSafeEqual(found, expected)) return 'its seal is wrong';
     return this.isNew(sender, number) ? undefined : 'it has been here before';
@@ -73,14 +79,6 @@ export class BroadcastSeal {
   }
 }
 
-function macOf(
-  key: Buffer,
-  subject: string,
-  reply: string,
-  sender: string,
-  number: number,
-  payload: Uint8Array,
-): Buffer {
-  const mac = createHmac('sha256', key).update(`${subject}\0${reply}\0${sender}\0${number}\0`);
-  return mac.update(payload).digest();
+function macOf(key: Buffer, purpose: string, sender: string, number: number, payload: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(`${purpose}\0${sender}\0${number}\0`).update(payload).digest();
 }

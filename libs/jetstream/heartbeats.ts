@@ -84,7 +84,7 @@ export class Broadcasts {
         callback: (error, message) => {
           if (error) fail('request-failed', `the request on ${subject} failed`, error);
           else if (message.headers?.code) fail('no-responder', `nobody answers on ${subject}`);
-          else if (this.genuine(message)) {
+          else if (this.genuine(message, this.seal?.answerTo(request))) {
             end();
             resolve(message);
           }
@@ -98,7 +98,7 @@ export class Broadcasts {
         subscription.unsubscribe();
         off();
       };
-      this.send(subject, value, inbox);
+      const request = this.send(subject, value, inbox);
     });
     return unwrap(await answered);
   }
@@ -121,7 +121,7 @@ export class Broadcasts {
         callback: (error, message) => {
           // No status on our own answers: one means that nobody listens.
           if (error || message.headers?.code) return finish();
-          if (!this.genuine(message)) return;
+          if (!this.genuine(message, this.seal?.answerTo(request))) return;
           try {
             answers.push({ value: unwrap(message) });
           } catch (thrown) {
@@ -135,7 +135,7 @@ export class Broadcasts {
         subscription.unsubscribe();
         done();
       }
-      this.send(subject, value, inbox);
+      const request = this.send(subject, value, inbox);
     });
     return answers;
   }
@@ -161,18 +161,26 @@ export class Broadcasts {
               },
             };
     }
-    if (message.reply && this.link.connected) this.send(message.reply, reply);
+    if (!message.reply || !this.link.connected) return;
+    const payload = Buffer.from(JSON.stringify(reply));
+    const sealed = this.seal && this.seal.seal(this.seal.answerTo(message.headers), payload);
+    this.link.nc.publish(message.reply, payload, { ...(sealed && { headers: sealed }) });
   }
 
-  private send(subject: string, value: unknown, reply?: string): void {
+  /** @returns the headers that it was sent with */
+  private send(subject: string, value: unknown, reply?: string): MsgHdrs | undefined {
     const payload = Buffer.from(JSON.stringify(value) ?? '');
-    const sealed: { headers?: MsgHdrs } = this.seal ? { headers: this.seal.seal(subject, reply ?? '', payload) } : {};
-    this.link.nc.publish(subject, payload, { ...sealed, ...(reply !== undefined && { reply }) });
+    const sealed = this.seal?.seal(subject, payload);
+    this.link.nc.publish(subject, payload, {
+      ...(sealed && { headers: sealed }),
+      ...(reply !== undefined && { reply }),
+    });
+    return sealed;
   }
 
   /** Whether a message is the cluster's own. What is not is dropped, and its subject named once. */
-  private genuine(message: Msg): boolean {
-    const fault = this.seal?.fault(message);
+  private genuine(message: Msg, purpose = message.subject): boolean {
+    const fault = this.seal?.fault(purpose, message);
     if (fault === undefined) return true;
     const told = `${message.subject.startsWith('_INBOX') ? 'an inbox' : message.subject}: ${fault}`;
     if (this.strangers.size < 1_000 && !this.strangers.has(told)) {
