@@ -1,3 +1,4 @@
+import { forgedMark } from '../harness/stranger.js';
 import type { FinalJob, Logged, Outcome } from '../harness/collect.js';
 import type { Call, Fault } from '../harness/history.js';
 import type { Sources } from '../harness/sources.js';
@@ -39,6 +40,8 @@ function evidence(given: Partial<Omit<Evidence, 'outcome'>> & { outcome?: Partia
   const { outcome, ...rest } = given;
   const nothing: Outcome = {
     log: [],
+    void: [],
+    forged: { madeUp: new Set(), sent: new Set() },
     jobs: [],
     answers: {},
     copies: cached,
@@ -260,6 +263,30 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
   nothingOutside: {
     kept: () => [evidence({})],
     broken: () => [evidence({ outcome: { strays: ['core.123'] } })],
+  },
+  nothingForgedCounts: {
+    kept: () => [
+      evidence({}),
+      evidence({
+        outcome: {
+          log: [{ ...mounted('/a', 'file:///a'), digest: 'real' }],
+          void: [{ sequence: 9, boundary: 'namespace', digest: 'made up', reason: 'not signed' }],
+          forged: { madeUp: new Set(['made up']), sent: new Set(['made up', 'real']) },
+        },
+      }),
+    ],
+    broken: () => [
+      evidence({
+        outcome: {
+          log: [{ ...mounted('/a', 'file:///a'), digest: 'made up' }],
+          forged: { madeUp: new Set(['made up']), sent: new Set(['made up']) },
+        },
+      }),
+      evidence({ outcome: { log: [1, 2].map(() => ({ ...mounted('/a', 'file:///a'), digest: 'real' })) } }),
+      evidence({ outcome: { void: [{ sequence: 9, boundary: 'namespace', digest: 'own', reason: 'a replay' }] } }),
+      evidence({ calls: [call({ method: 'GET', path: '/mount', told: mounts([`/${forgedMark}`, 'file:///x']) })] }),
+      evidence({ outcome: { answers: { '/mount': [mounts([`/${forgedMark}`, 'file:///x'])] } } }),
+    ],
   },
 };
 

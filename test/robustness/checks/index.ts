@@ -1,5 +1,6 @@
 import * as answers from './answers.js';
 import type { Check } from './check.js';
+import * as forgeries from './forgeries.js';
 import * as jobs from './jobs.js';
 import * as registers from './registers.js';
 import * as storage from './storage.js';
@@ -30,4 +31,5 @@ export const checks: Readonly<Record<string, Check>> = {
   readsAreBounded: storage.readsAreBounded,
   secretsStaySecret: storage.secretsStaySecret,
   nothingOutside: storage.nothingOutside,
+  nothingForgedCounts: forgeries.nothingForgedCounts,
 };

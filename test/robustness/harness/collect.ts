@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
+import { loadConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
+import { coordinatorKeys, LogGate } from '#contexts/trust/gate';
 import { chainStart, messageDigest } from '#jetstream';
 import { type ApiClient, eventually, openTestLog } from '#testing';
 import type { History } from './history.js';
-import { secretCanary, type World } from './world.js';
+import { secretCanary, secretKeys, type World } from './world.js';
 
 /** A commit of the log. */
 export interface LoggedEvent {
@@ -22,6 +24,16 @@ export interface Logged {
   /** Whether it names the digest of the one before it on its boundary. */
   readonly chained: boolean;
   readonly events: readonly LoggedEvent[];
+  /** Of its bytes on its boundary. */
+  readonly digest?: string;
+}
+
+/** A message of the log that does not hold, by the cluster's own gate. */
+export interface VoidMessage {
+  readonly sequence: number;
+  readonly boundary: string;
+  readonly digest: string;
+  readonly reason: string;
 }
 
 /** A job as each coordinator tells it, when all is over. */
@@ -37,7 +49,11 @@ export type JobKind = (typeof jobKinds)[number];
 
 /** What is there when everything has been mended and has come to rest. */
 export interface Outcome {
+  /** What holds of the log. */
   readonly log: readonly Logged[];
+  readonly void: readonly VoidMessage[];
+  /** Digests of what a stranger has made up, and of all that it has sent, replays included. */
+  readonly forged: { readonly madeUp: ReadonlySet<string>; readonly sent: ReadonlySet<string> };
   readonly jobs: readonly FinalJob[];
   /** Answers of all coordinators by path. */
   readonly answers: Readonly<Record<string, readonly unknown[]>>;
@@ -53,7 +69,7 @@ export interface Outcome {
 
 /** @param history its calls are searched for the secret */
 export async function collect(world: World, history: History, loads: readonly string[]): Promise<Outcome> {
-  const log = await readLog(world);
+  const { log, voids } = await readLog(world);
   const ids = new Map<string, JobKind>();
   for (const { events } of log) {
     for (const { type, data } of events) {
@@ -69,8 +85,11 @@ export async function collect(world: World, history: History, loads: readonly st
   }
   const copies = new Map<string, string[]>();
   for (const path of loads) copies.set(path, await copiesOf(world, path));
+  const { madeUp, sent } = world.stranger;
   return {
     log,
+    void: voids,
+    forged: { madeUp, sent },
     jobs,
     answers,
     copies,
@@ -104,21 +123,29 @@ async function ask(api: ApiClient, path: string): Promise<unknown> {
   return status === 200 ? body : { ...body, httpStatus: status };
 }
 
-async function readLog({ nats }: World): Promise<Logged[]> {
+async function readLog({ nats }: World): Promise<{ log: Logged[]; voids: VoidMessage[] }> {
   const reader = await openTestLog(nats.addresses.map((address) => `nats://${address}`).join(','), {
     catalogue: allEvents,
     replicas: 3,
   });
+  const ring = coordinatorKeys({ secretKeys: loadConfig({ LARDER_SECRET_KEYS: secretKeys }).secretKeys! });
+  const gate = new LogGate({ codec: reader.codec, ring });
   try {
     const log: Logged[] = [];
+    const voids: VoidMessage[] = [];
     const heads = new Map<string, string>();
     for await (const message of reader.store.readMessages('>')) {
       const { sequence, boundary, data } = message;
-      const { prev, events } = reader.codec.decode(data, message);
-      log.push({ sequence, boundary, chained: prev === (heads.get(boundary) ?? chainStart), events });
-      heads.set(boundary, messageDigest(boundary, data));
+      const digest = messageDigest(boundary, data);
+      const judged = gate.admit(message);
+      if ('void' in judged) voids.push({ sequence, boundary, digest, reason: judged.void.reason });
+      else {
+        const { prev, events } = judged.commit;
+        log.push({ sequence, boundary, chained: prev === (heads.get(boundary) ?? chainStart), events, digest });
+      }
+      heads.set(boundary, digest);
     }
-    return log;
+    return { log, voids };
   } finally {
     await reader.close();
   }

@@ -55,6 +55,7 @@ export const faultKinds = {
   'link-s3': { weight: 2, maxMs: 5_000, inflict: disturbS3Link },
   's3-errors': { weight: 3, maxMs: 5_000, inflict: s3Errors },
   'disk-full': { weight: 2, maxMs: 5_000, inflict: fillDisk },
+  forge: { weight: 4, maxMs: 500, inflict: forge },
   blackout: { weight: 1, maxMs: 1_000, inflict: blackout },
 } as const satisfies Record<string, FaultKind>;
 
@@ -167,6 +168,11 @@ function fillDisk({ smallDisk }: World): Inflicted | undefined {
   if (smallDisk === undefined) return undefined;
   smallDisk.fill();
   return { victims: ['worker-3'], undo: () => smallDisk.makeRoom() };
+}
+
+/** There is nothing to undo: what a stranger has put into the log stays there. */
+async function forge({ stranger }: World, random: Random): Promise<Inflicted> {
+  return { victims: [`the log (${await stranger.forge(random)})`], undo: () => undefined };
 }
 
 /** Everything at once, as when the power fails; only that what was written stays written. */

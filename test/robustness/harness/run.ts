@@ -30,6 +30,8 @@ export interface RunReport {
   readonly lostCalls: number;
   readonly jobs: number;
   readonly commits: number;
+  /** Messages of the log that do not hold. */
+  readonly void: number;
   readonly faults: Readonly<Record<string, number>>;
   /** By the name of the check. */
   readonly problems: Readonly<Record<string, readonly string[]>>;
@@ -123,7 +125,7 @@ async function comeToRest(world: World): Promise<string[]> {
 function report(
   { seed }: RunOptions,
   { calls, faults }: History,
-  { jobs, log }: Outcome,
+  { jobs, log, void: voids }: Outcome,
   problems: RunReport['problems'],
   startedMs: number,
 ): RunReport {
@@ -136,6 +138,7 @@ function report(
     lostCalls: calls.filter(({ answer }) => answer === undefined).length,
     jobs: jobs.length,
     commits: log.length,
+    void: voids.length,
     faults: byKind,
     problems,
   };

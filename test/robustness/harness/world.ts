@@ -14,6 +14,7 @@ import {
   TcpProxy,
 } from '#testing';
 import type { History } from './history.js';
+import { Stranger } from './stranger.js';
 import { NatsServers } from './nats-servers.js';
 import { SmallDisk } from './small-disk.js';
 import { makeSources, type Sources } from './sources.js';
@@ -68,6 +69,8 @@ export class World {
   s3Fault: FaultHook | undefined;
   /** Reads of objects that S3 was asked for, by UFS path. */
   readonly s3Reads = new Map<string, number>();
+  /** Knows NATS' passwords and no key of the cluster. */
+  readonly stranger: Stranger;
 
   private constructor(
     /** Below it is everything that the processes write. */
@@ -81,6 +84,7 @@ export class World {
     readonly smallDisk: SmallDisk | undefined,
     private readonly history: History,
   ) {
+    this.stranger = new Stranger(() => nats.addresses);
     s3.fault = (asked) => {
       const path = `s3://${asked.bucket}/${asked.key}`;
       if (asked.operation === 'GetObject') this.s3Reads.set(path, (this.s3Reads.get(path) ?? 0) + 1);

@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { chainStart, messageDigest, Names, natsUser, roles } from '#jetstream';
+import { connect, type NatsConnection } from 'nats';
+import { natsUrlFor, type Random } from '#testing';
+
+/** In everything that a stranger makes up: no answer may ever hold it. */
+export const forgedMark = 'forged-by-a-stranger';
+
+const names = new Names();
+const patienceMs = 1_500;
+
+interface Attempt {
+  readonly boundary: string;
+  readonly data: Uint8Array;
+  /** It was in the log before: its bytes are those of a real message. */
+  readonly isReplay: boolean;
+}
+
+/**
+ * Has the credentials of every role in NATS, and none of the cluster's keys. Remembers all that it tried to publish: what
+ * became of an attempt that NATS did not answer only the log can tell.
+ */
+export class Stranger {
+  private readonly attempts: Attempt[] = [];
+
+  constructor(private readonly addresses: () => readonly string[]) {}
+
+  /** Digests of what it made up. */
+  get madeUp(): ReadonlySet<string> {
+    return digestsOf(this.attempts.filter(({ isReplay }) => !isReplay));
+  }
+
+  /** Digests of everything that it has sent. */
+  get sent(): ReadonlySet<string> {
+    return digestsOf(this.attempts);
+  }
+
+  /** A few messages with the credentials of one role. @returns what it has tried */
+  async forge(random: Random): Promise<string> {
+    const role = random.pick(roles);
+    const urls = natsUrlFor(role, this.addresses().join(',')).split(',');
+    const { password } = new URL(urls[0]);
+    const nc = await connect({
+      servers: urls.map((url) => new URL(url).host),
+      user: natsUser(names, role),
+      pass: password,
+      inboxPrefix: `_INBOX_${natsUser(names, role)}`,
+      timeout: patienceMs,
+      reconnect: false,
+    });
+    try {
+      const tried: string[] = [];
+      for (let i = 0; i < 3; i++) tried.push(await this.forgeOne(nc, random));
+      return `${role}: ${tried.join(', ')}`;
+    } finally {
+      await nc.close();
+    }
+  }
+
+  private async forgeOne(nc: NatsConnection, random: Random): Promise<string> {
+    const boundary = random.pick(['namespace', 'membership', 'log', 'checkpoint', 'quota', `job.${randomUUID()}`]);
+    switch (random.pick(['junk', 'right', 'wrong', 'replay', 'astray', 'settled', 'heartbeat'] as const)) {
+      case 'junk':
+        return this.publish(nc, 'junk', { boundary, data: Buffer.from(`not json ${forgedMark} ${randomUUID()}`) });
+      case 'right':
+        return this.publish(nc, 'right prev', { boundary: 'namespace', data: await this.mount(nc, undefined) });
+      case 'wrong':
+        return this.publish(nc, 'wrong prev', { boundary: 'namespace', data: await this.mount(nc, '0'.repeat(64)) });
+      case 'replay': {
+        const old = await someMessage(nc, random);
+        return old ? this.publish(nc, 'replay', { ...old, isReplay: true }) : 'nothing';
+      }
+      case 'astray': {
+        const old = await someMessage(nc, random);
+        return old ? this.publish(nc, 'astray', { boundary, data: old.data }) : 'nothing';
+      }
+      case 'settled': {
+        const workerId = `worker-${randomUUID()}`;
+        const jobId = randomUUID();
+        const counts = { loadedFiles: 1_000_000 };
+        const data = { jobId, batchId: `l0-${forgedMark}`, workerId, epoch: 1, attempt: 1, counts, failures: [] };
+        return this.publish(nc, 'settled', {
+          boundary: `batch.${jobId}.${workerId}`,
+          data: commit('BatchSettled', data, chainStart),
+        });
+      }
+      case 'heartbeat': {
+        const heartbeat = { workerId: `worker-${forgedMark}`, address: '127.0.0.1:1', bootId: 'b', version: '0' };
+        const mark = { logId: forgedMark, sequence: 1_000_000_000 };
+        const whole = { ...heartbeat, capacityBytes: 1, usedBytes: 0, objects: 0, running: [], logMark: mark };
+        nc.publish(names.workerHeartbeat(`worker-${forgedMark}`), JSON.stringify(whole));
+        return 'heartbeat';
+      }
+    }
+  }
+
+  private async mount(nc: NatsConnection, wrong: string | undefined): Promise<Uint8Array> {
+    const data = { path: `/${forgedMark}-${randomUUID().slice(0, 8)}/`, ufs: `file:///${forgedMark}/`, options: {} };
+    const last = wrong === undefined ? await message(nc, { last_by_subj: names.eventSubject('namespace') }) : undefined;
+    return commit('Mounted', data, wrong ?? (last ? messageDigest('namespace', last.data) : chainStart));
+  }
+
+  /** What a role may not publish NATS leaves without an answer; and it may be away. */
+  private async publish(nc: NatsConnection, what: string, attempt: Omit<Attempt, 'isReplay'> & { isReplay?: boolean }) {
+    this.attempts.push({ isReplay: false, ...attempt });
+    const subject = names.eventSubject(attempt.boundary);
+    const stored = await nc
+      .jetstream({ timeout: patienceMs })
+      .publish(subject, attempt.data)
+      .then(
+        () => '',
+        () => ' (not answered)',
+      );
+    return what + stored;
+  }
+}
+
+const digestsOf = (attempts: readonly Attempt[]): ReadonlySet<string> =>
+  new Set(attempts.map(({ boundary, data }) => messageDigest(boundary, data)));
+
+function commit(type: string, data: unknown, prev: string): Uint8Array {
+  const about = { at: new Date().toISOString(), actor: 'coordinator:real', requestId: forgedMark };
+  const event = { id: randomUUID(), type, v: 1, ...about, data };
+  return Buffer.from(JSON.stringify({ id: event.id, prev, events: [event] }));
+}
+
+/** Undefined where the role may not ask, or NATS is away. */
+async function message(nc: NatsConnection, query: { seq: number } | { last_by_subj: string }) {
+  try {
+    const jsm = await nc.jetstreamManager({ timeout: patienceMs, checkAPI: false });
+    return await jsm.streams.getMessage(names.eventStream, query);
+  } catch {
+    return undefined;
+  }
+}
+
+async function someMessage(
+  nc: NatsConnection,
+  random: Random,
+): Promise<{ boundary: string; data: Uint8Array } | undefined> {
+  const last = await message(nc, { last_by_subj: names.eventSubjects });
+  const found = last && (await message(nc, { seq: 1 + random.below(last.seq) }));
+  return found && { boundary: names.boundaryOf(found.subject), data: found.data };
+}
