@@ -36,6 +36,8 @@ export interface VoidMessage {
   readonly boundary: string;
   /** A few words for people: `not signed`, `signed by a stranger` ... */
   readonly reason: string;
+  /** A known writer did sign it: what is around it is not what that writer had seen. */
+  readonly misplaced?: boolean;
 }
 
 /** Judges every message that a reader of the log delivers, in order, each once. */

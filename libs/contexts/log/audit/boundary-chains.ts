@@ -51,7 +51,10 @@ export class BoundaryChains {
     this.heads.set(boundary, head);
   }
 
-  /** A message that is no part of history: what follows it has to name it all the same. */
+  /**
+   * A message that is no part of history: what was written after it names it all the same. What does not was there before
+   * it, which has slipped in since.
+   */
   addVoid(sequence: number, boundary: string, digest: string): void {
     const last = this.heads.get(boundary);
     const chained = last?.chained ?? false;

@@ -104,7 +104,7 @@ export class LogVerifier {
     this.root = rollDigest(this.root, digest);
     const anchor = this.options.anchors?.get(sequence);
     if (anchor !== undefined) this.checkRoot(anchor, 'The root noted elsewhere');
-    if (this.isVoid(message)) {
+    if (this.isForeign(message)) {
       this.chains.addVoid(sequence, boundary, digest);
       return true;
     }
@@ -152,12 +152,12 @@ export class LogVerifier {
     if (last < lastSequence) this.faults.push(faultAt('removed', last + 1, `The log goes on to ${lastSequence}.`));
   }
 
-  /** Once something is known to have been changed, whatever rests on it would look void as well. */
-  private isVoid(message: StoredMessage): boolean {
+  /** Void, and not one that a known writer signed: that one still tells of what stood around it when it was written. */
+  private isForeign(message: StoredMessage): boolean {
     const judged = this.options.gate?.admit({ recordedAtMs: 0, ...message });
     if (!judged || 'commit' in judged) return false;
     if (this.void.length < maxVoid) this.void.push(judged.void);
-    return true;
+    return judged.void.misplaced !== true;
   }
 
   private passGap(from: number, to: number): boolean {

@@ -105,22 +105,26 @@ async function verified(
   const { firstSequence } = backup.header;
   const verifier = new LogVerifier({ firstSequence, gate: firstSequence === 1 ? gate?.() : undefined });
   const messages = backup.messages();
+  let owesSignatures = false;
   for (;;) {
     const { done, value } = await messages.next();
     if (done) {
       const { fault } = verifier.finish();
+      if ((!fault || acceptFaults) && owesSignatures && !signs) throw keysMissing();
       if (!fault || acceptFaults) return value;
       const text = `the log in this backup was tampered with (${fault.kind} at ${fault.sequence}): see larder audit verify --in, and --accept-faults to restore it as it is`;
       throw new DomainError('Refused', 'backup-tampered', text);
     }
-    if (!signs && beginsSigning(value)) {
-      const text =
-        'the log in this backup is signed, and the restored one has to be: set LARDER_SIGNING_KEYS (or, where the cluster ' +
-        'has none, LARDER_SECRET_KEYS) to the keys of its coordinators';
-      throw new DomainError('Refused', 'signing-key-missing', text);
-    }
+    owesSignatures ||= beginsSigning(value);
     verifier.add(value);
   }
+}
+
+function keysMissing(): DomainError {
+  const text =
+    'the log in this backup is signed, and the restored one has to be: set LARDER_SIGNING_KEYS (or, where the cluster ' +
+    'has none, LARDER_SECRET_KEYS) to the keys of its coordinators';
+  return new DomainError('Refused', 'signing-key-missing', text);
 }
 
 function beginsSigning({ boundary, data, sequence }: BackupMessage): boolean {

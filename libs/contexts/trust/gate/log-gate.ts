@@ -56,7 +56,7 @@ export interface StoredGate {
   readonly heads: readonly (readonly [boundary: string, digest: string])[];
 }
 
-type Verdict = { readonly commit: DecodedCommit } | { readonly why: string };
+type Verdict = { readonly commit: DecodedCommit } | { readonly why: string; readonly misplaced?: boolean };
 
 /**
  * Judges the messages of the log in their order. From `SigningBegan` on a message holds only if a writer that is known
@@ -125,7 +125,7 @@ export class LogGate implements Gate {
     }
     const found = { sequence, boundary, reason: verdict.why };
     this.quarantine.add(found);
-    return { void: found };
+    return { void: { ...found, ...(verdict.misplaced && { misplaced: true }) } };
   }
 
   /**
@@ -206,8 +206,11 @@ export class LogGate implements Gate {
     if (!mayWrite(found.writer, boundary)) return { why: `not for a ${found.writer.role} to write` };
     const own = digest !== undefined && this.options.isOwn?.(digest) === true;
     if (!own && !isSignedWith(found.key, signedBytes(boundary, body), signature)) return { why: 'wrongly signed' };
-    const misplaced = digest === undefined ? undefined : this.misplaced(message, envelope, digest);
-    if (misplaced !== undefined) return { why: misplaced };
+    if (digest !== undefined) {
+      if (this.isReplay(digest)) return { why: 'a replay' };
+      const misplaced = this.misplaced(message, envelope);
+      if (misplaced !== undefined) return { why: misplaced, misplaced: true };
+    }
     const commit = this.options.codec.decodeEnvelope(envelope, message);
     return saysOnlyItsOwn(found.writer, commit) ? { commit } : { why: 'not for a worker to say' };
   }
@@ -231,15 +234,13 @@ export class LogGate implements Gate {
     throw new DomainError('Refused', signingKeyUnknown, text, { body: { keyId: key } });
   }
 
-  private misplaced(
-    { sequence, boundary }: StoredCommit,
-    envelope: CommitEnvelope,
-    digest: string,
-  ): string | undefined {
-    const { prev, seen } = envelope;
+  /** Whether these very bytes stood on this boundary a while ago. */
+  private isReplay(digest: string): boolean {
+    return this.options.partial ? this.met.holds(digest) : this.window.holds(digest);
+  }
+
+  private misplaced({ sequence, boundary }: StoredCommit, { prev, seen }: CommitEnvelope): string | undefined {
     if (prev === undefined || seen === undefined) return 'does not say what it follows';
-    const replay = this.options.partial ? this.met.holds(digest) : this.window.holds(digest);
-    if (replay) return 'a replay';
     const fits = this.options.partial ? this.window.couldSee(seen, sequence) : this.window.hasSeen(seen, sequence);
     if (!fits) return 'a replay, or of another log';
     return this.heads.follows(boundary, prev) ? undefined : 'does not follow what stands before it';
