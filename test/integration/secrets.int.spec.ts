@@ -99,7 +99,7 @@ describe('a secret in the options of a mount', () => {
         for (const path of ['/mount?path=/good', '/mount?path=/none', '/load', '/nodes', '/nothing'])
           await ask('GET', path);
         await eventually('a snapshot is stored', () => {
-          const streams = join(cluster.nats.storeDir, 'jetstream', '$G', 'streams', 'OBJ_larder-snapshots', 'msgs');
+          const streams = join(cluster.nats.storeDir, 'jetstream', 'LARDER', 'streams', 'OBJ_larder-snapshots', 'msgs');
           return readdirSync(streams).some((name) => statSync(join(streams, name)).size > 0);
         });
         for (const { process } of cluster.coordinators) await process.restart();

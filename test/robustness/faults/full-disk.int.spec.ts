@@ -100,7 +100,7 @@ describe('a worker on a full disk', () => {
       .log()
       .split('\n')
       .find((text) => text.includes('exceeds the size of its disk'));
-    expect(JSON.parse(line ?? '{}')).toMatchObject({ level: 40, diskBytes, capacityBytes: 10 * 2 ** 30 });
+    expect(JSON.parse(line ?? '{}')).toMatchObject({ level: 'warn', diskBytes, capacityBytes: 10 * 2 ** 30 });
     const online = (await cluster.api.nodes()).filter(({ status }) => status === 'ONLINE');
     expect(online[0]).toMatchObject({ capacityBytes: diskBytes });
   });
