@@ -1,4 +1,6 @@
 import { connect, type NatsConnection } from 'nats';
+import { TrustRing } from '#contexts/trust/gate';
+import { messageDigest, Names, type Signer, withSignature } from '#jetstream';
 import { eventually, startCluster, type ManagedProcess, type TestCluster } from '#testing';
 import { keys, S3Lab } from '../../integration/s3-lab.js';
 import { expectExactSuccess } from './support/exact-success.js';
@@ -57,15 +59,44 @@ describe('what coordinators read from NATS at their start', () => {
     120_000,
   );
 
+  const names = new Names();
+
+  async function last(subject: string) {
+    const jsm = await nats.jetstreamManager();
+    const { seq, data, subject: found } = await jsm.streams.getMessage(names.eventStream, { last_by_subj: subject });
+    return { seq, digest: messageDigest(names.boundaryOf(found), data) };
+  }
+
+  /** An event that nobody knows, in its place on the boundary of mounts. @param signer none: nobody signs it */
+  async function unknownEvent(signer?: Signer): Promise<Uint8Array> {
+    const at = new Date().toISOString();
+    const event = { id: 'e-1', type: 'Teleported', v: 1, at, actor: 'somebody', requestId: 'r-1', data: {} };
+    const { digest: prev } = await last(names.eventSubject('namespace'));
+    const end = await last(names.eventSubjects);
+    const by = { by: signer?.writer, key: signer?.keyId, seen: [end.seq, end.digest.slice(0, 16)] };
+    const commit = Buffer.from(JSON.stringify({ id: 'c-1', prev, ...by, events: [event] }));
+    return signer ? withSignature('namespace', commit, signer) : commit;
+  }
+
+  it('fault 24: an event that nobody knows, and that nobody has signed, is passed over and told of', () =>
+    cluster.watch(async () => {
+      const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), await unknownEvent());
+      await lab.bucket(cluster, 'after', keys(3), 10);
+      for (const { process } of [...cluster.coordinators, ...cluster.workers]) {
+        await eventually(`${process.name} has told of it`, () =>
+          Promise.resolve(new RegExp(`"sequence":${seq}\\b.*does not hold`).test(process.log())),
+        );
+      }
+    }));
+
   it(
-    'fault 24: an event that nobody knows stops everyone who reads it with a sentence, and nobody starts over it',
+    'fault 24: one that is signed comes of a newer build: it stops everyone who reads it, and nobody starts over it',
     () =>
       cluster.watch(async () => {
         const ended = cluster.processes.map((process) => endOf(process));
-        const at = new Date().toISOString();
-        const event = { id: 'e-1', type: 'Teleported', v: 1, at, actor: 'somebody', requestId: 'r-1', data: {} };
-        const commit = JSON.stringify({ id: 'c-1', prev: '', events: [event] });
-        const { seq } = await nats.jetstream().publish('larder.evt.namespace', commit);
+        const ring = new TrustRing([{ id: 'test', key: Buffer.alloc(32, 7) }]);
+        const message = await unknownEvent(ring.signer('coordinator-newer'));
+        const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), message);
         for (const [i, end] of (await Promise.all(ended)).entries()) {
           expect(end.code).toBe(refusedExitCode);
           const log = cluster.processes[i].log();
