@@ -52,6 +52,18 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     expect((await load())?.state).toEqual(state);
   });
 
+  it('believes only what somebody with one of its keys has written', async () => {
+    const [a, b] = ['a', 'b'].map((id) => ({ id, key: randomBytes(32) }));
+    const by = (...keys: (typeof a)[]) => new SnapshotStore(log.link, log.names, 300, keys);
+    await by(a).save('views', 'a1', { streamId: info.streamId, sequence: 10, state: { n: 10 } });
+    expect(await by(b, a).load('views', 'a1', info)).toMatchObject({ sequence: 10 });
+    expect(await by(b).load('views', 'a1', info)).toBeUndefined();
+    // Without a key, as whoever only has the run of NATS would write it: the one before it is used.
+    await save(15, { n: 'forged' });
+    expect(await by(a).load('views', 'a1', info)).toMatchObject({ sequence: 10, state: { n: 10 } });
+    expect(warnings().join()).toContain('no coordinator with these keys has written it');
+  });
+
   it('is readable by NATS’ own object store', async () => {
     await save(10, { n: 10 });
     const theirs = await log.link.js.views.os(log.names.snapshotBucket);
