@@ -71,7 +71,10 @@ export class BroadcastSeal {
     if (number <= heard.highest - rememberedMessages || heard.recent.has(number)) return false;
     heard.highest = Math.max(heard.highest, number);
     heard.recent.add(number);
-    if (heard.recent.size > rememberedMessages) heard.recent.delete(heard.recent.values().next().value!);
+    // By their numbers and not by when they came: of what is still taken none may be forgotten.
+    if (heard.recent.size > 2 * rememberedMessages) {
+      for (const one of heard.recent) if (one <= heard.highest - rememberedMessages) heard.recent.delete(one);
+    }
     this.heard.delete(sender);
     this.heard.set(sender, heard);
     if (this.heard.size > rememberedSenders) this.heard.delete(this.heard.keys().next().value!);

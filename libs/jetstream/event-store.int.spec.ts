@@ -26,6 +26,33 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
   };
   const textOf = (event: RecordedEvent) => (event.data as { text: string }).text;
 
+  describe('message ids, which are the whole stream’s, that somebody has used first', () => {
+    const elsewhere = async (msgID: string) => {
+      const subject = log.names.eventSubject(`stranger.${randomUUID()}`);
+      return (await log.link.js.publish(subject, 'anything', { msgID })).seq;
+    };
+
+    it('hold no append up', async () => {
+      const boundary = `held.${randomUUID()}`;
+      const taken = await elsewhere(`${log.names.eventSubject(boundary)}:0`);
+      const first = await log.store.append(boundary, 0, [note('a')], { budgetMs: 3_000 });
+      expect(first.sequence).toBeGreaterThan(taken);
+      await elsewhere(`${log.names.eventSubject(boundary)}:${first.sequence}`);
+      const second = await log.store.append(boundary, first.sequence, [note('b')], { budgetMs: 3_000 });
+      expect((await commits(boundary)).map(({ sequence }) => sequence)).toEqual([first.sequence, second.sequence]);
+      // The place is guarded all the same.
+      await expect(log.store.append(boundary, first.sequence, [note('c')])).rejects.toThrow(StaleVersionError);
+    });
+
+    it('swallow no fact', async () => {
+      const boundary = `fact.${randomUUID()}`;
+      await elsewhere(`${log.names.eventSubject(boundary)}#once`);
+      const fact = [note('done')];
+      const told = await log.store.appendFact(boundary, 'once', fact, { budgetMs: 3_000 });
+      expect((await commits(boundary)).map(({ sequence }) => sequence)).toEqual([told.sequence]);
+    });
+  });
+
   it('appends in order and reads a boundary back', async () => {
     const first = await log.store.append('order.1', 0, [note('a'), note('b')]);
     const other = await log.store.append('order.2', 0, [note('x')]);

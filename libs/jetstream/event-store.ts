@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type JetStreamPublishOptions } from 'nats';
 import { DomainError, type RecordedEvent } from '#kernel';
 import { ChainHeads } from './chain-heads.js';
@@ -67,6 +68,8 @@ export class EventStore extends LogReads {
     const subject = this.names.eventSubject(boundary);
     let encoded: EncodedCommit | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
+    /** Where the message stands that has our message id. */
+    let takenBy = 0;
     const retry = new RetryBudget(this.link, this.budgetOf(options));
     let refusals = 0;
     while (await retry.next()) {
@@ -75,6 +78,7 @@ export class EventStore extends LogReads {
       try {
         const ack = await this.publish(subject, encoded.data, guard, retry.attemptMs(publishTimeoutMs));
         if (!ack.duplicate) return this.appended(boundary, expected, ack.seq, encoded);
+        takenBy = ack.seq;
       } catch (error) {
         if (error instanceof StaleVersionError) throw error;
         retry.note(error);
@@ -89,6 +93,11 @@ export class EventStore extends LogReads {
         if (holder && isSame(holder.data, encoded.data)) {
           return this.appended(boundary, expected, holder.sequence, encoded);
         }
+        // All who want this place give way alike, so that the id goes on guarding it.
+        if (!holder && (await this.isElsewhere(takenBy, subject, expected))) {
+          guard.msgID = `${subject}:${expected}:${takenBy}`;
+        }
+        takenBy = 0;
         const actual = holder || refusals >= 3 ? await this.messages.lastSequenceOf(subject) : undefined;
         if (holder) throw new StaleVersionError(boundary, expected, Math.max(actual ?? 0, holder.sequence));
         // The place is free and yet refused: the caller expects a sequence that the boundary does not have.
@@ -144,7 +153,12 @@ export class EventStore extends LogReads {
         if (ack.duplicate) this.heads.forget(boundary);
         else this.appended(boundary, head?.sequence ?? 0, ack.seq, encoded);
         // Sequence 0: the first one is still on its way through the replicas.
-        if (ack.seq > 0) return { sequence: ack.seq, duplicate: ack.duplicate };
+        if (ack.seq === 0) continue;
+        if (!ack.duplicate || (await this.saysTheSame(boundary, ack.seq, events))) {
+          return { sequence: ack.seq, duplicate: ack.duplicate };
+        }
+        // Something else was stored under this id, by somebody who is not us.
+        round++;
       } catch (error) {
         if (error instanceof StaleVersionError) {
           round++;
@@ -156,6 +170,25 @@ export class EventStore extends LogReads {
       }
     }
     throw retry.exhausted();
+  }
+
+  /**
+   * Whether what has our message id is no writer of this place. Message ids are the stream's and not the subject's: anybody
+   * can have used ours before, for anything, anywhere.
+   */
+  private async isElsewhere(sequence: number, subject: string, expected: number): Promise<boolean> {
+    const found = sequence > 0 ? await this.messages.find({ seq: sequence }) : undefined;
+    return found !== undefined && (found.subject !== subject || sequence <= expected);
+  }
+
+  /** Whether a message that holds says these very things; their ids are others where they were recorded twice. */
+  private async saysTheSame(boundary: string, sequence: number, events: readonly RecordedEvent[]): Promise<boolean> {
+    const found = await this.messages.find({ seq: sequence });
+    if (found?.subject !== this.names.eventSubject(boundary)) return false;
+    const { data, time } = found;
+    const commit = await this.judge.admit({ sequence, boundary, data, recordedAtMs: time.getTime() });
+    const said = (all: readonly RecordedEvent[]) => all.map((event) => ({ type: event.type, data: event.data }));
+    return commit !== undefined && isDeepStrictEqual(said(commit.events), said(events));
   }
 
   /** The commit's bytes, chained to what stands at `expected`; undefined when that could not be read this time. */

@@ -216,6 +216,20 @@ describe('what holds and cannot be read is a newer build’s', () => {
     expect(() => verdicts(whole(), unknown(coordinator).messages)).toThrow('this build does not know the type');
   });
 
+  it('of a worker it is void: none of them may stop the others', () => {
+    const log = signedLog();
+    const envelope = { id: 'x', prev: chainStart, by: worker.writer, seen: log.end() };
+    const put = (what: RecordedEvent) => {
+      const bytes = Buffer.from(JSON.stringify({ ...envelope, events: [what] }));
+      log.put('batch.j.worker-1', withSignature('batch.j.worker-1', bytes, worker));
+    };
+    put(event('NotYetInvented', {}));
+    expect(verdicts(whole(), log.messages).at(-1)).toBe('cannot be read');
+    log.messages.pop();
+    put(event('BatchSettled', { jobId: 'j' }));
+    expect(verdicts(whole(), log.messages).at(-1)).toBe('cannot be read');
+  });
+
   it('of a stranger it is void', () => {
     const stranger = new OwnSigner('coordinator-1', privateKeyOf(Buffer.alloc(32, 5)), 'k1');
     expect(verdicts(whole(), unknown(stranger).messages).at(-1)).toBe('wrongly signed');

@@ -17,15 +17,12 @@ import {
   UnknownEventError,
   type VoidMessage,
 } from '#jetstream';
-import { DomainError } from '#kernel';
 import { mayWrite, Quarantine, saysOnlyItsOwn, type StoredQuarantine, type Writer } from '../index.js';
 import { BoundaryHeads } from './boundary-heads.js';
+import { refuseForeignBeginning } from './foreign-beginning.js';
 import { MetMessages, ReplayWindow, type StoredWindow } from './replay-window.js';
 import { isSignedWith, publicKeyOf, type TrustRing } from './signing-keys.js';
 import { CoveredLog, type Coverage } from './covered-log.js';
-
-/** Code of the error for a log that was begun with a key which this process was not given. */
-export const signingKeyUnknown = 'signing-key-unknown';
 
 export interface LogGateOptions {
   readonly codec: EventCodec;
@@ -200,7 +197,7 @@ export class LogGate implements Gate {
     }
     const found = this.writerOf(envelope);
     if (!found) {
-      this.refuseForeignBeginning(envelope);
+      if (this.owedFrom === undefined) refuseForeignBeginning(envelope);
       return { why: 'signed by a stranger' };
     }
     if (!mayWrite(found.writer, boundary)) return { why: `not for a ${found.writer.role} to write` };
@@ -211,8 +208,19 @@ export class LogGate implements Gate {
       const misplaced = this.misplaced(message, envelope);
       if (misplaced !== undefined) return { why: misplaced, misplaced: true };
     }
-    const commit = this.options.codec.decodeEnvelope(envelope, message);
-    return saysOnlyItsOwn(found.writer, commit) ? { commit } : { why: 'not for a worker to say' };
+    if (found.writer.role === 'worker') return this.judgeFact(message, envelope, found.writer);
+    return { commit: this.options.codec.decodeEnvelope(envelope, message) };
+  }
+
+  /** What a worker says and this build cannot read is void: no single worker may stop everybody who reads the log. */
+  private judgeFact(message: StoredCommit, envelope: CommitEnvelope, writer: Writer): Verdict {
+    try {
+      const commit = this.options.codec.decodeEnvelope(envelope, message);
+      return saysOnlyItsOwn(writer, commit) ? { commit } : { why: 'not for a worker to say' };
+    } catch (error) {
+      if (error instanceof CorruptEventError || error instanceof UnknownEventError) return { why: 'cannot be read' };
+      throw error;
+    }
   }
 
   private writerOf({ by, key }: CommitEnvelope): { writer: Writer; key: KeyObject } | undefined {
@@ -222,16 +230,6 @@ export class LogGate implements Gate {
     }
     const known = by === undefined ? undefined : this.workers.get(by);
     return known && { writer: { role: 'worker', workerId: by! }, key: known };
-  }
-
-  /** A log that another key began to sign is no forgery, but a process that was given the wrong keys. */
-  private refuseForeignBeginning({ key, events }: CommitEnvelope): void {
-    if (this.owedFrom !== undefined || key === undefined || !events.some(({ type }) => type === 'SigningBegan')) return;
-    const text =
-      `the log is signed with the key "${key}", which this process does not know: give coordinators the ` +
-      'LARDER_SIGNING_KEYS (or, where those are not set, the LARDER_SECRET_KEYS) that the log was begun with, and workers ' +
-      'the LARDER_VERIFY_KEYS; docs/tamper-evidence.md says more';
-    throw new DomainError('Refused', signingKeyUnknown, text, { body: { keyId: key } });
   }
 
   /** Whether these very bytes stood on this boundary a while ago. */

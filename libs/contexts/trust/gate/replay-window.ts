@@ -46,7 +46,7 @@ export class ReplayWindow {
 
   /** Whether the message that a commit at `sequence` says its writer had seen is in this log, and not too far back. */
   hasSeen([seen, digest]: Seen, sequence: number): boolean {
-    if (seen >= sequence || seen <= sequence - seenWindow) return false;
+    if (seen < 0 || seen >= sequence || seen <= sequence - seenWindow) return false;
     // Before the first message there is nothing to be seen; and before the window was begun, nothing is known.
     if (seen === 0) return digest === '';
     if (seen < this.first) return true;
