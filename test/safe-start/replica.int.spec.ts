@@ -1,5 +1,6 @@
 import { request } from 'undici';
-import { connectNats, Names, type NatsLink } from '#jetstream';
+import { TrustRing } from '#contexts/trust/gate';
+import { connectNats, messageDigest, Names, type NatsLink, withSignature } from '#jetstream';
 import { eventually, startCluster, type TestCluster } from '#testing';
 import { mounts, mountSome, refusal, reporting } from './support.js';
 
@@ -28,8 +29,14 @@ describe('a replica that starts again', () => {
   test('fault 24: an event of a newer build stops coordinator and worker, each with a sentence, and for good', async () => {
     const { cluster, link } = await start();
     const event = { id: 'e1', type: 'FromTheFuture', v: 1, at: '2026-01-01T00:00:00.000Z', actor: 'a', requestId: 'r' };
-    const envelope = { id: 'e1', prev: '', events: [{ ...event, data: {} }] };
-    const { seq } = await link.js.publish(names.eventSubject('namespace'), JSON.stringify(envelope));
+    // It is the first on its boundary; and only what a known writer has signed can be a newer build's.
+    const last = await link.jsm.streams.getMessage(names.eventStream, { last_by_subj: names.eventSubjects });
+    const signer = new TrustRing([{ id: 'test', key: Buffer.alloc(32, 7) }]).signer('coordinator-newer');
+    const { writer: by, keyId: key } = signer;
+    const seen = [last.seq, messageDigest(names.boundaryOf(last.subject), last.data).slice(0, 16)];
+    const envelope = { id: 'e1', prev: '', by, key, seen, events: [{ ...event, data: {} }] };
+    const message = withSignature('namespace', Buffer.from(JSON.stringify(envelope)), signer);
+    const { seq } = await link.js.publish(names.eventSubject('namespace'), message);
     const sentence = `event "FromTheFuture" version 1 at sequence ${seq} of the log: `;
     for (const { process } of [...cluster.coordinators, ...cluster.workers]) {
       expect(await refusal(process)).toContain(sentence);

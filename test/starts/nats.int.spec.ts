@@ -57,18 +57,17 @@ describe('a start against NATS', () => {
   }
 
   it.each(['coordinator', 'worker'] as const)(
-    'a %s says at once, and again with growing pauses, which address it tries and why that fails',
+    'a %s says at once, and again and again, which address it tries and why that fails',
     async (app) => {
       const [away] = await freePorts(1);
       const url = `nats://t0ken-canary@127.0.0.1:${away},nats://127.0.0.1:1`;
       const { process, port } = await launch(app, { LARDER_NATS_URL: url });
       const warnings = () => linesOf(process).filter(({ level, msg }) => level === 'warn' && msg.includes(`:${away}`));
       await eventually('it has said so four times', () => warnings().length >= 4, { timeoutMs: 40_000 });
-      const [first, second, third, fourth] = warnings().map(({ time }) => Date.parse(time));
+      // How the pauses grow is for connect-attempts.spec to say, which has a clock of its own.
+      const [first] = warnings().map(({ time }) => Date.parse(time));
       const begun = linesOf(process).find(({ msg }) => msg.startsWith(`connecting to NATS at 127.0.0.1:${away}`))!;
       expect(first - Date.parse(begun.time)).toBeLessThan(4_000);
-      expect(third - second).toBeGreaterThan(second - first);
-      expect(fourth - third).toBeGreaterThan(third - second);
       expect(warnings()[0].msg).toMatch(/does not answer: .*(refused|REFUSED)/);
       expect(await readiness(port)).toMatchObject({
         code: 503,
