@@ -1,13 +1,7 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { headers, type Msg, type MsgHdrs } from 'nats';
+import { type ClusterKey, derivedKey } from './derived-key.js';
 
-/** A key that all processes of the cluster have: 32 bytes. */
-export interface ClusterKey {
-  readonly id: string;
-  readonly key: Uint8Array;
-}
-
-/** Keys for one purpose are not used for another: HKDF-SHA256 (RFC 5869) with a purpose of its own. */
 const keyPurpose = 'larder-broadcasts';
 const header = 'Larder-Seal';
 /** Senders whose messages are remembered, and of each the newest so many. */
@@ -33,7 +27,7 @@ export class BroadcastSeal {
 
   /** @param keys the first seals, all open */
   constructor(keys: readonly ClusterKey[]) {
-    this.keys = new Map(keys.map(({ id, key }) => [id, Buffer.from(hkdfSync('sha256', key, '', keyPurpose, 32))]));
+    this.keys = new Map(keys.map((one) => [one.id, derivedKey(one, keyPurpose)]));
   }
 
   /** The header that goes with a message. @param purpose its subject, or `answerTo` of the request */

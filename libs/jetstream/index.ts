@@ -4,6 +4,7 @@ export { seenWindow } from './commit-writer.js';
 export * from './codec.js';
 export { GrowingPauses } from './connect-attempts.js';
 export * from './connection.js';
+export * from './derived-key.js';
 export * from './ensure-streams.js';
 export * from './errors.js';
 export * from './event-store.js';

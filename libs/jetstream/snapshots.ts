@@ -1,9 +1,9 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { type ClusterKey } from './broadcast-seal.js';
 import { confirmedInfo } from './confirmed-info.js';
 import { type NatsLink } from './connection.js';
+import { type ClusterKey, derivedKey } from './derived-key.js';
 import { LogDamagedError, messageOf } from './errors.js';
 import { CorruptObjectError, ObjectStore } from './object-store.js';
 import { unavailableUnlessRefused } from './retry-budget.js';
@@ -30,7 +30,6 @@ interface Header {
   readonly mac: string;
 }
 
-/** Keys for one purpose are not used for another: HKDF-SHA256 (RFC 5869) with a purpose of its own. */
 const sealPurpose = 'larder-snapshots';
 const kept = 2;
 /** Replicas of the previous release may still want theirs. */
@@ -172,9 +171,8 @@ function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function macOf({ key }: ClusterKey, sealed: Omit<Header, 'mac'>): string {
-  const derived = Buffer.from(hkdfSync('sha256', key, '', sealPurpose, 32));
-  return createHmac('sha256', derived).update(JSON.stringify(sealed)).digest('hex');
+function macOf(key: ClusterKey, sealed: Omit<Header, 'mac'>): string {
+  return createHmac('sha256', derivedKey(key, sealPurpose)).update(JSON.stringify(sealed)).digest('hex');
 }
 
 function isZlibError(error: unknown): boolean {

@@ -1,22 +1,16 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { messageDigest, rollDigest } from '#jetstream';
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type ClusterKey, derivedKey, messageDigest, rollDigest } from '#jetstream';
 import { DomainError } from '#kernel';
 import { keptDigestBytes, type LogCheckpointedData } from '../index.js';
 
 /** A key of the key ring. */
-export interface SigningKey {
-  readonly id: string;
-  /** 32 bytes. */
-  readonly key: Uint8Array;
-}
+export type SigningKey = ClusterKey;
 
-/** Keys that seal secrets are not used as they are to sign: HKDF-SHA256 (RFC 5869) with a purpose of its own. */
 const keyPurpose = 'larder-checkpoint';
 
 /** HMAC-SHA256 over `<throughSequence>:<root>`, hexadecimal. */
-export function checkpointMac({ key }: SigningKey, throughSequence: number, root: string): string {
-  const derived = Buffer.from(hkdfSync('sha256', key, '', keyPurpose, 32));
-  return createHmac('sha256', derived).update(`${throughSequence}:${root}`).digest('hex');
+export function checkpointMac(key: SigningKey, throughSequence: number, root: string): string {
+  return createHmac('sha256', derivedKey(key, keyPurpose)).update(`${throughSequence}:${root}`).digest('hex');
 }
 
 /** Whether a checkpoint was made by whoever holds the key. */

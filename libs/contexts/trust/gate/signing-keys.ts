@@ -1,11 +1,8 @@
-import { createPrivateKey, createPublicKey, hkdfSync, sign, verify, type KeyObject } from 'node:crypto';
-import { type Signer } from '#jetstream';
+import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { type ClusterKey, derivedKey, type Signer } from '#jetstream';
 
 /** A secret of LARDER_SIGNING_KEYS (or of LARDER_SECRET_KEYS, where there are no others): 32 bytes. */
-export interface SigningSecret {
-  readonly id: string;
-  readonly key: Uint8Array;
-}
+export type SigningSecret = ClusterKey;
 
 /** A public key of LARDER_VERIFY_KEYS: Ed25519, 32 bytes. */
 export interface VerifyKey {
@@ -13,7 +10,6 @@ export interface VerifyKey {
   readonly key: Uint8Array;
 }
 
-/** Keys for one purpose are not used for another: HKDF-SHA256 (RFC 5869) with a purpose of its own. */
 const signingPurpose = 'larder-commit-signatures';
 /** DER before the 32 bytes of an Ed25519 key (RFC 8410): PKCS #8 of a private one, SPKI of a public one. */
 const privatePrefix = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -48,10 +44,10 @@ export class TrustRing {
   /** @param secrets the first signs, all are believed. @param verifyKeys are believed as well */
   constructor(secrets: readonly SigningSecret[], verifyKeys: readonly VerifyKey[] = []) {
     for (const { id, key } of verifyKeys) this.publics.set(id, publicKeyOf(key));
-    for (const { id, key } of secrets) {
-      const secret = privateKeyOf(Buffer.from(hkdfSync('sha256', key, '', signingPurpose, 32)));
-      this.secrets.set(id, secret);
-      this.publics.set(id, createPublicKey(secret));
+    for (const one of secrets) {
+      const secret = privateKeyOf(derivedKey(one, signingPurpose));
+      this.secrets.set(one.id, secret);
+      this.publics.set(one.id, createPublicKey(secret));
     }
   }
 

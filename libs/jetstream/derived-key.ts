@@ -1,0 +1,12 @@
+import { hkdfSync } from 'node:crypto';
+
+/** A key that all processes of the cluster, or all coordinators, have: 32 bytes. */
+export interface ClusterKey {
+  readonly id: string;
+  readonly key: Uint8Array;
+}
+
+/** A key is not used for two things: HKDF-SHA256 (RFC 5869) makes one of its own for each purpose. @returns 32 bytes */
+export function derivedKey({ key }: Pick<ClusterKey, 'key'>, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', key, '', purpose, 32));
+}
