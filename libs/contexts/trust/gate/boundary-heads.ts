@@ -1,8 +1,8 @@
 import { chainStart } from '#jetstream';
+import { hexOf, shortDigest } from './short-digest.js';
 
 /** Boundaries remembered, those that were written last; a commit on any other is believed about what it follows. */
 const remembered = 10_000;
-const keptBytes = 8;
 
 /** The digest of the last message of each boundary, void or not: the next one has to name it as its `prev`. */
 export class BoundaryHeads {
@@ -15,19 +15,17 @@ export class BoundaryHeads {
 
   set(boundary: string, digest: string): void {
     this.heads.delete(boundary);
-    this.heads.set(boundary, packed(digest));
+    this.heads.set(boundary, shortDigest(digest));
     if (this.heads.size > remembered) this.heads.delete(this.heads.keys().next().value!);
   }
 
   /** Whether a commit that names `prev` may follow what stands on its boundary. */
   follows(boundary: string, prev: string): boolean {
     const head = this.heads.get(boundary);
-    return head === undefined || (prev !== chainStart && packed(prev) === head);
+    return head === undefined || (prev !== chainStart && shortDigest(prev) === head);
   }
 
   toSnapshot(): [string, string][] {
-    return [...this.heads].map(([boundary, digest]) => [boundary, Buffer.from(digest, 'latin1').toString('hex')]);
+    return [...this.heads].map(([boundary, digest]) => [boundary, hexOf(digest)]);
   }
 }
-
-const packed = (digest: string): string => Buffer.from(digest.slice(0, 2 * keptBytes), 'hex').toString('latin1');

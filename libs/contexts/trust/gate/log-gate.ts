@@ -90,19 +90,9 @@ export class LogGate implements Gate {
     this.covered = options.coverage && new CoveredLog(options.coverage);
   }
 
-  /** Rolling digest (`rollDigest`) of all messages that have passed; of a whole log only. */
-  get root(): string {
-    return this.rolling;
-  }
-
   /** Last sequence of the work stream from before batches were signed; infinite before `SigningBegan`. */
   get unsignedWorkThrough(): number {
     return this.workThrough ?? Infinity;
-  }
-
-  /** Sequence of the last message that has passed. */
-  get passedThrough(): number {
-    return this.sequence;
   }
 
   /**

@@ -1,7 +1,5 @@
 import { seenWindow, type Seen } from '#jetstream';
-
-/** First bytes of a message's digest: enough that two of a window are never alike by chance. */
-const keptBytes = 8;
+import { shortDigest, shortDigestBytes } from './short-digest.js';
 
 /** The shape of a window in a snapshot. */
 export interface StoredWindow {
@@ -17,7 +15,7 @@ export interface StoredWindow {
  * it is remembered, behind the window it has seen nothing new enough.
  */
 export class ReplayWindow {
-  private readonly ring = Buffer.alloc(seenWindow * keptBytes);
+  private readonly ring = Buffer.alloc(seenWindow * shortDigestBytes);
   private readonly known = new Map<string, number>();
   private first: number;
   private last: number;
@@ -28,20 +26,21 @@ export class ReplayWindow {
     this.last = next - 1;
     if (!stored) return;
     const digests = Buffer.from(stored.digests, 'base64');
-    const count = Math.min(seenWindow, Math.floor(digests.length / keptBytes));
+    const count = Math.min(seenWindow, Math.floor(digests.length / shortDigestBytes));
     this.first = stored.last - count + 1;
     this.last = this.first - 1;
-    for (let i = 0; i < count; i++) this.push(digests.toString('latin1', i * keptBytes, (i + 1) * keptBytes));
+    for (let i = 0; i < count; i++)
+      this.push(digests.toString('latin1', i * shortDigestBytes, (i + 1) * shortDigestBytes));
   }
 
   /** Every message of the log, held or void. @param digest hexadecimal */
   add(digest: string): void {
-    this.push(packed(digest));
+    this.push(shortDigest(digest));
   }
 
   /** Whether this very message stands in the window already. */
   holds(digest: string): boolean {
-    return this.known.has(packed(digest));
+    return this.known.has(shortDigest(digest));
   }
 
   /** Whether the message that a commit at `sequence` says its writer had seen is in this log, and not too far back. */
@@ -50,7 +49,7 @@ export class ReplayWindow {
     // Before the first message there is nothing to be seen; and before the window was begun, nothing is known.
     if (seen === 0) return digest === '';
     if (seen < this.first) return true;
-    return this.at(seen) === Buffer.from(digest, 'hex').toString('latin1');
+    return this.at(seen) === shortDigest(digest);
   }
 
   /** The same as far as a reader of some boundaries can tell. */
@@ -59,16 +58,16 @@ export class ReplayWindow {
   }
 
   toSnapshot(): StoredWindow {
-    const start = (this.first % seenWindow) * keptBytes;
-    const length = (this.last - this.first + 1) * keptBytes;
+    const start = (this.first % seenWindow) * shortDigestBytes;
+    const length = (this.last - this.first + 1) * shortDigestBytes;
     const older = this.ring.subarray(start, start + length);
     const newer = this.ring.subarray(0, length - older.length);
     return { last: this.last, digests: Buffer.concat([older, newer]).toString('base64') };
   }
 
   private at(sequence: number): string {
-    const place = (sequence % seenWindow) * keptBytes;
-    return this.ring.toString('latin1', place, place + keptBytes);
+    const place = (sequence % seenWindow) * shortDigestBytes;
+    return this.ring.toString('latin1', place, place + shortDigestBytes);
   }
 
   private push(digest: string): void {
@@ -78,23 +77,21 @@ export class ReplayWindow {
       if (this.known.get(oldest) === this.first) this.known.delete(oldest);
       this.first++;
     }
-    this.ring.write(digest, (sequence % seenWindow) * keptBytes, 'latin1');
+    this.ring.write(digest, (sequence % seenWindow) * shortDigestBytes, 'latin1');
     this.known.set(digest, sequence);
   }
 }
-
-const packed = (digest: string): string => Buffer.from(digest.slice(0, 2 * keptBytes), 'hex').toString('latin1');
 
 /** The digests of messages that a reader of some boundaries has met, as far back as replays can reach. */
 export class MetMessages {
   private readonly met = new Set<string>();
 
   add(digest: string): void {
-    this.met.add(packed(digest));
+    this.met.add(shortDigest(digest));
     if (this.met.size > seenWindow) this.met.delete(this.met.values().next().value!);
   }
 
   holds(digest: string): boolean {
-    return this.met.has(packed(digest));
+    return this.met.has(shortDigest(digest));
   }
 }
