@@ -11,8 +11,6 @@ import { type Signer, withSignature } from './signed-bytes.js';
 export const seenWindow = 65_536;
 /** First bytes of a digest that a commit names what it has seen by. */
 const seenDigestChars = 16;
-/** What was seen longer ago is looked at again: at some thousand messages a second it would soon be too old. */
-const freshMs = 3_000;
 
 /** A message to be appended. */
 export interface EncodedCommit {
@@ -23,7 +21,7 @@ export interface EncodedCommit {
 
 /** Turns events into the bytes of a message: chained, tied to the place in the log that the writer stands at, signed. */
 export class CommitWriter {
-  private newest: { seen: Seen; atMs: number } | undefined;
+  private newest: Seen | undefined;
 
   constructor(
     private readonly codec: EventCodec,
@@ -32,8 +30,8 @@ export class CommitWriter {
   ) {}
 
   saw(sequence: number, digest: string): void {
-    if (sequence < (this.newest?.seen[0] ?? 0)) return;
-    this.newest = { seen: [sequence, digest.slice(0, seenDigestChars)], atMs: performance.now() };
+    if (sequence < (this.newest?.[0] ?? 0)) return;
+    this.newest = [sequence, digest.slice(0, seenDigestChars)];
   }
 
   /** @throws what the codec throws; DomainError Unavailable when the log cannot be asked how far it goes */
@@ -58,11 +56,10 @@ export class CommitWriter {
     return seen === undefined || sequence - seen < seenWindow;
   }
 
+  /** Asks only where this process has read nothing yet; one that is too far behind is told so by `stored`. */
   private async lastSeen(): Promise<Seen> {
-    if (!this.newest || performance.now() - this.newest.atMs > freshMs) {
-      const message = await this.readNewest();
-      if (message) this.saw(message.sequence, messageDigest(message.boundary, message.data));
-    }
-    return this.newest?.seen ?? [0, ''];
+    const message = this.newest ? undefined : await this.readNewest();
+    if (message) this.saw(message.sequence, messageDigest(message.boundary, message.data));
+    return this.newest ?? [0, ''];
   }
 }

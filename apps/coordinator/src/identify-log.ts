@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { log, logBoundary, type LogEvent } from '#contexts/log';
+import { log, logBoundary } from '#contexts/log';
+import { LogEnds } from '#contexts/log/marks';
 import type { OwnSigner } from '#contexts/trust/gate';
 import { StaleVersionError, type EventStore, type NatsLink } from '#jetstream';
-import { DomainError, fold } from '#kernel';
+import { DomainError } from '#kernel';
 import { ownContext, type Recorder } from '#runtime';
 
 export interface LogIdentity {
@@ -19,11 +20,9 @@ export interface LogIdentity {
  * @throws DomainError Unavailable when another writer was quicker, too: look again
  */
 export async function identifyLog({ store, recorder, selfId, signer, workSequence }: LogIdentity): Promise<void> {
-  const last = await store.lastOf(logBoundary);
-  const known: LogEvent[] = [];
-  if (last)
-    for await (const { events } of store.readBoundary(logBoundary)) known.push(...(events as unknown as LogEvent[]));
-  const state = fold(log, known);
+  const expected = await store.lastSequence(logBoundary);
+  const { state } = await new LogEnds(store).look();
+  if (state.logId !== undefined && state.signing) return;
   const begin = {
     type: 'BeginSigning',
     keyId: signer.keyId!,
@@ -31,9 +30,8 @@ export async function identifyLog({ store, recorder, selfId, signer, workSequenc
     workSequence: await workSequence(),
   } as const;
   const decided = [...log.decide(state, { type: 'StartLog', logId: randomUUID() }), ...log.decide(state, begin)];
-  if (decided.length === 0) return;
   try {
-    await store.append(logBoundary, last?.sequence ?? 0, recorder.record(decided, ownContext(`coordinator:${selfId}`)));
+    await store.append(logBoundary, expected, recorder.record(decided, ownContext(`coordinator:${selfId}`)));
   } catch (error) {
     if (!(error instanceof StaleVersionError)) throw error;
     // Somebody else was quicker, or something was put there: look again.

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID, type KeyObject } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { privateKeyOf } from '#contexts/trust/gate';
+import { privateKeyOf, rawPublicKey } from '#contexts/trust/gate';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { z } from 'zod';
 import { Refusal } from './refusal.js';
@@ -23,8 +23,10 @@ export interface Identity {
   workerId: string;
   /** New at every start. */
   bootId: string;
-  /** Its reports are signed with this. Kept like the id, which belongs to whoever has the key. */
+  /** Its reports are signed with this. Kept like the id, which stays with the key. */
   signingKey: KeyObject;
+  /** What coordinators know that key by: Ed25519, 32 bytes in base64. */
+  publicKey: string;
 }
 
 /**
@@ -37,7 +39,9 @@ export async function loadIdentity(directory: string): Promise<Identity> {
     await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     const stored = await readIdentity(directory);
     const { workerId, signingKey } = stored?.signingKey ? stored : await writeIdentity(directory, stored?.workerId);
-    return { workerId, bootId: randomUUID(), signingKey: privateKeyOf(Buffer.from(signingKey!, 'base64')) };
+    const key = privateKeyOf(Buffer.from(signingKey!, 'base64'));
+    const publicKey = rawPublicKey(key).toString('base64');
+    return { workerId, bootId: randomUUID(), signingKey: key, publicKey };
   } catch (error) {
     if (error instanceof Refusal) throw error;
     const reason = error instanceof Error ? error.message : String(error);

@@ -18,14 +18,18 @@ import type { RunningJournal } from './running-journal.js';
 import { settle } from './settle.js';
 import { TransferSlots } from './transfer-slots.js';
 
-export interface CreateRunnerOptions {
+/** What a worker has before it joins the cluster. */
+export interface RunnerParts {
   config: ProcessConfig;
-  workerId: string;
   cache: CacheStore;
   journal: RunningJournal;
   checkpoints: BatchCheckpoints;
   services: WorkerServices;
   logger: Logger;
+}
+
+export interface CreateRunnerOptions extends RunnerParts {
+  workerId: string;
   cluster: ClusterLink;
   jobs: JobStates;
   /** Of mounts, policies and members. */

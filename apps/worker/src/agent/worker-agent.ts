@@ -1,9 +1,7 @@
-import type { CacheStore } from '#cache-store';
-import type { ProcessConfig } from '#config';
 import { logMarkVerb, type LogMarkAnswer } from '#contexts/log';
 import { LogEnds, type MarkFile } from '#contexts/log/marks';
 import type { WorkerHeartbeat } from '#contexts/membership';
-import { coordinatorKeys, rawPublicKey } from '#contexts/trust/gate';
+import { coordinatorKeys } from '#contexts/trust/gate';
 import {
   Broadcasts,
   BroadcastSeal,
@@ -15,33 +13,23 @@ import {
   type VoidMessage,
 } from '#jetstream';
 import type { Commit } from '#kernel';
-import type { Logger } from 'pino';
 import type { Identity } from '../identity.js';
-import type { WorkerServices } from '../worker-services.js';
 import { JobBandwidths } from './bandwidth.js';
-import type { BatchCheckpoints } from './batch-checkpoints.js';
 import { type BatchRunner } from './batch-runner.js';
-import { createRunner } from './create-runner.js';
+import { createRunner, type RunnerParts } from './create-runner.js';
 import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
 import { catchUp, forgetEndedJobs } from './ended-jobs.js';
 import { Heartbeat } from './heartbeat.js';
 import { JobStates } from './job-states.js';
 import { untilLogAgrees } from './log-agreement.js';
-import type { RunningJournal } from './running-journal.js';
 
-export interface AgentOptions {
-  config: ProcessConfig;
+export interface AgentOptions extends RunnerParts {
   identity: Identity;
   /** `host:port` of the read path, as others reach it. */
   address: string;
-  cache: CacheStore;
-  journal: RunningJournal;
-  checkpoints: BatchCheckpoints;
   /** How far this worker has seen the log. */
   mark: MarkFile;
-  services: WorkerServices;
   version: string;
-  logger: Logger;
   /** The log cannot be read any further: the process must end. */
   onFatal: (error: unknown) => void;
 }
@@ -235,7 +223,7 @@ export class WorkerAgent {
 
   private describe(): WorkerHeartbeat {
     const { identity, address, cache, version, services, mark } = this.options;
-    const { workerId, bootId } = identity;
+    const { workerId, bootId, publicKey } = identity;
     // Before the numbers: what is reported meanwhile may be in them too, but never the other way round.
     const { reportedSequence, refusesLog } = this;
     const { capacityBytes, usedBytes, objects } = cache.stats();
@@ -252,7 +240,6 @@ export class WorkerAgent {
       namespaceSequence,
       ...(quotaUsage && { quotaUsage }),
     };
-    const publicKey = rawPublicKey(identity.signingKey).toString('base64');
     return { workerId, address, bootId, publicKey, ...totals, ...log, version, running, held };
   }
 
