@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { z } from 'zod';
+import { keyRingText } from '#config';
 import type { Role } from '#jetstream';
 import { StartRefused } from './start-refused.js';
 
@@ -53,7 +54,7 @@ function newSecrets(): Secrets {
   };
 }
 
-const newKey = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
+const newKey = (id: string) => keyRingText([{ id, key: randomBytes(32) }]);
 const newToken = () => randomBytes(24).toString('hex');
 
 function write(file: string, secrets: Secrets): Secrets {

@@ -1,6 +1,14 @@
 import { once } from 'node:events';
 import path from 'node:path';
-import { directoryFault, EXIT_REFUSED, type Environment, failedWithin, type LarderConfig, loadConfig } from '#config';
+import {
+  directoryFault,
+  EXIT_REFUSED,
+  type Environment,
+  failedWithin,
+  keyRingText,
+  type LarderConfig,
+  loadConfig,
+} from '#config';
 import { inboxPrefixOf, meetingProbe, Names, natsUser, type Role } from '#jetstream';
 import { TrustRing } from '#contexts/trust/gate';
 import { untilServersMeet } from '#nats-server';
@@ -136,14 +144,9 @@ async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
 function trustKeys(config: LarderConfig, secrets: Secrets): { signingKeys: string; verifyKeys: string } {
   const keys = config.signingKeys ?? loadConfig({ LARDER_SIGNING_KEYS: secrets.signingKeys }).signingKeys!;
   return {
-    signingKeys: keyText(keys),
-    verifyKeys: keyText(new TrustRing(keys, config.verifyKeys).verifyKeys()),
+    signingKeys: keyRingText(keys),
+    verifyKeys: keyRingText(new TrustRing(keys, config.verifyKeys).verifyKeys()),
   };
-}
-
-/** As the environment has them. */
-function keyText(keys: readonly { readonly id: string; readonly key: Uint8Array }[]): string {
-  return keys.map(({ id, key }) => `${id}:${Buffer.from(key).toString('base64')}`).join(',');
 }
 
 /** All at once: each of several servers answers only when most of them are there. */

@@ -14,7 +14,7 @@ import {
 import { BackupFile } from '#contexts/log/backup';
 import { type SequenceRange } from '#contexts/trust';
 import { LogGate, signingKeyUnknown } from '#contexts/trust/gate';
-import { EventCodec, parseEnvelope, type VoidMessage } from '#jetstream';
+import { EventCodec, type Gate, parseEnvelope, type StoredCommit, type VoidMessage } from '#jetstream';
 import { DomainError } from '#kernel';
 import { ownContext, Recorder } from '#runtime';
 import { FoundWrong } from '../exit-codes.js';
@@ -57,36 +57,40 @@ async function verify(options: VerifyCommandOptions): Promise<void> {
     throw new ConfigError(['--keys: set LARDER_SECRET_KEYS to the key ring of the cluster.']);
   }
   await withSource(options, async (source) => {
-    const gate = options.first === 1 ? await gateFor(source, options) : undefined;
+    const ring = options.first === 1 ? coordinatorRing(options) : undefined;
+    const gate = ring && new LenientGate(new LogGate({ codec: new EventCodec([allEvents]), ring }));
     const verdict = await walk(source, options, { keys, gate });
     const compared = options.against === undefined ? undefined : await compare(source, options.against);
     const faults = [verdict.fault, compared?.fault].filter((fault) => fault !== undefined);
     const fault = firstFault(faults);
     await report(source, verdict, { keys, compared: compared?.same, against: options.against });
+    if (gate?.refusal) await print(`signatures of messages are not looked at: ${gate.refusal.message}`);
     if (fault) await reportFault(source, fault);
     // What was changed makes whatever rests on it look void: then that says nothing more.
-    const open = fault || !gate ? [] : await reportVoid(source, verdict.void, gate);
+    const open = fault || !gate || gate.refusal ? [] : await reportVoid(source, verdict.void, gate.strict);
     if (fault || open.length > 0) throw new FoundWrong();
     await print('no fault was found');
   });
 }
 
-/** Undefined where the keys that the log is signed with are not known here. */
-async function gateFor(source: LogSource, options: VerifyCommandOptions): Promise<LogGate | undefined> {
-  const ring = coordinatorRing(options);
-  if (!ring) return undefined;
-  const codec = new EventCodec([allEvents]);
-  const trial = new LogGate({ codec, ring, partial: true });
-  try {
-    for await (const message of source.messages({ filter: logBoundary })) {
-      if (message.boundary === logBoundary) trial.admit(message);
+/** A gate that lets everything through once it has met a log that is signed with keys which are not known here. */
+class LenientGate implements Gate {
+  refusal: DomainError | undefined;
+
+  constructor(readonly strict: LogGate) {}
+
+  admit(message: StoredCommit): ReturnType<Gate['admit']> {
+    const { sequence, boundary } = message;
+    const passed = { commit: { sequence, boundary, commitId: '', events: [] } };
+    if (this.refusal) return passed;
+    try {
+      return this.strict.admit(message);
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.code !== signingKeyUnknown) throw error;
+      this.refusal = error;
+      return passed;
     }
-  } catch (error) {
-    if (!(error instanceof DomainError) || error.code !== signingKeyUnknown) throw error;
-    await print(`signatures of messages are not looked at: ${error.message}`);
-    return undefined;
   }
-  return new LogGate({ codec, ring });
 }
 
 /** @returns those that no operator has recorded as void */
@@ -134,7 +138,7 @@ async function recordVoid(options: VoidCommandOptions): Promise<void> {
 async function walk(
   source: LogSource,
   { anchor, first }: VerifyCommandOptions,
-  { keys, gate }: { keys: LarderConfig['secretKeys']; gate: LogGate | undefined },
+  { keys, gate }: { keys: LarderConfig['secretKeys']; gate: Gate | undefined },
 ): Promise<Verdict> {
   const anchors = new Map(anchor ? [anchor] : []);
   const verifier = new LogVerifier({ firstSequence: first, keys, anchors, gate });

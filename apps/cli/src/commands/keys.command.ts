@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Command } from 'commander';
-import { ConfigError } from '#config';
+import { ConfigError, keyRingText } from '#config';
 import { print } from '../output.js';
 import { type ClusterOptions, coordinatorRing } from '../settings.js';
 import { clusterOptions } from './options.js';
@@ -11,14 +11,13 @@ export function addKeys(program: Command): void {
     .command('generate')
     .description('Print a new key for LARDER_SIGNING_KEYS. It is a secret: give it to coordinators alone.')
     .requiredOption('--id <id>', 'how the key is called, for example the year', parseId)
-    .action(async ({ id }: { id: string }) => print(`${id}:${randomBytes(32).toString('base64')}`));
+    .action(async ({ id }: { id: string }) => print(keyRingText([{ id, key: randomBytes(32) }])));
   clusterOptions(keys.command('public'))
     .description('Print the public halves of the keys, for LARDER_VERIFY_KEYS of workers. They are no secret.')
     .action(async (options: ClusterOptions) => {
       const ring = coordinatorRing(options);
       if (!ring) throw new ConfigError(['Set LARDER_SIGNING_KEYS (or LARDER_SECRET_KEYS), or give --data-dir.']);
-      const entries = ring.verifyKeys().map(({ id, key }) => `${id}:${Buffer.from(key).toString('base64')}`);
-      await print(entries.join(','));
+      await print(keyRingText(ring.verifyKeys()));
     });
 }
 

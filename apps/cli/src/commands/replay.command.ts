@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { allEvents } from '#contexts/catalogue';
-import { LogGate, type TrustRing } from '#contexts/trust/gate';
+import { LogGate } from '#contexts/trust/gate';
 import { believesAll, EventCodec } from '#jetstream';
 import { type LogSource, type SourceOptions, withSource } from '../log-source.js';
 import { note, print } from '../output.js';
@@ -36,10 +36,12 @@ async function replay(source: LogSource, options: ReplayCommandOptions): Promise
   if (source.firstSequence > 1)
     note(`${source.name} begins at ${source.firstSequence}: what came before is not in any state`);
   const through = options.until && 'sequence' in options.until ? options.until.sequence : undefined;
-  const messages = source.messages({ filter: aggregate.filter, through });
   const codec = new EventCodec([allEvents]);
-  const ring = coordinatorRing(options);
-  const admit = ring ? await admissionBy(source, ring, codec) : believesAll(codec).inOrder();
+  const ring = source.firstSequence > 1 ? undefined : coordinatorRing(options);
+  const gate = ring && new LogGate({ codec, ring });
+  // What holds is told by the whole log in its order, whichever part of it is replayed.
+  const messages = source.messages({ filter: gate ? '>' : aggregate.filter, through });
+  const admit = admissionOf(gate, codec);
   if (options.of === 'all') {
     await printLastState(messages, admit, options);
     return;
@@ -51,21 +53,21 @@ async function replay(source: LogSource, options: ReplayCommandOptions): Promise
   }
 }
 
-/** What holds is told by the whole log in its order, whichever part of it is replayed. */
-async function admissionBy(
-  source: LogSource,
-  ring: TrustRing,
-  codec: EventCodec,
-): Promise<Parameters<typeof replaySteps>[1]> {
-  const gate = new LogGate({ codec, ring });
-  for await (const message of source.messages()) gate.admit(message);
+type Admission = Parameters<typeof replaySteps>[1];
+
+/** Tells what holds; without keys, and of a log whose beginning was archived, all that can be read. */
+function admissionOf(gate: LogGate | undefined, codec: EventCodec): Admission {
+  if (!gate) return believesAll(codec).inOrder();
   return (message) =>
-    Promise.resolve(gate.quarantine.has(message.sequence) ? undefined : codec.decode(message.data, message));
+    new Promise((resolve) => {
+      const judged = gate.admit(message);
+      resolve('commit' in judged ? judged.commit : undefined);
+    });
 }
 
 async function printLastState(
   messages: ReturnType<LogSource['messages']>,
-  admit: Parameters<typeof replaySteps>[1],
+  admit: Admission,
   { until, format }: ReplayCommandOptions,
 ): Promise<void> {
   const aggregate = replayed('all');

@@ -32,9 +32,9 @@ export async function* replaySteps(
   for await (const message of messages) {
     const { until, from } = limits;
     if (until && isBeyond(message, until)) return;
-    if (!aggregate.mayConcern(message.boundary)) continue;
+    // Of every message: what holds depends on what stands before it.
     const commit = await admit(message);
-    if (!commit) continue;
+    if (!commit || !aggregate.mayConcern(message.boundary)) continue;
     const { sequence, boundary } = message;
     const asked = !from || !isBefore(message, from);
     if (!aggregate.concerns(commit)) continue;
