@@ -1,6 +1,6 @@
 import '#node-version';
 
-// What libraries and other programs create on this process's behalf is for nobody else to read either.
+// Libraries and child processes create files too: only the owner may read those.
 process.umask(0o077);
 // Only now: what follows may not even load on an old Node.
 void import('./run.js');

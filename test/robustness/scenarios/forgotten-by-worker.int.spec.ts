@@ -1,36 +1,25 @@
 import { connect } from 'nats';
-import { eventually, startCluster, type TestCluster } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { eventually, type TestCluster } from '#testing';
+import { keys, type S3Lab } from '../../integration/s3-lab.js';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
-import { NatsSieve } from '../faults/support/nats-sieve.js';
-
-interface Page<Data> {
-  results: { data: Data }[];
-}
+import { type NatsSieve } from '../faults/support/nats-sieve.js';
+import { SievedCluster } from '../faults/support/sieved-cluster.js';
 
 /**
  * A batch that was acknowledged and not done is in no queue and in nobody's hands. For its owner it was in flight, and
  * the job waited for its report for ever.
  */
 describe('a batch that was acknowledged and that nobody has in hand', () => {
+  let world: SievedCluster;
   let cluster: TestCluster;
   let lab: S3Lab;
   let sieve: NatsSieve;
 
   beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({ workers: 1, env: { LARDER_HEARTBEAT_MS: '200' } });
-    sieve = await NatsSieve.start(cluster.nats.port);
-    const [{ process }] = cluster.workers;
-    process.overrides['LARDER_NATS_URL'] = sieve.url;
-    await process.restart();
-    await cluster.untilListed(cluster.workers[0]);
+    world = await SievedCluster.start({ workers: 1, env: { LARDER_HEARTBEAT_MS: '200' } });
+    ({ cluster, lab, sieve } = world);
   }, 120_000);
-  afterAll(async () => {
-    await cluster?.dispose();
-    await sieve?.stop();
-    await lab?.stop();
-  });
+  afterAll(() => world?.dispose());
 
   test(
     'is missed by its owner, sent again and counted once',
@@ -51,20 +40,17 @@ describe('a batch that was acknowledged and that nobody has in hand', () => {
 
         const done = await expectExactSuccess(cluster, id, files, { timeoutMs: 90_000 });
         expect(done).toMatchObject({ state: 'SUCCEEDED' });
-        const [{ data }, ...more] = await eventsOf<{ batches: { attempt: number; into: unknown[] }[] }>(
+        const [{ data }, ...more] = await world.eventsOf<{ batches: { attempt: number; into: unknown[] }[] }>(
           id,
           'ForgottenBatchesDispatched',
         );
         expect(more).toEqual([]);
         expect(data.batches).toMatchObject([{ attempt: 2, into: [{ files: 10 }] }]);
-        expect((await eventsOf(id, 'BatchSettled')).length).toBe(3);
+        expect((await world.eventsOf(id, 'BatchSettled')).length).toBe(3);
         expect(lab.reads('missed')).toHaveLength(files.length);
       }),
     180_000,
   );
-
-  const eventsOf = async <Data>(id: string, type: string) =>
-    (await cluster.api.request<Page<Data>>('GET', `/events?id=${id}&type=${type}`)).body.results;
 
   async function acknowledge(reply: string): Promise<void> {
     const nc = await connect({ servers: cluster.natsUrl });

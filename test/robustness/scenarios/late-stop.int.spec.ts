@@ -1,12 +1,9 @@
 import { connect } from 'nats';
-import { eventually, startCluster, type TestCluster, type WorkerHandle } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { eventually, type TestCluster, type WorkerHandle } from '#testing';
+import { keys, type S3Lab } from '../../integration/s3-lab.js';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
-import { NatsSieve } from '../faults/support/nats-sieve.js';
-
-interface Page {
-  results: { sequence: number }[];
-}
+import { type NatsSieve } from '../faults/support/nats-sieve.js';
+import { SievedCluster } from '../faults/support/sieved-cluster.js';
 
 /**
  * A worker hears of batches by its queue and of their jobs by the log, and either may be late. One that read that a job
@@ -14,27 +11,19 @@ interface Page {
  * stopped job. Its owner took it for in flight, for ever.
  */
 describe('a worker that hears of a stop when it is at work for the resumed job', () => {
+  let world: SievedCluster;
   let cluster: TestCluster;
   let lab: S3Lab;
   let sieve: NatsSieve;
 
   beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({
+    world = await SievedCluster.start({
       workers: 2,
       env: { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '3000', LARDER_WORKER_GRACE_MS: '500' },
     });
-    sieve = await NatsSieve.start(cluster.nats.port);
-    const [{ process }] = cluster.workers;
-    process.overrides['LARDER_NATS_URL'] = sieve.url;
-    await process.restart();
-    await cluster.untilListed(cluster.workers[0]);
+    ({ cluster, lab, sieve } = world);
   }, 120_000);
-  afterAll(async () => {
-    await cluster?.dispose();
-    await sieve?.stop();
-    await lab?.stop();
-  });
+  afterAll(() => world?.dispose());
 
   test(
     'goes on, and the job ends',
@@ -52,7 +41,7 @@ describe('a worker that hears of a stop when it is at work for the resumed job',
 
         sieve.hold(`larder.evt.job.${id}`);
         expect(await cluster.api.stopLoad(id)).toMatchObject({ status: 200 });
-        const stop = (await eventsOf(id, 'JobStopped'))[0].sequence;
+        const stop = (await world.eventsOf(id, 'JobStopped'))[0].sequence;
         await other.process.kill9();
         const gate = lab.hold('late', 0);
         expect(await cluster.api.postLoad({ paths: ['/late'] })).toMatchObject({ status: 409, body: { id } });
@@ -63,13 +52,10 @@ describe('a worker that hears of a stop when it is at work for the resumed job',
 
         await expectExactSuccess(cluster, id, files, { timeoutMs: 60_000 });
         // Nobody had to notice that anything was forgotten.
-        expect(await eventsOf(id, 'ForgottenBatchesDispatched')).toEqual([]);
+        expect(await world.eventsOf(id, 'ForgottenBatchesDispatched')).toEqual([]);
       }),
     120_000,
   );
-
-  const eventsOf = async (id: string, type: string) =>
-    (await cluster.api.request<Page>('GET', `/events?id=${id}&type=${type}`)).body.results;
 
   /** The worker itself says how far it has read the log. */
   async function heardUpTo(worker: WorkerHandle, sequence: number): Promise<void> {

@@ -12,7 +12,7 @@ interface LeftByJobs {
   readonly isOver: (jobId: string) => Promise<boolean>;
 }
 
-/** Clears what this worker has noted of jobs that ended while it was away: nobody will tell it of their end any more. */
+/** Clears the notes about jobs that ended while this worker was away: it does not hear of their end any more. */
 export async function forgetEndedJobs({ journal, cache, isFinished, isOver }: LeftByJobs): Promise<void> {
   // Suspects of such jobs will not be delivered again; those of a stopped job may be, once it is resumed.
   for (const { jobId, batchId } of journal.suspects()) if (await isFinished(jobId)) await journal.forget(batchId);

@@ -1,0 +1,37 @@
+import { startCluster, type TestCluster } from '#testing';
+import { S3Lab } from '../../../integration/s3-lab.js';
+import { NatsSieve } from './nats-sieve.js';
+
+/** A cluster whose first worker hears of NATS what a test lets through, and an S3 store for it. */
+export class SievedCluster {
+  private constructor(
+    readonly cluster: TestCluster,
+    readonly lab: S3Lab,
+    readonly sieve: NatsSieve,
+  ) {}
+
+  static async start(options: Parameters<typeof startCluster>[0]): Promise<SievedCluster> {
+    const lab = await S3Lab.start();
+    const cluster = await startCluster(options);
+    const sieve = await NatsSieve.start(cluster.nats.port);
+    const [worker] = cluster.workers;
+    worker.process.overrides['LARDER_NATS_URL'] = sieve.url;
+    await worker.process.restart();
+    await cluster.untilListed(worker);
+    return new SievedCluster(cluster, lab, sieve);
+  }
+
+  /** The events of a job, of one type. */
+  async eventsOf<Data>(jobId: string, type: string): Promise<{ sequence: number; data: Data }[]> {
+    interface Page {
+      results: { sequence: number; data: Data }[];
+    }
+    return (await this.cluster.api.request<Page>('GET', `/events?id=${jobId}&type=${type}`)).body.results;
+  }
+
+  async dispose(): Promise<void> {
+    await this.cluster.dispose();
+    await this.sieve.stop();
+    await this.lab.stop();
+  }
+}
