@@ -5,7 +5,7 @@ import { findNatsServers, type NatsServerProcess, startNatsServer } from '#nats-
 import { chooseNatsServer } from './nats-binary.js';
 import { NATS_HOST_OPTIONS, type NatsHostOptions, type NatsReady, type NatsSpawned } from './nats-process.js';
 
-// What libraries and other programs create on this process's behalf is for nobody else to read either.
+// Libraries and child processes create files too: only the owner may read those.
 process.umask(0o077);
 
 /** One of several answers only when most of them do: it has to wait for as long as the others are away. */

@@ -1,4 +1,11 @@
-import { checkpointDiffers } from '#jetstream';
+import {
+  checkpointDiffers,
+  CorruptEventError,
+  type DecodedCommit,
+  type EventCodec,
+  type StoredCommit,
+  UnknownEventError,
+} from '#jetstream';
 import { DomainError } from '#kernel';
 import { Quarantine, type SequenceRange } from '../index.js';
 
@@ -13,6 +20,7 @@ export interface Coverage {
 
 /** What was read is not what the checkpoint was made over: it has to be verified message by message. */
 export class PrefixDiffersError extends DomainError {
+  /** @param throughSequence where it showed */
   constructor(throughSequence: number) {
     const text = `the log through ${throughSequence} is not what the checkpoint over it was made of`;
     super('Bug', checkpointDiffers, text);
@@ -40,5 +48,18 @@ export class CoveredLog {
   passed(sequence: number, root: string): void {
     const { throughSequence, root: expected } = this.coverage;
     if (sequence === throughSequence && root !== expected) throw new PrefixDiffersError(throughSequence);
+  }
+}
+
+/**
+ * What a checkpoint says to hold was read when it was made: what cannot be read now is another message, or a newer build's.
+ * @throws PrefixDiffersError: whoever reads it anew without the checkpoint finds out which
+ */
+export function decodeCovered(codec: EventCodec, message: StoredCommit): DecodedCommit {
+  try {
+    return codec.decode(message.data, message);
+  } catch (error) {
+    const unread = error instanceof CorruptEventError || error instanceof UnknownEventError;
+    throw unread ? new PrefixDiffersError(message.sequence) : error;
   }
 }

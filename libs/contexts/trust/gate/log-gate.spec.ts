@@ -273,6 +273,10 @@ describe('a gate', () => {
     expect(trusting.map((reason) => reason !== '')).toEqual(expected.map((reason) => reason !== ''));
     const wrong = whole({ coverage: { ...coverage, root: '0'.repeat(64) } });
     expect(() => verdicts(wrong, log.messages)).toThrow('not what the checkpoint over it was made of');
+    // Nor does it end for good at what cannot be read: without the checkpoint that is void.
+    const rewritten = log.messages.with(2, { ...log.messages[2], data: Buffer.from('junk') });
+    expect(() => verdicts(whole({ coverage }), rewritten)).toThrow('not what the checkpoint over it was made of');
+    expect(verdicts(whole(), rewritten)[2]).toBe('not signed');
   });
 
   it('of some boundaries finds forgeries and replays on them as well', () => {

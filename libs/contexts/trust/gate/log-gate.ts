@@ -22,7 +22,7 @@ import { BoundaryHeads } from './boundary-heads.js';
 import { refuseForeignBeginning } from './foreign-beginning.js';
 import { MetMessages, ReplayWindow, type StoredWindow } from './replay-window.js';
 import { isSignedWith, publicKeyOf, type TrustRing } from './signing-keys.js';
-import { CoveredLog, type Coverage } from './covered-log.js';
+import { CoveredLog, type Coverage, decodeCovered } from './covered-log.js';
 
 export interface LogGateOptions {
   readonly codec: EventCodec;
@@ -152,7 +152,7 @@ export class LogGate implements Gate {
     const { codec } = this.options;
     const covered = this.covered?.says(message.sequence);
     if (covered === 'void') return { why: 'void when a checkpoint was made' };
-    if (covered === 'holds') return { commit: codec.decode(message.data, message) };
+    if (covered === 'holds') return { commit: decodeCovered(codec, message) };
     const split = splitSignature(message.data);
     if (split) return this.judgeSigned(message, split, digest);
     if (this.owedFrom !== undefined && message.sequence > this.owedFrom) return { why: 'not signed' };

@@ -12,13 +12,25 @@ export class SievedCluster {
 
   static async start(options: Parameters<typeof startCluster>[0]): Promise<SievedCluster> {
     const lab = await S3Lab.start();
-    const cluster = await startCluster(options);
+    const cluster = await startCluster(options).catch(async (error: unknown) => {
+      await lab.stop();
+      throw error;
+    });
     const sieve = await NatsSieve.start(cluster.nats.port);
+    const world = new SievedCluster(cluster, lab, sieve);
+    await world.putBetween().catch(async (error: unknown) => {
+      await world.dispose();
+      throw error;
+    });
+    return world;
+  }
+
+  private async putBetween(): Promise<void> {
+    const { cluster, sieve } = this;
     const [worker] = cluster.workers;
     worker.process.overrides['LARDER_NATS_URL'] = sieve.url;
     await worker.process.restart();
     await cluster.untilListed(worker);
-    return new SievedCluster(cluster, lab, sieve);
   }
 
   /** The events of a job, of one type. */
