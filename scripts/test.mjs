@@ -8,7 +8,7 @@ import path from 'node:path';
 import { ensureNatsServer } from './nats-server.mjs';
 import { build, ensureDependencies, root, runTool } from './prepare.mjs';
 
-/** For each of the two runs of jest. Far beyond what they take (some 15 to 20 minutes on two cores): for one that hangs. */
+/** For each of the two runs of jest. Far beyond what they take (some 5 and 12 minutes on two cores): for one that hangs. */
 const JEST_LIMIT_MS = 40 * 60_000;
 /** Time for jest to end by itself once it has written its results. */
 const JEST_EXIT_LIMIT_MS = 30_000;
@@ -42,9 +42,8 @@ try {
     const built = await runCheck('build', build);
     const served = await runCheck('nats-server', () => ensureNatsServer({ allSuites: true }));
     if (patterns.length === 0) await Promise.all(checks.map(([name, check]) => runCheck(name, check)));
-    // Libraries and applications in parallel; what starts whole clusters one file at a time.
-    await runJest('unit', ['--maxWorkers=2']);
-    if (built && served) await runJest('processes', ['--maxWorkers=1']);
+    await runJest('unit');
+    if (built && served) await runJest('processes');
   }
 } finally {
   removeScratch();
@@ -70,10 +69,10 @@ async function runCheck(name, check) {
 }
 
 /** Runs one project of jest.config.cjs and adds up its results. */
-async function runJest(project, options) {
+async function runJest(project) {
   const results = path.join(scratch, `${project}.json`);
   const args = ['--selectProjects', project, '--ci', '--passWithNoTests', '--json', `--outputFile=${results}`];
-  const problem = await watchJest([...args, ...options, ...patterns], results);
+  const problem = await watchJest([...args, '--maxWorkers=2', ...patterns], results);
   if (problem) {
     console.error(`FAIL jest ${project}: ${problem}`);
     totals.failed += 1;
