@@ -1,3 +1,4 @@
+export { CephServer } from './ceph-server.js';
 export { firstTimes, type Fault, type FaultHook } from './faults.js';
 export { generatedContent } from './generated-content.js';
 export { type S3RequestInfo } from './request-info.js';
