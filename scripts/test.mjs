@@ -13,6 +13,8 @@ const JEST_LIMIT_MS = 40 * 60_000;
 /** Time for jest to end by itself once it has written its results. */
 const JEST_EXIT_LIMIT_MS = 30_000;
 
+const SLOWEST_SHOWN = 10;
+
 const patterns = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 /** Everything temporary that tests make goes here, and goes away at the end. */
@@ -68,8 +70,9 @@ async function runCheck(name, check) {
   return passed;
 }
 
-/** Runs one project of jest.config.cjs and adds up its results. */
+/** Runs one project of jest.config.cjs, adds up its results and says what took its time. */
 async function runJest(project) {
+  const startedAt = performance.now();
   const results = path.join(scratch, `${project}.json`);
   const args = ['--selectProjects', project, '--ci', '--passWithNoTests', '--json', `--outputFile=${results}`];
   const problem = await watchJest([...args, '--maxWorkers=2', ...patterns], results);
@@ -83,6 +86,17 @@ async function runJest(project) {
   // A file that does not even load has no tests to count: it counts as one.
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests + report.numTodoTests;
+  console.log(`${project}: ${report.numTotalTests} tests in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  for (const line of slowestOf(report.testResults)) console.log(`  ${line}`);
+}
+
+function slowestOf(files) {
+  const seconds = files.map(({ name, startTime, endTime }) => [
+    (endTime - startTime) / 1000,
+    path.relative(root, name),
+  ]);
+  seconds.sort(([a], [b]) => b - a);
+  return seconds.slice(0, SLOWEST_SHOWN).map(([took, name]) => `${took.toFixed(1).padStart(6)} s ${name}`);
 }
 
 /** Waits for jest to end by itself; answers what went wrong with the run as a whole, as opposed to its tests. */
