@@ -7,7 +7,6 @@ import {
   CONFIG,
   currentPast,
   Heartbeats,
-  LiveSet,
   ownContext,
   StallWatch,
   Views,
@@ -24,6 +23,8 @@ import {
   type WorkerHeartbeat,
 } from '../index.js';
 
+import { WorkerSilence } from './worker-silence.js';
+
 const sweepMs = 250;
 
 /**
@@ -34,7 +35,7 @@ const sweepMs = 250;
 export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('membership');
   private readonly heartbeats = new Map<string, WorkerHeartbeat>();
-  private readonly live: LiveSet;
+  private readonly silence: WorkerSilence;
   /** Looked at with every heartbeat. */
   private readonly waiting = new Set<() => void>();
   private readonly stalls = new StallWatch(sweepMs);
@@ -52,7 +53,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly guard: LogGuard,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {
-    this.live = new LiveSet(config.workerTimeoutMs);
+    this.silence = new WorkerSilence(config.workerTimeoutMs);
     this.actor = `coordinator:${bus.selfId}`;
   }
 
@@ -75,7 +76,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   runningBatches(jobId: string): { batchId: string; files: number; bytes: number }[] {
     if (currentPast()) return [];
     return [...this.heartbeats.values()]
-      .filter(({ workerId }) => this.live.isLive(workerId))
+      .filter(({ workerId }) => this.silence.heard.isLive(workerId))
       .flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));
   }
 
@@ -103,7 +104,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   /** Places in the work stream of the batches that a worker holds, as it said last; undefined while it is not heard. */
   heldBy(workerId: string): readonly number[] | undefined {
     const last = this.heartbeats.get(workerId);
-    if (!last || last.leaving || this.live.suspended || !this.live.isLive(workerId)) return undefined;
+    if (!last || last.leaving || this.silence.heard.suspended || !this.silence.heard.isLive(workerId)) return undefined;
     return last.held ?? [];
   }
 
@@ -120,7 +121,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     if (!admitted || refusesLog !== undefined || this.isImpostor(heartbeat)) return;
     // Its last numbers stay when it leaves: what it has cached is still on its disk.
     this.heartbeats.set(heartbeat.workerId, heartbeat);
-    this.live.hear(heartbeat.workerId);
+    this.silence.hear(heartbeat.workerId);
     for (const look of [...this.waiting]) look();
   }
 
@@ -129,7 +130,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     const heard = (workerId: string) => this.heartbeats.get(workerId);
     const online = listWorkers(this.views.get(membershipView).state).filter(({ status }) => status === 'online');
     // Decommissioned ones serve what they hold as long as they run.
-    const others = [...this.heartbeats.values()].filter(({ workerId }) => this.live.isLive(workerId));
+    const others = [...this.heartbeats.values()].filter(({ workerId }) => this.silence.heard.isLive(workerId));
     const addresses = new Map([...online, ...others].map(({ workerId, address }) => [workerId, address]));
     return [...addresses]
       .filter(([workerId]) => !heard(workerId)?.leaving && (heard(workerId)?.namespaceSequence ?? 0) < sequence)
@@ -148,10 +149,10 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async sweep(): Promise<void> {
-    this.live.forgive(this.stalls.look());
-    if (this.bus.connected) this.live.resume();
-    else this.live.suspend();
-    if (this.sweeping || this.live.suspended) return;
+    this.silence.forgive(this.stalls.look());
+    if (this.bus.connected) this.silence.resume();
+    else this.silence.suspend();
+    if (this.sweeping || this.silence.heard.suspended) return;
     this.sweeping = true;
     try {
       for (const command of this.due()) {
@@ -173,9 +174,10 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
 
   private due(): MembershipCommand[] {
     const { state } = this.views.get(membershipView);
+    this.silence.learn(Object.values(state.workers));
     const commands: MembershipCommand[] = [];
     for (const heartbeat of this.heartbeats.values()) {
-      if (heartbeat.leaving || !this.live.isLive(heartbeat.workerId)) continue;
+      if (heartbeat.leaving || !this.silence.heard.isLive(heartbeat.workerId)) continue;
       const command: MembershipCommand = { type: 'Announce', announcement: heartbeat };
       if (membership.decide(state, command).length > 0) commands.push(command);
     }
@@ -187,13 +189,9 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
         commands.push({ type: 'ReportSilence', workerId, bootId, lost: false });
         continue;
       }
-      // Known from the log but never heard here: its time runs from when we began to listen.
-      const silenceMs = this.live.silenceMs(workerId);
-      if (silenceMs === undefined) this.live.hear(workerId);
-      else if (silenceMs > this.config.workerTimeoutMs) {
-        const lost = silenceMs > this.config.workerTimeoutMs + this.config.workerGraceMs;
-        if (status === 'online' || lost) commands.push({ type: 'ReportSilence', workerId, bootId, lost });
-      }
+      if (!this.silence.isSilent(workerId)) continue;
+      const lost = this.silence.isSilent(workerId, this.config.workerGraceMs);
+      if (status === 'online' || lost) commands.push({ type: 'ReportSilence', workerId, bootId, lost });
     }
     return commands;
   }
