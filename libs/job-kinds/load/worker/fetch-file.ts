@@ -1,5 +1,5 @@
 import type { CacheEntry, CacheWriter } from '#cache-store';
-import { UfsError, type UfsConnector } from '#ufs';
+import { isSameVersion, isStrong, strongerOf, UfsError, type UfsConnector } from '#ufs';
 import type { WorkerPorts } from '../../kind.js';
 import type { BatchFile, KnownVersion } from './batch-file.js';
 import { isUfsError, retrying } from './retrying.js';
@@ -29,15 +29,24 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
   const connector = ports.connectorFor(path);
   let known = file.listed;
   let changed = false;
-  const attempt = async () => {
+  const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
+  const once = async () => {
+    if (changed) known = await connector.stat(path, ports.signal);
+    changed = false;
     try {
-      if (changed) known = await connector.stat(path, ports.signal);
-      changed = false;
-      const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
       return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
     } catch (error) {
       changed = isUfsError(error, 'Changed');
       throw error;
+    }
+  };
+  const attempt = async () => {
+    try {
+      return await once();
+    } catch (error) {
+      // It may be called otherwise in a listing than here, which is no reason to wait.
+      if (!changed) throw error;
+      return once();
     }
   };
   // Small objects are paid for before they take a slot, so that a limited job does not wait in one.
@@ -57,8 +66,16 @@ interface Fetch {
   ports: FetchPorts;
 }
 
-function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  return known.sizeBytes <= packedObjectMaxBytes ? fetchSmall(fetch, known) : fetchLarge(fetch, known);
+async function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  if (known.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, known);
+  if (isStrong(known.version)) return fetchLarge(fetch, known);
+  // A listing without tags: an object that takes long gets a version that tells more than a time does, where there is one.
+  const now = await fetch.connector.stat(fetch.path, fetch.ports.signal);
+  if (now.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, now);
+  return fetchLarge(
+    fetch,
+    isSameVersion(known, now) ? { ...now, version: strongerOf(known.version, now.version) } : now,
+  );
 }
 
 /** Most objects are small, so reading is tried before asking for the size: one request instead of two. */
@@ -79,7 +96,7 @@ async function fetchSmall(
   const { object, bytes } = await connector.read(path, {
     maxBytes: packedObjectMaxBytes,
     signal,
-    ...(known && { expectedVersion: known.version }),
+    ...(known && { expectedVersion: known.version, knownSizeBytes: known.sizeBytes }),
   });
   if (!known) await ports.throttle(jobId, bytes.length, signal);
   requireLength(path, bytes.length, object.sizeBytes);
@@ -102,7 +119,8 @@ async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);
   try {
-    const { body } = await connector.open(path, { expectedVersion: known.version, signal });
+    const { sizeBytes: knownSizeBytes, version: expectedVersion } = known;
+    const { body } = await connector.open(path, { expectedVersion, knownSizeBytes, signal });
     await copy(body, writer, { ...fetch, ports }, known);
     signal.throwIfAborted();
     return await writer.commit();
