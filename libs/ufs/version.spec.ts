@@ -112,7 +112,7 @@ describe('versions', () => {
         const version = versionOf(validators);
         expect(version).not.toBe('');
         expect(compareVersions(version, version)).toBe(version === noVersion ? 'unknown' : 'same');
-        const headers = Object.values(preconditionOf(version) ?? {}) as string[];
+        const headers = Object.values<string>(preconditionOf(version) ?? {});
         for (const value of headers)
           expect(value).toMatch(/^"[\x21\x23-\x7e]+"$|^\w{3}, \d\d \w{3} \d{4,5} [\d:]{8} GMT$/);
         if (!isStrong(version)) expect(headers.every((value) => !value.startsWith('"'))).toBe(true);

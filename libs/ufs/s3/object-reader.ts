@@ -16,13 +16,16 @@ export interface ReaderPorts {
   explain(request: S3Request, answer: S3Answer, versionExpected: boolean): Promise<UfsError>;
 }
 
+type Told = Pick<ToldObject, 'version' | 'sizeBytes'>;
+
 /**
  * Reads single objects, each read of one version. What an answer leaves out (ETag, Last-Modified, Content-Length are
  * missing behind some gateways) is what the caller knows, or is asked for with a HEAD or a listing.
  */
 export class ObjectReader {
   private readonly preconditions: Preconditions;
-  /** Whether the listing has strong tags where HEAD has none; undefined as long as nobody has looked. */
+  /** Whether GET, and then the listing, has better validators than HEAD; undefined as long as nobody has looked. */
+  private getTellsMore: boolean | undefined;
   private listingTellsMore: boolean | undefined;
   private lengthIsMissing = false;
 
@@ -42,20 +45,47 @@ export class ObjectReader {
     return { request, answer: await this.ports.client.exchange(request, 0) };
   }
 
-  /** The object that a good answer to HEAD tells of. */
-  async describe({ path, key, signal }: S3Request, answer: Pick<S3Answer, 'status' | 'headers'>): Promise<UfsObject> {
-    const { version, sizeBytes } = toldObject(path, answer);
-    const isEnough = sizeBytes !== undefined && (isStrong(version) || this.listingTellsMore === false);
-    if (isEnough) return { path, sizeBytes, version };
-    const listed = await this.lookIntoListing(path, key, signal);
-    if (sizeBytes === undefined) {
-      if (listed === undefined) throw noLength(path);
-      return { ...listed, version: strongerOf(version, listed.version) };
+  /**
+   * The object that a good answer to HEAD tells of. Where that has no strong tag, GET may have one, which a copy goes by,
+   * else the listing. What has shown to tell no more is not asked again.
+   */
+  async describe(request: S3Request, answer: Pick<S3Answer, 'status' | 'headers'>): Promise<UfsObject> {
+    const { path } = request;
+    const head = toldObject(path, answer);
+    if (head.sizeBytes !== undefined && isStrong(head.version))
+      return { path, sizeBytes: head.sizeBytes, version: head.version };
+    const got = this.getTellsMore === false ? undefined : await this.headersOfGet(request, head.sizeBytes);
+    const told = got === undefined ? head : this.better(head, got, (tellsMore) => (this.getTellsMore ??= tellsMore));
+    if (told.sizeBytes !== undefined && (isStrong(told.version) || this.listingTellsMore === false)) {
+      return { path, sizeBytes: told.sizeBytes, version: told.version };
     }
-    this.listingTellsMore ??= listed && isStrong(listed.version);
-    // What differs may have been replaced between the two answers, and the HEAD's is as good as any.
-    const agrees = listed?.sizeBytes === sizeBytes && compareVersions(version, listed.version) !== 'other';
-    return { path, sizeBytes, version: agrees ? strongerOf(version, listed.version) : version };
+    const listed = await this.lookIntoListing(request);
+    const all = listed === undefined ? told : this.better(told, listed, (more) => (this.listingTellsMore ??= more));
+    if (all.sizeBytes === undefined) throw noLength(path);
+    return { path, sizeBytes: all.sizeBytes, version: all.version };
+  }
+
+  /** What differs may have been replaced between the two answers, and the first is as good as any. */
+  private better(first: Told, second: Told, learn: (tellsMore: boolean) => void): Told {
+    const version = strongerOf(first.version, second.version);
+    learn(version !== first.version);
+    const sizeBytes = first.sizeBytes ?? second.sizeBytes;
+    const agrees =
+      sizeBytes === (second.sizeBytes ?? sizeBytes) && compareVersions(first.version, second.version) !== 'other';
+    return agrees ? { version, sizeBytes } : first;
+  }
+
+  /** Of the first byte, or of all where there is none: a range of nothing is an error without the object's headers. */
+  private async headersOfGet(
+    { path, key, signal }: S3Request,
+    sizeBytes: number | undefined,
+  ): Promise<Told | undefined> {
+    const range = sizeBytes === 0 ? {} : { start: 0, end: 0 };
+    const headers = readHeaders(range, false);
+    const answer = await this.ports.client.stream({ method: 'GET', path, key, headers, signal });
+    answer.body.destroy();
+    const isGood = answer.status === (sizeBytes === 0 ? 200 : 206);
+    return isGood ? toldObject(path, answer, range) : undefined;
   }
 
   async open(path: string, key: string, given: UfsReadOptions): Promise<UfsRead> {
@@ -209,8 +239,8 @@ export class ObjectReader {
     throw new UfsError('Unavailable', path, `The server refuses the range ${rangeHeader(options)}: ${path}.`);
   }
 
-  /** Who may not list learns nothing here, and goes by the HEAD. */
-  private async lookIntoListing(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
+  /** Who may not list learns nothing here, and goes by the rest. */
+  private async lookIntoListing({ path, key, signal }: S3Request): Promise<UfsObject | undefined> {
     try {
       return await this.ports.findListed(path, key, signal);
     } catch (error) {
