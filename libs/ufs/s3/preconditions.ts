@@ -20,6 +20,7 @@ export class Preconditions {
   private readonly heeded = new Map<Precondition, boolean>();
   private readonly refused = new Set<string>();
   private misleading = false;
+  private isBelieved = false;
 
   constructor(private readonly client: S3Client) {}
 
@@ -28,21 +29,21 @@ export class Preconditions {
   }
 
   /**
-   * Whether the server has refused, for the second time, a version that it has: then no more preconditions are sent.
-   * The first refusal is believed, as a rule the object has changed.
+   * Whether the server has refused a version that it has: then no more preconditions are sent. A refusal that was looked
+   * into once and found true is believed from then on, unless it comes again: as a rule the object has changed.
    * @param stat what the server has
    */
   async mislead(path: string, expectedVersion: string, stat: () => Promise<UfsObject>): Promise<boolean> {
     const id = JSON.stringify([path, expectedVersion]);
-    if (!this.refused.delete(id)) {
+    if (this.isBelieved && !this.refused.delete(id)) {
       this.refused.add(id);
       if (this.refused.size > maxRemembered) this.refused.delete(this.refused.values().next().value!);
       return false;
     }
     const { version } = await stat();
-    if (compareVersions(version, expectedVersion) !== 'same') return false;
-    this.misleading = true;
-    return true;
+    this.misleading ||= compareVersions(version, expectedVersion) === 'same';
+    this.isBelieved = true;
+    return this.misleading;
   }
 
   /**
