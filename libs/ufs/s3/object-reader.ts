@@ -107,8 +107,10 @@ export class ObjectReader {
       }
       const { object, confirm } = this.identify(request, answer, { ...told, sizeBytes }, options);
       const { length } = byteRange(object, options);
-      const { origin } = this.ports.client;
-      return { object, body: boundedBody(answer.body, { path, origin, length, signal: options.signal, confirm }) };
+      return {
+        object,
+        body: boundedBody(answer.body, { path, origin: answer.origin, length, signal: options.signal, confirm }),
+      };
     } catch (error) {
       answer.body.destroy();
       throw error;
