@@ -22,6 +22,13 @@ export const importRules: readonly ImportRule[] = [
     siblingsOnly: true,
   },
   {
+    what: 'paths (what connectors declare of names)',
+    files: /^libs\/contexts\/namespace\/paths\.ts$/,
+    may: ['#kernel', '#ufs/options'],
+    packages: [],
+    siblingsOnly: true,
+  },
+  {
     what: 'pure files of a context: aggregates, processes, views',
     files: /^libs\/contexts\/[^/]+\/[^/]+\.ts$/,
     may: ['#kernel', '#hash-ring', '#contexts/*'],

@@ -26,11 +26,12 @@ export type FetchPorts = Pick<
  */
 export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPorts): Promise<CacheEntry> {
   const { path, replicas, loadedAtMs } = file;
-  const connector = ports.connectorFor(path);
   let known = file.listed;
   let changed = false;
-  const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
   const once = async () => {
+    // For each attempt: the mount may have got other options, or be gone.
+    const connector = ports.connectorFor(path);
+    const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
     if (changed) known = await connector.stat(path, ports.signal);
     changed = false;
     try {
