@@ -193,7 +193,7 @@ describe('reading what is not cached', () => {
     await untilCached(worker, 'a');
     expect(worker.names()).toEqual(kept.length > 0 ? ['a', 'dir/a'] : ['a']);
     expect(asked).toEqual(
-      answer ? [{ workerId: 'worker-1', id: expect.any(String), path: `${root}dir/a`, bytes: 4 }] : [],
+      answer ? [{ workerId: 'worker-1', id: expect.any(String) as string, path: `${root}dir/a`, bytes: 4 }] : [],
     );
   });
 
