@@ -19,6 +19,8 @@ export interface ExecutorPorts {
   members(signal: AbortSignal): Promise<ClusterMembers>;
   removeCopy: WorkerPorts['removeCopy'];
   isMounted: WorkerPorts['isMounted'];
+  /** Room below quotas for what a batch brings in. */
+  roomFor(batch: WorkBatch, moves: boolean, signal: AbortSignal): WorkerPorts['claimRoom'];
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
@@ -87,6 +89,7 @@ export class BatchExecutor {
         members: () => this.ports.members(signal),
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
         isMounted: (path) => this.ports.isMounted(path),
+        claimRoom: this.ports.roomFor(batch, kind.moves?.(batch) ?? false, signal),
         retry,
         signal,
         onProgress,

@@ -92,6 +92,7 @@ describe('BatchRunner', () => {
       cache,
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (one) => cache.delete(one),
+      roomFor: () => () => Promise.resolve({ release: () => undefined }),
       isMounted: () => true,
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(

@@ -72,7 +72,7 @@ export function createRunner(options: CreateRunnerOptions): BatchRunner {
 
 function createExecutor(options: CreateRunnerOptions): BatchExecutor {
   const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
-  const { view, remover, pool } = services;
+  const { view, remover, pool, claims } = services;
   return new BatchExecutor({
     workerId,
     cache,
@@ -83,6 +83,7 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     },
     checkpointOf: (batchId) => checkpoints.of(batchId),
     removeCopy: (path, sequence) => remover.remove(path, sequence),
+    roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
     isMounted: (path) => view.mountOf(path) !== undefined,
     slots: new TransferSlots(config.workerTransfers),
     limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),

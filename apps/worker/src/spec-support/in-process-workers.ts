@@ -59,6 +59,7 @@ export class InProcessWorker {
       members: () => Promise.resolve(services.view.members()),
       checkpoint: (await BatchCheckpoints.open(path.join(this.directory, 'progress'))).of(whole.batchId),
       removeCopy: (one, sequence) => services.remover.remove(one, sequence),
+      claimRoom: services.claims.forBatch(whole, workerJobKinds[whole.kind].moves?.(whole) ?? false, abort.signal),
       isMounted: (ufsPath) => services.view.mountOf(ufsPath) !== undefined,
       connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
       withTransferSlot: (_signal, run) => run(),

@@ -39,6 +39,7 @@ export async function sendBatches(
         jobSequence,
         namespaceSequence,
         options,
+        quotaBytes: quotaBytes ?? {},
         root,
         files,
       });

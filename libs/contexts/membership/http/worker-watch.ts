@@ -13,6 +13,7 @@ import {
   type LarderConfig,
 } from '#runtime';
 import {
+  figuresVerb,
   isImpostor,
   listWorkers,
   membership,
@@ -22,10 +23,11 @@ import {
   type MembershipCommand,
   type WorkerHeartbeat,
 } from '../index.js';
-
 import { WorkerSilence } from './worker-silence.js';
 
 const sweepMs = 250;
+/** A worker that has not said within so long what it holds is asked again. */
+const figuresWithinMs = 500;
 
 /**
  * Turns heartbeats, and their absence, into membership events. Every coordinator watches; whoever decides first
@@ -101,6 +103,24 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     return this.behind(sequence);
   }
 
+  /**
+   * Asks all workers what they hold now, so that no heartbeat on its way hides what came after it.
+   * @returns whether all answered that are online and can be asked; those of versions up to 0.2 cannot
+   */
+  async hearAll(): Promise<boolean> {
+    const listening = [...this.heartbeats.values()].filter(
+      ({ workerId, quotaClaims, leaving }) => quotaClaims !== undefined && !leaving && this.silence.heard.isLive(workerId),
+    );
+    const options = { expected: listening.length, timeoutMs: figuresWithinMs };
+    const answers = await this.bus.askWorkers(figuresVerb, options);
+    const answered = new Set(answers.map((answer) => 'value' in answer && this.heard(answer.value)));
+    const online = listWorkers(this.views.get(membershipView).state).filter(({ status }) => status === 'online');
+    return online.every(({ workerId }) => {
+      const last = this.heartbeats.get(workerId);
+      return last !== undefined && (answered.has(workerId) || last.quotaClaims === undefined || last.leaving);
+    });
+  }
+
   /** Places in the work stream of the batches that a worker holds, as it said last; undefined while it is not heard. */
   heldBy(workerId: string): readonly number[] | undefined {
     const last = this.heartbeats.get(workerId);
@@ -108,21 +128,23 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     return last.held ?? [];
   }
 
-  private heard(message: unknown): void {
+  /** @returns whose word it was; undefined where it does not count */
+  private heard(message: unknown): string | undefined {
     const parsed = workerHeartbeatSchema.safeParse(message);
     if (!parsed.success) {
       this.logger.warn(`a malformed worker heartbeat was ignored: ${parsed.error.message}`);
-      return;
+      return undefined;
     }
     const heartbeat = parsed.data;
     const { workerId, address, logMark, refusesLog } = heartbeat;
     // One that belongs to another log, or takes this one for another, is nobody here: as if it were silent.
     const admitted = this.guard.admits({ who: workerWitness(workerId, address), mark: logMark });
-    if (!admitted || refusesLog !== undefined || this.isImpostor(heartbeat)) return;
+    if (!admitted || refusesLog !== undefined || this.isImpostor(heartbeat)) return undefined;
     // Its last numbers stay when it leaves: what it has cached is still on its disk.
-    this.heartbeats.set(heartbeat.workerId, heartbeat);
-    this.silence.hear(heartbeat.workerId);
+    if (!isOlder(heartbeat, this.heartbeats.get(workerId))) this.heartbeats.set(workerId, heartbeat);
+    this.silence.hear(workerId);
     for (const look of [...this.waiting]) look();
+    return workerId;
   }
 
   /** Workers that may still serve by mounts and policies from before this log sequence. */
@@ -195,4 +217,8 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     }
     return commands;
   }
+}
+
+function isOlder(one: WorkerHeartbeat, other: WorkerHeartbeat | undefined): boolean {
+  return one.bootId === other?.bootId && (one.beat ?? 0) < (other.beat ?? 0);
 }

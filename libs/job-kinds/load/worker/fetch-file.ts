@@ -16,7 +16,7 @@ export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'>;
 /** What of a worker's ports fetching needs. */
 export type FetchPorts = Pick<
   WorkerPorts,
-  'cache' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
+  'cache' | 'claimRoom' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
 > & { connectorFor(path: string): ObjectSource };
 
 /**
@@ -104,10 +104,25 @@ async function fetchSmall(
   if (known) requireLength(path, bytes.length, known.sizeBytes);
   signal.throwIfAborted();
   ports.onProgress(0, bytes.length);
-  return ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes, { signal });
+  const room = await ports.claimRoom(path, bytes.length);
+  try {
+    signal.throwIfAborted();
+    return await ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes, { signal });
+  } finally {
+    room.release();
+  }
 }
 
 async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  const room = await fetch.ports.claimRoom(fetch.path, known.sizeBytes);
+  try {
+    return await fetchStream(fetch, known);
+  } finally {
+    room.release();
+  }
+}
+
+async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
   const { jobId, path, replicas, loadedAtMs, connector } = fetch;
   const ports = withRevocableProgress(fetch.ports);
   // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.

@@ -80,6 +80,7 @@ export class LoadFixture {
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (path) => this.cache.delete(path),
       checkpoint: { load: () => Promise.resolve(undefined), save: () => Promise.resolve() },
+      claimRoom: () => Promise.resolve({ release: () => undefined }),
       isMounted: () => true,
       connectorFor: () => this.connector,
       withTransferSlot: (_signal, run) => run(),
