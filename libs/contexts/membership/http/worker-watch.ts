@@ -109,7 +109,8 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
    */
   async hearAll(): Promise<boolean> {
     const listening = [...this.heartbeats.values()].filter(
-      ({ workerId, quotaClaims, leaving }) => quotaClaims !== undefined && !leaving && this.silence.heard.isLive(workerId),
+      ({ workerId, quotaClaims, leaving }) =>
+        quotaClaims !== undefined && !leaving && this.silence.heard.isLive(workerId),
     );
     const options = { expected: listening.length, timeoutMs: figuresWithinMs };
     const answers = await this.bus.askWorkers(figuresVerb, options);
