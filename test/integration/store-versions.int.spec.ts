@@ -118,10 +118,10 @@ describe('stores that tell versions, addresses and regions otherwise than Amazon
       const read = async (headers: Record<string, string> = {}) => {
         const url = `http://${cluster.workers[0].address}/v1/objects?redirect=false&path=${encodeURIComponent(path)}`;
         const answer = await request(url, { headers });
-        return { status: answer.statusCode, bytes: Buffer.from(await answer.body.arrayBuffer()) };
+        return [answer.statusCode, sha256(Buffer.from(await answer.body.arrayBuffer()))];
       };
-      expect(await read({ range: 'bytes=599990-' })).toEqual({ status: 206, bytes: bytes.subarray(-10) });
-      expect(await read()).toEqual({ status: 200, bytes });
+      expect(await read({ range: 'bytes=599990-' })).toEqual([206, sha256(bytes.subarray(-10))]);
+      expect(await read()).toEqual([200, sha256(bytes)]);
     }
   });
 
