@@ -22,6 +22,13 @@ export const importRules: readonly ImportRule[] = [
     siblingsOnly: true,
   },
   {
+    what: 'the store of a mount (what its connector declares of it)',
+    files: /^libs\/contexts\/namespace\/mount-store\.ts$/,
+    may: ['#ufs/options'],
+    packages: [],
+    siblingsOnly: true,
+  },
+  {
     what: 'pure files of a context: aggregates, processes, views',
     files: /^libs\/contexts\/[^/]+\/[^/]+\.ts$/,
     may: ['#kernel', '#hash-ring', '#contexts/*'],

@@ -2,6 +2,7 @@
 export const cacheToken = Symbol('CacheStore');
 export const readinessToken = Symbol('Readiness');
 export const passiveToken = Symbol('PassiveCache');
+export const unmountedToken = Symbol('UnmountedCopies');
 export const viewToken = Symbol('ClusterView');
 export const clearStaleToken = Symbol('ClearStale');
 export const removerToken = Symbol('CopyRemover');

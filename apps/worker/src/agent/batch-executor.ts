@@ -18,7 +18,8 @@ export interface ExecutorPorts {
   /** As of the log's end at the time of the call. @throws the signal's reason */
   members(signal: AbortSignal): Promise<ClusterMembers>;
   removeCopy: WorkerPorts['removeCopy'];
-  isMounted: WorkerPorts['isMounted'];
+  unmounted: WorkerPorts['unmounted'];
+  storeOf: WorkerPorts['storeOf'];
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
@@ -86,7 +87,8 @@ export class BatchExecutor {
         checkpoint: this.ports.checkpointOf(batch.batchId),
         members: () => this.ports.members(signal),
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
-        isMounted: (path) => this.ports.isMounted(path),
+        unmounted: this.ports.unmounted,
+        storeOf: (path) => this.ports.storeOf(path),
         retry,
         signal,
         onProgress,

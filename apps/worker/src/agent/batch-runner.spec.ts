@@ -92,7 +92,8 @@ describe('BatchRunner', () => {
       cache,
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (one) => cache.delete(one),
-      isMounted: () => true,
+      unmounted: cache,
+      storeOf: () => 'file:',
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,

@@ -188,7 +188,7 @@ export class WorkerAgent {
     const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
     cache.onKeptFull(() => catchUp(jobReader, catchUpTimeoutMs));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
-    services.view.noteRead();
+    await services.noteRead();
     return { jobs, clusterReader };
   }
 

@@ -19,6 +19,7 @@ import type { ClusterView } from '../agent/cluster-view.js';
 import type { ClearStale } from '../copies/clear-stale.js';
 import type { CopyRemover } from '../copies/copy-remover.js';
 import type { PassiveCache } from '../passive/passive-cache.js';
+import type { UnmountedCopies } from '../stores/unmounted-copies.js';
 import {
   cacheToken,
   clearStaleToken,
@@ -26,6 +27,7 @@ import {
   passiveToken,
   readinessToken,
   removerToken,
+  unmountedToken,
   viewToken,
   type Readiness,
 } from '../tokens.js';
@@ -54,7 +56,10 @@ export interface HttpServerOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** What may be served. */
   cache: CacheStore;
+  /** What may not. */
+  unmounted: UnmountedCopies;
   view: ClusterView;
   passive: PassiveCache;
   remover: CopyRemover;
@@ -84,6 +89,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   guardRequests(fastify, options.hosts);
   const providers: Provider[] = [
     { provide: cacheToken, useValue: options.cache },
+    { provide: unmountedToken, useValue: options.unmounted },
     { provide: viewToken, useValue: options.view },
     { provide: passiveToken, useValue: options.passive },
     { provide: removerToken, useValue: options.remover },

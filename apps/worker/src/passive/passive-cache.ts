@@ -71,13 +71,14 @@ export class PassiveCache {
     const { pool, cache, retry, grants, logger, view } = this.options;
     const { signal } = this.stopping;
     const lease = pool.lease();
-    const mount = view.mountOf(path);
     const connector = lease.connectorFor(path);
+    const mount = view.mountOf(path);
+    const store = view.storeOf(path);
     // Who was asked although another owns the object (a reader who will not be redirected) does not keep it.
     const keeps = this.betterWorker(path) === undefined;
     const mayKeep = ({ sizeBytes }: UfsObject) => (keeps ? grants.mayKeep(path, sizeBytes) : Promise.resolve(false));
     const isStillMounted = () => view.mountOf(path) === mount;
-    const download = new Download(path, { cache, connector, retry, mayKeep, isStillMounted, logger, signal });
+    const download = new Download(path, { cache, connector, store, retry, mayKeep, isStillMounted, logger, signal });
     const entry = { download, mount };
     this.downloads.set(path, entry);
     download.ended

@@ -15,6 +15,8 @@ export interface KnownVersion {
 export interface BatchFile {
   path: string;
   listed?: KnownVersion;
+  /** The store that it is of; default that of the mount. */
+  store?: string;
   /** Distinct workers that are to hold a copy; kept with the entry. */
   replicas: number;
   /** For a copy that only moves: when it came from the UFS. */

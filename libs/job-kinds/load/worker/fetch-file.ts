@@ -16,7 +16,7 @@ export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'>;
 /** What of a worker's ports fetching needs. */
 export type FetchPorts = Pick<
   WorkerPorts,
-  'cache' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
+  'cache' | 'storeOf' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
 > & { connectorFor(path: string): ObjectSource };
 
 /**
@@ -26,14 +26,16 @@ export type FetchPorts = Pick<
  */
 export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPorts): Promise<CacheEntry> {
   const { path, replicas, loadedAtMs } = file;
+  // Both in one turn: another store may be mounted there when the content has come.
   const connector = ports.connectorFor(path);
+  const store = file.store ?? ports.storeOf(path);
   let known = file.listed;
   let changed = false;
   const attempt = async () => {
     try {
       if (changed) known = await connector.stat(path, ports.signal);
       changed = false;
-      const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
+      const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, ports };
       return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
     } catch (error) {
       changed = isUfsError(error, 'Changed');
@@ -51,6 +53,7 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
 interface Fetch {
   jobId: string;
   path: string;
+  store: string | undefined;
   replicas: number;
   loadedAtMs?: number;
   connector: ObjectSource;
@@ -72,7 +75,7 @@ async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
 }
 
 async function fetchSmall(
-  { jobId, path, replicas, loadedAtMs, connector, ports }: Fetch,
+  { jobId, path, store, replicas, loadedAtMs, connector, ports }: Fetch,
   known?: KnownVersion,
 ): Promise<CacheEntry> {
   const { signal } = ports;
@@ -86,15 +89,15 @@ async function fetchSmall(
   if (known) requireLength(path, bytes.length, known.sizeBytes);
   signal.throwIfAborted();
   ports.onProgress(0, bytes.length);
-  return ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes, { signal });
+  return ports.cache.put({ path, store, version: object.version, jobId, replicas, loadedAtMs }, bytes, { signal });
 }
 
 async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  const { jobId, path, replicas, loadedAtMs, connector } = fetch;
+  const { jobId, path, store, replicas, loadedAtMs, connector } = fetch;
   const ports = withRevocableProgress(fetch.ports);
   // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.
   const writer = await ports.cache.create(
-    { path, version: known.version, jobId, replicas, loadedAtMs },
+    { path, store, version: known.version, jobId, replicas, loadedAtMs },
     known.sizeBytes,
     { signal: ports.signal },
   );
