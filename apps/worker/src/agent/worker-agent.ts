@@ -227,6 +227,7 @@ export class WorkerAgent {
     // Before the numbers: what is reported meanwhile may be in them too, but never the other way round.
     const { reportedSequence, refusesLog } = this;
     const { capacityBytes, usedBytes, objects } = cache.stats();
+    const { bytes: unmountedBytes, objects: unmountedObjects } = services.unmounted.usage();
     const quotaUsage = services.policies.quotaUsage();
     const running = this.runner?.running() ?? [];
     const held = this.consumer?.heldPlaces ?? [];
@@ -236,6 +237,8 @@ export class WorkerAgent {
       capacityBytes,
       usedBytes,
       objects,
+      unmountedBytes,
+      unmountedObjects,
       reportedSequence,
       namespaceSequence,
       ...(quotaUsage && { quotaUsage }),
