@@ -210,6 +210,11 @@ export interface CacheStore {
    */
   usage(path: string): { bytes: number; objects: number };
   /**
+   * Evicts of what is at and below a directory until that has no more bytes: the lowest tier first, least recently used
+   * first within it. What running jobs count on and what is being read stays, and so more may be left.
+   */
+  trim(path: string, maxBytes: number): Promise<void>;
+  /**
    * `put` and `create().commit()` add the path, delete, eviction and expiry remove it, each in the entry's own
    * transaction. `putMetadata` does not add it, and removes it where it replaces a copy.
    */

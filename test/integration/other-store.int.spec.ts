@@ -155,7 +155,7 @@ describe('a bucket of the same name at another endpoint', () => {
       call('PUT', '/mount', { path: '/shared', options, ...more });
     expect(await put(other.mountOptions)).toMatchObject({
       status: 409,
-      body: { status: expect.stringMatching(/another store/) },
+      body: { status: expect.stringMatching(/another store/) as string },
     });
     expect(await call('PUT', '/mount', { path: '/none', options: {} })).toMatchObject({ status: 404 });
     expect(await call('PUT', '/mount', { path: '/shared' })).toMatchObject({ status: 400 });

@@ -119,8 +119,8 @@ async function listen(
 ): Promise<HttpServer> {
   const { workerHost: host, workerPort: port, fileIndex, hostnames, workerAdvertise: advertised } = config;
   const hosts = new KnownHosts({ listenHost: host, hostnames, advertised });
-  const { cache, unmounted, view, passive, remover, clearStale } = services;
-  const own = { cache, unmounted, view, passive, remover, clearStale, fileIndex };
+  const { cache, unmounted, view, passive, remover, clearStale, quotaTrimmer } = services;
+  const own = { cache, unmounted, view, passive, remover, clearStale, quotaTrimmer, fileIndex };
   try {
     return await startHttpServer({ host, port, ...own, readiness, hosts, logger });
   } catch (error) {

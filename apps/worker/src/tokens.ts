@@ -5,6 +5,7 @@ export const passiveToken = Symbol('PassiveCache');
 export const unmountedToken = Symbol('UnmountedCopies');
 export const viewToken = Symbol('ClusterView');
 export const clearStaleToken = Symbol('ClearStale');
+export const quotaTrimmerToken = Symbol('QuotaTrimmer');
 export const removerToken = Symbol('CopyRemover');
 export const fileIndexEnabledToken = Symbol('file index enabled');
 

@@ -10,6 +10,7 @@ import { CopyRemover } from './copies/copy-remover.js';
 import { PassiveCache } from './passive/passive-cache.js';
 import { PolicyKeeper } from './policies/policy-keeper.js';
 import { QuotaGrants } from './policies/quota-grants.js';
+import { QuotaTrimmer } from './policies/quota-trimmer.js';
 import type { CacheStores } from './stores/cache-stores.js';
 import { ScopedCache } from './stores/scoped-cache.js';
 import { UnmountedCopies } from './stores/unmounted-copies.js';
@@ -33,6 +34,7 @@ export class WorkerServices {
   readonly passive: PassiveCache;
   readonly remover: CopyRemover;
   readonly clearStale: ClearStale;
+  readonly quotaTrimmer: QuotaTrimmer;
   private readonly keys: MountKeys;
   private readonly unmountedExpiry: UnmountedExpiry;
   private tellKeys: (() => void) | undefined;
@@ -69,6 +71,7 @@ export class WorkerServices {
     this.passive = new PassiveCache({ cache, view, pool, grants, retry, logger });
     this.remover = new CopyRemover(cache, view);
     this.clearStale = new ClearStale(cache, view, logger);
+    this.quotaTrimmer = new QuotaTrimmer(cache, logger);
   }
 
   /** From now on, which is when the log has been read, an operator is told which mounts there is no key for. */
@@ -96,6 +99,7 @@ export class WorkerServices {
     await this.unmountedExpiry.stop();
     await this.passive.stop();
     await this.clearStale.stop();
+    await this.quotaTrimmer.stop();
     await this.pool.close();
   }
 }

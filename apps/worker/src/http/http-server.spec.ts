@@ -51,7 +51,7 @@ describe('the worker’s read path', () => {
         hosts,
       },
       ...{ view: services.view, passive: services.passive },
-      ...{ remover: services.remover, clearStale: services.clearStale },
+      ...{ remover: services.remover, clearStale: services.clearStale, quotaTrimmer: services.quotaTrimmer },
     });
   });
   afterAll(async () => {

@@ -19,6 +19,7 @@ import type { ClusterView } from '../agent/cluster-view.js';
 import type { ClearStale } from '../copies/clear-stale.js';
 import type { CopyRemover } from '../copies/copy-remover.js';
 import type { PassiveCache } from '../passive/passive-cache.js';
+import type { QuotaTrimmer } from '../policies/quota-trimmer.js';
 import type { UnmountedCopies } from '../stores/unmounted-copies.js';
 import {
   cacheToken,
@@ -26,6 +27,7 @@ import {
   fileIndexEnabledToken,
   passiveToken,
   readinessToken,
+  quotaTrimmerToken,
   removerToken,
   unmountedToken,
   viewToken,
@@ -36,6 +38,7 @@ import { CopiesController } from './copies.controller.js';
 import { FileIndexController } from './file-index.controller.js';
 import { HealthController } from './health.controller.js';
 import { ObjectsController } from './objects.controller.js';
+import { QuotaController } from './quota.controller.js';
 import { UfsFaultFilter } from './ufs-fault.js';
 
 @Module({})
@@ -50,7 +53,14 @@ export interface HttpServer {
 /** 10,000 of the longest paths. */
 const bodyLimitBytes = 32 * 1024 * 1024;
 
-const controllers = [ObjectsController, CopiesController, ClearStaleController, FileIndexController, HealthController];
+const controllers = [
+  ObjectsController,
+  CopiesController,
+  ClearStaleController,
+  FileIndexController,
+  QuotaController,
+  HealthController,
+];
 
 export interface HttpServerOptions {
   host: string;
@@ -64,6 +74,7 @@ export interface HttpServerOptions {
   passive: PassiveCache;
   remover: CopyRemover;
   clearStale: ClearStale;
+  quotaTrimmer: QuotaTrimmer;
   /** Whether the file index is served. */
   fileIndex: boolean;
   readiness: Readiness;
@@ -92,6 +103,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     { provide: unmountedToken, useValue: options.unmounted },
     { provide: viewToken, useValue: options.view },
     { provide: passiveToken, useValue: options.passive },
+    { provide: quotaTrimmerToken, useValue: options.quotaTrimmer },
     { provide: removerToken, useValue: options.remover },
     { provide: clearStaleToken, useValue: options.clearStale },
     { provide: fileIndexEnabledToken, useValue: options.fileIndex },

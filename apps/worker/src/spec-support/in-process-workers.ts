@@ -204,7 +204,7 @@ export class InProcessCluster {
     for (const commit of this.log) services.view.evolve(commit);
     if (hasRead) await services.noteRead();
     services.policies.begin(() => undefined);
-    const { view, passive, remover, clearStale, unmounted } = services;
+    const { view, passive, remover, clearStale, unmounted, quotaTrimmer } = services;
     const http = await startHttpServer({
       ...{
         host: '127.0.0.1',
@@ -215,6 +215,7 @@ export class InProcessCluster {
         passive,
         remover,
         clearStale,
+        quotaTrimmer,
         fileIndex: config.fileIndex,
       },
       ...{ readiness: () => ({}), logger, hosts: new KnownHosts({ listenHost: '127.0.0.1', hostnames: undefined }) },

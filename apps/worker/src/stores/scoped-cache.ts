@@ -89,18 +89,23 @@ export class ScopedCache implements CacheStore {
   }
 
   /** Copies that no mount covers go before all others, and no time to live is theirs. */
-  setPolicies({ tierOf, ttlSecondsOf }: CachePolicies): void {
+  setPolicies(policies: CachePolicies): void {
     const { coverage } = this.stores;
     this.cache.setPolicies({
       tierOf: (key) => {
         const path = coverage.pathOf(key);
-        return path === undefined ? -1 : tierOf(path);
+        return path === undefined ? -1 : policies.tierOf(path);
       },
       ttlSecondsOf: (key) => {
         const path = coverage.pathOf(key);
-        return path === undefined ? undefined : ttlSecondsOf(path);
+        return path === undefined ? undefined : policies.ttlSecondsOf(path);
       },
     });
+  }
+
+  async trim(path: string, maxBytes: number): Promise<void> {
+    const key = this.stores.coverage.keyOf(path);
+    if (key !== undefined) await this.cache.trim(key, maxBytes);
   }
 
   keepFor(jobId: string): Promise<void> {
