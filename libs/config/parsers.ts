@@ -23,7 +23,7 @@ export const milliseconds = (min: number, max: number): Parser<number> => intege
 export function millisecondsOrNever(min: number, max: number): Parser<number> {
   const { schema, expected } = milliseconds(min, max);
   const never = z.literal('never').transform(() => Infinity);
-  return { schema: z.union([never, schema]) as z.ZodType<number, string>, expected: `${expected}, or never` };
+  return { schema: z.union([never, schema]), expected: `${expected}, or never` };
 }
 
 /** `allowFree`: 0 stands for any free port. */

@@ -145,6 +145,23 @@ describe('a bucket of the same name at another endpoint', () => {
     { LARDER_UNMOUNTED_KEEP_MS: '2000' },
   );
 
+  test('ends a load of the first that is under way, which loads nothing from the other', async () => {
+    await first.bucket(cluster, 'shared', keys(3000), 100);
+    other.server.createBucket('shared');
+    for (const key of keys(3000).slice(2900)) await other.put('shared', key, content(`other ${key}`, 700));
+    const gate = first.hold('shared', 20);
+    const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 10 } });
+    await gate.reached;
+    await moveTo(other);
+    gate.open();
+    const done = await cluster.api.waitForJob(id);
+    expect(done).toMatchObject({ state: 'FAILED' });
+    expect(JSON.stringify(done.errorMessage)).toMatch(/another store .* submit it anew/);
+    expect(other.reads('shared')).toEqual([]);
+    expect(await index()).toEqual([]);
+    expect(await load()).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 100, loadedFiles: 100 });
+  });
+
   test('cannot be put in the place of a mount by other options; other keys can, while a load runs', async () => {
     const files = await first.bucket(cluster, 'shared', keys(200));
     await call('POST', '/ttl', { path: '/shared', ttlSeconds: 100_000 });

@@ -4,7 +4,7 @@ import { type HttpMethod } from '../support/contract.js';
 import { type Lab } from '../support/lab.js';
 
 export interface Target {
-  method: 'POST' | 'DELETE';
+  method: 'POST' | 'PUT' | 'DELETE';
   path: string;
   /** A well-formed body that changes nothing that anybody misses. */
   body: Record<string, unknown>;
@@ -73,6 +73,12 @@ export const targets: readonly Target[] = [
   { method: 'DELETE', path: '/free', body: { id: 'nobody' }, fields: { id: 'string' } },
   { method: 'DELETE', path: '/rebalance', body: { target: 'nobody' }, fields: { id: 'string', target: 'string' } },
   { method: 'DELETE', path: '/cache', body: { op: 'clear-stale' }, fields: { op: 'string' } },
+  {
+    method: 'PUT',
+    path: '/mount',
+    body: { path: '/nowhere', options: {} },
+    fields: { ...pathFields, options: 'object' },
+  },
   { method: 'DELETE', path: '/mount', body: { path: '/nowhere' }, fields: pathFields },
   { method: 'DELETE', path: '/quota', body: { path: nowhere }, fields: pathFields },
   { method: 'DELETE', path: '/ttl', body: { path: nowhere }, fields: pathFields },

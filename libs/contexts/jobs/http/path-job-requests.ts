@@ -22,7 +22,13 @@ export class PathJobRequests {
 
   /** @throws DomainError Malformed, naming the field and what was expected */
   async load(dto: SubmitLoadDto): Promise<AcceptedJob> {
-    const spec: LoadSpec = { ...(await this.paths.accept(dto, 'tree')), options: this.loadOptions(dto.options ?? {}) };
+    const paths = await this.paths.accept(dto, 'tree');
+    const stores = this.paths.storesOf([
+      ...paths.roots,
+      ...paths.covered,
+      ...(paths.indexPath ? [paths.indexPath] : []),
+    ]);
+    const spec: LoadSpec = { ...paths, stores, options: this.loadOptions(dto.options ?? {}) };
     const submission = { kind: 'load', target: loadTarget(spec), alias: dto.alias, spec };
     return { submission, sync: dto.options?.sync ?? false };
   }

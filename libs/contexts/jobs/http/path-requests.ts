@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { namespaceView, normalizeUfsPath, resolveUfsPath } from '#contexts/namespace';
+import { mountOfUfsPath, namespaceView, normalizeUfsPath, resolveUfsPath, storeOfMount } from '#contexts/namespace';
 import { splitRoots } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { missingParameters, Views } from '#runtime';
@@ -41,7 +41,7 @@ export class PathRequests {
       throw new DomainError('Malformed', 'paths-and-index', 'give either paths or index, not both');
     }
     const asked = await Promise.all(
-      paths.map((path, i) => {
+      paths.map(async (path, i) => {
         const field = `paths[${i}]`;
         const isUfsPath = alsoUnmounted && !path.startsWith('/');
         return isUfsPath ? normalizeUfsPath(path, field) : this.resolve(path, field);
@@ -59,6 +59,13 @@ export class PathRequests {
       });
     }
     return resolved;
+  }
+
+  /** Which store is mounted where these UFS paths are, by the UFS root of each mount that is concerned. */
+  storesOf(ufsPaths: readonly string[]): Record<string, string> {
+    const { state } = this.views.get(namespaceView);
+    const mounts = ufsPaths.flatMap((path) => mountOfUfsPath(state, path) ?? []);
+    return Object.fromEntries(mounts.map((mount) => [mount.ufs, storeOfMount(mount)]));
   }
 
   /** The UFS path for what a user wrote. A mount that another replica has just made is not missed. */

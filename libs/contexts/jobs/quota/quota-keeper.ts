@@ -72,7 +72,9 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     const held = holdings.map(({ bytes }) => bytes);
     const shares = sharesOf(value, held);
     await Promise.all(
-      online.map((workerId, i) => (shares[i] < held[i] ? this.ask(workerId, ufsPath, shares[i]) : undefined)),
+      online.map(async (workerId, i) => {
+        if (shares[i] < held[i]) await this.ask(workerId, ufsPath, shares[i]);
+      }),
     );
     this.stuck.set(ufsPath, { bytes: value, untilMs: performance.now() + patienceMs });
   }
