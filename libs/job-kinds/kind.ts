@@ -29,6 +29,12 @@ export interface Checkpoint {
 /** Copies that can be found and removed. */
 export type CopySource = Pick<CacheStore, 'get' | 'entries' | 'delete'>;
 
+/** Room below quotas for one copy. */
+export interface RoomClaim {
+  /** Once the copy's bytes count as held, or will not come. */
+  release(): void;
+}
+
 /** What a worker lends to the batch it executes. */
 export interface WorkerPorts {
   /** Who executes the batch. */
@@ -48,6 +54,11 @@ export interface WorkerPorts {
   storeOf(ufsPath: string): string | undefined;
   /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where none does */
   connectorFor(ufsPath: string): UfsConnector;
+  /**
+   * To be had before a copy of this size is written, and released after it is in the cache.
+   * @throws DomainError Refused where a quota leaves no room
+   */
+  claimRoom(path: string, sizeBytes: number): Promise<RoomClaim>;
   /** Runs at most LARDER_WORKER_TRANSFERS files at once over all batches of this worker. */
   withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T>;
   /** Waits until the job may move so many more bytes; bytes/s per worker, 0 = unlimited. */
@@ -67,6 +78,8 @@ export interface WorkerJobKind {
   execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome>;
   /** The outcome of a batch that is given up without being executed: every file failed for this reason. */
   failAll(batch: WorkBatch, reason: string): BatchOutcome;
+  /** Whether what the batch brings in leaves its old place afterwards: then quotas above it do not stand in its way. */
+  moves?(batch: WorkBatch): boolean;
   /** Bytes/s that the batch may move, 0 = unlimited; without this, the option `bandwidth`. */
   bandwidthOf?(batch: WorkBatch): number;
 }

@@ -9,7 +9,7 @@ import { ClearStale } from './copies/clear-stale.js';
 import { CopyRemover } from './copies/copy-remover.js';
 import { PassiveCache } from './passive/passive-cache.js';
 import { PolicyKeeper } from './policies/policy-keeper.js';
-import { QuotaGrants } from './policies/quota-grants.js';
+import { QuotaClaims } from './policies/quota-claims.js';
 import { QuotaTrimmer } from './policies/quota-trimmer.js';
 import type { CacheStores } from './stores/cache-stores.js';
 import { ScopedCache } from './stores/scoped-cache.js';
@@ -30,7 +30,7 @@ export class WorkerServices {
   readonly view: ClusterView;
   readonly pool: ConnectorPool;
   readonly policies: PolicyKeeper;
-  readonly grants: QuotaGrants;
+  readonly claims: QuotaClaims;
   readonly passive: PassiveCache;
   readonly remover: CopyRemover;
   readonly clearStale: ClearStale;
@@ -53,12 +53,12 @@ export class WorkerServices {
     const keyRing = new KeyRing(config.secretKeys);
     this.keys = new MountKeys(keyRing);
     this.policies = new PolicyKeeper(cache, config);
-    this.grants = new QuotaGrants(workerId, logger);
+    this.claims = new QuotaClaims(workerId, cache, logger);
     this.view = new ClusterView(workerId, {
       namespaceChanged: (namespace, atMs) => {
         stores.follow(namespace.mounts, atMs);
         this.policies.follow(namespace);
-        if (config.quota) this.grants.follow(namespace);
+        if (config.quota) this.claims.follow(namespace);
         this.tellKeys?.();
         this.pool
           .keepOnly(namespace.mounts)
@@ -67,8 +67,8 @@ export class WorkerServices {
     });
     this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing));
     const retry = { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs };
-    const { view, pool, grants } = this;
-    this.passive = new PassiveCache({ cache, view, pool, grants, retry, logger });
+    const { view, pool, claims } = this;
+    this.passive = new PassiveCache({ cache, view, pool, claims, retry, logger });
     this.remover = new CopyRemover(cache, view);
     this.clearStale = new ClearStale(cache, view, logger);
     this.quotaTrimmer = new QuotaTrimmer(cache, logger);

@@ -30,6 +30,11 @@ export const workBatchSchema = z.object({
   stores: z.record(z.string(), z.string()).optional(),
   /** Understood by the job's kind. */
   options: z.record(z.string(), z.unknown()),
+  /**
+   * Bytes set aside for what the batch adds below each quota, by the quota's UFS path: beyond them the worker asks.
+   * Absent in batches of versions up to 0.2, which do not say; nothing is asked for them.
+   */
+  quotaBytes: z.record(z.string(), z.number()).optional(),
   /** A UFS path prefix that all names share; a file's full UFS path is `root + name`. */
   root: z.string(),
   /** `[name, sizeBytes, version]`; size -1 and version '' where the source does not tell (index files). */

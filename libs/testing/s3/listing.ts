@@ -1,6 +1,7 @@
 import type { Bucket, StoredObject } from './bucket.js';
 import type { S3RequestInfo } from './request-info.js';
 import { S3Error } from './s3-error.js';
+import { shownEtag, shownTime, type ValidatorBend } from './validators.js';
 import { xmlDocument, type XmlElement } from './xml.js';
 
 interface Page {
@@ -11,7 +12,12 @@ interface Page {
 }
 
 /** ListObjectsV2 and its older form (Amazon S3 API reference). */
-export async function listObjects(bucket: Bucket, request: S3RequestInfo, maxKeysPerPage: number): Promise<Buffer> {
+export async function listObjects(
+  bucket: Bucket,
+  request: S3RequestInfo,
+  maxKeysPerPage: number,
+  bend?: ValidatorBend,
+): Promise<Buffer> {
   const { query } = request;
   const isV2 = request.operation === 'ListObjectsV2';
   const token = query.get('continuation-token');
@@ -33,8 +39,8 @@ export async function listObjects(bucket: Bucket, request: S3RequestInfo, maxKey
     IsTruncated: page.last !== undefined,
     Contents: page.objects.map((object) => ({
       Key: encode(object.key),
-      LastModified: object.lastModified.toISOString(),
-      ETag: `"${object.etag}"`,
+      LastModified: shownTime(object, 'list', bend)?.toISOString(),
+      ETag: shownEtag(object, 'list', bend),
       Size: object.sizeBytes,
       StorageClass: 'STANDARD',
     })),

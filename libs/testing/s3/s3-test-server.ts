@@ -9,6 +9,7 @@ import { requestInfo, type S3RequestInfo } from './request-info.js';
 import { S3Error, noSuchBucket, noSuchKey } from './s3-error.js';
 import { sendAnswer } from './send-answer.js';
 import { verifySignature, type S3TestCredentials } from './sigv4.js';
+import type { ValidatorBend } from './validators.js';
 import { Writer, readPayload } from './writing.js';
 import { xmlDocument } from './xml.js';
 
@@ -25,6 +26,7 @@ export interface S3TestServerOptions {
   port?: number;
   /** At most and by default 1000; less makes paging easy to test. */
   maxKeysPerPage?: number;
+  validators?: ValidatorBend;
   fault?: FaultHook;
 }
 
@@ -49,6 +51,8 @@ export class S3TestServer {
   readonly region: string;
   /** May be changed at any time. */
   fault: FaultHook | undefined;
+  /** May be changed at any time. */
+  validators: ValidatorBend | undefined;
   /** The latest requests in the order in which their answers ended. */
   readonly requests: LoggedRequest[] = [];
   /** Answered requests by operation. */
@@ -65,6 +69,7 @@ export class S3TestServer {
     this.credentials = options.credentials ?? { accessKeyId: 'larder-test', secretAccessKey: 'larder-test-secret' };
     this.region = options.region ?? 'us-east-1';
     this.fault = options.fault;
+    this.validators = options.validators;
     this.server = createServer(
       { keepAliveTimeout: 30_000 },
       (request, response) => void this.handle(request, response),
@@ -97,9 +102,10 @@ export class S3TestServer {
     this.buckets.set(name, new DirectoryBucket(directory));
   }
 
-  async put(bucket: string, key: string, bytes: Buffer | string): Promise<void> {
+  /** @param lastModified default now; a bucket that is a directory has its own */
+  async put(bucket: string, key: string, bytes: Buffer | string, lastModified?: Date): Promise<void> {
     const content = Buffer.from(bytes);
-    await this.bucket(bucket).put(key, content, md5(content), {});
+    await this.bucket(bucket).put(key, content, md5(content), {}, lastModified);
   }
 
   /** An object with the bytes of `generatedContent(seed, sizeBytes)`, which takes no memory here. */
@@ -192,8 +198,10 @@ export class S3TestServer {
         this.bucket(info.bucket);
         return xmlAnswer(xmlDocument('LocationConstraint', {}));
       case 'ListObjects':
-      case 'ListObjectsV2':
-        return xmlAnswer(await listObjects(this.bucket(info.bucket), info, this.options.maxKeysPerPage ?? 1000));
+      case 'ListObjectsV2': {
+        const maxKeys = this.options.maxKeysPerPage ?? 1000;
+        return xmlAnswer(await listObjects(this.bucket(info.bucket), info, maxKeys, this.validators));
+      }
       case 'GetObject':
       case 'HeadObject':
         return await this.read(info, fault);
@@ -205,7 +213,7 @@ export class S3TestServer {
   private async read(info: S3RequestInfo, fault?: Fault): Promise<Answer> {
     const object = await this.bucket(info.bucket).find(info.key);
     if (object === undefined) throw noSuchKey();
-    const answer = readObject(object, info, fault?.kind !== 'etag');
+    const answer = readObject(object, info, fault?.kind !== 'etag', this.validators);
     if (fault?.kind === 'etag') answer.headers['etag'] = `"${fault.etag}"`;
     return answer;
   }

@@ -3,6 +3,8 @@ import { fileOptions } from '../file/file-options.js';
 import { s3Options } from '../s3/s3-options.js';
 import { s3Store } from '../s3/s3-store.js';
 
+export { isBucketName } from '../s3/s3-options.js';
+
 /** The options of every connector, by the scheme of its locations. `open.ts` holds what opens them. */
 export const declaredOptions = { file: fileOptions, s3: s3Options } as const satisfies Record<string, DeclaredOptions>;
 

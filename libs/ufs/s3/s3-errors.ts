@@ -2,7 +2,9 @@ import { errors } from 'undici';
 import { errnoOf } from '../errno.js';
 import { printable } from '../names.js';
 import { UfsError, type UfsErrorCode } from '../types.js';
+import { InternalAddressError } from './internal-address.js';
 import { parseErrorBody } from './list-xml.js';
+import { toldRegion } from './s3-region.js';
 
 export interface S3Answer {
   status: number;
@@ -49,13 +51,11 @@ const wrongRegionCodes = new Set([
 
 /** What an answer other than the hoped-for one means. Of its body only the code is repeated, never its texts. */
 export function answerError(path: string, answer: S3Answer): UfsError {
-  const { code, region = headerRegion(answer) } = parseErrorBody(answer.body.toString('utf8'));
+  const { code } = parseErrorBody(answer.body.toString('utf8'));
   const shown = `${answer.status}${code === undefined ? '' : ` ${code}`}`;
   const isRedirect = answer.status >= 300 && answer.status < 400 && answer.status !== 304;
   if (isRedirect || (code !== undefined && wrongRegionCodes.has(code))) {
-    const where = region === undefined ? 'another region or behind another endpoint' : `the region ${region}`;
-    const advice = 'set alluxio.underfs.s3.region or alluxio.underfs.s3.endpoint accordingly';
-    return new UfsError('Invalid', path, `The bucket is in ${where}, ${advice} (${shown}): ${printable(path)}.`);
+    return new UfsError('Invalid', path, `${elsewhere(answer)} (${shown}): ${printable(path)}.`);
   }
   const [ufsCode, sentence] = (code && byCode[code]) || (byStatus[answer.status] ?? byStatusClass(answer.status));
   return new UfsError(ufsCode, path, `${sentence} (${shown}): ${printable(path)}.`);
@@ -66,9 +66,15 @@ function byStatusClass(status: number): readonly [UfsErrorCode, string] {
   return status >= 400 ? ['Invalid', 'The server refuses the request'] : ['Unavailable', 'The answer is not one of S3'];
 }
 
-function headerRegion(answer: S3Answer): string | undefined {
-  const region = answer.headers['x-amz-bucket-region'];
-  return typeof region === 'string' && /^[a-z0-9-]{1,64}$/.test(region) ? region : undefined;
+/** What remains to be said after the client has tried the region, or the address, that the answer names. */
+function elsewhere(answer: S3Answer): string {
+  const region = toldRegion(answer, answer.body);
+  if (region !== undefined) {
+    const tried = 'and this endpoint does not serve it although requests are signed for the region that it named first';
+    return `The bucket is in the region ${region}, ${tried}: set alluxio.underfs.s3.endpoint accordingly`;
+  }
+  const advice = 'set alluxio.underfs.s3.region or alluxio.underfs.s3.endpoint accordingly';
+  return `The bucket is in another region or behind another endpoint, and the server does not say which: ${advice}`;
 }
 
 /**
@@ -77,6 +83,11 @@ function headerRegion(answer: S3Answer): string | undefined {
  */
 export function networkError(path: string, origin: string, error: unknown, bodyBegun: boolean): UfsError {
   if (error instanceof UfsError) return error;
+  if (error instanceof InternalAddressError) {
+    const advice = 'the option redirectHosts can name it in full';
+    const sentence = `The server redirects to ${error.host}, which is an internal address: ${advice}`;
+    return new UfsError('Invalid', path, `${sentence} (${origin}): ${printable(path)}.`, { cause: error });
+  }
   const errno = errnoOf(error) ?? 'unknown error';
   const shown = `(${errno}, ${origin}): ${printable(path)}.`;
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {

@@ -39,6 +39,10 @@ export const s3OptionTable = {
     harmless: true,
     names: ['alluxio.underfs.s3.secure.http.enabled', 'ssl', 'fs.s3a.connection.ssl.enabled'],
   },
+  redirectHosts: {
+    harmless: true,
+    names: ['redirectHosts'],
+  },
   credentialsProvider: {
     harmless: true,
     names: ['fs.s3a.aws.credentials.provider'],
@@ -108,6 +112,15 @@ function isOfAnotherBucket(name: string, own: string): boolean {
   if (!name.startsWith(own)) return true;
   const rest = name.slice(own.length).split('.');
   return rest.some((_, i) => i > 0 && byName.has(`${hadoop}${rest.slice(i).join('.')}`));
+}
+
+/**
+ * Whether a bucket may be called so: by what stores have, not by what Amazon asks of new buckets. Amazon's before 2018 may
+ * have 255 letters of both cases, `.`, `-` and `_` anywhere (Amazon S3 user guide, General purpose bucket naming rules); Ceph
+ * writes `tenant:bucket`; `.` and `..` would be a step in the request's path. Whether it exists the store says.
+ */
+export function isBucketName(name: string): boolean {
+  return /^[A-Za-z0-9._:-]{1,255}$/.test(name) && name !== '.' && name !== '..';
 }
 
 /** The mount's bucket; '' where the location is malformed, which is said elsewhere. */

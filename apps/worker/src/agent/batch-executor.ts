@@ -20,6 +20,8 @@ export interface ExecutorPorts {
   removeCopy: WorkerPorts['removeCopy'];
   unmounted: WorkerPorts['unmounted'];
   storeOf: WorkerPorts['storeOf'];
+  /** Room below quotas for what a batch brings in. */
+  roomFor(batch: WorkBatch, moves: boolean, signal: AbortSignal): WorkerPorts['claimRoom'];
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
@@ -89,6 +91,7 @@ export class BatchExecutor {
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
         unmounted: this.ports.unmounted,
         storeOf: (path) => this.ports.storeOf(path),
+        claimRoom: this.ports.roomFor(batch, kind.moves?.(batch) ?? false, signal),
         retry,
         signal,
         onProgress,

@@ -94,6 +94,7 @@ describe('BatchRunner', () => {
       removeCopy: (one) => cache.delete(one),
       unmounted: cache,
       storeOf: () => 'file:',
+      roomFor: () => () => Promise.resolve({ release: () => undefined }),
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,

@@ -72,7 +72,7 @@ export function createRunner(options: CreateRunnerOptions): BatchRunner {
 
 function createExecutor(options: CreateRunnerOptions): BatchExecutor {
   const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
-  const { view, remover, pool } = services;
+  const { view, remover, pool, claims } = services;
   return new BatchExecutor({
     workerId,
     cache,
@@ -85,6 +85,7 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     removeCopy: (path, sequence) => remover.remove(path, sequence),
     unmounted: services.unmounted,
     storeOf: (path) => view.storeOf(path),
+    roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
     slots: new TransferSlots(config.workerTransfers),
     limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
     bandwidths,

@@ -1,7 +1,15 @@
 import { Readable } from 'node:stream';
 import type { CacheStore, CacheWriter } from '#cache-store';
 import { CacheFullError, DiskFullError, PathTooLongError } from '#cache-store';
-import { UfsError, withRetries, type RetryPolicy, type UfsConnector, type UfsObject, type UfsRead } from '#ufs';
+import {
+  isSameVersion,
+  UfsError,
+  withRetries,
+  type RetryPolicy,
+  type UfsConnector,
+  type UfsObject,
+  type UfsRead,
+} from '#ufs';
 import type { Logger } from 'pino';
 import { Bell } from './bell.js';
 import { Window } from './window.js';
@@ -129,7 +137,7 @@ export class Download {
     if (this.state === 'failed') throw this.failure;
     const { cache, connector, signal } = this.ports;
     const read = this.ports.isStillMounted() ? cache.read(this.path) : undefined;
-    if (read?.entry.version === object.version) {
+    if (read && isSameVersion(read.entry, object)) {
       const whole = start === 0 && end === object.sizeBytes;
       return read.stream(whole ? undefined : { start, end: end - 1 }) as AsyncIterable<Buffer>;
     }
@@ -138,6 +146,7 @@ export class Download {
       start,
       end: end - 1,
       expectedVersion: object.version,
+      knownSizeBytes: object.sizeBytes,
       signal,
     });
     return body;

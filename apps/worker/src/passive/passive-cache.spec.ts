@@ -180,7 +180,7 @@ describe('reading what is not cached', () => {
     const worker = await cluster.start();
     const asked: unknown[] = [];
     if (answer) {
-      worker.services.grants.connect((ask) => {
+      worker.services.claims.connect((ask) => {
         asked.push(ask);
         return answer();
       });
@@ -192,7 +192,9 @@ describe('reading what is not cached', () => {
     expect(await (await fetch(worker.url(`${root}a`))).text()).toBe('aaaa');
     await untilCached(worker, 'a');
     expect(worker.names()).toEqual(kept.length > 0 ? ['a', 'dir/a'] : ['a']);
-    expect(asked).toEqual(answer ? [{ workerId: 'worker-1', path: `${root}dir/a`, bytes: 4 }] : []);
+    expect(asked).toEqual(
+      answer ? [{ workerId: 'worker-1', id: expect.any(String) as string, path: `${root}dir/a`, bytes: 4 }] : [],
+    );
   });
 
   it('a slow sole reader is followed, not buffered, where nothing is kept', async () => {

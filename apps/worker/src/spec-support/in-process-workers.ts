@@ -66,6 +66,7 @@ export class InProcessWorker {
       removeCopy: (one, sequence) => services.remover.remove(one, sequence),
       unmounted: services.unmounted,
       storeOf: (ufsPath) => services.view.storeOf(ufsPath),
+      claimRoom: services.claims.forBatch(whole, workerJobKinds[whole.kind].moves?.(whole) ?? false, abort.signal),
       connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
       withTransferSlot: (_signal, run) => run(),
       throttle: (_jobId, bytes) => {

@@ -148,7 +148,7 @@ export class Planner {
     const kind = jobKinds[record.kind];
     const { pass, steps: step } = record.state;
     if (pass !== 'load' || !kind.quotaRoots) return { files: stretch.files, refused: [] };
-    return this.gate().admit({ jobId: this.jobId, pass, step }, stretch.files, ring, kind.plan(record).replicas);
+    return this.gate().admit({ pass, step }, stretch.files, ring, kind.plan(record).replicas);
   }
 
   private gate(): QuotaGate {
@@ -168,7 +168,8 @@ export class Planner {
     return new QuotaGate({
       ledger,
       workers,
-      reserve: (...reservation) => this.ports.reserve(...reservation),
+      jobId: this.jobId,
+      reserve: (...reservation) => this.ports.reserve(this.jobId, ...reservation),
       stat,
       signal: this.signal,
     });

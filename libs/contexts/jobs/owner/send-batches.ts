@@ -41,6 +41,7 @@ export async function sendBatches(
         namespaceSequence,
         ...(stores && { stores }),
         options,
+        quotaBytes: quotaBytes ?? {},
         root,
         files,
       });

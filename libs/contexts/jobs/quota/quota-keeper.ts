@@ -52,7 +52,7 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   private async look(): Promise<void> {
     try {
       if (!this.presence.isChosen('quota-keeper') || this.isRebalancing()) return;
-      for (const quota of this.ledger.exceeded()) await this.hold(quota);
+      for (const quota of this.ledger.overfull()) await this.hold(quota);
     } catch (error) {
       // A worker does not answer, or the log is away: the next look comes soon.
       const { message, stack } = error as Error;

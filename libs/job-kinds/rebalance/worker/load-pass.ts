@@ -1,6 +1,6 @@
-import type { CacheEntry } from '#cache-store';
 import type { FileFailure } from '#contexts/jobs';
 import type { Worker } from '#contexts/membership';
+import { isSameVersion } from '#ufs';
 import { setImmediate } from 'node:timers/promises';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
 import { cutReason, describeFault, type KnownVersion } from '../../load/worker/batch-file.js';
@@ -99,11 +99,11 @@ class LoadPass {
       return;
     }
     if (!own || own.metadataOnly) return this.fetch(peer, entry);
-    if (same(own, entry)) return;
+    if (isSameVersion(own, entry)) return;
     // Two versions, and only the UFS knows which is the newer.
     const current = await this.currentVersion(path);
-    if (!current || same(own, current)) return;
-    if (same(entry, current)) return this.fetch(peer, entry);
+    if (!current || isSameVersion(own, current)) return;
+    if (isSameVersion(entry, current)) return this.fetch(peer, entry);
     await this.fetchFromUfs(entry, current);
   }
 
@@ -193,10 +193,6 @@ class LoadPass {
       failures,
     };
   }
-}
-
-function same(one: Pick<CacheEntry, 'sizeBytes' | 'version'>, other: KnownVersion): boolean {
-  return one.version === other.version && one.sizeBytes === other.sizeBytes;
 }
 
 /** Waits for all, then throws the first error. */

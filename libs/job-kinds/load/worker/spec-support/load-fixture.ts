@@ -82,6 +82,7 @@ export class LoadFixture {
       checkpoint: { load: () => Promise.resolve(undefined), save: () => Promise.resolve() },
       unmounted: this.cache,
       storeOf: () => 'file:',
+      claimRoom: () => Promise.resolve({ release: () => undefined }),
       connectorFor: () => this.connector,
       withTransferSlot: (_signal, run) => run(),
       throttle: (jobId, bytes) => {
