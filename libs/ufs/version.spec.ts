@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import {
   compareVersions,
+  isSameCopy,
   isSameVersion,
   isStrong,
   judgeAnswer,
@@ -62,6 +63,8 @@ describe('versions', () => {
     expect(isSameVersion({ version: md5, sizeBytes: 1 }, { version: md5, sizeBytes: 1 })).toBe(true);
     expect(isSameVersion({ version: md5, sizeBytes: 1 }, { version: md5, sizeBytes: 2 })).toBe(false);
     expect(isSameVersion({ version: noVersion, sizeBytes: 1 }, { version: noVersion, sizeBytes: 1 })).toBe(false);
+    expect(isSameCopy({ version: noVersion, sizeBytes: 1 }, { version: noVersion, sizeBytes: 1 })).toBe(true);
+    expect(isSameCopy({ version: noVersion, sizeBytes: 1 }, { version: noVersion, sizeBytes: 2 })).toBe(false);
   });
 
   test.each([

@@ -13,6 +13,11 @@ export const bentStores: Readonly<Record<string, ValidatorBend>> = {
     etag: (etag, where) => (isList(where) ? etag : undefined),
     ifMatch: 'ignored',
   },
+  'preconditions that are refused': { ifMatch: 'refused' },
+  'no ETag from GET and HEAD, preconditions that are refused': {
+    etag: (etag, where) => (isList(where) ? etag : undefined),
+    ifMatch: 'refused',
+  },
   'no ETag from GET': { etag: (etag, where) => (where === 'get' ? undefined : etag) },
   'no ETag from HEAD': { etag: (etag, where) => (where === 'head' ? undefined : etag) },
   'no ETag in the listing': { etag: (etag, where) => (isList(where) ? undefined : etag) },

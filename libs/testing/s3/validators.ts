@@ -14,8 +14,11 @@ export interface ValidatorBend {
   lastModified?: (at: Date, where: AnswerKind) => Date | undefined;
   /** Answers without Content-Length, the body in chunks. */
   omitsLength?: (where: 'get' | 'head') => boolean;
-  /** The header that `If-Match` is compared with; 'ignored': preconditions are not looked at. Default: the object's own. */
-  ifMatch?: ((etag: string) => string) | 'ignored';
+  /**
+   * The header that `If-Match` is compared with, default the object's own; 'ignored': preconditions are not looked at;
+   * 'refused': the server does not take them.
+   */
+  ifMatch?: ((etag: string) => string) | 'ignored' | 'refused';
 }
 
 export function shownEtag(object: StoredObject, where: AnswerKind, bend: ValidatorBend = {}): string | undefined {
@@ -43,7 +46,11 @@ export function checkPreconditions(
     throw malformed('If-Match');
   if (since !== undefined && !/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(since))
     throw malformed('If-Unmodified-Since');
-  if (bend.ifMatch === 'ignored') return false;
+  const asked = ifMatch ?? since ?? headers['if-none-match'];
+  if (bend.ifMatch === 'refused' && asked !== undefined) {
+    throw new S3Error(501, 'NotImplemented', 'A header you provided implies functionality that is not implemented.');
+  }
+  if (bend.ifMatch === 'ignored' || bend.ifMatch === 'refused') return false;
   const own = `"${object.etag}"`;
   const compared = bend.ifMatch === undefined ? own : bend.ifMatch(own);
   const holds = (value: string): boolean => value.split(',').some((tag) => ['*', compared].includes(tag.trim()));

@@ -179,7 +179,10 @@ export class ObjectReader {
     const once = (conditional: boolean) =>
       send({ method: 'GET', path, key, headers: readHeaders(options, conditional), signal });
     const first = await once(isConditional);
-    if (first.answer.status !== 412 || !isConditional || expectedVersion === undefined) return first;
+    if (!isConditional || expectedVersion === undefined) return first;
+    if (first.answer.status === 400 || first.answer.status === 501)
+      return this.preconditions.dropIfGood(first, () => once(false));
+    if (first.answer.status !== 412) return first;
     const current = () => this.stat(path, key, signal);
     if (!(await this.preconditions.mislead(path, expectedVersion, current))) return first;
     first.discard();

@@ -46,6 +46,18 @@ export class Preconditions {
     return this.misleading;
   }
 
+  /** Where a server does not take the header itself: the answer without it, if that is a good one, and none from then on. */
+  async dropIfGood<T extends { answer: { status: number }; discard: () => void }>(
+    refused: T,
+    without: () => Promise<T>,
+  ): Promise<T> {
+    const second = await without();
+    const isGood = second.answer.status < 300;
+    this.misleading ||= isGood;
+    (isGood ? refused : second).discard();
+    return isGood ? second : refused;
+  }
+
   /**
    * Whether a good answer to this request is proof of the version by its precondition alone: the server refuses another
    * one with 412 (RFC 9110, 13.2). That is tried once, with one that cannot hold, for the first byte.

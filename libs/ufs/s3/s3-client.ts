@@ -95,7 +95,10 @@ export class S3Client {
     for (;;) {
       const signedAtMs = this.serverNowMs();
       const hop = await ask(target);
-      if (hop.status < 300) return hop.answer;
+      if (hop.status < 300) {
+        this.region.confirm(target.region);
+        return hop.answer;
+      }
       if (!askedForTime && this.learnsTheTime(hop, signedAtMs)) {
         askedForTime = true;
         continue;

@@ -302,6 +302,36 @@ describe('S3Connector and a bucket in another region', () => {
     await front.stop();
   });
 
+  test('a refusal that names some region is not believed where requests have succeeded', async () => {
+    const front = new RedirectingServer();
+    const { endpoint: frontEndpoint } = await front.start();
+    const named = { 'x-amz-bucket-region': 'us-east-1' };
+    front.answer = ({ url = '', headers }): RedirectAnswer => {
+      if (!String(headers.authorization).includes('/us-west-2/s3/')) {
+        const body = '<Error><Code>AuthorizationHeaderMalformed</Code><Region>us-west-2</Region></Error>';
+        return { status: 400, body };
+      }
+      return url.includes('secret') ? { status: 403, headers: named } : { status: 200, headers: { etag: '"e"' } };
+    };
+    // Before any success it is believed, and taken back for good when the store insists on the configured one.
+    for (const keys of [
+      ['a', 'secret', 'a'],
+      ['secret', 'a', 'secret', 'a'],
+    ]) {
+      const connector = connect(frontEndpoint);
+      for (const key of keys) {
+        const attempt = connector.read(`s3://b/${key}`, { maxBytes: 9 });
+        if (key === 'secret') expect((await errorOf(attempt)).code).toBe('Forbidden');
+        else expect((await attempt).object.version).toBe('e');
+      }
+      front.seen.length = 0;
+      await connector.read('s3://b/a', { maxBytes: 9 });
+      expect(front.seen).toHaveLength(1);
+      await connector.close();
+    }
+    await front.stop();
+  });
+
   test('a region that is no name is not believed', async () => {
     const front = new RedirectingServer();
     const { endpoint: frontEndpoint } = await front.start();

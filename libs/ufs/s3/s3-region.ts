@@ -41,9 +41,14 @@ export function toldRegion(
   return parseErrorBody(body.toString('utf8')).region;
 }
 
-/** The region that requests are signed for: as configured, until the store names another one, which is believed once. */
+/**
+ * The region that requests are signed for: as configured, until the store names another one. That is believed once, and
+ * only as long as no request has succeeded: a store may name some region with every refusal. If the named one is refused
+ * in favour of the configured one, that is used for good.
+ */
 export class SigningRegion {
   private learned: string | undefined;
+  private isSettled = false;
 
   constructor(private readonly configured: string) {}
 
@@ -51,10 +56,19 @@ export class SigningRegion {
     return this.learned ?? this.configured;
   }
 
+  /** A request that was signed for `used` has succeeded. */
+  confirm(used: string): void {
+    if (used === this.current) this.isSettled = true;
+  }
+
   /** Whether a request that was signed for `used` is worth another try, signed for the region that the store has told. */
   learn(told: string | undefined, used: string): boolean {
     if (told === undefined || told === used) return false;
-    this.learned ??= told;
-    return this.learned === told;
+    if (!this.isSettled && this.learned === undefined) this.learned = told;
+    else if (!this.isSettled && used === this.learned && told === this.configured) {
+      this.learned = told;
+      this.isSettled = true;
+    }
+    return this.current === told;
   }
 }

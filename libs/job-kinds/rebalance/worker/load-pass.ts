@@ -1,6 +1,6 @@
 import type { FileFailure } from '#contexts/jobs';
 import type { Worker } from '#contexts/membership';
-import { isSameVersion } from '#ufs';
+import { isSameCopy, isSameVersion } from '#ufs';
 import { setImmediate } from 'node:timers/promises';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
 import { cutReason, describeFault, type KnownVersion } from '../../load/worker/batch-file.js';
@@ -99,7 +99,7 @@ class LoadPass {
       return;
     }
     if (!own || own.metadataOnly) return this.fetch(peer, entry);
-    if (isSameVersion(own, entry)) return;
+    if (isSameCopy(own, entry)) return;
     // Two versions, and only the UFS knows which is the newer.
     const current = await this.currentVersion(path);
     if (!current || isSameVersion(own, current)) return;

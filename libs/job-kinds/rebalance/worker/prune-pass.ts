@@ -1,6 +1,6 @@
 import type { CacheEntry } from '#cache-store';
 import type { Counts } from '#contexts/jobs';
-import { isSameVersion } from '#ufs';
+import { isSameCopy } from '#ufs';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
 import { retrying } from '../../load/worker/retrying.js';
 import { FileError } from '../../load/worker/batch-file.js';
@@ -77,7 +77,7 @@ async function confirmedByOwners(
     const vouched = await vouchedBy(workers[owner]?.address, entries, sequence, peers, ports);
     entries.forEach(({ path, sizeBytes, version }, i) => {
       const copy = vouched[i];
-      const isSame = copy && isSameVersion({ sizeBytes, version }, { sizeBytes: copy[0], version: copy[1] });
+      const isSame = copy && isSameCopy({ sizeBytes, version }, { sizeBytes: copy[0], version: copy[1] });
       if (isSame) missing.set(path, (missing.get(path) ?? 1) - 1);
     });
   }
