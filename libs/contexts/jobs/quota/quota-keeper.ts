@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { WorkerClient } from '#contexts/membership/http';
 import { namespaceView, type UfsPolicy } from '#contexts/namespace';
@@ -6,18 +7,20 @@ import { DomainError } from '#kernel';
 import { Views } from '#runtime';
 import { jobs } from '../index.js';
 import { Presence } from '../owner/presence.js';
-import { sharesOf } from './quota-shares.js';
+import { partOf } from './quota-shares.js';
 import { QuotaLedger } from './quota-ledger.js';
 
 const lookMs = 500;
+const busyMs = 50;
 /** After a look that changed nothing: what is left is read, or counted on by a job that runs. */
 const patienceMs = 5_000;
 const holdingsSchema = z.object({ holdings: z.array(z.object({ bytes: z.number(), busy: z.boolean() })) });
 
 /**
- * Has workers evict what is held beyond a quota: after it was lowered, or when a worker came back that holds some; what
- * one holds that is away goes when it comes back. One living coordinator does it. Each worker gets a share of the quota by what it holds, and evicts down to that by priority
- * and use; not what a running job counts on. A rebalance holds some files twice until it prunes, so that it is waited for.
+ * Has workers evict what is held beyond a quota: after it was lowered, or when a worker came back that holds some; what one
+ * holds that is away goes when it comes back. One living coordinator does it. Each worker in turn lets go of its part, by
+ * what it holds: lowest priority and least recently used first, and not what a running job counts on. A rebalance holds
+ * some files twice until it prunes, so that it is waited for.
  */
 @Injectable()
 export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
@@ -69,14 +72,23 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     // Asked anew: heartbeats tell of a moment ago, and what has gone since must not go twice.
     const holdings = await Promise.all(online.map((workerId) => this.ask(workerId, ufsPath)));
     if (holdings.some(({ busy }) => busy)) return;
-    const held = holdings.map(({ bytes }) => bytes);
-    const shares = sharesOf(value, held);
-    await Promise.all(
-      online.map(async (workerId, i) => {
-        if (shares[i] < held[i]) await this.ask(workerId, ufsPath, shares[i]);
-      }),
-    );
+    let rest = holdings.reduce((sum, { bytes }) => sum + bytes, 0);
+    let excess = rest - value;
+    for (const [i, workerId] of online.entries()) {
+      const { bytes } = holdings[i];
+      const part = partOf(excess, bytes, rest);
+      if (part > 0) excess -= bytes - (await this.evict(workerId, ufsPath, bytes - part));
+      rest -= bytes;
+    }
     this.stuck.set(ufsPath, { bytes: value, untilMs: performance.now() + patienceMs });
+  }
+
+  /** What the worker holds when it has done what it can. */
+  private async evict(workerId: string, ufsPath: string, maxBytes: number): Promise<number> {
+    for (let now = await this.ask(workerId, ufsPath, maxBytes); ; now = await this.ask(workerId, ufsPath)) {
+      if (!now.busy || this.stopped) return now.bytes;
+      await delay(busyMs);
+    }
   }
 
   private async ask(workerId: string, ufsPath: string, maxBytes?: number): Promise<{ bytes: number; busy: boolean }> {

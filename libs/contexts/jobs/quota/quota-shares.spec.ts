@@ -1,23 +1,43 @@
 import fc from 'fast-check';
-import { sharesOf } from './quota-shares.js';
+import { partOf } from './quota-shares.js';
 
-const bytes = fc.nat({ max: 2 ** 48 });
+/** What workers hold after each let go of its part in whole files of a size. */
+function after(quotaBytes: number, held: readonly number[], fileBytes: number): number[] {
+  let excess = held.reduce((sum, one) => sum + one, 0) - quotaBytes;
+  return held.map((one, i) => {
+    const rest = held.slice(i).reduce((sum, each) => sum + each, 0);
+    const gone = Math.ceil(partOf(excess, one, rest) / fileBytes) * fileBytes;
+    excess -= gone;
+    return one - gone;
+  });
+}
 
-describe('the shares of a quota', () => {
-  it('come to no more than the quota, and to less than what is held only where that is more', () => {
+describe('the parts that workers let go of', () => {
+  it('come to what is too much, and to less than one file more', () => {
+    const files = fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 20 });
     fc.assert(
-      fc.property(bytes, fc.array(bytes, { maxLength: 20 }), (quota, held) => {
-        const shares = sharesOf(quota, held);
-        const total = held.reduce((sum, one) => sum + one, 0);
-        const left = shares.reduce((sum, one) => sum + one, 0);
-        expect(left).toBeLessThanOrEqual(Math.min(quota, total));
-        expect(left).toBeGreaterThanOrEqual(Math.min(quota, total) - held.length);
-        shares.forEach((share, i) => expect(share).toBeLessThanOrEqual(held[i]));
-      }),
+      fc.property(
+        files,
+        fc.integer({ min: 1, max: 2 ** 40 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (counts, size, part) => {
+          const held = counts.map((count) => count * size);
+          const total = held.reduce((sum, one) => sum + one, 0);
+          const quota = Math.floor(total * part);
+          const left = after(quota, held, size).reduce((sum, one) => sum + one, 0);
+          expect(left).toBeLessThanOrEqual(quota);
+          expect(left).toBeGreaterThan(quota - size);
+        },
+      ),
     );
   });
 
-  it('are nothing of a quota of nothing', () => {
-    expect(sharesOf(0, [5, 0, 7])).toEqual([0, 0, 0]);
+  it('are all of it for a quota of nothing, and nothing for one that holds', () => {
+    expect(after(0, [500, 0, 700], 100)).toEqual([0, 0, 0]);
+    expect(after(1200, [500, 0, 700], 100)).toEqual([500, 0, 700]);
+  });
+
+  it('are the same of each', () => {
+    expect(after(600, [600, 600], 1)).toEqual([300, 300]);
   });
 });

@@ -1,10 +1,11 @@
 /**
- * How much of a quota each worker may hold: by what it holds, so that all of them let go of the same part. The shares come
- * to no more than the quota.
- * @param held by each worker, in bytes
+ * How many bytes a worker is to let go of, of what is held beyond a quota: its part by what it holds. Workers are asked one
+ * after the other, each for its part of what is still too much, because whole files go, and often more than was asked for.
+ * @param excess bytes that are still too much
+ * @param held by this worker
+ * @param rest held by this worker and those that come after it
  */
-export function sharesOf(quotaBytes: number, held: readonly number[]): number[] {
-  const total = held.reduce((sum, bytes) => sum + bytes, 0);
-  if (total <= quotaBytes) return [...held];
-  return held.map((bytes) => Math.floor((bytes / total) * quotaBytes));
+export function partOf(excess: number, held: number, rest: number): number {
+  if (excess <= 0 || held === 0) return 0;
+  return Math.min(held, Math.ceil((excess / rest) * held));
 }
