@@ -155,6 +155,13 @@ export const settings = {
     undefined,
     'directory of the cache and of the worker’s identity; default `<LARDER_DATA_DIR>/worker`',
   ),
+  unmountedKeepMs: setting(
+    'LARDER_UNMOUNTED_KEEP_MS',
+    'worker',
+    p.millisecondsOrNever(0, 366 * 86_400_000),
+    '604800000',
+    'how long copies stay that no mount covers, from when the last one went that did; or `never`: until they are evicted or freed',
+  ),
   workerHost: setting('LARDER_WORKER_HOST', 'worker', p.host(), '127.0.0.1', 'address the worker listens on'),
   workerPort: setting(
     'LARDER_WORKER_PORT',

@@ -26,6 +26,9 @@ export interface Checkpoint {
   save(value: unknown): Promise<void>;
 }
 
+/** Copies that can be found and removed. */
+export type CopySource = Pick<CacheStore, 'get' | 'entries' | 'delete'>;
+
 /** Room below quotas for one copy. */
 export interface RoomClaim {
   /** Once the copy's bytes count as held, or will not come. */
@@ -36,6 +39,7 @@ export interface RoomClaim {
 export interface WorkerPorts {
   /** Who executes the batch. */
   workerId: string;
+  /** The copies that mounts cover. */
   cache: CacheStore;
   /** Everything that was in the log when the call was made. Waits while NATS is away. @throws the signal's reason */
   members(): Promise<ClusterMembers>;
@@ -44,8 +48,10 @@ export interface WorkerPorts {
    * and without this worker vouching for the copy towards others any more. False: nothing was removed.
    */
   removeCopy(path: string, sequence: number): Promise<boolean>;
-  /** Whether the mount table, as last read, covers this UFS path. */
-  isMounted(ufsPath: string): boolean;
+  /** The copies that no mount covers: nothing is mounted at their path, or another store is. */
+  unmounted: CopySource;
+  /** The store that is mounted where a UFS path is, by the mount table as last read; undefined where none is. */
+  storeOf(ufsPath: string): string | undefined;
   /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where none does */
   connectorFor(ufsPath: string): UfsConnector;
   /**

@@ -22,6 +22,13 @@ export const importRules: readonly ImportRule[] = [
     siblingsOnly: true,
   },
   {
+    what: 'the store of a mount (what its connector declares of it)',
+    files: /^libs\/contexts\/namespace\/mount-store\.ts$/,
+    may: ['#ufs/options'],
+    packages: [],
+    siblingsOnly: true,
+  },
+  {
     what: 'paths (what connectors declare of names)',
     files: /^libs\/contexts\/namespace\/paths\.ts$/,
     may: ['#kernel', '#ufs/options'],

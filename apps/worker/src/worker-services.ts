@@ -10,9 +10,23 @@ import { CopyRemover } from './copies/copy-remover.js';
 import { PassiveCache } from './passive/passive-cache.js';
 import { PolicyKeeper } from './policies/policy-keeper.js';
 import { QuotaClaims } from './policies/quota-claims.js';
+import { QuotaTrimmer } from './policies/quota-trimmer.js';
+import type { CacheStores } from './stores/cache-stores.js';
+import { ScopedCache } from './stores/scoped-cache.js';
+import { UnmountedCopies } from './stores/unmounted-copies.js';
+import { UnmountedExpiry } from './stores/unmounted-expiry.js';
+
+/** A worker's cache directory, opened: its copies, and which stores they are of. */
+export interface WorkerDisk {
+  copies: CacheStore;
+  stores: CacheStores;
+}
 
 /** What batches, readers and peers share: the view of the cluster, the connectors, and what follows from the two. */
 export class WorkerServices {
+  /** What may be served: the copies that mounts cover. */
+  readonly cache: CacheStore;
+  readonly unmounted: UnmountedCopies;
   readonly view: ClusterView;
   readonly pool: ConnectorPool;
   readonly policies: PolicyKeeper;
@@ -20,16 +34,29 @@ export class WorkerServices {
   readonly passive: PassiveCache;
   readonly remover: CopyRemover;
   readonly clearStale: ClearStale;
+  readonly quotaTrimmer: QuotaTrimmer;
   private readonly keys: MountKeys;
+  private readonly unmountedExpiry: UnmountedExpiry;
   private tellKeys: (() => void) | undefined;
 
-  constructor(config: ProcessConfig, workerId: string, cache: CacheStore, logger: Logger) {
+  constructor(
+    config: ProcessConfig,
+    workerId: string,
+    private readonly disk: WorkerDisk,
+    logger: Logger,
+  ) {
+    const { copies, stores } = disk;
+    this.cache = new ScopedCache(copies, stores);
+    this.unmounted = new UnmountedCopies(copies, stores);
+    this.unmountedExpiry = new UnmountedExpiry(this.unmounted, stores, config.unmountedKeepMs, logger);
+    const { cache } = this;
     const keyRing = new KeyRing(config.secretKeys);
     this.keys = new MountKeys(keyRing);
     this.policies = new PolicyKeeper(cache, config);
     this.claims = new QuotaClaims(workerId, cache, logger);
     this.view = new ClusterView(workerId, {
-      namespaceChanged: (namespace) => {
+      namespaceChanged: (namespace, atMs) => {
+        stores.follow(namespace.mounts, atMs);
         this.policies.follow(namespace);
         if (config.quota) this.claims.follow(namespace);
         this.tellKeys?.();
@@ -44,6 +71,7 @@ export class WorkerServices {
     this.passive = new PassiveCache({ cache, view, pool, claims, retry, logger });
     this.remover = new CopyRemover(cache, view);
     this.clearStale = new ClearStale(cache, view, logger);
+    this.quotaTrimmer = new QuotaTrimmer(cache, logger);
   }
 
   /** From now on, which is when the log has been read, an operator is told which mounts there is no key for. */
@@ -59,10 +87,19 @@ export class WorkerServices {
     return { sentences: closed.map(({ sentence }) => sentence), all: opensNone };
   }
 
+  /** All that was in the log when this process began to read has been taken in: from now on the mount table counts. */
+  async noteRead(): Promise<void> {
+    await this.disk.stores.adopt(this.disk.copies);
+    this.view.noteRead();
+    this.unmountedExpiry.start();
+  }
+
   async close(): Promise<void> {
     this.policies.stop();
+    await this.unmountedExpiry.stop();
     await this.passive.stop();
     await this.clearStale.stop();
+    await this.quotaTrimmer.stop();
     await this.pool.close();
   }
 }

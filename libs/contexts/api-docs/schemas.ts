@@ -104,22 +104,26 @@ const loadProgress = wholeAnswer(
   ['quota', 'quotaCheckError'],
 );
 
-const freeProgress = wholeAnswer({
-  ...jobFields,
-  paths,
-  index,
-  timeElapsedMilliseconds: elapsed,
-  freedBytes: count('Bytes freed.'),
-  failedBytes: count('Bytes that could not be freed.'),
-  totalBytes: count('Both.'),
-  freedFiles: count('Files freed, each once whatever the number of its replicas.'),
-  failedFiles: count('Files that could not be freed.'),
-  totalFiles: count('Both. Files, not bytes.'),
-  alias,
-  recursive: flag('Option in force.'),
-  freedReplicas: count('Further copies freed.'),
-  inFlightFreedFiles: count('Freed by batches that are still in hand.'),
-});
+const freeProgress = wholeAnswer(
+  {
+    ...jobFields,
+    paths,
+    index,
+    timeElapsedMilliseconds: elapsed,
+    freedBytes: count('Bytes freed.'),
+    failedBytes: count('Bytes that could not be freed.'),
+    totalBytes: count('Both.'),
+    freedFiles: count('Files freed, each once whatever the number of its replicas.'),
+    failedFiles: count('Files that could not be freed.'),
+    totalFiles: count('Both. Files, not bytes.'),
+    alias,
+    recursive: flag('Option in force.'),
+    freedReplicas: count('Further copies freed.'),
+    inFlightFreedFiles: count('Freed by batches that are still in hand.'),
+    unmounted: flag('Option in force; absent when it is not.'),
+  },
+  ['unmounted'],
+);
 
 const rebalanceProgress = wholeAnswer({
   ...jobFields,
@@ -154,8 +158,10 @@ const node = wholeAnswer(
     version: text('Version of its software.'),
     usedBytes: count('Bytes cached, by its last heartbeat.'),
     cachedObjects: count('Objects cached, by its last heartbeat.'),
+    unmountedBytes: count('Of the bytes cached, those that no mount covers.'),
+    unmountedObjects: count('Of the objects cached, those that no mount covers.'),
   },
-  ['usedBytes', 'cachedObjects'],
+  ['usedBytes', 'cachedObjects', 'unmountedBytes', 'unmountedObjects'],
 );
 
 export const schemas = {
@@ -170,6 +176,17 @@ export const schemas = {
       },
     },
     ['warning'],
+  ),
+  MountReplaced: wholeAnswer(
+    {
+      status: { type: 'string', const: 'ok' },
+      warning: { ...text('What this coordinator found amiss when it looked with the new options.'), minLength: 1 },
+      stillUsing: listOf(
+        text('host:port'),
+        'Workers that may still use the old options: they have not said otherwise.',
+      ),
+    },
+    ['warning', 'stillUsing'],
   ),
   JobId: wholeAnswer({ id: uuid('Job id.') }),
   ExistingJob: answerObject({

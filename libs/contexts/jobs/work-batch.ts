@@ -23,6 +23,11 @@ export const workBatchSchema = z.object({
   jobSequence: z.number().optional(),
   /** The mount table must be known at least up to this log sequence before the batch is worked on. */
   namespaceSequence: z.number(),
+  /**
+   * The store of each mount that the job is about, by its UFS root: files are not taken from another. Absent where that
+   * does not matter, and in batches of versions up to 0.2.
+   */
+  stores: z.record(z.string(), z.string()).optional(),
   /** Understood by the job's kind. */
   options: z.record(z.string(), z.unknown()),
   /**

@@ -30,6 +30,9 @@ export const workerHeartbeatSchema = z.object({
   capacityBytes: z.number(),
   usedBytes: z.number(),
   objects: z.number(),
+  /** Of these, what no mount covers; absent with workers of older versions. */
+  unmountedBytes: z.number().optional(),
+  unmountedObjects: z.number().optional(),
   version: z.string(),
   /** What its reports are signed with: Ed25519, 32 bytes in base64. */
   publicKey: z.string().optional(),

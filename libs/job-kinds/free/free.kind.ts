@@ -15,8 +15,8 @@ export const freeKind: CoordinatorJobKind = {
     return indexPath === '' ? rootsSource(roots) : indexSource(indexPath, () => true, cursor, ports);
   },
   plan(record) {
-    const { batchSize, recursive } = freeSpecSchema.parse(record.spec).options;
-    return { batchSize, placement: 'broadcast', replicas: 1, options: { recursive, batchSize } };
+    const { batchSize, recursive, unmounted = false } = freeSpecSchema.parse(record.spec).options;
+    return { batchSize, placement: 'broadcast', replicas: 1, options: { recursive, batchSize, unmounted } };
   },
   passes: () => ['load'],
   conclude(record) {
@@ -66,6 +66,7 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     totalFiles: sum('freedFiles') + sum('failedFiles'),
     alias: record.alias,
     recursive: options.recursive,
+    ...(options.unmounted ? { unmounted: true } : {}),
     freedReplicas: sum('freedReplicas'),
     inFlightFreedFiles: live.files,
   };

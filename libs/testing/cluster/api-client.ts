@@ -77,7 +77,7 @@ export class ApiClient {
    * would break with the process that a test kills.
    */
   async request<Body = Record<string, unknown>>(
-    method: 'GET' | 'POST' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     options: { body?: unknown; headers?: Record<string, string>; timeoutMs?: number } = {},
   ): Promise<ApiAnswer<Body>> {

@@ -4,7 +4,7 @@ import { type HttpMethod } from '../support/contract.js';
 import { type Lab } from '../support/lab.js';
 
 export interface Target {
-  method: 'POST' | 'DELETE';
+  method: 'POST' | 'PUT' | 'DELETE';
   path: string;
   /** A well-formed body that changes nothing that anybody misses. */
   body: Record<string, unknown>;
@@ -73,6 +73,12 @@ export const targets: readonly Target[] = [
   { method: 'DELETE', path: '/free', body: { id: 'nobody' }, fields: { id: 'string' } },
   { method: 'DELETE', path: '/rebalance', body: { target: 'nobody' }, fields: { id: 'string', target: 'string' } },
   { method: 'DELETE', path: '/cache', body: { op: 'clear-stale' }, fields: { op: 'string' } },
+  {
+    method: 'PUT',
+    path: '/mount',
+    body: { path: '/nowhere', options: {} },
+    fields: { ...pathFields, options: 'object' },
+  },
   { method: 'DELETE', path: '/mount', body: { path: '/nowhere' }, fields: pathFields },
   { method: 'DELETE', path: '/quota', body: { path: nowhere }, fields: pathFields },
   { method: 'DELETE', path: '/ttl', body: { path: nowhere }, fields: pathFields },
@@ -93,7 +99,7 @@ const wrong: Record<Target['fields'][string], readonly unknown[]> = {
 const badPaths = [
   ...['relative', '../x', '/data/../x', '/data/./x', '/data/..', '..', '/data/\u0000', '/data/a\nb', '/data/\u007f'],
   ...['/data/\ud800', `/data/${'x'.repeat(5000)}`, `/${'../'.repeat(1000)}etc/passwd`, '\\\\host\\share', 'C:\\x'],
-  ...['http://my-bucket/x', 'file://host/x', 'file:', 's3://', 's3:///x', 's3://UPPER/x', 'javascript:alert(1)'],
+  ...['http://my-bucket/x', 'file://host/x', 'file:', 's3://', 's3:///x', 's3://a?b/x', 'javascript:alert(1)'],
 ];
 
 /** Paths that are only odd. */

@@ -18,7 +18,8 @@ export interface ExecutorPorts {
   /** As of the log's end at the time of the call. @throws the signal's reason */
   members(signal: AbortSignal): Promise<ClusterMembers>;
   removeCopy: WorkerPorts['removeCopy'];
-  isMounted: WorkerPorts['isMounted'];
+  unmounted: WorkerPorts['unmounted'];
+  storeOf: WorkerPorts['storeOf'];
   /** Room below quotas for what a batch brings in. */
   roomFor(batch: WorkBatch, moves: boolean, signal: AbortSignal): WorkerPorts['claimRoom'];
   checkpointOf(batchId: string): Checkpoint;
@@ -88,7 +89,8 @@ export class BatchExecutor {
         checkpoint: this.ports.checkpointOf(batch.batchId),
         members: () => this.ports.members(signal),
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
-        isMounted: (path) => this.ports.isMounted(path),
+        unmounted: this.ports.unmounted,
+        storeOf: (path) => this.ports.storeOf(path),
         claimRoom: this.ports.roomFor(batch, kind.moves?.(batch) ?? false, signal),
         retry,
         signal,

@@ -92,8 +92,9 @@ describe('BatchRunner', () => {
       cache,
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (one) => cache.delete(one),
+      unmounted: cache,
+      storeOf: () => 'file:',
       roomFor: () => () => Promise.resolve({ release: () => undefined }),
-      isMounted: () => true,
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,

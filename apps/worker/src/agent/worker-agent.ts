@@ -190,7 +190,7 @@ export class WorkerAgent {
     const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
     cache.onKeptFull(() => catchUp(jobReader, catchUpTimeoutMs));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
-    services.view.noteRead();
+    await services.noteRead();
     return { jobs, clusterReader };
   }
 
@@ -229,6 +229,7 @@ export class WorkerAgent {
     // Before the numbers: what is reported meanwhile may be in them too, but never the other way round.
     const { reportedSequence, refusesLog } = this;
     const { capacityBytes, usedBytes, objects } = cache.stats();
+    const { bytes: unmountedBytes, objects: unmountedObjects } = services.unmounted.usage();
     const quotaUsage = services.policies.quotaUsage();
     const running = this.runner?.running() ?? [];
     const held = this.consumer?.heldPlaces ?? [];
@@ -238,6 +239,8 @@ export class WorkerAgent {
       capacityBytes,
       usedBytes,
       objects,
+      unmountedBytes,
+      unmountedObjects,
       reportedSequence,
       namespaceSequence,
       ...(quotaUsage && { quotaUsage }),

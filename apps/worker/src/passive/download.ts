@@ -29,6 +29,8 @@ export interface DownloadPorts {
   retry: RetryPolicy;
   /** Whether an object of this size may be put into the cache. */
   mayKeep(object: UfsObject): Promise<boolean>;
+  /** The store that it comes from. */
+  store: string | undefined;
   /** Whether the mount that it is read through is still there, with the same options. */
   isStillMounted(): boolean;
   logger: Logger;
@@ -134,7 +136,7 @@ export class Download {
     }
     if (this.state === 'failed') throw this.failure;
     const { cache, connector, signal } = this.ports;
-    const read = cache.read(this.path);
+    const read = this.ports.isStillMounted() ? cache.read(this.path) : undefined;
     if (read && isSameVersion(read.entry, object)) {
       const whole = start === 0 && end === object.sizeBytes;
       return read.stream(whole ? undefined : { start, end: end - 1 }) as AsyncIterable<Buffer>;
@@ -187,7 +189,10 @@ export class Download {
     const { cache } = this.ports;
     if (!(await this.ports.mayKeep(object))) return undefined;
     try {
-      return await cache.create({ path: this.path, version: object.version, replicas: 1 }, object.sizeBytes);
+      return await cache.create(
+        { path: this.path, store: this.ports.store, version: object.version, replicas: 1 },
+        object.sizeBytes,
+      );
     } catch (error) {
       return this.notKept(error);
     }

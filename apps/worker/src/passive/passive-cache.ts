@@ -72,8 +72,9 @@ export class PassiveCache {
     const { pool, cache, retry, claims, logger, view } = this.options;
     const { signal } = this.stopping;
     const lease = pool.lease();
-    const mount = view.mountOf(path);
     const connector = lease.connectorFor(path);
+    const mount = view.mountOf(path);
+    const store = view.storeOf(path);
     // Who was asked although another owns the object (a reader who will not be redirected) does not keep it.
     const keeps = this.betterWorker(path) === undefined;
     let room: RoomClaim | undefined;
@@ -82,7 +83,7 @@ export class PassiveCache {
       return room !== undefined;
     };
     const isStillMounted = () => view.mountOf(path) === mount;
-    const download = new Download(path, { cache, connector, retry, mayKeep, isStillMounted, logger, signal });
+    const download = new Download(path, { cache, connector, store, retry, mayKeep, isStillMounted, logger, signal });
     const entry = { download, mount };
     this.downloads.set(path, entry);
     download.ended

@@ -1,7 +1,15 @@
-import { namespaceView, resolveUfsPath } from '#contexts/namespace';
+import { mountOfUfsPath, namespaceView, resolveUfsPath, storeOfMount } from '#contexts/namespace';
 import { type ConnectorLease } from '#contexts/namespace/ufs';
 import { type HashRing } from '#hash-ring';
-import { jobKinds, planBatches, type SourceFile, type SourcePage, type SourcePorts } from '#job-kinds';
+import {
+  jobKinds,
+  otherStore,
+  planBatches,
+  storesOf,
+  type SourceFile,
+  type SourcePage,
+  type SourcePorts,
+} from '#job-kinds';
 import { RetriesExhausted, UfsError } from '#ufs';
 import { type FileFailure, type JobRecord, type Pass } from '../index.js';
 import { QuotaGate, type Admission } from '../quota/quota-gate.js';
@@ -71,6 +79,8 @@ export class Planner {
     const { batchSize, replicas } = jobKinds[record.kind].plan(record);
     const wanted = steps === 0 ? 1 : Math.ceil((2 * batchSize * ring.members.length) / replicas);
     const target = Math.min(Math.max(wanted, steps === 0 ? 1 : minStepFiles), maxStepFiles);
+    const moved = otherStore(storesOf(record.spec), (path) => this.storeAt(path));
+    if (moved !== undefined) return { ...stretch, done: true, error: moved };
     try {
       const pages = await this.open(record);
       while (stretch.files.length < target && stretch.rejected.length < manyRejected && !stretch.done) {
@@ -86,6 +96,11 @@ export class Planner {
       stretch.error = error.message;
     }
     return stretch;
+  }
+
+  private storeAt(ufsPath: string): string | undefined {
+    const mount = mountOfUfsPath(this.ports.views.get(namespaceView).state, ufsPath);
+    return mount && storeOfMount(mount);
   }
 
   /** Goes on with the open source if it stands where the log says, else opens it there. */

@@ -122,10 +122,27 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return quota ? { path: quota.path, limit: quota.value } : { path: quotaUfsPath, limit: Infinity };
   }
 
-  usedBytes(quotaUfsPath: string): number {
-    return this.workers().reduce(
+  /** @param counts which workers to count; by default all that were heard */
+  usedBytes(quotaUfsPath: string, counts: (workerId: string) => boolean = () => true): number {
+    const workers = this.workers().filter(counts);
+    return workers.reduce(
       (sum, workerId) => sum + (this.watch.lastHeartbeat(workerId)?.quotaUsage?.[quotaUfsPath] ?? 0),
       0,
+    );
+  }
+
+  online(): string[] {
+    return listWorkers(this.views.get(membershipView).state)
+      .filter(({ status }) => status === 'online')
+      .map(({ workerId }) => workerId);
+  }
+
+  /** Quotas below which online workers hold more than they allow; none while quotas are switched off. */
+  overfull(): UfsPolicy<number>[] {
+    if (!this.config.quota) return [];
+    const online = this.online();
+    return this.currentPolicies().quotas.filter(
+      ({ ufsPath, value }) => this.usedBytes(ufsPath, (workerId) => online.includes(workerId)) > value,
     );
   }
 

@@ -4,6 +4,7 @@ import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { UfsError } from '#ufs';
 import type { WorkerPorts } from '../../kind.js';
+import { otherStore } from '../../stores.js';
 
 /** Size and UFS version of an object, as a listing, a `stat` or a read told them. */
 export interface KnownVersion {
@@ -15,6 +16,8 @@ export interface KnownVersion {
 export interface BatchFile {
   path: string;
   listed?: KnownVersion;
+  /** The store that it is of; default that of the mount. */
+  store?: string;
   /** Distinct workers that are to hold a copy; kept with the entry. */
   replicas: number;
   /** For a copy that only moves: when it came from the UFS. */
@@ -67,6 +70,8 @@ export async function forEachFile<Kind extends string>(
   const one = async (file: BatchFile): Promise<FileOutcome<Kind>> => {
     try {
       ports.signal.throwIfAborted();
+      const moved = otherStore(batch.stores, (path) => ports.storeOf(path));
+      if (moved !== undefined) return failed(file, moved, 0);
       return await work({ ...file, path: normalizeUfsPath(file.path, 'the path') });
     } catch (error) {
       ports.signal.throwIfAborted();

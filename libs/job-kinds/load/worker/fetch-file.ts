@@ -16,7 +16,7 @@ export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'>;
 /** What of a worker's ports fetching needs. */
 export type FetchPorts = Pick<
   WorkerPorts,
-  'cache' | 'claimRoom' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
+  'cache' | 'storeOf' | 'claimRoom' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
 > & { connectorFor(path: string): ObjectSource };
 
 /**
@@ -26,12 +26,14 @@ export type FetchPorts = Pick<
  */
 export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPorts): Promise<CacheEntry> {
   const { path, replicas, loadedAtMs } = file;
+  const store = file.store ?? ports.storeOf(path);
   let known = file.listed;
   let changed = false;
   const once = async () => {
     // For each attempt: the mount may have got other options, or be gone.
     const connector = ports.connectorFor(path);
-    const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
+    if (file.store === undefined && ports.storeOf(path) !== store) throw changedStore(path);
+    const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, ports };
     if (changed) known = await connector.stat(path, ports.signal);
     changed = false;
     try {
@@ -61,6 +63,7 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
 interface Fetch {
   jobId: string;
   path: string;
+  store: string | undefined;
   replicas: number;
   loadedAtMs?: number;
   connector: ObjectSource;
@@ -90,7 +93,7 @@ async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
 }
 
 async function fetchSmall(
-  { jobId, path, replicas, loadedAtMs, connector, ports }: Fetch,
+  { jobId, path, store, replicas, loadedAtMs, connector, ports }: Fetch,
   known?: KnownVersion,
 ): Promise<CacheEntry> {
   const { signal } = ports;
@@ -107,7 +110,9 @@ async function fetchSmall(
   const room = await ports.claimRoom(path, bytes.length);
   try {
     signal.throwIfAborted();
-    return await ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes, { signal });
+    return await ports.cache.put({ path, store, version: object.version, jobId, replicas, loadedAtMs }, bytes, {
+      signal,
+    });
   } finally {
     room.release();
   }
@@ -123,11 +128,11 @@ async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry
 }
 
 async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  const { jobId, path, replicas, loadedAtMs, connector } = fetch;
+  const { jobId, path, store, replicas, loadedAtMs, connector } = fetch;
   const ports = withRevocableProgress(fetch.ports);
   // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.
   const writer = await ports.cache.create(
-    { path, version: known.version, jobId, replicas, loadedAtMs },
+    { path, store, version: known.version, jobId, replicas, loadedAtMs },
     known.sizeBytes,
     { signal: ports.signal },
   );
@@ -192,4 +197,8 @@ function withRevocableProgress(ports: FetchPorts): FetchPorts & { revoke(): void
 function requireLength(path: string, received: number, expected: number): void {
   if (received === expected) return;
   throw new UfsError('Truncated', path, `${received} bytes came where ${expected} were expected: ${path}`);
+}
+
+function changedStore(path: string): UfsError {
+  return new UfsError('Outside', path, `another store has been mounted meanwhile: ${path}`);
 }

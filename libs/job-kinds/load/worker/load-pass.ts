@@ -43,6 +43,7 @@ async function loadMetadata(
   ports: WorkerPorts,
 ): Promise<LoadOutcome> {
   const { path, replicas } = file;
+  const store = ports.storeOf(path);
   const cached = ports.cache.get(path);
   const own = cached !== undefined && isPutBy(jobId, cached);
   const newer = cached && (await newerFor(own, cached, file, ports));
@@ -54,7 +55,7 @@ async function loadMetadata(
   }
   const { version, sizeBytes } = newer ?? (await currentVersion(file, ports));
   ports.signal.throwIfAborted();
-  await retrying(ports, () => ports.cache.putMetadata({ path, version, jobId, replicas }, sizeBytes));
+  await retrying(ports, () => ports.cache.putMetadata({ path, store, version, jobId, replicas }, sizeBytes));
   return outcome('loaded', sizeBytes, 0);
 }
 

@@ -121,12 +121,13 @@ async function currentMd5(cached: CacheEntry, ports: WorkerPorts): Promise<strin
 }
 
 async function verifyMetadata(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<VerifyOutcome> {
+  const store = ports.storeOf(file.path);
   const cached = ports.cache.get(file.path);
   const newer = cached ? await newerVersion(cached, file, ports) : await currentVersion(file, ports);
   if (cached && (newer === undefined || mayBeSame(cached, newer))) return verified(cached);
   const { version, sizeBytes } = newer!;
   const { path, replicas } = file;
-  await retrying(ports, () => ports.cache.putMetadata({ path, version, jobId, replicas }, sizeBytes));
+  await retrying(ports, () => ports.cache.putMetadata({ path, store, version, jobId, replicas }, sizeBytes));
   return { kind: 'repaired', sizeBytes, movedBytes: 0 };
 }
 

@@ -79,8 +79,8 @@ class LoadPass {
     const { path } = entry;
     try {
       this.ports.signal.throwIfAborted();
-      // Of a mount that is gone nothing is served, so nothing of it moves; a peer may not have heard of that yet.
-      if (this.ports.isMounted(path)) await this.bring(peer, entry);
+      // What is not of the store that is mounted there is not served, and does not move; a peer may not have heard of that.
+      if (entry.store !== undefined && entry.store === this.ports.storeOf(path)) await this.bring(peer, entry);
       this.failures.delete(path);
     } catch (error) {
       this.ports.signal.throwIfAborted();
@@ -91,11 +91,11 @@ class LoadPass {
   }
 
   private async bring(peer: Worker, entry: PeerEntry): Promise<void> {
-    const { path, version, sizeBytes, replicas, loadedAtMs } = entry;
+    const { path, store, version, sizeBytes, replicas, loadedAtMs } = entry;
     const { cache } = this.ports;
     const own = cache.get(path);
     if (entry.metadataOnly) {
-      if (!own) await cache.putMetadata({ path, version, jobId: this.jobId, replicas, loadedAtMs }, sizeBytes);
+      if (!own) await cache.putMetadata({ path, store, version, jobId: this.jobId, replicas, loadedAtMs }, sizeBytes);
       return;
     }
     if (!own || own.metadataOnly) return this.fetch(peer, entry);
@@ -115,9 +115,9 @@ class LoadPass {
 
   /** False where the peer cannot give this version any more. */
   private async fetchFromPeer(peer: Worker, entry: PeerEntry): Promise<boolean> {
-    const { path, sizeBytes, version, replicas, loadedAtMs } = entry;
+    const { path, store, sizeBytes, version, replicas, loadedAtMs } = entry;
     const source = this.peers.source(peer.address, entry);
-    const file = { path, replicas, loadedAtMs, listed: { sizeBytes, version } };
+    const file = { path, store, replicas, loadedAtMs, listed: { sizeBytes, version } };
     try {
       await fetchFile(this.jobId, file, { ...this.ports, connectorFor: () => source });
       return true;
@@ -141,7 +141,7 @@ class LoadPass {
     const holding = await Promise.all(
       others.map(async ({ address }) => {
         try {
-          const [held] = await this.peers.held(address, [entry.path]);
+          const [held] = await this.peers.held(address, [entry]);
           return held !== null && held[0] === entry.sizeBytes && held[1] === entry.version;
         } catch (error) {
           if (isUfsError(error, 'Unavailable')) return false;

@@ -93,9 +93,9 @@ async function vouchedBy(
   ports: WorkerPorts,
 ): Promise<([number, string] | null)[]> {
   if (address === undefined) return [];
-  const paths = entries.map(({ path }) => path);
+  const copies = entries.map(({ path }) => ({ path, store: ports.storeOf(path) }));
   try {
-    return await retrying(ports, () => peers.vouched(address, paths, sequence));
+    return await retrying(ports, () => peers.vouched(address, copies, sequence));
   } catch (error) {
     if (error instanceof FileError) return [];
     throw error;
