@@ -198,14 +198,14 @@ export const settings = {
     ['coordinator', 'worker'],
     p.milliseconds(1, 60_000),
     '200',
-    'pause before the second attempt; doubles with each further one',
+    'pause before the second attempt at a file, and before a store that fails is asked again; doubles each further time',
   ),
   retryMaxMs: setting(
     'LARDER_RETRY_MAX_MS',
     ['coordinator', 'worker'],
     p.milliseconds(1, 600_000),
     '10000',
-    'longest such pause',
+    'longest such pause; what a store asks for (`Retry-After`) is kept, however long',
   ),
   ufsIdleTimeoutMs: setting(
     'LARDER_UFS_IDLE_TIMEOUT_MS',
@@ -227,6 +227,13 @@ export const settings = {
     p.integer(1, 4096),
     '64',
     'connections to each object store and process',
+  ),
+  ufsOutageMs: setting(
+    'LARDER_UFS_OUTAGE_MS',
+    ['coordinator', 'worker'],
+    p.milliseconds(0, 604_800_000),
+    '600000',
+    'longest outage of an object store, or time it asks to slow down, that jobs sit out before files fail',
   ),
   mountCheckMs: setting(
     'LARDER_MOUNT_CHECK_MS',

@@ -38,7 +38,11 @@ export class WorkerServices {
           .catch((error: unknown) => logger.warn({ err: error }, 'a connector of a removed mount did not close'));
       },
     });
-    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing));
+    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing), {
+      basePauseMs: config.retryBaseMs,
+      maxPauseMs: config.retryMaxMs,
+      maxOutageMs: config.ufsOutageMs,
+    });
     const retry = { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs };
     const { view, pool, claims } = this;
     this.passive = new PassiveCache({ cache, view, pool, claims, retry, logger });

@@ -100,6 +100,7 @@ describe('BatchRunner', () => {
         () => {
           throw new Error('nothing is mounted');
         },
+        { basePauseMs: 1, maxPauseMs: 1, maxOutageMs: 1 },
       ),
       slots: new TransferSlots(1),
       limitedSlots: new TransferSlots(1),
