@@ -53,8 +53,12 @@ export interface WorkerPorts {
    * @throws DomainError Refused where a quota leaves no room
    */
   claimRoom(path: string, sizeBytes: number): Promise<RoomClaim>;
-  /** Runs at most LARDER_WORKER_TRANSFERS files at once over all batches of this worker. */
-  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T>;
+  /**
+   * Runs about LARDER_WORKER_TRANSFERS files at once over all batches of this worker, shared out fairly by job and by
+   * where the bytes come from.
+   * @param from UFS path of the file, or the name of another source; default: the batch as a whole
+   */
+  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
   /** Waits until the job may move so many more bytes; bytes/s per worker, 0 = unlimited. */
   throttle(jobId: string, bytes: number, signal: AbortSignal): Promise<void>;
   retry: { attempts: number; baseDelayMs: number; maxDelayMs: number };

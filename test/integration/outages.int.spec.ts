@@ -28,7 +28,7 @@ describe('an outage of an object store', () => {
     bucket: string,
     forMs: number,
     fault: Fault,
-    { after = 0, only = (_operation: string) => true } = {},
+    { after = 0, only = (operation: string) => operation !== '' } = {},
   ) {
     let seen = 0;
     let beganMs: number | undefined;

@@ -21,6 +21,8 @@ export interface ExecutorPorts {
   isMounted: WorkerPorts['isMounted'];
   /** Room below quotas for what a batch brings in. */
   roomFor(batch: WorkBatch, moves: boolean, signal: AbortSignal): WorkerPorts['claimRoom'];
+  /** What tells the source of a transfer from others: for a UFS path the root of its mount, else the name itself. */
+  storeOf(from: string): string;
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
@@ -94,10 +96,12 @@ export class BatchExecutor {
         signal,
         onProgress,
         connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
-        withTransferSlot: (slotSignal, run) =>
-          bandwidths.isLimited(batch.jobId)
-            ? limitedSlots.run(slotSignal, () => slots.run(slotSignal, run))
-            : slots.run(slotSignal, run),
+        withTransferSlot: (slotSignal, run, from) => {
+          const user = { store: this.ports.storeOf(from ?? batch.root), jobId: batch.jobId };
+          return bandwidths.isLimited(batch.jobId)
+            ? limitedSlots.run(user, slotSignal, () => slots.run(user, slotSignal, run))
+            : slots.run(user, slotSignal, run);
+        },
         throttle: (jobId, bytes, payer) => bandwidths.pay(jobId, bytes, payer),
       });
     } finally {

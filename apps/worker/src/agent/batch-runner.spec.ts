@@ -94,6 +94,7 @@ describe('BatchRunner', () => {
       removeCopy: (one) => cache.delete(one),
       roomFor: () => () => Promise.resolve({ release: () => undefined }),
       isMounted: () => true,
+      storeOf: (from) => from,
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,

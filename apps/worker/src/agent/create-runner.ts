@@ -84,6 +84,8 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     checkpointOf: (batchId) => checkpoints.of(batchId),
     removeCopy: (path, sequence) => remover.remove(path, sequence),
     roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
+    // Files of a mount that is gone have one place together: each fails at once.
+    storeOf: (from) => view.mountOf(from)?.ufs ?? (from.includes('://') ? '' : from),
     isMounted: (path) => view.mountOf(path) !== undefined,
     slots: new TransferSlots(config.workerTransfers),
     limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
