@@ -235,6 +235,13 @@ export const settings = {
     '600000',
     'longest outage of an object store, or time it asks to slow down, that jobs sit out before files fail',
   ),
+  readWaitMs: setting(
+    'LARDER_READ_WAIT_MS',
+    'worker',
+    p.milliseconds(0, 600_000),
+    '5000',
+    'how long a read of what is not cached waits for a store that fails; then it is answered 503 with `Retry-After`',
+  ),
   mountCheckMs: setting(
     'LARDER_MOUNT_CHECK_MS',
     'coordinator',
@@ -298,6 +305,20 @@ export const settings = {
     p.integer(0, 1_000_000),
     '1000',
     'finished jobs kept in memory; older ones are read from the log when asked for',
+  ),
+  syncMs: setting(
+    'LARDER_SYNC_MS',
+    'coordinator',
+    p.milliseconds(0, 86_400_000),
+    '3600000',
+    'longest time that a request with `sync` waits for its job; its answer is then the progress so far',
+  ),
+  syncNoWorkerMs: setting(
+    'LARDER_SYNC_NO_WORKER_MS',
+    'coordinator',
+    p.milliseconds(0, 86_400_000),
+    '30000',
+    'the same while no worker is up',
   ),
   quota: setting('LARDER_QUOTA', ['coordinator', 'worker'], p.flag(), 'true', 'whether quotas are served and enforced'),
   ttl: setting(

@@ -8,7 +8,7 @@ export interface RetryPolicy {
   /** Upper bound of the wait before the second attempt; doubles with every further one. */
   baseDelayMs: number;
   maxDelayMs: number;
-  /** Longest wait for a store that cannot be asked, in all; default: as long as an outage is sat out. */
+  /** Longest time, from the first such answer, for a store that fails as a whole; default: as long as an outage is sat out. */
   maxStoreWaitMs?: number;
   /** Somebody waits for this very object. */
   demand?: boolean;
@@ -72,7 +72,8 @@ export async function withRetries<T>(
 
 /** How long one operation waits for its store. Waiting is no attempt: the store's troubles are not the object's. */
 class StorePatience {
-  private waitedMs = 0;
+  /** When it was first told to wait. */
+  private beganMs: number | undefined;
   private firstFailureMs: number | undefined;
 
   constructor(
@@ -82,10 +83,11 @@ class StorePatience {
 
   /** @throws RetriesExhausted when there is no more hope, or no more patience */
   async wait(error: StoreWaiting, attempt: number): Promise<'again' | 'counts'> {
-    const beganMs = performance.now();
-    if (error.wasSent) this.firstFailureMs ??= beganMs;
-    const failsForMs = error.wasSent ? beganMs - this.firstFailureMs! : 0;
-    const leftMs = (this.policy.maxStoreWaitMs ?? Infinity) - this.waitedMs;
+    const nowMs = performance.now();
+    this.beganMs ??= nowMs;
+    if (error.wasSent) this.firstFailureMs ??= nowMs;
+    const failsForMs = error.wasSent ? nowMs - this.firstFailureMs! : 0;
+    const leftMs = (this.policy.maxStoreWaitMs ?? Infinity) - (nowMs - this.beganMs);
     if (leftMs <= 0 || error.restMs > leftMs || failsForMs > error.maxOutageMs) throw hopeless(error, attempt);
     const ended = this.policy.onStoreWait?.(error.outage);
     try {
@@ -96,7 +98,6 @@ class StorePatience {
       throw cause instanceof UfsError ? new RetriesExhausted(attempt, cause) : cause;
     } finally {
       ended?.();
-      this.waitedMs += performance.now() - beganMs;
     }
   }
 

@@ -12,7 +12,7 @@ describe('an outage of an object store', () => {
     lab = await S3Lab.start();
     // Few attempts and short pauses: files that were blamed would have failed long before an outage is over.
     const env = { LARDER_RETRY_BASE_MS: '50', LARDER_MAX_ATTEMPTS: '2', LARDER_UFS_IDLE_TIMEOUT_MS: '1000' };
-    cluster = await startCluster({ env });
+    cluster = await startCluster({ env, coordinators: 2 });
   }, 120_000);
 
   afterAll(async () => {
@@ -90,6 +90,22 @@ describe('an outage of an object store', () => {
     await expectCacheEqualsSource(cluster, files, { others: 'any' });
   });
 
+  test('of listings is said by the job, through whichever coordinator', async () => {
+    await lab.bucket(cluster, 'told', keys(3), 100);
+    outage('told', Infinity, { kind: 'status', status: 503 }, { only: (operation) => operation === 'ListObjectsV2' });
+    const id = await cluster.api.load({ paths: ['/told'] });
+    for (const { api } of cluster.coordinators) {
+      await eventually('the job to say that it waits', async () => {
+        const { runningState, waitingFor } = await api.progress(id);
+        return runningState === 'WAITING_FOR_STORE' && waitingFor?.for === 'store';
+      });
+    }
+    lab.faults.delete('told');
+    const done = await cluster.api.waitForJob(id);
+    expect(done).toMatchObject({ state: 'SUCCEEDED', runningState: '', errorMessage: {} });
+    expect(done.waitingFor).toBeUndefined();
+  });
+
   test('ends with the job when that is stopped, and with the mount when that goes', async () => {
     for (const [bucket, end] of [
       ['stopped', (id: string) => cluster.api.stopLoad(id)],
@@ -98,8 +114,19 @@ describe('an outage of an object store', () => {
       await lab.bucket(cluster, bucket, keys(300), 100);
       const forLong: Fault = { kind: 'status', status: 503, headers: { 'retry-after': '300' } };
       outage(bucket, Infinity, forLong, { after: 100 });
+      const submittedMs = Date.now() - 1_000;
       const id = await cluster.api.load({ paths: [`/${bucket}`] });
-      await eventually('reads', () => lab.reads(bucket).length >= 100);
+      const waiting = await eventually('the job to say that it waits', async () => {
+        const progress = await cluster.api.progress(id);
+        return progress.runningState === 'WAITING_FOR_STORE' ? progress : undefined;
+      });
+      expect(waiting).toMatchObject({ state: 'RUNNING', failedFiles: 0 });
+      expect(waiting.waitingFor).toMatchObject({
+        for: 'store',
+        reason: expect.stringContaining(`s3://${bucket}/`) as string,
+      });
+      expect(Date.parse(waiting.waitingFor!.since)).toBeGreaterThan(submittedMs);
+      expect(waiting.errorMessage.message).toMatch(/^waiting: .*503/);
       expect(await end(id)).toMatchObject({ status: 200 });
       const state = bucket === 'stopped' ? 'STOPPED' : 'FAILED';
       expect(await cluster.api.waitForJob(id, { timeoutMs: 10_000 })).toMatchObject({ state });

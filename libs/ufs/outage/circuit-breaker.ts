@@ -1,5 +1,5 @@
 import { UfsError } from '../types.js';
-import type { OutagePolicy, StoreOutage } from './outage-policy.js';
+import { pauseMs, type OutagePolicy, type StoreOutage } from './outage-policy.js';
 import { PathFailures } from './path-failures.js';
 import { StoreWaiting, type WaitOptions, type WaitOutcome } from './store-waiting.js';
 import { WaitQueue } from './wait-queue.js';
@@ -10,8 +10,6 @@ const objectsOfAnOutage = 3;
 const ticketMs = 2_000;
 /** So many at once are no limit any more. */
 const openLimit = 64;
-/** Pauses once it has been given up, so that a store that comes back is noticed. */
-const maxHopelessPauseMs = 5_000;
 
 /** Leave to send one request; valid for the time between two openings. */
 export interface Passage {
@@ -199,12 +197,7 @@ export class CircuitBreaker {
   }
 
   private pauseMs(retryAfterMs: number | undefined): number {
-    const { basePauseMs, maxPauseMs, maxOutageMs, random = Math.random } = this.policy;
-    const longest = this.isHopeless() ? Math.min(maxPauseMs, maxHopelessPauseMs) : maxPauseMs;
-    // Workers that were sent away together must not come back together.
-    const ownMs = (0.5 + random() / 2) * Math.min(longest, basePauseMs * 2 ** this.level);
-    if (retryAfterMs === undefined || retryAfterMs < basePauseMs) return ownMs;
-    return Math.min(retryAfterMs, maxOutageMs) * (1 + random() / 10);
+    return pauseMs(this.policy, { level: this.level, isHopeless: this.isHopeless(), retryAfterMs });
   }
 
   private setTimer(): void {

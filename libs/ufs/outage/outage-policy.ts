@@ -18,3 +18,19 @@ export interface StoreOutage {
   /** One sentence: what the store said last. */
   reason: string;
 }
+
+/** Pauses once a store has been given up, so that one that comes back is noticed. */
+const maxHopelessPauseMs = 5_000;
+
+/** How long a store is left alone: for as long as it asks, else exponentially longer; with jitter either way. */
+export function pauseMs(
+  { basePauseMs, maxPauseMs, maxOutageMs, random = Math.random }: OutagePolicy,
+  { level, isHopeless, retryAfterMs }: { level: number; isHopeless: boolean; retryAfterMs: number | undefined },
+): number {
+  const longest = isHopeless ? Math.min(maxPauseMs, maxHopelessPauseMs) : maxPauseMs;
+  // Workers that were sent away together must not come back together.
+  if (retryAfterMs !== undefined && retryAfterMs >= basePauseMs) {
+    return Math.min(retryAfterMs, maxOutageMs) * (1 + random() / 10);
+  }
+  return (0.5 + random() / 2) * Math.min(longest, basePauseMs * 2 ** level);
+}

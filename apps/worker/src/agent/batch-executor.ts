@@ -42,6 +42,7 @@ export interface Execution {
   rate: JobRate;
   signal: AbortSignal;
   onProgress: WorkerPorts['onProgress'];
+  onStoreWait: WorkerPorts['retry']['onStoreWait'];
 }
 
 /** The batch's execution failed by a bug of ours; it may be tried again. */
@@ -76,7 +77,7 @@ export class BatchExecutor {
     });
   }
 
-  private async run({ batch, kind, rate, signal, onProgress }: Execution): Promise<BatchOutcome> {
+  private async run({ batch, kind, rate, signal, onProgress, onStoreWait }: Execution): Promise<BatchOutcome> {
     const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
     // In one turn with the look at the signal: whoever aborts it when the job has ended lets go of the job then, too.
     signal.throwIfAborted();
@@ -92,7 +93,7 @@ export class BatchExecutor {
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
         isMounted: (path) => this.ports.isMounted(path),
         claimRoom: this.ports.roomFor(batch, kind.moves?.(batch) ?? false, signal),
-        retry,
+        retry: { ...retry, onStoreWait },
         signal,
         onProgress,
         connectorFor: (ufsPath) => lease.connectorFor(ufsPath),

@@ -76,6 +76,9 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
         });
       }
     });
+    this.presence.tellOfWaits(() =>
+      [...this.runs].flatMap(([jobId, { run }]) => (run.storeWait ? [{ jobId, ...run.storeWait }] : [])),
+    );
     this.timer = setInterval(() => this.sweep(), sweepMs);
     this.shutdown.draining.addEventListener('abort', () => this.letGo());
   }
