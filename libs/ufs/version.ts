@@ -61,10 +61,7 @@ export function isSameVersion(one: SizedVersion, other: SizedVersion): boolean {
   return one.sizeBytes === other.sizeBytes && compareVersions(one.version, other.version) === 'same';
 }
 
-/**
- * Whether two copies go by one version, which may be none: what nothing can tell apart is not fetched again for the sake
- * of where it lies.
- */
+/** Whether two go by one version, which may be none: that is as much as can be known where a store tells nothing. */
 export function isSameCopy(one: SizedVersion, other: SizedVersion): boolean {
   return (one.sizeBytes === other.sizeBytes && one.version === other.version) || isSameVersion(one, other);
 }

@@ -108,6 +108,25 @@ describe.each(Object.entries(bentStores))('a store with %s', (_name, bend) => {
     expect((await run(skipping('job-2'))).counts).toMatchObject({ loadedFiles: 0, skippedFiles: 4 });
   });
 
+  it('metadata alone is known again, and what has changed is noticed', async () => {
+    const options = { loadMetadataOnly: true, skipIfExists: true };
+    expect((await run({ options })).counts).toMatchObject({ loadedFiles: 4, failedFiles: 0 });
+    for (let round = 0; round < 2; round++) {
+      expect((await run({ pass: 'verify', options })).counts).toMatchObject({ verifiedFiles: 4, repairedFiles: 0 });
+    }
+    await put('a', 10, 5);
+    await put('b/c', 4000, 5);
+    const repairedFiles = isBlind(bend) ? 1 : 2;
+    expect((await run({ pass: 'verify', options })).counts).toMatchObject({
+      verifiedFiles: 4 - repairedFiles,
+      repairedFiles,
+    });
+    await run({ jobId: 'job-2', options: {} });
+    // Bytes are worth more than metadata, and stay.
+    expect((await run({ jobId: 'job-3', options })).counts.skippedFiles).toBe(isBlind(bend) ? 0 : 4);
+    if (!isBlind(bend)) await expectContents();
+  });
+
   it('files that nobody has listed are loaded, and known again', async () => {
     const files = [...contents.keys()].map((name) => ({ name }));
     expect(await load.run(files)).toMatchObject({ counts: { loadedFiles: 4 }, ...noFailures });

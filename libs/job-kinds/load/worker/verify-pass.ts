@@ -1,6 +1,6 @@
 import type { CacheEntry } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
-import { compareVersions, type UfsConnector } from '#ufs';
+import { compareVersions, isSameCopy, type UfsConnector } from '#ufs';
 import type { BatchOutcome, WorkerPorts } from '../../kind.js';
 import { cutReason, forEachFile, type BatchFile, type FileOutcome, type KnownVersion } from './batch-file.js';
 import { currentVersion, newerVersion } from './current-version.js';
@@ -124,7 +124,7 @@ async function verifyMetadata(jobId: string, file: BatchFile, ports: WorkerPorts
   const store = ports.storeOf(file.path);
   const cached = ports.cache.get(file.path);
   const newer = cached ? await newerVersion(cached, file, ports) : await currentVersion(file, ports);
-  if (cached && (newer === undefined || mayBeSame(cached, newer))) return verified(cached);
+  if (cached && (newer === undefined || isSameCopy(cached, newer))) return verified(cached);
   const { version, sizeBytes } = newer!;
   const { path, replicas } = file;
   await retrying(ports, () => ports.cache.putMetadata({ path, store, version, jobId, replicas }, sizeBytes));
