@@ -172,7 +172,7 @@ describe('an outage of a store', () => {
 
   it('of a listing alone is the store’s while it is slowed down, and for some seconds while it is broken', async () => {
     // Whoever asks for a single entry, as a canary does, gets it.
-    const { list } = store.connector;
+    const list = store.connector.list.bind(store.connector);
     store.connector.list = (path, options) => list(options?.after === undefined ? 'first' : path, options);
     const page = () => withRetries(retry, () => guarded.list('s3://b/', { after: 'page' }));
     const until = (forMs: number, fault: (path: string) => UfsError) => {
