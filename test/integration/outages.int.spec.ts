@@ -133,3 +133,34 @@ describe('an outage of an object store', () => {
     }
   });
 });
+
+describe('a job whose listing waits for its store', () => {
+  it('goes on with what was listed, also when a worker is lost', async () => {
+    const lab = await S3Lab.start();
+    const env = { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '1000', LARDER_WORKER_GRACE_MS: '1000' };
+    const cluster = await startCluster({ env });
+    try {
+      await lab.bucket(cluster, 'half', keys(1_500), 10);
+      const gate = lab.hold('half', 200);
+      lab.faults.set('half', (request) => {
+        if (request.operation !== 'ListObjectsV2') return gate.fault(request);
+        return /continuation-token|start-after/.test(request.query.toString())
+          ? { kind: 'status', status: 503 }
+          : undefined;
+      });
+      const id = await cluster.api.load({ paths: ['/half'] });
+      await gate.reached;
+      await cluster.workers[0].process.kill9();
+      gate.open();
+      await eventually('all that was listed to be loaded', async () => {
+        const { loadedFiles, state, runningState } = await cluster.api.progress(id);
+        return loadedFiles === 1_000 && state === 'RUNNING' && runningState === 'WAITING_FOR_STORE';
+      });
+      lab.faults.delete('half');
+      expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 1_500 });
+    } finally {
+      await cluster.dispose();
+      await lab.stop();
+    }
+  }, 120_000);
+});

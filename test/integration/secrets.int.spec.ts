@@ -30,6 +30,7 @@ describe('a secret in the options of a mount', () => {
         LARDER_SNAPSHOT_EVERY: '5',
         LARDER_RETRY_BASE_MS: '10',
         LARDER_MAX_ATTEMPTS: '2',
+        LARDER_UFS_OUTAGE_MS: '1000',
       },
     });
   }, 120_000);

@@ -1,4 +1,4 @@
-import { UfsError } from '../types.js';
+import { UfsError, type Blame } from '../types.js';
 import { pauseMs, type OutagePolicy, type StoreOutage } from './outage-policy.js';
 import { PathFailures } from './path-failures.js';
 import { StoreWaiting, type WaitOptions, type WaitOutcome } from './store-waiting.js';
@@ -55,11 +55,13 @@ export class CircuitBreaker {
 
   /**
    * @param ufs root of the mount, for people
+   * @param graceMs how long something must have failed, by who is blamed, before it may be its own fault
    */
   constructor(
     private readonly ufs: string,
     private readonly policy: OutagePolicy,
     private readonly canary: Canary,
+    private readonly graceMs: Readonly<Record<Blame, number>> = { store: 0, unclear: 0 },
   ) {}
 
   /** Undefined: not now. @throws UfsError when the mount is gone */
@@ -97,14 +99,15 @@ export class CircuitBreaker {
     this.leave(passage);
     const isCurrent = passage.epoch === this.epoch;
     const isOutage = error.blame === 'store' || (this.isOpen && this.failures.objects >= objectsOfAnOutage);
-    const { successesBetween, objects } = this.failures.add(path, error.blame);
+    const { successesBetween, objects, failingMs } = this.failures.add(path, error.blame);
+    const isEarly = failingMs < this.graceMs[error.blame];
     // Others succeed, and this one fails again and again: it is the object, whatever the store calls it.
-    if (successesBetween >= (error.blame === 'store' ? 2 : 1)) {
+    if (!isEarly && successesBetween >= (error.blame === 'store' ? 2 : 1)) {
       if (isCurrent && this.isOpen) this.rest(error);
       this.grant();
       return error;
     }
-    if (isOutage || objects >= objectsOfAnOutage || (isCurrent && this.isOpen)) {
+    if (isOutage || isEarly || objects >= objectsOfAnOutage || (isCurrent && this.isOpen)) {
       if (isCurrent) this.open(error);
       else if (this.isOpen) this.extend(error);
       return this.waiting(error, path, true, (options) => this.wait(path, options, true));

@@ -14,6 +14,12 @@ import type { OutagePolicy, StoreOutage } from './outage-policy.js';
 /** What a store may be well for, and not for another. */
 type Verb = 'list' | 'head' | 'get';
 
+/**
+ * A listing is one long request for which there is no other: that its pages fail while the first entry of the mount can
+ * still be listed says little. Slowed down, it is waited for; broken, it is for some seconds.
+ */
+const listGraceMs = { store: Infinity, unclear: 10_000 };
+
 /** The connector of one mount with a circuit breaker for each verb: all that ask for the mount share the three. */
 export class GuardedConnector implements UfsConnector {
   private readonly breakers: Record<Verb, CircuitBreaker>;
@@ -29,8 +35,11 @@ export class GuardedConnector implements UfsConnector {
     private readonly ufs: string,
     policy: OutagePolicy,
   ) {
-    const breaker = (verb: Verb) => new CircuitBreaker(ufs, policy, this.canary(verb));
-    this.breakers = { list: breaker('list'), head: breaker('head'), get: breaker('get') };
+    this.breakers = {
+      list: new CircuitBreaker(ufs, policy, this.canary('list'), listGraceMs),
+      head: new CircuitBreaker(ufs, policy, this.canary('head')),
+      get: new CircuitBreaker(ufs, policy, this.canary('get')),
+    };
   }
 
   list(path: string, options?: UfsListOptions): Promise<UfsListPage> {

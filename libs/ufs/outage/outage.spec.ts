@@ -170,6 +170,31 @@ describe('an outage of a store', () => {
     expect((await one).attempts).toBe(1);
   });
 
+  it('of a listing alone is the store’s while it is slowed down, and for some seconds while it is broken', async () => {
+    // Whoever asks for a single entry, as a canary does, gets it.
+    const list = store.connector.list.bind(store.connector);
+    store.connector.list = (path, options) => list(options?.after === undefined ? 'first' : path, options);
+    const page = () => withRetries(retry, () => guarded.list('s3://b/', { after: 'page' }));
+    const until = (forMs: number, fault: (path: string) => UfsError) => {
+      during(0, forMs, (path) => fault(path));
+      const { fault: each } = store;
+      store.fault = (verb, path) => (path === 'first' ? undefined : each(verb, path));
+    };
+    for (const [forMs, fault] of [
+      [60_000, slowDown],
+      [8_000, broken],
+    ] as const) {
+      until(forMs, fault);
+      const listing = page();
+      await jest.advanceTimersByTimeAsync(forMs + 30_000);
+      expect((await listing).attempts).toBe(1);
+    }
+    until(Infinity, broken);
+    const listing = page().catch((error: RetriesExhausted) => error);
+    await jest.advanceTimersByTimeAsync(30_000);
+    expect(await listing).toMatchObject({ attempts: 3, message: 'internal error' });
+  });
+
   it('what cannot get better fails at once', async () => {
     store.fault = (_verb, path) => new UfsError('Forbidden', path, 'denied');
     const all = getAll(5);

@@ -8,6 +8,8 @@ interface Failures {
   successesBetween: number;
   /** `successes` at its last failure. */
   successesThen: number;
+  /** Its first failure since it was given last. */
+  sinceMs: number;
 }
 
 /** Which objects of a store fail, and whether it gave others meanwhile: what tells a bad object from a bad hour. */
@@ -35,15 +37,17 @@ export class PathFailures {
     this.byPath.delete(path);
   }
 
-  add(path: string, blame: Blame): { successesBetween: number; objects: number } {
+  add(path: string, blame: Blame): { successesBetween: number; objects: number; failingMs: number } {
     const known = this.byPath.get(path);
     let successesBetween = known?.successesBetween ?? 0;
     if (known && known.successesThen < this.successes) successesBetween++;
     this.byPath.delete(path);
-    this.byPath.set(path, { successesBetween, successesThen: this.successes });
+    const nowMs = performance.now();
+    const sinceMs = known?.sinceMs ?? nowMs;
+    this.byPath.set(path, { successesBetween, successesThen: this.successes, sinceMs });
     if (this.byPath.size > maxPaths) this.byPath.delete(this.byPath.keys().next().value!);
     if (successesBetween > 0) this.anySuspect = true;
     else if (blame === 'unclear') this.failing.add(path);
-    return { successesBetween, objects: this.failing.size };
+    return { successesBetween, objects: this.failing.size, failingMs: nowMs - sinceMs };
   }
 }

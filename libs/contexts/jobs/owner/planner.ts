@@ -14,6 +14,7 @@ import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
 import { type FileFailure, type JobRecord, type Pass } from '../index.js';
 import { QuotaGate, type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
+import { PageReader } from './page-reader.js';
 import type { JobRunPorts } from './ports.js';
 
 /** Larger stretches make fuller batches; smaller ones reach the workers, and the log, sooner. */
@@ -37,7 +38,7 @@ interface Stretch {
 
 /** Reads the job's source a stretch at a time and hands it out. Holds one stretch, never the whole list. */
 export class Planner {
-  private pages?: AsyncGenerator<SourcePage>;
+  private pages?: PageReader;
   private at?: { pass: Pass; cursor: string };
   private lease?: ConnectorLease;
   private readonly waits = new StoreWaits();
@@ -53,11 +54,13 @@ export class Planner {
     return this.waits.first;
   }
 
+  /** Plans a stretch. While the store is waited for, there may be none yet: then nothing has changed. */
   async planStep(record: JobRecord, ring: HashRing): Promise<void> {
     const { pass } = record.state;
     try {
-      const unfit = await this.preflight(record, ring);
+      const unfit = this.pages?.isPending ? undefined : await this.preflight(record, ring);
       const stretch = unfit === undefined ? await this.readOn(record, ring) : nothing(record, unfit);
+      if (!stretch) return;
       const admission = await this.admit(record, stretch, ring);
       await this.record(record, stretch, admission, ring);
       if (this.pages) this.at = { pass, cursor: stretch.cursor };
@@ -72,13 +75,16 @@ export class Planner {
     const pages = this.pages;
     this.pages = undefined;
     this.at = undefined;
-    await pages?.return(undefined);
+    await pages?.close();
     await this.lease?.release();
     this.lease = undefined;
   }
 
-  /** Pages up to a good stretch's length. A fault of the source is part of the stretch: what was read stands. */
-  private async readOn(record: JobRecord, ring: HashRing): Promise<Stretch> {
+  /**
+   * Pages up to a good stretch's length. A fault of the source is part of the stretch: what was read stands. Undefined
+   * while nothing comes because the store is waited for.
+   */
+  private async readOn(record: JobRecord, ring: HashRing): Promise<Stretch | undefined> {
     const { cursor, steps } = record.state;
     const stretch: Stretch = { files: [], filteredFiles: 0, seenEntries: 0, rejected: [], cursor, done: false };
     const { batchSize, replicas } = jobKinds[record.kind].plan(record);
@@ -89,7 +95,8 @@ export class Planner {
     try {
       const pages = await this.open(record);
       while (stretch.files.length < target && stretch.rejected.length < manyRejected && !stretch.done) {
-        const next = await pages.next();
+        const next = await pages.read();
+        if (!next) return stretch.cursor === cursor ? undefined : stretch;
         if (next.done) stretch.done = true;
         else append(stretch, next.value);
       }
@@ -109,13 +116,14 @@ export class Planner {
   }
 
   /** Goes on with the open source if it stands where the log says, else opens it there. */
-  private async open(record: JobRecord): Promise<AsyncGenerator<SourcePage>> {
+  private async open(record: JobRecord): Promise<PageReader> {
     const { pass, cursor } = record.state;
     if (this.pages && this.at?.pass === pass && this.at.cursor === cursor) return this.pages;
     await this.close();
     const lease = this.ports.connectors.lease();
     this.lease = lease;
     const { views, config } = this.ports;
+    const abort = new AbortController();
     const sourcePorts: SourcePorts = {
       connectorFor: (path) => lease.connectorFor(path),
       resolve: (path) => resolveUfsPath(views.get(namespaceView).state, path, 'the line'),
@@ -125,9 +133,10 @@ export class Planner {
         maxDelayMs: config.retryMaxMs,
         onStoreWait: (outage) => this.waits.begin(outage),
       },
-      signal: this.signal,
+      signal: AbortSignal.any([this.signal, abort.signal]),
     };
-    this.pages = jobKinds[record.kind].source(record.spec, pass, cursor, sourcePorts);
+    const pages = jobKinds[record.kind].source(record.spec, pass, cursor, sourcePorts);
+    this.pages = new PageReader(pages, this.waits, abort);
     this.at = { pass, cursor };
     return this.pages;
   }
@@ -140,7 +149,7 @@ export class Planner {
     if (pass !== 'load' || steps > 0 || !roots.some((root) => this.ports.ledger.concerns(root))) return undefined;
     const pages = await this.open(record);
     async function* files(): AsyncGenerator<SourceFile[]> {
-      for await (const page of pages) yield page.files;
+      for (let page = await pages.read(); !page?.done; page = await pages.read()) if (page) yield page.value.files;
     }
     try {
       return await this.gate().preflight(files(), ring, kind.plan(record).replicas);

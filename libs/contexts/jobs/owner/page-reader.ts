@@ -1,0 +1,52 @@
+import type { SourcePage } from '#job-kinds';
+import type { StoreWaits } from '#ufs';
+
+/** A store that fails is waited for; what else there is to do for the job is not kept waiting longer than this. */
+const patienceMs = 1_000;
+const lookMs = 100;
+
+/**
+ * The pages of a source, one after the other, for somebody who has other things to do: while the store is waited for,
+ * the page is left to come later.
+ */
+export class PageReader {
+  private next: Promise<IteratorResult<SourcePage>> | undefined;
+
+  /** @param abort ends what the pages wait for or have under way */
+  constructor(
+    private readonly pages: AsyncGenerator<SourcePage>,
+    private readonly waits: StoreWaits,
+    private readonly abort: AbortController,
+  ) {}
+
+  /** Whether a page that was asked for is still to come. */
+  get isPending(): boolean {
+    return this.next !== undefined;
+  }
+
+  /** Undefined: the store is waited for. The next call asks for the same page. @throws as the source does */
+  async read(): Promise<IteratorResult<SourcePage> | undefined> {
+    this.next ??= this.pages.next();
+    // Between two calls nobody listens.
+    this.next.catch(() => undefined);
+    let timer: NodeJS.Timeout | undefined;
+    const beganMs = performance.now();
+    const waiting = new Promise<undefined>((resolve) => {
+      timer = setInterval(() => {
+        if (this.waits.first && performance.now() - beganMs >= patienceMs) resolve(undefined);
+      }, lookMs);
+    });
+    try {
+      const page = await Promise.race([this.next, waiting]);
+      if (page) this.next = undefined;
+      return page;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.abort.abort();
+    await this.pages.return(undefined);
+  }
+}
