@@ -142,6 +142,51 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       expect((await log.link.jsm.streams.info(log.names.workStream)).state.messages).toBe(205);
     });
 
+    it('works for every job while batches of another are held up, however many stand before', async () => {
+      await publishMany('w1', 200, 'held-up');
+      const done: string[] = [];
+      let most = 0;
+      let atWork = 0;
+      let release!: () => void;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      consumer('w1').run({
+        maxConcurrent: 4,
+        handle: async (message) => {
+          most = Math.max(most, ++atWork);
+          if (message.jobId === 'held-up') await released;
+          done.push(message.jobId);
+          atWork--;
+          await message.ack();
+        },
+      });
+      await until(() => atWork === 4);
+      await publishMany('w1', 30, 'j1');
+      await publishMany('w1', 30, 'j2');
+      await until(() => done.length === 60);
+      // Two others at most are at work beyond those that are held up: a share each.
+      expect(most).toBeLessThanOrEqual(4 + 2 + 1);
+      release();
+      await until(() => done.length === 260);
+    });
+
+    it('gives back for a while what one job has too much of', async () => {
+      await publishMany('w1', 1_500, 'held-up');
+      const done: string[] = [];
+      let atWork = 0;
+      consumer('w1').run({
+        maxConcurrent: 2,
+        handle: async (message) => {
+          atWork++;
+          if (message.jobId === 'held-up') await new Promise(() => undefined);
+          done.push(message.jobId);
+          await message.ack();
+        },
+      });
+      await until(() => atWork === 2);
+      await publishMany('w1', 5, 'j1');
+      await until(() => done.length === 5);
+    });
+
     it('fault 2: what a worker held when it died comes again to its successor', async () => {
       await publishMany('w1', 10);
       const dying = await openTestLog(nats.url);

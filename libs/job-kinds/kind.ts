@@ -2,7 +2,7 @@ import type { CacheStore } from '#cache-store';
 import type { Counts, FileFailure, JobRecord, Pass, WorkBatch } from '#contexts/jobs';
 import type { Worker } from '#contexts/membership';
 import type { HashRing } from '#hash-ring';
-import type { UfsConnector } from '#ufs';
+import type { RetryPolicy, UfsConnector } from '#ufs';
 
 /** What came of a whole batch. Each file counts in exactly one of the kind's file counters. */
 export interface BatchOutcome {
@@ -59,11 +59,15 @@ export interface WorkerPorts {
    * @throws DomainError Refused where a quota leaves no room
    */
   claimRoom(path: string, sizeBytes: number): Promise<RoomClaim>;
-  /** Runs at most LARDER_WORKER_TRANSFERS files at once over all batches of this worker. */
-  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T>;
+  /**
+   * Runs about LARDER_WORKER_TRANSFERS files at once over all batches of this worker, shared out fairly by job and by
+   * where the bytes come from.
+   * @param from UFS path of the file, or the name of another source; default: the batch as a whole
+   */
+  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
   /** Waits until the job may move so many more bytes; bytes/s per worker, 0 = unlimited. */
   throttle(jobId: string, bytes: number, signal: AbortSignal): Promise<void>;
-  retry: { attempts: number; baseDelayMs: number; maxDelayMs: number };
+  retry: RetryPolicy;
   checkpoint: Checkpoint;
   /** Aborted when the job is stopped, taken over for another worker, or the worker shuts down. */
   signal: AbortSignal;
@@ -114,7 +118,7 @@ export interface SourcePorts {
   connectorFor(ufsPath: string): UfsConnector;
   /** The UFS path for a line of an index file. @throws DomainError Malformed */
   resolve(path: string): string;
-  retry: { attempts: number; baseDelayMs: number; maxDelayMs: number };
+  retry: RetryPolicy;
   signal: AbortSignal;
 }
 
@@ -129,11 +133,20 @@ export interface BatchPlan {
   options: Record<string, unknown>;
 }
 
+/** What a running job waits for, since when (ISO 8601), and why, in one sentence. */
+export interface JobWait {
+  for: 'store' | 'worker';
+  since: string;
+  reason: string;
+}
+
 /** What a progress object shows beside the record. */
 export interface LiveProgress {
   /** Of the batches in hand, from heartbeats. */
   files: number;
   bytes: number;
+  /** Absent where the job is at work, or has ended. */
+  wait?: JobWait;
   /** The tightest quota above everything the job loads; absent while quotas are off. Of the past, without `remaining`. */
   quota?: { totalBytes: number; remaining?: number };
 }

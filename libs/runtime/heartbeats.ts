@@ -37,7 +37,7 @@ export class Heartbeats {
     return this.broadcasts.requestAll(this.names.workersControl(verb), {}, options);
   }
 
-  announceCoordinator(message: { coordinatorId: string; leaving?: boolean }): void {
+  announceCoordinator(message: { coordinatorId: string } & Record<string, unknown>): void {
     this.broadcasts.publish(this.names.coordinatorHeartbeat(this.selfId), message);
   }
 }

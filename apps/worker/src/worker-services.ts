@@ -2,7 +2,7 @@ import type { CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
 import { KeyRing, MountKeys, tellClosed, type Mount } from '#contexts/namespace';
 import { ConnectorPool } from '#contexts/namespace/ufs';
-import { openUfs } from '#ufs';
+import { openUfs, type RetryPolicy } from '#ufs';
 import type { Logger } from 'pino';
 import { ClusterView } from './agent/cluster-view.js';
 import { ClearStale } from './copies/clear-stale.js';
@@ -65,8 +65,19 @@ export class WorkerServices {
           .catch((error: unknown) => logger.warn({ err: error }, 'a connector of a removed mount did not close'));
       },
     });
-    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing));
-    const retry = { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs };
+    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing), {
+      basePauseMs: config.retryBaseMs,
+      maxPauseMs: config.retryMaxMs,
+      maxOutageMs: config.ufsOutageMs,
+    });
+    // Somebody waits: before what is fetched ahead, and not for long.
+    const retry: RetryPolicy = {
+      attempts: config.maxAttempts,
+      baseDelayMs: config.retryBaseMs,
+      maxDelayMs: config.retryMaxMs,
+      demand: true,
+      maxStoreWaitMs: config.readWaitMs,
+    };
     const { view, pool, claims } = this;
     this.passive = new PassiveCache({ cache, view, pool, claims, retry, logger });
     this.remover = new CopyRemover(cache, view);

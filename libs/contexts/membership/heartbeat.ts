@@ -19,6 +19,17 @@ export const quotaClaimSchema = z.object({
 });
 export type QuotaClaim = z.infer<typeof quotaClaimSchema>;
 
+/** What a job waits for, as who does its work says; shown in its progress, not stored. */
+export const storeWaitSchema = z.object({
+  /** Root of the mount. */
+  ufs: z.string(),
+  /** Milliseconds since the epoch, by the clock of who waits. */
+  sinceMs: z.number(),
+  /** One sentence: what the store said last. */
+  reason: z.string(),
+});
+export type StoreWait = z.infer<typeof storeWaitSchema>;
+
 /**
  * What a worker publishes about once a second on core NATS: not stored, lost without harm. `running` tells how far
  * the batches in hand are, so that one very large file shows progress before its batch settles.
@@ -36,7 +47,16 @@ export const workerHeartbeatSchema = z.object({
   version: z.string(),
   /** What its reports are signed with: Ed25519, 32 bytes in base64. */
   publicKey: z.string().optional(),
-  running: z.array(z.object({ jobId: z.string(), batchId: z.string(), bytes: z.number(), files: z.number() })),
+  running: z.array(
+    z.object({
+      jobId: z.string(),
+      batchId: z.string(),
+      bytes: z.number(),
+      files: z.number(),
+      /** Files of it wait for their store; absent in versions up to 0.2. */
+      waiting: storeWaitSchema.optional(),
+    }),
+  ),
   /** Places in the work stream of the batches that it runs or holds ready; absent in versions up to 0.2. */
   held: z.array(z.number()).optional(),
   /** Bytes this worker holds below each quota it knows of, by the quota's UFS path. */
@@ -58,5 +78,10 @@ export const workerHeartbeatSchema = z.object({
 });
 export type WorkerHeartbeat = z.infer<typeof workerHeartbeatSchema>;
 
-export const coordinatorHeartbeatSchema = z.object({ coordinatorId: z.string(), leaving: z.boolean().optional() });
+export const coordinatorHeartbeatSchema = z.object({
+  coordinatorId: z.string(),
+  leaving: z.boolean().optional(),
+  /** Of the jobs that it owns, those whose listing waits for its store; absent in versions up to 0.2. */
+  waiting: z.array(storeWaitSchema.extend({ jobId: z.string() })).optional(),
+});
 export type CoordinatorHeartbeat = z.infer<typeof coordinatorHeartbeatSchema>;

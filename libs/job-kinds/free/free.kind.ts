@@ -1,7 +1,7 @@
 import type { Counts, JobRecord } from '#contexts/jobs';
 import { indexSource } from '../index-source.js';
 import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, wireState } from '../progress.js';
+import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
 import { freeSpecSchema } from './spec.js';
 
 /**
@@ -53,7 +53,7 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     id: record.jobId,
     startTime: startTime(record),
     state: wireState(record),
-    errorMessage: errorMessage(record),
+    errorMessage: errorMessage(record, live),
     paths,
     index,
     timeElapsedMilliseconds: elapsedMs(record, nowMs),
@@ -69,5 +69,6 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     ...(options.unmounted ? { unmounted: true } : {}),
     freedReplicas: sum('freedReplicas'),
     inFlightFreedFiles: live.files,
+    ...waitOf(live),
   };
 }

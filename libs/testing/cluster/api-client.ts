@@ -5,6 +5,8 @@ import { eventually } from './until.js';
 export interface LoadProgress {
   readonly id: string;
   readonly state: 'RUNNING' | 'VERIFYING' | 'STOPPED' | 'SUCCEEDED' | 'FAILED';
+  readonly runningState: string;
+  readonly waitingFor?: { for: 'store' | 'worker'; since: string; reason: string };
   readonly errorMessage: { message?: string; failures?: { path: string; reason: string; attempts: number }[] };
   readonly failedFileListPath: string;
   readonly timeElapsedMilliseconds: number;

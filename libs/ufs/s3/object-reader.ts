@@ -88,7 +88,8 @@ export class ObjectReader {
     return isGood ? toldObject(path, answer, range) : undefined;
   }
 
-  async open(path: string, key: string, given: UfsReadOptions): Promise<UfsRead> {
+  /** @param isVouched a tag that is not the expected one was found to be of the expected version all the same */
+  async open(path: string, key: string, given: UfsReadOptions, isVouched = false): Promise<UfsRead> {
     const options = this.lengthIsMissing ? await this.withSize(path, key, given) : given;
     const { request, answer } = await this.get(path, key, options);
     if (answer.status !== 200 && answer.status !== 206) {
@@ -99,11 +100,13 @@ export class ObjectReader {
     try {
       const told = toldObject(path, answer, options);
       const sizeBytes = told.sizeBytes ?? options.knownSizeBytes;
-      if (sizeBytes === undefined) {
+      const isDoubtful = told.likeness === 'other' && !isVouched;
+      if (sizeBytes === undefined || isDoubtful) {
         // Given up first: an answer that waits for another one can keep the last connection from it.
-        this.lengthIsMissing = true;
         answer.body.destroy();
-        return await this.open(path, key, given);
+        this.lengthIsMissing ||= sizeBytes === undefined;
+        if (isDoubtful) await this.requireVouched(request);
+        return await this.open(path, key, given, isVouched || isDoubtful);
       }
       const { object, confirm } = this.identify(request, answer, { ...told, sizeBytes }, options);
       const { length } = byteRange(object, options);
@@ -129,6 +132,7 @@ export class ObjectReader {
     const sizeBytes =
       told.sizeBytes ??
       (isWhole ? answer.body.length : (await this.withSize(path, key, options, told.version)).knownSizeBytes);
+    if (told.likeness === 'other') await this.requireVouched(request);
     if (isWhole && options.knownSizeBytes !== undefined && sizeBytes !== options.knownSizeBytes) throw changed(path);
     const { object, confirm } = this.identify(request, answer, { ...told, sizeBytes }, options);
     const { length } = byteRange(object, options);
@@ -202,7 +206,7 @@ export class ObjectReader {
   ): { object: UfsObject; confirm?: () => Promise<void> } {
     const { path, key, signal } = request;
     const object = { path, version, sizeBytes };
-    if (expectedVersion === undefined || likeness === 'same') return { object };
+    if (expectedVersion === undefined || likeness !== 'unknown') return { object };
     if (expectedVersion === noVersion) {
       if (start === 0) return { object: { ...object, version: versionOf(givenValidators(answer)) } };
       const sentence = `The store tells no version of the object, so that its parts cannot be put together: ${path}.`;
@@ -215,6 +219,14 @@ export class ObjectReader {
       throw changed(path);
     };
     return { object, confirm };
+  }
+
+  /**
+   * An answer with another tag is of the expected version only where the server is known to have looked at that: some
+   * name a version otherwise in GET than anywhere else. @throws UfsError `Changed`
+   */
+  private async requireVouched(request: S3Request): Promise<void> {
+    if (!(await this.preconditions.vouchFor(request, true))) throw changed(request.path);
   }
 
   /** The options with what the object's size is now; of the same version as the expected one or the one told. */

@@ -61,18 +61,19 @@ export class Preconditions {
   /**
    * Whether a good answer to this request is proof of the version by its precondition alone: the server refuses another
    * one with 412 (RFC 9110, 13.2). That is tried once, with one that cannot hold, for the first byte.
+   * @param forThis tried for this object, too, as its answer speaks against it
    */
-  async vouchFor({ path, key, headers, signal }: S3Request): Promise<boolean> {
+  async vouchFor({ path, key, headers, signal }: S3Request, forThis = false): Promise<boolean> {
     const name = (Object.keys(impossible) as Precondition[]).find((one) => headers?.[one] !== undefined);
     if (name === undefined) return false;
     const known = this.heeded.get(name);
-    if (known !== undefined) return known;
+    if (known === false || (known === true && !forThis)) return known;
     const probe = { [name]: impossible[name], range: 'bytes=0-0' };
     const { status, body } = await this.client.stream({ method: 'GET', path, key, headers: probe, signal });
     body.destroy();
     const isHeeded = status === 412;
     // A failure, or a refusal for another reason, tells nothing.
-    if (isHeeded || [200, 206, 416].includes(status)) this.heeded.set(name, isHeeded);
+    if (known === undefined && (isHeeded || [200, 206, 416].includes(status))) this.heeded.set(name, isHeeded);
     return isHeeded;
   }
 }

@@ -1,9 +1,10 @@
 import { errors } from 'undici';
 import { errnoOf } from '../errno.js';
 import { printable } from '../names.js';
-import { UfsError, type UfsErrorCode } from '../types.js';
+import { UfsError, type Blame, type UfsErrorCode } from '../types.js';
 import { InternalAddressError } from './internal-address.js';
 import { parseErrorBody } from './list-xml.js';
+import { retryAfter } from './retry-after.js';
 import { toldRegion } from './s3-region.js';
 
 export interface S3Answer {
@@ -58,7 +59,16 @@ export function answerError(path: string, answer: S3Answer): UfsError {
     return new UfsError('Invalid', path, `${elsewhere(answer)} (${shown}): ${printable(path)}.`);
   }
   const [ufsCode, sentence] = (code && byCode[code]) || (byStatus[answer.status] ?? byStatusClass(answer.status));
-  return new UfsError(ufsCode, path, `${sentence} (${shown}): ${printable(path)}.`);
+  const retryAfterMs = retryAfter(answer.headers, Date.now());
+  const blame = blameFor(answer.status, ufsCode, retryAfterMs);
+  return new UfsError(ufsCode, path, `${sentence} (${shown}): ${printable(path)}.`, { blame, retryAfterMs });
+}
+
+/** 503 is what S3 slows clients down with (Amazon S3 User Guide, "Best practices design patterns"). */
+function blameFor(status: number, code: UfsErrorCode, retryAfterMs: number | undefined): Blame | undefined {
+  if (code === 'Throttled' || status === 503) return 'store';
+  if (status < 500 && code !== 'Timeout') return undefined;
+  return retryAfterMs === undefined ? 'unclear' : 'store';
 }
 
 function byStatusClass(status: number): readonly [UfsErrorCode, string] {
@@ -77,6 +87,9 @@ function elsewhere(answer: S3Answer): string {
   return `The bucket is in another region or behind another endpoint, and the server does not say which: ${advice}`;
 }
 
+/** No request, whatever it asks for, gets as far as the store. */
+const unreachable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
+
 /**
  * What a failed exchange means.
  * @param bodyBegun the answer's headers had arrived
@@ -91,11 +104,13 @@ export function networkError(path: string, origin: string, error: unknown, bodyB
   const errno = errnoOf(error) ?? 'unknown error';
   const shown = `(${errno}, ${origin}): ${printable(path)}.`;
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    return new UfsError('Timeout', path, `The server sent nothing for too long ${shown}`, { cause: error });
+    const sentence = `The server sent nothing for too long ${shown}`;
+    return new UfsError('Timeout', path, sentence, { cause: error, blame: 'unclear' });
   }
   if (bodyBegun) {
     return new UfsError('Truncated', path, `The connection broke before the object's end ${shown}`, { cause: error });
   }
+  const isAway = error instanceof errors.ConnectTimeoutError || unreachable.has(errno);
   const sentence =
     errno === 'ECONNREFUSED'
       ? 'The endpoint refuses connections'
@@ -104,7 +119,8 @@ export function networkError(path: string, origin: string, error: unknown, bodyB
         : error instanceof errors.ConnectTimeoutError
           ? 'The endpoint cannot be reached in time'
           : 'The connection to the endpoint failed';
-  return new UfsError('Unavailable', path, `${sentence} ${shown}`, { cause: error });
+  const blame = isAway ? 'store' : 'unclear';
+  return new UfsError('Unavailable', path, `${sentence} ${shown}`, { cause: error, blame });
 }
 
 export function abortedError(path: string): UfsError {

@@ -95,12 +95,14 @@ describe('BatchRunner', () => {
       unmounted: cache,
       storeOf: () => 'file:',
       roomFor: () => () => Promise.resolve({ release: () => undefined }),
+      sourceOf: (from) => from,
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,
         () => {
           throw new Error('nothing is mounted');
         },
+        { basePauseMs: 1, maxPauseMs: 1, maxOutageMs: 1 },
       ),
       slots: new TransferSlots(1),
       limitedSlots: new TransferSlots(1),

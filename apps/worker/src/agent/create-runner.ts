@@ -86,6 +86,8 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     unmounted: services.unmounted,
     storeOf: (path) => view.storeOf(path),
     roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
+    // Files of a mount that is gone have one place together: each fails at once.
+    sourceOf: (from) => view.mountOf(from)?.ufs ?? (from.includes('://') ? '' : from),
     slots: new TransferSlots(config.workerTransfers),
     limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
     bandwidths,

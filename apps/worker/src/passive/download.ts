@@ -142,14 +142,10 @@ export class Download {
       return read.stream(whole ? undefined : { start, end: end - 1 }) as AsyncIterable<Buffer>;
     }
     await read?.close();
-    const { body } = await connector.open(this.path, {
-      start,
-      end: end - 1,
-      expectedVersion: object.version,
-      knownSizeBytes: object.sizeBytes,
-      signal,
-    });
-    return body;
+    const { sizeBytes: knownSizeBytes, version: expectedVersion } = object;
+    const options = { start, end: end - 1, expectedVersion, knownSizeBytes, signal };
+    const { value } = await withRetries(this.ports.retry, () => connector.open(this.path, options), { signal });
+    return value.body;
   }
 
   private async open(): Promise<UfsRead> {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import type { Fault } from '#testing';
+import { firstTimes, type Fault } from '#testing';
 import { until } from '../spec-support/worker-cluster.js';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
 
@@ -135,6 +135,27 @@ describe('reading what is not cached', () => {
     const [got, body] = await statusOf(await fetch(worker.url(`${root}a`)));
     expect([got, Object.keys(body as object)]).toEqual([status, ['status']]);
     expect(worker.names()).toEqual([]);
+  });
+
+  it('passes on that the UFS asks to slow down, and asks it no more until then', async () => {
+    const worker = await cluster.start();
+    const headers = { 'retry-after': '60' };
+    cluster.s3.fault = () => ({ kind: 'status', status: 503, headers });
+    for (const name of ['a', 'b', 'c']) {
+      const answer = await fetch(worker.url(`${root}${name}`));
+      expect(answer.status).toBe(503);
+      // With the jitter of our own.
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(55);
+      expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(66);
+    }
+    expect(cluster.gets('a') + cluster.gets('b') + cluster.gets('c')).toBe(1);
+  });
+
+  it('waits for a UFS that is back soon', async () => {
+    const worker = await cluster.start();
+    await cluster.s3.put('bucket', 'a', 'aaaa');
+    cluster.s3.fault = firstTimes(2, { kind: 'status', status: 503 }, () => true);
+    expect(await (await fetch(worker.url(`${root}a`))).text()).toBe('aaaa');
   });
 
   it('answers 504 where the UFS stays silent', async () => {

@@ -10,7 +10,7 @@ import {
   type SourcePage,
   type SourcePorts,
 } from '#job-kinds';
-import { RetriesExhausted, UfsError } from '#ufs';
+import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
 import { type FileFailure, type JobRecord, type Pass } from '../index.js';
 import { QuotaGate, type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
@@ -40,6 +40,7 @@ export class Planner {
   private pages?: AsyncGenerator<SourcePage>;
   private at?: { pass: Pass; cursor: string };
   private lease?: ConnectorLease;
+  private readonly waits = new StoreWaits();
 
   constructor(
     private readonly jobId: string,
@@ -47,6 +48,10 @@ export class Planner {
     private readonly ports: JobRunPorts,
     private readonly signal: AbortSignal,
   ) {}
+
+  get storeWait(): StoreOutage | undefined {
+    return this.waits.first;
+  }
 
   async planStep(record: JobRecord, ring: HashRing): Promise<void> {
     const { pass } = record.state;
@@ -114,7 +119,12 @@ export class Planner {
     const sourcePorts: SourcePorts = {
       connectorFor: (path) => lease.connectorFor(path),
       resolve: (path) => resolveUfsPath(views.get(namespaceView).state, path, 'the line'),
-      retry: { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs },
+      retry: {
+        attempts: config.maxAttempts,
+        baseDelayMs: config.retryBaseMs,
+        maxDelayMs: config.retryMaxMs,
+        onStoreWait: (outage) => this.waits.begin(outage),
+      },
       signal: this.signal,
     };
     this.pages = jobKinds[record.kind].source(record.spec, pass, cursor, sourcePorts);

@@ -75,7 +75,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** What the workers have in hand for a job right now, by batch id; of the past nothing is known. */
-  runningBatches(jobId: string): { batchId: string; files: number; bytes: number }[] {
+  runningBatches(jobId: string): WorkerHeartbeat['running'] {
     if (currentPast()) return [];
     return [...this.heartbeats.values()]
       .filter(({ workerId }) => this.silence.heard.isLive(workerId))

@@ -12,7 +12,7 @@ type LoadOutcome = FileOutcome<'loaded' | 'skipped'>;
 /** Loads the batch's files. `loadedFiles + skippedFiles + failedFiles` is the number of files in the batch. */
 export async function loadPass(batch: WorkBatch, options: LoadBatchOptions, ports: WorkerPorts): Promise<BatchOutcome> {
   const loadOne = options.loadMetadataOnly ? loadMetadata : loadBytes;
-  return tallyLoad(await forEachFile(batch, options, ports, (file) => loadOne(batch.jobId, file, options, ports)));
+  return tallyLoad(await forEachFile(batch, options, ports, (file, own) => loadOne(batch.jobId, file, options, own)));
 }
 
 async function loadBytes(

@@ -20,7 +20,7 @@ export async function verifyPass(
   ports: WorkerPorts,
 ): Promise<BatchOutcome> {
   const verifyOne = options.loadMetadataOnly ? verifyMetadata : verifyBytes;
-  return tallyVerify(await forEachFile(batch, options, ports, (file) => verifyOne(batch.jobId, file, ports)));
+  return tallyVerify(await forEachFile(batch, options, ports, (file, own) => verifyOne(batch.jobId, file, own)));
 }
 
 async function verifyBytes(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<VerifyOutcome> {

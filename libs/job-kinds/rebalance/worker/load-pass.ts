@@ -3,7 +3,7 @@ import type { Worker } from '#contexts/membership';
 import { isSameCopy, isSameVersion } from '#ufs';
 import { setImmediate } from 'node:timers/promises';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
-import { cutReason, describeFault, type KnownVersion } from '../../load/worker/batch-file.js';
+import { cutReason, describeFault, transferringFrom, type KnownVersion } from '../../load/worker/batch-file.js';
 import { fetchFile } from '../../load/worker/fetch-file.js';
 import { isUfsError, retrying } from '../../load/worker/retrying.js';
 import type { PeerClient, PeerEntry } from './peer-client.js';
@@ -66,7 +66,7 @@ class LoadPass {
     const ask = { owner: this.ports.workerId, membership: sequence, limit: this.pageSize, after };
     try {
       if (status !== 'online') return await this.peers.entries(address, ask);
-      return await retrying(this.ports, () => this.peers.entries(address, ask));
+      return await retrying(transferringFrom(address, this.ports), () => this.peers.entries(address, ask));
     } catch (error) {
       this.ports.signal.throwIfAborted();
       if (status !== 'online' && isUfsError(error, 'Unavailable')) return undefined;
@@ -119,7 +119,8 @@ class LoadPass {
     const source = this.peers.source(peer.address, entry);
     const file = { path, store, replicas, loadedAtMs, listed: { sizeBytes, version } };
     try {
-      await fetchFile(this.jobId, file, { ...this.ports, connectorFor: () => source });
+      const ports = transferringFrom(peer.address, this.ports);
+      await fetchFile(this.jobId, file, { ...ports, connectorFor: () => source });
       return true;
     } catch (error) {
       this.ports.signal.throwIfAborted();
@@ -132,7 +133,8 @@ class LoadPass {
   }
 
   private async fetchFromUfs({ path, replicas }: PeerEntry, { sizeBytes, version }: KnownVersion): Promise<void> {
-    await fetchFile(this.jobId, { path, replicas, listed: { sizeBytes, version } }, this.ports);
+    const ports = transferringFrom(path, this.ports);
+    await fetchFile(this.jobId, { path, replicas, listed: { sizeBytes, version } }, ports);
     this.filesFromUfs++;
   }
 
@@ -155,7 +157,8 @@ class LoadPass {
   /** Undefined where the UFS has no such file any more. */
   private async currentVersion(path: string): Promise<KnownVersion | undefined> {
     try {
-      return await retrying(this.ports, () => this.ports.connectorFor(path).stat(path, this.ports.signal));
+      const ports = transferringFrom(path, this.ports);
+      return await retrying(ports, () => ports.connectorFor(path).stat(path, ports.signal));
     } catch (error) {
       if (isUfsError((error as Error).cause, 'NotFound')) return undefined;
       throw error;

@@ -3,7 +3,7 @@ import type { Counts } from '#contexts/jobs';
 import { isSameCopy } from '#ufs';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
 import { retrying } from '../../load/worker/retrying.js';
-import { FileError } from '../../load/worker/batch-file.js';
+import { FileError, transferringFrom } from '../../load/worker/batch-file.js';
 import { RemovalTally } from '../../removal-tally.js';
 import type { PeerClient } from './peer-client.js';
 
@@ -95,7 +95,7 @@ async function vouchedBy(
   if (address === undefined) return [];
   const copies = entries.map(({ path }) => ({ path, store: ports.storeOf(path) }));
   try {
-    return await retrying(ports, () => peers.vouched(address, copies, sequence));
+    return await retrying(transferringFrom(address, ports), () => peers.vouched(address, copies, sequence));
   } catch (error) {
     if (error instanceof FileError) return [];
     throw error;
