@@ -108,6 +108,7 @@ export class WorkerServices {
   async close(): Promise<void> {
     this.policies.stop();
     await this.unmountedExpiry.stop();
+    await this.disk.stores.close();
     await this.passive.stop();
     await this.clearStale.stop();
     await this.quotaTrimmer.stop();

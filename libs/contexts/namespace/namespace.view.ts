@@ -39,13 +39,22 @@ export function resolveUfsPath(state: NamespaceState, path: string, field = 'pat
     const normalized = normalizeNamespacePath(path, field);
     const mount = state.mounts.find((candidate) => isWithin(candidate.path, normalized));
     if (!mount) throw notMounted(path, field);
-    const relative = normalized.slice(mount.path.length);
-    // The normal form always ends with '/', which in a UFS path would say "only what is below".
-    return mount.ufs + (path.endsWith('/') ? relative : relative.replace(/\/$/, ''));
+    return normalizeUfsPath(mount.ufs + behindMountPoint(mount.path, path), field);
   }
   const ufsPath = normalizeUfsPath(path, field);
   if (!mountOfUfsPath(state, ufsPath)) throw notMounted(path, field);
   return ufsPath;
+}
+
+/** What is below a mount is as literal as in a UFS path: of several slashes in a row each is one of the key. */
+function behindMountPoint(mountPath: string, path: string): string {
+  const names = mountPath.split('/').filter((name) => name !== '');
+  let at = 0;
+  for (const name of names) {
+    while (path[at] === '/') at++;
+    at += name.length;
+  }
+  return path.slice(at + 1);
 }
 
 function notMounted(path: string, field: string): DomainError {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { namespace } from './namespace.js';
 import { mountOfUfsPath, resolveUfsPath } from './namespace.view.js';
 import { isWithin, normalizeNamespacePath, normalizeUfsPath, normalizeUfsRoot } from './paths.js';
@@ -80,6 +81,11 @@ describe('resolving', () => {
     ['/data/dir/file', 's3://bucket/root/dir/file'],
     ['/data/dir/', 's3://bucket/root/dir/'],
     ['/data', 's3://bucket/root/'],
+    ['//data/dir', 's3://bucket/root/dir'],
+    ['/data/a//b', 's3://bucket/root/a//b'],
+    ['/data//a', 's3://bucket/root//a'],
+    ['/data/dir//', 's3://bucket/root/dir//'],
+    ['/data/a%2Fb', 's3://bucket/root/a%2Fb'],
     ['s3://bucket/root/dir', 's3://bucket/root/dir'],
     ['s3://bucket/root', 's3://bucket/root'],
   ])('%s is %s', (path, ufsPath) => {
@@ -93,5 +99,24 @@ describe('resolving', () => {
   it('finds the mount of a UFS path', () => {
     expect(mountOfUfsPath(state, 's3://bucket/root/x')?.path).toBe('/data/');
     expect(mountOfUfsPath(state, 's3://bucket/rootless')).toBeUndefined();
+  });
+
+  it('never takes two keys for one, nor a key for two: a namespace path is as literal as a UFS path', () => {
+    const segment = fc.constantFrom('a', 'b', '', 'a%2Fb', 'é', 'e\u0301');
+    const key = fc.array(segment, { minLength: 1, maxLength: 5 }).map((segments) => segments.join('/'));
+    fc.assert(
+      fc.property(key, (name) => {
+        expect(resolveUfsPath(state, `/data/${name}`)).toBe(resolveUfsPath(state, `s3://bucket/root/${name}`));
+      }),
+    );
+  });
+
+  it('of a directory passes over repeated slashes, as file systems do', () => {
+    const files = namespace.evolve(namespace.initial, {
+      type: 'Mounted',
+      data: { path: '/', ufs: 'file:///dir/', options: {} },
+    });
+    expect(resolveUfsPath(files, '/a//b')).toBe('file:///dir/a/b');
+    expect(resolveUfsPath(files, '//a')).toBe('file:///dir/a');
   });
 });

@@ -167,6 +167,11 @@ export class CacheStores {
     return new Coverage(this.mounts, (ufs, store) => this.numberOf(ufs, store));
   }
 
+  /** Nothing is being written when it resolves. */
+  async close(): Promise<void> {
+    await this.saving;
+  }
+
   private async write(): Promise<void> {
     this.unsaved = false;
     try {
