@@ -1,4 +1,5 @@
 import { DomainError } from '#kernel';
+import { isBucketName } from '#ufs/options';
 
 /**
  * Paths as users write them, made canonical. Two kinds exist: *namespace paths* (`/data/dir`, below a mount) and *UFS
@@ -10,7 +11,6 @@ export type UfsScheme = 's3' | 'file';
 
 /** S3's limit for a key, and the cache's for a path, is near; a longer one could never be loaded. */
 const maxPathBytes = 1900;
-const bucketPattern = /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/;
 
 function malformed(code: string, message: string): DomainError {
   return new DomainError('Malformed', code, message);
@@ -76,7 +76,7 @@ export function normalizeUfsPath(path: string, field = 'path'): string {
   switch (scheme.toLowerCase()) {
     case 's3':
     case 's3a':
-      if (!bucketPattern.test(authority)) throw malformed('bad-bucket', `${field} names no valid S3 bucket: ${path}`);
+      if (!isBucketName(authority)) throw malformed('bad-bucket', `${field} names no valid S3 bucket: ${path}`);
       return `s3://${authority}${rest}`;
     case 'file':
       if (authority !== '') {

@@ -2,6 +2,8 @@ import type { DeclaredOptions } from '../declared-options.js';
 import { fileOptions } from '../file/file-options.js';
 import { s3Options } from '../s3/s3-options.js';
 
+export { isBucketName } from '../s3/s3-options.js';
+
 /** The options of every connector, by the scheme of its locations. `open.ts` holds what opens them. */
 export const declaredOptions = { file: fileOptions, s3: s3Options } as const satisfies Record<string, DeclaredOptions>;
 

@@ -110,6 +110,15 @@ function isOfAnotherBucket(name: string, own: string): boolean {
   return rest.some((_, i) => i > 0 && byName.has(`${hadoop}${rest.slice(i).join('.')}`));
 }
 
+/**
+ * Whether a bucket may be called so: by what stores have, not by what Amazon asks of new buckets. Amazon's before 2018 may
+ * have 255 letters of both cases, `.`, `-` and `_` anywhere (Amazon S3 user guide, General purpose bucket naming rules); Ceph
+ * writes `tenant:bucket`; `.` and `..` would be a step in the request's path. Whether it exists the store says.
+ */
+export function isBucketName(name: string): boolean {
+  return /^[A-Za-z0-9._:-]{1,255}$/.test(name) && name !== '.' && name !== '..';
+}
+
 /** The mount's bucket; '' where the location is malformed, which is said elsewhere. */
 export function bucketOf(ufs: string): string {
   return /^s3:\/\/([^/]*)/.exec(ufs)?.[1] ?? '';

@@ -114,10 +114,11 @@ describe('S3 options', () => {
   test.each([
     's3:///key',
     's3://',
-    's3://-bucket/',
+    's3://../',
     's3://bu cket/',
     's3://bucket@host/',
-    's3://bucket:80/',
+    's3://bucket%2f/',
+    `s3://${'x'.repeat(256)}/`,
     's3a://bucket/',
   ])('%s is no location', (ufs) => {
     expect(refusal({}, ufs)).toContain('bucket name');
@@ -126,6 +127,16 @@ describe('S3 options', () => {
   test('a bucket that cannot be a host name needs path style', () => {
     expect(refusal({}, 's3://My_Bucket/')).toContain('disable.dns.buckets must be "true"');
     expect(settings({ endpoint: 'http://h' }, 's3://My_Bucket/').basePath).toBe('/My_Bucket/');
+  });
+
+  test.each([
+    ['MyPhotos', '/MyPhotos/'],
+    ['ab', '/ab/'],
+    ['-x_', '/-x_/'],
+    ['tenant:photos', '/tenant%3Aphotos/'],
+    ['x'.repeat(255), `/${'x'.repeat(255)}/`],
+  ])('the bucket %s is addressed by path, whatever today’s rules say', (bucket, basePath) => {
+    expect(settings({ endpoint: 'http://h' }, `s3://${bucket}/`)).toMatchObject({ bucket, basePath });
   });
 
   test('fault 17: a prefix with `..` or control characters is refused', () => {

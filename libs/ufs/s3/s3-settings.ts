@@ -2,7 +2,8 @@ import { hasControlCharacter, hasDotSegment, printable } from '../names.js';
 import { UfsError, type UfsLocation } from '../types.js';
 import { checkProvider, s3Credentials, type S3Credentials } from './s3-credentials.js';
 import { invalid, isGiven, readOption, type GivenOption } from './s3-given.js';
-import { s3OptionTable, type S3OptionName } from './s3-options.js';
+import { isBucketName, s3OptionTable, type S3OptionName } from './s3-options.js';
+import { encodeValue } from './s3-path.js';
 
 export type { S3Credentials } from './s3-credentials.js';
 
@@ -64,7 +65,7 @@ export function s3Settings(location: UfsLocation): S3Settings {
     bucket,
     keyPrefix,
     origin: `${protocol}//${pathStyle ? '' : `${bucket}.`}${host}`,
-    basePath: pathStyle ? `${root}${bucket}/` : root,
+    basePath: pathStyle ? `${root}${encodeValue(bucket)}/` : root,
     region,
     credentials: s3Credentials(location),
   };
@@ -83,8 +84,9 @@ function regionOf({ hostname }: URL): string | undefined {
 
 function splitLocation(ufs: string): { bucket: string; keyPrefix: string } {
   const [, bucket, key = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(ufs) ?? [];
-  if (bucket === undefined || !/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/.test(bucket)) {
-    throw new UfsError('Invalid', ufs, `The bucket name of ${printable(ufs)} is malformed: expected s3://bucket/.`);
+  if (bucket === undefined || !isBucketName(bucket)) {
+    const expected = 's3://bucket/ with up to 255 letters, digits and . - _ : in the bucket name';
+    throw new UfsError('Invalid', ufs, `The bucket name of ${printable(ufs)} is malformed: expected ${expected}.`);
   }
   if (hasControlCharacter(key) || hasDotSegment(key) || !key.isWellFormed()) {
     throw new UfsError('Invalid', ufs, `The path of ${printable(ufs)} holds a control character or a segment . or ...`);
