@@ -12,8 +12,8 @@ export interface UfsObject {
   path: string;
   sizeBytes: number;
   /**
-   * Opaque token that differs whenever the content may differ. S3: the ETag without quotes. File:
-   * `<mtimeNs>-<sizeBytes>-<inode>`.
+   * Token that differs whenever the content may differ, to be compared by `compareVersions` alone (`version.ts`): one
+   * version may have two names, one from a listing and one from a read. File: `<mtimeNs>-<sizeBytes>-<inode>`.
    */
   version: string;
 }
@@ -44,6 +44,8 @@ export interface UfsListOptions {
 export interface UfsReadOptions {
   /** Fails with `Changed` unless the object read has this version, from its first byte to its last. */
   expectedVersion?: string;
+  /** What the object's size is, for servers that do not tell it; where they tell another one, it is `Changed`. */
+  knownSizeBytes?: number;
   /** First byte, default 0. */
   start?: number;
   /** Last byte, inclusive; default: the end. */

@@ -42,7 +42,7 @@ describe('reading a ListObjectsV2 answer', () => {
       answer(`<IsTruncated>true</IsTruncated><NextContinuationToken>007</NextContinuationToken>${many}`),
     );
     expect(page?.keys).toHaveLength(1000);
-    expect(page?.keys[999]).toEqual({ key: 'k999', sizeBytes: 5, etag: '0123456789abcdef0123456789abcdef' });
+    expect(page?.keys[999]).toEqual({ key: 'k999', sizeBytes: 5, version: '0123456789abcdef0123456789abcdef' });
     expect(page).toMatchObject({ isTruncated: true, continuationToken: '007' });
   });
 

@@ -1,9 +1,11 @@
 import { XMLParser } from 'fast-xml-parser';
+import { versionOf } from '../version.js';
 
 export interface ListedKey {
   key: string;
   sizeBytes: number;
-  etag: string;
+  /** By its ETag and its time, as far as the listing has them; both are optional (`version.ts`). */
+  version: string;
 }
 
 export interface KeyPage {
@@ -45,7 +47,7 @@ interface ListBucketResult {
   IsTruncated?: string;
   NextContinuationToken?: string;
   EncodingType?: string;
-  Contents?: { Key?: string; Size?: string; ETag?: string }[];
+  Contents?: { Key?: string; Size?: string; ETag?: string; LastModified?: string }[];
 }
 
 /**
@@ -58,11 +60,11 @@ export function parseKeyPage(xml: string): KeyPage | undefined {
   if (typeof result !== 'object') return undefined;
   const decode = result.EncodingType === 'url' ? decodeUrl : (key: string) => key;
   const keys: ListedKey[] = [];
-  for (const { Key, Size, ETag } of result.Contents ?? []) {
+  for (const { Key, Size, ETag, LastModified } of result.Contents ?? []) {
     const sizeBytes = Number(Size);
     const key = Key === undefined ? undefined : decode(Key);
-    if (key === undefined || ETag === undefined || !Size || !Number.isSafeInteger(sizeBytes)) return undefined;
-    keys.push({ key, sizeBytes, etag: unquote(ETag) });
+    if (key === undefined || !Size || !Number.isSafeInteger(sizeBytes)) return undefined;
+    keys.push({ key, sizeBytes, version: versionOf({ etag: ETag, lastModified: LastModified }) });
   }
   const isTruncated = result.IsTruncated === 'true';
   return { keys, isTruncated, continuationToken: result.NextContinuationToken };
@@ -74,10 +76,6 @@ export function parseErrorBody(xml: string): { code?: string; region?: string } 
     code: /<Code>([A-Za-z0-9.]{1,64})<\/Code>/.exec(xml)?.[1],
     region: /<Region>([a-z0-9-]{1,64})<\/Region>/.exec(xml)?.[1],
   };
-}
-
-export function unquote(etag: string): string {
-  return etag.replace(/^"(.*)"$/, '$1');
 }
 
 /** Servers write a space as `+` or `%20`, and always `%2B` for `+`. */

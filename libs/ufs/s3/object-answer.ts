@@ -1,44 +1,73 @@
-import { UfsError, type UfsObject, type UfsReadOptions } from '../types.js';
-import { unquote } from './list-xml.js';
+import { UfsError, type UfsReadOptions } from '../types.js';
+import { judgeAnswer, preconditionOf, versionOf } from '../version.js';
 import type { S3Answer } from './s3-errors.js';
 
 export function rangeHeader({ start, end }: UfsReadOptions): string | undefined {
   return (start === undefined || start === 0) && end === undefined ? undefined : `bytes=${start ?? 0}-${end ?? ''}`;
 }
 
-export function readHeaders(options: UfsReadOptions): Record<string, string> {
-  const headers: Record<string, string> = {};
-  if (options.expectedVersion !== undefined) headers['if-match'] = `"${options.expectedVersion}"`;
+/** @param conditional whether the server is to refuse another version than the expected one */
+export function readHeaders(options: UfsReadOptions, conditional: boolean): Record<string, string> {
   const range = rangeHeader(options);
-  if (range !== undefined) headers['range'] = range;
-  return headers;
+  return {
+    ...(conditional && options.expectedVersion !== undefined && preconditionOf(options.expectedVersion)),
+    ...(range !== undefined && { range }),
+  };
+}
+
+type Head = Omit<S3Answer, 'body'>;
+
+/** What the headers of a good answer to HEAD or GET say of the object. */
+export interface ToldObject {
+  version: string;
+  /** Absent where they do not tell: a body in chunks, a range of `*`. */
+  sizeBytes?: number;
+  /** Whether the answer is of the expected version; `unknown` where it holds nothing to compare. */
+  likeness: 'same' | 'unknown';
 }
 
 /**
- * The object that a good answer to HEAD or GET describes.
- * @throws UfsError `Changed` for another version than the one asked for: not every server minds `If-Match`;
- *   `Unavailable` when the answer lacks what every S3 server sends, or ignores the range
+ * @throws UfsError `Changed` for another version, or another size, than the expected one: not every server heeds a
+ *   precondition; `Unavailable` for another range than the one asked for
  */
-export function objectOf(path: string, answer: Omit<S3Answer, 'body'>, options: UfsReadOptions = {}): UfsObject {
-  const etag = answer.headers['etag'];
-  if (typeof etag !== 'string') throw new UfsError('Unavailable', path, `The server's answer has no ETag: ${path}.`);
-  const version = unquote(etag);
-  if (options.expectedVersion !== undefined && version !== options.expectedVersion) {
-    throw new UfsError('Changed', path, `The object has changed since it was listed: ${path}.`);
-  }
+export function toldObject(path: string, answer: Head, options: UfsReadOptions = {}): ToldObject {
+  const { expectedVersion, knownSizeBytes } = options;
+  const given = givenValidators(answer);
+  const judged = expectedVersion === undefined ? undefined : judgeAnswer(expectedVersion, given);
   const sizeBytes =
-    rangeHeader(options) === undefined ? contentLength(answer) : totalLength(answer, options.start ?? 0);
-  if (sizeBytes !== undefined) return { path, sizeBytes, version };
-  throw new UfsError('Unavailable', path, `The server's answer does not tell the length, or another range: ${path}.`);
+    rangeHeader(options) === undefined ? contentLength(path, answer) : totalLength(path, answer, options);
+  const isOtherSize = sizeBytes !== undefined && knownSizeBytes !== undefined && sizeBytes !== knownSizeBytes;
+  if (judged?.likeness === 'other' || isOtherSize) throw changed(path);
+  return { version: judged?.version ?? versionOf(given), sizeBytes, likeness: judged?.likeness ?? 'same' };
 }
 
-function contentLength({ status, headers }: Omit<S3Answer, 'body'>): number | undefined {
-  return status === 200 ? wholeNumber(headers['content-length']) : undefined;
+export function givenValidators({ headers }: Head): { etag?: string | string[]; lastModified?: string | string[] } {
+  return { etag: headers['etag'], lastModified: headers['last-modified'] };
 }
 
-function totalLength({ status, headers }: Omit<S3Answer, 'body'>, start: number): number | undefined {
-  const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(String(headers['content-range']));
-  return status === 206 && Number(range?.[1]) === start ? wholeNumber(range?.[2]) : undefined;
+export function changed(path: string): UfsError {
+  return new UfsError('Changed', path, `The object has changed since it was listed: ${path}.`);
+}
+
+function contentLength(path: string, { status, headers }: Head): number | undefined {
+  const text = headers['content-length'];
+  if (status !== 200) throw otherRange(path);
+  if (text === undefined) return undefined;
+  return wholeNumber(text) ?? fail(path);
+}
+
+function totalLength(path: string, { status, headers }: Head, { start = 0 }: UfsReadOptions): number | undefined {
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(headers['content-range']));
+  if (status !== 206 || Number(range?.[1]) !== start) throw otherRange(path);
+  return range?.[2] === '*' ? undefined : (wholeNumber(range?.[2]) ?? fail(path));
+}
+
+function otherRange(path: string): UfsError {
+  return new UfsError('Unavailable', path, `The server's answer is another range than the one asked for: ${path}.`);
+}
+
+function fail(path: string): never {
+  throw new UfsError('Unavailable', path, `The server's answer tells no length that could be one: ${path}.`);
 }
 
 function wholeNumber(text: string | string[] | undefined): number | undefined {

@@ -1,6 +1,7 @@
 import aws4 from 'aws4';
 import { Pool, type Dispatcher } from 'undici';
 import { UfsError, type UfsTuning } from '../types.js';
+import { errorBodyBytes } from './object-body.js';
 import { abortedError, networkError, type S3Answer } from './s3-errors.js';
 import { encodeKey, encodeValue } from './s3-path.js';
 import type { S3Settings } from './s3-settings.js';
@@ -18,8 +19,6 @@ export interface S3Request {
 
 export type StreamedAnswer = Omit<S3Answer, 'body'> & { body: Dispatcher.ResponseData['body'] };
 
-/** Enough of an error answer to find its code in. */
-export const errorBodyBytes = 64 * 1024;
 const streamBufferBytes = 1024 * 1024;
 /** A 403 of a server whose clock and ours differ by more than this may be about the time: servers allow 15 minutes. */
 const tolerableSkewMs = 5 * 60 * 1000;
@@ -28,6 +27,8 @@ const tolerableSkewMs = 5 * 60 * 1000;
 export class S3Client {
   private readonly pool: Pool;
   private readonly host: string;
+  /** Where requests go, for errors. */
+  readonly origin: string;
   /** The server's clock minus ours, once it was found to matter: signatures go by the server's. */
   private clockOffsetMs = 0;
 
@@ -35,6 +36,7 @@ export class S3Client {
     private readonly settings: S3Settings,
     private readonly tuning: UfsTuning,
   ) {
+    this.origin = settings.origin;
     this.host = new URL(settings.origin).host;
     this.pool = new Pool(settings.origin, {
       connections: tuning.maxConnections,

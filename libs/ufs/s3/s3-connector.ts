@@ -1,4 +1,4 @@
-import { assertRange, byteRange } from '../byte-range.js';
+import { assertRange } from '../byte-range.js';
 import {
   UfsError,
   type ContentHash,
@@ -13,10 +13,9 @@ import {
 } from '../types.js';
 import { parseKeyPage, type KeyPage } from './list-xml.js';
 import { decodeCursor, encodeCursor, type S3Cursor } from './s3-cursor.js';
-import { S3Client, errorBodyBytes, type S3Request } from './s3-client.js';
+import { S3Client, type S3Request } from './s3-client.js';
 import { answerError, type S3Answer } from './s3-errors.js';
-import { objectOf, rangeHeader, readHeaders } from './object-answer.js';
-import { boundedBody, emptyBody } from './object-body.js';
+import { ObjectReader } from './object-reader.js';
 import { keyFault, keyOf } from './s3-path.js';
 import { s3Settings, type S3Settings } from './s3-settings.js';
 
@@ -29,11 +28,17 @@ const maxListAnswerBytes = 8 * 1024 * 1024;
 export class S3Connector implements UfsConnector {
   private readonly settings: S3Settings;
   private readonly client: S3Client;
+  private readonly objects: ObjectReader;
 
   /** @throws UfsError `Invalid` naming the option */
   constructor(location: UfsLocation, tuning: UfsTuning) {
     this.settings = s3Settings(location);
     this.client = new S3Client(this.settings, tuning);
+    this.objects = new ObjectReader({
+      client: this.client,
+      findListed: (path, key, signal) => this.findListed(path, key, signal),
+      explain: (request, answer, versionExpected) => this.explain(request, answer, versionExpected),
+    });
   }
 
   async list(path: string, options: UfsListOptions = {}): Promise<UfsListPage> {
@@ -59,9 +64,7 @@ export class S3Connector implements UfsConnector {
   async stat(path: string, signal?: AbortSignal): Promise<UfsObject> {
     const key = keyOf(path, this.settings);
     if (key === '') throw this.isDirectory(path);
-    const answer = await this.client.exchange({ method: 'HEAD', path, key, signal }, 0);
-    if (answer.status !== 200) throw await this.explain(path, key, answer, signal);
-    return objectOf(path, answer);
+    return await this.objects.stat(path, key, signal);
   }
 
   async exists(path: string, signal?: AbortSignal): Promise<boolean> {
@@ -76,74 +79,33 @@ export class S3Connector implements UfsConnector {
   }
 
   async open(path: string, options: UfsReadOptions = {}): Promise<UfsRead> {
-    const request = this.readRequest(path, options);
-    const answer = await this.client.stream(request);
-    if (answer.status !== 200 && answer.status !== 206) {
-      const body = await readErrorBody(answer.body);
-      if (answer.status === 416) return { object: await this.emptyRange(path, options), body: emptyBody() };
-      throw await this.explain(path, request.key, { ...answer, body }, options.signal, options.expectedVersion);
-    }
-    try {
-      const object = objectOf(path, answer, options);
-      const { length } = byteRange(object, options);
-      return { object, body: boundedBody(answer.body, path, this.settings.origin, length, options.signal) };
-    } catch (error) {
-      answer.body.destroy();
-      throw error;
-    }
+    return await this.objects.open(path, this.objectKey(path, options), options);
   }
 
   async read(path: string, options: UfsReadOptions & { maxBytes: number }) {
-    const request = this.readRequest(path, options);
-    const answer = await this.client.exchange(request, options.maxBytes);
-    if (answer.status === 416) return { object: await this.emptyRange(path, options), bytes: Buffer.alloc(0) };
-    if (answer.status !== 200 && answer.status !== 206) {
-      throw await this.explain(path, request.key, answer, options.signal, options.expectedVersion);
-    }
-    const object = objectOf(path, answer, options);
-    const { length } = byteRange(object, options);
-    if (answer.body.length !== length) {
-      const sentence = `The object ended after ${answer.body.length} of ${length} bytes: ${path}.`;
-      throw new UfsError('Truncated', path, sentence);
-    }
-    return { object, bytes: answer.body };
+    return await this.objects.read(path, this.objectKey(path, options), options);
   }
 
   async contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash | undefined> {
-    if (!/^[0-9a-f]{32}$/i.test(object.version)) return undefined;
-    // Under these two kinds of encryption the ETag has the form of an MD5 and is none
-    // (Amazon S3 API reference, data type Object, ETag); only the object's headers tell.
-    const key = this.objectKey(object.path);
-    const headers = readHeaders({ expectedVersion: object.version });
-    const answer = await this.client.exchange({ method: 'HEAD', path: object.path, key, headers, signal }, 0);
-    if (answer.status !== 200) throw await this.explain(object.path, key, answer, signal, object.version);
-    const hidesHash =
-      String(answer.headers['x-amz-server-side-encryption'] ?? '').startsWith('aws:kms') ||
-      answer.headers['x-amz-server-side-encryption-customer-algorithm'] !== undefined;
-    return hidesHash ? undefined : { algorithm: 'md5', hex: object.version.toLowerCase() };
+    return await this.objects.contentHash(object, this.objectKey(object.path), signal);
   }
 
   async close(): Promise<void> {
     await this.client.close();
   }
 
-  private readRequest(path: string, options: UfsReadOptions): S3Request {
-    assertRange(path, options);
-    const key = this.objectKey(path);
-    return { method: 'GET', path, key, headers: readHeaders(options), signal: options.signal };
-  }
-
-  private objectKey(path: string): string {
+  private objectKey(path: string, range: Pick<UfsReadOptions, 'start' | 'end'> = {}): string {
+    assertRange(path, range);
     const key = keyOf(path, this.settings);
     if (key === '') throw this.isDirectory(path);
     return key;
   }
 
   private addKeys(page: UfsListPage, { keys }: KeyPage): void {
-    for (const { key, sizeBytes, etag } of keys) {
+    for (const { key, sizeBytes, version } of keys) {
       const path = `s3://${this.settings.bucket}/${key}`;
       const reason = keyFault(key);
-      if (reason === undefined) page.objects.push({ path, sizeBytes, version: etag });
+      if (reason === undefined) page.objects.push({ path, sizeBytes, version });
       else page.rejected.push({ path, reason });
     }
   }
@@ -166,14 +128,18 @@ export class S3Connector implements UfsConnector {
   }
 
   private async findExact(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
-    const answer = await this.client.exchange({ method: 'HEAD', path, key, signal }, 0);
-    if (answer.status === 200) return objectOf(path, answer);
+    const { request, answer } = await this.objects.head(path, key, signal);
+    if (answer.status === 200) return this.objects.describe(request, answer);
     if (answer.status === 404) return undefined;
-    // Who may list but not read sees 403 here; the listing knows the object nevertheless, as the first key with itself
-    // as prefix.
+    // Who may list but not read sees 403 here; the listing knows the object nevertheless.
     if (answer.status !== 403) throw answerError(path, answer);
+    return this.findListed(path, key, signal);
+  }
+
+  /** The object by the listing: the first key with itself as prefix. */
+  private async findListed(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
     const [first] = (await this.listKeys(path, key, {}, 1, { signal })).keys;
-    return first?.key === key ? { path, sizeBytes: first.sizeBytes, version: first.etag } : undefined;
+    return first?.key === key ? { path, sizeBytes: first.sizeBytes, version: first.version } : undefined;
   }
 
   private async isPrefix(path: string, key: string, signal?: AbortSignal): Promise<boolean> {
@@ -183,41 +149,15 @@ export class S3Connector implements UfsConnector {
   }
 
   /** The error for an answer, after a look at whether the path that names no object is a directory. */
-  private async explain(path: string, key: string, answer: S3Answer, signal?: AbortSignal, expectedVersion?: string) {
+  private async explain({ path, key, signal }: S3Request, answer: S3Answer, versionExpected: boolean) {
     const error = answerError(path, answer);
     // Who expects a version has seen the object: it is gone, and a second request per lost object is not worth it.
-    if (error.code !== 'NotFound' || expectedVersion !== undefined || key.endsWith('/')) return error;
+    if (error.code !== 'NotFound' || versionExpected || key.endsWith('/')) return error;
     if (answer.body.includes('NoSuchBucket')) return error;
     return (await this.isPrefix(path, key, signal)) ? this.isDirectory(path) : error;
-  }
-
-  /** After a 416: a range that begins at the very end is empty, one beyond it is an error. */
-  private async emptyRange(path: string, options: UfsReadOptions): Promise<UfsObject> {
-    const key = this.objectKey(path);
-    const headers = readHeaders({ expectedVersion: options.expectedVersion });
-    const answer = await this.client.exchange({ method: 'HEAD', path, key, headers, signal: options.signal }, 0);
-    if (answer.status !== 200) throw answerError(path, answer);
-    const object = objectOf(path, answer, { expectedVersion: options.expectedVersion });
-    const { length } = byteRange(object, options);
-    if (length === 0) return object;
-    throw new UfsError('Unavailable', path, `The server refuses the range ${rangeHeader(options)}: ${path}.`);
   }
 
   private isDirectory(path: string): UfsError {
     return new UfsError('IsDirectory', path, `The path is a directory: ${path}.`);
   }
-}
-
-async function readErrorBody(body: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      if ((bytes += chunk.length) > errorBodyBytes) break;
-    }
-  } catch {
-    // The status says enough for an error; the body would only have told it more exactly.
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,0 +1,225 @@
+import { byteRange } from '../byte-range.js';
+import { UfsError, type ContentHash, type UfsObject, type UfsRead, type UfsReadOptions } from '../types.js';
+import { compareVersions, isStrong, judgeAnswer, noVersion, strongerOf, versionOf } from '../version.js';
+import { changed, givenValidators, rangeHeader, readHeaders, toldObject, type ToldObject } from './object-answer.js';
+import { boundedBody, emptyBody, readErrorBody } from './object-body.js';
+import { Preconditions } from './preconditions.js';
+import type { S3Client, S3Request, StreamedAnswer } from './s3-client.js';
+import type { S3Answer } from './s3-errors.js';
+
+/** What the reader asks of the connector. */
+export interface ReaderPorts {
+  client: S3Client;
+  /** The object as a listing tells of it; undefined where the listing has no such key. */
+  findListed(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined>;
+  /** The error for an answer. @param versionExpected somebody has seen the object before */
+  explain(request: S3Request, answer: S3Answer, versionExpected: boolean): Promise<UfsError>;
+}
+
+/**
+ * Reads single objects, each read of one version. What an answer leaves out (ETag, Last-Modified, Content-Length are
+ * missing behind some gateways) is what the caller knows, or is asked for with a HEAD or a listing.
+ */
+export class ObjectReader {
+  private readonly preconditions: Preconditions;
+  /** Whether the listing has strong tags where HEAD has none; undefined as long as nobody has looked. */
+  private listingTellsMore: boolean | undefined;
+  private lengthIsMissing = false;
+
+  constructor(private readonly ports: ReaderPorts) {
+    this.preconditions = new Preconditions(ports.client);
+  }
+
+  /** The object by HEAD, completed by the listing. @throws UfsError */
+  async stat(path: string, key: string, signal?: AbortSignal): Promise<UfsObject> {
+    const { request, answer } = await this.head(path, key, signal);
+    if (answer.status === 200) return this.describe(request, answer);
+    throw await this.ports.explain(request, answer, false);
+  }
+
+  async head(path: string, key: string, signal?: AbortSignal): Promise<{ request: S3Request; answer: S3Answer }> {
+    const request = { method: 'HEAD', path, key, signal } as const;
+    return { request, answer: await this.ports.client.exchange(request, 0) };
+  }
+
+  /** The object that a good answer to HEAD tells of. */
+  async describe({ path, key, signal }: S3Request, answer: Pick<S3Answer, 'status' | 'headers'>): Promise<UfsObject> {
+    const { version, sizeBytes } = toldObject(path, answer);
+    const isEnough = sizeBytes !== undefined && (isStrong(version) || this.listingTellsMore === false);
+    if (isEnough) return { path, sizeBytes, version };
+    const listed = await this.lookIntoListing(path, key, signal);
+    if (sizeBytes === undefined) {
+      if (listed === undefined) throw noLength(path);
+      return { ...listed, version: strongerOf(version, listed.version) };
+    }
+    this.listingTellsMore ??= listed && isStrong(listed.version);
+    // What differs may have been replaced between the two answers, and the HEAD's is as good as any.
+    const agrees = listed?.sizeBytes === sizeBytes && compareVersions(version, listed.version) !== 'other';
+    return { path, sizeBytes, version: agrees ? strongerOf(version, listed.version) : version };
+  }
+
+  async open(path: string, key: string, given: UfsReadOptions): Promise<UfsRead> {
+    const options = this.lengthIsMissing ? await this.withSize(path, key, given) : given;
+    const { request, answer } = await this.get(path, key, options);
+    if (answer.status !== 200 && answer.status !== 206) {
+      const body = await readErrorBody(answer.body);
+      if (answer.status === 416) return { object: await this.emptyRange(request, options), body: emptyBody() };
+      throw await this.ports.explain(request, { ...answer, body }, options.expectedVersion !== undefined);
+    }
+    try {
+      const told = toldObject(path, answer, options);
+      const sizeBytes = told.sizeBytes ?? options.knownSizeBytes;
+      if (sizeBytes === undefined) {
+        // Given up first: an answer that waits for another one can keep the last connection from it.
+        this.lengthIsMissing = true;
+        answer.body.destroy();
+        return await this.open(path, key, given);
+      }
+      const { object, confirm } = this.identify(request, answer, { ...told, sizeBytes }, options);
+      const { length } = byteRange(object, options);
+      const { origin } = this.ports.client;
+      return { object, body: boundedBody(answer.body, { path, origin, length, signal: options.signal, confirm }) };
+    } catch (error) {
+      answer.body.destroy();
+      throw error;
+    }
+  }
+
+  async read(path: string, key: string, options: UfsReadOptions & { maxBytes: number }) {
+    const { request, answer } = await this.getWhole(path, key, options);
+    if (answer.status === 416) return { object: await this.emptyRange(request, options), bytes: Buffer.alloc(0) };
+    if (answer.status !== 200 && answer.status !== 206) {
+      throw await this.ports.explain(request, answer, options.expectedVersion !== undefined);
+    }
+    // A body in chunks says itself where it ends; one that ends with its connection does not (RFC 9112, 6.3).
+    const isWhole = answer.headers['transfer-encoding'] === 'chunked' && rangeHeader(options) === undefined;
+    const told = toldObject(path, answer, options);
+    const sizeBytes =
+      told.sizeBytes ??
+      (isWhole ? answer.body.length : (await this.withSize(path, key, options, told.version)).knownSizeBytes);
+    if (isWhole && options.knownSizeBytes !== undefined && sizeBytes !== options.knownSizeBytes) throw changed(path);
+    const { object, confirm } = this.identify(request, answer, { ...told, sizeBytes }, options);
+    const { length } = byteRange(object, options);
+    if (answer.body.length !== length) {
+      const sentence = `The object ended after ${answer.body.length} of ${length} bytes: ${path}.`;
+      throw new UfsError('Truncated', path, sentence);
+    }
+    await confirm?.();
+    return { object, bytes: answer.body };
+  }
+
+  async contentHash({ path, version }: UfsObject, key: string, signal?: AbortSignal): Promise<ContentHash | undefined> {
+    if (!/^[0-9a-f]{32}$/i.test(version)) return undefined;
+    // Under these two kinds of encryption the ETag has the form of an MD5 and is none
+    // (Amazon S3 API reference, data type Object, ETag); only the object's headers tell.
+    const { request, answer } = await this.head(path, key, signal);
+    if (answer.status !== 200) throw await this.ports.explain(request, answer, true);
+    if (judgeAnswer(version, givenValidators(answer)).likeness === 'other') throw changed(path);
+    const hidesHash =
+      String(answer.headers['x-amz-server-side-encryption'] ?? '').startsWith('aws:kms') ||
+      answer.headers['x-amz-server-side-encryption-customer-algorithm'] !== undefined;
+    return hidesHash ? undefined : { algorithm: 'md5', hex: version.toLowerCase() };
+  }
+
+  private get(path: string, key: string, options: UfsReadOptions) {
+    return this.conditionally(path, key, options, async (request) => {
+      const answer = await this.ports.client.stream(request);
+      return { request, answer, discard: () => void answer.body.destroy() };
+    });
+  }
+
+  private getWhole(path: string, key: string, options: UfsReadOptions & { maxBytes: number }) {
+    return this.conditionally(path, key, options, async (request) => {
+      const answer = await this.ports.client.exchange(request, options.maxBytes);
+      return { request, answer, discard: () => undefined };
+    });
+  }
+
+  /** Once more without the precondition, where the server refuses the very version that it has. */
+  private async conditionally<T extends { answer: Pick<S3Answer, 'status'>; discard: () => void }>(
+    path: string,
+    key: string,
+    options: UfsReadOptions,
+    send: (request: S3Request) => Promise<T>,
+  ): Promise<T> {
+    const { signal, expectedVersion } = options;
+    const isConditional = this.preconditions.isSent(expectedVersion);
+    const once = (conditional: boolean) =>
+      send({ method: 'GET', path, key, headers: readHeaders(options, conditional), signal });
+    const first = await once(isConditional);
+    if (first.answer.status !== 412 || !isConditional || expectedVersion === undefined) return first;
+    const current = () => this.stat(path, key, signal);
+    if (!(await this.preconditions.mislead(path, expectedVersion, current))) return first;
+    first.discard();
+    return once(false);
+  }
+
+  /**
+   * The object that a good answer to GET is of.
+   * @returns `confirm` where it takes another question, after the last byte, to know that these are the expected version's
+   * @throws UfsError `Changed`; `Invalid` for a part of an object of which nothing tells the version
+   */
+  private identify(
+    request: S3Request,
+    answer: Pick<StreamedAnswer, 'status' | 'headers'>,
+    { version, sizeBytes, likeness }: Required<ToldObject>,
+    { expectedVersion, start = 0 }: UfsReadOptions,
+  ): { object: UfsObject; confirm?: () => Promise<void> } {
+    const { path, key, signal } = request;
+    const object = { path, version, sizeBytes };
+    if (expectedVersion === undefined || likeness === 'same') return { object };
+    if (expectedVersion === noVersion) {
+      if (start === 0) return { object: { ...object, version: versionOf(givenValidators(answer)) } };
+      const sentence = `The store tells no version of the object, so that its parts cannot be put together: ${path}.`;
+      throw new UfsError('Invalid', path, sentence);
+    }
+    const confirm = async (): Promise<void> => {
+      if (await this.preconditions.vouchFor(request)) return;
+      const now = await this.stat(path, key, signal);
+      if (now.sizeBytes === sizeBytes && compareVersions(now.version, expectedVersion) === 'same') return;
+      throw changed(path);
+    };
+    return { object, confirm };
+  }
+
+  /** The options with what the object's size is now; of the same version as the expected one or the one told. */
+  private async withSize<T extends UfsReadOptions>(
+    path: string,
+    key: string,
+    options: T,
+    version = options.expectedVersion,
+  ): Promise<T & { knownSizeBytes: number; expectedVersion: string }> {
+    const { knownSizeBytes, expectedVersion } = options;
+    if (knownSizeBytes !== undefined && expectedVersion !== undefined) {
+      return { ...options, knownSizeBytes, expectedVersion };
+    }
+    const now = await this.stat(path, key, options.signal);
+    if (version !== undefined && compareVersions(now.version, version) === 'other') throw changed(path);
+    return { ...options, knownSizeBytes: now.sizeBytes, expectedVersion: expectedVersion ?? now.version };
+  }
+
+  /** After a 416: a range that begins at the very end is empty, one beyond it is an error. */
+  private async emptyRange({ path, key, signal }: S3Request, options: UfsReadOptions): Promise<UfsObject> {
+    const object = await this.stat(path, key, signal);
+    const { expectedVersion } = options;
+    if (expectedVersion !== undefined && compareVersions(object.version, expectedVersion) === 'other')
+      throw changed(path);
+    const { length } = byteRange(object, options);
+    if (length === 0) return object;
+    throw new UfsError('Unavailable', path, `The server refuses the range ${rangeHeader(options)}: ${path}.`);
+  }
+
+  /** Who may not list learns nothing here, and goes by the HEAD. */
+  private async lookIntoListing(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
+    try {
+      return await this.ports.findListed(path, key, signal);
+    } catch (error) {
+      if (error instanceof UfsError && ['Forbidden', 'Invalid', 'NotFound'].includes(error.code)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function noLength(path: string): UfsError {
+  return new UfsError('Unavailable', path, `Neither the server's answer nor its listing tells the length: ${path}.`);
+}

@@ -1,0 +1,65 @@
+import type { UfsObject } from '../types.js';
+import { compareVersions, preconditionOf } from '../version.js';
+import type { S3Client, S3Request } from './s3-client.js';
+
+/** No object has this tag, and none is so old. */
+const impossible = {
+  'if-match': '"larder-asks-for-what-is-not-there"',
+  'if-unmodified-since': 'Tue, 02 Jan 1990 00:00:00 GMT',
+} as const;
+type Precondition = keyof typeof impossible;
+
+/** Refusals that are remembered, so that a second one can be looked into. */
+const maxRemembered = 1000;
+
+/**
+ * What is known of how a server treats preconditions. Some ignore them, and some compare with another tag than the one
+ * that they show. Both are found out from its answers, once for each connector.
+ */
+export class Preconditions {
+  private readonly heeded = new Map<Precondition, boolean>();
+  private readonly refused = new Set<string>();
+  private misleading = false;
+
+  constructor(private readonly client: S3Client) {}
+
+  isSent(expectedVersion: string | undefined): boolean {
+    return !this.misleading && expectedVersion !== undefined && preconditionOf(expectedVersion) !== undefined;
+  }
+
+  /**
+   * Whether the server has refused, for the second time, a version that it has: then no more preconditions are sent.
+   * The first refusal is believed, as a rule the object has changed.
+   * @param stat what the server has
+   */
+  async mislead(path: string, expectedVersion: string, stat: () => Promise<UfsObject>): Promise<boolean> {
+    const id = JSON.stringify([path, expectedVersion]);
+    if (!this.refused.delete(id)) {
+      this.refused.add(id);
+      if (this.refused.size > maxRemembered) this.refused.delete(this.refused.values().next().value!);
+      return false;
+    }
+    const { version } = await stat();
+    if (compareVersions(version, expectedVersion) !== 'same') return false;
+    this.misleading = true;
+    return true;
+  }
+
+  /**
+   * Whether a good answer to this request is proof of the version by its precondition alone: the server refuses another
+   * one with 412 (RFC 9110, 13.2). That is tried once, with one that cannot hold, for the first byte.
+   */
+  async vouchFor({ path, key, headers, signal }: S3Request): Promise<boolean> {
+    const name = (Object.keys(impossible) as Precondition[]).find((one) => headers?.[one] !== undefined);
+    if (name === undefined) return false;
+    const known = this.heeded.get(name);
+    if (known !== undefined) return known;
+    const probe = { [name]: impossible[name], range: 'bytes=0-0' };
+    const { status, body } = await this.client.stream({ method: 'GET', path, key, headers: probe, signal });
+    body.destroy();
+    const isHeeded = status === 412;
+    // A failure, or a refusal for another reason, tells nothing.
+    if (isHeeded || [200, 206, 416].includes(status)) this.heeded.set(name, isHeeded);
+    return isHeeded;
+  }
+}
