@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Parked } from '../parked.js';
 import { guarded, type ProgressGuard } from '../progress-guard.js';
 import {
   UfsError,
@@ -18,17 +19,20 @@ import { isDirectory, openFile, readFile } from './file-reader.js';
 import { inspect, versionOf, type Found } from './inspect.js';
 import { isLocalFileSystem } from './local-file-system.js';
 import { MountRoot, type FilePath } from './mount-root.js';
-import { ParkedWalks } from './parked-walks.js';
+
 import { toDisplay, toSystemPath, toText, type PathBytes } from './path-bytes.js';
 
 const defaultPageLimit = 1000;
+/** Taking up a directory of a million names in its middle means reading all of them again. */
+const parkedAtMost = 8;
+const parkedForMs = 60_000;
 /** More would only queue up in front of libuv's threads. */
 const concurrentStats = 16;
 
 /** `file://`: the tree below one directory. Regular files are the objects; see README.md for what else a tree holds. */
 export class FileConnector implements UfsConnector {
   private readonly root: MountRoot;
-  private readonly parkedWalks = new ParkedWalks();
+  private readonly parkedWalks = new Parked<DirectoryWalk>(parkedAtMost, parkedForMs);
   private local: boolean | undefined;
 
   constructor(

@@ -32,6 +32,7 @@ export class S3Connector implements UfsConnector {
     this.listing = new BucketListing({
       client: this.client,
       bucket: this.settings.bucket,
+      isUnordered: this.settings.unorderedListing,
       findExact: (path, key, signal) => this.findExact(path, key, signal),
     });
     this.objects = new ObjectReader({
@@ -48,7 +49,10 @@ export class S3Connector implements UfsConnector {
   async stat(path: string, signal?: AbortSignal): Promise<UfsObject> {
     const key = keyOf(path, this.settings);
     if (key === '') throw this.isDirectory(path);
-    return await this.objects.stat(path, key, signal);
+    const { request, answer } = await this.objects.head(path, key, signal);
+    if (answer.status !== 200) throw await this.explain(request, answer, false);
+    if (!(await this.isDirectoryAlone(request, answer))) return await this.objects.describe(request, answer);
+    throw (await this.listing.hasBelow(path, key, signal)) ? this.isDirectory(path) : notThere(path);
   }
 
   async exists(path: string, signal?: AbortSignal): Promise<boolean> {
@@ -75,6 +79,7 @@ export class S3Connector implements UfsConnector {
   }
 
   async close(): Promise<void> {
+    this.listing.close();
     await this.client.close();
   }
 
@@ -87,11 +92,29 @@ export class S3Connector implements UfsConnector {
 
   private async findExact(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
     const { request, answer } = await this.objects.head(path, key, signal);
-    if (answer.status === 200) return this.objects.describe(request, answer);
+    if (answer.status === 200) {
+      return (await this.isDirectoryAlone(request, answer)) ? undefined : this.objects.describe(request, answer);
+    }
     if (answer.status === 404) return undefined;
     // Who may list but not read sees 403 here; the listing knows the object nevertheless.
     if (answer.status !== 403) throw answerError(path, answer);
     return this.listing.find(path, key, signal);
+  }
+
+  /**
+   * Stores that keep directories of their own answer a HEAD for one with 200 and a size of 0 (SeaweedFS, Ozone, Swift,
+   * gateways to file systems). Whether there is an object of that name too the listing knows.
+   */
+  private async isDirectoryAlone({ path, key, signal }: S3Request, { headers }: S3Answer): Promise<boolean> {
+    const isNamedSo = /^(?:httpd\/unix|application\/x)-directory\b/i.test(String(headers['content-type'] ?? ''));
+    if (key.endsWith('/') || (!isNamedSo && headers['content-length'] !== '0')) return false;
+    try {
+      return (await this.listing.find(path, key, signal)) === undefined;
+    } catch (error) {
+      // Who may read but not list has only the HEAD to go by.
+      if (error instanceof UfsError && error.code === 'Forbidden') return isNamedSo;
+      throw error;
+    }
   }
 
   /** The error for an answer, after a look at whether the path that names no object is a directory. */
@@ -106,4 +129,8 @@ export class S3Connector implements UfsConnector {
   private isDirectory(path: string): UfsError {
     return new UfsError('IsDirectory', path, `The path is a directory: ${path}.`);
   }
+}
+
+function notThere(path: string): UfsError {
+  return new UfsError('NotFound', path, `There is no such object: ${path}.`);
 }
