@@ -14,7 +14,7 @@ import {
 } from '../types.js';
 import { readFileBlocking } from './blocking-read.js';
 import { DirectoryWalk, type WalkEntry } from './directory-walk.js';
-import { isNameTooLong, isVanished, toUfsError } from './file-errors.js';
+import { entryFault, isNameTooLong, isVanished, toUfsError } from './file-errors.js';
 import { isDirectory, openFile, readFile } from './file-reader.js';
 import { inspect, versionOf, type Found } from './inspect.js';
 import { isLocalFileSystem } from './local-file-system.js';
@@ -178,15 +178,18 @@ export class FileConnector implements UfsConnector {
       return { path: prefix + toDisplay(entry.name), found: { kind: 'rejected', reason: entry.reason ?? '' } };
     }
     const path = prefix + (toText(entry.name) ?? toDisplay(entry.name));
-    if (entry.kind === 'special') return { path, found: { kind: 'special' } };
+    if (entry.kind !== 'file' && entry.kind !== 'link') {
+      return { path, found: { kind: 'special', special: entry.kind } };
+    }
     try {
       const found = await inspect(this.root, `${realStart}/${entry.name}`);
       // A file that has just become a directory belongs to the next walk.
       return found.kind === 'directory' ? undefined : { path, found };
     } catch (error) {
       if (isVanished(error)) return undefined;
-      if (!isNameTooLong(error)) throw toUfsError(error, path);
-      return { path, found: { kind: 'rejected', reason: 'The path is longer than the system allows.' } };
+      const reason = entryFault(error, 'file');
+      if (reason === undefined) throw toUfsError(error, path);
+      return { path, found: { kind: 'rejected', reason } };
     }
   }
 }
@@ -202,7 +205,7 @@ interface Look {
 }
 
 function emptyPage(): UfsListPage {
-  return { objects: [], rejected: [], specialCount: 0 };
+  return { objects: [], rejected: [], special: [] };
 }
 
 function toPage(looks: readonly Look[]): UfsListPage {
@@ -210,7 +213,7 @@ function toPage(looks: readonly Look[]): UfsListPage {
   for (const { path, found } of looks) {
     if (found.kind === 'object') page.objects.push(toObject(path, found));
     else if (found.kind === 'rejected') page.rejected.push({ path, reason: found.reason });
-    else page.specialCount++;
+    else page.special.push({ path, kind: found.special });
   }
   return page;
 }

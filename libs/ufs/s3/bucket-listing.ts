@@ -35,7 +35,7 @@ export class BucketListing {
   async list(path: string, key: string, options: UfsListOptions): Promise<UfsListPage> {
     const limit = Math.min(options.limit ?? maxKeysPerPage, maxKeysPerPage);
     const isDirectory = key === '' || key.endsWith('/');
-    const page: UfsListPage = { objects: [], rejected: [], specialCount: 0 };
+    const page: UfsListPage = { objects: [], rejected: [], special: [] };
     if (!isDirectory && options.after === undefined) {
       const exact = await this.ports.findExact(path, key, options.signal);
       if (exact !== undefined) page.objects.push(exact);
