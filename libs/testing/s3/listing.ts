@@ -100,7 +100,7 @@ async function pageOf(
     offset = 0;
   }
   if (!Number.isInteger(offset)) throw new S3Error(400, 'InvalidArgument', 'The position is not one of ours.');
-  const taken = listed.slice(offset, offset + (manners.pageLength?.(offset) ?? limit));
+  const taken = listed.slice(offset, offset + Math.min(limit, manners.pageLength?.(offset) ?? limit));
   const end = all.length - listed.length + offset + taken.length;
   const next = manners.next === undefined ? end : manners.next(end, all.length);
   return {

@@ -1,5 +1,5 @@
 import { compareUtf8, printable } from '../names.js';
-import type { ListCursor } from './list-cursor.js';
+import type { ListCursor, Listed } from './list-cursor.js';
 import { PositionRefused, requestPage, type ListPosition, type ListQuery } from './list-request.js';
 import { ListTrail, maxRemembered } from './list-trail.js';
 import { misread, type KeyPage } from './list-xml.js';
@@ -44,9 +44,8 @@ export class KeyWalk {
       if (position.startAfter !== undefined) known.miss();
       return { page, next: this.behind(query, cursor, page, position, known), trail: known };
     }
-    const isByToken = position.startAfter === undefined && known.listed !== undefined;
-    const whole = known.isWhole ? known : isByToken ? (await this.recall(query, cursor))?.trail : undefined;
-    if (isByToken && whole !== undefined) {
+    if (position.startAfter === undefined && known.listed !== undefined) {
+      const { trail: whole } = known.isWhole ? { trail: known } : await this.recall(query, known.listed);
       return this.inNoOrder(query, { ...cursor, unordered: true }, page, position, whole);
     }
     const [before, after] = disorder.map((key) => JSON.stringify(printable(key)));
@@ -55,8 +54,9 @@ export class KeyWalk {
   }
 
   private async nextUnordered(query: ListQuery, cursor: ListCursor, trail: ListTrail | undefined): Promise<WalkedPage> {
-    const isBegun = cursor.listed !== undefined && cursor.listed.keys > 0;
-    const recalled = trail === undefined && isBegun ? await this.recall(query, cursor) : undefined;
+    const { listed } = cursor;
+    const isRecalled = trail === undefined && listed !== undefined && listed.keys > 0 && listed.keys <= maxRemembered;
+    const recalled = isRecalled ? await this.recall(query, listed) : undefined;
     const known = trail ?? recalled?.trail ?? trailOf(cursor);
     const at = recalled?.at ?? cursor;
     const { page, position } = await this.ask(query, at);
@@ -66,21 +66,20 @@ export class KeyWalk {
   /**
    * Another process began the walk: goes over its part once more, for the keys that must not come again, and for a token
    * of its own.
-   * @returns undefined where the part has changed meanwhile: then the other's token has to do, and its keys are forgotten
+   * @throws UfsError `Invalid` where the part has changed meanwhile: nobody can say which keys came already
    */
-  private async recall(query: ListQuery, { listed }: ListCursor) {
-    if (listed === undefined || listed.keys > maxRemembered) return undefined;
+  private async recall(query: ListQuery, listed: Listed): Promise<{ at: ListCursor; trail: ListTrail }> {
     let at: ListCursor | undefined = { unordered: true };
     const trail = new ListTrail();
     while (at !== undefined) {
       const { keys, digest } = trail.listed!;
-      if (keys === listed.keys) return digest === listed.digest ? { at, trail } : undefined;
+      if (keys === listed.keys && digest === listed.digest) return { at, trail };
+      if (keys >= listed.keys) break;
       const limit = Math.min(maxKeysPerPage, listed.keys - keys);
-      if (limit <= 0) return undefined;
       const { page, position } = await this.ask({ ...query, limit }, at);
       at = this.inNoOrder(query, at, page, position, trail).next;
     }
-    return undefined;
+    throw misread(query.path, 'is in no order and has changed since another process began it: it must begin anew');
   }
 
   private inNoOrder(
@@ -138,7 +137,8 @@ export class KeyWalk {
     const byMarker = page.token === undefined && (page.isV1 || position.marker !== undefined);
     const marker = byMarker ? (page.nextMarker ?? last) : undefined;
     const word = page.token ?? marker;
-    if (word === undefined && (unordered !== undefined || last === undefined)) {
+    // The last key would do for a store that keeps the order, which nobody knows.
+    if (word === undefined && (page.isTruncated === true || unordered !== undefined || last === undefined)) {
       throw misread(path, 'announces a further page and does not say where');
     }
     const isRepeated = word !== undefined && (word === (position.token ?? position.marker) || !trail.addToken(word));
@@ -166,7 +166,7 @@ function isStart({ after, token, marker }: ListCursor): boolean {
 }
 
 function waysOn(cursor: ListCursor): ListPosition[] {
-  const { after, token, marker, unordered } = cursor;
+  const { after, token, marker, unordered, listed } = cursor;
   // A server may know V1 alone, and say so.
   if (isStart(cursor)) return [{}, { marker: '' }];
   const ways: ListPosition[] = [];
@@ -176,6 +176,8 @@ function waysOn(cursor: ListCursor): ListPosition[] {
     ways.push({ startAfter: after });
     if (ways.length === 1) ways.push({ marker: after });
   }
+  // Behind pages without a key the beginning is as good a place.
+  if (after === undefined && listed?.keys === 0) ways.push({});
   return ways;
 }
 

@@ -12,9 +12,15 @@ export interface ListCursor {
   /** Pages without a key since the last one with any. */
   emptyPages?: number;
   /** How much has been listed: of a listing in no order always, of one in order as long as it is short. */
-  listed?: { keys: number; digest: string };
+  listed?: Listed;
   /** The listing is in no order: its keys say nothing about what comes next. */
   unordered?: true;
+}
+
+/** How far a listing has come: so many keys, and a digest of them in their order. */
+export interface Listed {
+  keys: number;
+  digest: string;
 }
 
 const cursorSchema = z.strictObject({

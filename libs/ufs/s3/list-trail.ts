@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { LineSet } from '../line-set.js';
+import type { Listed } from './list-cursor.js';
 
 /** 12 bytes a key at 3/4 load: 64 to 100 MB at most, for listings that are in no order. */
 export const maxRemembered = 4 * 1024 * 1024;
@@ -21,7 +22,7 @@ export class ListTrail {
   ) {}
 
   /** How far the listing has come; undefined where that is not known, or of no use any more. */
-  get listed(): { keys: number; digest: string } | undefined {
+  get listed(): Listed | undefined {
     return this.keys === Infinity ? undefined : { keys: this.keys, digest: this.digest };
   }
 
