@@ -32,7 +32,7 @@ describe('loads of stores that list in ways of their own', () => {
   /** An order that has nothing to do with bytes. */
   const byEnd = (a: string, b: string): number => {
     const reversed = [a, b].map((key) => [...key].reverse().join(''));
-    return reversed[0]! < reversed[1]! ? -1 : reversed[0]! > reversed[1]! ? 1 : 0;
+    return reversed[0] < reversed[1] ? -1 : reversed[0] > reversed[1] ? 1 : 0;
   };
 
   const stores: [string, ListingManners][] = [
@@ -59,7 +59,7 @@ describe('loads of stores that list in ways of their own', () => {
     await lab.bucket(cluster, 'again', keys(120), 10);
     manners.set('again', { next: () => 50, freshTokens: true });
     await lab.bucket(cluster, 'twice', keys(20), 10);
-    manners.set('twice', { page: (objects) => [...objects, objects[0]!] });
+    manners.set('twice', { page: (objects) => [...objects, objects[0]] });
     for (const bucket of ['again', 'twice']) {
       const done = await cluster.api.waitForJob(await cluster.api.load({ paths: [`/${bucket}`] }));
       expect(done.state).toBe('FAILED');
