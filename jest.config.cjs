@@ -49,12 +49,12 @@ module.exports = {
   // Tests wait for conditions. This is only for those that never come true, and far beyond what a busy machine needs.
   testTimeout: 60_000,
   projects: [
-    // Specs beside the code, and those of test/ that start no cluster: run in parallel.
+    // Specs beside the code, and those of test/ that start no cluster.
     project('unit', {
       roots: ['apps', 'libs', 'test'].map((directory) => `<rootDir>/${directory}`),
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(?!architecture/|histories/)'],
     }),
-    // Whole clusters of processes: one file at a time.
+    // Whole clusters of processes. They wait for conditions: two files at a time do not disturb each other.
     project('processes', {
       roots: ['<rootDir>/test'],
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(architecture|histories)/'],

@@ -51,6 +51,8 @@ async function live(cluster) {
   await call('POST', '/rebalance', { target: 'ALL' });
   await call('POST', '/free', { paths: ['/data'], options: sync });
   for (const policy of ['quota', 'ttl', 'priority']) await call('DELETE', `/${policy}`, { path: '/data' });
+  const rotated = { ...options, accessKeyId: 'rotated', secretAccessKey: 'rotated' };
+  await call('PUT', '/mount', { path: '/gone', options: rotated });
   await call('DELETE', '/mount', { path: '/gone' });
   const [, worker] = cluster.workers;
   await worker.process.kill9();

@@ -8,10 +8,12 @@ import path from 'node:path';
 import { ensureNatsServer } from './nats-server.mjs';
 import { build, ensureDependencies, root, runTool } from './prepare.mjs';
 
-/** For each of the two runs of jest. Far beyond what they take (some 15 to 20 minutes on two cores): for one that hangs. */
+/** For each of the two runs of jest. Far beyond what they take (some 5 and 12 minutes on two cores): for one that hangs. */
 const JEST_LIMIT_MS = 40 * 60_000;
 /** Time for jest to end by itself once it has written its results. */
 const JEST_EXIT_LIMIT_MS = 30_000;
+
+const SLOWEST_SHOWN = 10;
 
 const patterns = process.argv.slice(2);
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -42,9 +44,8 @@ try {
     const built = await runCheck('build', build);
     const served = await runCheck('nats-server', () => ensureNatsServer({ allSuites: true }));
     if (patterns.length === 0) await Promise.all(checks.map(([name, check]) => runCheck(name, check)));
-    // Libraries and applications in parallel; what starts whole clusters one file at a time.
-    await runJest('unit', ['--maxWorkers=2']);
-    if (built && served) await runJest('processes', ['--maxWorkers=1']);
+    await runJest('unit');
+    if (built && served) await runJest('processes');
   }
 } finally {
   removeScratch();
@@ -69,11 +70,12 @@ async function runCheck(name, check) {
   return passed;
 }
 
-/** Runs one project of jest.config.cjs and adds up its results. */
-async function runJest(project, options) {
+/** Runs one project of jest.config.cjs, adds up its results and says what took its time. */
+async function runJest(project) {
+  const startedAt = performance.now();
   const results = path.join(scratch, `${project}.json`);
   const args = ['--selectProjects', project, '--ci', '--passWithNoTests', '--json', `--outputFile=${results}`];
-  const problem = await watchJest([...args, ...options, ...patterns], results);
+  const problem = await watchJest([...args, '--maxWorkers=2', ...patterns], results);
   if (problem) {
     console.error(`FAIL jest ${project}: ${problem}`);
     totals.failed += 1;
@@ -84,6 +86,17 @@ async function runJest(project, options) {
   // A file that does not even load has no tests to count: it counts as one.
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests + report.numTodoTests;
+  console.log(`${project}: ${report.numTotalTests} tests in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  for (const line of slowestOf(report.testResults)) console.log(`  ${line}`);
+}
+
+function slowestOf(files) {
+  const seconds = files.map(({ name, startTime, endTime }) => [
+    (endTime - startTime) / 1000,
+    path.relative(root, name),
+  ]);
+  seconds.sort(([a], [b]) => b - a);
+  return seconds.slice(0, SLOWEST_SHOWN).map(([took, name]) => `${took.toFixed(1).padStart(6)} s ${name}`);
 }
 
 /** Waits for jest to end by itself; answers what went wrong with the run as a whole, as opposed to its tests. */

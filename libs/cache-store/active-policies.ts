@@ -1,8 +1,8 @@
 import { type CachePolicies } from './types.js';
 
-export type Tier = 0 | 1 | 2;
+export type Tier = -1 | 0 | 1 | 2;
 /** In the order in which they are evicted. */
-export const TIERS: readonly Tier[] = [0, 1, 2];
+export const TIERS: readonly Tier[] = [-1, 0, 1, 2];
 export const HIGHEST_TIER: Tier = 2;
 
 const NO_POLICIES: CachePolicies = { tierOf: () => 1, ttlSecondsOf: () => undefined };

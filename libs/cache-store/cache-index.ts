@@ -119,17 +119,20 @@ export class CacheIndex {
     return key !== undefined && this.tables.fileIndex.doesExist(key);
   }
 
-  indexedPaths(after: string | undefined, limit: number): string[] {
-    const start = after === undefined ? Buffer.alloc(1) : following(Buffer.from(after, 'utf8'));
-    return Array.from(this.tables.fileIndex.getKeys({ start, limit }), (key) => key.toString('utf8'));
+  indexedPaths(prefix: string, after: string | undefined, limit: number): string[] {
+    const prefixBytes = Buffer.from(prefix, 'utf8');
+    const paths: string[] = [];
+    for (const key of this.tables.fileIndex.getKeys({ start: startOf(prefixBytes, after), limit })) {
+      if (Buffer.compare(key.subarray(0, prefixBytes.length), prefixBytes) !== 0) break;
+      paths.push(key.toString('utf8'));
+    }
+    return paths;
   }
 
   /** Ordered by bytes, in chunks, so that a slow consumer holds no read transaction open (LMDB could reuse no page). */
   *range(prefix: string, after?: string): Iterable<StoredEntry> {
     const prefixBytes = Buffer.from(prefix, 'utf8');
-    const afterBytes = after === undefined ? undefined : Buffer.from(after, 'utf8');
-    let start: Buffer = prefixBytes.length === 0 ? Buffer.alloc(1) : prefixBytes;
-    if (afterBytes && Buffer.compare(afterBytes, start) >= 0) start = following(afterBytes);
+    let start = startOf(prefixBytes, after);
     for (;;) {
       const rows = [...this.tables.entries.getRange({ start, limit: SCAN_CHUNK })];
       for (const { key, value } of rows) {
@@ -268,6 +271,13 @@ interface TableStats {
 
 function statsOf(table: BinaryDatabase): TableStats {
   return table.getStats() as TableStats;
+}
+
+/** The first key that can start with `prefix` and come behind `after`. */
+function startOf(prefix: Buffer, after: string | undefined): Buffer {
+  const start = prefix.length === 0 ? Buffer.alloc(1) : prefix;
+  const afterBytes = after === undefined ? undefined : Buffer.from(after, 'utf8');
+  return afterBytes && Buffer.compare(afterBytes, start) >= 0 ? following(afterBytes) : start;
 }
 
 function following(key: Buffer): Buffer {

@@ -168,12 +168,12 @@ describe('the cache store', () => {
   it('refuses paths that cannot be keys, with a sentence', async () => {
     const store = await fixture.open();
     const put = (path: string) => store.put({ path, version: '1' }, content(1, 10));
-    await expect(put('x'.repeat(1901))).rejects.toThrow(PathTooLongError);
-    await expect(put('é'.repeat(951))).rejects.toThrow('1902 bytes');
+    await expect(put('x'.repeat(1921))).rejects.toThrow(PathTooLongError);
+    await expect(put('é'.repeat(961))).rejects.toThrow('1922 bytes');
     await expect(put('')).rejects.toThrow('empty');
     await expect(put('lone \ud800')).rejects.toThrow('Unicode');
-    await put('x'.repeat(1900));
-    expect(store.get('x'.repeat(1901))).toBeUndefined();
+    await put('x'.repeat(1920));
+    expect(store.get('x'.repeat(1921))).toBeUndefined();
     expect(store.get('')).toBeUndefined();
     expect(await store.delete('x'.repeat(3000))).toBe(false);
     expect(store.stats().objects).toBe(1);

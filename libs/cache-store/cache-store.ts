@@ -19,6 +19,7 @@ import { ObjectWriter } from './object-writer.js';
 import { PackedWriter } from './packed-writer.js';
 import { type Space } from './space.js';
 import { type Storage } from './storage.js';
+import { type Trimming } from './trimming.js';
 import {
   CorruptObjectError,
   type CacheEntry,
@@ -48,6 +49,7 @@ export interface StoreParts {
   accesses: AccessLog;
   policies: ActivePolicies;
   expiry: Expiry;
+  trimming: Trimming;
   packedMaxBytes: number;
   log: (message: string, details?: Record<string, unknown>) => void;
 }
@@ -180,6 +182,11 @@ export class DiskCacheStore implements CacheStore {
     const itself = index.get(directory);
     if (!hasBytes(itself)) return below;
     return { bytes: below.bytes + itself.entry.sizeBytes, objects: below.objects + 1 };
+  }
+
+  async trim(path: string, maxBytes: number): Promise<void> {
+    this.assertOpen();
+    await this.parts.trimming.run(directoryName(path), maxBytes, () => (this.closing ? 0 : this.usage(path).bytes));
   }
 
   close(): Promise<void> {

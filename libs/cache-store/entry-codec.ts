@@ -1,8 +1,11 @@
 import { crc32 } from 'node:zlib';
 import { PathTooLongError, type CacheEntry, type JobClaim } from './types.js';
 
-/** LMDB keys hold at most 1978 bytes with its 4 KiB pages; the margin is for keys that carry more than the path. */
-export const MAX_PATH_BYTES = 1900;
+/**
+ * LMDB keys hold at most 1978 bytes with its 4 KiB pages; the margin is for keys that carry more than the path. UFS paths
+ * have at most 1900: the rest is for the number of a path's store.
+ */
+export const MAX_PATH_BYTES = 1920;
 
 /** Where the bytes of an entry are. */
 export type Location =

@@ -8,7 +8,7 @@ import { storedBytes, type Storage } from './storage.js';
 /** Rows read at a time: few, as a victim is mostly near; more and more when it is not. */
 const FIRST_LOOK = 32;
 const LAST_LOOK = 1024;
-const MAX_REMEMBERED_JOBS = 3 * 256;
+const MAX_REMEMBERED_JOBS = 4 * 256;
 
 /** On whose behalf something is evicted. */
 export interface Claimant {

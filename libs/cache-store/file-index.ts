@@ -28,9 +28,9 @@ export class FileIndex implements CacheFileIndex {
     return this.index.isIndexed(path);
   }
 
-  list({ after, limit }: { after?: string; limit: number }): string[] {
+  list({ prefix = '', after, limit }: { prefix?: string; after?: string; limit: number }): string[] {
     this.assertOpen();
-    return limit > 0 ? this.index.indexedPaths(after, limit) : [];
+    return limit > 0 ? this.index.indexedPaths(prefix, after, limit) : [];
   }
 
   count(): number {

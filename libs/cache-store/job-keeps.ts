@@ -47,6 +47,11 @@ export class JobKeeps {
     return this.jobs.has(jobId);
   }
 
+  /** Whether a job under way counts on an entry. */
+  counted(entry: CacheEntry): boolean {
+    return claimsOn(entry).some(({ jobId }) => this.has(jobId));
+  }
+
   /** The jobs with this tag of the eviction index. */
   ofTag(tag: number): Iterable<string> {
     return this.byTag.get(tag) ?? [];

@@ -8,7 +8,7 @@ export const FORMAT_VERSION = 2;
 
 /** Beside the cache, a worker keeps its identity and its notes in the same directory. */
 const workersNames =
-  /^(lock(\..*)?|(format|identity|log-mark|keeps)\.json(\..*)?|index(\.\w+)?|segments|objects|tmp|running|progress)$/;
+  /^(lock(\..*)?|(format|identity|log-mark|keeps|stores)\.json(\..*)?|index(\.\w+)?|segments|objects|tmp|running|progress)$/;
 
 /** Whether a name in a cache directory is that of something which a worker has put there. */
 export function isWorkersFile(name: string): boolean {

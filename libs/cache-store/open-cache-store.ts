@@ -22,6 +22,7 @@ import { operationsFor } from './operations.js';
 import { Segments } from './segments.js';
 import { Space } from './space.js';
 import { Storage } from './storage.js';
+import { Trimming } from './trimming.js';
 import { CacheOpenError, type CacheStore, type CacheStoreOptions } from './types.js';
 import { Usage } from './usage.js';
 
@@ -110,6 +111,7 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
     accesses,
     policies,
     expiry,
+    trimming: new Trimming(index, storage, space, policies, keeps, mutex),
     packedMaxBytes,
     log,
   });

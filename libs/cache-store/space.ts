@@ -202,7 +202,8 @@ export class Space {
     }
   }
 
-  private async evict(paths: string[]): Promise<void> {
+  /** Runs under the store's mutex, as all of this. */
+  async evict(paths: string[]): Promise<void> {
     try {
       this.storage.usage.evictedObjects += await this.drop(paths);
     } catch (error) {

@@ -32,6 +32,8 @@ export interface JobClaim {
 
 export interface NewObject {
   path: string;
+  /** The store that the content is of; default the one that the path belongs to. Heeded by `ScopedCache` alone. */
+  store?: string;
   version: string;
   jobId?: string;
   /** Distinct workers that were to hold a copy when this was loaded, 1 to 255; default 1. */
@@ -52,8 +54,8 @@ export interface KeptCopy {
 
 /** Where policies stand, as the store asks for them. Called often, also in long walks: keep it cheap. */
 export interface CachePolicies {
-  /** Eviction tier of a path: 0 = evicted first (LOW), 1 = MEDIUM (default), 2 = HIGH. */
-  tierOf(path: string): 0 | 1 | 2;
+  /** Eviction tier of a path: 0 = LOW, 1 = MEDIUM (default), 2 = HIGH; before all of them goes -1, of no use at present. */
+  tierOf(path: string): -1 | 0 | 1 | 2;
   /** Seconds after loading at which the path expires; undefined: never. Few distinct values are cheap, many are not. */
   ttlSecondsOf(path: string): number | undefined;
 }
@@ -69,8 +71,8 @@ export interface CacheFileIndex {
   /** For each path whether it was really removed. The cached copy, if there is one, stays. @throws DiskFullError */
   remove(paths: readonly string[]): Promise<boolean[]>;
   has(path: string): boolean;
-  /** In order of UTF-8 bytes, greater than `after`, at most `limit`. */
-  list(options: { after?: string; limit: number }): string[];
+  /** Those that start with `prefix`, in order of UTF-8 bytes, greater than `after`, at most `limit`. */
+  list(options: { prefix?: string; after?: string; limit: number }): string[];
   count(): number;
 }
 
@@ -207,6 +209,11 @@ export interface CacheStore {
    * Slashes at the end are ignored. Costs two look-ups, whatever is below. Metadata-only entries count 0 bytes and 0 objects.
    */
   usage(path: string): { bytes: number; objects: number };
+  /**
+   * Evicts of what is at and below a directory until that has no more bytes: the lowest tier first, least recently used
+   * first within it. What running jobs count on and what is being read stays, and so more may be left.
+   */
+  trim(path: string, maxBytes: number): Promise<void>;
   /**
    * `put` and `create().commit()` add the path, delete, eviction and expiry remove it, each in the entry's own
    * transaction. `putMetadata` does not add it, and removes it where it replaces a copy.

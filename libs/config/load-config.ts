@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { inspect } from 'node:util';
+import { nearestName } from '#kernel';
 import { ConfigError } from './config-error.js';
 import { type Setting, settings, SUPERVISED, TEST_PREFIX } from './settings.js';
 
@@ -99,28 +100,19 @@ function contradictions(config: LarderConfig): string[] {
   return problems;
 }
 
+/** Letters in which a name may differ from a setting's and still be taken for it. */
+const mostSlips = 2;
+
 /** A misspelt variable would otherwise be ignored in silence. */
 function unknownVariables(env: Environment): string[] {
   const known = new Set<string>([...Object.values<Setting>(settings).map((setting) => setting.env), SUPERVISED]);
   return Object.keys(env)
     .filter((name) => name.startsWith('LARDER_') && !known.has(name) && !name.startsWith(TEST_PREFIX))
     .map((name) => {
-      const nearest = [...known].find((other) => editDistance(name, other) <= 2);
-      return `${name} is not a setting${nearest ? `: did you mean ${nearest}?` : '; docs/configuration.md lists them.'}`;
+      const nearest = nearestName(name, known);
+      const isSlip = nearest !== undefined && nearest.distance <= mostSlips;
+      return `${name} is not a setting${isSlip ? `: did you mean ${nearest.name}?` : '; docs/configuration.md lists them.'}`;
     });
-}
-
-/** Levenshtein's, over one row. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }
 
 function masked(config: object): Record<string, unknown> {

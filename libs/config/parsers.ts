@@ -19,6 +19,13 @@ export function integer(min: number, max: number, unit = 'a whole number'): Pars
 
 export const milliseconds = (min: number, max: number): Parser<number> => integer(min, max, 'milliseconds');
 
+/** Infinity for `never`. */
+export function millisecondsOrNever(min: number, max: number): Parser<number> {
+  const { schema, expected } = milliseconds(min, max);
+  const never = z.literal('never').transform(() => Infinity);
+  return { schema: z.union([never, schema]), expected: `${expected}, or never` };
+}
+
 /** `allowFree`: 0 stands for any free port. */
 export const port = (): Parser<number> => ({ ...integer(0, 65535), expected: 'a port from 0 (any free one) to 65535' });
 

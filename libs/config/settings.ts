@@ -155,6 +155,13 @@ export const settings = {
     undefined,
     'directory of the cache and of the worker’s identity; default `<LARDER_DATA_DIR>/worker`',
   ),
+  unmountedKeepMs: setting(
+    'LARDER_UNMOUNTED_KEEP_MS',
+    'worker',
+    p.millisecondsOrNever(0, 366 * 86_400_000),
+    '604800000',
+    'how long copies stay that no mount covers, from when the last one went that did; or `never`: until they are evicted or freed',
+  ),
   workerHost: setting('LARDER_WORKER_HOST', 'worker', p.host(), '127.0.0.1', 'address the worker listens on'),
   workerPort: setting(
     'LARDER_WORKER_PORT',
@@ -198,14 +205,14 @@ export const settings = {
     ['coordinator', 'worker'],
     p.milliseconds(1, 60_000),
     '200',
-    'pause before the second attempt; doubles with each further one',
+    'pause before the second attempt at a file, and before a store that fails is asked again; doubles each further time',
   ),
   retryMaxMs: setting(
     'LARDER_RETRY_MAX_MS',
     ['coordinator', 'worker'],
     p.milliseconds(1, 600_000),
     '10000',
-    'longest such pause',
+    'longest such pause; what a store asks for (`Retry-After`) is kept, however long',
   ),
   ufsIdleTimeoutMs: setting(
     'LARDER_UFS_IDLE_TIMEOUT_MS',
@@ -227,6 +234,20 @@ export const settings = {
     p.integer(1, 4096),
     '64',
     'connections to each object store and process',
+  ),
+  ufsOutageMs: setting(
+    'LARDER_UFS_OUTAGE_MS',
+    ['coordinator', 'worker'],
+    p.milliseconds(0, 604_800_000),
+    '600000',
+    'longest outage of an object store, or time it asks to slow down, that jobs sit out before files fail',
+  ),
+  readWaitMs: setting(
+    'LARDER_READ_WAIT_MS',
+    'worker',
+    p.milliseconds(0, 600_000),
+    '5000',
+    'how long a read of what is not cached waits for a store that fails; then it is answered 503 with `Retry-After`',
   ),
   mountCheckMs: setting(
     'LARDER_MOUNT_CHECK_MS',
@@ -291,6 +312,20 @@ export const settings = {
     p.integer(0, 1_000_000),
     '1000',
     'finished jobs kept in memory; older ones are read from the log when asked for',
+  ),
+  syncMs: setting(
+    'LARDER_SYNC_MS',
+    'coordinator',
+    p.milliseconds(0, 86_400_000),
+    '3600000',
+    'longest time that a request with `sync` waits for its job; its answer is then the progress so far',
+  ),
+  syncNoWorkerMs: setting(
+    'LARDER_SYNC_NO_WORKER_MS',
+    'coordinator',
+    p.milliseconds(0, 86_400_000),
+    '30000',
+    'the same while no worker is up',
   ),
   quota: setting('LARDER_QUOTA', ['coordinator', 'worker'], p.flag(), 'true', 'whether quotas are served and enforced'),
   ttl: setting(

@@ -17,6 +17,7 @@ export { recordedAtHeader } from './pull-subscription.js';
 export { type ReadOptions, type StoredCommit } from './read-stored-commits.js';
 export * from './roles.js';
 export * from './signed-bytes.js';
+export { SharedQuestion } from './shared-question.js';
 export * from './snapshots.js';
 export * from './streams.js';
 export * from './work-consumer.js';

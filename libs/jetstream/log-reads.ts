@@ -24,13 +24,17 @@ export class LogReads {
     this.messages = new LogMessages(link, names);
   }
 
-  /** Where a boundary ends, as the stream's leader knows it; undefined for an empty one. @throws DomainError Unavailable */
-  async lastOf(boundary: string): Promise<BoundaryEnd | undefined> {
+  /**
+   * Where a boundary ends, as the stream's leader knows it; undefined for an empty one.
+   * @param judge says which of its messages hold. Default: the one of all reads
+   * @throws DomainError Unavailable
+   */
+  async lastOf(boundary: string, judge = this.judge): Promise<BoundaryEnd | undefined> {
     const message = await this.messages.find({ last_by_subj: this.names.eventSubject(boundary) });
     if (!message) return undefined;
     const { seq: sequence, data } = message;
-    let commit = await this.judge.admit({ sequence, boundary, data, recordedAtMs: message.time.getTime() });
-    if (!commit) for await (const one of this.readBoundary(boundary, { through: sequence })) commit = one;
+    let commit = await judge.admit({ sequence, boundary, data, recordedAtMs: message.time.getTime() });
+    if (!commit) for await (const one of this.readBoundary(boundary, { through: sequence }, judge)) commit = one;
     return { sequence, commit };
   }
 
@@ -66,8 +70,8 @@ export class LogReads {
    *
    * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`; UnknownEventError
    */
-  async *readBoundary(filter: string, options: ReadOptions = {}): AsyncGenerator<DecodedCommit> {
-    const admit = this.judge.inOrder();
+  async *readBoundary(filter: string, options: ReadOptions = {}, judge = this.judge): AsyncGenerator<DecodedCommit> {
+    const admit = judge.inOrder();
     for await (const message of this.readMessages(filter, options)) {
       const commit = await admit(message);
       if (commit) yield commit;

@@ -17,7 +17,7 @@ interface ObjectMeta {
   /** ISO 8601. */
   readonly mtime: string;
   readonly digest: string;
-  readonly deleted?: boolean;
+  readonly deleted: boolean;
 }
 
 export interface StoredObject {
@@ -85,9 +85,11 @@ export class ObjectStore {
 
   /** @throws CorruptObjectError; DomainError Unavailable. */
   async get(name: string): Promise<Uint8Array | undefined> {
-    const message = await this.metaMessage(name);
+    const message = await this.last(this.metaSubject(name));
     if (message === undefined) return undefined;
     const meta = metaOf(message);
+    if (meta === undefined) throw new CorruptObjectError('its description cannot be read');
+    if (meta.deleted) return undefined;
     const subject = this.chunkSubject(meta.nuid);
     const stored = (await this.subjects(subject))[subject] ?? 0;
     if (stored !== meta.chunks) throw new CorruptObjectError(`${stored} of its ${meta.chunks} chunks are stored`);
@@ -104,20 +106,25 @@ export class ObjectStore {
     const names = Object.keys(await this.subjects(`${metaPrefix}>`))
       .map((subject) => Buffer.from(subject.slice(metaPrefix.length), 'base64url').toString('utf8'))
       .filter((name) => name.startsWith(prefix));
-    const messages = await Promise.all(names.map(async (name) => ({ name, message: await this.metaMessage(name) })));
+    const messages = await Promise.all(
+      names.map(async (name) => ({ name, message: await this.last(this.metaSubject(name)) })),
+    );
     return messages
       .flatMap(({ name, message }) =>
-        message ? [{ name, revision: message.seq, modifiedAt: new Date(message.timestamp) }] : [],
+        message && metaOf(message)?.deleted === false
+          ? [{ name, revision: message.seq, modifiedAt: new Date(message.timestamp) }]
+          : [],
       )
       .sort((a, b) => b.revision - a.revision);
   }
 
   /** Removes it with all traces; not there is no error. */
   async remove(name: string): Promise<void> {
-    const message = await this.metaMessage(name);
-    if (message === undefined) return;
+    const message = await this.last(this.metaSubject(name));
+    const meta = message && metaOf(message);
+    if (meta === undefined || meta.deleted) return;
     await this.purge(this.metaSubject(name));
-    await this.purge(this.chunkSubject(metaOf(message).nuid));
+    await this.purge(this.chunkSubject(meta.nuid));
   }
 
   /** Removes the chunks that writers left behind which did not live to finish. */
@@ -127,7 +134,8 @@ export class ObjectStore {
     const owned = new Set<string>();
     for (const subject of metas) {
       const message = await this.last(subject);
-      if (message) owned.add(this.chunkSubject(metaOf(message).nuid));
+      const meta = message && metaOf(message);
+      if (meta) owned.add(this.chunkSubject(meta.nuid));
     }
     for (const subject of chunkSubjects.filter((one) => !owned.has(one))) {
       const message = await this.last(subject);
@@ -172,12 +180,6 @@ export class ObjectStore {
     return info.state.subjects ?? {};
   }
 
-  /** The message that describes an object; undefined if there is no object of that name. */
-  private async metaMessage(name: string): Promise<StoredMsg | undefined> {
-    const message = await this.last(this.metaSubject(name));
-    return message && !metaOf(message).deleted ? message : undefined;
-  }
-
   private async last(subject: string): Promise<StoredMsg | undefined> {
     try {
       return await unavailableUnlessRefused(this.link, () =>
@@ -202,11 +204,15 @@ export class ObjectStore {
   }
 }
 
-function metaOf(message: StoredMsg): ObjectMeta {
+/** Undefined for what describes no object: anybody who may write into NATS can have put it there. */
+function metaOf(message: StoredMsg): ObjectMeta | undefined {
   try {
-    return JSON.parse(Buffer.from(message.data).toString('utf8')) as ObjectMeta;
-  } catch (error) {
-    throw new CorruptObjectError('its description is not JSON', { cause: error });
+    const meta = JSON.parse(Buffer.from(message.data).toString('utf8')) as ObjectMeta | null;
+    // A token of a subject, without wildcards: chunks are read and removed by it.
+    if (typeof meta?.nuid !== 'string' || !/^[\w-]+$/.test(meta.nuid)) return undefined;
+    return { ...meta, deleted: meta.deleted === true };
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { availableNatsVersions, note, openTestLog, startTestNats, type TestLog, type TestNats } from '#testing';
 import { type LogInfo, SnapshotStore } from './index.js';
 
@@ -62,6 +62,45 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     await save(15, { n: 'forged' });
     expect(await by(a).load('views', 'a1', info)).toMatchObject({ sequence: 10, state: { n: 10 } });
     expect(warnings().join()).toContain('no coordinator with these keys has written it');
+  });
+
+  describe('what somebody else has put into the bucket stops nobody', () => {
+    const sha256 = createHash('sha256').digest('hex');
+    const sealed = { format: 3, viewVersion: 'a1', streamId: 's', sequence: 15, sha256 };
+    beforeEach(() => (snapshots = new SnapshotStore(log.link, log.names, 300, [{ id: 'a', key: randomBytes(32) }])));
+
+    it.each([
+      ['nothing', ''],
+      ['no line', 'x'.repeat(10_000)],
+      ['null', 'null\n'],
+      ['a number', '3\n'],
+      ['a list', '[]\n'],
+      ['a header without a seal', `${JSON.stringify(sealed)}\n`],
+      ['a seal that is no text', `${JSON.stringify({ ...sealed, mac: { toString: 1 } })}\n`],
+      ['a checksum that is no text', `${JSON.stringify({ ...sealed, sha256: { toString: 1 }, mac: '' })}\n`],
+      ['a sequence that is none', `${JSON.stringify({ ...sealed, sequence: '15', mac: '' })}\n`],
+      ['a stream that is none', `${JSON.stringify({ ...sealed, streamId: null, mac: '' })}\n`],
+    ])('as an object: %s', async (_, text) => {
+      await save(10, { n: 10 });
+      const theirs = await log.link.js.views.os(log.names.snapshotBucket);
+      await theirs.putBlob({ name: 'views.va1.15' }, Buffer.from(text));
+      expect((await load())?.sequence).toBe(10);
+      expect(warnings()).toEqual([expect.stringContaining('views.va1.15 is not used')]);
+    });
+
+    it.each(['junk', 'null', '3', '{}', '{"nuid":3}', '{"nuid":">"}', '{"nuid":"a b"}', '{"nuid":"a.b"}'])(
+      'as the description of one: %s',
+      async (text) => {
+        await save(10, { n: 10 });
+        const subject = `$O.${log.names.snapshotBucket}.M.${Buffer.from('views.va1.15').toString('base64url')}`;
+        await log.link.js.publish(subject, text);
+        expect((await load())?.sequence).toBe(10);
+        // Nor does it keep others from being stored, and old ones from being removed.
+        for (const sequence of [16, 17, 18]) await save(sequence, { n: sequence });
+        expect(await load()).toMatchObject({ sequence: 18, state: { n: 18 } });
+        expect(await subjects('C')).toHaveLength(2);
+      },
+    );
   });
 
   it('is readable by NATS’ own object store', async () => {

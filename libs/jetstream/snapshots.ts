@@ -31,6 +31,7 @@ interface Header {
 }
 
 const sealPurpose = 'larder-snapshots';
+const maxHeaderBytes = 4_096;
 const kept = 2;
 /** Replicas of the previous release may still want theirs. */
 const otherVersionsKeptMs = 7 * 24 * 3_600_000;
@@ -101,11 +102,9 @@ export class SnapshotStore {
     try {
       const bytes = await this.objects.get(objectName);
       if (bytes === undefined) return undefined;
-      const end = bytes.indexOf(0x0a);
-      const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString('utf8')) as Header;
-      const packed = bytes.subarray(end + 1);
-      if (header.format !== 3 || header.viewVersion !== viewVersion) {
-        throw new CorruptObjectError('it has another format or version than its name says');
+      const { header, packed } = splitHeader(bytes);
+      if (header.viewVersion !== viewVersion) {
+        throw new CorruptObjectError('it has another version than its name says');
       }
       if (sha256Of(packed) !== header.sha256) throw new CorruptObjectError('its checksum is wrong');
       if (!this.isSealed(header)) throw new CorruptObjectError('no coordinator with these keys has written it');
@@ -121,7 +120,7 @@ export class SnapshotStore {
 
   private isSealed({ format, viewVersion, streamId, sequence, sha256, mac }: Header): boolean {
     if (this.keys.length === 0) return true;
-    const found = Buffer.from(String(mac));
+    const found = Buffer.from(mac);
     return this.keys.some((key) => {
       const expected = Buffer.from(macOf(key, { format, viewVersion, streamId, sequence, sha256 }));
       return found.length === expected.length && timingSafeEqual(found, expected);
@@ -161,6 +160,18 @@ export class SnapshotStore {
     for (const object of [...superseded, ...outdated]) await this.objects.remove(object.name);
     await this.objects.removeOrphans();
   }
+}
+
+/** @throws CorruptObjectError, SyntaxError: anybody who may write into NATS can have put anything there */
+function splitHeader(bytes: Uint8Array): { header: Header; packed: Uint8Array } {
+  const end = bytes.subarray(0, maxHeaderBytes).indexOf(0x0a);
+  if (end < 0) throw new CorruptObjectError('it does not begin with a header');
+  const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString('utf8')) as Partial<Header> | null;
+  if (header?.format !== 3) throw new CorruptObjectError('it has another format');
+  const { viewVersion, streamId, sha256, mac, sequence } = header;
+  const isWhole = [viewVersion, streamId, sha256, mac].every((text) => typeof text === 'string');
+  if (!isWhole || !Number.isSafeInteger(sequence)) throw new CorruptObjectError('its header is not one of a snapshot');
+  return { header: header as Header, packed: bytes.subarray(end + 1) };
 }
 
 function prefixOf(name: string, viewVersion: string | number): string {

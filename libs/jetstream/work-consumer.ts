@@ -7,7 +7,11 @@ import { type Names } from './streams.js';
 import { WorkMessage } from './work-message.js';
 
 export interface WorkConsumerRunOptions {
-  /** How many handlers work at once. One that has called `ack()` or `retryLater()` does not count any more. */
+  /**
+   * About how many handlers work at once, shared out fairly by job. A job that has less than its share (one at least) goes
+   * ahead at once, even when all are at work: those of another may be held up for long. A handler that has called `ack()`
+   * or `retryLater()` does not count any more.
+   */
   readonly maxConcurrent: number;
   /**
    * How many more messages are held ready, so that handlers have work while NATS elects a leader (4 to 9 s). Default:
@@ -25,6 +29,13 @@ export interface WorkConsumerRunOptions {
 const defaultAckWaitMs = 10_000;
 const afterErrorMs = 1_000;
 const retryMs = 150;
+/**
+ * With all that was pulled held up for so long, more is pulled: work of other jobs may stand behind it. Up to so many in
+ * all; then what one job has most of is given back for a while.
+ */
+const stuckMs = 200;
+const maxHeld = 1_024;
+const putBackMs = 5_000;
 /** A leader that has just been elected is to be asked soon, not after a question to the lost one. */
 const ensureTimeoutMs = 1_000;
 
@@ -41,8 +52,11 @@ export class WorkConsumer {
   /** Those whose handlers have not said yet how it ended: they take the slots. */
   private readonly working = new Set<WorkMessage>();
   private keepAlive: NodeJS.Timeout | undefined;
+  private stuckTimer: NodeJS.Timeout | undefined;
   /** When the stream was made that the held messages came from. */
   private streamCreated: string | undefined;
+  /** Whether a handler has ended since the last look. */
+  private moved = false;
   private connecting = false;
   private ensured = false;
   private stopping = false;
@@ -64,6 +78,7 @@ export class WorkConsumer {
     this.keepAlive = setInterval(() => {
       for (const message of this.held.values()) message.working();
     }, this.ackWaitMs * 0.3);
+    this.stuckTimer = setInterval(() => this.reachFurther(), stuckMs);
     void this.reconnect('start');
   }
 
@@ -85,6 +100,7 @@ export class WorkConsumer {
   async stop(options: { drain: boolean; timeoutMs?: number }): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
+    clearInterval(this.stuckTimer);
     this.pull?.close();
     for (const message of this.ready.splice(0)) this.giveBack(message);
     if (options.drain && this.running.size > 0) {
@@ -101,9 +117,9 @@ export class WorkConsumer {
     if (this.link.connected) await this.link.nc.flush();
   }
 
-  private giveBack(message: WorkMessage): void {
+  private giveBack(message: WorkMessage, delayMs = 0): void {
     this.held.delete(message.sequence);
-    message.retryLater(0);
+    message.retryLater(delayMs);
   }
 
   private async reconnect(reason: string): Promise<void> {
@@ -182,6 +198,26 @@ export class WorkConsumer {
     this.pull.request(room - this.pull.outstanding);
   }
 
+  /** Nothing more is asked for, and nothing has ended for a while: what other jobs have queued must not wait for that. */
+  private reachFurther(): void {
+    const hasMoved = this.moved;
+    this.moved = false;
+    if (hasMoved || this.ready.length === 0 || !this.pull || this.pull.outstanding > 0) return;
+    if (this.held.size >= maxHeld) this.putBack();
+    else this.pull.request(Math.min(Math.max(this.held.size, 1), maxHeld - this.held.size));
+  }
+
+  /** Half of what is held ready of the job that has most. It comes again, behind what has not come yet. */
+  private putBack(): void {
+    const waiting = countByJob(this.ready);
+    const [[most]] = [...waiting].sort(([, one], [, other]) => other - one);
+    const ofMost = this.ready.filter(({ jobId }) => jobId === most);
+    const back = new Set(ofMost.slice(Math.floor(ofMost.length / 2)));
+    this.ready = this.ready.filter((message) => !back.has(message));
+    for (const message of back) this.giveBack(message, putBackMs);
+    this.pull?.request(back.size);
+  }
+
   private receive(delivered: Delivered): void {
     if (this.stopping) return;
     const known = this.held.get(delivered.sequence);
@@ -199,8 +235,10 @@ export class WorkConsumer {
   }
 
   private fill(): void {
-    while (!this.stopping && this.working.size < this.options!.maxConcurrent && this.ready.length > 0) {
-      const message = this.ready.shift()!;
+    while (!this.stopping) {
+      const message = this.next();
+      if (!message) return;
+      this.ready.splice(this.ready.indexOf(message), 1);
       this.working.add(message);
       const run: Promise<void> = this.handle(message).finally(() => {
         this.running.delete(run);
@@ -210,7 +248,20 @@ export class WorkConsumer {
     }
   }
 
+  /** The first message of the job that has fewest at work, if there is room or that is less than the job's share. */
+  private next(): WorkMessage | undefined {
+    const { maxConcurrent } = this.options!;
+    const working = countByJob(this.working);
+    const jobs = new Set([...working.keys(), ...this.ready.map(({ jobId }) => jobId)]);
+    const share = Math.max(1, Math.floor(maxConcurrent / jobs.size));
+    const atWork = ({ jobId }: WorkMessage): number => working.get(jobId) ?? 0;
+    let next: WorkMessage | undefined;
+    for (const message of this.ready) if (!next || atWork(message) < atWork(next)) next = message;
+    return next && (this.working.size < maxConcurrent || atWork(next) < share) ? next : undefined;
+  }
+
   private release(message: WorkMessage): void {
+    this.moved = true;
     this.working.delete(message);
     this.fill();
     this.ask();
@@ -231,4 +282,10 @@ export class WorkConsumer {
       if (this.held.get(message.sequence) === message) this.held.delete(message.sequence);
     }
   }
+}
+
+function countByJob(messages: Iterable<WorkMessage>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { jobId } of messages) counts.set(jobId, (counts.get(jobId) ?? 0) + 1);
+  return counts;
 }

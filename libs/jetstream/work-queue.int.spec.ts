@@ -68,6 +68,43 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       });
     });
 
+    describe('a message id that somebody else has used first', () => {
+      /** What was published under it stands on another subject of the stream, or on the very subject. */
+      const steal = async (msgID: string, subject: string, data = 'junk') =>
+        (await log.link.js.publish(subject, bytes(data), { msgID })).seq;
+
+      it.each([
+        ['another worker’s queue', () => log.names.workSubject('w2', 'j1')],
+        ['another job', () => log.names.workSubject('w1', 'j9')],
+        ['the same queue and job', () => log.names.workSubject('w1', 'j1')],
+      ])('swallows no batch and holds no sender up: in %s', async (_, subject) => {
+        const stolen = await steal('b1:1', subject());
+        const impatient = new WorkQueue(log.link, log.names, { budgetMs: 10_000 });
+        const { sequence } = await impatient.publish('w1', 'j1', 'b1', 1, bytes('real'));
+        expect(sequence).not.toBe(stolen);
+        expect(textOf(await queue.read(sequence))).toBe('real');
+        const { subject: at } = await log.link.jsm.streams.getMessage(log.names.workStream, { seq: sequence });
+        expect(at).toBe(log.names.workSubject('w1', 'j1'));
+        const handled: string[] = [];
+        consumer('w1').run({
+          maxConcurrent: 1,
+          handle: async (message) => {
+            handled.push(textOf(message.bytes)!);
+            await message.ack();
+          },
+        });
+        await until(() => handled.includes('real'));
+      });
+
+      it('nor does one with the very bytes, put where they are not for', async () => {
+        const stolen = await steal('b1:1', log.names.workSubject('w2', 'j1'), 'real');
+        const { sequence } = await queue.publish('w1', 'j1', 'b1', 1, bytes('real'));
+        expect(sequence).not.toBe(stolen);
+        const { subject } = await log.link.jsm.streams.getMessage(log.names.workStream, { seq: sequence });
+        expect(subject).toBe(log.names.workSubject('w1', 'j1'));
+      });
+    });
+
     it('fault 3: publishes across kill -9 of the server, each batch once', async () => {
       const publishing = publishMany('w1', 3_000);
       await nats.restart();
@@ -103,6 +140,51 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       expect(info.num_ack_pending).toBe(0);
       // Acknowledged is not removed: that is for the owner of the job.
       expect((await log.link.jsm.streams.info(log.names.workStream)).state.messages).toBe(205);
+    });
+
+    it('works for every job while batches of another are held up, however many stand before', async () => {
+      await publishMany('w1', 200, 'held-up');
+      const done: string[] = [];
+      let most = 0;
+      let atWork = 0;
+      let release!: () => void;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      consumer('w1').run({
+        maxConcurrent: 4,
+        handle: async (message) => {
+          most = Math.max(most, ++atWork);
+          if (message.jobId === 'held-up') await released;
+          done.push(message.jobId);
+          atWork--;
+          await message.ack();
+        },
+      });
+      await until(() => atWork === 4);
+      await publishMany('w1', 30, 'j1');
+      await publishMany('w1', 30, 'j2');
+      await until(() => done.length === 60);
+      // Two others at most are at work beyond those that are held up: a share each.
+      expect(most).toBeLessThanOrEqual(4 + 2 + 1);
+      release();
+      await until(() => done.length === 260);
+    });
+
+    it('gives back for a while what one job has too much of', async () => {
+      await publishMany('w1', 1_500, 'held-up');
+      const done: string[] = [];
+      let atWork = 0;
+      consumer('w1').run({
+        maxConcurrent: 2,
+        handle: async (message) => {
+          atWork++;
+          if (message.jobId === 'held-up') await new Promise(() => undefined);
+          done.push(message.jobId);
+          await message.ack();
+        },
+      });
+      await until(() => atWork === 2);
+      await publishMany('w1', 5, 'j1');
+      await until(() => done.length === 5);
     });
 
     it('fault 2: what a worker held when it died comes again to its successor', async () => {

@@ -80,7 +80,7 @@ export class WorkQueue {
         });
         // Sequence 0: the first one is still on its way through the replicas.
         if (ack.seq === 0) return undefined;
-        if (!ack.duplicate || (await this.isSame(ack.seq, bytes))) return { sequence: ack.seq };
+        if (!ack.duplicate || (await this.isSame(ack.seq, subject, bytes))) return { sequence: ack.seq };
         // Something else was queued under this id, by somebody who is not us.
         msgID = `${batchId}:${attempt}:${randomUUID()}`;
         return undefined;
@@ -89,9 +89,9 @@ export class WorkQueue {
   }
 
   /** Also when it is no longer there: then it was worked on. */
-  private async isSame(sequence: number, bytes: Uint8Array): Promise<boolean> {
+  private async isSame(sequence: number, subject: string, bytes: Uint8Array): Promise<boolean> {
     const stored = await this.message(sequence);
-    return stored === undefined || Buffer.compare(stored.data, bytes) === 0;
+    return stored === undefined || (stored.subject === subject && Buffer.compare(stored.data, bytes) === 0);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { TextDecoder } from 'node:util';
-import { LineSet, UfsError, withRetries, type UfsObject } from '#ufs';
+import { compareVersions, LineSet, UfsError, withRetries, type UfsObject } from '#ufs';
 import type { FileFailure } from '#contexts/jobs';
 import { DomainError } from '#kernel';
 import type { SourceFile, SourcePage, SourcePorts } from './kind.js';
@@ -41,7 +41,7 @@ export async function* indexSource(
   const object = await retried(ports, () => ports.connectorFor(path).stat(path, ports.signal));
   const start: IndexCursor =
     cursor === '' ? { offset: 0, version: object.version } : (JSON.parse(cursor) as IndexCursor);
-  if (object.version !== start.version) throw changed(path);
+  if (start.offset > 0 && compareVersions(object.version, start.version) !== 'same') throw changed(path);
   const seen = new LineSet(maxRememberedLines);
   const page = new PageBuilder(matches, ports, seen);
   const slice = new TimeSlice();
@@ -128,6 +128,7 @@ async function* readLines(object: UfsObject, ports: SourcePorts): AsyncGenerator
         start: offset,
         end,
         expectedVersion: version,
+        knownSizeBytes: sizeBytes,
         maxBytes: chunkBytes,
         signal: ports.signal,
       }),

@@ -9,6 +9,7 @@ export { fileFilter } from './load/file-filter.js';
 export { loadSpecSchema, loadTarget, type LoadSpec } from './load/spec.js';
 export { splitRoots } from './roots.js';
 export { rebalanceSpecSchema, type RebalanceSpec } from './rebalance/spec.js';
+export { otherStore, storesOf } from './stores.js';
 export { planBatches, type DraftBatch } from './plan-batches.js';
 
 /** The registry of job kinds, coordinator side: a new kind is a folder and a line here. */

@@ -2,7 +2,7 @@ import type { CacheStore } from '#cache-store';
 import type { Counts, FileFailure, JobRecord, Pass, SpecialFiles, WorkBatch } from '#contexts/jobs';
 import type { Worker } from '#contexts/membership';
 import type { HashRing } from '#hash-ring';
-import type { UfsConnector } from '#ufs';
+import type { RetryPolicy, UfsConnector } from '#ufs';
 
 /** What came of a whole batch. Each file counts in exactly one of the kind's file counters. */
 export interface BatchOutcome {
@@ -26,10 +26,20 @@ export interface Checkpoint {
   save(value: unknown): Promise<void>;
 }
 
+/** Copies that can be found and removed. */
+export type CopySource = Pick<CacheStore, 'get' | 'entries' | 'delete'>;
+
+/** Room below quotas for one copy. */
+export interface RoomClaim {
+  /** Once the copy's bytes count as held, or will not come. */
+  release(): void;
+}
+
 /** What a worker lends to the batch it executes. */
 export interface WorkerPorts {
   /** Who executes the batch. */
   workerId: string;
+  /** The copies that mounts cover. */
   cache: CacheStore;
   /** Everything that was in the log when the call was made. Waits while NATS is away. @throws the signal's reason */
   members(): Promise<ClusterMembers>;
@@ -38,15 +48,26 @@ export interface WorkerPorts {
    * and without this worker vouching for the copy towards others any more. False: nothing was removed.
    */
   removeCopy(path: string, sequence: number): Promise<boolean>;
-  /** Whether the mount table, as last read, covers this UFS path. */
-  isMounted(ufsPath: string): boolean;
+  /** The copies that no mount covers: nothing is mounted at their path, or another store is. */
+  unmounted: CopySource;
+  /** The store that is mounted where a UFS path is, by the mount table as last read; undefined where none is. */
+  storeOf(ufsPath: string): string | undefined;
   /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where none does */
   connectorFor(ufsPath: string): UfsConnector;
-  /** Runs at most LARDER_WORKER_TRANSFERS files at once over all batches of this worker. */
-  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T>;
+  /**
+   * To be had before a copy of this size is written, and released after it is in the cache.
+   * @throws DomainError Refused where a quota leaves no room
+   */
+  claimRoom(path: string, sizeBytes: number): Promise<RoomClaim>;
+  /**
+   * Runs about LARDER_WORKER_TRANSFERS files at once over all batches of this worker, shared out fairly by job and by
+   * where the bytes come from.
+   * @param from UFS path of the file, or the name of another source; default: the batch as a whole
+   */
+  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
   /** Waits until the job may move so many more bytes; bytes/s per worker, 0 = unlimited. */
   throttle(jobId: string, bytes: number, signal: AbortSignal): Promise<void>;
-  retry: { attempts: number; baseDelayMs: number; maxDelayMs: number };
+  retry: RetryPolicy;
   checkpoint: Checkpoint;
   /** Aborted when the job is stopped, taken over for another worker, or the worker shuts down. */
   signal: AbortSignal;
@@ -61,6 +82,8 @@ export interface WorkerJobKind {
   execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome>;
   /** The outcome of a batch that is given up without being executed: every file failed for this reason. */
   failAll(batch: WorkBatch, reason: string): BatchOutcome;
+  /** Whether what the batch brings in leaves its old place afterwards: then quotas above it do not stand in its way. */
+  moves?(batch: WorkBatch): boolean;
   /** Bytes/s that the batch may move, 0 = unlimited; without this, the option `bandwidth`. */
   bandwidthOf?(batch: WorkBatch): number;
 }
@@ -97,7 +120,7 @@ export interface SourcePorts {
   connectorFor(ufsPath: string): UfsConnector;
   /** The UFS path for a line of an index file. @throws DomainError Malformed */
   resolve(path: string): string;
-  retry: { attempts: number; baseDelayMs: number; maxDelayMs: number };
+  retry: RetryPolicy;
   signal: AbortSignal;
 }
 
@@ -112,11 +135,20 @@ export interface BatchPlan {
   options: Record<string, unknown>;
 }
 
+/** What a running job waits for, since when (ISO 8601), and why, in one sentence. */
+export interface JobWait {
+  for: 'store' | 'worker';
+  since: string;
+  reason: string;
+}
+
 /** What a progress object shows beside the record. */
 export interface LiveProgress {
   /** Of the batches in hand, from heartbeats. */
   files: number;
   bytes: number;
+  /** Absent where the job is at work, or has ended. */
+  wait?: JobWait;
   /** The tightest quota above everything the job loads; absent while quotas are off. Of the past, without `remaining`. */
   quota?: { totalBytes: number; remaining?: number };
 }

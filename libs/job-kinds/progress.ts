@@ -1,4 +1,5 @@
 import type { JobRecord } from '#contexts/jobs';
+import type { JobWait, LiveProgress } from './kind.js';
 
 export { wireState } from '#contexts/jobs';
 
@@ -16,9 +17,16 @@ export function elapsedMs(record: JobRecord, nowMs: number): number {
   return Math.max(0, endMs - Date.parse(record.submittedAt));
 }
 
+/** `runningState` and details of a job that waits, to be shown over what it is at; empty for one that does not. */
+export function waitOf({ wait }: LiveProgress): { runningState?: string; waitingFor?: JobWait } {
+  if (!wait) return {};
+  return { runningState: wait.for === 'store' ? 'WAITING_FOR_STORE' : 'WAITING_FOR_WORKER', waitingFor: wait };
+}
+
 /** `{}` when there is nothing to say; else a sentence and the first failures by path. */
-export function errorMessage(record: JobRecord): Record<string, unknown> {
-  const message = record.outcome?.message ?? record.state.sourceError ?? '';
+export function errorMessage(record: JobRecord, { wait }: LiveProgress): Record<string, unknown> {
+  const said = record.outcome?.message ?? record.state.sourceError ?? '';
+  const message = said === '' && wait ? `waiting: ${wait.reason}` : said;
   const failures = record.failures.slice(0, shownFailures);
   return {
     ...(message === '' ? {} : { message }),

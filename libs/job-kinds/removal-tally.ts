@@ -5,6 +5,9 @@ import { z } from 'zod';
 const countsSchema = z.record(z.string(), z.number());
 const noteSchema = z.object({ counts: countsSchema, intended: z.array(z.tuple([z.string(), countsSchema])) });
 
+/** Where it is noted, and where it is looked for. */
+type RemovalPorts = Pick<WorkerPorts, 'checkpoint'> & { cache: Pick<WorkerPorts['cache'], 'get'> };
+
 /**
  * Counts what a batch removes so that the counts outlive the process, or a stop of the job: what is removed cannot be
  * found and counted again. Each group is noted before it is removed; whoever goes on counts those of the last group that
@@ -17,7 +20,7 @@ export class RemovalTally {
   ) {}
 
   /** @param initial the names of all counts, with zeros */
-  static async open({ checkpoint, cache }: WorkerPorts, initial: Counts): Promise<RemovalTally> {
+  static async open({ checkpoint, cache }: RemovalPorts, initial: Counts): Promise<RemovalTally> {
     const tally = new RemovalTally(checkpoint, { ...initial });
     const saved: unknown = await checkpoint.load();
     if (saved === undefined) return tally;

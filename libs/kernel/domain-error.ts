@@ -9,6 +9,8 @@ export interface ErrorDetails {
   httpStatus?: number;
   /** Fields of the HTTP answer beside or instead of `status`, where the reference documents them. */
   body?: Record<string, unknown>;
+  /** When to come again, where that is known; said in `Retry-After`. */
+  retryAfterMs?: number;
   cause?: unknown;
 }
 

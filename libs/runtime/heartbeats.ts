@@ -32,7 +32,12 @@ export class Heartbeats {
     return this.broadcasts.respond(this.names.coordinatorsControl(verb), answer);
   }
 
-  announceCoordinator(message: { coordinatorId: string; leaving?: boolean }): void {
+  /** Asks all workers, and collects what comes within the time. */
+  askWorkers(verb: string, options: { expected: number; timeoutMs: number }): ReturnType<Broadcasts['requestAll']> {
+    return this.broadcasts.requestAll(this.names.workersControl(verb), {}, options);
+  }
+
+  announceCoordinator(message: { coordinatorId: string } & Record<string, unknown>): void {
     this.broadcasts.publish(this.names.coordinatorHeartbeat(this.selfId), message);
   }
 }

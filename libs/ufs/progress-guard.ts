@@ -20,10 +20,7 @@ export class ProgressGuard {
     this.stopped = new Promise<never>((_, reject) => (this.reject = reject));
     // The rejection reaches the caller through `run`; between two runs nobody listens.
     this.stopped.catch(() => undefined);
-    this.timer = setTimeout(
-      () => this.stop(new UfsError('Timeout', path, `No progress for ${idleTimeoutMs} ms: ${path}.`)),
-      idleTimeoutMs,
-    );
+    this.timer = setTimeout(() => this.stop(timedOut(path, idleTimeoutMs)), idleTimeoutMs);
     if (signal?.aborted) this.onAbort();
     else signal?.addEventListener('abort', this.onAbort, { once: true });
   }
@@ -51,6 +48,10 @@ export class ProgressGuard {
     this.reject(this.failure);
     this.dispose();
   }
+}
+
+function timedOut(path: string, idleTimeoutMs: number): UfsError {
+  return new UfsError('Timeout', path, `No progress for ${idleTimeoutMs} ms: ${path}.`, { blame: 'unclear' });
 }
 
 /** Runs one operation under a guard of its own. */

@@ -1,4 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { StoreWaiting, type WaitOptions } from './outage/store-waiting.js';
+import type { StoreOutage } from './outage/outage-policy.js';
 import { UfsError } from './types.js';
 
 export interface RetryPolicy {
@@ -7,6 +8,12 @@ export interface RetryPolicy {
   /** Upper bound of the wait before the second attempt; doubles with every further one. */
   baseDelayMs: number;
   maxDelayMs: number;
+  /** Longest time, from the first such answer, for a store that fails as a whole; default: as long as an outage is sat out. */
+  maxStoreWaitMs?: number;
+  /** Somebody waits for this very object. */
+  demand?: boolean;
+  /** Told when a wait for the store begins; the function it returns, when it ends. */
+  onStoreWait?: (outage: StoreOutage) => () => void;
 }
 
 export interface RetryHooks {
@@ -33,6 +40,7 @@ export class RetriesExhausted extends Error {
  * Runs `operation` until it succeeds, fails for good or has been tried `policy.attempts` times. Only UfsErrors that are
  * `retryable` are tried again, after exponential backoff with full jitter (M. Brooker, "Exponential Backoff And
  * Jitter", AWS Architecture Blog, 2015): uniform between 0 and min(maxDelayMs, baseDelayMs * 2^(attempt-1)).
+ * A store that cannot be asked at all (`StoreWaiting`) is waited for without an attempt being counted.
  *
  * @param operation gets the number of the attempt, from 1. A caller that passes an expected version must fetch a fresh
  *   one after `Changed`, else the same error returns.
@@ -45,27 +53,84 @@ export async function withRetries<T>(
   hooks: RetryHooks = {},
 ): Promise<{ value: T; attempts: number }> {
   const { signal, random = Math.random, onRetry } = hooks;
-  for (let attempt = 1; ; attempt++) {
+  const patience = new StorePatience(policy, signal);
+  for (let attempt = 1; ;) {
     try {
       return { value: await operation(attempt), attempts: attempt };
     } catch (error) {
       if (!(error instanceof UfsError)) throw error;
-      if (!error.retryable || attempt >= policy.attempts) throw new RetriesExhausted(attempt, error);
+      if (error instanceof StoreWaiting && (await patience.wait(error, attempt)) === 'again') continue;
+      const fault = error instanceof StoreWaiting ? error.fault : error;
+      if (!fault.retryable || attempt >= policy.attempts) throw new RetriesExhausted(attempt, fault);
       const delayMs = random() * Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** (attempt - 1));
-      if (!signal?.aborted) onRetry?.(error, attempt, delayMs);
-      await waitUnlessAborted(delayMs, signal, attempt, error);
+      if (!signal?.aborted) onRetry?.(fault, attempt, delayMs);
+      await waitUnlessAborted(delayMs, signal, attempt, fault);
+      attempt++;
     }
   }
 }
 
-async function waitUnlessAborted(delayMs: number, signal: AbortSignal | undefined, attempt: number, error: UfsError) {
-  try {
-    await delay(delayMs, undefined, { signal });
-  } catch (cause) {
-    if (!signal?.aborted) throw cause;
-    throw new RetriesExhausted(
-      attempt,
-      new UfsError('Aborted', error.path, `Aborted: ${error.path}.`, { cause: error }),
-    );
+/** How long one operation waits for its store. Waiting is no attempt: the store's troubles are not the object's. */
+class StorePatience {
+  /** When it was first told to wait. */
+  private beganMs: number | undefined;
+  private firstFailureMs: number | undefined;
+
+  constructor(
+    private readonly policy: RetryPolicy,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  /** @throws RetriesExhausted when there is no more hope, or no more patience */
+  async wait(error: StoreWaiting, attempt: number): Promise<'again' | 'counts'> {
+    const nowMs = performance.now();
+    this.beganMs ??= nowMs;
+    if (error.wasSent) this.firstFailureMs ??= nowMs;
+    const failsForMs = error.wasSent ? nowMs - this.firstFailureMs! : 0;
+    const leftMs = (this.policy.maxStoreWaitMs ?? Infinity) - (nowMs - this.beganMs);
+    if (leftMs <= 0 || error.restMs > leftMs || failsForMs > error.maxOutageMs) throw hopeless(error, attempt);
+    const ended = this.policy.onStoreWait?.(error.outage);
+    try {
+      const outcome = await this.settled(error, leftMs);
+      if (outcome === 'hopeless') throw hopeless(error, attempt);
+      return outcome;
+    } catch (cause) {
+      throw cause instanceof UfsError ? new RetriesExhausted(attempt, cause) : cause;
+    } finally {
+      ended?.();
+    }
   }
+
+  private async settled(error: StoreWaiting, leftMs: number) {
+    const { signal } = this;
+    const options: WaitOptions = { signal, demand: this.policy.demand };
+    if (leftMs === Infinity) return error.settled(options);
+    const late = AbortSignal.timeout(Math.ceil(leftMs));
+    const either = signal ? AbortSignal.any([signal, late]) : late;
+    try {
+      return await error.settled({ ...options, signal: either });
+    } catch (cause) {
+      if (late.aborted && !signal?.aborted) return 'hopeless';
+      throw cause;
+    }
+  }
+}
+
+/** The error is the last word: what it says of the store holds for whoever asks next as well. */
+const hopeless = (error: StoreWaiting, attempt: number) => new RetriesExhausted(attempt, error);
+
+function waitUnlessAborted(delayMs: number, signal: AbortSignal | undefined, attempt: number, error: UfsError) {
+  return new Promise<void>((resolve, reject) => {
+    const aborted = (): void => {
+      clearTimeout(timer);
+      const cause = new UfsError('Aborted', error.path, `Aborted: ${error.path}.`, { cause: error });
+      reject(new RetriesExhausted(attempt, cause));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', aborted);
+      resolve();
+    }, delayMs);
+    if (signal?.aborted) aborted();
+    else signal?.addEventListener('abort', aborted, { once: true });
+  });
 }

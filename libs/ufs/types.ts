@@ -123,17 +123,34 @@ const retryableCodes: ReadonlySet<UfsErrorCode> = new Set([
   'Unavailable',
 ]);
 
+/**
+ * Whose fault an error is. `store`: of the store as a whole (it asks to slow down, or cannot be reached). `unclear`: of
+ * the store or of the one object. Absent: of the object or the request, or it cannot be told.
+ */
+export type Blame = 'store' | 'unclear';
+
+export interface UfsErrorOptions {
+  cause?: unknown;
+  blame?: Blame;
+  /** How long the store asks to be left alone. */
+  retryAfterMs?: number;
+}
+
 /** What went wrong at the UFS. The message is one sentence for the user and holds no secret. */
 export class UfsError extends Error {
   override readonly name = 'UfsError';
+  readonly blame: Blame | undefined;
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     readonly code: UfsErrorCode,
     readonly path: string,
     message: string,
-    options?: { cause?: unknown },
+    { blame, retryAfterMs, ...options }: UfsErrorOptions = {},
   ) {
     super(message, options);
+    this.blame = blame;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** Whether the same request can succeed later. `Changed` can only with a fresh version. */

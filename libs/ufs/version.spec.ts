@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import {
   compareVersions,
+  isSameCopy,
   isSameVersion,
   isStrong,
   judgeAnswer,
@@ -62,6 +63,8 @@ describe('versions', () => {
     expect(isSameVersion({ version: md5, sizeBytes: 1 }, { version: md5, sizeBytes: 1 })).toBe(true);
     expect(isSameVersion({ version: md5, sizeBytes: 1 }, { version: md5, sizeBytes: 2 })).toBe(false);
     expect(isSameVersion({ version: noVersion, sizeBytes: 1 }, { version: noVersion, sizeBytes: 1 })).toBe(false);
+    expect(isSameCopy({ version: noVersion, sizeBytes: 1 }, { version: noVersion, sizeBytes: 1 })).toBe(true);
+    expect(isSameCopy({ version: noVersion, sizeBytes: 1 }, { version: noVersion, sizeBytes: 2 })).toBe(false);
   });
 
   test.each([
@@ -112,7 +115,7 @@ describe('versions', () => {
         const version = versionOf(validators);
         expect(version).not.toBe('');
         expect(compareVersions(version, version)).toBe(version === noVersion ? 'unknown' : 'same');
-        const headers = Object.values(preconditionOf(version) ?? {}) as string[];
+        const headers = Object.values<string>(preconditionOf(version) ?? {});
         for (const value of headers)
           expect(value).toMatch(/^"[\x21\x23-\x7e]+"$|^\w{3}, \d\d \w{3} \d{4,5} [\d:]{8} GMT$/);
         if (!isStrong(version)) expect(headers.every((value) => !value.startsWith('"'))).toBe(true);

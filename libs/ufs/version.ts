@@ -61,6 +61,14 @@ export function isSameVersion(one: SizedVersion, other: SizedVersion): boolean {
   return one.sizeBytes === other.sizeBytes && compareVersions(one.version, other.version) === 'same';
 }
 
+/**
+ * Whether two copies go by one version, which may be none: what nothing can tell apart is not fetched again for the sake
+ * of where it lies.
+ */
+export function isSameCopy(one: SizedVersion, other: SizedVersion): boolean {
+  return (one.sizeBytes === other.sizeBytes && one.version === other.version) || isSameVersion(one, other);
+}
+
 /** Whether the version is a strong tag, which differs whenever a byte does. */
 export function isStrong(version: string): boolean {
   return !parseVersion(version).isWeak;

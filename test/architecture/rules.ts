@@ -22,6 +22,20 @@ export const importRules: readonly ImportRule[] = [
     siblingsOnly: true,
   },
   {
+    what: 'the store of a mount (what its connector declares of it)',
+    files: /^libs\/contexts\/namespace\/mount-store\.ts$/,
+    may: ['#ufs/options'],
+    packages: [],
+    siblingsOnly: true,
+  },
+  {
+    what: 'paths (what connectors declare of names)',
+    files: /^libs\/contexts\/namespace\/paths\.ts$/,
+    may: ['#kernel', '#ufs/options'],
+    packages: [],
+    siblingsOnly: true,
+  },
+  {
     what: 'pure files of a context: aggregates, processes, views',
     files: /^libs\/contexts\/[^/]+\/[^/]+\.ts$/,
     may: ['#kernel', '#hash-ring', '#contexts/*'],
@@ -56,7 +70,7 @@ export const importRules: readonly ImportRule[] = [
   { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
   { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#private-files'] },
   { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
-  { what: 'the configuration', files: /^libs\/config\//, may: [] },
+  { what: 'the configuration', files: /^libs\/config\//, may: ['#kernel'] },
   { what: 'the check of Node’s version', files: /^libs\/node-version\//, may: [], packages: ['fs'] },
   { what: 'starting nats-server', files: /^libs\/nats-server\//, may: [] },
   {

@@ -1,5 +1,6 @@
 // What signatures in the log cost: to sign and to verify one commit, to append with and without, and to read a log back
-// without looking, verifying every message, and relying on a checkpoint; in turn within the same minute.
+// without looking, verifying every message, and relying on a checkpoint: a log of what coordinators write, and one of
+// what workers report, each about its own batches and with its own key; in turn within the same minute.
 //
 //   node test/bench/signatures.mjs [--rounds 3] [--commits 20000] [--appends 4000]
 //
@@ -7,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { allEvents } from '#contexts/catalogue';
 import { LogGate, OwnSigner, privateKeyOf, TrustRing } from '#contexts/trust/gate';
 import {
   emptyRoot,
@@ -25,14 +27,11 @@ const { values } = parseArgs({
 });
 const [rounds, commits, appends] = [values.rounds ?? 3, values.commits ?? 20_000, values.appends ?? 4_000].map(Number);
 
-const codec = new EventCodec([noted, signing()]);
+const codec = new EventCodec([allEvents, noted]);
 const ring = new TrustRing([{ id: 'k1', key: Buffer.alloc(32, 1) }]);
+const coordinator = ring.signer('coordinator-1');
+const workers = [1, 2, 3, 4].map((i) => new OwnSigner(`worker-${i}`, privateKeyOf(Buffer.alloc(32, i + 1))));
 const text = 'x'.repeat(500);
-
-/** The one event of the log about itself that a gate asks for. */
-function signing() {
-  return { SigningBegan: { v: 1, description: '', schema: { parse: (data) => data } } };
-}
 
 async function timed(work) {
   const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
@@ -49,7 +48,7 @@ const row = (what, count, { seconds, cpuSeconds }) =>
   );
 
 async function one() {
-  const signer = ring.signer('coordinator-1');
+  const signer = coordinator;
   const bytes = signedBytes('x', Buffer.from(text));
   const signature = signer.sign(bytes);
   const times = 5_000;
@@ -71,23 +70,56 @@ async function appending(log, signer) {
   });
 }
 
-/** A log as readers get it, made without NATS: only the reading is of interest. */
-function made(signer) {
-  const messages = [];
-  const heads = new Map();
-  const put = (boundary, events) => {
-    const last = messages.at(-1);
+const event = (type, data) => ({ ...note(''), type, v: allEvents[type].v, data });
+
+/** A log as readers get it, made without NATS: only the reading is of interest. Signatures are owed from its first message. */
+class MadeLog {
+  messages = [];
+  heads = new Map();
+
+  constructor() {
+    const publicKey = coordinator.publicKey.toString('base64');
+    this.put('log', [event('SigningBegan', { keyId: 'k1', publicKey, workSequence: 0 })], coordinator);
+  }
+
+  put(boundary, events, signer) {
+    const last = this.messages.at(-1);
     const seen = last ? [last.sequence, last.digest.slice(0, 16)] : [0, ''];
     const { writer: by, keyId: key } = signer;
-    const envelope = { commitId: events[0].id, prev: heads.get(boundary) ?? '', by, key, seen, events };
+    const envelope = { commitId: events[0].id, prev: this.heads.get(boundary) ?? '', by, key, seen, events };
     const data = withSignature(boundary, codec.encode(envelope), signer);
     const digest = messageDigest(boundary, data);
-    heads.set(boundary, digest);
-    messages.push({ sequence: messages.length + 1, boundary, data, digest, recordedAtMs: 0 });
-  };
-  put('log', [{ ...note(''), type: 'SigningBegan', data: { keyId: 'k1', workSequence: 0 } }]);
-  for (let i = 0; i < commits; i++) put(`notes.${i % 100}`, [note(text)]);
-  return messages;
+    this.heads.set(boundary, digest);
+    this.messages.push({ sequence: this.messages.length + 1, boundary, data, digest, recordedAtMs: 0 });
+  }
+
+  get root() {
+    return this.messages.reduce((before, { digest }) => rollDigest(before, digest), emptyRoot);
+  }
+}
+
+function madeByCoordinator() {
+  const log = new MadeLog();
+  for (let i = 0; i < commits; i++) log.put(`notes.${i % 100}`, [note(text)], coordinator);
+  return log;
+}
+
+/** A hundred jobs, whose batches each of the workers settles; a failure of each makes a commit as large as a note. */
+function madeByWorkers() {
+  const log = new MadeLog();
+  for (const { writer: workerId, publicKey: key } of workers) {
+    const publicKey = key.toString('base64');
+    const member = { workerId, address: 'a:1', bootId: 'b', capacityBytes: 1, version: '1', publicKey };
+    log.put('membership', [event('WorkerJoined', member)], coordinator);
+  }
+  for (let i = 0; i < commits; i++) {
+    const [signer, jobId] = [workers[i % workers.length], `job-${i % 100}`];
+    const { writer: workerId } = signer;
+    const failures = [{ path: text.slice(150), reason: 'not there', attempts: 1 }];
+    const batch = { jobId, batchId: `l${i}`, workerId, epoch: 1, attempt: 1, counts: { failedFiles: 1 }, failures };
+    log.put(`batch.${jobId}.${workerId}`, [event('BatchSettled', batch)], signer);
+  }
+  return log;
 }
 
 function reading(messages, gate) {
@@ -99,25 +131,28 @@ function reading(messages, gate) {
   });
 }
 
+async function readBack(whose, { messages, root }) {
+  const decode = { admit: (message) => ({ commit: codec.decode(message.data, message) }) };
+  row(`read back ${whose}, nothing looked at`, messages.length, await reading(messages, decode));
+  row(`read back ${whose}, all verified`, messages.length, await reading(messages, new LogGate({ codec, ring })));
+  const coverage = { throughSequence: messages.length, root, void: [] };
+  const trusting = new LogGate({ codec, ring, coverage });
+  row(`read back ${whose}, by a checkpoint`, messages.length, await reading(messages, trusting));
+}
+
 const nats = await startTestNats({});
 const log = await openTestLog(nats.url, {});
 try {
-  const messages = made(ring.signer('coordinator-1'));
-  if (!splitSignature(messages[0].data)) throw new Error('nothing is signed');
-  const root = messages.reduce((before, { digest }) => rollDigest(before, digest), emptyRoot);
+  const [byCoordinator, byWorkers] = [madeByCoordinator(), madeByWorkers()];
+  if (!splitSignature(byWorkers.messages.at(-1).data)) throw new Error('nothing is signed');
   for (let round = 1; round <= rounds; round++) {
     console.log(`round ${round}`);
     await one();
     row('append, not signed', appends, await appending(log, undefined));
-    row('append, signed by a coordinator', appends, await appending(log, ring.signer('coordinator-1')));
-    const own = new OwnSigner('worker-1', privateKeyOf(Buffer.alloc(32, 2)));
-    row('append, signed by a worker', appends, await appending(log, own));
-    const decode = { admit: (message) => ({ commit: codec.decode(message.data, message) }) };
-    row('read back, nothing looked at', messages.length, await reading(messages, decode));
-    row('read back, everything verified', messages.length, await reading(messages, new LogGate({ codec, ring })));
-    const coverage = { throughSequence: messages.length, root, void: [] };
-    const trusting = new LogGate({ codec, ring, coverage });
-    row('read back, relying on a checkpoint', messages.length, await reading(messages, trusting));
+    row('append, signed by a coordinator', appends, await appending(log, coordinator));
+    row('append, signed by a worker', appends, await appending(log, workers[0]));
+    await readBack('coordinators’ commits', byCoordinator);
+    await readBack('workers’ facts', byWorkers);
   }
 } finally {
   await log.close();

@@ -1,4 +1,4 @@
-import { type SourceFile, startCluster, type TestCluster } from '#testing';
+import { eventually, type SourceFile, startCluster, type TestCluster } from '#testing';
 import { expectCountsToAddUp } from '../integration/counts.js';
 import { keys, S3Lab } from '../integration/s3-lab.js';
 import {
@@ -219,5 +219,45 @@ describe('quotas, on two coordinators and two workers', () => {
     expect(more.quotaCheckError).toMatch(exceeded('/kept'));
     await runJob(cluster.api, 'free', { paths: ['/kept'] });
     await untilUsed(cluster, '/kept', 0);
+  });
+
+  test('lowered, it evicts what is cached already down to it: by priority, and to nothing for 0', async () => {
+    await lab.bucket(cluster, 'lowered', [...keys(20, 'low'), ...keys(20, 'high')], 500);
+    await call(cluster.api, 'POST', '/priority', { path: '/lowered/low', priority: 'low' });
+    expect(await load(['/lowered'], { replicas: 2 })).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 40 });
+    const index = async () => {
+      const { results } = await call<{ results: string[] }>(cluster.api, 'GET', '/file_index');
+      return results.filter((path) => path.startsWith('s3://lowered/'));
+    };
+    const until = (what: string, bytes: number) =>
+      eventually(what, async () => ((await quotaAt(cluster.api, '/lowered')).usedBytes <= bytes ? true : undefined));
+    await setQuota('/lowered', 25_000);
+    await until('25 kB are left', 25_000);
+    expect((await index()).filter((path) => path.startsWith('s3://lowered/high/'))).toHaveLength(20);
+    expect(await quotaAt(cluster.api, '/lowered')).toMatchObject({ state: 'Available', usedBytes: 25_000 });
+    await setQuota('/lowered', 5_250);
+    await until('a quarter of that is left', 5_250);
+    expect((await index()).filter((path) => path.startsWith('s3://lowered/low/'))).toEqual([]);
+    await setQuota('/lowered', 0);
+    await until('nothing is left', 0);
+    expect(await index()).toEqual([]);
+    expect(await load(['/lowered'])).toMatchObject({ state: 'FAILED', loadedFiles: 0 });
+    await call(cluster.api, 'DELETE', '/quota', { path: '/lowered' });
+    expect(await load(['/lowered'])).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 40 });
+  });
+
+  test('lowered while a load runs, it leaves what that has brought in until it has ended', async () => {
+    const files = await lab.bucket(cluster, 'midway', keys(40), 500);
+    const gate = lab.hold('midway', 20);
+    await call(cluster.api, 'POST', '/quota', { path: '/midway', quotaBytes: 40_000 });
+    const id = await cluster.api.load({ paths: ['/midway'], options: { batchSize: 5 } });
+    await gate.reached;
+    await setQuota('/midway', 2_000);
+    gate.open();
+    const done = await cluster.api.waitForJob(id);
+    expect(done).toMatchObject({ state: 'SUCCEEDED', loadedFiles: files.length });
+    await eventually('the quota holds', async () =>
+      (await quotaAt(cluster.api, '/midway')).usedBytes <= 2_000 ? true : undefined,
+    );
   });
 });

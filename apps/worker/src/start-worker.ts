@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { CacheOpenError, openCacheStore, type CacheStore } from '#cache-store';
+import { CacheOpenError, openCacheStore } from '#cache-store';
 import { directoryFault, failedWithin, makeUsableDirectory, type ProcessConfig } from '#config';
 import { MarkFile } from '#contexts/log/marks';
 import type { Logger } from 'pino';
@@ -10,6 +10,7 @@ import { WorkerAgent } from './agent/worker-agent.js';
 import { startHttpServer, type HttpServer } from './http/http-server.js';
 import { loadIdentity } from './identity.js';
 import { Refusal } from './refusal.js';
+import { CacheStores } from './stores/cache-stores.js';
 import type { Readiness } from './tokens.js';
 import { WorkerServices } from './worker-services.js';
 
@@ -43,16 +44,18 @@ export async function startWorker(
   const logger = createLogger('worker', config.logLevel);
   makeUsableDirectory('LARDER_CACHE_DIR', config.cacheDir, { mayBeFull: true });
   // The cache first: its lock makes sure that no other process has this directory, its identity and its journal.
-  const cache = await openCache(config, (message, details) => logger.warn(details ?? {}, message));
+  const copies = await openCache(config, (message, details) => logger.warn(details ?? {}, message));
   try {
     const identity = await loadIdentity(config.cacheDir);
     logger.setBindings({ workerId: identity.workerId });
     const journal = await RunningJournal.open(path.join(config.cacheDir, 'running'));
     const checkpoints = await BatchCheckpoints.open(path.join(config.cacheDir, 'progress'));
     const mark = await MarkFile.open(path.join(config.cacheDir, 'log-mark.json'), (line) => logger.warn(line));
-    const services = new WorkerServices(config, identity.workerId, cache, logger);
+    const stores = await CacheStores.open(config.cacheDir, logger);
+    const services = new WorkerServices(config, identity.workerId, { copies, stores }, logger);
+    const { cache } = services;
     const readiness: { of: Readiness } = { of: () => ({ missing: 'the worker is starting' }) };
-    const http = await listen(config, cache, services, logger, () => readiness.of());
+    const http = await listen(config, services, logger, () => readiness.of());
     const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
     logger.info({ address }, 'worker listens');
     const kept = { cache, journal, checkpoints, mark };
@@ -70,12 +73,12 @@ export async function startWorker(
         await mark.flush();
         await inTime(closeServices(), closeWithinMs);
       } finally {
-        await cache.close();
+        await copies.close();
       }
     };
     return { workerId: identity.workerId, address, logger, ready: agent.start(), stop };
   } catch (error) {
-    await cache.close();
+    await copies.close();
     throw failedWithin(config.cacheDir, error) ? directoryFault('LARDER_CACHE_DIR', config.cacheDir, error) : error;
   }
 }
@@ -110,17 +113,16 @@ async function openCache(config: ProcessConfig, log: (message: string, details?:
 
 async function listen(
   config: ProcessConfig,
-  cache: CacheStore,
   services: WorkerServices,
   logger: Logger,
   readiness: Readiness,
 ): Promise<HttpServer> {
   const { workerHost: host, workerPort: port, fileIndex, hostnames, workerAdvertise: advertised } = config;
   const hosts = new KnownHosts({ listenHost: host, hostnames, advertised });
-  const { view, passive, remover, clearStale } = services;
-  const own = { view, passive, remover, clearStale, fileIndex };
+  const { cache, unmounted, view, passive, remover, clearStale, quotaTrimmer } = services;
+  const own = { cache, unmounted, view, passive, remover, clearStale, quotaTrimmer, fileIndex };
   try {
-    return await startHttpServer({ host, port, cache, ...own, readiness, hosts, logger });
+    return await startHttpServer({ host, port, ...own, readiness, hosts, logger });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || !/^E(ADDR|ACCES)/.test(code)) throw error;

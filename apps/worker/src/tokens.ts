@@ -2,8 +2,10 @@
 export const cacheToken = Symbol('CacheStore');
 export const readinessToken = Symbol('Readiness');
 export const passiveToken = Symbol('PassiveCache');
+export const unmountedToken = Symbol('UnmountedCopies');
 export const viewToken = Symbol('ClusterView');
 export const clearStaleToken = Symbol('ClearStale');
+export const quotaTrimmerToken = Symbol('QuotaTrimmer');
 export const removerToken = Symbol('CopyRemover');
 export const fileIndexEnabledToken = Symbol('file index enabled');
 

@@ -136,7 +136,9 @@ describe('several worker processes', () => {
 
     await s3.put('bucket', 'dir/b', 'bb');
     expect(await (await objects(worker.address, 'dir/b')).text()).toBe('bb');
-    expect(asked).toEqual([{ workerId: worker.workerId, path: `${root}dir/b`, bytes: 2 }]);
+    expect(asked).toEqual([
+      { workerId: worker.workerId, id: expect.any(String) as string, path: `${root}dir/b`, bytes: 2 },
+    ]);
     await until(() => (latest(worker.workerId).quotaUsage?.['s3://bucket/dir'] === 6 ? true : undefined));
 
     await first.kill('SIGTERM');

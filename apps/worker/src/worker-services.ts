@@ -2,48 +2,87 @@ import type { CacheStore } from '#cache-store';
 import type { ProcessConfig } from '#config';
 import { KeyRing, MountKeys, tellClosed, type Mount } from '#contexts/namespace';
 import { ConnectorPool } from '#contexts/namespace/ufs';
-import { openUfs } from '#ufs';
+import { openUfs, type RetryPolicy } from '#ufs';
 import type { Logger } from 'pino';
 import { ClusterView } from './agent/cluster-view.js';
 import { ClearStale } from './copies/clear-stale.js';
 import { CopyRemover } from './copies/copy-remover.js';
 import { PassiveCache } from './passive/passive-cache.js';
 import { PolicyKeeper } from './policies/policy-keeper.js';
-import { QuotaGrants } from './policies/quota-grants.js';
+import { QuotaClaims } from './policies/quota-claims.js';
+import { QuotaTrimmer } from './policies/quota-trimmer.js';
+import type { CacheStores } from './stores/cache-stores.js';
+import { ScopedCache } from './stores/scoped-cache.js';
+import { UnmountedCopies } from './stores/unmounted-copies.js';
+import { UnmountedExpiry } from './stores/unmounted-expiry.js';
+
+/** A worker's cache directory, opened: its copies, and which stores they are of. */
+export interface WorkerDisk {
+  copies: CacheStore;
+  stores: CacheStores;
+}
 
 /** What batches, readers and peers share: the view of the cluster, the connectors, and what follows from the two. */
 export class WorkerServices {
+  /** What may be served: the copies that mounts cover. */
+  readonly cache: CacheStore;
+  readonly unmounted: UnmountedCopies;
   readonly view: ClusterView;
   readonly pool: ConnectorPool;
   readonly policies: PolicyKeeper;
-  readonly grants: QuotaGrants;
+  readonly claims: QuotaClaims;
   readonly passive: PassiveCache;
   readonly remover: CopyRemover;
   readonly clearStale: ClearStale;
+  readonly quotaTrimmer: QuotaTrimmer;
   private readonly keys: MountKeys;
+  private readonly unmountedExpiry: UnmountedExpiry;
   private tellKeys: (() => void) | undefined;
 
-  constructor(config: ProcessConfig, workerId: string, cache: CacheStore, logger: Logger) {
+  constructor(
+    config: ProcessConfig,
+    workerId: string,
+    private readonly disk: WorkerDisk,
+    logger: Logger,
+  ) {
+    const { copies, stores } = disk;
+    this.cache = new ScopedCache(copies, stores);
+    this.unmounted = new UnmountedCopies(copies, stores);
+    this.unmountedExpiry = new UnmountedExpiry(this.unmounted, stores, config.unmountedKeepMs, logger);
+    const { cache } = this;
     const keyRing = new KeyRing(config.secretKeys);
     this.keys = new MountKeys(keyRing);
     this.policies = new PolicyKeeper(cache, config);
-    this.grants = new QuotaGrants(workerId, logger);
+    this.claims = new QuotaClaims(workerId, cache, logger);
     this.view = new ClusterView(workerId, {
-      namespaceChanged: (namespace) => {
+      namespaceChanged: (namespace, atMs) => {
+        stores.follow(namespace.mounts, atMs);
         this.policies.follow(namespace);
-        if (config.quota) this.grants.follow(namespace);
+        if (config.quota) this.claims.follow(namespace);
         this.tellKeys?.();
         this.pool
           .keepOnly(namespace.mounts)
           .catch((error: unknown) => logger.warn({ err: error }, 'a connector of a removed mount did not close'));
       },
     });
-    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing));
-    const retry = { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs };
-    const { view, pool, grants } = this;
-    this.passive = new PassiveCache({ cache, view, pool, grants, retry, logger });
+    this.pool = new ConnectorPool((ufsPath) => this.view.mountOf(ufsPath), connectorsOf(config, keyRing), {
+      basePauseMs: config.retryBaseMs,
+      maxPauseMs: config.retryMaxMs,
+      maxOutageMs: config.ufsOutageMs,
+    });
+    // Somebody waits: before what is fetched ahead, and not for long.
+    const retry: RetryPolicy = {
+      attempts: config.maxAttempts,
+      baseDelayMs: config.retryBaseMs,
+      maxDelayMs: config.retryMaxMs,
+      demand: true,
+      maxStoreWaitMs: config.readWaitMs,
+    };
+    const { view, pool, claims } = this;
+    this.passive = new PassiveCache({ cache, view, pool, claims, retry, logger });
     this.remover = new CopyRemover(cache, view);
     this.clearStale = new ClearStale(cache, view, logger);
+    this.quotaTrimmer = new QuotaTrimmer(cache, logger);
   }
 
   /** From now on, which is when the log has been read, an operator is told which mounts there is no key for. */
@@ -59,10 +98,19 @@ export class WorkerServices {
     return { sentences: closed.map(({ sentence }) => sentence), all: opensNone };
   }
 
+  /** All that was in the log when this process began to read has been taken in: from now on the mount table counts. */
+  async noteRead(): Promise<void> {
+    await this.disk.stores.adopt(this.disk.copies);
+    this.view.noteRead();
+    this.unmountedExpiry.start();
+  }
+
   async close(): Promise<void> {
     this.policies.stop();
+    await this.unmountedExpiry.stop();
     await this.passive.stop();
     await this.clearStale.stop();
+    await this.quotaTrimmer.stop();
     await this.pool.close();
   }
 }

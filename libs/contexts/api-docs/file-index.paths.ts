@@ -27,8 +27,14 @@ export const fileIndexPaths: Paths = {
       operationId: 'readFileIndex',
       tags,
       summary: 'List the files that the cache holds',
-      description: 'All of them, streamed, in the order of their bytes; or page by page.',
-      parameters: [...pageParameters, query('asOf', 'Refused: the index has no history.')],
+      description:
+        'All of them, streamed, in the order of their bytes; or page by page. With `unmounted=true` instead the copies that ' +
+        'no mount covers: nothing is mounted at their path, or another store is.',
+      parameters: [
+        ...pageParameters,
+        query('unmounted', 'true: list what no mount covers.', { type: 'string', enum: ['true', 'false'] }),
+        query('asOf', 'Refused: the index has no history.'),
+      ],
       responses: readResponses({
         '200': answer(
           'The UFS paths.',

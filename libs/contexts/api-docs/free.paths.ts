@@ -22,6 +22,9 @@ const options = requestObject({
   batchSize,
   sync,
   recursive: flag('Default true. False: only the named files, and the direct children of named directories.'),
+  unmounted: flag(
+    'Default false. True: the copies that no mount covers, also below mounted paths. A UFS path that no mount covers needs no flag.',
+  ),
 });
 
 export const freePaths: Paths = {

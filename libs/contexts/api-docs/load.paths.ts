@@ -34,7 +34,9 @@ export const pathFields = {
 } satisfies Record<string, Schema>;
 
 export const batchSize: Schema = { ...count('Files per batch; 0 = the default.'), maximum: 1_000_000 };
-export const sync = flag('Answer when the job has ended, with its progress.');
+export const sync = flag(
+  'Answer with the progress when the job has ended, or when the time is over (LARDER_SYNC_MS; with no worker up LARDER_SYNC_NO_WORKER_MS).',
+);
 /** Both what a submission answers at once and what it answers with `sync`. */
 export const submitted = (progress: 'LoadProgress' | 'FreeProgress'): Schema => ({
   anyOf: [ref(progress), ref('JobId')],

@@ -64,12 +64,46 @@ export const mountPaths: Paths = {
         '501': fixed,
       }),
     },
+    put: {
+      operationId: 'replaceMountOptions',
+      tags,
+      summary: 'Replace the options of a mount, such as its keys',
+      description:
+        'All options are replaced, not only those that are given. Policies, copies and running jobs stay. The options must ' +
+        'name the store that the mount shows already: same endpoint, same bucket.',
+      requestBody: body(
+        requestObject(
+          {
+            path,
+            ufs: text('May be given, and must then be that of the mount.'),
+            options: {
+              type: 'object',
+              additionalProperties: { type: 'string', maxLength: 4096 },
+              description: 'As for POST. All of them.',
+            },
+          },
+          ['path', 'options'],
+        ),
+        { path: '/data', options: { 's3a.secretKey': 'string', 's3a.accessKeyId': 'string' } },
+      ),
+      responses: writeResponses({
+        '200': answer('Replaced, and in use by all workers but those in `stillUsing`.', ref('MountReplaced'), {
+          status: 'ok',
+        }),
+        '404': error('Mount point not found.', 'No mount point found for path: /data/'),
+        '409': error(
+          'They name another store, or `ufs` is another one.',
+          'ufs: /data/ is mounted to s3://my-bucket/, not to s3://other/; to change that, remove the mount and make it anew',
+        ),
+        '501': fixed,
+      }),
+    },
     delete: {
       operationId: 'deleteMount',
       tags,
       summary: 'Delete a mount point',
       description:
-        'Takes the policies below it away too. What is cached stays until it is freed or evicted, and is served by no worker. ' +
+        'Takes the policies below it away too. What is cached stays for a time (LARDER_UNMOUNTED_KEEP_MS), is used again when the same store is mounted, and is served by no worker. ' +
         'Answers when all workers have said so, within two seconds; the field `stillServing` names, by `host:port`, those ' +
         'that have not.',
       requestBody: body(requestObject({ path }, ['path']), { path: '/data' }),

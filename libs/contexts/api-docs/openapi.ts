@@ -56,7 +56,7 @@ export interface Operation {
   responses: Readonly<Record<string, ApiResponse>>;
 }
 
-export const methods = ['get', 'post', 'delete'] as const;
+export const methods = ['get', 'post', 'put', 'delete'] as const;
 export type Method = (typeof methods)[number];
 export type PathItem = Readonly<Partial<Record<Method, Operation>>>;
 export type Paths = Readonly<Record<string, PathItem>>;

@@ -48,6 +48,16 @@ const jobFields = {
   errorMessage: { ...errorMessage, description: '{} when there is nothing to say.' },
 };
 
+const waits = ['WAITING_FOR_STORE', 'WAITING_FOR_WORKER'];
+const waitingFor = {
+  ...wholeAnswer({
+    for: oneOfTexts(['store', 'worker'], 'What the job stands still for.'),
+    since: { ...text('ISO 8601.') },
+    reason: text('Why, in words: what the store said last.'),
+  }),
+  description: 'Only while a running job waits; `errorMessage` says it too. That of a store is not known with `asOf`.',
+};
+
 const elapsed = count('Milliseconds from the submission to now or to the end; never runs backwards.');
 const paths = listOf({ type: 'string' }, 'As submitted.');
 const index = text('As submitted; "" without one.');
@@ -57,7 +67,7 @@ const loadProgress = wholeAnswer(
   {
     ...jobFields,
     runningState: oneOfTexts(
-      ['', 'WAITING', 'LISTING', 'LOADING', 'RETRYING', 'VERIFYING'],
+      ['', 'WAITING', 'LISTING', 'LOADING', 'RETRYING', 'VERIFYING', ...waits],
       'What a running job is doing; "" otherwise.',
     ),
     failedFileListPath: text('Where all failures can be read; "" when there are none.'),
@@ -109,50 +119,61 @@ const loadProgress = wholeAnswer(
     owner: text('The coordinator that drives the job; "" before one does.'),
     epoch: count('Raised whenever another coordinator takes the job over.'),
     listingComplete: flag('Whether the UFS has been listed to the end.'),
+    waitingFor,
   },
-  ['quota', 'quotaCheckError', 'specialFiles'],
+  ['quota', 'quotaCheckError', 'specialFiles', 'waitingFor'],
 );
 
-const freeProgress = wholeAnswer({
-  ...jobFields,
-  paths,
-  index,
-  timeElapsedMilliseconds: elapsed,
-  freedBytes: count('Bytes freed.'),
-  failedBytes: count('Bytes that could not be freed.'),
-  totalBytes: count('Both.'),
-  freedFiles: count('Files freed, each once whatever the number of its replicas.'),
-  failedFiles: count('Files that could not be freed.'),
-  totalFiles: count('Both. Files, not bytes.'),
-  alias,
-  recursive: flag('Option in force.'),
-  freedReplicas: count('Further copies freed.'),
-  inFlightFreedFiles: count('Freed by batches that are still in hand.'),
-});
+const freeProgress = wholeAnswer(
+  {
+    ...jobFields,
+    paths,
+    index,
+    timeElapsedMilliseconds: elapsed,
+    freedBytes: count('Bytes freed.'),
+    failedBytes: count('Bytes that could not be freed.'),
+    totalBytes: count('Both.'),
+    freedFiles: count('Files freed, each once whatever the number of its replicas.'),
+    failedFiles: count('Files that could not be freed.'),
+    totalFiles: count('Both. Files, not bytes.'),
+    alias,
+    recursive: flag('Option in force.'),
+    freedReplicas: count('Further copies freed.'),
+    inFlightFreedFiles: count('Freed by batches that are still in hand.'),
+    unmounted: flag('Option in force; absent when it is not.'),
+    runningState: oneOfTexts(waits, 'Only while it waits.'),
+    waitingFor,
+  },
+  ['unmounted', 'runningState', 'waitingFor'],
+);
 
-const rebalanceProgress = wholeAnswer({
-  ...jobFields,
-  timeElapsedMilliseconds: elapsed,
-  totalWorkers: count('Workers the job is about.'),
-  runningWorkers: count('Of those, still at it.'),
-  succeededWorkers: count('Of those, done.'),
-  failedWorkers: count('Of those, not able to do their part.'),
-  filesPreserved: count('Files that were where they belong.'),
-  bytesPreserved: count('Their bytes.'),
-  filesLoaded: count('Files brought to where they belong.'),
-  bytesLoaded: count('Their bytes.'),
-  filesPruned: count('Copies removed from where they no longer belong.'),
-  bytesPruned: count('Their bytes.'),
-  filesFailed: count('Files that could not be moved.'),
-  target: text('As submitted.'),
-  runningState: oneOfTexts(['', 'LOADING', 'PRUNING'], 'What a running job is doing; "" otherwise.'),
-  filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
-  filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
-  loadBatchSize: count('Option in force.'),
-  loadBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
-  pruneBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
-  skipPrune: flag('Option in force.'),
-});
+const rebalanceProgress = wholeAnswer(
+  {
+    ...jobFields,
+    timeElapsedMilliseconds: elapsed,
+    totalWorkers: count('Workers the job is about.'),
+    runningWorkers: count('Of those, still at it.'),
+    succeededWorkers: count('Of those, done.'),
+    failedWorkers: count('Of those, not able to do their part.'),
+    filesPreserved: count('Files that were where they belong.'),
+    bytesPreserved: count('Their bytes.'),
+    filesLoaded: count('Files brought to where they belong.'),
+    bytesLoaded: count('Their bytes.'),
+    filesPruned: count('Copies removed from where they no longer belong.'),
+    bytesPruned: count('Their bytes.'),
+    filesFailed: count('Files that could not be moved.'),
+    target: text('As submitted.'),
+    runningState: oneOfTexts(['', 'LOADING', 'PRUNING', ...waits], 'What a running job is doing; "" otherwise.'),
+    filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
+    filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
+    loadBatchSize: count('Option in force.'),
+    loadBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+    pruneBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+    skipPrune: flag('Option in force.'),
+    waitingFor,
+  },
+  ['waitingFor'],
+);
 
 const node = wholeAnswer(
   {
@@ -163,8 +184,10 @@ const node = wholeAnswer(
     version: text('Version of its software.'),
     usedBytes: count('Bytes cached, by its last heartbeat.'),
     cachedObjects: count('Objects cached, by its last heartbeat.'),
+    unmountedBytes: count('Of the bytes cached, those that no mount covers.'),
+    unmountedObjects: count('Of the objects cached, those that no mount covers.'),
   },
-  ['usedBytes', 'cachedObjects'],
+  ['usedBytes', 'cachedObjects', 'unmountedBytes', 'unmountedObjects'],
 );
 
 export const schemas = {
@@ -179,6 +202,17 @@ export const schemas = {
       },
     },
     ['warning'],
+  ),
+  MountReplaced: wholeAnswer(
+    {
+      status: { type: 'string', const: 'ok' },
+      warning: { ...text('What this coordinator found amiss when it looked with the new options.'), minLength: 1 },
+      stillUsing: listOf(
+        text('host:port'),
+        'Workers that may still use the old options: they have not said otherwise.',
+      ),
+    },
+    ['warning', 'stillUsing'],
   ),
   JobId: wholeAnswer({ id: uuid('Job id.') }),
   ExistingJob: answerObject({

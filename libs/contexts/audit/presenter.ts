@@ -49,6 +49,11 @@ export const presentations: Presentations = {
     show: ({ path, ufs, options }) => ({ path, ufs, options: maskOptions(ufs, options) }),
     paths: ({ path, ufs }) => [path, ufs],
   },
+  MountOptionsReplaced: {
+    scope: 'namespace',
+    show: ({ path, ufs, options }) => ({ path, ufs, options: maskOptions(ufs, options) }),
+    paths: ({ path, ufs }) => [path, ufs],
+  },
   Unmounted: { scope: 'namespace', show: ({ path, ufs }) => ({ path, ufs }), paths: ({ path, ufs }) => [path, ufs] },
   QuotaSet: policy(({ path, quotaBytes }) => ({ path, quotaBytes })),
   QuotaRemoved: policy(({ path }) => ({ path })),

@@ -3,12 +3,15 @@ import type { JobRecord, JobsViewState } from './jobs.view.js';
 
 /** Questions to the jobs view. */
 
-/** Bytes below a quota that running jobs have planned or set aside and not yet loaded. */
-export function reservedBytes(view: JobsViewState, quotaUfsPath: string): number {
+/**
+ * Bytes below a quota that running jobs have planned or set aside and not yet loaded.
+ * @param except the id of a job whose room for its next stretch does not count: it is about to set it aside anew
+ */
+export function reservedBytes(view: JobsViewState, quotaUfsPath: string, except?: string): number {
   let bytes = 0;
   for (const record of view.jobs.values()) {
     if (record.state.status !== 'running') continue;
-    bytes += record.reservation?.bytes[quotaUfsPath] ?? 0;
+    if (record.jobId !== except) bytes += record.reservation?.bytes[quotaUfsPath] ?? 0;
     for (const batch of Object.values(record.inFlight)) {
       if (!batch.withdrawn) bytes += batch.quotaBytes?.[quotaUfsPath] ?? 0;
     }

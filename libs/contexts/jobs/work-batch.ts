@@ -23,8 +23,18 @@ export const workBatchSchema = z.object({
   jobSequence: z.number().optional(),
   /** The mount table must be known at least up to this log sequence before the batch is worked on. */
   namespaceSequence: z.number(),
+  /**
+   * The store of each mount that the job is about, by its UFS root: files are not taken from another. Absent where that
+   * does not matter, and in batches of versions up to 0.2.
+   */
+  stores: z.record(z.string(), z.string()).optional(),
   /** Understood by the job's kind. */
   options: z.record(z.string(), z.unknown()),
+  /**
+   * Bytes set aside for what the batch adds below each quota, by the quota's UFS path: beyond them the worker asks.
+   * Absent in batches of versions up to 0.2, which do not say; nothing is asked for them.
+   */
+  quotaBytes: z.record(z.string(), z.number()).optional(),
   /** A UFS path prefix that all names share; a file's full UFS path is `root + name`. */
   root: z.string(),
   /** `[name, sizeBytes, version]`; size -1 and version '' where the source does not tell (index files). */

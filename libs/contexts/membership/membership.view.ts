@@ -10,20 +10,29 @@ import {
 export interface MembershipViewState {
   sequence: number;
   state: MembershipState;
+  /** Since when no worker is online, ISO 8601; absent while one is, and before the first has come. */
+  noneOnlineSince?: string;
 }
 
 export const membershipView: View<MembershipViewState> = {
   name: 'membership',
-  version: 1,
+  version: 2,
   initial: () => ({ sequence: 0, state: membership.initial }),
   evolve(view, commit) {
     if (commit.boundary !== membershipBoundary) return;
     view.sequence = commit.sequence;
-    for (const event of commit.events) view.state = membership.evolve(view.state, event as unknown as MembershipEvent);
+    for (const event of commit.events) {
+      view.state = membership.evolve(view.state, event as unknown as MembershipEvent);
+      view.noneOnlineSince = isAnyOnline(view.state) ? undefined : (view.noneOnlineSince ?? event.at);
+    }
   },
   toSnapshot: (view) => view,
   fromSnapshot: (snapshot) => snapshot as MembershipViewState,
 };
+
+export function isAnyOnline({ workers }: MembershipState): boolean {
+  return Object.values(workers).some(({ status }) => status === 'online');
+}
 
 /** Everyone an operator should see: all but the decommissioned, by id. */
 export function listWorkers(state: MembershipState): Worker[] {

@@ -1,4 +1,5 @@
 export * from './mount-keys.js';
+export * from './mount-store.js';
 export * from './namespace.js';
 export * from './namespace.view.js';
 export * from './paths.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { given, repeatAddsNothing } from '#testing';
-import { namespace, type NamespaceCommand, type NamespaceEvent } from './namespace.js';
+import { namespace, type NamespaceCommand, type NamespaceEvent, type StoredOption } from './namespace.js';
 import { isWithin } from './paths.js';
 
 const mounted = (path: string, ufs: string): NamespaceEvent => ({ type: 'Mounted', data: { path, ufs, options: {} } });
@@ -60,7 +60,79 @@ describe('unmounting', () => {
   });
 });
 
+const plain = (options: Record<string, string>) =>
+  Object.fromEntries(Object.entries(options).map(([name, value]) => [name, { plain: value }]));
+const replace = (options: Record<string, string>, ufs?: string): NamespaceCommand => ({
+  type: 'ReplaceMountOptions',
+  path: '/data/',
+  options: plain(options),
+  ...(ufs === undefined ? {} : { ufs }),
+});
+const replaced = (options: Record<string, string>): NamespaceEvent => ({
+  type: 'MountOptionsReplaced',
+  data: { path: '/data/', ufs: 's3://bucket/', options: plain(options) },
+});
+
+describe('replacing the options of a mount', () => {
+  const at = (options: Record<string, string>): NamespaceEvent => ({
+    type: 'Mounted',
+    data: { path: '/data/', ufs: 's3://bucket/', options: plain(options) },
+  });
+
+  it('replaces all of them, and leaves policies and the mount where they are', () => {
+    const history = [
+      at({ region: 'eu-1', accessKeyId: 'old' }),
+      { type: 'TtlSet', data: { path: '/data', ttlSeconds: 9 } },
+    ];
+    given(namespace, history as NamespaceEvent[])
+      .when(replace({ accessKeyId: 'new' }, 's3://bucket/'))
+      .then([replaced({ accessKeyId: 'new' })]);
+    const state = [...history, replaced({ accessKeyId: 'new' })].reduce(
+      (before, event) => namespace.evolve(before, event as NamespaceEvent),
+      namespace.initial,
+    );
+    expect(state.mounts).toEqual([{ path: '/data/', ufs: 's3://bucket/', options: plain({ accessKeyId: 'new' }) }]);
+    expect(state.policies.ttls).toEqual({ '/data': 9 });
+  });
+
+  it('takes another spelling of the same endpoint', () => {
+    given(namespace, [at({ endpoint: 'http://Host:80/' })])
+      .when(replace({ 'fs.s3a.endpoint': 'http://host' }))
+      .then([replaced({ 'fs.s3a.endpoint': 'http://host' })]);
+  });
+
+  it.each([
+    ['another endpoint', replace({ endpoint: 'http://b' }), /another store .*b:80\/bucket.* than .*a:80\/bucket/],
+    ['no endpoint where there was one', replace({}), /another store .*aws\/bucket/],
+    [
+      'another UFS',
+      replace({ endpoint: 'http://a' }, 's3://other/'),
+      /mounted to s3:\/\/bucket\/, not to s3:\/\/other\//,
+    ],
+  ])('is refused for %s, with what to do instead', (_what, command, reason) => {
+    given(namespace, [at({ endpoint: 'http://a' })])
+      .when(command)
+      .thenRefused('mount-conflict', reason);
+    given(namespace, [at({ endpoint: 'http://a' })])
+      .when(command)
+      .thenRefused('mount-conflict', /remove the mount and make it anew/);
+  });
+
+  it('is refused where nothing is mounted', () => {
+    given(namespace, []).when(replace({})).thenRefused('no-mount');
+  });
+});
+
 const anyCommand = fc.oneof(
+  fc.record({
+    type: fc.constant('ReplaceMountOptions' as const),
+    path: fc.constantFrom('/', '/a/', '/a/b/', '/b/', '/ab/'),
+    options: fc.constantFrom<Record<string, StoredOption>>(
+      {},
+      { region: { plain: 'eu-1' } },
+      { endpoint: { plain: 'http://other' } },
+    ),
+  }),
   fc.record({
     type: fc.constant('Mount' as const),
     path: fc.constantFrom('/', '/a/', '/a/b/', '/b/', '/ab/'),

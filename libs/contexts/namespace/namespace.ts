@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DomainError, type Decider, type EventCatalogue } from '#kernel';
+import { storeOfMount } from './mount-store.js';
 import { isWithin } from './paths.js';
 import {
   decidePolicy,
@@ -37,11 +38,17 @@ const unmountedSchema = z.object({ path: z.string(), ufs: z.string() });
 export type NamespaceEvent =
   | { type: 'Mounted'; data: z.infer<typeof mountedSchema> }
   | { type: 'Unmounted'; data: z.infer<typeof unmountedSchema> }
+  | { type: 'MountOptionsReplaced'; data: z.infer<typeof mountedSchema> }
   | PolicyEvent;
 
 export const namespaceEvents = {
   Mounted: { v: 1, description: 'A UFS was mounted at a path of the namespace.', schema: mountedSchema },
   Unmounted: { v: 1, description: 'The mount at a path was removed.', schema: unmountedSchema },
+  MountOptionsReplaced: {
+    v: 1,
+    description: 'A mount got other options, such as keys; it shows the same store as before.',
+    schema: mountedSchema,
+  },
   ...policyEvents,
 } as const satisfies EventCatalogue;
 
@@ -65,6 +72,7 @@ const initial: NamespaceState = { mounts: [], policies: noPolicies };
 
 function evolve(state: NamespaceState, event: NamespaceEvent): NamespaceState {
   switch (event.type) {
+    case 'MountOptionsReplaced':
     case 'Mounted': {
       const { path, ufs, options } = event.data;
       const others = state.mounts.filter((mount) => mount.path !== path);
@@ -84,6 +92,8 @@ function evolve(state: NamespaceState, event: NamespaceEvent): NamespaceState {
 export type NamespaceCommand =
   | { type: 'Mount'; path: string; ufs: string; options: Record<string, StoredOption> }
   | { type: 'Unmount'; path: string }
+  /** All options are replaced. `ufs`, where it is given, must be that of the mount. */
+  | { type: 'ReplaceMountOptions'; path: string; ufs?: string; options: Record<string, StoredOption> }
   | PolicyCommand;
 
 // ---- decide ----
@@ -103,11 +113,38 @@ function decide(state: NamespaceState, command: NamespaceCommand): NamespaceEven
       const orphans = policiesBelow(state.policies, (path) => isWithin(mount.path, path));
       return [{ type: 'Unmounted', data: { path: mount.path, ufs: mount.ufs } }, ...orphans];
     }
+    case 'ReplaceMountOptions':
+      return replaceOptions(state, command);
     default: {
       const isMounted = (path: string) => state.mounts.some((mount) => isWithin(mount.path, path));
       return decidePolicy(state.policies, command, isMounted);
     }
   }
+}
+
+function replaceOptions(
+  state: NamespaceState,
+  { path, ufs, options }: Extract<NamespaceCommand, { type: 'ReplaceMountOptions' }>,
+): NamespaceEvent[] {
+  const mount = state.mounts.find((candidate) => candidate.path === path);
+  if (!mount) throw new DomainError('NotFound', 'no-mount', `No mount point found for path: ${path}`);
+  const advice = 'remove the mount and make it anew';
+  if (ufs !== undefined && ufs !== mount.ufs) {
+    throw refused(`ufs: ${path} is mounted to ${mount.ufs}, not to ${ufs}; to change that, ${advice}`);
+  }
+  const [now, then] = [storeOfMount(mount), storeOfMount({ ufs: mount.ufs, options })];
+  if (now !== then) {
+    throw refused(`options: they name another store (${then}) than ${path} shows (${now}); to change that, ${advice}`);
+  }
+  if (sameOptions(mount.options, options)) return [];
+  return [{ type: 'MountOptionsReplaced', data: { path, ufs: mount.ufs, options } }];
+}
+
+/** Sealed anew, a value counts as another one. */
+function sameOptions(a: Mount['options'], b: Mount['options']): boolean {
+  const text = (options: Mount['options']) =>
+    JSON.stringify(Object.entries(options).sort(([x], [y]) => (x < y ? -1 : 1)));
+  return text(a) === text(b);
 }
 
 function requireApart(mount: Mount, { path, ufs }: { path: string; ufs: string }): void {

@@ -1,7 +1,7 @@
 import type { Counts, JobRecord } from '#contexts/jobs';
 import { indexSource } from '../index-source.js';
 import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, wireState } from '../progress.js';
+import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
 import { freeSpecSchema } from './spec.js';
 
 /**
@@ -15,8 +15,8 @@ export const freeKind: CoordinatorJobKind = {
     return indexPath === '' ? rootsSource(roots) : indexSource(indexPath, () => true, cursor, ports);
   },
   plan(record) {
-    const { batchSize, recursive } = freeSpecSchema.parse(record.spec).options;
-    return { batchSize, placement: 'broadcast', replicas: 1, options: { recursive, batchSize } };
+    const { batchSize, recursive, unmounted = false } = freeSpecSchema.parse(record.spec).options;
+    return { batchSize, placement: 'broadcast', replicas: 1, options: { recursive, batchSize, unmounted } };
   },
   passes: () => ['load'],
   conclude(record) {
@@ -53,7 +53,7 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     id: record.jobId,
     startTime: startTime(record),
     state: wireState(record),
-    errorMessage: errorMessage(record),
+    errorMessage: errorMessage(record, live),
     paths,
     index,
     timeElapsedMilliseconds: elapsedMs(record, nowMs),
@@ -66,7 +66,9 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     totalFiles: sum('freedFiles') + sum('failedFiles'),
     alias: record.alias,
     recursive: options.recursive,
+    ...(options.unmounted ? { unmounted: true } : {}),
     freedReplicas: sum('freedReplicas'),
     inFlightFreedFiles: live.files,
+    ...waitOf(live),
   };
 }

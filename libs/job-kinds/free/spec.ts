@@ -9,12 +9,15 @@ export const freeSpecSchema = z.object({
     batchSize: z.number(),
     /** False: of a directory only its direct children. */
     recursive: z.boolean(),
+    /** Only the copies that no mount covers. Absent in jobs of versions up to 0.2. */
+    unmounted: z.boolean().optional(),
   }),
 });
 export type FreeSpec = z.infer<typeof freeSpecSchema>;
 
-/** With `recursive`, because freeing a directory's children and freeing all below it are different things to do. */
+/** With `recursive`, because freeing a directory's children and freeing all below it are different things to do; likewise `unmounted`. */
 export function freeTarget({ roots, indexPath, options }: FreeSpec): string {
-  const { recursive } = options;
-  return JSON.stringify(indexPath === '' ? { roots, recursive } : { index: indexPath, recursive });
+  const { recursive, unmounted } = options;
+  const reach = { recursive, ...(unmounted ? { unmounted } : {}) };
+  return JSON.stringify(indexPath === '' ? { roots, ...reach } : { index: indexPath, ...reach });
 }

@@ -1,6 +1,6 @@
 import type { JobRecord } from '#contexts/jobs';
 import type { LiveProgress } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, wireState } from '../progress.js';
+import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
 import { loadSpecSchema } from './spec.js';
 
 /** The progress object of the REST reference, with Larder's additions behind the documented fields. */
@@ -19,7 +19,7 @@ export function loadProgress(record: JobRecord, nowMs: number, live: LiveProgres
     startTime: startTime(record),
     state: wireState(record),
     runningState: runningState(record),
-    errorMessage: errorMessage(record),
+    errorMessage: errorMessage(record, live),
     failedFileListPath: anyFailure ? `/api/v1/load/${record.jobId}/failed_files` : '',
     paths,
     index,
@@ -54,6 +54,7 @@ export function loadProgress(record: JobRecord, nowMs: number, live: LiveProgres
     owner: state.owner ?? '',
     epoch: state.epoch,
     listingComplete: state.sourceDone || state.pass === 'verify',
+    ...waitOf(live),
   };
 }
 

@@ -6,6 +6,8 @@ export const loadSpecSchema = z.object({
   ...pathSpecFields,
   /** Asked for as well and covered by a root: to be there, but not to be walked once more. Absent in older events. */
   covered: z.array(z.string()).default([]),
+  /** See `storesOf`. Absent in events of versions up to 0.2. */
+  stores: z.record(z.string(), z.string()).optional(),
   options: z.object({
     /** Files per batch. */
     batchSize: z.number(),

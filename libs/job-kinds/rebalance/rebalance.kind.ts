@@ -1,6 +1,6 @@
 import type { Counts, JobRecord, Pass } from '#contexts/jobs';
-import type { CoordinatorJobKind, SourcePage } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, wireState } from '../progress.js';
+import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
+import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
 import { rebalanceSpecSchema } from './spec.js';
 
 /**
@@ -44,7 +44,7 @@ async function* targetsSource(workers: readonly string[]): AsyncGenerator<Source
   };
 }
 
-function progress(record: JobRecord, nowMs: number): Record<string, unknown> {
+function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown> {
   const { target, workers, options } = rebalanceSpecSchema.parse(record.spec);
   const sum = (name: string): number => record.totals[name] ?? 0;
   const of = (workerId: string, name: string): number => record.byWorker[workerId]?.[name] ?? 0;
@@ -56,7 +56,7 @@ function progress(record: JobRecord, nowMs: number): Record<string, unknown> {
     id: record.jobId,
     startTime: startTime(record),
     state: wireState(record),
-    errorMessage: errorMessage(record),
+    errorMessage: errorMessage(record, live),
     timeElapsedMilliseconds: elapsedMs(record, nowMs),
     totalWorkers: workers.length,
     runningWorkers: running,
@@ -74,5 +74,6 @@ function progress(record: JobRecord, nowMs: number): Record<string, unknown> {
     filesFromPeers: sum('filesFromPeers'),
     filesFromUfs: sum('filesFromUfs'),
     ...options,
+    ...waitOf(live),
   };
 }

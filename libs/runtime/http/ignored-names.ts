@@ -68,7 +68,8 @@ function unknownIn(given: unknown, known: FieldNames, at: string): Given[] {
   const names = Object.keys(given);
   const unknown = names.filter((name) => !Object.hasOwn(known, name)).slice(0, namedAtMost);
   for (const name of unknown) {
-    const like = misspeltName(name, Object.keys(known));
+    // `id[]=7` is how some clients write a list: passed over, it would be answered as if nothing had been asked for.
+    const like = misspeltName(name.replace(/\[[^\]]*\]$/, ''), Object.keys(known));
     if (like === undefined) continue;
     throw malformed('misspelt-name', `${at}${shown(name)} is not known here: did you mean ${at}${like}?`);
   }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 import { DomainError } from '#kernel';
 
@@ -11,9 +12,9 @@ const maxDepth = 32;
 export function acceptJsonBodies(fastify: FastifyInstance): void {
   fastify.addHook('preParsing', discardOversized);
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
-      done(null, bodyOf(parseJson(body.toString())));
+      done(null, bodyOf(parseJson(utf8Text(body as Buffer))));
     } catch (error) {
       done(error as Error);
     }
@@ -33,6 +34,12 @@ async function discardOversized(request: FastifyRequest, _reply: FastifyReply, p
   const ended = new Promise<void>((resolve) => payload.once('close', resolve).once('end', resolve));
   payload.resume();
   await ended;
+}
+
+/** What is no UTF-8 would arrive as another name than the one that was sent (RFC 8259, section 8.1). */
+function utf8Text(body: Buffer): string {
+  if (isUtf8(body)) return body.toString('utf8');
+  throw new DomainError('Malformed', 'body-not-utf8', 'the request body must be JSON in UTF-8');
 }
 
 function bodyOf(value: unknown): unknown {

@@ -65,6 +65,14 @@ export function queryText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** A query parameter that is `true` or `false`, by default false. @throws DomainError Malformed */
+export function queryFlag(name: string, value: unknown): boolean {
+  const text = queryText(value);
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true') return true;
+  throw new DomainError('Malformed', 'bad-flag', `${name} must be true or false: ${text.slice(0, 100)}`);
+}
+
 const maxPage = 100_000;
 
 /** The `count` of a listing: how many entries at most. @throws DomainError Malformed */

@@ -5,7 +5,7 @@ import { identityOf, refuseOwnNames } from './request-context.js';
 
 /**
  * Looks at each request before anything else does: who is asked for (`Host`), which page of the web asks (`Origin`),
- * who says he asks (`X-Larder-Actor`), and whether the body comes as it is.
+ * who says he asks (`X-Larder-Actor`), whether the query can be read, and whether the body comes as it is.
  */
 export function guardRequests(fastify: FastifyInstance, hosts: KnownHosts): void {
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -13,6 +13,7 @@ export function guardRequests(fastify: FastifyInstance, hosts: KnownHosts): void
       requireKnownHost(request, hosts);
       requireTrustedOrigin(request, hosts);
       refuseOwnNames(identityOf(request));
+      requireReadableQuery(request);
       if (isEncoded(request)) {
         void reply.header('accept-encoding', 'identity');
         throw new DomainError('Malformed', 'encoded-body', encodedBody, { httpStatus: 415 });
@@ -49,6 +50,27 @@ function requireTrustedOrigin({ method, headers }: FastifyRequest, hosts: KnownH
   const from = origin === undefined ? 'another site' : JSON.stringify(origin.slice(0, maxShown));
   const text = `a web page of ${from} may not change anything here; if it is to, name its host in LARDER_HOSTNAMES`;
   throw new DomainError('Refused', 'foreign-origin', text, { httpStatus: 403 });
+}
+
+/**
+ * A value that cannot be decoded would be taken as it stands, and then mean the same as one that was written well.
+ * @throws DomainError Malformed
+ */
+function requireReadableQuery({ raw }: FastifyRequest): void {
+  const at = raw.url?.indexOf('?') ?? -1;
+  if (at < 0) return;
+  for (const parameter of raw.url!.slice(at + 1).split('&')) {
+    try {
+      decodeURIComponent(parameter);
+    } catch {
+      const shown = parameter.slice(0, maxShown);
+      throw new DomainError(
+        'Malformed',
+        'bad-query',
+        `the query must be UTF-8 in percent-encoding, with %25 for a %: ${shown}`,
+      );
+    }
+  }
 }
 
 function isEncoded({ headers }: FastifyRequest): boolean {

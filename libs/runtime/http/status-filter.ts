@@ -32,7 +32,8 @@ export class StatusFilter implements ExceptionFilter {
       const status = httpStatusOf(error);
       // A refusal's sentence may repeat what the request said; the others are ours alone.
       noteFault(request, error.code, status >= 500 ? error.message : undefined);
-      if (status === 503) void reply.header('retry-after', '1');
+      const { retryAfterMs } = error.details;
+      if (status === 503) void reply.header('retry-after', String(Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1000))));
       return { status, body: error.details.body ?? { status: error.message } };
     }
     const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown })?.statusCode;

@@ -5,6 +5,8 @@ import { eventually } from './until.js';
 export interface LoadProgress {
   readonly id: string;
   readonly state: 'RUNNING' | 'VERIFYING' | 'STOPPED' | 'SUCCEEDED' | 'FAILED';
+  readonly runningState: string;
+  readonly waitingFor?: { for: 'store' | 'worker'; since: string; reason: string };
   readonly errorMessage: { message?: string; failures?: { path: string; reason: string; attempts: number }[] };
   readonly failedFileListPath: string;
   readonly timeElapsedMilliseconds: number;
@@ -77,7 +79,7 @@ export class ApiClient {
    * would break with the process that a test kills.
    */
   async request<Body = Record<string, unknown>>(
-    method: 'GET' | 'POST' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     options: { body?: unknown; headers?: Record<string, string>; timeoutMs?: number } = {},
   ): Promise<ApiAnswer<Body>> {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { type Role } from '#jetstream';
 import {
-  freePorts,
   natsUrlFor,
   projectRoot,
   startTestNats,
@@ -14,6 +13,7 @@ import {
   type TestNats,
   type TestNatsCluster,
 } from '../nats/index.js';
+import { freePorts } from '../net/index.js';
 import { ApiClient } from './api-client.js';
 import { ManagedProcess, type ProcessSpec } from './managed-process.js';
 import { readyAddress, readyLine, workerIdIn } from './ready-line.js';

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { connect } from 'nats';
 import { type NatsServerOptions, type NatsServerProcess, startNatsServer, untilServersMeet } from '#nats-server';
 import { eventually } from '../cluster/until.js';
-import { freePorts, natsServerBinary } from './test-nats.js';
+import { freePorts } from '../net/index.js';
+import { natsServerBinary } from './test-nats.js';
 
 export interface TestNatsNode {
   readonly serverName: string;

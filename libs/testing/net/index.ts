@@ -1,2 +1,3 @@
+export { freePorts } from './free-ports.js';
 export type { Direction, ProxyMode } from './proxy-mode.js';
 export { TcpProxy, type TcpProxyOptions } from './tcp-proxy.js';

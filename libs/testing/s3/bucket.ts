@@ -19,7 +19,7 @@ export interface StoredObject {
 
 export interface Bucket {
   find(key: string): Promise<StoredObject | undefined>;
-  put(key: string, bytes: Buffer, etag: string, headers: Record<string, string>): Promise<void>;
+  put(key: string, bytes: Buffer, etag: string, headers: Record<string, string>, lastModified?: Date): Promise<void>;
   delete(key: string): Promise<void>;
   /**
    * All objects, ascending by the UTF-8 bytes of their keys.
@@ -39,13 +39,19 @@ export class MemoryBucket implements Bucket {
     return Promise.resolve(this.objects.get(key));
   }
 
-  put(key: string, bytes: Buffer, etag: string, headers: Record<string, string>): Promise<void> {
+  put(
+    key: string,
+    bytes: Buffer,
+    etag: string,
+    headers: Record<string, string>,
+    lastModified = new Date(),
+  ): Promise<void> {
     this.set({
       key,
       sizeBytes: bytes.length,
       etag,
       headers,
-      lastModified: new Date(),
+      lastModified,
       read: (start, end) => [bytes.subarray(start, end + 1)],
     });
     return Promise.resolve();

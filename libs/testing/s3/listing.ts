@@ -2,6 +2,7 @@ import type { Bucket, StoredObject } from './bucket.js';
 import { isPlain, type ListingManners } from './listing-manners.js';
 import type { S3RequestInfo } from './request-info.js';
 import { S3Error } from './s3-error.js';
+import { shownEtag, shownTime, type ValidatorBend } from './validators.js';
 import { xmlDocument, type XmlElement } from './xml.js';
 
 interface Page {
@@ -17,6 +18,7 @@ export async function listObjects(
   request: S3RequestInfo,
   maxKeysPerPage: number,
   manners: ListingManners = {},
+  bend?: ValidatorBend,
 ): Promise<Buffer> {
   const { query } = request;
   const isV2 = request.operation === 'ListObjectsV2' && manners.form === undefined;
@@ -30,10 +32,16 @@ export async function listObjects(
   const page = isPlain(manners)
     ? await pageInOrder(bucket, query, isV2, limit)
     : await pageOf(bucket, query, isV2, limit, manners);
-  return xmlDocument('ListBucketResult', content(request, page, isV2, maxKeys));
+  return xmlDocument('ListBucketResult', content(request, page, isV2, maxKeys, bend));
 }
 
-function content({ bucket, query }: S3RequestInfo, page: Page, isV2: boolean, maxKeys: number): XmlElement {
+function content(
+  { bucket, query }: S3RequestInfo,
+  page: Page,
+  isV2: boolean,
+  maxKeys: number,
+  bend?: ValidatorBend,
+): XmlElement {
   const isUrl = query.get('encoding-type') === 'url';
   const encode = isUrl ? encodeUrl : (text: string): string => text;
   const delimiter = query.get('delimiter') ?? '';
@@ -47,8 +55,8 @@ function content({ bucket, query }: S3RequestInfo, page: Page, isV2: boolean, ma
     IsTruncated: page.next !== undefined,
     Contents: page.objects.map((object) => ({
       Key: encode(object.key),
-      LastModified: object.lastModified.toISOString(),
-      ETag: `"${object.etag}"`,
+      LastModified: shownTime(object, 'list', bend)?.toISOString(),
+      ETag: shownEtag(object, 'list', bend),
       Size: object.sizeBytes,
       StorageClass: 'STANDARD',
     })),

@@ -1,6 +1,7 @@
 import type { StoredObject } from './bucket.js';
 import type { S3RequestInfo } from './request-info.js';
 import { S3Error } from './s3-error.js';
+import { checkPreconditions, shownEtag, shownTime, type ValidatorBend } from './validators.js';
 
 /** An answer before it is sent: faults act on it. */
 export interface Answer {
@@ -8,32 +9,40 @@ export interface Answer {
   headers: Record<string, string>;
   /** What `content-length` announces. */
   lengthBytes: number;
+  /** False: nothing announces it, the body comes in chunks. */
+  isLengthSent?: boolean;
   body: Iterable<Buffer> | AsyncIterable<Buffer>;
 }
 
 /** GetObject and HeadObject with ranges and preconditions (RFC 9110, 13.1 and 14.2). */
-export function readObject(object: StoredObject, request: S3RequestInfo, checkPreconditions: boolean): Answer {
+export function readObject(
+  object: StoredObject,
+  request: S3RequestInfo,
+  isChecked: boolean,
+  bend: ValidatorBend = {},
+): Answer {
+  const where = request.method === 'HEAD' ? 'head' : 'get';
+  const etag = shownEtag(object, where, bend);
+  const time = shownTime(object, where, bend);
   const headers: Record<string, string> = {
     'content-type': 'application/octet-stream',
     ...object.headers,
-    etag: `"${object.etag}"`,
-    'last-modified': object.lastModified.toUTCString(),
+    ...(etag !== undefined && { etag }),
+    ...(time !== undefined && { 'last-modified': time.toUTCString() }),
     'accept-ranges': 'bytes',
   };
-  const matches = (name: 'if-match' | 'if-none-match'): boolean =>
-    (request.headers[name] ?? '').split(',').some((tag) => tag.trim() === '*' || tag.trim() === `"${object.etag}"`);
-  if (checkPreconditions) {
-    if (request.headers['if-match'] !== undefined && !matches('if-match')) {
-      throw new S3Error(412, 'PreconditionFailed', 'At least one of the preconditions you specified did not hold.');
-    }
-    if (matches('if-none-match')) return { status: 304, headers, lengthBytes: 0, body: [] };
+  if (isChecked && checkPreconditions(object, request, bend)) {
+    return { status: 304, headers, lengthBytes: 0, body: [] };
   }
+  const isLengthSent = bend.omitsLength?.(where) !== true;
   const range = parseRange(request.headers.range, object.sizeBytes);
   if (range === undefined) {
-    return { status: 200, headers, lengthBytes: object.sizeBytes, body: object.read(0, object.sizeBytes - 1) };
+    const body = object.read(0, object.sizeBytes - 1);
+    return { status: 200, headers, lengthBytes: object.sizeBytes, body, isLengthSent };
   }
-  headers['content-range'] = `bytes ${range.start}-${range.end}/${object.sizeBytes}`;
-  return { status: 206, headers, lengthBytes: range.end - range.start + 1, body: object.read(range.start, range.end) };
+  const { start, end } = range;
+  headers['content-range'] = `bytes ${start}-${end}/${isLengthSent ? object.sizeBytes : '*'}`;
+  return { status: 206, headers, lengthBytes: end - start + 1, body: object.read(start, end), isLengthSent };
 }
 
 function parseRange(value: string | undefined, sizeBytes: number): { start: number; end: number } | undefined {

@@ -10,6 +10,7 @@ import { requestInfo, type S3RequestInfo } from './request-info.js';
 import { S3Error, noSuchBucket, noSuchKey } from './s3-error.js';
 import { sendAnswer } from './send-answer.js';
 import { verifySignature, type S3TestCredentials } from './sigv4.js';
+import type { ValidatorBend } from './validators.js';
 import { Writer, readPayload } from './writing.js';
 import { xmlDocument } from './xml.js';
 
@@ -26,6 +27,7 @@ export interface S3TestServerOptions {
   port?: number;
   /** At most and by default 1000; less makes paging easy to test. */
   maxKeysPerPage?: number;
+  validators?: ValidatorBend;
   fault?: FaultHook;
 }
 
@@ -52,6 +54,8 @@ export class S3TestServer {
   fault: FaultHook | undefined;
   /** How it lists. May be changed at any time. */
   listing: ListingHook | undefined;
+  /** May be changed at any time. */
+  validators: ValidatorBend | undefined;
   /** The latest requests in the order in which their answers ended. */
   readonly requests: LoggedRequest[] = [];
   /** Answered requests by operation. */
@@ -68,6 +72,7 @@ export class S3TestServer {
     this.credentials = options.credentials ?? { accessKeyId: 'larder-test', secretAccessKey: 'larder-test-secret' };
     this.region = options.region ?? 'us-east-1';
     this.fault = options.fault;
+    this.validators = options.validators;
     this.server = createServer(
       { keepAliveTimeout: 30_000 },
       (request, response) => void this.handle(request, response),
@@ -100,9 +105,10 @@ export class S3TestServer {
     this.buckets.set(name, new DirectoryBucket(directory));
   }
 
-  async put(bucket: string, key: string, bytes: Buffer | string): Promise<void> {
+  /** @param lastModified default now; a bucket that is a directory has its own */
+  async put(bucket: string, key: string, bytes: Buffer | string, lastModified?: Date): Promise<void> {
     const content = Buffer.from(bytes);
-    await this.bucket(bucket).put(key, content, md5(content), {});
+    await this.bucket(bucket).put(key, content, md5(content), {}, lastModified);
   }
 
   /** An object with the bytes of `generatedContent(seed, sizeBytes)`, which takes no memory here. */
@@ -209,7 +215,7 @@ export class S3TestServer {
   private async list(info: S3RequestInfo): Promise<Answer> {
     const manners = this.listing?.(info) ?? {};
     const { maxKeysPerPage = 1000 } = this.options;
-    return dress(await listObjects(this.bucket(info.bucket), info, maxKeysPerPage, manners), manners);
+    return dress(await listObjects(this.bucket(info.bucket), info, maxKeysPerPage, manners, this.validators), manners);
   }
 
   private async read(info: S3RequestInfo, fault?: Fault): Promise<Answer> {
@@ -218,7 +224,7 @@ export class S3TestServer {
     }
     const object = await this.bucket(info.bucket).find(info.key);
     if (object === undefined) throw noSuchKey();
-    const answer = readObject(object, info, fault?.kind !== 'etag');
+    const answer = readObject(object, info, fault?.kind !== 'etag', this.validators);
     if (fault?.kind === 'etag') answer.headers['etag'] = `"${fault.etag}"`;
     return answer;
   }

@@ -18,7 +18,8 @@ export async function sendAnswer(
   fault?: Fault,
 ): Promise<number> {
   const announced = answer.lengthBytes + (fault?.kind === 'length' ? fault.offBy : 0);
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': Math.max(0, announced) });
+  const length = answer.isLengthSent === false ? {} : { 'content-length': Math.max(0, announced) };
+  response.writeHead(answer.status, { ...answer.headers, ...length });
   let sent = 0;
   if (withBody) {
     response.flushHeaders();

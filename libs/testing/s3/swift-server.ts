@@ -1,14 +1,9 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import * as os from 'node:os';
-import * as path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { freePorts } from '../net/index.js';
+import { answersWell, InstalledServer } from './installed-server.js';
 import type { S3TestCredentials } from './sigv4.js';
 
-const run = promisify(execFile);
 const kinds = ['account', 'container', 'object'] as const;
 const needed = [
   ...kinds.map((kind) => `swift-${kind}-server`),
@@ -17,146 +12,55 @@ const needed = [
   'memcached',
 ];
 const packages = 'swift-proxy swift-account swift-container swift-object memcached';
-const startWithinMs = 60_000;
 
-/**
- * Debian's OpenStack Swift with its S3 interface (s3api, tempauth): an S3 server that nobody of this project wrote.
- * Everything it has, configuration and rings included, lies in a temporary directory; it listens on free loopback
- * ports, and nothing of an installed Swift service is touched.
- */
+/** Debian's OpenStack Swift with its S3 interface (s3api, tempauth), on free loopback ports. */
 export class SwiftServer {
   readonly credentials: S3TestCredentials = { accessKeyId: 'test:tester', secretAccessKey: 'testing' };
   endpoint = '';
-
-  private directory = '';
-  private readonly children: ChildProcess[] = [];
-  private output = '';
+  private readonly processes = new InstalledServer('swift');
 
   /** Why it cannot run on this machine, as a sentence, or undefined when it can. */
   static unavailable(): string | undefined {
-    const missing = needed.filter((name) => findExecutable(name) === undefined);
-    if (missing.length === 0) return undefined;
-    return `${missing.join(', ')} not found; to run it: apt-get install --no-install-recommends ${packages}`;
+    return InstalledServer.missing(needed, packages);
   }
 
   async start(): Promise<void> {
-    this.directory = await fs.mkdtemp(path.join(os.tmpdir(), 'larder-swift-'));
+    const { processes } = this;
+    await processes.prepare();
+    const { directory } = processes;
     const [proxyPort = 0, memcachedPort = 0, ...storagePorts] = await freePorts(2 + kinds.length);
-    await fs.writeFile(this.at('swift.conf'), swiftConf);
+    await fs.writeFile(processes.at('swift.conf'), swiftConf);
     for (const [index, kind] of kinds.entries()) {
       const port = storagePorts[index] ?? 0;
       await this.buildRing(kind, port);
-      await fs.writeFile(this.at(`${kind}-server.conf`), storageConf(kind, port, this.directory));
+      await fs.writeFile(processes.at(`${kind}-server.conf`), storageConf(kind, port, directory));
     }
-    await fs.mkdir(this.at('devices/d1'), { recursive: true });
-    await fs.writeFile(this.at('proxy-server.conf'), proxyConf(proxyPort, memcachedPort, this.directory));
-    const memcachedArguments = [
-      '-l',
-      '127.0.0.1',
-      '-p',
-      String(memcachedPort),
-      '-U',
-      '0',
-      '-m',
-      '16',
-      '-u',
-      userName(),
-    ];
-    this.spawn('memcached', memcachedArguments);
-    for (const kind of [...kinds, 'proxy']) this.spawn(`swift-${kind}-server`, [this.at(`${kind}-server.conf`), '-v']);
+    await fs.mkdir(processes.at('devices/d1'), { recursive: true });
+    await fs.writeFile(processes.at('proxy-server.conf'), proxyConf(proxyPort, memcachedPort, directory));
+    const user = os.userInfo().username;
+    processes.spawn('memcached', [
+      ...['-l', '127.0.0.1', '-p', String(memcachedPort)],
+      ...['-U', '0', '-m', '16', '-u', user],
+    ]);
+    for (const kind of [...kinds, 'proxy']) {
+      processes.spawn(`swift-${kind}-server`, [processes.at(`${kind}-server.conf`), '-v']);
+    }
     this.endpoint = `http://127.0.0.1:${proxyPort}`;
-    await this.untilHealthy([proxyPort, ...storagePorts]);
+    for (const port of [proxyPort, ...storagePorts]) {
+      await processes.until(() => answersWell(`http://127.0.0.1:${port}/healthcheck`));
+    }
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.children.map(endChild));
-    if (this.directory !== '') await fs.rm(this.directory, { recursive: true, force: true });
-  }
-
-  private at(name: string): string {
-    return path.join(this.directory, name);
+    await this.processes.stop();
   }
 
   private async buildRing(kind: string, port: number): Promise<void> {
-    const builder = this.at(`${kind}.builder`);
-    const ring = findExecutable('swift-ring-builder') ?? '';
-    await run(ring, [builder, 'create', '4', '1', '1']);
-    await run(ring, [builder, 'add', `r1z1-127.0.0.1:${port}/d1`, '100']);
-    await run(ring, [builder, 'rebalance']);
+    const builder = this.processes.at(`${kind}.builder`);
+    await this.processes.command('swift-ring-builder', [builder, 'create', '4', '1', '1']);
+    await this.processes.command('swift-ring-builder', [builder, 'add', `r1z1-127.0.0.1:${port}/d1`, '100']);
+    await this.processes.command('swift-ring-builder', [builder, 'rebalance']);
   }
-
-  private spawn(name: string, args: string[]): void {
-    const child = spawn(findExecutable(name) ?? name, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (text: Buffer) => {
-        this.output = `${this.output}${name}: ${text.toString()}`.slice(-4000);
-      });
-    }
-    this.children.push(child);
-  }
-
-  private async untilHealthy(ports: number[]): Promise<void> {
-    const deadline = Date.now() + startWithinMs;
-    for (const port of ports) {
-      while (!(await isHealthy(port))) {
-        const ended = this.children.find((child) => child.exitCode !== null);
-        if (ended !== undefined || Date.now() > deadline) {
-          await this.stop();
-          throw new Error(`Swift did not start (${ended?.spawnfile ?? 'in time'}): ${this.output}`);
-        }
-        await delay(50);
-      }
-    }
-  }
-}
-
-async function isHealthy(port: number): Promise<boolean> {
-  try {
-    return (await fetch(`http://127.0.0.1:${port}/healthcheck`)).ok;
-  } catch {
-    // Not listening yet.
-    return false;
-  }
-}
-
-async function endChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), 5000);
-  await ended;
-  clearTimeout(late);
-}
-
-/** Searches the system's directories too: an ordinary user's PATH lacks `sbin`. */
-function findExecutable(name: string): string | undefined {
-  const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/bin', '/usr/sbin'];
-  return directories.map((directory) => path.join(directory, name)).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    // No such file, or not for us.
-    return false;
-  }
-}
-
-/** All are held open until the last is known, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
-  }
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-function userName(): string {
-  return os.userInfo().username;
 }
 
 const swiftConf = `[swift-hash]
@@ -171,7 +75,7 @@ function storageConf(kind: string, port: number, directory: string): string {
   return `[DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = ${port}
-user = ${userName()}
+user = ${os.userInfo().username}
 swift_dir = ${directory}
 devices = ${directory}/devices
 mount_check = false
@@ -191,7 +95,7 @@ function proxyConf(port: number, memcachedPort: number, directory: string): stri
   return `[DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = ${port}
-user = ${userName()}
+user = ${os.userInfo().username}
 swift_dir = ${directory}
 workers = 0
 [pipeline:main]

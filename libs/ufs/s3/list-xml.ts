@@ -176,7 +176,7 @@ export function misread(path: string, what: string): UfsError {
 export function parseErrorBody(xml: string): { code?: string; region?: string } {
   return {
     code: /<Code>([A-Za-z0-9.]{1,64})<\/Code>/.exec(xml)?.[1],
-    region: /<Region>([a-z0-9-]{1,64})<\/Region>/.exec(xml)?.[1],
+    region: /<Region>([A-Za-z0-9-]{1,64})<\/Region>/.exec(xml)?.[1],
   };
 }
 

@@ -1,5 +1,5 @@
 import { UfsError, type UfsReadOptions } from '../types.js';
-import { judgeAnswer, preconditionOf, versionOf } from '../version.js';
+import { judgeAnswer, preconditionOf, versionOf, type Likeness } from '../version.js';
 import type { S3Answer } from './s3-errors.js';
 
 export function rangeHeader({ start, end }: UfsReadOptions): string | undefined {
@@ -22,14 +22,11 @@ export interface ToldObject {
   version: string;
   /** Absent where they do not tell: a body in chunks, a range of `*`. */
   sizeBytes?: number;
-  /** Whether the answer is of the expected version; `unknown` where it holds nothing to compare. */
-  likeness: 'same' | 'unknown';
+  /** Of the version told and the expected one, where there is one; `unknown`: the answer holds nothing to compare. */
+  likeness: Likeness;
 }
 
-/**
- * @throws UfsError `Changed` for another version, or another size, than the expected one: not every server heeds a
- *   precondition; `Unavailable` for another range than the one asked for
- */
+/** @throws UfsError `Changed` for another size than the known one; `Unavailable` for another range than the one asked for */
 export function toldObject(path: string, answer: Head, options: UfsReadOptions = {}): ToldObject {
   const { expectedVersion, knownSizeBytes } = options;
   const given = givenValidators(answer);
@@ -37,7 +34,7 @@ export function toldObject(path: string, answer: Head, options: UfsReadOptions =
   const sizeBytes =
     rangeHeader(options) === undefined ? contentLength(path, answer) : totalLength(path, answer, options);
   const isOtherSize = sizeBytes !== undefined && knownSizeBytes !== undefined && sizeBytes !== knownSizeBytes;
-  if (judged?.likeness === 'other' || isOtherSize) throw changed(path);
+  if (isOtherSize) throw changed(path);
   return { version: judged?.version ?? versionOf(given), sizeBytes, likeness: judged?.likeness ?? 'same' };
 }
 

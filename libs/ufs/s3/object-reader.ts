@@ -16,13 +16,16 @@ export interface ReaderPorts {
   explain(request: S3Request, answer: S3Answer, versionExpected: boolean): Promise<UfsError>;
 }
 
+type Told = Pick<ToldObject, 'version' | 'sizeBytes'>;
+
 /**
  * Reads single objects, each read of one version. What an answer leaves out (ETag, Last-Modified, Content-Length are
  * missing behind some gateways) is what the caller knows, or is asked for with a HEAD or a listing.
  */
 export class ObjectReader {
   private readonly preconditions: Preconditions;
-  /** Whether the listing has strong tags where HEAD has none; undefined as long as nobody has looked. */
+  /** Whether GET, and then the listing, has better validators than HEAD; undefined as long as nobody has looked. */
+  private getTellsMore: boolean | undefined;
   private listingTellsMore: boolean | undefined;
   private lengthIsMissing = false;
 
@@ -42,23 +45,51 @@ export class ObjectReader {
     return { request, answer: await this.ports.client.exchange(request, 0) };
   }
 
-  /** The object that a good answer to HEAD tells of. */
-  async describe({ path, key, signal }: S3Request, answer: Pick<S3Answer, 'status' | 'headers'>): Promise<UfsObject> {
-    const { version, sizeBytes } = toldObject(path, answer);
-    const isEnough = sizeBytes !== undefined && (isStrong(version) || this.listingTellsMore === false);
-    if (isEnough) return { path, sizeBytes, version };
-    const listed = await this.lookIntoListing(path, key, signal);
-    if (sizeBytes === undefined) {
-      if (listed === undefined) throw noLength(path);
-      return { ...listed, version: strongerOf(version, listed.version) };
+  /**
+   * The object that a good answer to HEAD tells of. Where that has no strong tag, GET may have one, which a copy goes by,
+   * else the listing. What has shown to tell no more is not asked again.
+   */
+  async describe(request: S3Request, answer: Pick<S3Answer, 'status' | 'headers'>): Promise<UfsObject> {
+    const { path } = request;
+    const head = toldObject(path, answer);
+    if (head.sizeBytes !== undefined && isStrong(head.version))
+      return { path, sizeBytes: head.sizeBytes, version: head.version };
+    const got = this.getTellsMore === false ? undefined : await this.headersOfGet(request, head.sizeBytes);
+    const told = got === undefined ? head : this.better(head, got, (tellsMore) => (this.getTellsMore ??= tellsMore));
+    if (told.sizeBytes !== undefined && (isStrong(told.version) || this.listingTellsMore === false)) {
+      return { path, sizeBytes: told.sizeBytes, version: told.version };
     }
-    this.listingTellsMore ??= listed && isStrong(listed.version);
-    // What differs may have been replaced between the two answers, and the HEAD's is as good as any.
-    const agrees = listed?.sizeBytes === sizeBytes && compareVersions(version, listed.version) !== 'other';
-    return { path, sizeBytes, version: agrees ? strongerOf(version, listed.version) : version };
+    const listed = await this.lookIntoListing(request);
+    const all = listed === undefined ? told : this.better(told, listed, (more) => (this.listingTellsMore ??= more));
+    if (all.sizeBytes === undefined) throw noLength(path);
+    return { path, sizeBytes: all.sizeBytes, version: all.version };
   }
 
-  async open(path: string, key: string, given: UfsReadOptions): Promise<UfsRead> {
+  /** What differs may have been replaced between the two answers, and the first is as good as any. */
+  private better(first: Told, second: Told, learn: (tellsMore: boolean) => void): Told {
+    const version = strongerOf(first.version, second.version);
+    learn(version !== first.version);
+    const sizeBytes = first.sizeBytes ?? second.sizeBytes;
+    const agrees =
+      sizeBytes === (second.sizeBytes ?? sizeBytes) && compareVersions(first.version, second.version) !== 'other';
+    return agrees ? { version, sizeBytes } : first;
+  }
+
+  /** Of the first byte, or of all where there is none: a range of nothing is an error without the object's headers. */
+  private async headersOfGet(
+    { path, key, signal }: S3Request,
+    sizeBytes: number | undefined,
+  ): Promise<Told | undefined> {
+    const range = sizeBytes === 0 ? {} : { start: 0, end: 0 };
+    const headers = readHeaders(range, false);
+    const answer = await this.ports.client.stream({ method: 'GET', path, key, headers, signal });
+    answer.body.destroy();
+    const isGood = answer.status === (sizeBytes === 0 ? 200 : 206);
+    return isGood ? toldObject(path, answer, range) : undefined;
+  }
+
+  /** @param isVouched a tag that is not the expected one was found to be of the expected version all the same */
+  async open(path: string, key: string, given: UfsReadOptions, isVouched = false): Promise<UfsRead> {
     const options = this.lengthIsMissing ? await this.withSize(path, key, given) : given;
     const { request, answer } = await this.get(path, key, options);
     if (answer.status !== 200 && answer.status !== 206) {
@@ -69,16 +100,20 @@ export class ObjectReader {
     try {
       const told = toldObject(path, answer, options);
       const sizeBytes = told.sizeBytes ?? options.knownSizeBytes;
-      if (sizeBytes === undefined) {
+      const isDoubtful = told.likeness === 'other' && !isVouched;
+      if (sizeBytes === undefined || isDoubtful) {
         // Given up first: an answer that waits for another one can keep the last connection from it.
-        this.lengthIsMissing = true;
         answer.body.destroy();
-        return await this.open(path, key, given);
+        this.lengthIsMissing ||= sizeBytes === undefined;
+        if (isDoubtful) await this.requireVouched(request);
+        return await this.open(path, key, given, isVouched || isDoubtful);
       }
       const { object, confirm } = this.identify(request, answer, { ...told, sizeBytes }, options);
       const { length } = byteRange(object, options);
-      const { origin } = this.ports.client;
-      return { object, body: boundedBody(answer.body, { path, origin, length, signal: options.signal, confirm }) };
+      return {
+        object,
+        body: boundedBody(answer.body, { path, origin: answer.origin, length, signal: options.signal, confirm }),
+      };
     } catch (error) {
       answer.body.destroy();
       throw error;
@@ -97,6 +132,7 @@ export class ObjectReader {
     const sizeBytes =
       told.sizeBytes ??
       (isWhole ? answer.body.length : (await this.withSize(path, key, options, told.version)).knownSizeBytes);
+    if (told.likeness === 'other') await this.requireVouched(request);
     if (isWhole && options.knownSizeBytes !== undefined && sizeBytes !== options.knownSizeBytes) throw changed(path);
     const { object, confirm } = this.identify(request, answer, { ...told, sizeBytes }, options);
     const { length } = byteRange(object, options);
@@ -147,7 +183,10 @@ export class ObjectReader {
     const once = (conditional: boolean) =>
       send({ method: 'GET', path, key, headers: readHeaders(options, conditional), signal });
     const first = await once(isConditional);
-    if (first.answer.status !== 412 || !isConditional || expectedVersion === undefined) return first;
+    if (!isConditional || expectedVersion === undefined) return first;
+    if (first.answer.status === 400 || first.answer.status === 501)
+      return this.preconditions.dropIfGood(first, () => once(false));
+    if (first.answer.status !== 412) return first;
     const current = () => this.stat(path, key, signal);
     if (!(await this.preconditions.mislead(path, expectedVersion, current))) return first;
     first.discard();
@@ -167,7 +206,7 @@ export class ObjectReader {
   ): { object: UfsObject; confirm?: () => Promise<void> } {
     const { path, key, signal } = request;
     const object = { path, version, sizeBytes };
-    if (expectedVersion === undefined || likeness === 'same') return { object };
+    if (expectedVersion === undefined || likeness !== 'unknown') return { object };
     if (expectedVersion === noVersion) {
       if (start === 0) return { object: { ...object, version: versionOf(givenValidators(answer)) } };
       const sentence = `The store tells no version of the object, so that its parts cannot be put together: ${path}.`;
@@ -180,6 +219,14 @@ export class ObjectReader {
       throw changed(path);
     };
     return { object, confirm };
+  }
+
+  /**
+   * An answer with another tag is of the expected version only where the server is known to have looked at that: some
+   * name a version otherwise in GET than anywhere else. @throws UfsError `Changed`
+   */
+  private async requireVouched(request: S3Request): Promise<void> {
+    if (!(await this.preconditions.vouchFor(request, true))) throw changed(request.path);
   }
 
   /** The options with what the object's size is now; of the same version as the expected one or the one told. */
@@ -209,8 +256,8 @@ export class ObjectReader {
     throw new UfsError('Unavailable', path, `The server refuses the range ${rangeHeader(options)}: ${path}.`);
   }
 
-  /** Who may not list learns nothing here, and goes by the HEAD. */
-  private async lookIntoListing(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
+  /** Who may not list learns nothing here, and goes by the rest. */
+  private async lookIntoListing({ path, key, signal }: S3Request): Promise<UfsObject | undefined> {
     try {
       return await this.ports.findListed(path, key, signal);
     } catch (error) {

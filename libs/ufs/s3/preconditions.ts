@@ -20,6 +20,7 @@ export class Preconditions {
   private readonly heeded = new Map<Precondition, boolean>();
   private readonly refused = new Set<string>();
   private misleading = false;
+  private isBelieved = false;
 
   constructor(private readonly client: S3Client) {}
 
@@ -28,38 +29,51 @@ export class Preconditions {
   }
 
   /**
-   * Whether the server has refused, for the second time, a version that it has: then no more preconditions are sent.
-   * The first refusal is believed, as a rule the object has changed.
+   * Whether the server has refused a version that it has: then no more preconditions are sent. A refusal that was looked
+   * into once and found true is believed from then on, unless it comes again: as a rule the object has changed.
    * @param stat what the server has
    */
   async mislead(path: string, expectedVersion: string, stat: () => Promise<UfsObject>): Promise<boolean> {
     const id = JSON.stringify([path, expectedVersion]);
-    if (!this.refused.delete(id)) {
+    if (this.isBelieved && !this.refused.delete(id)) {
       this.refused.add(id);
       if (this.refused.size > maxRemembered) this.refused.delete(this.refused.values().next().value!);
       return false;
     }
     const { version } = await stat();
-    if (compareVersions(version, expectedVersion) !== 'same') return false;
-    this.misleading = true;
-    return true;
+    this.misleading ||= compareVersions(version, expectedVersion) === 'same';
+    this.isBelieved = true;
+    return this.misleading;
+  }
+
+  /** Where a server does not take the header itself: the answer without it, if that is a good one, and none from then on. */
+  async dropIfGood<T extends { answer: { status: number }; discard: () => void }>(
+    refused: T,
+    without: () => Promise<T>,
+  ): Promise<T> {
+    const second = await without();
+    const isGood = second.answer.status < 300;
+    this.misleading ||= isGood;
+    (isGood ? refused : second).discard();
+    return isGood ? second : refused;
   }
 
   /**
    * Whether a good answer to this request is proof of the version by its precondition alone: the server refuses another
    * one with 412 (RFC 9110, 13.2). That is tried once, with one that cannot hold, for the first byte.
+   * @param forThis tried for this object, too, as its answer speaks against it
    */
-  async vouchFor({ path, key, headers, signal }: S3Request): Promise<boolean> {
+  async vouchFor({ path, key, headers, signal }: S3Request, forThis = false): Promise<boolean> {
     const name = (Object.keys(impossible) as Precondition[]).find((one) => headers?.[one] !== undefined);
     if (name === undefined) return false;
     const known = this.heeded.get(name);
-    if (known !== undefined) return known;
+    if (known === false || (known === true && !forThis)) return known;
     const probe = { [name]: impossible[name], range: 'bytes=0-0' };
     const { status, body } = await this.client.stream({ method: 'GET', path, key, headers: probe, signal });
     body.destroy();
     const isHeeded = status === 412;
     // A failure, or a refusal for another reason, tells nothing.
-    if (isHeeded || [200, 206, 416].includes(status)) this.heeded.set(name, isHeeded);
+    if (known === undefined && (isHeeded || [200, 206, 416].includes(status))) this.heeded.set(name, isHeeded);
     return isHeeded;
   }
 }

@@ -1,8 +1,11 @@
 import { errors } from 'undici';
 import { errnoOf } from '../errno.js';
 import { printable } from '../names.js';
-import { UfsError, type UfsErrorCode } from '../types.js';
+import { UfsError, type Blame, type UfsErrorCode } from '../types.js';
+import { InternalAddressError } from './internal-address.js';
 import { parseErrorBody } from './list-xml.js';
+import { retryAfter } from './retry-after.js';
+import { toldRegion } from './s3-region.js';
 
 export interface S3Answer {
   status: number;
@@ -49,16 +52,23 @@ const wrongRegionCodes = new Set([
 
 /** What an answer other than the hoped-for one means. Of its body only the code is repeated, never its texts. */
 export function answerError(path: string, answer: S3Answer): UfsError {
-  const { code, region = headerRegion(answer) } = parseErrorBody(answer.body.toString('utf8'));
+  const { code } = parseErrorBody(answer.body.toString('utf8'));
   const shown = `${answer.status}${code === undefined ? '' : ` ${code}`}`;
   const isRedirect = answer.status >= 300 && answer.status < 400 && answer.status !== 304;
   if (isRedirect || (code !== undefined && wrongRegionCodes.has(code))) {
-    const where = region === undefined ? 'another region or behind another endpoint' : `the region ${region}`;
-    const advice = 'set alluxio.underfs.s3.region or alluxio.underfs.s3.endpoint accordingly';
-    return new UfsError('Invalid', path, `The bucket is in ${where}, ${advice} (${shown}): ${printable(path)}.`);
+    return new UfsError('Invalid', path, `${elsewhere(answer)} (${shown}): ${printable(path)}.`);
   }
   const [ufsCode, sentence] = (code && byCode[code]) || (byStatus[answer.status] ?? byStatusClass(answer.status));
-  return new UfsError(ufsCode, path, `${sentence} (${shown}): ${printable(path)}.`);
+  const retryAfterMs = retryAfter(answer.headers, Date.now());
+  const blame = blameFor(answer.status, ufsCode, retryAfterMs);
+  return new UfsError(ufsCode, path, `${sentence} (${shown}): ${printable(path)}.`, { blame, retryAfterMs });
+}
+
+/** 503 is what S3 slows clients down with (Amazon S3 User Guide, "Best practices design patterns"). */
+function blameFor(status: number, code: UfsErrorCode, retryAfterMs: number | undefined): Blame | undefined {
+  if (code === 'Throttled' || status === 503) return 'store';
+  if (status < 500 && code !== 'Timeout') return undefined;
+  return retryAfterMs === undefined ? 'unclear' : 'store';
 }
 
 function byStatusClass(status: number): readonly [UfsErrorCode, string] {
@@ -66,10 +76,19 @@ function byStatusClass(status: number): readonly [UfsErrorCode, string] {
   return status >= 400 ? ['Invalid', 'The server refuses the request'] : ['Unavailable', 'The answer is not one of S3'];
 }
 
-function headerRegion(answer: S3Answer): string | undefined {
-  const region = answer.headers['x-amz-bucket-region'];
-  return typeof region === 'string' && /^[a-z0-9-]{1,64}$/.test(region) ? region : undefined;
+/** What remains to be said after the client has tried the region, or the address, that the answer names. */
+function elsewhere(answer: S3Answer): string {
+  const region = toldRegion(answer, answer.body);
+  if (region !== undefined) {
+    const tried = 'and this endpoint does not serve it although requests are signed for the region that it named first';
+    return `The bucket is in the region ${region}, ${tried}: set alluxio.underfs.s3.endpoint accordingly`;
+  }
+  const advice = 'set alluxio.underfs.s3.region or alluxio.underfs.s3.endpoint accordingly';
+  return `The bucket is in another region or behind another endpoint, and the server does not say which: ${advice}`;
 }
+
+/** No request, whatever it asks for, gets as far as the store. */
+const unreachable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 
 /**
  * What a failed exchange means.
@@ -77,14 +96,21 @@ function headerRegion(answer: S3Answer): string | undefined {
  */
 export function networkError(path: string, origin: string, error: unknown, bodyBegun: boolean): UfsError {
   if (error instanceof UfsError) return error;
+  if (error instanceof InternalAddressError) {
+    const advice = 'the option redirectHosts can name it in full';
+    const sentence = `The server redirects to ${error.host}, which is an internal address: ${advice}`;
+    return new UfsError('Invalid', path, `${sentence} (${origin}): ${printable(path)}.`, { cause: error });
+  }
   const errno = errnoOf(error) ?? 'unknown error';
   const shown = `(${errno}, ${origin}): ${printable(path)}.`;
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    return new UfsError('Timeout', path, `The server sent nothing for too long ${shown}`, { cause: error });
+    const sentence = `The server sent nothing for too long ${shown}`;
+    return new UfsError('Timeout', path, sentence, { cause: error, blame: 'unclear' });
   }
   if (bodyBegun) {
     return new UfsError('Truncated', path, `The connection broke before the object's end ${shown}`, { cause: error });
   }
+  const isAway = error instanceof errors.ConnectTimeoutError || unreachable.has(errno);
   const sentence =
     errno === 'ECONNREFUSED'
       ? 'The endpoint refuses connections'
@@ -93,7 +119,8 @@ export function networkError(path: string, origin: string, error: unknown, bodyB
         : error instanceof errors.ConnectTimeoutError
           ? 'The endpoint cannot be reached in time'
           : 'The connection to the endpoint failed';
-  return new UfsError('Unavailable', path, `${sentence} ${shown}`, { cause: error });
+  const blame = isAway ? 'store' : 'unclear';
+  return new UfsError('Unavailable', path, `${sentence} ${shown}`, { cause: error, blame });
 }
 
 export function abortedError(path: string): UfsError {

@@ -267,26 +267,6 @@ describe('S3Connector and a server that fails', () => {
     }
   });
 
-  test('a region that is not the bucket’s is told, with the right one', async () => {
-    const elsewhere = connect({ region: 'eu-west-1' });
-    const error = await errorOf(elsewhere.list('s3://b/'));
-    expect([error.code, error.message]).toEqual(['Invalid', expect.stringContaining('in the region us-east-1, set')]);
-    await elsewhere.close();
-    const headers = { 'x-amz-bucket-region': 'ap-south-1', location: 'http://127.0.0.1:1/' };
-    for (const [status, code] of [
-      [301, 'PermanentRedirect'],
-      [307, 'TemporaryRedirect'],
-    ] as const) {
-      always({ kind: 'status', status, code, headers });
-      for (const redirected of await errorsOf([read(), connector.stat(object), connector.list('s3://b/')])) {
-        expect([redirected.code, redirected.message]).toEqual([
-          'Invalid',
-          expect.stringContaining('the region ap-south-1'),
-        ]);
-      }
-    }
-  });
-
   test('a missing bucket is NotFound and said so', async () => {
     const missing = new S3Connector(
       { ufs: 's3://none/', options: { endpoint, accessKeyId: 'key', secretAccessKey: canary } },

@@ -39,6 +39,10 @@ export const s3OptionTable = {
     harmless: true,
     names: ['alluxio.underfs.s3.secure.http.enabled', 'ssl', 'fs.s3a.connection.ssl.enabled'],
   },
+  redirectHosts: {
+    harmless: true,
+    names: ['redirectHosts'],
+  },
   credentialsProvider: {
     harmless: true,
     names: ['fs.s3a.aws.credentials.provider'],

@@ -22,6 +22,10 @@ describe('S3 options', () => {
       basePath: '/',
       region: 'us-east-1',
       unorderedListing: false,
+      redirects: {
+        ownHosts: ['s3.us-east-1.amazonaws.com', 'bucket.s3.us-east-1.amazonaws.com'],
+        hosts: [],
+      },
       credentials: undefined,
     });
     expect(settings({ region: 'cn-north-1' }).origin).toBe('https://bucket.s3.cn-north-1.amazonaws.com.cn');
@@ -133,7 +137,8 @@ describe('S3 options', () => {
   });
 
   test('a bucket that cannot be a host name needs path style', () => {
-    expect(refusal({}, 's3://My_Bucket/')).toContain('disable.dns.buckets must be "true"');
+    expect(settings({}, 's3://My_Bucket/').basePath).toBe('/My_Bucket/');
+    expect(refusal({ pathStyle: 'false' }, 's3://My_Bucket/')).toContain('pathStyle must be "true"');
     expect(settings({ endpoint: 'http://h' }, 's3://My_Bucket/').basePath).toBe('/My_Bucket/');
   });
 

@@ -3,7 +3,9 @@ import { UfsError, type UfsLocation } from '../types.js';
 import { checkProvider, s3Credentials, type S3Credentials } from './s3-credentials.js';
 import { invalid, isGiven, readOption, type GivenOption } from './s3-given.js';
 import { isBucketName, s3OptionTable, type S3OptionName } from './s3-options.js';
+import { hostOf, parseHosts, type RedirectRules } from './redirects.js';
 import { encodeValue } from './s3-path.js';
+import { amazonHost, isRegionName } from './s3-region.js';
 
 export type { S3Credentials } from './s3-credentials.js';
 
@@ -19,6 +21,7 @@ export interface S3Settings {
   region: string;
   /** The store lists keys in an order of its own, not by their UTF-8 bytes. */
   unorderedListing: boolean;
+  redirects: RedirectRules;
   /** Absent: requests go unsigned. */
   credentials?: S3Credentials;
 }
@@ -53,12 +56,13 @@ export function s3Settings(location: UfsLocation): S3Settings {
   const endpoint = readOption(location, 'endpoint');
   const ssl = readFlag(location, 'ssl')?.value ?? true;
   const server = endpoint === undefined ? undefined : parseEndpoint(location, endpoint, ssl);
-  const region = readRegion(location) ?? (server && regionOf(server)) ?? 'us-east-1';
+  const region = readRegion(location) ?? (server && amazonHost(server.hostname)?.region) ?? 'us-east-1';
   const amazon = `s3.${region}.${region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'}`;
   const { protocol, host, pathname } = server ?? new URL(`${ssl ? 'https' : 'http'}://${amazon}`);
   const asked = readFlag(location, 'pathStyle');
-  const pathStyle = asked?.value ?? (endpoint !== undefined || bucket.includes('.'));
-  if (!pathStyle && !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
+  const canBeHost = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket);
+  const pathStyle = asked?.value ?? (endpoint !== undefined || bucket.includes('.') || !canBeHost);
+  if (!pathStyle && !canBeHost) {
     const name = asked?.name ?? s3OptionTable.pathStyle.names[0];
     throw invalid(location, name, `must be "true": the bucket ${bucket} cannot be a host name`);
   }
@@ -71,19 +75,30 @@ export function s3Settings(location: UfsLocation): S3Settings {
     region,
     // Amazon's directory buckets (S3 Express One Zone) are known by their names, which end in the zone and this.
     unorderedListing: readFlag(location, 'unorderedListing')?.value ?? bucket.endsWith('--x-s3'),
+    redirects: { ownHosts: ownHosts(bucket, new URL(`${protocol}//${host}`)), hosts: readRedirectHosts(location) },
     credentials: s3Credentials(location),
   };
 }
 
-function readRegion(location: UfsLocation): string | undefined {
-  const region = readOption(location, 'region');
-  if (region === undefined || /^[A-Za-z0-9-]{1,64}$/.test(region.value)) return region?.value;
-  throw invalid(location, region.name, 'is no region name');
+/** With and without the bucket before it. */
+function ownHosts(bucket: string, endpoint: URL): string[] {
+  const host = hostOf(endpoint);
+  return [host, `${bucket.toLowerCase()}.${host}`];
 }
 
-/** Amazon's endpoints hold their region, and Hadoop's users often give nothing else. */
-function regionOf({ hostname }: URL): string | undefined {
-  return /^s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d+)\.amazonaws\.com(?:\.cn)?$/.exec(hostname)?.[1];
+function readRedirectHosts(location: UfsLocation): string[] {
+  const given = readOption(location, 'redirectHosts');
+  if (given === undefined) return [];
+  const hosts = parseHosts(given.value);
+  if (hosts !== undefined) return hosts;
+  const form = 'host names without scheme and port, separated by commas, such as a.example.com,*.b.example.com';
+  throw invalid(location, given.name, `must be ${form}`);
+}
+
+function readRegion(location: UfsLocation): string | undefined {
+  const region = readOption(location, 'region');
+  if (region === undefined || isRegionName(region.value)) return region?.value;
+  throw invalid(location, region.name, 'is no region name');
 }
 
 function splitLocation(ufs: string): { bucket: string; keyPrefix: string } {

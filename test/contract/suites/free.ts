@@ -3,6 +3,14 @@ import { jobGone, type Lab, nobody, noJob, ok, requiredMissing } from '../suppor
 /** Needs the mounts `/data` and `/local`, and what the load suite has cached. */
 export function freeContract(lab: Lab): void {
   describe('/free', () => {
+    it('takes a UFS path that no mount covers, and `unmounted` for what is left below one', async () => {
+      expect(await lab.free(['s3://never-mounted/dir'])).toMatchObject({ state: 'SUCCEEDED', freedFiles: 0 });
+      const body = { paths: ['/local'], options: { sync: true, unmounted: true } };
+      expect((await lab.api.post('/free', body)).body).toMatchObject({ freedFiles: 0, unmounted: true });
+      expect((await lab.api.post('/free', { paths: ['/nowhere'] })).status).toBe(400);
+      expect((await lab.api.get('/file_index?unmounted=true')).body).toEqual({ results: [] });
+    });
+
     it('200: not recursive, a path below a directory’s children is freed though the directory was named too', async () => {
       lab.fill('shallow', 1);
       lab.fill('shallow/deep', 2);

@@ -147,12 +147,39 @@ export function mountContract(lab: Lab): void {
       });
     });
 
+    it('PUT replaces all options, keeps policies, and refuses another store, another UFS and what is not mounted', async () => {
+      const options = { endpoint: 'http://127.0.0.1:9', accessKeyId: 'old', secretAccessKey: 'old', region: 'eu-1' };
+      await lab.api.post('/mount', { path: '/rotated', ufs: 's3://rotated-bucket', options });
+      await lab.api.post('/ttl', { path: '/rotated', ttlSeconds: 1000 });
+      const { region: _, ...others } = options;
+      const rotated = { ...others, accessKeyId: 'new', secretAccessKey: 'new' };
+      const put = (more: Record<string, unknown>) =>
+        lab.api.put('/mount', { path: '/rotated', options: rotated, ...more });
+      expect(await put({})).toMatchObject({ status: 200, body: ok });
+      expect((await lab.api.get('/mount?path=/rotated')).body).toMatchObject({
+        options: { endpoint: 'http://127.0.0.1:9', accessKeyId: 'new', secretAccessKey: '******' },
+      });
+      expect((await lab.api.get('/mount?path=/rotated')).body).not.toHaveProperty('options.region');
+      expect((await lab.api.get('/ttl?path=/rotated')).body).toEqual({ path: '/rotated', ttlSeconds: 1000 });
+      expect(await put({ ufs: 's3://rotated-bucket/' })).toMatchObject({ status: 200 });
+      expect(await put({ ufs: 's3://other-bucket' })).toMatchObject({ status: 409 });
+      expect(await put({ options: { ...rotated, endpoint: 'http://127.0.0.1:10' } })).toMatchObject({ status: 409 });
+      expect(await put({ options: { ...rotated, endpoint: 'nonsense' } })).toMatchObject({ status: 400 });
+      expect(await lab.api.put('/mount', { path: '/rotated' })).toMatchObject({ status: 400, body: requiredMissing });
+      expect(await lab.api.put('/mount', { path: '/nowhere', options: {} })).toMatchObject({
+        status: 404,
+        body: { status: 'No mount point found for path: /nowhere/' },
+      });
+      await lab.api.delete('/mount', { path: '/rotated' });
+    });
+
     it('501: a mount table in a file cannot be changed, and is shown', async () => {
       expect((await lab.offApi.get('/mount')).body).toEqual({
         results: [{ path: '/fixed/', ufs: `file://${lab.scratch}/local/` }],
       });
       for (const answer of [
         await lab.offApi.post('/mount', example),
+        await lab.offApi.put('/mount', { path: '/fixed', options: {} }),
         await lab.offApi.delete('/mount', { path: '/fixed' }),
       ]) {
         expect(answer).toMatchObject({

@@ -85,6 +85,7 @@ export class Contract {
 
   get = (path: string, headers?: Record<string, string>): Promise<Answer> => this.call('GET', path, { headers });
   post = (path: string, body?: unknown): Promise<Answer> => this.call('POST', path, { body });
+  put = (path: string, body?: unknown): Promise<Answer> => this.call('PUT', path, { body });
   delete = (path: string, body?: unknown): Promise<Answer> => this.call('DELETE', path, { body });
 
   /** Every documented answer as `GET /api/v1/load 200`. */

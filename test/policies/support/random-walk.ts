@@ -61,6 +61,7 @@ export class RandomWalk {
     const { name, run } = this.random.weighted(this.steps);
     this.done.push(`${name} …`);
     this.done[this.done.length - 1] = `${name} ${await run()}`;
+    await this.untilQuotasHold();
   }
 
   /** Everything agrees, and every cached byte is the source's. */
@@ -328,6 +329,18 @@ export class RandomWalk {
     const found = await holdings(this.cluster);
     const set = await quotas(this.cluster.api);
     return new Map(set.map(({ path }) => [path, cachedBytesBelow(found, this.ufsPathOf(path))]));
+  }
+
+  /** What online workers hold beyond a quota, as it was lowered or one of them came back, goes by itself. */
+  private async untilQuotasHold(): Promise<void> {
+    await eventually('workers hold no more than quotas allow', async () => {
+      const found = await holdings(this.cluster);
+      const online = found.nodes.filter(({ status }) => status === 'ONLINE').map(({ identity }) => identity);
+      const workers = found.workers.filter(({ worker }) => online.includes(worker.id));
+      const held = (path: string) => cachedBytesBelow({ ...found, workers }, this.ufsPathOf(path));
+      const set = await quotas(this.cluster.api);
+      return set.every(({ path, quotaBytes }) => held(path) <= quotaBytes) || undefined;
+    });
   }
 
   /** A quota may be exceeded when it was set lower than what was there, or a worker came back: never by adding. */

@@ -18,8 +18,9 @@ function call(given: Partial<Call> & { status?: number; told?: unknown; sequence
 }
 
 let sequence = 0;
-function commit(boundary: string, type: string, data: unknown, requestId = 'other'): Logged {
-  return { sequence: ++sequence, boundary, chained: true, events: [{ id: `e${sequence}`, type, requestId, data }] };
+function commit(boundary: string, type: string, data: unknown, requestId = 'other', atMs = 0): Logged {
+  const at = new Date(performance.timeOrigin + atMs).toISOString();
+  return { sequence: ++sequence, boundary, chained: true, events: [{ id: `e${sequence}`, type, requestId, at, data }] };
 }
 
 const file = (name: string) => ({ path: `s3://kept/t0/${name}`, sizeBytes: 1, sha256: `hash of ${name}` });
@@ -63,6 +64,15 @@ const mounts = (...entries: [string, string][]) => ({ results: entries.map(([pat
 const events = (of: readonly Logged[]) => ({
   results: of.flatMap(({ sequence: at, events: some }) => some.map(({ id, type }) => ({ sequence: at, id, type }))),
 });
+
+/** A load of what is kept that takes so long, submitted while the other store hangs. */
+function besideSick(tookMs: number | undefined, another?: string, kind: FinalJob['kind'] = 'load'): Evidence {
+  const fault = (name: string): Fault => ({ kind: name, victims: ['x'], startMs: 1_000, endMs: 9_000 });
+  const log = [commit('slot.load.x', 'JobSubmitted', { jobId: 'j1', kind, target: 't' }, undefined, 3_000)];
+  if (tookMs !== undefined) log.push(commit('job.j1', 'JobFinished', {}, undefined, 3_000 + tookMs));
+  const faults = [fault('s3-hang-one'), ...(another === undefined ? [] : [fault(another)])];
+  return evidence({ faults, outcome: { log, jobs: [{ ...job(loaded), kind }] } });
+}
 
 /** By check: what keeps it, and what breaks it. */
 const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }> = {
@@ -176,6 +186,10 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       evidence({ outcome: { jobs: [job({ ...loaded, scannedFiles: 1, loadedFiles: 1 })] } }),
       evidence({ outcome: { jobs: [job({ ...loaded, loadedFiles: 1, failedFiles: 1 })] } }),
     ],
+  },
+  neighboursGoOn: {
+    kept: () => [besideSick(2_000), besideSick(60_000, 'kill-worker'), besideSick(60_000, undefined, 'free')],
+    broken: () => [besideSick(60_000), besideSick(undefined)],
   },
   readsAreFresh: {
     kept: () => {

@@ -23,6 +23,7 @@ export const checks: Readonly<Record<string, Check>> = {
   oneWinner: jobs.oneWinner,
   countersNeverFall: jobs.countersNeverFall,
   countsAddUp: jobs.countsAddUp,
+  neighboursGoOn: jobs.neighboursGoOn,
   readsAreFresh: registers.readsAreFresh,
   thePastStands: registers.thePastStands,
   sequencesNeverFall: registers.sequencesNeverFall,

@@ -57,6 +57,46 @@ export const oneWinner: Check = ({ calls, outcome }) => {
   return problems;
 };
 
+/** Far more than a load of some hundred small files takes; less than the time limits of requests to a store, in all. */
+const atTheirPaceMs = 15_000;
+const sickStore = /^s3-(throttle|hang)-one$/;
+
+/**
+ * While one store throttles or hangs, and nothing else is wrong, loads from the other one end at their pace: those that
+ * were submitted while it did, and had the time.
+ */
+export const neighboursGoOn: Check = ({ outcome, faults, sources }) => {
+  const kept = new Set(sources.kept.map(({ path }) => path));
+  const others = faults.filter(({ kind, victims }) => victims.length > 0 && !sickStore.test(kind));
+  const isQuiet = (fromMs: number, toMs: number) =>
+    others.every(({ startMs, endMs = Infinity }) => endMs < fromMs - atTheirPaceMs || startMs > toMs);
+  const times = jobTimes(outcome.log);
+  return outcome.jobs.flatMap((job) => {
+    const time = times.get(job.id);
+    const path = String((job.told[0]['paths'] as string[] | undefined)?.[0]);
+    if (job.kind !== 'load' || !kept.has(path) || time === undefined) return [];
+    const [fromMs, endMs] = [time.submittedMs, time.endMs ?? Infinity].map((ms) => ms - performance.timeOrigin);
+    const sick = faults.some(
+      (fault) => sickStore.test(fault.kind) && fault.startMs < fromMs && (fault.endMs ?? Infinity) > fromMs,
+    );
+    if (!sick || !isQuiet(fromMs, fromMs + atTheirPaceMs) || endMs - fromMs < atTheirPaceMs) return [];
+    return [`a load of ${path} beside a sick store took ${Math.round(endMs - fromMs)} ms: ${short(job)}`];
+  });
+};
+
+/** By job id, milliseconds since the epoch; a stop is an end too. */
+function jobTimes(log: Parameters<Check>[0]['outcome']['log']): Map<string, { submittedMs: number; endMs?: number }> {
+  const times = new Map<string, { submittedMs: number; endMs?: number }>();
+  for (const { boundary, events } of log) {
+    for (const { type, at, data } of events) {
+      if (type === 'JobSubmitted') times.set((data as { jobId: string }).jobId, { submittedMs: Date.parse(at) });
+      const known = times.get(boundary.split('.')[1]);
+      if (known && (type === 'JobFinished' || type === 'JobStopped')) known.endMs ??= Date.parse(at);
+    }
+  }
+  return times;
+}
+
 const counters = ['loadedFiles', 'skippedFiles', 'filteredFiles', 'scannedFiles', 'epoch'];
 
 /** What is asked for later is further on: of answers that were not marked as stale. */

@@ -29,6 +29,9 @@ export const nothingOutside: Check = ({ outcome }) => outcome.strays.map((name) 
 const attempts = 5;
 const copies = 2;
 /** What can make work that was in flight be done again, for one owner or worker at a time. */
+const sick = /^(s3-|link-s3)/;
+/** Probes of a store while it is sick; each may be for the same file, by each worker. */
+const probes = 8;
 const reworking = /^(kill|roll|pause|link|split)-|^(blackout|disk-full)$/;
 
 /**
@@ -37,7 +40,9 @@ const reworking = /^(kill|roll|pause|link|split)-|^(blackout|disk-full)$/;
  */
 export const readsAreBounded: Check = ({ outcome, faults, sources }) => {
   const perFile = (target: string) =>
-    outcome.jobs.filter((job) => isAbout(job, target)).length * attempts * copies + reworked(faults) * copies;
+    outcome.jobs.filter((job) => isAbout(job, target)).length * attempts * copies +
+    reworked(faults) * copies +
+    probes * faults.filter(({ kind }) => sick.test(kind)).length;
   return [...sources.kept, ...sources.freed].flatMap(({ path, files }) => {
     const bound = perFile(path);
     return files

@@ -15,6 +15,8 @@ export interface LoggedEvent {
   readonly id: string;
   readonly type: string;
   readonly requestId: string;
+  /** When, ISO 8601. */
+  readonly at: string;
   readonly data: unknown;
 }
 

@@ -54,6 +54,8 @@ export const faultKinds = {
   'link-worker': { weight: 2, maxMs: 8_000, inflict: disturbWorker },
   'link-s3': { weight: 2, maxMs: 5_000, inflict: disturbS3Link },
   's3-errors': { weight: 3, maxMs: 5_000, inflict: s3Errors },
+  's3-throttle-one': { weight: 2, maxMs: 8_000, inflict: (world) => oneStore(world, throttled) },
+  's3-hang-one': { weight: 2, maxMs: 8_000, inflict: (world) => oneStore(world, { kind: 'hang' }) },
   'disk-full': { weight: 2, maxMs: 5_000, inflict: fillDisk },
   forge: { weight: 4, maxMs: 500, inflict: forge },
   blackout: { weight: 1, maxMs: 1_000, inflict: blackout },
@@ -162,6 +164,16 @@ function s3Errors(world: World, random: Random): Inflicted {
   ] as const);
   world.s3Fault = () => (random.chance(share) ? fault : undefined);
   return { victims: [`s3 (${fault.kind})`], undo: () => void (world.s3Fault = undefined) };
+}
+
+const throttled: S3Fault = { kind: 'status', status: 503, headers: { 'retry-after': '1' } };
+/** The other S3 mount is well: see the check `neighboursGoOn`. */
+const sickBucket = 'freed';
+
+/** Every request to one of the two buckets. */
+function oneStore(world: World, fault: S3Fault): Inflicted {
+  world.s3Fault = ({ bucket }) => (bucket === sickBucket ? fault : undefined);
+  return { victims: [`s3://${sickBucket}/ (${fault.kind})`], undo: () => void (world.s3Fault = undefined) };
 }
 
 function fillDisk({ smallDisk }: World): Inflicted | undefined {

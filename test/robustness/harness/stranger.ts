@@ -72,7 +72,9 @@ export class Stranger {
       }
       case 'astray': {
         const old = await someMessage(nc, random);
-        return old ? this.publish(nc, 'astray', { boundary, data: old.data }) : 'nothing';
+        if (!old) return 'nothing';
+        // On the boundary that it came from it is a replay, and its bytes are those of a real message.
+        return this.publish(nc, 'astray', { boundary, data: old.data, isReplay: boundary === old.boundary });
       }
       case 'settled': {
         const workerId = `worker-${randomUUID()}`;

@@ -4,6 +4,38 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { eventually, startCluster, TcpProxy, type TestCluster, natsUrlFor } from '#testing';
 
+/** One on which one request follows another. */
+class KeptConnection {
+  private received = '';
+
+  private constructor(private readonly socket: Socket) {
+    socket.on('data', (chunk: Buffer) => (this.received += chunk.toString()));
+    // What became of it is seen by what was received.
+    socket.on('error', () => undefined);
+  }
+
+  static async open(baseUrl: string): Promise<KeptConnection> {
+    const socket = connect(Number(new URL(baseUrl).port), '127.0.0.1');
+    await once(socket, 'connect');
+    return new KeptConnection(socket);
+  }
+
+  /** Head and body of the answer, or as much as comes before the connection ends. */
+  async ask(): Promise<string> {
+    this.received = '';
+    this.socket.write('GET /api/v1/mount HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    while (!this.isWhole() && !this.socket.destroyed) {
+      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close')]).catch(() => undefined);
+    }
+    return this.received;
+  }
+
+  private isWhole(): boolean {
+    const [head, body] = this.received.split('\r\n\r\n', 2);
+    return body !== undefined && body.length >= Number(/content-length: (\d+)/i.exec(head)?.[1]);
+  }
+}
+
 /** What was found of processes that are told to stop while something else goes on. */
 describe('the end of a process', () => {
   let cluster: TestCluster;
@@ -42,6 +74,19 @@ describe('the end of a process', () => {
     early.write('GET /api/v1/mount HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await once(early, 'close');
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  /** Connections that wait for a next request were closed with the port, whatever was on its way on them. */
+  test('a coordinator answers on connections that were kept although nobody else is let in, and says that it ends', async () => {
+    const { process, api } = cluster.coordinators[0];
+    await process.restart();
+    const kept = await Promise.all(Array.from({ length: 40 }, () => KeptConnection.open(api.baseUrl)));
+    for (const connection of kept) expect(await connection.ask()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    const ended = process.stop();
+    await eventually('nobody is let in any more', () => isRefused(api.baseUrl), { everyMs: 5 });
+    const answers = await Promise.all(kept.map((connection) => connection.ask()));
+    for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i);
     expect(await ended).toMatchObject({ code: 0 });
   });
 

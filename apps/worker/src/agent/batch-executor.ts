@@ -18,7 +18,12 @@ export interface ExecutorPorts {
   /** As of the log's end at the time of the call. @throws the signal's reason */
   members(signal: AbortSignal): Promise<ClusterMembers>;
   removeCopy: WorkerPorts['removeCopy'];
-  isMounted: WorkerPorts['isMounted'];
+  unmounted: WorkerPorts['unmounted'];
+  storeOf: WorkerPorts['storeOf'];
+  /** Room below quotas for what a batch brings in. */
+  roomFor(batch: WorkBatch, moves: boolean, signal: AbortSignal): WorkerPorts['claimRoom'];
+  /** What tells the source of a transfer from others: for a UFS path the root of its mount, else the name itself. */
+  sourceOf(from: string): string;
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
@@ -38,6 +43,7 @@ export interface Execution {
   rate: JobRate;
   signal: AbortSignal;
   onProgress: WorkerPorts['onProgress'];
+  onStoreWait: WorkerPorts['retry']['onStoreWait'];
 }
 
 /** The batch's execution failed by a bug of ours; it may be tried again. */
@@ -72,7 +78,7 @@ export class BatchExecutor {
     });
   }
 
-  private async run({ batch, kind, rate, signal, onProgress }: Execution): Promise<BatchOutcome> {
+  private async run({ batch, kind, rate, signal, onProgress, onStoreWait }: Execution): Promise<BatchOutcome> {
     const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
     // In one turn with the look at the signal: whoever aborts it when the job has ended lets go of the job then, too.
     signal.throwIfAborted();
@@ -86,15 +92,19 @@ export class BatchExecutor {
         checkpoint: this.ports.checkpointOf(batch.batchId),
         members: () => this.ports.members(signal),
         removeCopy: (path, sequence) => this.ports.removeCopy(path, sequence),
-        isMounted: (path) => this.ports.isMounted(path),
-        retry,
+        unmounted: this.ports.unmounted,
+        storeOf: (path) => this.ports.storeOf(path),
+        claimRoom: this.ports.roomFor(batch, kind.moves?.(batch) ?? false, signal),
+        retry: { ...retry, onStoreWait },
         signal,
         onProgress,
         connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
-        withTransferSlot: (slotSignal, run) =>
-          bandwidths.isLimited(batch.jobId)
-            ? limitedSlots.run(slotSignal, () => slots.run(slotSignal, run))
-            : slots.run(slotSignal, run),
+        withTransferSlot: (slotSignal, run, from) => {
+          const user = { store: this.ports.sourceOf(from ?? batch.root), jobId: batch.jobId };
+          return bandwidths.isLimited(batch.jobId)
+            ? limitedSlots.run(user, slotSignal, () => slots.run(user, slotSignal, run))
+            : slots.run(user, slotSignal, run);
+        },
         throttle: (jobId, bytes, payer) => bandwidths.pay(jobId, bytes, payer),
       });
     } finally {

@@ -92,13 +92,17 @@ describe('BatchRunner', () => {
       cache,
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (one) => cache.delete(one),
-      isMounted: () => true,
+      unmounted: cache,
+      storeOf: () => 'file:',
+      roomFor: () => () => Promise.resolve({ release: () => undefined }),
+      sourceOf: (from) => from,
       checkpointOf: (batchId) => checkpoints.of(batchId),
       pool: new ConnectorPool(
         () => undefined,
         () => {
           throw new Error('nothing is mounted');
         },
+        { basePauseMs: 1, maxPauseMs: 1, maxOutageMs: 1 },
       ),
       slots: new TransferSlots(1),
       limitedSlots: new TransferSlots(1),

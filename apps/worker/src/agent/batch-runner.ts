@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { decodeWorkBatch, type WorkBatch } from '#contexts/jobs';
 import type { BatchOutcome, WorkerJobKind } from '#job-kinds';
+import { StoreWaits, type StoreOutage } from '#ufs';
 import type { Logger } from 'pino';
 import { ExecutionFailed, type BatchExecutor } from './batch-executor.js';
 import type { JobRate, JobStates } from './job-states.js';
@@ -52,10 +53,13 @@ export interface RunningBatch {
   batchId: string;
   files: number;
   bytes: number;
+  /** Files of it wait for their store. */
+  waiting?: StoreOutage;
 }
 
 /** A batch in hand. */
-interface Entry extends RunningBatch {
+interface Entry extends Omit<RunningBatch, 'waiting'> {
+  readonly waits: StoreWaits;
   readonly abort: AbortController;
   /** As new as this log sequence; undefined while that is not known. */
   asOf: number | undefined;
@@ -87,7 +91,10 @@ export class BatchRunner {
   }
 
   running(): RunningBatch[] {
-    return [...this.batches.values()].map(({ jobId, batchId, files, bytes }) => ({ jobId, batchId, files, bytes }));
+    return [...this.batches.values()].map(({ jobId, batchId, files, bytes, waits }) => {
+      const waiting = waits.first;
+      return { jobId, batchId, files, bytes, ...(waiting && { waiting }) };
+    });
   }
 
   /** Breaks off what runs for this job and was sent before this log sequence, where the log tells of its stop or end. */
@@ -142,7 +149,8 @@ export class BatchRunner {
     const { logger } = this.ports;
     const { jobId, batchId } = batch;
     const asOf = batch.jobSequence;
-    const entry: Entry = { jobId, batchId, files: 0, bytes: 0, abort: new AbortController(), asOf };
+    const waits = new StoreWaits();
+    const entry: Entry = { jobId, batchId, files: 0, bytes: 0, waits, abort: new AbortController(), asOf };
     // Every file of the batch listens to it while it waits or transfers.
     setMaxListeners(0, entry.abort.signal);
     this.batches.set(batchId, entry);
@@ -184,6 +192,7 @@ export class BatchRunner {
       kind,
       rate: rateOf(batch, kind, standing.rate),
       signal,
+      onStoreWait: (outage) => entry.waits.begin(outage),
       onProgress: (files, bytes) => {
         entry.files += files;
         entry.bytes += bytes;

@@ -1,12 +1,12 @@
 import { membershipView, ringMembers } from '#contexts/membership';
-import { mountOfUfsPath, namespaceView, type Mount, type NamespaceState } from '#contexts/namespace';
+import { mountOfUfsPath, namespaceView, storeOfMount, type Mount, type NamespaceState } from '#contexts/namespace';
 import { HashRing } from '#hash-ring';
 import type { ClusterMembers } from '#job-kinds';
 import { DomainError, type Commit } from '#kernel';
 
 export interface ClusterViewListener {
-  /** Mounts or policies are others than before. */
-  namespaceChanged(namespace: NamespaceState): void;
+  /** Mounts or policies are others than before, since `atMs` by the clock of who decided it (ms since the epoch). */
+  namespaceChanged(namespace: NamespaceState, atMs: number): void;
 }
 
 /** The cluster as this worker follows it from the log: what is mounted under which policies, and who belongs to it. */
@@ -26,7 +26,10 @@ export class ClusterView {
     const before = this.namespaceState.state;
     namespaceView.evolve(this.namespaceState, commit);
     membershipView.evolve(this.membership, commit);
-    if (this.namespaceState.state !== before) this.listener.namespaceChanged(this.namespaceState.state);
+    if (this.namespaceState.state !== before) {
+      const atMs = Date.parse(commit.events.at(-1)?.at ?? '');
+      this.listener.namespaceChanged(this.namespaceState.state, Number.isNaN(atMs) ? Date.now() : atMs);
+    }
     for (const look of [...this.waiting]) look();
   }
 
@@ -63,6 +66,12 @@ export class ClusterView {
 
   mountOf(ufsPath: string): Mount | undefined {
     return mountOfUfsPath(this.namespace, ufsPath);
+  }
+
+  /** The store that is mounted there. */
+  storeOf(ufsPath: string): string | undefined {
+    const mount = this.mountOf(ufsPath);
+    return mount && storeOfMount(mount);
   }
 
   /** As far as the log has been read. */

@@ -72,7 +72,7 @@ export function createRunner(options: CreateRunnerOptions): BatchRunner {
 
 function createExecutor(options: CreateRunnerOptions): BatchExecutor {
   const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
-  const { view, remover, pool } = services;
+  const { view, remover, pool, claims } = services;
   return new BatchExecutor({
     workerId,
     cache,
@@ -83,7 +83,11 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     },
     checkpointOf: (batchId) => checkpoints.of(batchId),
     removeCopy: (path, sequence) => remover.remove(path, sequence),
-    isMounted: (path) => view.mountOf(path) !== undefined,
+    unmounted: services.unmounted,
+    storeOf: (path) => view.storeOf(path),
+    roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
+    // Files of a mount that is gone have one place together: each fails at once.
+    sourceOf: (from) => view.mountOf(from)?.ufs ?? (from.includes('://') ? '' : from),
     slots: new TransferSlots(config.workerTransfers),
     limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
     bandwidths,

@@ -39,6 +39,43 @@ describe('ExclusiveGate', () => {
   });
 });
 
+describe('ExclusiveGate, when a batch takes long', () => {
+  const never = new AbortController().signal;
+  const forEver = () => new Promise<void>(() => undefined);
+
+  it('lets a suspect in beside the others, and others beside a suspect', async () => {
+    jest.useFakeTimers();
+    const gate = new ExclusiveGate(1_000);
+    const entered: string[] = [];
+    const enter = (name: string, alone: boolean) =>
+      void gate.run(alone, never, () => {
+        entered.push(name);
+        return forEver();
+      });
+    enter('waits', false);
+    enter('suspect', true);
+    enter('behind', false);
+    await jest.advanceTimersByTimeAsync(999);
+    expect(entered).toEqual(['waits']);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(entered).toEqual(['waits', 'suspect', 'behind']);
+    jest.useRealTimers();
+  });
+
+  it('does not keep everybody out for a suspect alone', async () => {
+    jest.useFakeTimers();
+    const gate = new ExclusiveGate(1_000);
+    const entered: string[] = [];
+    void gate.run(true, never, forEver);
+    void gate.run(false, never, () => Promise.resolve(void entered.push('one')));
+    await jest.advanceTimersByTimeAsync(1_000);
+    void gate.run(false, never, () => Promise.resolve(void entered.push('other')));
+    await jest.advanceTimersByTimeAsync(0);
+    expect(entered).toEqual(['one', 'other']);
+    jest.useRealTimers();
+  });
+});
+
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }

@@ -1,11 +1,19 @@
+/** A batch that waits for its store may take minutes: nobody stands still for it, or behind it, for longer than this. */
+const defaultPatienceMs = 5_000;
+
 /**
  * Lets batches run beside each other, and one that is under suspicion of killing the process alone: if it does it again,
- * no other batch falls under suspicion with it. Whoever comes first goes first.
+ * no other batch falls under suspicion with it. Whoever comes first goes first. Exclusion lasts for a time only: a
+ * process that a batch kills dies soon, and a wrong suspicion is one of three that it takes.
  */
 export class ExclusiveGate {
   private running = 0;
   private alone = false;
   private readonly queue: { alone: boolean; enter: () => void }[] = [];
+  /** Since when the first in the queue, or who runs alone, keeps the others out. */
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly patienceMs = defaultPatienceMs) {}
 
   async run<T>(alone: boolean, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
     await this.enter(alone, signal);
@@ -14,7 +22,7 @@ export class ExclusiveGate {
       return await run();
     } finally {
       this.running--;
-      this.alone = false;
+      if (alone) this.alone = false;
       this.admit();
     }
   }
@@ -42,12 +50,29 @@ export class ExclusiveGate {
 
   private admit(): void {
     while (this.queue.length > 0) {
-      const [first] = this.queue;
-      if (this.alone || (first.alone && this.running > 0)) return;
-      this.queue.shift();
-      this.running++;
-      this.alone = first.alone;
-      first.enter();
+      if (this.alone || (this.queue[0].alone && this.running > 0)) {
+        this.timer ??= setTimeout(() => this.lose(), this.patienceMs).unref();
+        return;
+      }
+      this.enterFirst();
     }
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private lose(): void {
+    this.timer = undefined;
+    this.alone = false;
+    if (this.queue.length > 0) this.enterFirst();
+    this.admit();
+  }
+
+  private enterFirst(): void {
+    const first = this.queue.shift()!;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.running++;
+    this.alone = first.alone && this.running === 1;
+    first.enter();
   }
 }

@@ -1,19 +1,23 @@
-import { TransferSlots } from './transfer-slots.js';
+import fc from 'fast-check';
+import { TransferSlots, type SlotUser } from './transfer-slots.js';
+
+const never = new AbortController().signal;
+const turn = () => new Promise(setImmediate);
 
 describe('TransferSlots', () => {
-  const never = new AbortController().signal;
+  const user = { store: 's3://b/', jobId: 'j' };
 
-  it('runs at most so many at once, in order', async () => {
+  it('runs at most so many of one job at once, in order', async () => {
     const slots = new TransferSlots(2);
     let running = 0;
     let most = 0;
     const order: number[] = [];
     await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        slots.run(never, async () => {
+        slots.run(user, never, async () => {
           order.push(index);
           most = Math.max(most, ++running);
-          await new Promise(setImmediate);
+          await turn();
           running--;
         }),
       ),
@@ -25,15 +29,87 @@ describe('TransferSlots', () => {
   it('loses no slot to a failure or to someone aborted while waiting', async () => {
     const slots = new TransferSlots(1);
     let end!: () => void;
-    const first = slots.run(never, () => new Promise<void>((resolve) => (end = resolve)));
+    const first = slots.run(user, never, () => new Promise<void>((resolve) => (end = resolve)));
     const abort = new AbortController();
-    const aborted = slots.run(abort.signal, () => Promise.resolve());
-    const failing = slots.run(never, () => Promise.reject(new Error('failed')));
+    const aborted = slots.run(user, abort.signal, () => Promise.resolve());
+    const failing = slots.run(user, never, () => Promise.reject(new Error('failed')));
     abort.abort(new Error('stopped'));
     await expect(aborted).rejects.toThrow('stopped');
     end();
     await first;
     await expect(failing).rejects.toThrow('failed');
-    await expect(slots.run(never, () => Promise.resolve('ran'))).resolves.toBe('ran');
+    await expect(slots.run(user, never, () => Promise.resolve('ran'))).resolves.toBe('ran');
+  });
+
+  it('does two files at once beside four thousand that hang, of another store or another job', async () => {
+    const slots = new TransferSlots(32);
+    const stop = new AbortController();
+    const hung = Array.from({ length: 4_000 }, () =>
+      slots
+        .run(
+          { store: 's3://hung/', jobId: 'h' },
+          stop.signal,
+          () => new Promise((end) => stop.signal.addEventListener('abort', end)),
+        )
+        .catch(() => undefined),
+    );
+    await turn();
+    for (const other of [user, { store: 's3://hung/', jobId: 'other' }]) {
+      const two = [1, 2].map((n) => slots.run(other, never, () => Promise.resolve(n)));
+      expect(await Promise.all(two)).toEqual([1, 2]);
+    }
+    stop.abort();
+    await Promise.all(hung);
+  });
+});
+
+/** What is asked for and given back, drawn from a seed, against what must hold at any moment. */
+describe('TransferSlots, whatever is asked for', () => {
+  const step = fc.oneof(
+    fc.record({ ask: fc.record({ store: fc.nat(3), job: fc.nat(2) }) }),
+    fc.record({ end: fc.nat() }),
+    fc.record({ abort: fc.nat() }),
+  );
+
+  it('nobody waits below its share, no slot stays empty, and nothing is lost', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 12 }), fc.array(step, { maxLength: 120 }), async (size, steps) => {
+        const slots = new TransferSlots(size);
+        const running: { user: SlotUser; end: () => void }[] = [];
+        const waiting: { user: SlotUser; abort: AbortController }[] = [];
+        const ask = ({ store, job }: { store: number; job: number }) => {
+          const user = { store: `s${store}`, jobId: `j${job}` };
+          const waiter = { user, abort: new AbortController() };
+          waiting.push(waiter);
+          const run = () => {
+            waiting.splice(waiting.indexOf(waiter), 1);
+            return new Promise<void>((end) => running.push({ user, end }));
+          };
+          slots.run(user, waiter.abort.signal, run).catch(() => undefined);
+        };
+        for (const one of steps) {
+          if ('ask' in one) ask(one.ask);
+          else if ('end' in one && running.length > 0) running.splice(one.end % running.length, 1)[0].end();
+          else if ('abort' in one && waiting.length > 0) waiting.splice(one.abort % waiting.length, 1)[0].abort.abort();
+          await turn();
+          const all = [...running, ...waiting].map(({ user }) => user);
+          const stores = new Set(all.map(({ store }) => store)).size;
+          for (const { user } of waiting) {
+            const jobs = new Set(all.filter(({ store }) => store === user.store).map(({ jobId }) => jobId)).size;
+            const share = Math.max(1, Math.floor(Math.max(1, Math.floor(size / stores)) / jobs));
+            const held = running.filter((other) => other.user.store === user.store && other.user.jobId === user.jobId);
+            expect(held.length).toBeGreaterThanOrEqual(share);
+          }
+          if (waiting.length > 0) expect(running.length).toBeGreaterThanOrEqual(size);
+        }
+        // All that waits comes to its turn.
+        while (running.length > 0) {
+          running.splice(0).forEach(({ end }) => end());
+          await turn();
+        }
+        expect(waiting).toEqual([]);
+      }),
+      { numRuns: 100 },
+    );
   });
 });

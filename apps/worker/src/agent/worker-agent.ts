@@ -1,6 +1,6 @@
 import { logMarkVerb, type LogMarkAnswer } from '#contexts/log';
 import { LogEnds, type MarkFile } from '#contexts/log/marks';
-import type { WorkerHeartbeat } from '#contexts/membership';
+import { figuresVerb, type WorkerHeartbeat } from '#contexts/membership';
 import { coordinatorKeys } from '#contexts/trust/gate';
 import {
   Broadcasts,
@@ -50,6 +50,7 @@ export class WorkerAgent {
   private refusesLog: string | undefined;
   /** Everything that this worker, in this or an earlier process, has reported up to here is in its cache's totals. */
   private reportedSequence = 0;
+  private beats = 0;
 
   /** One for all connections of this process: its messages are numbered. */
   private readonly seal: BroadcastSeal;
@@ -78,8 +79,8 @@ export class WorkerAgent {
     this.cluster = cluster;
     const broadcasts = new Broadcasts(cluster.link, this.seal);
     const grantSubject = cluster.names.coordinatorsControl('quota-grant');
-    const { grants, policies } = this.options.services;
-    grants.connect((request, timeoutMs) => broadcasts.request(grantSubject, request, timeoutMs));
+    const { claims, policies } = this.options.services;
+    claims.connect((request, timeoutMs) => broadcasts.request(grantSubject, request, timeoutMs));
     waiting('the log is being compared with what this worker has seen of it');
     await this.untilLogAgrees(cluster, broadcasts);
     waiting('the log is being read');
@@ -103,6 +104,7 @@ export class WorkerAgent {
     this.options.services.watchKeys(logger);
     // Coordinators want to know at once what is held below a quota that has just been set.
     policies.begin(() => this.heartbeat?.beat());
+    broadcasts.respond(cluster.names.workersControl(figuresVerb), () => this.describe());
     this.showItself(cluster.names, broadcasts);
     this.consumer = new WorkConsumer(cluster.link, cluster.names, workerId);
     this.consumer.run({ maxConcurrent: config.workerBatches, handle: (message) => runner.handle(message) });
@@ -188,7 +190,7 @@ export class WorkerAgent {
     const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
     cache.onKeptFull(() => catchUp(jobReader, catchUpTimeoutMs));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
-    services.view.noteRead();
+    await services.noteRead();
     return { jobs, clusterReader };
   }
 
@@ -227,6 +229,7 @@ export class WorkerAgent {
     // Before the numbers: what is reported meanwhile may be in them too, but never the other way round.
     const { reportedSequence, refusesLog } = this;
     const { capacityBytes, usedBytes, objects } = cache.stats();
+    const { bytes: unmountedBytes, objects: unmountedObjects } = services.unmounted.usage();
     const quotaUsage = services.policies.quotaUsage();
     const running = this.runner?.running() ?? [];
     const held = this.consumer?.heldPlaces ?? [];
@@ -236,9 +239,13 @@ export class WorkerAgent {
       capacityBytes,
       usedBytes,
       objects,
+      unmountedBytes,
+      unmountedObjects,
       reportedSequence,
       namespaceSequence,
       ...(quotaUsage && { quotaUsage }),
+      quotaClaims: services.claims.describe(),
+      beat: ++this.beats,
     };
     return { workerId, address, bootId, publicKey, ...totals, ...log, version, running, held };
   }

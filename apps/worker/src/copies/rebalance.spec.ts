@@ -26,10 +26,10 @@ describe('rebalancing workers', () => {
     );
   const contentOf = (name: string, size = 100) => Buffer.alloc(size, name);
 
-  async function fill(workers: InProcessWorker[], replicas = 1): Promise<void> {
+  async function fill(workers: InProcessWorker[], replicas = 1, version = 'v1'): Promise<void> {
     for (const name of files) {
       for (const owner of ring(workers[0]).owners(root + name, replicas)) {
-        await workers.find(({ workerId }) => workerId === owner)!.put(name, contentOf(name), { replicas });
+        await workers.find(({ workerId }) => workerId === owner)!.put(name, contentOf(name), { replicas, version });
       }
     }
   }
@@ -74,6 +74,24 @@ describe('rebalancing workers', () => {
     for (const name of added.names()) expect(firstLoadedAt.get(name)).toContain(loadedAt(added, name));
     expect(cluster.s3.requests).toEqual([]);
   });
+
+  it.each(['W/"" @2026-01-01T10:00:00.000Z', 'W/"a" @2026-01-01T10:00:00.000Z', 'W/"a"', 'W/""'])(
+    'copies of the version %s move among workers like any other',
+    async (version) => {
+      const old = [await cluster.start(), await cluster.start()];
+      await fill(old, 1, version);
+      const added = await cluster.start();
+      for (let round = 0; round < 2; round++) {
+        const { counts } = await added.rebalance('load');
+        const own = wanted()[added.workerId].length;
+        expect(counts).toMatchObject({ filesLoaded: own, filesFromPeers: own, filesFromUfs: 0, filesFailed: 0 });
+      }
+      for (const worker of cluster.workers) await worker.rebalance('prune');
+      expect(held()).toEqual(wanted());
+      await expectContents();
+      expect(cluster.s3.requests).toEqual([]);
+    },
+  );
 
   it('takes what a decommissioned worker still serves', async () => {
     const workers = [await cluster.start(), await cluster.start(), await cluster.start()];
@@ -126,7 +144,7 @@ describe('rebalancing workers', () => {
     // A copy that is on its way out is not vouched for.
     cluster.membership({ type: 'WorkerDecommissioned', data });
     const asked = { paths: [root + name], asOwner: one.services.view.members().sequence };
-    expect((await one.ask('/v1/lookup', asked)).body).toEqual({ entries: [[1, 'v1']] });
+    expect((await one.ask('/v1/lookup', asked)).body).toMatchObject({ entries: [[1, 'v1']] });
     const leaving = one.services.remover.remove(root + name, asked.asOwner);
     expect(one.services.remover.isLeaving(root + name)).toBe(true);
     expect(await leaving).toBe(true);

@@ -22,6 +22,8 @@ const lookupSchema = z.object({
 
 export interface ListedEntry {
   path: string;
+  /** The store that the copy is of. */
+  store: string;
   sizeBytes: number;
   version: string;
   replicas: number;
@@ -46,22 +48,27 @@ export class CopiesController {
     @Inject(removerToken) private readonly remover: CopyRemover,
   ) {}
 
-  /** Size and version of the copies with bytes at these paths, in their order; null where there is none. */
+  /**
+   * Size and version of the copies with bytes at these paths, in their order, and the stores that they are of; null where
+   * there is none.
+   */
   @Post('lookup')
   @HttpCode(200)
-  async lookup(@Body() body: unknown): Promise<{ entries: ([number, string] | null)[] }> {
+  async lookup(@Body() body: unknown): Promise<{ entries: ([number, string] | null)[]; stores: (string | null)[] }> {
     const { paths, asOwner, namespace } = bodyOf(lookupSchema, body);
     this.view.requireNamespace();
     if (!(await this.view.namespaceAt(namespace, logTimeoutMs))) throw notCaughtUp(namespace);
     const accepts = asOwner === undefined ? undefined : await this.vouching(asOwner);
     const entries: ([number, string] | null)[] = [];
+    const stores: (string | null)[] = [];
     for (const path of paths) {
       if (entries.length > 0 && entries.length % lookupsAtOnce === 0) await setImmediate();
       const entry = this.cache.get(path);
-      const counts = entry && !entry.metadataOnly && this.isMounted(entry) && (accepts?.(entry) ?? true);
+      const counts = entry && !entry.metadataOnly && (accepts?.(entry) ?? true);
       entries.push(counts ? [entry.sizeBytes, entry.version] : null);
+      stores.push((counts && this.view.storeOf(path)) || null);
     }
-    return { entries };
+    return { entries, stores };
   }
 
   /** A page of the entries here that the ring gives to a worker. Without any but with `next`, there may be more behind. */
@@ -78,7 +85,8 @@ export class CopiesController {
     let examined = 0;
     for (const entry of this.cache.entries('', after === undefined ? {} : { after })) {
       const isOwners = ring.owners(entry.path, entry.replicas).includes(owner);
-      if (isOwners && this.isMounted(entry)) entries.push(listed(entry));
+      const store = this.view.storeOf(entry.path);
+      if (isOwners && store !== undefined) entries.push(listed(entry, store));
       if (++examined >= maxExamined || entries.length >= limit) return { entries, next: entry.path };
       if (examined % lookupsAtOnce === 0) await setImmediate();
     }
@@ -96,16 +104,13 @@ export class CopiesController {
     if (members) return members;
     throw notCaughtUp(sequence);
   }
-
-  private isMounted({ path }: CacheEntry): boolean {
-    return this.view.mountOf(path) !== undefined;
-  }
 }
 
 function notCaughtUp(sequence: number): DomainError {
   return new DomainError('Unavailable', 'not-caught-up', `this worker has not yet read the log up to ${sequence}`);
 }
 
-function listed({ path, sizeBytes, version, replicas, loadedAtMs, crc32, metadataOnly }: CacheEntry): ListedEntry {
-  return { path, sizeBytes, version, replicas, loadedAtMs, ...(metadataOnly ? { metadataOnly } : { crc32 }) };
+function listed(entry: CacheEntry, store: string): ListedEntry {
+  const { path, sizeBytes, version, replicas, loadedAtMs, crc32, metadataOnly } = entry;
+  return { path, store, sizeBytes, version, replicas, loadedAtMs, ...(metadataOnly ? { metadataOnly } : { crc32 }) };
 }

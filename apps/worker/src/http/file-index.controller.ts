@@ -4,8 +4,9 @@ import { z } from 'zod';
 import type { CacheStore } from '#cache-store';
 import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
-import { cacheToken, fileIndexEnabledToken } from '../tokens.js';
-import { integerParameter, queryParameter } from './object-path.js';
+import type { UnmountedCopies } from '../stores/unmounted-copies.js';
+import { cacheToken, fileIndexEnabledToken, unmountedToken } from '../tokens.js';
+import { flagParameter, integerParameter, queryParameter } from './object-path.js';
 import { bodyOf } from './request-body.js';
 
 const pathsSchema = z.array(z.string()).max(10_000);
@@ -17,6 +18,7 @@ const maxFiles = 10_000;
 export class FileIndexController {
   constructor(
     @Inject(cacheToken) private readonly cache: CacheStore,
+    @Inject(unmountedToken) private readonly unmounted: UnmountedCopies,
     @Inject(fileIndexEnabledToken) private readonly enabled: boolean,
   ) {}
 
@@ -31,13 +33,16 @@ export class FileIndexController {
     return { changed: op === 'add' ? await fileIndex.add(ufsPaths) : await fileIndex.remove(ufsPaths) };
   }
 
-  /** In byte order, behind `after`. */
+  /** In byte order, behind `after`: the index, or with `unmounted` the copies that no mount covers. */
   @Get()
   list(@Req() { raw: { url = '' } }: FastifyRequest): { files: string[]; next?: string } {
     const { fileIndex } = this.index();
     const after = queryParameter(url, 'after');
     const limit = integerParameter(url, 'limit', { min: 1, max: maxFiles, byDefault: 1000 });
-    const files = fileIndex.list({ limit, ...(after !== undefined && { after }) });
+    const from = after === undefined ? {} : { after };
+    const files = flagParameter(url, 'unmounted', false)
+      ? Array.from(this.unmounted.entries('', { limit, ...from }), ({ path }) => path)
+      : fileIndex.list({ limit, ...from });
     return files.length < limit ? { files } : { files, next: files.at(-1) };
   }
 

@@ -8,6 +8,7 @@ import { loadConfig } from '#config';
 import type { Commit } from '#kernel';
 import { pino } from 'pino';
 import { KnownHosts } from '#runtime';
+import { CacheStores } from '../stores/cache-stores.js';
 import { WorkerServices } from '../worker-services.js';
 import { startHttpServer, type HttpServer } from './http-server.js';
 
@@ -26,7 +27,9 @@ describe('the worker’s read path', () => {
       LARDER_SECRET_KEYS: `k1:${Buffer.alloc(32).toString('base64')}`,
     };
     const silent = pino({ level: 'silent' });
-    const services = new WorkerServices(loadConfig(env, 'worker'), 'worker-1', cache, silent);
+    const stores = await CacheStores.open(directory, silent);
+    const disk = { copies: cache, stores };
+    const services = new WorkerServices(loadConfig(env, 'worker'), 'worker-1', disk, silent);
     const mounted = [
       ['/data/', 's3://bucket/'],
       ['/files/', 'file:///'],
@@ -35,19 +38,20 @@ describe('the worker’s read path', () => {
       const event = { type: 'Mounted', data: { path: at, ufs, options: {} } };
       services.view.evolve({ boundary: 'namespace', sequence: i + 1, events: [event] } as unknown as Commit);
     });
-    services.view.noteRead();
+    await services.noteRead();
     server = await startHttpServer({
       ...{
         host: '127.0.0.1',
         port: 0,
-        cache,
+        cache: services.cache,
+        unmounted: services.unmounted,
         fileIndex: true,
         readiness: () => ({ missing: notReady }),
         logger: silent,
         hosts,
       },
       ...{ view: services.view, passive: services.passive },
-      ...{ remover: services.remover, clearStale: services.clearStale },
+      ...{ remover: services.remover, clearStale: services.clearStale, quotaTrimmer: services.quotaTrimmer },
     });
   });
   afterAll(async () => {

@@ -19,13 +19,17 @@ import type { ClusterView } from '../agent/cluster-view.js';
 import type { ClearStale } from '../copies/clear-stale.js';
 import type { CopyRemover } from '../copies/copy-remover.js';
 import type { PassiveCache } from '../passive/passive-cache.js';
+import type { QuotaTrimmer } from '../policies/quota-trimmer.js';
+import type { UnmountedCopies } from '../stores/unmounted-copies.js';
 import {
   cacheToken,
   clearStaleToken,
   fileIndexEnabledToken,
   passiveToken,
   readinessToken,
+  quotaTrimmerToken,
   removerToken,
+  unmountedToken,
   viewToken,
   type Readiness,
 } from '../tokens.js';
@@ -34,6 +38,7 @@ import { CopiesController } from './copies.controller.js';
 import { FileIndexController } from './file-index.controller.js';
 import { HealthController } from './health.controller.js';
 import { ObjectsController } from './objects.controller.js';
+import { QuotaController } from './quota.controller.js';
 import { UfsFaultFilter } from './ufs-fault.js';
 
 @Module({})
@@ -48,17 +53,28 @@ export interface HttpServer {
 /** 10,000 of the longest paths. */
 const bodyLimitBytes = 32 * 1024 * 1024;
 
-const controllers = [ObjectsController, CopiesController, ClearStaleController, FileIndexController, HealthController];
+const controllers = [
+  ObjectsController,
+  CopiesController,
+  ClearStaleController,
+  FileIndexController,
+  QuotaController,
+  HealthController,
+];
 
 export interface HttpServerOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** What may be served. */
   cache: CacheStore;
+  /** What may not. */
+  unmounted: UnmountedCopies;
   view: ClusterView;
   passive: PassiveCache;
   remover: CopyRemover;
   clearStale: ClearStale;
+  quotaTrimmer: QuotaTrimmer;
   /** Whether the file index is served. */
   fileIndex: boolean;
   readiness: Readiness;
@@ -84,8 +100,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   guardRequests(fastify, options.hosts);
   const providers: Provider[] = [
     { provide: cacheToken, useValue: options.cache },
+    { provide: unmountedToken, useValue: options.unmounted },
     { provide: viewToken, useValue: options.view },
     { provide: passiveToken, useValue: options.passive },
+    { provide: quotaTrimmerToken, useValue: options.quotaTrimmer },
     { provide: removerToken, useValue: options.remover },
     { provide: clearStaleToken, useValue: options.clearStale },
     { provide: fileIndexEnabledToken, useValue: options.fileIndex },

@@ -6,7 +6,7 @@ import { DomainError } from '#kernel';
 import type { ClusterView } from '../agent/cluster-view.js';
 import type { PassiveCache } from '../passive/passive-cache.js';
 import { cacheToken, passiveToken, viewToken } from '../tokens.js';
-import { flagParameter, objectPath } from './object-path.js';
+import { flagParameter, objectPath, queryParameter } from './object-path.js';
 import { entityTag, ifRangeHolds, noneMatchHits, parseRange, type ByteRange } from './range.js';
 
 /** An object that can be served, wherever its bytes come from. Either streamed or closed. */
@@ -45,8 +45,12 @@ export class ObjectsController {
     const redirects = flagParameter(url, 'redirect', true);
     const cachedOnly = flagParameter(url, 'cachedOnly', false);
     this.view.requireNamespace();
-    if (!this.view.mountOf(path))
-      throw new DomainError('NotFound', 'not-mounted', `no mount covers this path: ${path}`);
+    const store = this.view.storeOf(path);
+    if (store === undefined) throw new DomainError('NotFound', 'not-mounted', `no mount covers this path: ${path}`);
+    // A peer means the store that it knows to be mounted there.
+    const meant = queryParameter(url, 'store');
+    if (meant !== undefined && meant !== store)
+      throw new DomainError('NotFound', 'other-store', `another store is mounted here than ${meant}: ${path}`);
     const cached = this.cached(path);
     if (cached) return answer(request, reply, cached);
     if (cachedOnly) throw this.absent(path);

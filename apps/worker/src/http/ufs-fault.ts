@@ -1,7 +1,7 @@
 import { Catch, type ArgumentsHost } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { StatusFilter } from '#runtime';
-import { UfsError } from '#ufs';
+import { StoreWaiting, UfsError } from '#ufs';
 
 /** What a reader is told when the UFS does not give an object, or breaks off before the first byte of it was passed on. */
 @Catch(UfsError)
@@ -12,8 +12,10 @@ export class UfsFaultFilter extends StatusFilter {
 }
 
 function faultOf(error: UfsError): DomainError {
-  const { message } = error;
+  const { message, retryAfterMs } = error;
   const details = (httpStatus: number) => ({ httpStatus, cause: error });
+  // Of the store as a whole: the reader is to come again, and not at once.
+  if (isStores(error)) return new DomainError('Unavailable', 'ufs-waiting', message, { retryAfterMs, cause: error });
   switch (error.code) {
     case 'NotFound':
     case 'IsDirectory':
@@ -32,4 +34,8 @@ function faultOf(error: UfsError): DomainError {
     case 'Aborted':
       return new DomainError('Unavailable', 'ufs-unavailable', message, details(502));
   }
+}
+
+function isStores(error: UfsError): boolean {
+  return error instanceof StoreWaiting ? !error.wasSent || error.fault.blame === 'store' : error.blame === 'store';
 }

@@ -1,7 +1,15 @@
 import { Readable } from 'node:stream';
 import type { CacheStore, CacheWriter } from '#cache-store';
 import { CacheFullError, DiskFullError, PathTooLongError } from '#cache-store';
-import { UfsError, withRetries, type RetryPolicy, type UfsConnector, type UfsObject, type UfsRead } from '#ufs';
+import {
+  isSameVersion,
+  UfsError,
+  withRetries,
+  type RetryPolicy,
+  type UfsConnector,
+  type UfsObject,
+  type UfsRead,
+} from '#ufs';
 import type { Logger } from 'pino';
 import { Bell } from './bell.js';
 import { Window } from './window.js';
@@ -21,6 +29,8 @@ export interface DownloadPorts {
   retry: RetryPolicy;
   /** Whether an object of this size may be put into the cache. */
   mayKeep(object: UfsObject): Promise<boolean>;
+  /** The store that it comes from. */
+  store: string | undefined;
   /** Whether the mount that it is read through is still there, with the same options. */
   isStillMounted(): boolean;
   logger: Logger;
@@ -126,19 +136,16 @@ export class Download {
     }
     if (this.state === 'failed') throw this.failure;
     const { cache, connector, signal } = this.ports;
-    const read = cache.read(this.path);
-    if (read?.entry.version === object.version) {
+    const read = this.ports.isStillMounted() ? cache.read(this.path) : undefined;
+    if (read && isSameVersion(read.entry, object)) {
       const whole = start === 0 && end === object.sizeBytes;
       return read.stream(whole ? undefined : { start, end: end - 1 }) as AsyncIterable<Buffer>;
     }
     await read?.close();
-    const { body } = await connector.open(this.path, {
-      start,
-      end: end - 1,
-      expectedVersion: object.version,
-      signal,
-    });
-    return body;
+    const { sizeBytes: knownSizeBytes, version: expectedVersion } = object;
+    const options = { start, end: end - 1, expectedVersion, knownSizeBytes, signal };
+    const { value } = await withRetries(this.ports.retry, () => connector.open(this.path, options), { signal });
+    return value.body;
   }
 
   private async open(): Promise<UfsRead> {
@@ -178,7 +185,10 @@ export class Download {
     const { cache } = this.ports;
     if (!(await this.ports.mayKeep(object))) return undefined;
     try {
-      return await cache.create({ path: this.path, version: object.version, replicas: 1 }, object.sizeBytes);
+      return await cache.create(
+        { path: this.path, store: this.ports.store, version: object.version, replicas: 1 },
+        object.sizeBytes,
+      );
     } catch (error) {
       return this.notKept(error);
     }

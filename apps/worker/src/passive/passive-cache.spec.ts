@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import type { Fault } from '#testing';
+import { firstTimes, type Fault } from '#testing';
 import { until } from '../spec-support/worker-cluster.js';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
 
@@ -137,6 +137,27 @@ describe('reading what is not cached', () => {
     expect(worker.names()).toEqual([]);
   });
 
+  it('passes on that the UFS asks to slow down, and asks it no more until then', async () => {
+    const worker = await cluster.start();
+    const headers = { 'retry-after': '60' };
+    cluster.s3.fault = () => ({ kind: 'status', status: 503, headers });
+    for (const name of ['a', 'b', 'c']) {
+      const answer = await fetch(worker.url(`${root}${name}`));
+      expect(answer.status).toBe(503);
+      // With the jitter of our own.
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(55);
+      expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(66);
+    }
+    expect(cluster.gets('a') + cluster.gets('b') + cluster.gets('c')).toBe(1);
+  });
+
+  it('waits for a UFS that is back soon', async () => {
+    const worker = await cluster.start();
+    await cluster.s3.put('bucket', 'a', 'aaaa');
+    cluster.s3.fault = firstTimes(2, { kind: 'status', status: 503 }, () => true);
+    expect(await (await fetch(worker.url(`${root}a`))).text()).toBe('aaaa');
+  });
+
   it('answers 504 where the UFS stays silent', async () => {
     const settings = { LARDER_UFS_IDLE_TIMEOUT_MS: '200', LARDER_MAX_ATTEMPTS: '1' };
     const worker = await cluster.start({ settings });
@@ -180,7 +201,7 @@ describe('reading what is not cached', () => {
     const worker = await cluster.start();
     const asked: unknown[] = [];
     if (answer) {
-      worker.services.grants.connect((ask) => {
+      worker.services.claims.connect((ask) => {
         asked.push(ask);
         return answer();
       });
@@ -192,7 +213,9 @@ describe('reading what is not cached', () => {
     expect(await (await fetch(worker.url(`${root}a`))).text()).toBe('aaaa');
     await untilCached(worker, 'a');
     expect(worker.names()).toEqual(kept.length > 0 ? ['a', 'dir/a'] : ['a']);
-    expect(asked).toEqual(answer ? [{ workerId: 'worker-1', path: `${root}dir/a`, bytes: 4 }] : []);
+    expect(asked).toEqual(
+      answer ? [{ workerId: 'worker-1', id: expect.any(String) as string, path: `${root}dir/a`, bytes: 4 }] : [],
+    );
   });
 
   it('a slow sole reader is followed, not buffered, where nothing is kept', async () => {

@@ -4,14 +4,15 @@ import type { ConnectorPool } from '#contexts/namespace/ufs';
 import { RetriesExhausted, UfsError, type RetryPolicy, type UfsObject } from '#ufs';
 import type { Logger } from 'pino';
 import type { ClusterView } from '../agent/cluster-view.js';
-import type { QuotaGrants } from '../policies/quota-grants.js';
+import type { RoomClaim } from '#job-kinds';
+import type { QuotaClaims } from '../policies/quota-claims.js';
 import { Download, type DownloadReader } from './download.js';
 
 export interface PassiveCacheOptions {
   cache: CacheStore;
   view: ClusterView;
   pool: ConnectorPool;
-  grants: QuotaGrants;
+  claims: QuotaClaims;
   retry: RetryPolicy;
   logger: Logger;
 }
@@ -68,19 +69,25 @@ export class PassiveCache {
   }
 
   private begin(path: string): Download {
-    const { pool, cache, retry, grants, logger, view } = this.options;
+    const { pool, cache, retry, claims, logger, view } = this.options;
     const { signal } = this.stopping;
     const lease = pool.lease();
-    const mount = view.mountOf(path);
     const connector = lease.connectorFor(path);
+    const mount = view.mountOf(path);
+    const store = view.storeOf(path);
     // Who was asked although another owns the object (a reader who will not be redirected) does not keep it.
     const keeps = this.betterWorker(path) === undefined;
-    const mayKeep = ({ sizeBytes }: UfsObject) => (keeps ? grants.mayKeep(path, sizeBytes) : Promise.resolve(false));
+    let room: RoomClaim | undefined;
+    const mayKeep = async ({ sizeBytes }: UfsObject) => {
+      room = keeps ? await claims.forReader(path, sizeBytes) : undefined;
+      return room !== undefined;
+    };
     const isStillMounted = () => view.mountOf(path) === mount;
-    const download = new Download(path, { cache, connector, retry, mayKeep, isStillMounted, logger, signal });
+    const download = new Download(path, { cache, connector, store, retry, mayKeep, isStillMounted, logger, signal });
     const entry = { download, mount };
     this.downloads.set(path, entry);
     download.ended
+      .finally(() => room?.release())
       .finally(() => this.downloads.get(path) === entry && this.downloads.delete(path))
       .then(() => lease.release())
       .catch((error: unknown) => logger.warn({ err: error, path }, 'a connector did not close'));

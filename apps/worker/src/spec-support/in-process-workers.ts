@@ -15,6 +15,7 @@ import { pino } from 'pino';
 import { BatchCheckpoints } from '../agent/batch-checkpoints.js';
 import { startHttpServer, type HttpServer } from '../http/http-server.js';
 import { KnownHosts } from '#runtime';
+import { CacheStores } from '../stores/cache-stores.js';
 import { WorkerServices } from '../worker-services.js';
 
 const logger = pino({ level: 'silent' });
@@ -24,9 +25,12 @@ export const root = 's3://bucket/';
 /** A worker but for NATS: its cache, its services and its port. */
 export class InProcessWorker {
   readonly throttled: number[] = [];
+  /** Before bytes move. */
+  onThrottle: () => void = () => undefined;
 
   constructor(
     readonly workerId: string,
+    /** All copies by their keys. */
     readonly cache: CacheStore,
     readonly services: WorkerServices,
     readonly http: HttpServer,
@@ -49,7 +53,8 @@ export class InProcessWorker {
 
   /** Executes a batch as the agent would. */
   async execute(batch: Partial<WorkBatch> & Pick<WorkBatch, 'kind'>, abort = new AbortController()) {
-    const { services, cache, workerId } = this;
+    const { services, workerId } = this;
+    const { cache } = services;
     setMaxListeners(0, abort.signal);
     const lease = services.pool.lease();
     const whole = { ...emptyBatch, ...batch };
@@ -59,10 +64,13 @@ export class InProcessWorker {
       members: () => Promise.resolve(services.view.members()),
       checkpoint: (await BatchCheckpoints.open(path.join(this.directory, 'progress'))).of(whole.batchId),
       removeCopy: (one, sequence) => services.remover.remove(one, sequence),
-      isMounted: (ufsPath) => services.view.mountOf(ufsPath) !== undefined,
+      unmounted: services.unmounted,
+      storeOf: (ufsPath) => services.view.storeOf(ufsPath),
+      claimRoom: services.claims.forBatch(whole, workerJobKinds[whole.kind].moves?.(whole) ?? false, abort.signal),
       connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
       withTransferSlot: (_signal, run) => run(),
       throttle: (_jobId, bytes) => {
+        this.onThrottle();
         this.throttled.push(bytes);
         return Promise.resolve();
       },
@@ -84,9 +92,10 @@ export class InProcessWorker {
   }
 
   async put(name: string, bytes: Buffer | string, { version = 'v1', replicas = 1 } = {}): Promise<void> {
-    await this.cache.put({ path: root + name, version, replicas }, Buffer.from(bytes));
+    await this.services.cache.put({ path: root + name, version, replicas }, Buffer.from(bytes));
   }
 
+  /** Whatever is mounted. */
   names(): string[] {
     return Array.from(this.cache.entries(''), (entry) => entry.path.slice(root.length));
   }
@@ -124,6 +133,8 @@ export class InProcessCluster {
   private readonly keyRing = new KeyRing([secret]);
   private readonly log: Commit[] = [];
   private endpoint = '';
+  /** The clock of the log. */
+  nowMs = () => Date.now();
 
   private constructor(private readonly directory: string) {}
 
@@ -137,6 +148,10 @@ export class InProcessCluster {
 
   /** The bucket at `/data/`. */
   mount(more: Record<string, string> = {}): void {
+    this.namespace(this.mounted(more));
+  }
+
+  mounted(more: Record<string, string> = {}): NamespaceEvent {
     const { accessKeyId, secretAccessKey } = this.s3.credentials;
     const options = {
       's3a.accessKeyId': accessKeyId,
@@ -146,7 +161,7 @@ export class InProcessCluster {
       ...more,
     };
     const data = { path: '/data/', ufs: root, options: this.keyRing.sealOptions(root, options) };
-    this.namespace({ type: 'Mounted', data });
+    return { type: 'Mounted', data };
   }
 
   /** A worker that knows the log so far; it joins the cluster unless told otherwise. */
@@ -156,19 +171,54 @@ export class InProcessCluster {
     hasRead = true,
     settings = {},
   } = {}): Promise<InProcessWorker> {
-    const workerId = `worker-${this.workers.length + 1}`;
+    return this.open(`worker-${this.workers.length + 1}`, { capacityBytes, joins, hasRead, settings });
+  }
+
+  /** @param meanwhile what happens to its directory */
+  async restart(
+    worker: InProcessWorker,
+    { capacityBytes = 64 * 2 ** 20, settings = {} } = {},
+    meanwhile: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<InProcessWorker> {
+    await worker.close();
+    this.workers.splice(this.workers.indexOf(worker), 1);
+    await meanwhile();
+    return this.open(worker.workerId, { capacityBytes, joins: true, hasRead: true, settings });
+  }
+
+  private async open(
+    workerId: string,
+    {
+      capacityBytes,
+      joins,
+      hasRead,
+      settings,
+    }: { capacityBytes: number; joins: boolean; hasRead: boolean; settings: Record<string, string> },
+  ): Promise<InProcessWorker> {
     const directory = path.join(this.directory, workerId);
     const cache = await openCacheStore({ directory, capacityBytes });
     const required = { LARDER_NATS_URL: 'nats://127.0.0.1:1', LARDER_RETRY_BASE_MS: '1', LARDER_RETRY_MAX_MS: '5' };
     const key = { LARDER_SECRET_KEYS: `${secret.id}:${secret.key.toString('base64')}` };
     const config: ProcessConfig = loadConfig({ ...required, ...key, ...settings }, 'worker');
-    const services = new WorkerServices(config, workerId, cache, logger);
+    const stores = await CacheStores.open(directory, logger);
+    const services = new WorkerServices(config, workerId, { copies: cache, stores }, logger);
     for (const commit of this.log) services.view.evolve(commit);
-    if (hasRead) services.view.noteRead();
+    if (hasRead) await services.noteRead();
     services.policies.begin(() => undefined);
-    const { view, passive, remover, clearStale } = services;
+    const { view, passive, remover, clearStale, unmounted, quotaTrimmer } = services;
     const http = await startHttpServer({
-      ...{ host: '127.0.0.1', port: 0, cache, view, passive, remover, clearStale, fileIndex: config.fileIndex },
+      ...{
+        host: '127.0.0.1',
+        port: 0,
+        cache: services.cache,
+        unmounted,
+        view,
+        passive,
+        remover,
+        clearStale,
+        quotaTrimmer,
+        fileIndex: config.fileIndex,
+      },
       ...{ readiness: () => ({}), logger, hosts: new KnownHosts({ listenHost: '127.0.0.1', hostnames: undefined }) },
     });
     const worker = new InProcessWorker(workerId, cache, services, http, directory);
@@ -186,8 +236,9 @@ export class InProcessCluster {
     this.append(membershipBoundary, event);
   }
 
-  namespace(event: NamespaceEvent): void {
-    this.append(namespaceBoundary, event);
+  /** @param told who hears of it; the others only when they start */
+  namespace(event: NamespaceEvent, told: readonly InProcessWorker[] = this.workers): void {
+    this.append(namespaceBoundary, event, told);
   }
 
   /** GETs of one object's bytes that the S3 endpoint has answered or is answering. */
@@ -201,9 +252,14 @@ export class InProcessCluster {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  private append(boundary: string, event: MembershipEvent | NamespaceEvent): void {
-    const commit = { boundary, sequence: this.log.length + 1, events: [event] } as unknown as Commit;
+  private append(
+    boundary: string,
+    event: MembershipEvent | NamespaceEvent,
+    told: readonly InProcessWorker[] = this.workers,
+  ): void {
+    const at = new Date(this.nowMs()).toISOString();
+    const commit = { boundary, sequence: this.log.length + 1, events: [{ ...event, at }] } as unknown as Commit;
     this.log.push(commit);
-    for (const { services } of this.workers) services.view.evolve(commit);
+    for (const { services } of told) services.view.evolve(commit);
   }
 }

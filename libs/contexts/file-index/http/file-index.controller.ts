@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
-import { commandContext, featureGuard, pageCount, queryText, RequiredTexts } from '#runtime';
+import { commandContext, featureGuard, pageCount, queryFlag, queryText, RequiredTexts } from '#runtime';
 import { FileIndexService } from './file-index.service.js';
 
 class FilesDto {
@@ -15,11 +15,14 @@ class FilesDto {
 export class FileIndexController {
   constructor(private readonly index: FileIndexService) {}
 
-  /** All entries, streamed; with `count` a page of them, with `lastKey` those behind an entry. */
+  /**
+   * All entries, streamed; with `count` a page of them, with `lastKey` those behind an entry. With `unmounted` the copies
+   * that no mount covers.
+   */
   @Get()
   async list(@Query() query: Record<string, unknown>, @Res() reply: FastifyReply): Promise<void> {
     const count = pageCount(query.count);
-    const entries = this.index.list(queryText(query.lastKey));
+    const entries = this.index.list(queryText(query.lastKey), queryFlag('unmounted', query.unmounted));
     // Errors of the first look at the workers are still answered with a status of their own.
     const first = await entries.next();
     const body = Readable.from(documentOf(first, entries, count));

@@ -52,9 +52,13 @@ export class FileIndexService {
     return this.record('FilesRemovedFromIndex', paths, new Set(removed.flat()).size, context);
   }
 
-  /** All entries behind `after`, in byte order, as a stream. @throws DomainError Unavailable when a worker is silent */
-  list(after?: string): AsyncGenerator<string> {
-    return mergeSorted(this.online().map((workerId) => this.entriesOf(workerId, after)));
+  /**
+   * All entries behind `after`, in byte order, as a stream.
+   * @param unmounted instead, the paths of all copies that no mount covers
+   * @throws DomainError Unavailable when a worker is silent
+   */
+  list(after?: string, unmounted = false): AsyncGenerator<string> {
+    return mergeSorted(this.online().map((workerId) => this.entriesOf(workerId, after, unmounted)));
   }
 
   /** Which of the paths are in the index, and who holds copies of them. */
@@ -75,9 +79,10 @@ export class FileIndexService {
     return { listed, holders };
   }
 
-  private async *entriesOf(workerId: string, after?: string): AsyncGenerator<string> {
+  private async *entriesOf(workerId: string, after: string | undefined, unmounted: boolean): AsyncGenerator<string> {
     for (let last = after; ;) {
       const query = new URLSearchParams({ limit: String(pageSize), ...(last === undefined ? {} : { after: last }) });
+      if (unmounted) query.set('unmounted', 'true');
       const page = pageSchema.parse(await this.workers.get(workerId, `/v1/file-index?${query.toString()}`));
       yield* page.files;
       if (page.next === undefined) return;

@@ -13,6 +13,10 @@ export class FreeOptionsDto {
   /** Default true. */
   @OptionalFlag()
   recursive?: boolean;
+
+  /** Default false: of mounted paths what their mounts cover. */
+  @OptionalFlag()
+  unmounted?: boolean;
 }
 
 export class SubmitFreeDto extends PathsDto {

@@ -4,6 +4,7 @@ import { NamespaceModule } from '#contexts/namespace/http';
 import { JobOwners, Presence } from '../owner/index.js';
 import { QuotaController } from '../quota/quota.controller.js';
 import { QuotaGrants } from '../quota/quota-grants.js';
+import { QuotaKeeper } from '../quota/quota-keeper.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions } from './job-submissions.js';
@@ -29,6 +30,7 @@ export { slotOf } from './slot-of.js';
     Presence,
     QuotaGrants,
     QuotaLedger,
+    QuotaKeeper,
   ],
   exports: [Presence],
 })

@@ -1,10 +1,13 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
-import { commandContext, pageCount, queryText, Shutdown } from '#runtime';
+import { commandContext, CONFIG, pageCount, queryText, Shutdown, type LarderConfig } from '#runtime';
 import { wireStates, type WireState } from '../index.js';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions, type Submission } from './job-submissions.js';
+
+/** How often a request that waits looks whether anybody can do its work. */
+const lookMs = 250;
 
 /** What the routes of all job kinds have in common. */
 @Injectable()
@@ -13,6 +16,7 @@ export class JobEndpoint {
     private readonly reader: JobReader,
     private readonly submissions: JobSubmissions,
     private readonly shutdown: Shutdown,
+    @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
   /**
@@ -46,15 +50,37 @@ export class JobEndpoint {
     await reply.code(200).send(answer);
   }
 
-  /** A coordinator that is about to stop answers with the progress so far: the job goes on, and can be asked for. */
+  /**
+   * When its time is over, or no worker is up for long, or this coordinator is about to stop, the answer is the progress
+   * so far: the job goes on, and can be asked for.
+   */
   private async atEnd(kind: string, jobId: string, request: FastifyRequest): Promise<Record<string, unknown>> {
-    const { closing } = this.shutdown;
+    const patience = this.patience();
+    const over = AbortSignal.any([patience.signal, this.shutdown.closing]);
     try {
-      return await this.reader.atEnd(kind, jobId, AbortSignal.any([closed(request), closing]));
+      return await this.reader.atEnd(kind, jobId, AbortSignal.any([closed(request), over]));
     } catch (error) {
-      if (!closing.aborted) throw error;
+      if (!over.aborted) throw error;
       return this.reader.byId(kind, jobId);
+    } finally {
+      patience.end();
     }
+  }
+
+  private patience(): { signal: AbortSignal; end(): void } {
+    const { syncMs, syncNoWorkerMs } = this.config;
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), syncMs);
+    let lastUpMs = performance.now();
+    const look = setInterval(() => {
+      if (this.reader.isAnyWorkerUp()) lastUpMs = performance.now();
+      else if (performance.now() - lastUpMs >= syncNoWorkerMs) over.abort();
+    }, lookMs);
+    const end = () => {
+      clearTimeout(timer);
+      clearInterval(look);
+    };
+    return { signal: over.signal, end };
   }
 
   async stop(kind: string, id: string, request: FastifyRequest): Promise<{ status: 'ok' }> {

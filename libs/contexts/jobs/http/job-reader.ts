@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { WorkerWatch } from '#contexts/membership/http';
-import { jobKinds } from '#job-kinds';
+import { isAnyOnline, membershipView } from '#contexts/membership';
+import { jobKinds, type JobWait } from '#job-kinds';
 import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
 import { CONFIG, currentPast, nowMs, Views, type LarderConfig } from '#runtime';
@@ -16,6 +17,7 @@ import {
   type JobPage,
   type JobRecord,
 } from '../index.js';
+import { Presence } from '../owner/index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 
 /** Answers about jobs: from the view, and for jobs that have left it from the log. */
@@ -26,6 +28,7 @@ export class JobReader {
     private readonly store: EventStore,
     private readonly watch: WorkerWatch,
     private readonly ledger: QuotaLedger,
+    private readonly presence: Presence,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
@@ -44,7 +47,11 @@ export class JobReader {
     return listJobs(this.views.get(jobs), kind, page).map((record) => this.present(record));
   }
 
-  /** Waits until the job has ended or was stopped, however long that takes. */
+  isAnyWorkerUp(): boolean {
+    return isAnyOnline(this.views.get(membershipView).state);
+  }
+
+  /** Waits until the job has ended or was stopped, however long that takes. @throws the signal's reason */
   async atEnd(kind: string, id: string, signal: AbortSignal): Promise<Record<string, unknown>> {
     await this.views.until(() => {
       const record = this.views.get(jobs).jobs.get(id);
@@ -111,7 +118,24 @@ export class JobReader {
       .filter(({ batchId }) => record.inFlight[batchId] !== undefined);
     const files = running.reduce((sum, batch) => sum + batch.files, 0);
     const bytes = running.reduce((sum, batch) => sum + batch.bytes, 0);
-    return jobKinds[record.kind].progress(record, nowMs(), { files, bytes, ...this.quotaOf(record) });
+    const wait = this.waitOf(record, running);
+    const live = { files, bytes, ...(wait && { wait }), ...this.quotaOf(record) };
+    return jobKinds[record.kind].progress(record, nowMs(), live);
+  }
+
+  /** What a running job stands still for. That a store is waited for, only heartbeats know: of the past nobody does. */
+  private waitOf(record: JobRecord, running: ReturnType<WorkerWatch['runningBatches']>): JobWait | undefined {
+    if (record.state.status !== 'running') return undefined;
+    const { state, noneOnlineSince = record.submittedAt } = this.views.get(membershipView);
+    if (!isAnyOnline(state)) {
+      const since = noneOnlineSince > record.submittedAt ? noneOnlineSince : record.submittedAt;
+      return { for: 'worker', since, reason: 'no worker is up' };
+    }
+    if (currentPast()) return undefined;
+    const waits = [this.presence.waitOf(record.jobId), ...running.map(({ waiting }) => waiting)];
+    const [first] = waits.filter((one) => one !== undefined).sort((a, b) => a.sinceMs - b.sinceMs);
+    if (!first) return undefined;
+    return { for: 'store', since: new Date(first.sinceMs).toISOString(), reason: `${first.ufs}: ${first.reason}` };
   }
 }
 

@@ -22,17 +22,26 @@ export class PathJobRequests {
 
   /** @throws DomainError Malformed, naming the field and what was expected */
   async load(dto: SubmitLoadDto): Promise<AcceptedJob> {
-    const spec: LoadSpec = { ...(await this.paths.accept(dto, 'tree')), options: this.loadOptions(dto.options ?? {}) };
+    const paths = await this.paths.accept(dto, 'tree');
+    const stores = this.paths.storesOf([
+      ...paths.roots,
+      ...paths.covered,
+      ...(paths.indexPath ? [paths.indexPath] : []),
+    ]);
+    const spec: LoadSpec = { ...paths, stores, options: this.loadOptions(dto.options ?? {}) };
     const submission = { kind: 'load', target: loadTarget(spec), alias: dto.alias, spec };
     return { submission, sync: dto.options?.sync ?? false };
   }
 
   /** @throws DomainError Malformed, naming the field and what was expected */
   async free(dto: SubmitFreeDto): Promise<AcceptedJob> {
-    const { batchSize, recursive, sync } = dto.options ?? {};
-    const options = { batchSize: batchSize || this.config.batchSize, recursive: recursive ?? true };
-    // What is covered goes with what covers it. That a path is not there is no fault: it is what a free is for.
-    const { covered: _covered, ...paths } = await this.paths.accept(dto, options.recursive ? 'tree' : 'children');
+    const { batchSize, recursive, unmounted = false, sync } = dto.options ?? {};
+    const chosen = { batchSize: batchSize || this.config.batchSize, recursive: recursive ?? true };
+    const options = unmounted ? { ...chosen, unmounted } : chosen;
+    // What is covered goes with what covers it. That a path is not there, or not mounted, is no fault: it is what a free
+    // is for.
+    const reach = options.recursive ? 'tree' : 'children';
+    const { covered: _covered, ...paths } = await this.paths.accept(dto, reach, { alsoUnmounted: true });
     const spec: FreeSpec = { ...paths, options };
     return { submission: { kind: 'free', target: freeTarget(spec), alias: dto.alias, spec }, sync: sync ?? false };
   }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { namespaceView, resolveUfsPath } from '#contexts/namespace';
+import { mountOfUfsPath, namespaceView, normalizeUfsPath, resolveUfsPath, storeOfMount } from '#contexts/namespace';
 import { splitRoots } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { missingParameters, Views } from '#runtime';
@@ -26,16 +26,27 @@ export class PathRequests {
 
   /**
    * @param reach how far below a directory the job goes
+   * @param alsoUnmounted whether UFS paths are taken that no mount covers
    * @throws DomainError Malformed, naming the field and what was expected
    */
-  async accept(dto: PathsDto, reach: Parameters<typeof splitRoots>[1]): Promise<ResolvedPaths> {
+  async accept(
+    dto: PathsDto,
+    reach: Parameters<typeof splitRoots>[1],
+    { alsoUnmounted = false } = {},
+  ): Promise<ResolvedPaths> {
     const paths = dto.paths ?? [];
     const index = dto.index ?? '';
     if (paths.length === 0 && index === '') throw missingParameters();
     if (paths.length > 0 && index !== '') {
       throw new DomainError('Malformed', 'paths-and-index', 'give either paths or index, not both');
     }
-    const asked = await Promise.all(paths.map((path, i) => this.resolve(path, `paths[${i}]`)));
+    const asked = await Promise.all(
+      paths.map(async (path, i) => {
+        const field = `paths[${i}]`;
+        const isUfsPath = alsoUnmounted && !path.startsWith('/');
+        return isUfsPath ? normalizeUfsPath(path, field) : this.resolve(path, field);
+      }),
+    );
     const { roots, covered } = splitRoots(asked, reach);
     const indexPath = index === '' ? '' : await this.resolve(index, 'index');
     if (indexPath.endsWith('/')) {
@@ -48,6 +59,13 @@ export class PathRequests {
       });
     }
     return resolved;
+  }
+
+  /** Which store is mounted where these UFS paths are, by the UFS root of each mount that is concerned. */
+  storesOf(ufsPaths: readonly string[]): Record<string, string> {
+    const { state } = this.views.get(namespaceView);
+    const mounts = ufsPaths.flatMap((path) => mountOfUfsPath(state, path) ?? []);
+    return Object.fromEntries(mounts.map((mount) => [mount.ufs, storeOfMount(mount)]));
   }
 
   /** The UFS path for what a user wrote. A mount that another replica has just made is not missed. */

@@ -27,7 +27,7 @@ export class Dispatcher {
         if (!list) return undefined;
         const step = stepOfBatch(batch.id)?.step ?? 0;
         const attempt = batch.attempt + 1;
-        const files = this.filesOf(list, batch.copy).map((file) =>
+        const files = this.filesOf(list, batch.copy, reason !== 'resumed').map((file) =>
           // What is one worker's own part stays that worker's.
           plan.placement === 'broadcast' ? { ...file, workerId: batch.workerId } : file,
         );
@@ -76,11 +76,15 @@ export class Dispatcher {
     return listOf(this.jobId, batch, await this.ports.work.read(batch.workSequence));
   }
 
-  /** The files of a list; below a quota each counts in full, for what its new worker holds is not known here. */
-  private filesOf({ root, files }: WorkBatch, copy: number): SourceFile[] {
+  /**
+   * The files of a list; below a quota each counts in full, for what its new worker holds is not known here.
+   * @param isReserved false after a stop, which has given the room back: workers ask for it file by file
+   */
+  private filesOf({ root, files }: WorkBatch, copy: number, isReserved: boolean): SourceFile[] {
     return files.map(([name, sizeBytes, version]) => {
       const path = root + name;
-      const added = this.ports.ledger.quotasOf(path).map(({ ufsPath }) => [ufsPath, Math.max(0, sizeBytes)] as const);
+      const quotas = isReserved ? this.ports.ledger.quotasOf(path) : [];
+      const added = quotas.map(({ ufsPath }) => [ufsPath, Math.max(0, sizeBytes)] as const);
       if (added.length === 0) return { path, sizeBytes, version };
       const quotaBytes = Array.from({ length: copy + 1 }, () => Object.fromEntries(added));
       return { path, sizeBytes, version, quotaBytes };

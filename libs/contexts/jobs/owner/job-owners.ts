@@ -59,6 +59,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     this.connectors = new ConnectorPool(
       (ufsPath) => mountOfUfsPath(views.get(namespaceView).state, ufsPath),
       ({ ufs, options }) => openUfs({ ufs, options: keyRing.openOptions(options) }, tuning),
+      { basePauseMs: config.retryBaseMs, maxPauseMs: config.retryMaxMs, maxOutageMs: config.ufsOutageMs },
     );
   }
 
@@ -75,6 +76,9 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
         });
       }
     });
+    this.presence.tellOfWaits(() =>
+      [...this.runs].flatMap(([jobId, { run }]) => (run.storeWait ? [{ jobId, ...run.storeWait }] : [])),
+    );
     this.timer = setInterval(() => this.sweep(), sweepMs);
     this.shutdown.draining.addEventListener('abort', () => this.letGo());
   }

@@ -3,6 +3,7 @@ import { membershipView, ringMembers } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { jobKinds } from '#job-kinds';
 import { DomainError, unreachable } from '#kernel';
+import type { StoreOutage } from '#ufs';
 import { dispatchAtOnce, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
@@ -49,6 +50,11 @@ export class JobRun {
       isRunning: (batchId) => ports.isRunning(jobId, batchId),
       heldBy: (workerId) => ports.heldBy(workerId),
     });
+  }
+
+  /** Why the listing waits; undefined where it does not. */
+  get storeWait(): StoreOutage | undefined {
+    return this.planner.storeWait;
   }
 
   wake(): void {

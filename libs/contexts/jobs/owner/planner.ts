@@ -1,8 +1,16 @@
-import { namespaceView, resolveUfsPath } from '#contexts/namespace';
+import { mountOfUfsPath, namespaceView, resolveUfsPath, storeOfMount } from '#contexts/namespace';
 import { type ConnectorLease } from '#contexts/namespace/ufs';
 import { type HashRing } from '#hash-ring';
-import { jobKinds, planBatches, type SourceFile, type SourcePage, type SourcePorts } from '#job-kinds';
-import { RetriesExhausted, UfsError } from '#ufs';
+import {
+  jobKinds,
+  otherStore,
+  planBatches,
+  storesOf,
+  type SourceFile,
+  type SourcePage,
+  type SourcePorts,
+} from '#job-kinds';
+import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
 import { addSpecialFiles, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
 import { QuotaGate, type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
@@ -33,6 +41,7 @@ export class Planner {
   private pages?: AsyncGenerator<SourcePage>;
   private at?: { pass: Pass; cursor: string };
   private lease?: ConnectorLease;
+  private readonly waits = new StoreWaits();
 
   constructor(
     private readonly jobId: string,
@@ -40,6 +49,10 @@ export class Planner {
     private readonly ports: JobRunPorts,
     private readonly signal: AbortSignal,
   ) {}
+
+  get storeWait(): StoreOutage | undefined {
+    return this.waits.first;
+  }
 
   async planStep(record: JobRecord, ring: HashRing): Promise<void> {
     const { pass } = record.state;
@@ -72,6 +85,8 @@ export class Planner {
     const { batchSize, replicas } = jobKinds[record.kind].plan(record);
     const wanted = steps === 0 ? 1 : Math.ceil((2 * batchSize * ring.members.length) / replicas);
     const target = Math.min(Math.max(wanted, steps === 0 ? 1 : minStepFiles), maxStepFiles);
+    const moved = otherStore(storesOf(record.spec), (path) => this.storeAt(path));
+    if (moved !== undefined) return { ...stretch, done: true, error: moved };
     try {
       const pages = await this.open(record);
       while (stretch.files.length < target && stretch.rejected.length < manyRejected && !stretch.done) {
@@ -89,6 +104,11 @@ export class Planner {
     return stretch;
   }
 
+  private storeAt(ufsPath: string): string | undefined {
+    const mount = mountOfUfsPath(this.ports.views.get(namespaceView).state, ufsPath);
+    return mount && storeOfMount(mount);
+  }
+
   /** Goes on with the open source if it stands where the log says, else opens it there. */
   private async open(record: JobRecord): Promise<AsyncGenerator<SourcePage>> {
     const { pass, cursor } = record.state;
@@ -100,7 +120,12 @@ export class Planner {
     const sourcePorts: SourcePorts = {
       connectorFor: (path) => lease.connectorFor(path),
       resolve: (path) => resolveUfsPath(views.get(namespaceView).state, path, 'the line'),
-      retry: { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs },
+      retry: {
+        attempts: config.maxAttempts,
+        baseDelayMs: config.retryBaseMs,
+        maxDelayMs: config.retryMaxMs,
+        onStoreWait: (outage) => this.waits.begin(outage),
+      },
       signal: this.signal,
     };
     this.pages = jobKinds[record.kind].source(record.spec, pass, cursor, sourcePorts);
@@ -134,7 +159,7 @@ export class Planner {
     const kind = jobKinds[record.kind];
     const { pass, steps: step } = record.state;
     if (pass !== 'load' || !kind.quotaRoots) return { files: stretch.files, refused: [] };
-    return this.gate().admit({ jobId: this.jobId, pass, step }, stretch.files, ring, kind.plan(record).replicas);
+    return this.gate().admit({ pass, step }, stretch.files, ring, kind.plan(record).replicas);
   }
 
   private gate(): QuotaGate {
@@ -154,7 +179,8 @@ export class Planner {
     return new QuotaGate({
       ledger,
       workers,
-      reserve: (...reservation) => this.ports.reserve(...reservation),
+      jobId: this.jobId,
+      reserve: (...reservation) => this.ports.reserve(this.jobId, ...reservation),
       stat,
       signal: this.signal,
     });

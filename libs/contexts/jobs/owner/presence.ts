@@ -1,7 +1,11 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { coordinatorHeartbeatSchema } from '#contexts/membership';
+import { coordinatorHeartbeatSchema, type CoordinatorHeartbeat, type StoreWait } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { CONFIG, Heartbeats, LiveSet, Shutdown, StallWatch, type LarderConfig } from '#runtime';
+
+type JobWait = NonNullable<CoordinatorHeartbeat['waiting']>[number];
+/** A heartbeat is sent several times a second: no more jobs than this are told of. */
+const maxWaitsTold = 100;
 
 /**
  * Which coordinators are alive, as far as this one hears. It only decides who *tries* to take a job over: the log
@@ -18,6 +22,9 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   /** When the last of this process's own heartbeats came back. */
   private heardSelfAt = -Infinity;
   private left = false;
+  private ownWaits: () => JobWait[] = () => [];
+  /** By coordinator, as it said last. */
+  private readonly othersWaits = new Map<string, JobWait[]>();
 
   constructor(
     private readonly bus: Heartbeats,
@@ -36,6 +43,7 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
       if (parsed.data.coordinatorId === this.bus.selfId) this.heardSelfAt = performance.now();
       else if (parsed.data.leaving) this.live.forget(parsed.data.coordinatorId);
       else this.live.hear(parsed.data.coordinatorId);
+      this.noteWaits(parsed.data);
     });
     this.timer = setInterval(() => this.beat(), this.config.ownerTimeoutMs / 4);
     this.beat();
@@ -76,6 +84,23 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     return living.owners(jobId)[0] === this.bus.selfId;
   }
 
+  /** @param waits of the jobs that this coordinator owns, those whose listing waits for its store */
+  tellOfWaits(waits: () => JobWait[]): void {
+    this.ownWaits = waits;
+  }
+
+  /** Why the listing of a job waits, whoever owns it; undefined where it does not. */
+  waitOf(jobId: string): StoreWait | undefined {
+    const living = [...this.othersWaits].filter(([coordinatorId]) => this.isLive(coordinatorId));
+    return [...this.ownWaits(), ...living.flatMap(([, waits]) => waits)].find((wait) => wait.jobId === jobId);
+  }
+
+  private noteWaits({ coordinatorId, leaving, waiting = [] }: CoordinatorHeartbeat): void {
+    if (coordinatorId === this.bus.selfId) return;
+    if (leaving || waiting.length === 0) this.othersWaits.delete(coordinatorId);
+    else this.othersWaits.set(coordinatorId, waiting);
+  }
+
   private beat(): void {
     const stalledMs = this.stalls.look();
     if (stalledMs > 0) {
@@ -85,7 +110,8 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     if (this.bus.connected) {
       this.live.resume();
       this.listeningSince ??= performance.now();
-      this.bus.announceCoordinator({ coordinatorId: this.bus.selfId });
+      const waiting = this.ownWaits().slice(0, maxWaitsTold);
+      this.bus.announceCoordinator({ coordinatorId: this.bus.selfId, ...(waiting.length > 0 && { waiting }) });
     } else {
       this.live.suspend();
       this.listeningSince = undefined;

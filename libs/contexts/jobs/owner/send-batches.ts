@@ -1,5 +1,5 @@
 import { namespaceView } from '#contexts/namespace';
-import { jobKinds, type DraftBatch } from '#job-kinds';
+import { jobKinds, storesOf, type DraftBatch } from '#job-kinds';
 import { encodeWorkBatch, requireOwner, type JobRecord, type PlannedBatch } from '../index.js';
 import type { JobRunPorts } from './ports.js';
 
@@ -24,6 +24,7 @@ export async function sendBatches(
   requireOwner(record.state, epoch);
   const jobSequence = record.sequence;
   const { options } = jobKinds[record.kind].plan(record);
+  const stores = storesOf(record.spec);
   const namespaceSequence = ports.views.get(namespaceView).sequence;
   return Promise.all(
     drafts.map(async ({ id, workerId, copy, bytes, quotaBytes, root, files }) => {
@@ -38,7 +39,9 @@ export async function sendBatches(
         copy,
         jobSequence,
         namespaceSequence,
+        ...(stores && { stores }),
         options,
+        quotaBytes: quotaBytes ?? {},
         root,
         files,
       });

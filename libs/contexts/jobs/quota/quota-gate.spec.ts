@@ -4,7 +4,7 @@ import { DomainError } from '#kernel';
 import { QuotaGate, type QuotaGatePorts } from './quota-gate.js';
 
 const ring = new HashRing(['w1', 'w2']);
-const at = { jobId: 'j', pass: 'load' as const, step: 0 };
+const at = { pass: 'load' as const, step: 0 };
 const quotaPath = 's3://bkt/dir';
 const file = (name: string, sizeBytes: number): SourceFile => ({
   path: `${quotaPath}/${name}`,
@@ -16,6 +16,10 @@ const file = (name: string, sizeBytes: number): SourceFile => ({
 class Fixture {
   filled = 0;
   exact = true;
+  counted = true;
+  setAside = 0;
+  /** What happens while all workers are asked, and whether all answer. */
+  onRefresh: () => boolean = () => true;
   readonly held = new Map<string, number>();
   readonly reserved: Record<string, number>[] = [];
   conflicts = 0;
@@ -24,12 +28,15 @@ class Fixture {
 
   constructor(onWait: () => void = () => undefined) {
     const ports: QuotaGatePorts = {
+      jobId: 'j',
       ledger: {
         quotasOf: (path) =>
           path.startsWith(`${quotaPath}/`) ? [{ path: '/data/dir', ufsPath: quotaPath, value: 100 }] : [],
-        describe: () => ({ path: '/data/dir', limit: 100 }),
+        exceeded: () => 'the quota of /data/dir (100 bytes) would be exceeded',
+        isCounted: () => this.counted,
+        refresh: () => Promise.resolve(this.onRefresh()),
         limit: () => 100,
-        estimate: () => this.filled,
+        estimate: (_path, except) => this.filled + (except === 'j' ? 0 : this.setAside),
         isExact: () => {
           const answer = this.exact;
           onWait();
@@ -45,12 +52,13 @@ class Fixture {
             }),
           ),
       },
-      reserve: (_jobId, _pass, _step, bytes) => {
+      reserve: (_pass, _step, bytes) => {
         if (this.conflicts-- > 0) {
           this.filled += 50;
           return Promise.reject(new DomainError('StaleVersion', 'stale-version', 'stale'));
         }
         this.reserved.push(bytes);
+        this.setAside = bytes[quotaPath] ?? 0;
         return Promise.resolve();
       },
       stat: (path) => Promise.resolve({ path, sizeBytes: 70, version: 'v' }),
@@ -139,4 +147,43 @@ it('measures a whole walk before it begins', async () => {
   }
   await expect(new Fixture().gate.preflight(pages(60, 40), ring, 1)).resolves.toBeUndefined();
   await expect(new Fixture().gate.preflight(pages(60, 41), ring, 1)).resolves.toMatch(/would be exceeded/);
+});
+
+it('gives the room back when a worker was granted it at the same moment, and decides anew', async () => {
+  const fixture = new Fixture();
+  fixture.onRefresh = () => {
+    // The claim shows only after the reservation has been written.
+    if (fixture.reserved.length === 1) fixture.filled = 50;
+    return true;
+  };
+  await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: [], refused: [{ attempts: 0 }] });
+  expect(fixture.reserved).toEqual([{ [quotaPath]: 60 }, {}]);
+});
+
+it('what an owner that crashed has set aside for the same stretch does not stand in its way', async () => {
+  const fixture = new Fixture();
+  fixture.setAside = 100;
+  await expect(fixture.admit([file('a', 100)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
+});
+
+it('lets nothing in, and refuses nothing, while a worker does not say what it holds', async () => {
+  const fixture = new Fixture();
+  const answers = [false, false, true];
+  fixture.onRefresh = () => {
+    expect(fixture.reserved).toEqual(answers.length > 0 ? [] : [{ [quotaPath]: 60 }]);
+    return answers.shift() ?? true;
+  };
+  await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: ['a'] });
+  expect(answers).toEqual([]);
+});
+
+it('waits until everybody counts below a quota that has just been set', async () => {
+  const fixture = new Fixture();
+  fixture.counted = false;
+  let looks = 0;
+  fixture.onRefresh = () => {
+    if (++looks === 3) Object.assign(fixture, { counted: true, filled: 50 });
+    return true;
+  };
+  await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: [], refused: [{ attempts: 0 }] });
 });

@@ -8,10 +8,11 @@ import { type FileFailure, type Pass } from '../index.js';
 import { type QuotaLedger } from './quota-ledger.js';
 
 export interface QuotaGatePorts {
-  ledger: Pick<QuotaLedger, 'quotasOf' | 'describe' | 'limit' | 'estimate' | 'isExact'>;
+  ledger: Pick<QuotaLedger, 'quotasOf' | 'exceeded' | 'limit' | 'estimate' | 'isExact' | 'isCounted' | 'refresh'>;
+  jobId: string;
   workers: Pick<WorkerClient, 'lookup'>;
   /** Sets bytes aside, under the quota boundary's expected sequence. @throws DomainError StaleVersion */
-  reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
+  reserve(pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
   /** The size of a file whose source does not tell it; undefined where that cannot be found out. */
   stat(path: string): Promise<UfsObject | undefined>;
   signal: AbortSignal;
@@ -34,7 +35,7 @@ export class QuotaGate {
 
   /** Those of the files that fit, in order, with the bytes they will add; room for them is reserved. */
   async admit(
-    at: { jobId: string; pass: Pass; step: number },
+    at: { pass: Pass; step: number },
     files: readonly SourceFile[],
     ring: HashRing,
     replicas: number,
@@ -44,15 +45,16 @@ export class QuotaGate {
     const measured = await this.measure(files, ring, replicas);
     for (;;) {
       this.ports.signal.throwIfAborted();
+      const isKnown = await this.ports.ledger.refresh();
       const { admission, sums, contested } = this.fit(measured);
-      const settled = contested.every((path) => this.ports.ledger.isExact(path));
-      if (admission.refused.length > 0 && !settled) {
-        await delay(recheckMs, undefined, { signal: this.ports.signal });
+      const settled = contested.every((path) => this.isExact(path));
+      if (!isKnown || !this.areCounted(measured) || (admission.refused.length > 0 && !settled)) {
+        await this.pause();
         continue;
       }
       try {
-        if (Object.keys(sums).length > 0) await this.ports.reserve(at.jobId, at.pass, at.step, sums);
-        return admission;
+        if (await this.reserve(at, sums)) return admission;
+        await this.pause();
       } catch (error) {
         // Another job has just reserved: what is left may no longer do.
         if (!(error instanceof DomainError) || error.kind !== 'StaleVersion') throw error;
@@ -72,13 +74,42 @@ export class QuotaGate {
         for (const [path, bytes] of Object.entries(sumOf(file))) added[path] = (added[path] ?? 0) + bytes;
       }
       for (;;) {
-        const over = Object.keys(added).filter((path) => added[path] > 0 && added[path] > this.remaining(path));
-        if (over.length === 0) break;
-        if (over.every((path) => this.ports.ledger.isExact(path))) return this.exceeded(over[0]);
-        await delay(recheckMs, undefined, { signal: this.ports.signal });
+        const beyond = () => Object.keys(added).filter((path) => added[path] > 0 && added[path] > this.remaining(path));
+        if (beyond().length === 0) break;
+        const isKnown = await this.ports.ledger.refresh();
+        const over = beyond();
+        if (isKnown && over.length > 0 && over.every((path) => this.isExact(path)))
+          return this.ports.ledger.exceeded(over[0]);
+        if (over.length > 0) await this.pause();
       }
     }
     return undefined;
+  }
+
+  /** Sets the bytes aside. False: workers have been granted the room meanwhile, and nothing is set aside. */
+  private async reserve({ pass, step }: { pass: Pass; step: number }, sums: Record<string, number>): Promise<boolean> {
+    const adds = Object.keys(sums).filter((path) => sums[path] > 0);
+    if (adds.length === 0) return true;
+    const { ledger } = this.ports;
+    await this.ports.reserve(pass, step, sums);
+    // Whoever is granted room from here on has seen the reservation; who was before shows it by now.
+    const isKnown = await ledger.refresh();
+    if (isKnown && adds.every((path) => ledger.estimate(path) <= ledger.limit(path))) return true;
+    await this.ports.reserve(pass, step, {});
+    return false;
+  }
+
+  private areCounted(files: readonly SourceFile[]): boolean {
+    const quotas = new Set(files.flatMap((file) => Object.keys(sumOf(file))));
+    return [...quotas].every((path) => this.ports.ledger.isCounted(path));
+  }
+
+  private isExact(quotaUfsPath: string): boolean {
+    return this.ports.ledger.isExact(quotaUfsPath, this.ports.jobId);
+  }
+
+  private pause(): Promise<void> {
+    return delay(recheckMs, undefined, { signal: this.ports.signal });
   }
 
   private fit(files: readonly SourceFile[]) {
@@ -93,8 +124,9 @@ export class QuotaGate {
       );
       if (over) {
         contested.add(over[0]);
-        admission.error ??= this.exceeded(over[0]);
-        admission.refused.push({ path: file.path, reason: this.exceeded(over[0]), attempts: 0 });
+        const reason = this.ports.ledger.exceeded(over[0]);
+        admission.error ??= reason;
+        admission.refused.push({ path: file.path, reason, attempts: 0 });
       } else {
         for (const [path, bytes] of adds) sums[path] = (sums[path] ?? 0) + bytes;
         admission.files.push(file);
@@ -149,12 +181,7 @@ export class QuotaGate {
   }
 
   private remaining(quotaUfsPath: string): number {
-    return this.ports.ledger.limit(quotaUfsPath) - this.ports.ledger.estimate(quotaUfsPath);
-  }
-
-  private exceeded(quotaUfsPath: string): string {
-    const { path, limit } = this.ports.ledger.describe(quotaUfsPath);
-    return `the quota of ${path} (${limit} bytes) would be exceeded`;
+    return this.ports.ledger.limit(quotaUfsPath) - this.ports.ledger.estimate(quotaUfsPath, this.ports.jobId);
   }
 }
 

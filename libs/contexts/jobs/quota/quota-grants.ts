@@ -5,11 +5,16 @@ import { Heartbeats } from '#runtime';
 import { Presence } from '../owner/presence.js';
 import { QuotaLedger } from './quota-ledger.js';
 
-const requestSchema = z.object({ workerId: z.string(), path: z.string(), bytes: z.number() });
+const requestSchema = z.object({
+  workerId: z.string(),
+  id: z.string().optional(),
+  path: z.string(),
+  bytes: z.number(),
+});
 
 /**
- * Answers workers that want to keep what a reader asked for: may it be cached without breaking a quota? One living
- * coordinator answers, so that two of them cannot both give the last room away.
+ * Answers workers that want to keep a copy that no job has room for: may it be cached without breaking a quota? One
+ * living coordinator answers, so that of those who want the last room one gets it.
  */
 @Injectable()
 export class QuotaGrants implements OnApplicationBootstrap, OnModuleDestroy {
@@ -24,8 +29,9 @@ export class QuotaGrants implements OnApplicationBootstrap, OnModuleDestroy {
   onApplicationBootstrap(): void {
     this.unsubscribe = this.bus.onCoordinatorsRequest('quota-grant', (value) => {
       if (!this.presence.isChosen('quota-grants')) return noAnswer;
-      const { path, bytes } = requestSchema.parse(value);
-      return { granted: this.ledger.grant(path, bytes) };
+      const { id, ...asked } = requestSchema.parse(value);
+      // What a worker of a version up to 0.2 brings in, its figures show too late.
+      return id === undefined ? { granted: false } : this.ledger.grant({ id, ...asked });
     });
   }
 

@@ -1,8 +1,9 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { listWorkers, membershipView } from '#contexts/membership';
+import { listWorkers, membershipView, type QuotaClaim } from '#contexts/membership';
 import { WorkerWatch } from '#contexts/membership/http';
 import { namespaceView, quotasOf, ufsPolicies, type UfsPolicies, type UfsPolicy } from '#contexts/namespace';
-import { type Commit } from '#kernel';
+import { SharedQuestion } from '#jetstream';
+import { DomainError, type Commit } from '#kernel';
 import { CONFIG, Views, type LarderConfig } from '#runtime';
 import { jobs, reservedBytes, type BatchEvent, type JobEvent } from '../index.js';
 
@@ -12,20 +13,40 @@ interface Unreported {
   quotaBytes: Record<string, number>;
 }
 
-/** A granted object has been fetched and stood in a heartbeat after so long, if it comes at the slowest pace. */
-const grantMs = 5_000;
-const slowestBytesPerMs = 1_000;
+/** An owner that crashed, or whose worker was quick, leaves at most so many reports without a plan. */
+const maxEarly = 10_000;
+
+/** What a worker asks for a copy that no job has room for: the claim that its figures show, by its id. */
+export interface GrantRequest {
+  id: string;
+  path: string;
+  bytes: number;
+}
+
+/** `unsure`: not all workers could be asked; another try may have another answer. */
+export interface Grant {
+  granted: boolean;
+  reason?: string;
+  unsure?: boolean;
+}
 
 /**
- * How full quotas are. Workers count the bytes they hold and say so in their heartbeats, about once a second; between
- * a report in the log and the heartbeat that includes it, the bytes of the report are counted here. The estimate is
- * therefore never below the truth, and equals it once nothing is in flight and every worker has been heard.
+ * How full quotas are. Workers count the bytes they hold and what is on its way to them, and say so in their heartbeats
+ * and when asked; between a report in the log and the figures that include it, the bytes of the report are counted here.
+ *
+ * Who decides about room asks all workers and the log first (`refresh`), and has written down before what it is about
+ * to take: a worker its claim, an owner its reservation. So of two who take the last room at once at least one sees the
+ * other, through whichever coordinators they ask.
  */
 @Injectable()
 export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly planned = new Map<string, Record<string, number>>();
   private readonly unreported = new Map<string, Unreported[]>();
-  private readonly grants = new Set<{ ufsPaths: string[]; bytes: number; untilMs: number }>();
+  /** Settled before they were planned, as the log has it. */
+  private readonly early = new Map<string, { workerId: string; sequence: number }>();
+  /** Claims that this coordinator has been asked about and has not decided on. */
+  private readonly undecided = new Set<string>();
+  private readonly figures = new SharedQuestion(() => this.askAll());
   private policies?: { sequence: number; value: UfsPolicies };
   private unsubscribe?: () => void;
 
@@ -101,10 +122,27 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return quota ? { path: quota.path, limit: quota.value } : { path: quotaUfsPath, limit: Infinity };
   }
 
-  usedBytes(quotaUfsPath: string): number {
-    return this.workers().reduce(
+  /** @param counts which workers to count; by default all that were heard */
+  usedBytes(quotaUfsPath: string, counts: (workerId: string) => boolean = () => true): number {
+    const workers = this.workers().filter(counts);
+    return workers.reduce(
       (sum, workerId) => sum + (this.watch.lastHeartbeat(workerId)?.quotaUsage?.[quotaUfsPath] ?? 0),
       0,
+    );
+  }
+
+  online(): string[] {
+    return listWorkers(this.views.get(membershipView).state)
+      .filter(({ status }) => status === 'online')
+      .map(({ workerId }) => workerId);
+  }
+
+  /** Quotas below which online workers hold more than they allow; none while quotas are switched off. */
+  overfull(): UfsPolicy<number>[] {
+    if (!this.config.quota) return [];
+    const online = this.online();
+    return this.currentPolicies().quotas.filter(
+      ({ ufsPath, value }) => this.usedBytes(ufsPath, (workerId) => online.includes(workerId)) > value,
     );
   }
 
@@ -112,44 +150,88 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return reservedBytes(this.views.get(jobs), quotaUfsPath);
   }
 
-  /** Used, reported but not yet in a heartbeat, reserved and granted: never less than the truth. */
-  estimate(quotaUfsPath: string): number {
-    return (
-      this.usedBytes(quotaUfsPath) +
-      this.unreportedBytes(quotaUfsPath) +
-      this.reservedBytes(quotaUfsPath) +
-      this.grantedBytes(quotaUfsPath)
-    );
+  /** Used, and all that is on its way: never less than the truth as of the last `refresh`. */
+  estimate(quotaUfsPath: string, except?: string): number {
+    return this.usedBytes(quotaUfsPath) + this.underWay(quotaUfsPath, except);
   }
 
-  /** Sets bytes aside for an object that a reader brings in, if every quota above it leaves room. */
-  grant(ufsPath: string, bytes: number): boolean {
-    const quotas = this.quotasOf(ufsPath);
-    if (quotas.some((quota) => this.estimate(quota.ufsPath) + bytes > quota.value)) return false;
-    const untilMs = performance.now() + grantMs + bytes / slowestBytesPerMs;
-    this.grants.add({ ufsPaths: quotas.map((quota) => quota.ufsPath), bytes, untilMs });
-    return true;
+  /**
+   * Brings the views to the log's end, then has every worker say what it holds. Whoever calls while others are being
+   * answered shares the next round.
+   * @returns false where an online worker did not answer: what it holds is not known
+   * @throws DomainError Unavailable
+   */
+  refresh(): Promise<boolean> {
+    return this.figures.ask();
   }
 
-  /** Whether the estimate below this quota is the truth: nothing on its way, everybody heard. */
-  isExact(quotaUfsPath: string): boolean {
-    const heard = this.workers().every(
-      (workerId) => this.watch.lastHeartbeat(workerId)?.quotaUsage?.[quotaUfsPath] !== undefined,
-    );
-    const underWay =
-      this.unreportedBytes(quotaUfsPath) + this.reservedBytes(quotaUfsPath) + this.grantedBytes(quotaUfsPath);
-    return heard && underWay === 0;
+  /** Whether every worker that is online counts what it holds below this quota. */
+  isCounted(quotaUfsPath: string): boolean {
+    return listWorkers(this.views.get(membershipView).state)
+      .filter(({ status }) => status === 'online')
+      .every(({ workerId }) => {
+        const last = this.watch.lastHeartbeat(workerId);
+        // Where quotas are switched off, nothing is ever counted.
+        return last && (last.quotaUsage === undefined || last.quotaUsage[quotaUfsPath] !== undefined);
+      });
   }
 
-  /** A grant counts until its object must have arrived and stood in a heartbeat, or never will. */
-  private grantedBytes(quotaUfsPath: string): number {
-    const nowMs = performance.now();
+  /** Whether a copy may be kept that a worker claims room for, and that no job has set room aside for. */
+  async grant({ id, path, bytes }: GrantRequest): Promise<Grant> {
+    this.undecided.add(id);
+    let isKnown = false;
+    try {
+      isKnown = await this.refresh();
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+    } finally {
+      // From here on it is decided on, in this turn: whoever comes next finds the claim counted.
+      this.undecided.delete(id);
+    }
+    const quotas = this.quotasOf(path);
+    if (!isKnown || !quotas.every(({ ufsPath }) => this.isCounted(ufsPath))) return { granted: false, unsure: true };
+    const others = (ufsPath: string) => this.usedBytes(ufsPath) + this.underWay(ufsPath, undefined, id);
+    const over = quotas.find(({ ufsPath, value }) => others(ufsPath) + bytes > value);
+    return over ? { granted: false, reason: this.exceeded(over.ufsPath) } : { granted: true };
+  }
+
+  exceeded(quotaUfsPath: string): string {
+    const { path, limit } = this.describe(quotaUfsPath);
+    return `the quota of ${path} (${limit} bytes) would be exceeded`;
+  }
+
+  /** Whether the estimate below this quota is the truth as of the last `refresh`: nothing on its way, everybody heard. */
+  isExact(quotaUfsPath: string, except?: string): boolean {
+    return this.isCounted(quotaUfsPath) && this.underWay(quotaUfsPath, except) === 0;
+  }
+
+  private async askAll(): Promise<boolean> {
+    await this.views.caughtUp();
+    return this.watch.hearAll();
+  }
+
+  private underWay(quotaUfsPath: string, exceptJob?: string, exceptClaim?: string): number {
+    const reserved = reservedBytes(this.views.get(jobs), quotaUfsPath, exceptJob);
+    return reserved + this.unreportedBytes(quotaUfsPath) + this.claimedBytes(quotaUfsPath, exceptClaim);
+  }
+
+  /** Claims of workers, less what is set aside for their batches: that is counted as reserved. */
+  private claimedBytes(quotaUfsPath: string, except?: string): number {
     let sum = 0;
-    for (const grant of this.grants) {
-      if (grant.untilMs < nowMs) this.grants.delete(grant);
-      else if (grant.ufsPaths.includes(quotaUfsPath)) sum += grant.bytes;
+    for (const workerId of this.workers()) {
+      for (const claim of this.watch.lastHeartbeat(workerId)?.quotaClaims ?? []) {
+        if (claim.id === except || this.undecided.has(claim.id) || !claim.ufsPaths.includes(quotaUfsPath)) continue;
+        const reserved = this.isReserved(claim) ? (claim.batch?.reserved[quotaUfsPath] ?? 0) : 0;
+        sum += Math.max(0, claim.bytes - reserved);
+      }
     }
     return sum;
+  }
+
+  private isReserved({ batch }: QuotaClaim): boolean {
+    const record = batch && this.views.get(jobs).jobs.get(batch.jobId);
+    const inFlight = record && Object.hasOwn(record.inFlight, batch.batchId) && record.inFlight[batch.batchId];
+    return Boolean(inFlight && !inFlight.withdrawn);
   }
 
   private unreportedBytes(quotaUfsPath: string): number {
@@ -182,12 +264,20 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private note(batch: { id: string; quotaBytes?: Record<string, number> }): void {
-    if (batch.quotaBytes) this.planned.set(batch.id, batch.quotaBytes);
+    if (!batch.quotaBytes) return;
+    this.planned.set(batch.id, batch.quotaBytes);
+    const early = this.early.get(batch.id);
+    if (early) this.settled(early.workerId, batch.id, early.sequence);
   }
 
   private settled(workerId: string, batchId: string, sequence: number): void {
     const quotaBytes = this.planned.get(batchId);
-    if (!quotaBytes) return;
+    this.early.delete(batchId);
+    if (!quotaBytes) {
+      this.early.set(batchId, { workerId, sequence });
+      if (this.early.size > maxEarly) this.early.delete(this.early.keys().next().value!);
+      return;
+    }
     this.planned.delete(batchId);
     const batches = this.unreported.get(workerId) ?? [];
     this.unreported.set(workerId, [...batches, { sequence, quotaBytes }]);

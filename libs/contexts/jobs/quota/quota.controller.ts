@@ -1,8 +1,13 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, UseGuards } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { WorkerWatch } from '#contexts/membership/http';
+import { namespaceView } from '#contexts/namespace';
 import { PolicyPathDto, PolicyRequests, SetQuotaDto } from '#contexts/namespace/http';
-import { currentPast, featureGuard } from '#runtime';
+import { currentPast, featureGuard, Views } from '#runtime';
 import { QuotaLedger } from './quota-ledger.js';
+
+/** A worker that is slow to hear of a quota still asks no leave for what its readers bring in. */
+const workersWithinMs = 2_000;
 
 /** `/api/v1/quota`: bytes that may be cached below a directory. */
 @Controller('quota')
@@ -11,6 +16,8 @@ export class QuotaController {
   constructor(
     private readonly policies: PolicyRequests,
     private readonly ledger: QuotaLedger,
+    private readonly watch: WorkerWatch,
+    private readonly views: Views,
   ) {}
 
   @Get()
@@ -25,8 +32,10 @@ export class QuotaController {
 
   @Post()
   @HttpCode(200)
-  set(@Body() { path, quotaBytes }: SetQuotaDto, @Req() request: FastifyRequest): Promise<unknown> {
-    return this.policies.execute({ type: 'SetQuota', path, quotaBytes }, request);
+  async set(@Body() { path, quotaBytes }: SetQuotaDto, @Req() request: FastifyRequest): Promise<unknown> {
+    const answer = await this.policies.execute({ type: 'SetQuota', path, quotaBytes }, request);
+    await this.watch.untilNamespace(this.views.get(namespaceView).sequence, workersWithinMs);
+    return answer;
   }
 
   @Delete()

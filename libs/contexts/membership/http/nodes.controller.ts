@@ -55,6 +55,8 @@ export class NodesController {
       capacityBytes,
       version,
       ...(heartbeat ? { usedBytes: heartbeat.usedBytes, cachedObjects: heartbeat.objects } : {}),
+      ...(heartbeat?.unmountedBytes === undefined ? {} : { unmountedBytes: heartbeat.unmountedBytes }),
+      ...(heartbeat?.unmountedObjects === undefined ? {} : { unmountedObjects: heartbeat.unmountedObjects }),
     };
   }
 }

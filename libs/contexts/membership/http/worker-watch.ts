@@ -7,13 +7,13 @@ import {
   CONFIG,
   currentPast,
   Heartbeats,
-  LiveSet,
   ownContext,
   StallWatch,
   Views,
   type LarderConfig,
 } from '#runtime';
 import {
+  figuresVerb,
   isImpostor,
   listWorkers,
   membership,
@@ -23,8 +23,11 @@ import {
   type MembershipCommand,
   type WorkerHeartbeat,
 } from '../index.js';
+import { WorkerSilence } from './worker-silence.js';
 
 const sweepMs = 250;
+/** A worker that has not said within so long what it holds is asked again. */
+const figuresWithinMs = 500;
 
 /**
  * Turns heartbeats, and their absence, into membership events. Every coordinator watches; whoever decides first
@@ -34,7 +37,7 @@ const sweepMs = 250;
 export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('membership');
   private readonly heartbeats = new Map<string, WorkerHeartbeat>();
-  private readonly live: LiveSet;
+  private readonly silence: WorkerSilence;
   /** Looked at with every heartbeat. */
   private readonly waiting = new Set<() => void>();
   private readonly stalls = new StallWatch(sweepMs);
@@ -52,7 +55,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly guard: LogGuard,
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {
-    this.live = new LiveSet(config.workerTimeoutMs);
+    this.silence = new WorkerSilence(config.workerTimeoutMs);
     this.actor = `coordinator:${bus.selfId}`;
   }
 
@@ -72,10 +75,10 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** What the workers have in hand for a job right now, by batch id; of the past nothing is known. */
-  runningBatches(jobId: string): { batchId: string; files: number; bytes: number }[] {
+  runningBatches(jobId: string): WorkerHeartbeat['running'] {
     if (currentPast()) return [];
     return [...this.heartbeats.values()]
-      .filter(({ workerId }) => this.live.isLive(workerId))
+      .filter(({ workerId }) => this.silence.heard.isLive(workerId))
       .flatMap(({ running }) => running.filter((batch) => batch.jobId === jobId));
   }
 
@@ -100,28 +103,49 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     return this.behind(sequence);
   }
 
+  /**
+   * Asks all workers what they hold now, so that no heartbeat on its way hides what came after it.
+   * @returns whether all answered that are online and can be asked; those of versions up to 0.2 cannot
+   */
+  async hearAll(): Promise<boolean> {
+    const listening = [...this.heartbeats.values()].filter(
+      ({ workerId, quotaClaims, leaving }) =>
+        quotaClaims !== undefined && !leaving && this.silence.heard.isLive(workerId),
+    );
+    const options = { expected: listening.length, timeoutMs: figuresWithinMs };
+    const answers = await this.bus.askWorkers(figuresVerb, options);
+    const answered = new Set(answers.map((answer) => 'value' in answer && this.heard(answer.value)));
+    const online = listWorkers(this.views.get(membershipView).state).filter(({ status }) => status === 'online');
+    return online.every(({ workerId }) => {
+      const last = this.heartbeats.get(workerId);
+      return last !== undefined && (answered.has(workerId) || last.quotaClaims === undefined || last.leaving);
+    });
+  }
+
   /** Places in the work stream of the batches that a worker holds, as it said last; undefined while it is not heard. */
   heldBy(workerId: string): readonly number[] | undefined {
     const last = this.heartbeats.get(workerId);
-    if (!last || last.leaving || this.live.suspended || !this.live.isLive(workerId)) return undefined;
+    if (!last || last.leaving || this.silence.heard.suspended || !this.silence.heard.isLive(workerId)) return undefined;
     return last.held ?? [];
   }
 
-  private heard(message: unknown): void {
+  /** @returns whose word it was; undefined where it does not count */
+  private heard(message: unknown): string | undefined {
     const parsed = workerHeartbeatSchema.safeParse(message);
     if (!parsed.success) {
       this.logger.warn(`a malformed worker heartbeat was ignored: ${parsed.error.message}`);
-      return;
+      return undefined;
     }
     const heartbeat = parsed.data;
     const { workerId, address, logMark, refusesLog } = heartbeat;
     // One that belongs to another log, or takes this one for another, is nobody here: as if it were silent.
     const admitted = this.guard.admits({ who: workerWitness(workerId, address), mark: logMark });
-    if (!admitted || refusesLog !== undefined || this.isImpostor(heartbeat)) return;
+    if (!admitted || refusesLog !== undefined || this.isImpostor(heartbeat)) return undefined;
     // Its last numbers stay when it leaves: what it has cached is still on its disk.
-    this.heartbeats.set(heartbeat.workerId, heartbeat);
-    this.live.hear(heartbeat.workerId);
+    if (!isOlder(heartbeat, this.heartbeats.get(workerId))) this.heartbeats.set(workerId, heartbeat);
+    this.silence.hear(workerId);
     for (const look of [...this.waiting]) look();
+    return workerId;
   }
 
   /** Workers that may still serve by mounts and policies from before this log sequence. */
@@ -129,7 +153,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     const heard = (workerId: string) => this.heartbeats.get(workerId);
     const online = listWorkers(this.views.get(membershipView).state).filter(({ status }) => status === 'online');
     // Decommissioned ones serve what they hold as long as they run.
-    const others = [...this.heartbeats.values()].filter(({ workerId }) => this.live.isLive(workerId));
+    const others = [...this.heartbeats.values()].filter(({ workerId }) => this.silence.heard.isLive(workerId));
     const addresses = new Map([...online, ...others].map(({ workerId, address }) => [workerId, address]));
     return [...addresses]
       .filter(([workerId]) => !heard(workerId)?.leaving && (heard(workerId)?.namespaceSequence ?? 0) < sequence)
@@ -148,10 +172,10 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async sweep(): Promise<void> {
-    this.live.forgive(this.stalls.look());
-    if (this.bus.connected) this.live.resume();
-    else this.live.suspend();
-    if (this.sweeping || this.live.suspended) return;
+    this.silence.forgive(this.stalls.look());
+    if (this.bus.connected) this.silence.resume();
+    else this.silence.suspend();
+    if (this.sweeping || this.silence.heard.suspended) return;
     this.sweeping = true;
     try {
       for (const command of this.due()) {
@@ -173,9 +197,10 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
 
   private due(): MembershipCommand[] {
     const { state } = this.views.get(membershipView);
+    this.silence.learn(Object.values(state.workers));
     const commands: MembershipCommand[] = [];
     for (const heartbeat of this.heartbeats.values()) {
-      if (heartbeat.leaving || !this.live.isLive(heartbeat.workerId)) continue;
+      if (heartbeat.leaving || !this.silence.heard.isLive(heartbeat.workerId)) continue;
       const command: MembershipCommand = { type: 'Announce', announcement: heartbeat };
       if (membership.decide(state, command).length > 0) commands.push(command);
     }
@@ -187,14 +212,14 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
         commands.push({ type: 'ReportSilence', workerId, bootId, lost: false });
         continue;
       }
-      // Known from the log but never heard here: its time runs from when we began to listen.
-      const silenceMs = this.live.silenceMs(workerId);
-      if (silenceMs === undefined) this.live.hear(workerId);
-      else if (silenceMs > this.config.workerTimeoutMs) {
-        const lost = silenceMs > this.config.workerTimeoutMs + this.config.workerGraceMs;
-        if (status === 'online' || lost) commands.push({ type: 'ReportSilence', workerId, bootId, lost });
-      }
+      if (!this.silence.isSilent(workerId)) continue;
+      const lost = this.silence.isSilent(workerId, this.config.workerGraceMs);
+      if (status === 'online' || lost) commands.push({ type: 'ReportSilence', workerId, bootId, lost });
     }
     return commands;
   }
+}
+
+function isOlder(one: WorkerHeartbeat, other: WorkerHeartbeat | undefined): boolean {
+  return one.bootId === other?.bootId && (one.beat ?? 0) < (other.beat ?? 0);
 }

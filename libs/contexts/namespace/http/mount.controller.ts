@@ -1,8 +1,16 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Put, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { WorkerWatch } from '#contexts/membership/http';
 import { DomainError } from '#kernel';
-import { CommandHandler, commandContext, CONFIG, queryText, Views, type LarderConfig } from '#runtime';
+import {
+  CommandHandler,
+  commandContext,
+  CONFIG,
+  missingParameters,
+  queryText,
+  Views,
+  type LarderConfig,
+} from '#runtime';
 import {
   KeyRing,
   maskOptions,
@@ -16,7 +24,7 @@ import {
   type NamespaceCommand,
 } from '../index.js';
 import { MountCheck } from './mount-check.js';
-import { CreateMountDto, DeleteMountDto } from './mount.dto.js';
+import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from './mount.dto.js';
 import { StaticMountTable } from './static-mount-table.js';
 
 /** How long the removal of a mount waits for workers: they hear of it within milliseconds, unless something is wrong. */
@@ -57,11 +65,27 @@ export class MountController {
     const isFree = await this.views.find(() => this.accepts(command) || undefined);
     const warning = isFree ? await this.check.look({ ufs, options }) : undefined;
     await this.execute(command, request);
-    return {
-      status: 'ok',
-      ...(ignored.length > 0 ? { ignored: ignored.map((name) => `options.${name}`) } : {}),
-      ...(warning === undefined ? {} : { warning }),
-    };
+    return answerOf(ignored, warning);
+  }
+
+  /** Other options for a mount, such as keys that are being rotated. Its policies and copies stay. */
+  @Put()
+  @HttpCode(200)
+  async replaceOptions(@Body() dto: ReplaceMountOptionsDto, @Req() request: FastifyRequest): Promise<unknown> {
+    this.table.requireManaged();
+    if (dto.options === undefined) throw missingParameters();
+    const path = normalizeNamespacePath(dto.path);
+    const mount = await this.views.find(() => mountAt(this.state, path));
+    if (!mount) throw new DomainError('NotFound', 'no-mount', `No mount point found for path: ${path}`);
+    const { options, ignored } = this.check.options(mount.ufs, dto.options);
+    const sealed = this.keyRing.sealOptions(mount.ufs, options);
+    const ufs = dto.ufs === undefined ? {} : { ufs: normalizeUfsRoot(dto.ufs) };
+    const command = { type: 'ReplaceMountOptions', path, ...ufs, options: sealed } as const;
+    const warning = this.accepts(command) ? await this.check.look({ ufs: mount.ufs, options }) : undefined;
+    const { sequence } = await this.execute(command, request);
+    // Whoever is told so shall be able to revoke the old keys.
+    const stillUsing = await this.watch.untilNamespace(sequence, workersWithinMs);
+    return { ...answerOf(ignored, warning), ...(stillUsing.length > 0 && { stillUsing }) };
   }
 
   @Delete()
@@ -104,4 +128,12 @@ export class MountController {
       : maskOptions(mount.ufs, mount.options);
     return { path: mount.path, ufs: mount.ufs, ...(Object.keys(options).length > 0 ? { options } : {}) };
   }
+}
+
+function answerOf(ignored: readonly string[], warning: string | undefined): Record<string, unknown> {
+  return {
+    status: 'ok',
+    ...(ignored.length > 0 ? { ignored: ignored.map((name) => `options.${name}`) } : {}),
+    ...(warning === undefined ? {} : { warning }),
+  };
 }

@@ -1,4 +1,4 @@
-import { OptionalRecord, RequiredText } from '#runtime';
+import { OptionalRecord, OptionalText, RequiredText } from '#runtime';
 
 const maxOptions = 64;
 const maxOptionLength = 4096;
@@ -23,6 +23,17 @@ export class CreateMountDto {
 
   @RequiredText()
   ufs: string;
+
+  @OptionalRecord(optionsFault)
+  options?: Record<string, string>;
+}
+
+export class ReplaceMountOptionsDto {
+  @RequiredText()
+  path: string;
+
+  @OptionalText()
+  ufs?: string;
 
   @OptionalRecord(optionsFault)
   options?: Record<string, string>;

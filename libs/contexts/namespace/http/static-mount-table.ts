@@ -11,6 +11,7 @@ import {
   namespaceView,
   normalizeNamespacePath,
   normalizeUfsRoot,
+  storeOfMount,
   type Mount,
   type NamespaceCommand,
 } from '../index.js';
@@ -54,7 +55,12 @@ export class StaticMountTable implements OnApplicationBootstrap {
     await untilAnswered(leftMs, (timeoutMs) => this.views.caughtUp(timeoutMs));
     for (const mount of this.views.get(namespaceView).state.mounts) {
       const entry = wanted.find(({ path }) => path === mount.path);
-      if (!entry || !this.matches(mount, entry)) await this.execute({ type: 'Unmount', path: mount.path });
+      if (entry && this.matches(mount, entry)) continue;
+      const options = this.keyRing.sealOptions(mount.ufs, entry?.options ?? {});
+      const sameStore = entry?.ufs === mount.ufs && storeOfMount({ ufs: mount.ufs, options }) === storeOfMount(mount);
+      // What is below a mount of the same store stays: policies and copies.
+      if (sameStore) await this.execute({ type: 'ReplaceMountOptions', path: mount.path, options });
+      else await this.execute({ type: 'Unmount', path: mount.path });
     }
     for (const { path, ufs, options } of wanted) {
       if (mountAt(this.views.get(namespaceView).state, path)) continue;

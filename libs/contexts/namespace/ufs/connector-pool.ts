@@ -1,11 +1,10 @@
 import type { Mount } from '../index.js';
-import { UfsError, type UfsConnector } from '#ufs';
+import { GuardedConnector, UfsError, type OutagePolicy, type StoreOutage, type UfsConnector } from '#ufs';
 
 interface PooledConnector {
-  connector: UfsConnector;
+  readonly ufs: string;
+  connector: GuardedConnector;
   users: number;
-  /** Its mount is gone or has other options now: closed as soon as the last user lets go. */
-  retired: boolean;
 }
 
 /** What one batch holds of the pool while it runs. */
@@ -15,17 +14,24 @@ export interface ConnectorLease {
   release(): Promise<void>;
 }
 
-/** One open connector per mount and options, opened when the first batch asks for it and shared by all. */
+/**
+ * One open connector per mount and options, opened when the first batch asks for it and shared by all: and with it, its
+ * connections and what is known of the store's health.
+ */
 export class ConnectorPool {
   private readonly pooled = new Map<string, PooledConnector>();
+  /** With users still. */
+  private readonly retiring = new Set<PooledConnector>();
 
   /**
    * @param mountOf the current mount table's answer
    * @param open opens the mount's options and connects
+   * @param policy how outages of a store are sat out
    */
   constructor(
     private readonly mountOf: (ufsPath: string) => Mount | undefined,
     private readonly open: (mount: Mount) => UfsConnector,
+    private readonly policy: OutagePolicy,
   ) {}
 
   lease(): ConnectorLease {
@@ -49,11 +55,25 @@ export class ConnectorPool {
     };
   }
 
-  /** Retires the connectors of mounts that are gone or have changed. */
+  /**
+   * Retires the connectors of mounts that have changed: what is under way ends as it began. What is under way through a
+   * mount that is gone is broken off.
+   */
   async keepOnly(mounts: readonly Mount[]): Promise<void> {
     const current = new Set(mounts.map(keyOf));
-    const retired = [...this.pooled].filter(([key]) => !current.has(key));
-    await Promise.all(retired.map(([key]) => this.retire(key)));
+    const mounted = new Set(mounts.map(({ ufs }) => ufs));
+    const changed = [...this.pooled].filter(([key]) => !current.has(key));
+    for (const [key, pooled] of changed) {
+      this.pooled.delete(key);
+      this.retiring.add(pooled);
+      pooled.connector.supersede();
+    }
+    await Promise.all([...this.retiring].map((pooled) => this.retire(pooled, mounted.has(pooled.ufs))));
+  }
+
+  /** The stores that are waited for. */
+  outages(): StoreOutage[] {
+    return [...this.pooled.values()].flatMap(({ connector }) => connector.status() ?? []);
   }
 
   async close(): Promise<void> {
@@ -64,23 +84,22 @@ export class ConnectorPool {
     const key = keyOf(mount);
     let pooled = this.pooled.get(key);
     if (!pooled) {
-      pooled = { connector: this.open(mount), users: 0, retired: false };
+      const connector = new GuardedConnector(this.open(mount), mount.ufs, this.policy);
+      pooled = { ufs: mount.ufs, connector, users: 0 };
       this.pooled.set(key, pooled);
     }
     return pooled;
   }
 
-  private async retire(key: string): Promise<void> {
-    const pooled = this.pooled.get(key);
-    if (!pooled) return;
-    this.pooled.delete(key);
-    pooled.retired = true;
-    if (pooled.users === 0) await pooled.connector.close();
+  private async retire(pooled: PooledConnector, isStillMounted: boolean): Promise<void> {
+    if (pooled.users > 0 && isStillMounted) return;
+    this.retiring.delete(pooled);
+    await (isStillMounted ? pooled.connector.close() : pooled.connector.abandon());
   }
 
   private async letGo(pooled: PooledConnector): Promise<void> {
     pooled.users--;
-    if (pooled.retired && pooled.users === 0) await pooled.connector.close();
+    if (this.retiring.has(pooled)) await this.retire(pooled, true);
   }
 }
 

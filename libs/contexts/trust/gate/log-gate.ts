@@ -126,9 +126,12 @@ export class LogGate implements Gate {
     return 'commit' in verdict ? verdict.commit : undefined;
   }
 
-  /** A gate for reading some boundaries once more from their beginning, with what this one knows of writers. */
-  fork(): LogGate {
-    const { workerKeys: workers, owedFrom } = this;
+  /**
+   * A gate for reading some boundaries once more from their beginning, with what this one knows of writers.
+   * @param owedFrom 0: every message owes a signature, those from before `SigningBegan` too
+   */
+  fork(owedFrom = this.owedFrom): LogGate {
+    const { workerKeys: workers } = this;
     const nothing = { sequence: 0, root: emptyRoot, window: { last: 0, digests: '' }, heads: [] };
     const quarantine = { void: [], acknowledged: [], examples: [] };
     const { codec, ring } = this.options;

@@ -58,7 +58,8 @@ export class LogTrust {
 
   /** Looks for the newest checkpoint that stands for what came before it. @throws DomainError Unavailable */
   async prepare(): Promise<void> {
-    const last = await this.store.lastOf(checkpointBoundary);
+    // One that stands for others is signed. This gate has not read yet from when on signatures are owed.
+    const last = await this.store.lastOf(checkpointBoundary, judgeBy(this.current.fork(0)));
     for (const { data } of (last?.commit?.events ?? []) as unknown as CheckpointEvent[]) {
       const { throughSequence, root, void: voided } = data;
       if (voided) this.coverage = { throughSequence, root, void: voided };

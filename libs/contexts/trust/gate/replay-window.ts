@@ -26,10 +26,12 @@ export class ReplayWindow {
     this.last = next - 1;
     if (!stored) return;
     const digests = Buffer.from(stored.digests, 'base64');
-    const count = Math.min(seenWindow, Math.floor(digests.length / shortDigestBytes));
+    const whole = Math.floor(digests.length / shortDigestBytes);
+    const count = Math.min(seenWindow, whole);
     this.first = stored.last - count + 1;
     this.last = this.first - 1;
-    for (let i = 0; i < count; i++)
+    // The newest stand last.
+    for (let i = whole - count; i < whole; i++)
       this.push(digests.toString('latin1', i * shortDigestBytes, (i + 1) * shortDigestBytes));
   }
 

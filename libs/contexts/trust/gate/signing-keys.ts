@@ -15,8 +15,10 @@ const signingPurpose = 'larder-commit-signatures';
 const privatePrefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 const publicPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** The private key that a seed of 32 bytes stands for. */
+/** The private key that a seed stands for. @param seed 32 bytes. @throws Error for anything else */
 export function privateKeyOf(seed: Uint8Array): KeyObject {
+  // OpenSSL passes over what stands behind the key.
+  if (seed.length !== 32) throw new Error(`a seed of ${seed.length} bytes`);
   return createPrivateKey({ key: Buffer.concat([privatePrefix, seed]), format: 'der', type: 'pkcs8' });
 }
 

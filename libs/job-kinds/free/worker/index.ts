@@ -3,7 +3,7 @@ import type { CacheEntry } from '#cache-store';
 import type { Counts, FileFailure, WorkBatch } from '#contexts/jobs';
 import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
+import type { BatchOutcome, CopySource, WorkerJobKind, WorkerPorts } from '../../kind.js';
 import { cutReason, describeFault } from '../../load/worker/batch-file.js';
 import { RemovalTally } from '../../removal-tally.js';
 import { freeBatchOptionsSchema, type FreeBatchOptions } from './options.js';
@@ -21,7 +21,10 @@ export const freeWorkerKind: WorkerJobKind = {
     const { ring } = await ports.members();
     // Copies count as files where one worker alone says so of a file.
     const countsAsFile = ({ path, replicas }: CacheEntry) => replicas <= 1 || ring.owners(path)[0] === ports.workerId;
-    const tally = new FreeTally(await RemovalTally.open(ports, noneFreed), countsAsFile);
+    // What is gone is the same, whoever looks for it: a group that was noted is of one path, and so of one sort.
+    const everywhere = { get: (path: string) => ports.cache.get(path) ?? ports.unmounted.get(path) };
+    const removals = await RemovalTally.open({ checkpoint: ports.checkpoint, cache: everywhere }, noneFreed);
+    const tally = new FreeTally(removals, countsAsFile);
     for (const [name] of batch.files) await free(batch.root + name, options, tally, ports);
     return tally.outcome();
   },
@@ -31,26 +34,35 @@ export const freeWorkerKind: WorkerJobKind = {
   },
 };
 
-async function free(path: string, options: FreeBatchOptions, tally: FreeTally, ports: WorkerPorts): Promise<void> {
+/** Of a mounted path the copies that the mount covers go, of any other, or when asked for them, those that none covers. */
+async function free(name: string, options: FreeBatchOptions, tally: FreeTally, ports: WorkerPorts): Promise<void> {
   let group: CacheEntry[] = [];
   const size = Math.min(options.batchSize, maxGroup);
-  for (const entry of targetsOf(ports.cache, normalizeUfsPath(path), options.recursive)) {
+  const path = normalizeUfsPath(name);
+  const isMounted = ports.storeOf(path) !== undefined;
+  const source = isMounted && !options.unmounted ? ports.cache : ports.unmounted;
+  for (const entry of targetsOf(source, path, options.recursive)) {
     if (entry) group.push(entry);
     else await setImmediate();
     if (group.length >= size) {
-      await removeGroup(group, tally, ports);
+      await removeGroup(group, source, tally, ports);
       group = [];
     }
     ports.signal.throwIfAborted();
   }
-  await removeGroup(group, tally, ports);
+  await removeGroup(group, source, tally, ports);
 }
 
 /** Removed together, the copies share one transaction of the index. */
-async function removeGroup(group: readonly CacheEntry[], tally: FreeTally, ports: WorkerPorts): Promise<void> {
+async function removeGroup(
+  group: readonly CacheEntry[],
+  source: CopySource,
+  tally: FreeTally,
+  ports: WorkerPorts,
+): Promise<void> {
   ports.signal.throwIfAborted();
   await tally.intend(group);
-  const results = await Promise.allSettled(group.map(({ path }) => ports.cache.delete(path)));
+  const results = await Promise.allSettled(group.map(({ path }) => source.delete(path)));
   results.forEach((result, i) => {
     if (result.status === 'rejected') tally.failed(group[i], result.reason);
     // Otherwise it was evicted or has expired a moment ago.

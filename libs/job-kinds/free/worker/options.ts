@@ -6,5 +6,7 @@ export const freeBatchOptionsSchema = z.object({
   recursive: z.boolean(),
   /** Copies that are removed in one go; between two groups the job can be stopped. */
   batchSize: z.number().int().positive(),
+  /** Only the copies that no mount covers. Absent in batches of versions up to 0.2. */
+  unmounted: z.boolean().default(false),
 });
 export type FreeBatchOptions = z.infer<typeof freeBatchOptionsSchema>;

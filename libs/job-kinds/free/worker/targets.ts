@@ -1,4 +1,5 @@
-import type { CacheEntry, CacheStore } from '#cache-store';
+import type { CacheEntry } from '#cache-store';
+import type { CopySource } from '../../kind.js';
 
 /** Greater than any character a name can go on with, but for itself. */
 const lastCharacter = '\u{10FFFF}';
@@ -11,7 +12,7 @@ const leapsAtOnce = 256;
  * The copies that were handed out may be removed while this goes on.
  * @param recursive false: of what is below only the direct children
  */
-export function* targetsOf(cache: CacheStore, path: string, recursive: boolean): Generator<CacheEntry | undefined> {
+export function* targetsOf(cache: CopySource, path: string, recursive: boolean): Generator<CacheEntry | undefined> {
   const directory = path.endsWith('/') ? path : `${path}/`;
   if (directory !== path) {
     const exact = cache.get(path);
@@ -22,7 +23,7 @@ export function* targetsOf(cache: CacheStore, path: string, recursive: boolean):
 }
 
 /** Leaps over subdirectories instead of reading through them. */
-function* childrenOf(cache: CacheStore, directory: string): Generator<CacheEntry | undefined> {
+function* childrenOf(cache: CopySource, directory: string): Generator<CacheEntry | undefined> {
   let after: string | undefined;
   for (let leaps = 1; ; leaps++) {
     const from: string | undefined = after;

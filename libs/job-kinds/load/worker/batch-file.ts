@@ -4,6 +4,7 @@ import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { UfsError } from '#ufs';
 import type { WorkerPorts } from '../../kind.js';
+import { otherStore } from '../../stores.js';
 
 /** Size and UFS version of an object, as a listing, a `stat` or a read told them. */
 export interface KnownVersion {
@@ -15,6 +16,8 @@ export interface KnownVersion {
 export interface BatchFile {
   path: string;
   listed?: KnownVersion;
+  /** The store that it is of; default that of the mount. */
+  store?: string;
   /** Distinct workers that are to hold a copy; kept with the entry. */
   replicas: number;
   /** For a copy that only moves: when it came from the UFS. */
@@ -56,18 +59,22 @@ export function batchFiles(batch: WorkBatch, replicas = 1): BatchFile[] {
 /**
  * Does `work` for all files at once (transfers wait for their slots in `retrying`) and makes a failure of that file out
  * of whatever befalls it. Returns only after the last file has come to rest.
+ * @param work gets ports whose transfer slots are those of the file's store
  * @throws the signal's reason when aborted, or the first error that is no file's fault
  */
 export async function forEachFile<Kind extends string>(
   batch: WorkBatch,
   { replicas }: { replicas: number },
   ports: WorkerPorts,
-  work: (file: BatchFile) => Promise<FileOutcome<Kind>>,
+  work: (file: BatchFile, ports: WorkerPorts) => Promise<FileOutcome<Kind>>,
 ): Promise<FileOutcome<Kind>[]> {
   const one = async (file: BatchFile): Promise<FileOutcome<Kind>> => {
     try {
       ports.signal.throwIfAborted();
-      return await work({ ...file, path: normalizeUfsPath(file.path, 'the path') });
+      const moved = otherStore(batch.stores, (path) => ports.storeOf(path));
+      if (moved !== undefined) return failed(file, moved, 0);
+      const path = normalizeUfsPath(file.path, 'the path');
+      return await work({ ...file, path }, transferringFrom(path, ports));
     } catch (error) {
       ports.signal.throwIfAborted();
       const known = describeFault(error);
@@ -83,6 +90,14 @@ export async function forEachFile<Kind extends string>(
     if (result.status === 'rejected') throw result.reason;
     return result.value;
   });
+}
+
+/** The same ports, with transfer slots that are counted for this source: the store of a UFS path, or another worker. */
+export function transferringFrom<Ports extends Pick<WorkerPorts, 'withTransferSlot'>>(
+  from: string,
+  ports: Ports,
+): Ports {
+  return { ...ports, withTransferSlot: (signal, run) => ports.withTransferSlot(signal, run, from) };
 }
 
 export function failed(file: Pick<BatchFile, 'path' | 'listed'>, reason: string, attempts: number): FailedOutcome {

@@ -1,5 +1,5 @@
 import type { CacheEntry, CacheWriter } from '#cache-store';
-import { UfsError, type UfsConnector } from '#ufs';
+import { isSameVersion, isStrong, strongerOf, UfsError, type UfsConnector } from '#ufs';
 import type { WorkerPorts } from '../../kind.js';
 import type { BatchFile, KnownVersion } from './batch-file.js';
 import { isUfsError, retrying } from './retrying.js';
@@ -16,7 +16,7 @@ export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'>;
 /** What of a worker's ports fetching needs. */
 export type FetchPorts = Pick<
   WorkerPorts,
-  'cache' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
+  'cache' | 'storeOf' | 'claimRoom' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
 > & { connectorFor(path: string): ObjectSource };
 
 /**
@@ -26,18 +26,30 @@ export type FetchPorts = Pick<
  */
 export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPorts): Promise<CacheEntry> {
   const { path, replicas, loadedAtMs } = file;
-  const connector = ports.connectorFor(path);
+  const store = file.store ?? ports.storeOf(path);
   let known = file.listed;
   let changed = false;
-  const attempt = async () => {
+  const once = async () => {
+    // For each attempt: the mount may have got other options, or be gone.
+    const connector = ports.connectorFor(path);
+    if (file.store === undefined && ports.storeOf(path) !== store) throw changedStore(path);
+    const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, ports };
+    if (changed) known = await connector.stat(path, ports.signal);
+    changed = false;
     try {
-      if (changed) known = await connector.stat(path, ports.signal);
-      changed = false;
-      const fetch: Fetch = { jobId, path, replicas, loadedAtMs, connector, ports };
       return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
     } catch (error) {
       changed = isUfsError(error, 'Changed');
       throw error;
+    }
+  };
+  const attempt = async () => {
+    try {
+      return await once();
+    } catch (error) {
+      // It may be called otherwise in a listing than here, which is no reason to wait.
+      if (!changed) throw error;
+      return once();
     }
   };
   // Small objects are paid for before they take a slot, so that a limited job does not wait in one.
@@ -51,14 +63,23 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
 interface Fetch {
   jobId: string;
   path: string;
+  store: string | undefined;
   replicas: number;
   loadedAtMs?: number;
   connector: ObjectSource;
   ports: FetchPorts;
 }
 
-function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  return known.sizeBytes <= packedObjectMaxBytes ? fetchSmall(fetch, known) : fetchLarge(fetch, known);
+async function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  if (known.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, known);
+  if (isStrong(known.version)) return fetchLarge(fetch, known);
+  // A listing without tags: an object that takes long gets a version that tells more than a time does, where there is one.
+  const now = await fetch.connector.stat(fetch.path, fetch.ports.signal);
+  if (now.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, now);
+  return fetchLarge(
+    fetch,
+    isSameVersion(known, now) ? { ...now, version: strongerOf(known.version, now.version) } : now,
+  );
 }
 
 /** Most objects are small, so reading is tried before asking for the size: one request instead of two. */
@@ -72,29 +93,46 @@ async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
 }
 
 async function fetchSmall(
-  { jobId, path, replicas, loadedAtMs, connector, ports }: Fetch,
+  { jobId, path, store, replicas, loadedAtMs, connector, ports }: Fetch,
   known?: KnownVersion,
 ): Promise<CacheEntry> {
   const { signal } = ports;
   const { object, bytes } = await connector.read(path, {
     maxBytes: packedObjectMaxBytes,
     signal,
-    ...(known && { expectedVersion: known.version }),
+    ...(known && { expectedVersion: known.version, knownSizeBytes: known.sizeBytes }),
   });
   if (!known) await ports.throttle(jobId, bytes.length, signal);
   requireLength(path, bytes.length, object.sizeBytes);
   if (known) requireLength(path, bytes.length, known.sizeBytes);
   signal.throwIfAborted();
   ports.onProgress(0, bytes.length);
-  return ports.cache.put({ path, version: object.version, jobId, replicas, loadedAtMs }, bytes, { signal });
+  const room = await ports.claimRoom(path, bytes.length);
+  try {
+    signal.throwIfAborted();
+    return await ports.cache.put({ path, store, version: object.version, jobId, replicas, loadedAtMs }, bytes, {
+      signal,
+    });
+  } finally {
+    room.release();
+  }
 }
 
 async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  const { jobId, path, replicas, loadedAtMs, connector } = fetch;
+  const room = await fetch.ports.claimRoom(fetch.path, known.sizeBytes);
+  try {
+    return await fetchStream(fetch, known);
+  } finally {
+    room.release();
+  }
+}
+
+async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  const { jobId, path, store, replicas, loadedAtMs, connector } = fetch;
   const ports = withRevocableProgress(fetch.ports);
   // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.
   const writer = await ports.cache.create(
-    { path, version: known.version, jobId, replicas, loadedAtMs },
+    { path, store, version: known.version, jobId, replicas, loadedAtMs },
     known.sizeBytes,
     { signal: ports.signal },
   );
@@ -102,7 +140,8 @@ async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);
   try {
-    const { body } = await connector.open(path, { expectedVersion: known.version, signal });
+    const { sizeBytes: knownSizeBytes, version: expectedVersion } = known;
+    const { body } = await connector.open(path, { expectedVersion, knownSizeBytes, signal });
     await copy(body, writer, { ...fetch, ports }, known);
     signal.throwIfAborted();
     return await writer.commit();
@@ -158,4 +197,8 @@ function withRevocableProgress(ports: FetchPorts): FetchPorts & { revoke(): void
 function requireLength(path: string, received: number, expected: number): void {
   if (received === expected) return;
   throw new UfsError('Truncated', path, `${received} bytes came where ${expected} were expected: ${path}`);
+}
+
+function changedStore(path: string): UfsError {
+  return new UfsError('Outside', path, `another store has been mounted meanwhile: ${path}`);
 }

@@ -1,7 +1,8 @@
 import { claimOf, type CacheEntry } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
 import type { BatchOutcome, WorkerPorts } from '../../kind.js';
-import { forEachFile, type BatchFile, type FileOutcome, type KnownVersion } from './batch-file.js';
+import { forEachFile, type BatchFile, type FileOutcome } from './batch-file.js';
+import { currentVersion, newerVersion } from './current-version.js';
 import { fetchFile } from './fetch-file.js';
 import type { LoadBatchOptions } from './options.js';
 import { retrying } from './retrying.js';
@@ -11,7 +12,7 @@ type LoadOutcome = FileOutcome<'loaded' | 'skipped'>;
 /** Loads the batch's files. `loadedFiles + skippedFiles + failedFiles` is the number of files in the batch. */
 export async function loadPass(batch: WorkBatch, options: LoadBatchOptions, ports: WorkerPorts): Promise<BatchOutcome> {
   const loadOne = options.loadMetadataOnly ? loadMetadata : loadBytes;
-  return tallyLoad(await forEachFile(batch, options, ports, (file) => loadOne(batch.jobId, file, options, ports)));
+  return tallyLoad(await forEachFile(batch, options, ports, (file, own) => loadOne(batch.jobId, file, options, own)));
 }
 
 async function loadBytes(
@@ -21,11 +22,17 @@ async function loadBytes(
   ports: WorkerPorts,
 ): Promise<LoadOutcome> {
   const cached = ports.cache.get(file.path);
+  let known = file.listed;
   if (cached && !cached.metadataOnly) {
-    if (loadedBefore(jobId, cached, file.listed)) return outcome('loaded', cached.sizeBytes);
-    if (skipIfExists && (await keepCurrent(jobId, cached, file, ports))) return outcome('skipped', cached.sizeBytes);
+    const own = isPutBy(jobId, cached);
+    if (own || skipIfExists) {
+      const newer = await newerFor(own, cached, file, ports);
+      if (own && newer === undefined) return outcome('loaded', cached.sizeBytes);
+      if (newer === undefined && (await keep(jobId, cached, ports))) return outcome('skipped', cached.sizeBytes);
+      known = newer ?? known;
+    }
   }
-  const entry = await fetchFile(jobId, file, ports);
+  const entry = await fetchFile(jobId, { ...file, listed: known }, ports);
   return outcome('loaded', entry.sizeBytes);
 }
 
@@ -36,44 +43,36 @@ async function loadMetadata(
   ports: WorkerPorts,
 ): Promise<LoadOutcome> {
   const { path, replicas } = file;
+  const store = ports.storeOf(path);
   const cached = ports.cache.get(path);
-  if (cached && loadedBefore(jobId, cached, file.listed)) return outcome('loaded', cached.sizeBytes, 0);
-  const current = await currentVersion(file, ports);
-  if (cached && !cached.metadataOnly && sameVersion(cached, current)) {
-    return skipIfExists ? outcome('skipped', cached.sizeBytes) : outcome('loaded', cached.sizeBytes, 0);
+  const own = cached !== undefined && isPutBy(jobId, cached);
+  const newer = cached && (await newerFor(own, cached, file, ports));
+  if (cached && newer === undefined) {
+    if (own) return outcome('loaded', cached.sizeBytes, 0);
+    if (!cached.metadataOnly) {
+      return skipIfExists ? outcome('skipped', cached.sizeBytes) : outcome('loaded', cached.sizeBytes, 0);
+    }
   }
+  const { version, sizeBytes } = newer ?? (await currentVersion(file, ports));
   ports.signal.throwIfAborted();
-  await retrying(ports, () =>
-    ports.cache.putMetadata({ path, version: current.version, jobId, replicas }, current.sizeBytes),
-  );
-  return outcome('loaded', current.sizeBytes, 0);
+  await retrying(ports, () => ports.cache.putMetadata({ path, store, version, jobId, replicas }, sizeBytes));
+  return outcome('loaded', sizeBytes, 0);
 }
 
-/** Whether the copy is the UFS's version; then it stays for this job's sake: nothing else of it is to push it out. */
-async function keepCurrent(jobId: string, cached: CacheEntry, file: BatchFile, ports: WorkerPorts): Promise<boolean> {
-  const current = await currentVersion(file, ports);
-  return sameVersion(cached, current) && ports.cache.keep({ path: file.path, jobId, ...current });
+/** Makes a copy that was found current stay for this job's sake: nothing else of it is to push it out. */
+function keep(jobId: string, { path, version, sizeBytes }: CacheEntry, ports: WorkerPorts): Promise<boolean> {
+  return ports.cache.keep({ path, jobId, version, sizeBytes });
 }
 
-/**
- * A batch that is delivered again finds what its first run has put here, and counts it as it did then. An unlisted
- * version is whichever one this job has read.
- */
-function loadedBefore(jobId: string, cached: CacheEntry, listed: KnownVersion | undefined): boolean {
+/** A batch that is delivered again finds what its first run has put here, and counts it as it did then. */
+function isPutBy(jobId: string, cached: CacheEntry): boolean {
   const claim = claimOf(cached, jobId);
-  return claim !== undefined && !claim.kept && (listed === undefined || sameVersion(cached, listed));
+  return claim !== undefined && !claim.kept;
 }
 
-export function sameVersion(cached: CacheEntry, known: KnownVersion): boolean {
-  return cached.version === known.version && cached.sizeBytes === known.sizeBytes;
-}
-
-export async function currentVersion(
-  file: Pick<BatchFile, 'path' | 'listed'>,
-  ports: WorkerPorts,
-): Promise<KnownVersion> {
-  if (file.listed) return file.listed;
-  return retrying(ports, () => ports.connectorFor(file.path).stat(file.path, ports.signal));
+/** Of an unlisted file, whichever version this job has read is the one. */
+async function newerFor(own: boolean, cached: CacheEntry, file: BatchFile, ports: WorkerPorts) {
+  return own && file.listed === undefined ? undefined : newerVersion(cached, file, ports);
 }
 
 function outcome(kind: 'loaded' | 'skipped', sizeBytes: number, movedBytes: number = sizeBytes): LoadOutcome {

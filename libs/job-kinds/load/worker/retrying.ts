@@ -4,7 +4,7 @@ import { FileError, fileErrorReason } from './batch-file.js';
 
 /**
  * Tries `attempt` until it succeeds or trying again cannot help, with full jitter between attempts. Each attempt takes
- * a transfer slot of its own, so that a file waiting for its next attempt keeps none from the others.
+ * a transfer slot of its own, so that a file waiting for its next attempt, or for its store, keeps none from the others.
  * @param prepare waits for what an attempt needs before it takes its slot
  * @throws FileError naming the reason and the number of attempts; the signal's reason when aborted
  */
@@ -14,11 +14,11 @@ export async function retrying<T>(
   prepare?: () => Promise<void>,
 ): Promise<T> {
   let attempts = 0;
-  const once = async () => {
+  const once = async (number: number) => {
     await prepare?.();
     return ports.withTransferSlot(ports.signal, () => {
       ports.signal.throwIfAborted();
-      attempts++;
+      attempts = number;
       return attempt();
     });
   };

@@ -1,8 +1,10 @@
+import type { CacheEntry } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
+import { compareVersions, type UfsConnector } from '#ufs';
 import type { BatchOutcome, WorkerPorts } from '../../kind.js';
 import { cutReason, forEachFile, type BatchFile, type FileOutcome, type KnownVersion } from './batch-file.js';
+import { currentVersion, newerVersion } from './current-version.js';
 import { fetchFile } from './fetch-file.js';
-import { currentVersion, sameVersion } from './load-pass.js';
 import type { LoadBatchOptions } from './options.js';
 import { isUfsError, retrying } from './retrying.js';
 
@@ -18,37 +20,100 @@ export async function verifyPass(
   ports: WorkerPorts,
 ): Promise<BatchOutcome> {
   const verifyOne = options.loadMetadataOnly ? verifyMetadata : verifyBytes;
-  return tallyVerify(await forEachFile(batch, options, ports, (file) => verifyOne(batch.jobId, file, ports)));
+  return tallyVerify(await forEachFile(batch, options, ports, (file, own) => verifyOne(batch.jobId, file, own)));
 }
 
 async function verifyBytes(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<VerifyOutcome> {
-  const current = await currentVersion(file, ports);
-  if (await holdsBytes(jobId, file.path, current, ports)) return verified(current);
-  const entry = await fetchFile(jobId, { ...file, listed: current }, ports);
+  const { path } = file;
+  const cached = ports.cache.get(path);
+  if (!cached || cached.metadataOnly) return repair(jobId, file, await currentVersion(file, ports), ports);
+  const newer = await newerVersion(cached, file, ports);
+  if (newer && !mayBeSame(cached, newer)) return repair(jobId, file, newer, ports);
+  const found = newer ? await compareBytes(path, undefined, ports) : await compareWithHash(cached, ports);
+  const known = newer ?? keyOf(cached);
+  switch (found) {
+    case 'right':
+      if (newer) return repairUnlessEqual(jobId, file, cached, known, ports);
+      // It stays: no repair of this job is to push it out.
+      return (await ports.cache.keep({ ...keyOf(cached), jobId }))
+        ? verified(cached)
+        : repair(jobId, file, known, ports);
+    case 'changed':
+      return repair(jobId, file, await currentVersion({ path }, ports), ports);
+    case 'another hash': {
+      const outcome = await repairUnlessEqual(jobId, file, cached, known, ports);
+      noteHash(ports.connectorFor(path), outcome.kind === 'repaired');
+      return outcome;
+    }
+    case 'damaged':
+      return repair(jobId, file, known, ports);
+  }
+}
+
+/** Where nothing can tell the versions apart. */
+function mayBeSame(cached: CacheEntry, newer: KnownVersion): boolean {
+  return cached.sizeBytes === newer.sizeBytes && compareVersions(cached.version, newer.version) === 'unknown';
+}
+
+function keyOf({ path, version, sizeBytes }: CacheEntry): { path: string } & KnownVersion {
+  return { path, version, sizeBytes };
+}
+
+async function repair(
+  jobId: string,
+  file: BatchFile,
+  { version, sizeBytes }: KnownVersion,
+  ports: WorkerPorts,
+): Promise<VerifyOutcome> {
+  const entry = await fetchFile(jobId, { ...file, listed: { version, sizeBytes } }, ports);
   return { kind: 'repaired', sizeBytes: entry.sizeBytes, movedBytes: entry.sizeBytes };
 }
 
-/**
- * Whether the cache holds exactly this version's bytes: re-reads them, and compares with the UFS's hash if it has one.
- * Then they stay: no repair of this job is to push them out.
- */
-async function holdsBytes(jobId: string, path: string, current: KnownVersion, ports: WorkerPorts): Promise<boolean> {
-  const cached = ports.cache.get(path);
-  if (!cached || cached.metadataOnly || !sameVersion(cached, current)) return false;
+/** What brings the bytes that were there was no repair: the store's tag is no MD5, or it tells no version at all. */
+async function repairUnlessEqual(
+  jobId: string,
+  file: BatchFile,
+  cached: CacheEntry,
+  known: KnownVersion,
+  ports: WorkerPorts,
+): Promise<VerifyOutcome> {
+  const outcome = await repair(jobId, file, known, ports);
+  const now = ports.cache.get(file.path);
+  const isEqual = now?.crc32 === cached.crc32 && now.sizeBytes === cached.sizeBytes;
+  return isEqual ? verified(cached) : outcome;
+}
+
+/** How often in a row a connector's hashes were none. After a few the bytes are compared with their own checksum only. */
+const falseHashes = new WeakMap<UfsConnector, number>();
+const maxFalseHashes = 3;
+
+function noteHash(connector: UfsConnector, wasRight: boolean): void {
+  falseHashes.set(connector, wasRight ? 0 : (falseHashes.get(connector) ?? 0) + 1);
+}
+
+type Found = 'right' | 'damaged' | 'another hash' | 'changed';
+
+/** Whether the cache holds exactly this version's bytes: re-reads them, and compares with the UFS's hash if it has one. */
+async function compareWithHash(cached: CacheEntry, ports: WorkerPorts): Promise<Found> {
   return retrying(ports, async () => {
-    const md5Hex = await currentMd5(path, current, ports);
-    if (md5Hex === 'changed') return false;
-    if (await ports.cache.check(path, md5Hex)) return ports.cache.keep({ path, jobId, ...current });
-    // Wrong bytes must not be served while the repair is tried, nor if it fails.
-    await ports.cache.delete(path);
-    return false;
+    const md5Hex = await currentMd5(cached, ports);
+    return md5Hex === 'changed' ? 'changed' : compareBytes(cached.path, md5Hex, ports);
   });
 }
 
-async function currentMd5(path: string, current: KnownVersion, ports: WorkerPorts): Promise<string | undefined> {
+async function compareBytes(path: string, md5Hex: string | undefined, ports: WorkerPorts): Promise<Found> {
+  if (await ports.cache.check(path, md5Hex)) return 'right';
+  const isWhole = md5Hex !== undefined && (await ports.cache.check(path));
+  // Wrong bytes must not be served while the repair is tried, nor if it fails.
+  await ports.cache.delete(path);
+  return isWhole ? 'another hash' : 'damaged';
+}
+
+async function currentMd5(cached: CacheEntry, ports: WorkerPorts): Promise<string | undefined> {
+  const connector = ports.connectorFor(cached.path);
+  if ((falseHashes.get(connector) ?? 0) >= maxFalseHashes) return undefined;
   try {
-    const hash = await ports.connectorFor(path).contentHash({ path, ...current }, ports.signal);
-    return hash?.hex;
+    return (await connector.contentHash(keyOf(cached), ports.signal))?.hex;
   } catch (error) {
     if (isUfsError(error, 'Changed')) return 'changed';
     throw error;
@@ -56,14 +121,14 @@ async function currentMd5(path: string, current: KnownVersion, ports: WorkerPort
 }
 
 async function verifyMetadata(jobId: string, file: BatchFile, ports: WorkerPorts): Promise<VerifyOutcome> {
-  const current = await currentVersion(file, ports);
+  const store = ports.storeOf(file.path);
   const cached = ports.cache.get(file.path);
-  if (cached && sameVersion(cached, current)) return verified(current);
+  const newer = cached ? await newerVersion(cached, file, ports) : await currentVersion(file, ports);
+  if (cached && (newer === undefined || mayBeSame(cached, newer))) return verified(cached);
+  const { version, sizeBytes } = newer!;
   const { path, replicas } = file;
-  await retrying(ports, () =>
-    ports.cache.putMetadata({ path, version: current.version, jobId, replicas }, current.sizeBytes),
-  );
-  return { kind: 'repaired', sizeBytes: current.sizeBytes, movedBytes: 0 };
+  await retrying(ports, () => ports.cache.putMetadata({ path, store, version, jobId, replicas }, sizeBytes));
+  return { kind: 'repaired', sizeBytes, movedBytes: 0 };
 }
 
 function verified({ sizeBytes }: KnownVersion): VerifyOutcome {

@@ -30,6 +30,9 @@ export const rebalanceWorkerKind: WorkerJobKind = {
     const failures = batch.files.map(([path]) => ({ path, reason: cutReason(reason), attempts: 0 }));
     return { counts: { workersAbandoned: 1 }, failures };
   },
+  moves(batch: WorkBatch): boolean {
+    return !rebalanceBatchOptionsSchema.parse(batch.options).skipPrune;
+  },
   bandwidthOf(batch: WorkBatch): number {
     const { loadBandwidth, pruneBandwidth } = rebalanceBatchOptionsSchema.parse(batch.options);
     return batch.pass === 'prune' ? pruneBandwidth : loadBandwidth;

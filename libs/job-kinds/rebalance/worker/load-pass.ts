@@ -1,9 +1,9 @@
-import type { CacheEntry } from '#cache-store';
 import type { FileFailure } from '#contexts/jobs';
 import type { Worker } from '#contexts/membership';
+import { isSameCopy, isSameVersion } from '#ufs';
 import { setImmediate } from 'node:timers/promises';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
-import { cutReason, describeFault, type KnownVersion } from '../../load/worker/batch-file.js';
+import { cutReason, describeFault, transferringFrom, type KnownVersion } from '../../load/worker/batch-file.js';
 import { fetchFile } from '../../load/worker/fetch-file.js';
 import { isUfsError, retrying } from '../../load/worker/retrying.js';
 import type { PeerClient, PeerEntry } from './peer-client.js';
@@ -66,7 +66,7 @@ class LoadPass {
     const ask = { owner: this.ports.workerId, membership: sequence, limit: this.pageSize, after };
     try {
       if (status !== 'online') return await this.peers.entries(address, ask);
-      return await retrying(this.ports, () => this.peers.entries(address, ask));
+      return await retrying(transferringFrom(address, this.ports), () => this.peers.entries(address, ask));
     } catch (error) {
       this.ports.signal.throwIfAborted();
       if (status !== 'online' && isUfsError(error, 'Unavailable')) return undefined;
@@ -79,8 +79,8 @@ class LoadPass {
     const { path } = entry;
     try {
       this.ports.signal.throwIfAborted();
-      // Of a mount that is gone nothing is served, so nothing of it moves; a peer may not have heard of that yet.
-      if (this.ports.isMounted(path)) await this.bring(peer, entry);
+      // What is not of the store that is mounted there is not served, and does not move; a peer may not have heard of that.
+      if (entry.store !== undefined && entry.store === this.ports.storeOf(path)) await this.bring(peer, entry);
       this.failures.delete(path);
     } catch (error) {
       this.ports.signal.throwIfAborted();
@@ -91,19 +91,19 @@ class LoadPass {
   }
 
   private async bring(peer: Worker, entry: PeerEntry): Promise<void> {
-    const { path, version, sizeBytes, replicas, loadedAtMs } = entry;
+    const { path, store, version, sizeBytes, replicas, loadedAtMs } = entry;
     const { cache } = this.ports;
     const own = cache.get(path);
     if (entry.metadataOnly) {
-      if (!own) await cache.putMetadata({ path, version, jobId: this.jobId, replicas, loadedAtMs }, sizeBytes);
+      if (!own) await cache.putMetadata({ path, store, version, jobId: this.jobId, replicas, loadedAtMs }, sizeBytes);
       return;
     }
     if (!own || own.metadataOnly) return this.fetch(peer, entry);
-    if (same(own, entry)) return;
+    if (isSameCopy(own, entry)) return;
     // Two versions, and only the UFS knows which is the newer.
     const current = await this.currentVersion(path);
-    if (!current || same(own, current)) return;
-    if (same(entry, current)) return this.fetch(peer, entry);
+    if (!current || isSameVersion(own, current)) return;
+    if (isSameVersion(entry, current)) return this.fetch(peer, entry);
     await this.fetchFromUfs(entry, current);
   }
 
@@ -115,11 +115,12 @@ class LoadPass {
 
   /** False where the peer cannot give this version any more. */
   private async fetchFromPeer(peer: Worker, entry: PeerEntry): Promise<boolean> {
-    const { path, sizeBytes, version, replicas, loadedAtMs } = entry;
+    const { path, store, sizeBytes, version, replicas, loadedAtMs } = entry;
     const source = this.peers.source(peer.address, entry);
-    const file = { path, replicas, loadedAtMs, listed: { sizeBytes, version } };
+    const file = { path, store, replicas, loadedAtMs, listed: { sizeBytes, version } };
     try {
-      await fetchFile(this.jobId, file, { ...this.ports, connectorFor: () => source });
+      const ports = transferringFrom(peer.address, this.ports);
+      await fetchFile(this.jobId, file, { ...ports, connectorFor: () => source });
       return true;
     } catch (error) {
       this.ports.signal.throwIfAborted();
@@ -132,7 +133,8 @@ class LoadPass {
   }
 
   private async fetchFromUfs({ path, replicas }: PeerEntry, { sizeBytes, version }: KnownVersion): Promise<void> {
-    await fetchFile(this.jobId, { path, replicas, listed: { sizeBytes, version } }, this.ports);
+    const ports = transferringFrom(path, this.ports);
+    await fetchFile(this.jobId, { path, replicas, listed: { sizeBytes, version } }, ports);
     this.filesFromUfs++;
   }
 
@@ -141,7 +143,7 @@ class LoadPass {
     const holding = await Promise.all(
       others.map(async ({ address }) => {
         try {
-          const [held] = await this.peers.held(address, [entry.path]);
+          const [held] = await this.peers.held(address, [entry]);
           return held !== null && held[0] === entry.sizeBytes && held[1] === entry.version;
         } catch (error) {
           if (isUfsError(error, 'Unavailable')) return false;
@@ -155,7 +157,8 @@ class LoadPass {
   /** Undefined where the UFS has no such file any more. */
   private async currentVersion(path: string): Promise<KnownVersion | undefined> {
     try {
-      return await retrying(this.ports, () => this.ports.connectorFor(path).stat(path, this.ports.signal));
+      const ports = transferringFrom(path, this.ports);
+      return await retrying(ports, () => ports.connectorFor(path).stat(path, ports.signal));
     } catch (error) {
       if (isUfsError((error as Error).cause, 'NotFound')) return undefined;
       throw error;
@@ -193,10 +196,6 @@ class LoadPass {
       failures,
     };
   }
-}
-
-function same(one: Pick<CacheEntry, 'sizeBytes' | 'version'>, other: KnownVersion): boolean {
-  return one.version === other.version && one.sizeBytes === other.sizeBytes;
 }
 
 /** Waits for all, then throws the first error. */

@@ -10,6 +10,8 @@ const idleTimeoutMs = 10_000;
 
 const peerEntrySchema = z.object({
   path: z.string(),
+  /** The store that the copy is of; absent from workers of versions up to 0.2, which do not know. */
+  store: z.string().optional(),
   sizeBytes: z.number(),
   version: z.string(),
   replicas: z.number(),
@@ -22,7 +24,13 @@ const peerEntrySchema = z.object({
 export type PeerEntry = z.infer<typeof peerEntrySchema>;
 
 const pageSchema = z.object({ entries: z.array(peerEntrySchema), next: z.string().optional() });
-const lookupSchema = z.object({ entries: z.array(z.tuple([z.number(), z.string()]).nullable()) });
+const lookupSchema = z.object({
+  entries: z.array(z.tuple([z.number(), z.string()]).nullable()),
+  stores: z.array(z.string().nullable()).default([]),
+});
+
+/** A path, and the store by which it is meant. */
+type Meant = Pick<PeerEntry, 'path' | 'store'>;
 
 /**
  * Asks other workers, over the port on which they serve objects. A peer that cannot be reached, or that answers with an
@@ -53,13 +61,13 @@ export class PeerClient {
    * Size and version of the copies for which the peer vouches: it holds them, and the ring as of `membership` or later
    * gives them to it. Null for the others.
    */
-  async vouched(address: string, paths: readonly string[], membership: number): Promise<([number, string] | null)[]> {
-    return this.lookup(address, { paths, asOwner: membership });
+  async vouched(address: string, copies: readonly Meant[], membership: number): Promise<([number, string] | null)[]> {
+    return this.lookup(address, copies, { asOwner: membership });
   }
 
-  /** Size and version of the copies that the peer holds, null for those that it does not. */
-  async held(address: string, paths: readonly string[]): Promise<([number, string] | null)[]> {
-    return this.lookup(address, { paths });
+  /** Size and version of the copies that the peer holds, null for those that it does not or that are of another store. */
+  async held(address: string, copies: readonly Meant[]): Promise<([number, string] | null)[]> {
+    return this.lookup(address, copies, {});
   }
 
   /** One copy of a peer's, to be fetched the way UFS objects are. */
@@ -86,9 +94,10 @@ export class PeerClient {
     entry: PeerEntry,
     signal: AbortSignal = this.signal,
   ): Promise<AsyncIterable<Buffer>> {
-    const { path, sizeBytes } = entry;
+    const { path, sizeBytes, store } = entry;
+    const meant = store === undefined ? '' : `&store=${encodeURIComponent(store)}`;
     // A peer must not fetch from the UFS for us: that is only for files which no peer has.
-    const target = `/v1/objects?cachedOnly=true&path=${encodeURIComponent(path)}`;
+    const target = `/v1/objects?cachedOnly=true&path=${encodeURIComponent(path)}${meant}`;
     const { statusCode, headers, body } = await this.request(address, 'GET', target, { signal });
     if (statusCode === 200 && Number(headers['content-length']) === sizeBytes && sameTag(headers.etag, entry.version)) {
       return checkedBody(body as AsyncIterable<Buffer>, address, entry);
@@ -98,8 +107,10 @@ export class PeerClient {
     throw new UfsError('NotFound', path, `worker ${address} no longer holds this version: ${path}`);
   }
 
-  private async lookup(address: string, ask: { paths: readonly string[]; asOwner?: number }) {
-    return (await this.json(address, lookupSchema, 'POST', '/v1/lookup', JSON.stringify(ask))).entries;
+  private async lookup(address: string, copies: readonly Meant[], how: { asOwner?: number }) {
+    const ask = JSON.stringify({ paths: copies.map(({ path }) => path), ...how });
+    const { entries, stores } = await this.json(address, lookupSchema, 'POST', '/v1/lookup', ask);
+    return entries.map((entry, i) => (copies[i] && stores[i] === copies[i].store ? entry : null));
   }
 
   private async json<T>(

@@ -1,8 +1,9 @@
 import type { CacheEntry } from '#cache-store';
 import type { Counts } from '#contexts/jobs';
+import { isSameCopy } from '#ufs';
 import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
 import { retrying } from '../../load/worker/retrying.js';
-import { FileError } from '../../load/worker/batch-file.js';
+import { FileError, transferringFrom } from '../../load/worker/batch-file.js';
 import { RemovalTally } from '../../removal-tally.js';
 import type { PeerClient } from './peer-client.js';
 
@@ -76,7 +77,8 @@ async function confirmedByOwners(
     const vouched = await vouchedBy(workers[owner]?.address, entries, sequence, peers, ports);
     entries.forEach(({ path, sizeBytes, version }, i) => {
       const copy = vouched[i];
-      if (copy && copy[0] === sizeBytes && copy[1] === version) missing.set(path, (missing.get(path) ?? 1) - 1);
+      const isSame = copy && isSameCopy({ sizeBytes, version }, { sizeBytes: copy[0], version: copy[1] });
+      if (isSame) missing.set(path, (missing.get(path) ?? 1) - 1);
     });
   }
   return new Set([...missing].filter(([, left]) => left === 0).map(([path]) => path));
@@ -91,9 +93,9 @@ async function vouchedBy(
   ports: WorkerPorts,
 ): Promise<([number, string] | null)[]> {
   if (address === undefined) return [];
-  const paths = entries.map(({ path }) => path);
+  const copies = entries.map(({ path }) => ({ path, store: ports.storeOf(path) }));
   try {
-    return await retrying(ports, () => peers.vouched(address, paths, sequence));
+    return await retrying(transferringFrom(address, ports), () => peers.vouched(address, copies, sequence));
   } catch (error) {
     if (error instanceof FileError) return [];
     throw error;

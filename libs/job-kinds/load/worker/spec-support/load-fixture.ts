@@ -80,7 +80,9 @@ export class LoadFixture {
       members: () => Promise.resolve({ sequence: 0, ring: new HashRing(['worker-1']), workers: {} }),
       removeCopy: (path) => this.cache.delete(path),
       checkpoint: { load: () => Promise.resolve(undefined), save: () => Promise.resolve() },
-      isMounted: () => true,
+      unmounted: this.cache,
+      storeOf: () => 'file:',
+      claimRoom: () => Promise.resolve({ release: () => undefined }),
       connectorFor: () => this.connector,
       withTransferSlot: (_signal, run) => run(),
       throttle: (jobId, bytes) => {

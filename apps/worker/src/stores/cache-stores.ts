@@ -1,0 +1,203 @@
+import type { CacheStore } from '#cache-store';
+import { storeOfMount, type Mount } from '#contexts/namespace';
+import { setImmediate } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { Coverage } from './coverage.js';
+import { bucketOf, numberedKey, splitKey } from './store-keys.js';
+import { StoresFile, type NumberedStores } from './stores-file.js';
+
+/** Clocks of a coordinator, which dates mounts, and of a worker, which dates copies, may differ by so much. */
+const clockSkewMs = 60_000;
+const removedAtOnce = 256;
+
+/** When a store's last mount of a directory went. */
+interface FormerRoot {
+  ufs: string;
+  store: string;
+  sinceMs: number;
+}
+
+/**
+ * Knows which store each copy is of and which store is mounted where. It follows the mount table through the whole log,
+ * and gives every store that is met under a bucket's name a number of its own (`store-keys.ts`).
+ */
+export class CacheStores {
+  coverage: Coverage;
+  private mounts: readonly Mount[] = [];
+  private readonly numbers = new Map<string, string[]>();
+  /** Which store is, or was last, mounted under a bucket's name, and since when without another in between. */
+  private readonly current = new Map<string, { store: string; sinceMs: number; others: boolean }>();
+  private readonly former = new Map<string, FormerRoot>();
+  private adopted = false;
+  private unsaved = true;
+  private saving: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly file: StoresFile,
+    /** False for a cache of a version that did not tell stores apart, or whose list of them is lost. */
+    private readonly isKnown: boolean,
+    private readonly logger: Logger,
+  ) {
+    this.coverage = this.look();
+  }
+
+  static async open(directory: string, logger: Logger): Promise<CacheStores> {
+    const file = new StoresFile(directory);
+    let known: NumberedStores | undefined;
+    try {
+      known = await file.read();
+    } catch (error) {
+      logger.error({ err: error }, 'stores.json cannot be read: which store copies are of is found out anew');
+    }
+    const stores = new CacheStores(file, known !== undefined, logger);
+    for (const [bucket, list] of Object.entries(known ?? {})) stores.numbers.set(bucket, list);
+    return stores;
+  }
+
+  /** @param atMs when the mount table became this one */
+  follow(mounts: readonly Mount[], atMs: number): void {
+    if (mounts === this.mounts) return;
+    const before = this.coverage.roots;
+    for (const mount of mounts) this.meet(bucketOf(mount.ufs), storeOfMount(mount), atMs);
+    this.mounts = mounts;
+    this.coverage = this.look();
+    const left = new Set(this.coverage.roots.map(rootKey));
+    for (const root of before) {
+      if (left.has(rootKey(root))) continue;
+      const { ufs, store } = root;
+      this.former.set(rootKey(root), { ufs, store, sinceMs: atMs });
+    }
+    if (this.adopted) this.save();
+  }
+
+  /** The store that is mounted where a UFS path is. */
+  storeOf(path: string): string | undefined {
+    return this.coverage.rootOf(path)?.store;
+  }
+
+  /** The key for a copy of a store that was mounted there once. Content of it may be on its way still. */
+  keyIn(path: string, store: string): string {
+    if (!this.numbers.get(bucketOf(path))?.includes(store)) throw new Error(`${store} was never mounted at ${path}`);
+    return numberedKey(path, this.numberOf(path, store));
+  }
+
+  /** All keys under which there may be a copy of a path. */
+  keysOf(path: string): string[] {
+    const count = this.numbers.get(bucketOf(path))?.length ?? 0;
+    return Array.from({ length: Math.max(1, count) }, (_, number) => numberedKey(path, number));
+  }
+
+  /** All numbers that occur in keys. */
+  get highestNumber(): number {
+    return Math.max(0, ...[...this.numbers.values()].map(({ length }) => length - 1));
+  }
+
+  /** Which store a copy is of; undefined where that was never known. */
+  ownerOf(key: string): string | undefined {
+    const { path, number } = splitKey(key);
+    return this.numbers.get(bucketOf(path))?.[number];
+  }
+
+  /** When the last mount went that covered a copy, ms since the epoch; undefined where the log tells of none. */
+  uncoveredSince(key: string): number | undefined {
+    const { path } = splitKey(key);
+    const store = this.ownerOf(key);
+    let sinceMs: number | undefined;
+    for (const root of this.former.values()) {
+      const covered = root.store === store && (path.startsWith(root.ufs) || `${path}/` === root.ufs);
+      if (covered) sinceMs = Math.max(sinceMs ?? 0, root.sinceMs);
+    }
+    return sinceMs;
+  }
+
+  /**
+   * Resolves when the numbers that are in use are on disk: before that no copy may have one. The first of a bucket is known
+   * without: the log tells of its stores in the same order again. @throws what the disk says
+   */
+  async durable(): Promise<void> {
+    await this.saving;
+    if (this.unsaved) await this.write();
+  }
+
+  /**
+   * To be called once, when all of the log has been read and before anything is served. A cache that does not tell stores
+   * apart is taken for that of the store that is, or was last, mounted under each bucket's name. Where the log knows of
+   * several, what was loaded before that one was mounted is removed: it may be of another.
+   */
+  async adopt(cache: CacheStore): Promise<void> {
+    if (!this.isKnown) {
+      for (const [bucket, { store }] of this.current) {
+        const others = (this.numbers.get(bucket) ?? []).filter((other) => other !== store);
+        this.numbers.set(bucket, [store, ...others]);
+      }
+      this.coverage = this.look();
+      await this.removeDoubtful(cache);
+    }
+    this.adopted = true;
+    this.save();
+    await this.saving;
+  }
+
+  private async removeDoubtful(cache: CacheStore): Promise<void> {
+    let removed = 0;
+    for (const [bucket, { sinceMs, others }] of this.current) {
+      if (others) removed += await removeBelow(cache, `${bucket}/`, sinceMs + clockSkewMs);
+    }
+    // Without the list nobody knows whose these are.
+    removed += await removeBelow(cache, 's3.', Infinity);
+    if (removed > 0)
+      this.logger.warn({ copies: removed }, 'copies were removed: another store may have been mounted there');
+  }
+
+  private meet(bucket: string, store: string, atMs: number): void {
+    const stores = this.numbers.get(bucket);
+    if (!stores?.includes(store)) {
+      this.numbers.set(bucket, [...(stores ?? []), store]);
+      this.unsaved = true;
+    }
+    const now = this.current.get(bucket);
+    if (now?.store !== store) this.current.set(bucket, { store, sinceMs: atMs, others: now !== undefined });
+  }
+
+  private numberOf(path: string, store: string): number {
+    return Math.max(0, this.numbers.get(bucketOf(path))?.indexOf(store) ?? 0);
+  }
+
+  private look(): Coverage {
+    return new Coverage(this.mounts, (ufs, store) => this.numberOf(ufs, store));
+  }
+
+  private async write(): Promise<void> {
+    this.unsaved = false;
+    try {
+      await this.file.write(Object.fromEntries(this.numbers));
+    } catch (error) {
+      this.unsaved = true;
+      throw error;
+    }
+  }
+
+  /** Who needs it on disk asks for that with `durable`. */
+  private save(): void {
+    this.saving = this.saving
+      .then(() => (this.unsaved ? this.write() : undefined))
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'stores.json could not be written; it is tried again'),
+      );
+  }
+}
+
+const rootKey = ({ ufs, store }: { ufs: string; store: string }): string => `${store} ${ufs}`;
+
+/** Removes copies whose keys start so and that were loaded before, together so that they share transactions. */
+async function removeBelow(cache: CacheStore, prefix: string, loadedBeforeMs: number): Promise<number> {
+  let removed = 0;
+  for (let after: string | undefined; ;) {
+    const page = [...cache.entries(prefix, { limit: removedAtOnce, ...(after !== undefined && { after }) })];
+    const old = page.filter(({ loadedAtMs }) => loadedAtMs < loadedBeforeMs);
+    removed += (await Promise.all(old.map(({ path }) => cache.delete(path)))).filter(Boolean).length;
+    after = page.at(-1)?.path;
+    if (page.length < removedAtOnce) return removed;
+    await setImmediate();
+  }
+}

@@ -1,0 +1,104 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { WorkerClient } from '#contexts/membership/http';
+import { namespaceView, type UfsPolicy } from '#contexts/namespace';
+import { DomainError } from '#kernel';
+import { Views } from '#runtime';
+import { jobs } from '../index.js';
+import { Presence } from '../owner/presence.js';
+import { partOf } from './quota-shares.js';
+import { QuotaLedger } from './quota-ledger.js';
+
+const lookMs = 500;
+const busyMs = 50;
+/** After a look that changed nothing: what is left is read, or counted on by a job that runs. */
+const patienceMs = 5_000;
+const holdingsSchema = z.object({ holdings: z.array(z.object({ bytes: z.number(), busy: z.boolean() })) });
+
+/**
+ * Has workers evict what is held beyond a quota: after it was lowered, or when a worker came back that holds some; what one
+ * holds that is away goes when it comes back. One living coordinator does it. Each worker in turn lets go of its part, by
+ * what it holds: lowest priority and least recently used first, and not what a running job counts on. A rebalance holds
+ * some files twice until it prunes, so that it is waited for.
+ */
+@Injectable()
+export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger('quota');
+  private timer?: NodeJS.Timeout;
+  private stopped = false;
+  /** What was held below a quota when a look at it changed nothing, and until when it is left alone. */
+  private readonly stuck = new Map<string, { bytes: number; untilMs: number }>();
+
+  constructor(
+    private readonly views: Views,
+    private readonly presence: Presence,
+    private readonly ledger: QuotaLedger,
+    private readonly workers: WorkerClient,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.next();
+  }
+
+  onModuleDestroy(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  private next(): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => void this.look().finally(() => this.next()), lookMs).unref();
+  }
+
+  /** Never rejects. */
+  private async look(): Promise<void> {
+    try {
+      if (!this.presence.isChosen('quota-keeper') || this.isRebalancing()) return;
+      for (const quota of this.ledger.overfull()) await this.hold(quota);
+    } catch (error) {
+      // A worker does not answer, or the log is away: the next look comes soon.
+      const { message, stack } = error as Error;
+      this.logger[error instanceof DomainError ? 'debug' : 'error'](
+        `quotas could not be looked at: ${stack ?? message}`,
+      );
+    }
+  }
+
+  private async hold({ ufsPath, value }: UfsPolicy<number>): Promise<void> {
+    const stuck = this.stuck.get(ufsPath);
+    if (stuck && stuck.bytes === value && stuck.untilMs > performance.now()) return;
+    const online = this.ledger.online();
+    // Asked anew: heartbeats tell of a moment ago, and what has gone since must not go twice.
+    const holdings = await Promise.all(online.map((workerId) => this.ask(workerId, ufsPath)));
+    if (holdings.some(({ busy }) => busy)) return;
+    let rest = holdings.reduce((sum, { bytes }) => sum + bytes, 0);
+    let excess = rest - value;
+    for (const [i, workerId] of online.entries()) {
+      const { bytes } = holdings[i];
+      const part = partOf(excess, bytes, rest);
+      if (part > 0) excess -= bytes - (await this.evict(workerId, ufsPath, bytes - part));
+      rest -= bytes;
+    }
+    this.stuck.set(ufsPath, { bytes: value, untilMs: performance.now() + patienceMs });
+  }
+
+  /** What the worker holds when it has done what it can. */
+  private async evict(workerId: string, ufsPath: string, maxBytes: number): Promise<number> {
+    for (let now = await this.ask(workerId, ufsPath, maxBytes); ; now = await this.ask(workerId, ufsPath)) {
+      if (!now.busy || this.stopped) return now.bytes;
+      await delay(busyMs);
+    }
+  }
+
+  private async ask(workerId: string, ufsPath: string, maxBytes?: number): Promise<{ bytes: number; busy: boolean }> {
+    const namespace = this.views.get(namespaceView).sequence;
+    const answer = await this.workers.post(workerId, '/v1/quotas', { quotas: [{ ufsPath, maxBytes }], namespace });
+    return holdingsSchema.parse(answer).holdings[0];
+  }
+
+  private isRebalancing(): boolean {
+    const all = [...this.views.get(jobs).jobs.values()];
+    return all.some(({ kind, state }) => kind === 'rebalance' && state.status === 'running');
+  }
+}

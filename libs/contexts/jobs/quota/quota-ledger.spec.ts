@@ -1,0 +1,174 @@
+import { membershipBoundary, membershipView, type QuotaClaim, type WorkerHeartbeat } from '#contexts/membership';
+import { type WorkerWatch } from '#contexts/membership/http';
+import { namespaceBoundary, namespaceView } from '#contexts/namespace';
+import { type Commit, type DomainEvent, type View } from '#kernel';
+import { type LarderConfig, type Views } from '#runtime';
+import { batchBoundary, batchId, jobBoundary, jobsView, quotaBoundary, slotBoundary } from '../index.js';
+import { QuotaLedger } from './quota-ledger.js';
+
+const quota = 's3://bkt/dir';
+const path = `${quota}/file`;
+const jobId = 'j1';
+const first = batchId('load', 0, 'a');
+
+/** A log that the views of this coordinator follow, and workers that say what they hold when they are asked. */
+class Cluster {
+  readonly ledger: QuotaLedger;
+  /** As heard last. */
+  readonly heard = new Map<string, Partial<WorkerHeartbeat>>();
+  /** What a worker would say now; undefined: it does not answer. */
+  readonly truth = new Map<string, Partial<WorkerHeartbeat> | undefined>();
+  private sequence = 0;
+  private readonly views = [jobsView(10), membershipView, namespaceView] as View<unknown>[];
+  private readonly states = new Map(this.views.map((view) => [view.name, view.initial()]));
+  private readonly listeners: ((commit: Commit) => void)[] = [];
+
+  constructor() {
+    const views = {
+      get: ({ name }: { name: string }) => this.states.get(name),
+      onCommit: (listener: (commit: Commit) => void) => (this.listeners.push(listener), () => undefined),
+      caughtUp: () => Promise.resolve(),
+    };
+    const watch = {
+      lastHeartbeat: (workerId: string) => this.heard.get(workerId),
+      hearAll: () => {
+        for (const [workerId, truth] of this.truth) if (truth) this.heard.set(workerId, truth);
+        return Promise.resolve([...this.truth.values()].every((truth) => truth !== undefined));
+      },
+    };
+    const config = { quota: true } as LarderConfig;
+    this.ledger = new QuotaLedger(views as unknown as Views, watch as unknown as WorkerWatch, config);
+    this.ledger.onApplicationBootstrap();
+    this.append(namespaceBoundary, 'Mounted', { path: '/data/', ufs: 's3://bkt/', options: {} });
+    this.append(namespaceBoundary, 'QuotaSet', { path: '/data/dir', quotaBytes: 100 });
+    for (const workerId of ['w1', 'w2']) {
+      const announcement = { workerId, address: workerId, bootId: workerId, capacityBytes: 1, version: '0' };
+      this.append(membershipBoundary, 'WorkerJoined', announcement);
+      this.says(workerId, 0);
+      this.heard.set(workerId, this.truth.get(workerId)!);
+    }
+  }
+
+  append(boundary: string, type: string, data: Record<string, unknown>): number {
+    const recorded = { id: 'e', v: 1, at: '2026-01-01T00:00:00.000Z', actor: 'a', requestId: 'r' };
+    const event = { ...recorded, type, data } as DomainEvent;
+    const commit = { sequence: ++this.sequence, boundary, events: [event] } as unknown as Commit;
+    for (const view of this.views) view.evolve(this.states.get(view.name), commit);
+    for (const listener of this.listeners) listener(commit);
+    return this.sequence;
+  }
+
+  submit(): void {
+    this.append(slotBoundary('load', 't'), 'JobSubmitted', { jobId, kind: 'load', target: 't', alias: 't', spec: {} });
+    this.append(jobBoundary(jobId), 'JobAssumed', { owner: 'c1', epoch: 1 });
+  }
+
+  plan(batchId: string, bytes: number): void {
+    const batch = {
+      id: batchId,
+      workerId: 'w1',
+      copy: 0,
+      files: 1,
+      bytes,
+      workSequence: 1,
+      quotaBytes: { [quota]: bytes },
+    };
+    const counts = { scannedFiles: 1, filteredFiles: 0, seenEntries: 1, rejected: [] };
+    const at = { epoch: 1, pass: 'load', step: 0, cursor: 'c', done: true };
+    this.append(jobBoundary(jobId), 'BatchesPlanned', { ...at, ...counts, batches: [batch] });
+  }
+
+  settle(batchId: string): number {
+    const data = { jobId, batchId, workerId: 'w1', epoch: 1, attempt: 1, counts: {}, failures: [] };
+    return this.append(batchBoundary(jobId, 'w1'), 'BatchSettled', data);
+  }
+
+  /** What the worker holds from now on, which is heard when it is asked. */
+  says(workerId: string, usedBytes: number, claims: QuotaClaim[] = [], reportedSequence = 0): void {
+    this.truth.set(workerId, { workerId, quotaUsage: { [quota]: usedBytes }, quotaClaims: claims, reportedSequence });
+  }
+}
+
+const claim = (id: string, bytes: number, batch?: QuotaClaim['batch']): QuotaClaim => ({
+  id,
+  bytes,
+  ufsPaths: [quota],
+  ...(batch && { batch }),
+});
+
+describe('how full a quota is', () => {
+  let cluster: Cluster;
+  let ledger: QuotaLedger;
+  beforeEach(() => ({ ledger } = cluster = new Cluster()));
+
+  it('a batch that settles before it is planned counts until its worker’s figures include it', async () => {
+    cluster.submit();
+    const settledAt = cluster.settle(first);
+    cluster.plan(first, 30);
+    expect([ledger.estimate(quota), ledger.isExact(quota)]).toEqual([30, false]);
+    cluster.says('w1', 30, [], settledAt);
+    await ledger.refresh();
+    expect([ledger.estimate(quota), ledger.isExact(quota)]).toEqual([30, true]);
+  });
+
+  it('what is set aside for a batch and claimed for its files counts once, and what is claimed beyond it besides', async () => {
+    cluster.submit();
+    cluster.plan(first, 30);
+    const batch = { jobId, batchId: first, reserved: { [quota]: 10 } };
+    cluster.says('w1', 0, [claim('w1.1', 25, batch)]);
+    await ledger.refresh();
+    expect(ledger.estimate(quota)).toBe(30 + 15);
+    // The job gives its room back; the file on its way still comes.
+    cluster.append(jobBoundary(jobId), 'JobStopped', {});
+    expect(ledger.estimate(quota)).toBe(25);
+  });
+
+  it('what a job has set aside for a stretch is not in its own way', () => {
+    cluster.submit();
+    cluster.append(quotaBoundary, 'QuotaReserved', { jobId, pass: 'load', step: 0, bytes: { [quota]: 60 } });
+    expect([ledger.estimate(quota), ledger.estimate(quota, jobId), ledger.estimate(quota, 'j2')]).toEqual([60, 0, 60]);
+    expect([ledger.isExact(quota), ledger.isExact(quota, jobId)]).toEqual([false, true]);
+  });
+});
+
+describe('grants', () => {
+  let cluster: Cluster;
+  let ledger: QuotaLedger;
+  beforeEach(() => ({ ledger } = cluster = new Cluster()));
+
+  it('are decided by what workers hold now, not by what they said last', async () => {
+    cluster.says('w1', 0, [claim('w1.1', 10)]);
+    cluster.says('w2', 95);
+    expect(ledger.estimate(quota)).toBe(0);
+    const reason = 'the quota of /data/dir (100 bytes) would be exceeded';
+    expect(await ledger.grant({ id: 'w1.1', path, bytes: 10 })).toEqual({ granted: false, reason });
+    cluster.says('w2', 90);
+    expect(await ledger.grant({ id: 'w1.1', path, bytes: 10 })).toEqual({ granted: true });
+  });
+
+  it('of two that ask for the last room at once one gets it', async () => {
+    cluster.says('w1', 0, [claim('w1.1', 60)]);
+    cluster.says('w2', 0, [claim('w2.1', 60)]);
+    const both = ['w1.1', 'w2.1'].map((id) => ledger.grant({ id, path, bytes: 60 }));
+    expect((await Promise.all(both)).map(({ granted }) => granted)).toEqual([true, false]);
+  });
+
+  it('that another coordinator has given count for as long as their worker claims them', async () => {
+    cluster.says('w1', 0, [claim('w1.1', 60)]);
+    cluster.says('w2', 0, [claim('w2.1', 60)]);
+    expect(await ledger.grant({ id: 'w2.1', path, bytes: 60 })).toMatchObject({ granted: false });
+    cluster.says('w1', 0);
+    expect(await ledger.grant({ id: 'w2.1', path, bytes: 60 })).toEqual({ granted: true });
+  });
+
+  it('are uncertain while a worker does not answer, or does not count below the quota yet', async () => {
+    cluster.says('w1', 0, [claim('w1.1', 1)]);
+    cluster.truth.set('w2', undefined);
+    const unsure = { granted: false, unsure: true };
+    expect(await ledger.grant({ id: 'w1.1', path, bytes: 1 })).toEqual(unsure);
+    cluster.truth.set('w2', { workerId: 'w2', quotaUsage: {}, quotaClaims: [] });
+    expect(await ledger.grant({ id: 'w1.1', path, bytes: 1 })).toEqual(unsure);
+    cluster.says('w2', 0);
+    expect(await ledger.grant({ id: 'w1.1', path, bytes: 1 })).toEqual({ granted: true });
+  });
+});

@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { partOf } from './quota-shares.js';
+
+/** What workers hold after each let go of its part in whole files of a size. */
+function after(quotaBytes: number, held: readonly number[], fileBytes: number): number[] {
+  let excess = held.reduce((sum, one) => sum + one, 0) - quotaBytes;
+  return held.map((one, i) => {
+    const rest = held.slice(i).reduce((sum, each) => sum + each, 0);
+    const gone = Math.ceil(partOf(excess, one, rest) / fileBytes) * fileBytes;
+    excess -= gone;
+    return one - gone;
+  });
+}
+
+describe('the parts that workers let go of', () => {
+  it('come to what is too much, and to less than one file more', () => {
+    const files = fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(
+        files,
+        fc.integer({ min: 1, max: 2 ** 40 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (counts, size, part) => {
+          const held = counts.map((count) => count * size);
+          const total = held.reduce((sum, one) => sum + one, 0);
+          const quota = Math.floor(total * part);
+          const left = after(quota, held, size).reduce((sum, one) => sum + one, 0);
+          expect(left).toBeLessThanOrEqual(quota);
+          expect(left).toBeGreaterThan(quota - size);
+        },
+      ),
+    );
+  });
+
+  it('are all of it for a quota of nothing, and nothing for one that holds', () => {
+    expect(after(0, [500, 0, 700], 100)).toEqual([0, 0, 0]);
+    expect(after(1200, [500, 0, 700], 100)).toEqual([500, 0, 700]);
+  });
+
+  it('are the same of each', () => {
+    expect(after(600, [600, 600], 1)).toEqual([300, 300]);
+  });
+});

@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import { checkpointBoundary, checkpointEvents, logEvents } from '#contexts/log';
+import { emptyRoot, EventCodec, EventStore, messageDigest, parseEnvelope, rollDigest, type Signer } from '#jetstream';
+import { type RecordedEvent } from '#kernel';
+import { note, noted, openTestLog, startTestNats, type TestLog, type TestNats, until } from '#testing';
+import { LogTrust, OwnSigner, PrefixDiffersError, privateKeyOf, TrustRing } from './index.js';
+
+jest.setTimeout(60_000);
+
+const catalogue = { ...noted, ...logEvents, ...checkpointEvents };
+const codec = new EventCodec([catalogue]);
+const ring = new TrustRing([{ id: 'k1', key: Buffer.alloc(32, 1) }]);
+const coordinator = ring.signer('coordinator-1');
+const stranger = new OwnSigner('coordinator-1', privateKeyOf(Buffer.alloc(32, 9)), 'k1');
+
+let nats: TestNats;
+let log: TestLog;
+
+beforeAll(async () => {
+  nats = await startTestNats();
+});
+afterAll(() => nats?.stop());
+beforeEach(async () => {
+  log = await openTestLog(nats.url, { catalogue, cluster: `c${randomUUID().slice(0, 8)}` });
+});
+afterEach(() => log?.close());
+
+const event = (type: string, data: unknown, v = 1): RecordedEvent => ({ ...note('', randomUUID()), type, v, data });
+
+/** As one process writes: chained, and signed by whoever it is. @returns its sequence */
+async function append(boundary: string, events: RecordedEvent[], signer?: Signer): Promise<number> {
+  const store = new EventStore(log.link, log.names, codec, { signer });
+  return (await store.append(boundary, await store.lastSequence(boundary), events)).sequence;
+}
+
+/** Behind whatever stands there, with nothing but a NATS client. */
+const put = async (boundary: string, data: string) =>
+  (await log.link.js.publish(log.names.eventSubject(boundary), data)).seq;
+
+const begin = () =>
+  append(
+    'log',
+    [
+      event('LogStarted', { logId: 'l' }),
+      event('SigningBegan', {
+        keyId: 'k1',
+        publicKey: coordinator.publicKey.toString('base64'),
+        workSequence: 0,
+      }),
+    ],
+    coordinator,
+  );
+
+/** What a checkpoint over everything up to now says. */
+async function checkpoint(changes: Record<string, unknown> = {}): Promise<RecordedEvent> {
+  let [root, throughSequence] = [emptyRoot, 0];
+  for await (const { sequence, boundary, data } of log.store.readMessages()) {
+    root = rollDigest(root, messageDigest(boundary, data));
+    throughSequence = sequence;
+  }
+  const kept = { fromSequence: 1, throughSequence, root, digests: '', void: [], keyId: 'k1', mac: '' };
+  return event('LogCheckpointed', { ...kept, ...changes }, 2);
+}
+
+/** A coordinator that starts over the log: its store, and its judgement. */
+function starting() {
+  const store = new EventStore(log.link, log.names, codec, { signer: coordinator });
+  return { store, trust: new LogTrust(store, { codec, ring }) };
+}
+
+/** Reads the whole log through the gate of the views. @returns the sequences that are void */
+async function fold(trust: LogTrust, strict = false): Promise<number[]> {
+  const gate = trust.openGate(undefined, strict);
+  const found: number[] = [];
+  for await (const message of log.store.readMessages()) if ('void' in gate.admit(message)) found.push(message.sequence);
+  return found;
+}
+
+describe('before the views are there', () => {
+  it('the log’s own boundary is what coordinators have signed on it since signing began, and ends where it ends', async () => {
+    const real = await begin();
+    const restored = (logId: string) => event('LogRestored', { logId, parentId: 'l', throughSequence: 1, root: 'r' });
+    await append('log', [restored('unsigned')]);
+    await append('log', [restored('made up')], stranger);
+    const junk = await put('log', 'junk');
+    const { store } = starting();
+    const read: number[] = [];
+    for await (const { sequence } of store.readBoundary('log')) read.push(sequence);
+    expect(read).toEqual([real]);
+    const end = await store.lastOf('log');
+    expect(end).toMatchObject({ sequence: junk, commit: { sequence: real, events: [{}, { type: 'SigningBegan' }] } });
+  });
+
+  it('what is sent again on a boundary is read once', async () => {
+    await begin();
+    await append('notes.1', [note('real')], coordinator);
+    for await (const { data, sequence } of log.store.readMessages('notes.1')) {
+      if (sequence === 2) await put('notes.1', Buffer.from(data).toString());
+    }
+    const read: unknown[] = [];
+    for await (const { sequence } of starting().store.readBoundary('notes.1')) read.push(sequence);
+    expect(read).toEqual([2]);
+  });
+});
+
+describe('what the newest checkpoint stands for', () => {
+  it('is believed without being verified again, void messages included; strictly, nothing is', async () => {
+    await begin();
+    // Neither holds by itself: which of them did is for the checkpoint to say.
+    const [believed, voided] = [await append('notes.1', [note('a')]), await append('notes.1', [note('b')])];
+    await append(checkpointBoundary, [await checkpoint({ void: [[voided, voided]] })], coordinator);
+    const { trust } = starting();
+    await trust.prepare();
+    expect(await fold(trust)).toEqual([voided]);
+    expect(await fold(trust, true)).toEqual([believed, voided]);
+    expect(trust.report()).toMatchObject({ count: 2, unacknowledged: 2 });
+  });
+
+  it('is looked at only if a coordinator signed it: a forged one behind it counts for nothing', async () => {
+    await begin();
+    const unsigned = await append('notes.1', [note('a')]);
+    await append(checkpointBoundary, [await checkpoint({ void: [[unsigned, unsigned]] })], coordinator);
+    const forgeries = [
+      await append(checkpointBoundary, [await checkpoint()], stranger),
+      await append(checkpointBoundary, [await checkpoint()]),
+      await put(checkpointBoundary, 'junk'),
+    ];
+    const { trust } = starting();
+    await trust.prepare();
+    expect(await fold(trust)).toEqual([unsigned, ...forgeries]);
+  });
+
+  it('is not what was read: then the reader is told to begin again without it', async () => {
+    await begin();
+    await append('notes.1', [note('a')], coordinator);
+    await append(checkpointBoundary, [await checkpoint({ root: 'ab'.repeat(32) })], coordinator);
+    const { trust } = starting();
+    await trust.prepare();
+    await expect(fold(trust)).rejects.toThrow(PrefixDiffersError);
+    expect(await fold(trust, true)).toEqual([]);
+  });
+
+  it('is nothing where it was made before messages were signed', async () => {
+    await begin();
+    const unsigned = await append('notes.1', [note('a')]);
+    await append(checkpointBoundary, [await checkpoint({ void: undefined })], coordinator);
+    const { trust } = starting();
+    await trust.prepare();
+    expect(await fold(trust)).toEqual([unsigned]);
+  });
+});
+
+describe('once the views are followed', () => {
+  it('what they have passed over is void for everybody, and nothing is said before they have come so far', async () => {
+    await begin();
+    const { store, trust } = starting();
+    const gate = trust.openGate(undefined, false);
+    let applied = 0;
+    trust.follow({ waitFor: (sequence) => until(() => applied >= sequence) });
+    const real = await append('notes.1', [note('real')], coordinator);
+    const forged = await append('notes.1', [note('forged')], stranger);
+    let answer: unknown = 'none yet';
+    const asked = store.lastOf('notes.1').then((end) => (answer = end));
+    for await (const message of log.store.readMessages()) {
+      expect(answer).toBe('none yet');
+      gate.admit(message);
+      applied = message.sequence;
+    }
+    await asked;
+    expect(answer).toMatchObject({
+      sequence: forged,
+      commit: { sequence: real, events: [{ data: { text: 'real' } }] },
+    });
+    const read: number[] = [];
+    for await (const { sequence } of store.readBoundary('notes.1')) read.push(sequence);
+    expect(read).toEqual([real]);
+  });
+
+  it('what this process signs names the newest message that they have passed', async () => {
+    await begin();
+    const { store, trust } = starting();
+    const last = await append('notes.1', [note('newest')], coordinator);
+    await fold(trust);
+    const { sequence } = await store.append('notes.2', 0, [note('mine')]);
+    const [message, mine] = await Promise.all(
+      [last, sequence].map((seq) => log.link.jsm.streams.getMessage(log.names.eventStream, { seq })),
+    );
+    const digest = messageDigest('notes.1', message.data).slice(0, 16);
+    expect(parseEnvelope(mine.data, sequence).seen).toEqual([last, digest]);
+  });
+});

@@ -1,0 +1,297 @@
+import { UfsError } from '../types.js';
+import { pauseMs, type OutagePolicy, type StoreOutage } from './outage-policy.js';
+import { PathFailures } from './path-failures.js';
+import { StoreWaiting, type WaitOptions, type WaitOutcome } from './store-waiting.js';
+import { WaitQueue } from './wait-queue.js';
+
+/** So many objects that fail one after the other, with no success between, are an outage. */
+const objectsOfAnOutage = 3;
+/** Who was let through and has not come by then (it may wait for a transfer slot) loses its place. */
+const ticketMs = 2_000;
+/** So many at once are no limit any more. */
+const openLimit = 64;
+
+/** Leave to send one request; valid for the time between two openings. */
+export interface Passage {
+  readonly epoch: number;
+}
+
+/** Something to ask a store for when it is in doubt. */
+export interface Canary {
+  /** Whether it is asked for with the breaker's own verb: only then does its success speak for that verb. */
+  speaksForVerb(): boolean;
+  /** @throws UfsError */
+  ask(): Promise<void>;
+}
+
+/**
+ * A circuit breaker (M. Nygard, "Release It!", 2007) for one verb of one mount, shared by all that ask. It opens when
+ * the store asks to slow down or cannot be reached, and when several objects fail without a success between. While it
+ * is open everybody waits; after a pause (the store's Retry-After, else exponential with jitter) one request probes.
+ * When that succeeds, more are let through with each success: doubled per round up to half of what was too much, then
+ * one more per round (slow start and congestion avoidance, RFC 5681).
+ */
+export class CircuitBreaker {
+  private isOpen = false;
+  private closedBy: UfsError | undefined;
+  private epoch = 0;
+  /** Of this epoch. */
+  private inFlight = 0;
+  /** Waiters that were let go and have not entered. */
+  private tickets = 0;
+  private limit = Infinity;
+  private threshold = Infinity;
+  /** Pauses of this outage so far. */
+  private level = 0;
+  private restUntilMs = 0;
+  private outage: { atMs: number; sinceMs: number } | undefined;
+  private lastFault: UfsError | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private ticketTimer: NodeJS.Timeout | undefined;
+  private isLooking = false;
+  private readonly failures = new PathFailures();
+  private readonly waiters = new WaitQueue();
+  private readonly doubters = new WaitQueue();
+
+  /**
+   * @param ufs root of the mount, for people
+   */
+  constructor(
+    private readonly ufs: string,
+    private readonly policy: OutagePolicy,
+    private readonly canary: Canary,
+  ) {}
+
+  /** Undefined: not now. @throws UfsError when the mount is gone */
+  enter(): Passage | undefined {
+    if (this.closedBy) throw this.closedBy;
+    if (this.tickets > 0) this.tickets--;
+    else if (this.isOpen ? !this.isProbeDue() : this.inFlight >= Math.floor(this.limit)) return undefined;
+    this.inFlight++;
+    return { epoch: this.epoch };
+  }
+
+  /** For who may not enter: the error to let go with. */
+  heldBack(path: string): StoreWaiting {
+    const fault = this.lastFault ?? new UfsError('Throttled', path, `The store is busy: ${this.ufs}.`);
+    return this.waiting(fault, path, false, (options) => this.wait(path, options, false));
+  }
+
+  succeeded(passage: Passage, path: string): void {
+    this.failures.forget(path);
+    this.answered(passage);
+  }
+
+  /** @returns what the caller is to be told: the error itself is the object's own */
+  failed(passage: Passage, path: string, error: UfsError): UfsError {
+    if (error.code === 'Aborted') {
+      this.leave(passage);
+      this.grant();
+      return error;
+    }
+    // The store answered, if only to refuse this.
+    if (error.blame === undefined) {
+      this.answered(passage);
+      return error;
+    }
+    this.leave(passage);
+    const isCurrent = passage.epoch === this.epoch;
+    const isOutage = error.blame === 'store' || (this.isOpen && this.failures.objects >= objectsOfAnOutage);
+    const { successesBetween, objects } = this.failures.add(path, error.blame);
+    // Others succeed, and this one fails again and again: it is the object, whatever the store calls it.
+    if (successesBetween >= (error.blame === 'store' ? 2 : 1)) {
+      if (isCurrent && this.isOpen) this.rest(error);
+      this.grant();
+      return error;
+    }
+    if (isOutage || objects >= objectsOfAnOutage || (isCurrent && this.isOpen)) {
+      if (isCurrent) this.open(error);
+      else if (this.isOpen) this.extend(error);
+      return this.waiting(error, path, true, (options) => this.wait(path, options, true));
+    }
+    return this.waiting(error, path, true, (options) => this.doubt(path, options));
+  }
+
+  /** Undefined while all is well. */
+  status(): StoreOutage | undefined {
+    if (!this.outage || !this.lastFault) return undefined;
+    return { ufs: this.ufs, sinceMs: this.outage.sinceMs, reason: this.lastFault.message };
+  }
+
+  /** Whoever waits asks again at once: the mount has other options now. */
+  supersede(): void {
+    this.waiters.releaseAll('again');
+    this.doubters.releaseAll('again');
+  }
+
+  /** The mount is gone: nobody waits or enters any more. */
+  close(error: UfsError): void {
+    this.closedBy = error;
+    clearTimeout(this.timer);
+    clearTimeout(this.ticketTimer);
+    this.waiters.rejectAll(error);
+    this.doubters.rejectAll(error);
+  }
+
+  private async wait(path: string, options: WaitOptions, wasSent: boolean): Promise<WaitOutcome> {
+    if (this.closedBy) throw this.closedBy;
+    if (wasSent && this.isHopeless()) return 'hopeless';
+    const mayEnter = this.isOpen ? this.isProbeDue() : this.inFlight + this.tickets < Math.floor(this.limit);
+    return mayEnter ? 'again' : this.waiters.join(path, options);
+  }
+
+  /** One object failed, in a way that may be the store's: something it has given before tells which. */
+  private doubt(path: string, options: WaitOptions): Promise<WaitOutcome> {
+    if (this.isOpen || this.closedBy) return this.wait(path, options, true);
+    const doubt = this.doubters.join(path, options);
+    if (!this.isLooking) void this.lookAround();
+    return doubt;
+  }
+
+  private async lookAround(): Promise<void> {
+    this.isLooking = true;
+    const error = await this.fault();
+    this.isLooking = false;
+    if (this.closedBy) return;
+    if (error === undefined) {
+      if (this.canary.speaksForVerb()) this.failures.noteSuccess();
+      this.doubters.releaseAll('counts');
+    } else {
+      if (!this.isOpen) this.open(error);
+      this.doubters.releaseAll('again');
+    }
+  }
+
+  /** Undefined: the store is well. */
+  private async fault(): Promise<UfsError | undefined> {
+    try {
+      await this.canary.ask();
+      return undefined;
+    } catch (error) {
+      return error instanceof UfsError && error.blame !== undefined ? error : undefined;
+    }
+  }
+
+  private open(error: UfsError): void {
+    if (this.isOpen) this.level++;
+    else this.threshold = Math.max(1, Math.floor((this.inFlight + 1) / 2));
+    this.isOpen = true;
+    this.outage ??= { atMs: performance.now(), sinceMs: Date.now() };
+    this.rest(error);
+    if (this.isHopeless()) this.waiters.releaseAll('hopeless');
+  }
+
+  private rest(error: UfsError): void {
+    this.epoch++;
+    this.inFlight = this.tickets = this.limit = 0;
+    this.lastFault = error;
+    this.restUntilMs = performance.now() + this.pauseMs(error.retryAfterMs);
+    this.setTimer();
+  }
+
+  /** A request that was under way says so too. */
+  private extend(error: UfsError): void {
+    if (error.retryAfterMs === undefined) return;
+    this.restUntilMs = Math.max(this.restUntilMs, performance.now() + this.pauseMs(error.retryAfterMs));
+    this.setTimer();
+  }
+
+  private pauseMs(retryAfterMs: number | undefined): number {
+    return pauseMs(this.policy, { level: this.level, isHopeless: this.isHopeless(), retryAfterMs });
+  }
+
+  private setTimer(): void {
+    clearTimeout(this.timer);
+    const nowMs = performance.now();
+    const restMs = this.restUntilMs - nowMs;
+    const hopelessMs = (this.outage?.atMs ?? nowMs) + this.policy.maxOutageMs - nowMs;
+    const nextMs = hopelessMs > 0 && hopelessMs < restMs ? hopelessMs : restMs;
+    this.timer = setTimeout(() => this.due(), Math.max(0, Math.ceil(nextMs))).unref();
+  }
+
+  private due(): void {
+    if (this.closedBy || !this.isOpen) return;
+    if (this.isHopeless()) this.waiters.releaseAll('hopeless');
+    if (performance.now() < this.restUntilMs) return this.setTimer();
+    if (this.inFlight > 0) return;
+    // What has failed as a probe may be at fault itself: the next one is for something that was given before.
+    const isSuspect = this.level % 2 === 1 || this.failures.anySuspect;
+    if (isSuspect && this.canary.speaksForVerb()) return void this.probe();
+    this.tickets = 1;
+    if (this.waiters.release()) this.expireTickets();
+    else this.tickets = 0;
+  }
+
+  private async probe(): Promise<void> {
+    const { epoch } = this;
+    this.inFlight++;
+    const error = await this.fault();
+    if (this.closedBy || this.epoch !== epoch || !this.isOpen) return;
+    this.inFlight--;
+    if (error) return this.open(error);
+    this.failures.noteSuccess();
+    this.recover();
+  }
+
+  private answered(passage: Passage): void {
+    this.leave(passage);
+    this.failures.noteSuccess();
+    // Sent before the store asked for a pause: that still holds.
+    if (passage.epoch !== this.epoch) return;
+    if (this.isOpen) return this.recover();
+    if (this.limit < openLimit) this.limit += this.limit < this.threshold ? 1 : 1 / this.limit;
+    if (this.limit >= openLimit) this.limit = Infinity;
+    this.grant();
+  }
+
+  private recover(): void {
+    clearTimeout(this.timer);
+    this.isOpen = false;
+    this.outage = undefined;
+    this.level = 0;
+    this.limit = 1;
+    this.grant();
+  }
+
+  private grant(): void {
+    if (this.isOpen) return;
+    if (this.limit === Infinity) return this.waiters.releaseAll('again');
+    while (this.inFlight + this.tickets < Math.floor(this.limit) && this.waiters.size > 0) {
+      this.tickets++;
+      this.waiters.release();
+    }
+    if (this.tickets > 0) this.expireTickets();
+  }
+
+  private expireTickets(): void {
+    clearTimeout(this.ticketTimer);
+    this.ticketTimer = setTimeout(() => {
+      this.tickets = 0;
+      if (this.isOpen) this.due();
+      else this.grant();
+    }, ticketMs).unref();
+  }
+
+  private leave({ epoch }: Passage): void {
+    if (epoch === this.epoch) this.inFlight--;
+  }
+
+  private isProbeDue(): boolean {
+    return performance.now() >= this.restUntilMs && this.inFlight === 0 && this.tickets === 0;
+  }
+
+  private isHopeless(): boolean {
+    return this.outage !== undefined && performance.now() - this.outage.atMs >= this.policy.maxOutageMs;
+  }
+
+  private waiting(
+    fault: UfsError,
+    path: string,
+    wasSent: boolean,
+    wait: (options: WaitOptions) => Promise<WaitOutcome>,
+  ): StoreWaiting {
+    const outage = this.status() ?? { ufs: this.ufs, sinceMs: Date.now(), reason: fault.message };
+    const restMs = Math.max(0, Math.ceil(this.restUntilMs - performance.now()));
+    return new StoreWaiting(fault, path, wasSent, outage, this.policy.maxOutageMs, restMs, wait);
+  }
+}

@@ -1,0 +1,135 @@
+import {
+  UfsError,
+  type ContentHash,
+  type UfsConnector,
+  type UfsListOptions,
+  type UfsListPage,
+  type UfsObject,
+  type UfsRead,
+  type UfsReadOptions,
+} from '../types.js';
+import { CircuitBreaker, type Canary } from './circuit-breaker.js';
+import type { OutagePolicy, StoreOutage } from './outage-policy.js';
+
+/** What a store may be well for, and not for another. */
+type Verb = 'list' | 'head' | 'get';
+
+/** The connector of one mount with a circuit breaker for each verb: all that ask for the mount share the three. */
+export class GuardedConnector implements UfsConnector {
+  private readonly breakers: Record<Verb, CircuitBreaker>;
+  /** The object that the store gave last, for each verb: what is asked for when it is in doubt. */
+  private readonly good: { head?: string; get?: string } = {};
+  /** How to end what is under way. */
+  private readonly pending = new Set<(error: UfsError) => void>();
+  private gone: UfsError | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    private readonly inner: UfsConnector,
+    private readonly ufs: string,
+    policy: OutagePolicy,
+  ) {
+    const breaker = (verb: Verb) => new CircuitBreaker(ufs, policy, this.canary(verb));
+    this.breakers = { list: breaker('list'), head: breaker('head'), get: breaker('get') };
+  }
+
+  list(path: string, options?: UfsListOptions): Promise<UfsListPage> {
+    return this.run('list', path, () => this.inner.list(path, options));
+  }
+
+  async stat(path: string, signal?: AbortSignal): Promise<UfsObject> {
+    const object = await this.run('head', path, () => this.inner.stat(path, signal));
+    this.good.head = path;
+    return object;
+  }
+
+  exists(path: string, signal?: AbortSignal): Promise<boolean> {
+    return this.run('list', path, () => this.inner.exists(path, signal));
+  }
+
+  async open(path: string, options?: UfsReadOptions): Promise<UfsRead> {
+    const read = await this.run('get', path, () => this.inner.open(path, options));
+    this.good.get = path;
+    return read;
+  }
+
+  async read(
+    path: string,
+    options: UfsReadOptions & { maxBytes: number },
+  ): Promise<{ object: UfsObject; bytes: Buffer }> {
+    const read = await this.run('get', path, () => this.inner.read(path, options));
+    this.good.get = path;
+    return read;
+  }
+
+  contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash | undefined> {
+    return this.run('head', object.path, () => this.inner.contentHash(object, signal));
+  }
+
+  async close(): Promise<void> {
+    await (this.closing ??= this.inner.close());
+  }
+
+  /** What is waited for, the longest wait first; undefined while all is well. */
+  status(): StoreOutage | undefined {
+    const outages = Object.values(this.breakers).flatMap((breaker) => breaker.status() ?? []);
+    return outages.sort((a, b) => a.sinceMs - b.sinceMs)[0];
+  }
+
+  /** The mount has other options now: whoever waits looks for the new connector. */
+  supersede(): void {
+    for (const breaker of Object.values(this.breakers)) breaker.supersede();
+  }
+
+  /** The mount is gone: what is under way and who waits ends at once, with UfsError `Outside`. */
+  async abandon(): Promise<void> {
+    this.gone = new UfsError('Outside', this.ufs, `no mount covers ${this.ufs} any more`);
+    for (const breaker of Object.values(this.breakers)) breaker.close(this.gone);
+    for (const end of [...this.pending]) end(this.gone);
+    await this.close();
+  }
+
+  private async run<T>(verb: Verb, path: string, request: () => Promise<T>): Promise<T> {
+    const breaker = this.breakers[verb];
+    const passage = breaker.enter();
+    if (!passage) throw breaker.heldBack(path);
+    try {
+      const value = await this.unlessGone(request);
+      breaker.succeeded(passage, path);
+      return value;
+    } catch (error) {
+      if (this.gone) throw this.gone;
+      if (error instanceof UfsError) throw breaker.failed(passage, path, error);
+      // A bug of ours: the store has nothing to do with it.
+      breaker.succeeded(passage, path);
+      throw error;
+    }
+  }
+
+  /** Not by a race with one long-lived promise: that would keep every request of the mount in memory. */
+  private unlessGone<T>(request: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const settle = (): void => void this.pending.delete(reject);
+      this.pending.add(reject);
+      request().then(
+        (value) => (settle(), resolve(value)),
+        (error: unknown) => (settle(), reject(error as Error)),
+      );
+    });
+  }
+
+  /** The object that was given last, by the same verb; where there was none yet, the first entry of the mount. */
+  private canary(verb: Verb): Canary {
+    const known = () => (verb === 'list' ? undefined : this.good[verb]);
+    return {
+      speaksForVerb: () => verb === 'list' || known() !== undefined,
+      ask: () => this.unlessGone(() => this.askFor(verb, known())),
+    };
+  }
+
+  private async askFor(verb: Verb, path: string | undefined): Promise<void> {
+    if (path === undefined) await this.inner.list(this.ufs, { limit: 1 });
+    else if (verb === 'head') await this.inner.stat(path);
+    else await this.inner.read(path, { start: 0, end: 0, maxBytes: 1 });
+  }
+}

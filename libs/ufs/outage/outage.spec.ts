@@ -1,0 +1,238 @@
+import { RetriesExhausted, withRetries, type RetryPolicy } from '../retry.js';
+import { UfsError, type UfsConnector, type UfsErrorOptions } from '../types.js';
+import { GuardedConnector } from './guarded-connector.js';
+import { StoreWaiting } from './store-waiting.js';
+
+const policy = { basePauseMs: 200, maxPauseMs: 10_000, maxOutageMs: 600_000, random: () => 0 };
+const retry: RetryPolicy = { attempts: 3, baseDelayMs: 10, maxDelayMs: 100 };
+
+/** A store that takes 10 ms for an answer and does what `fault` says. */
+class FakeStore {
+  readonly asked: { verb: string; path: string; atMs: number }[] = [];
+  fault: (verb: string, path: string) => UfsError | 'hang' | undefined = () => undefined;
+  /** Most requests that were under way at once. */
+  most = 0;
+  private running = 0;
+  closed = 0;
+
+  readonly connector = {
+    list: (path) => this.answer('list', path, { objects: [], rejected: [], special: [] }),
+    stat: (path) => this.answer('head', path, { path, sizeBytes: 1, version: 'v' }),
+    exists: (path) => this.answer('list', path, true),
+    open: (path) =>
+      this.answer('get', path, { object: { path, sizeBytes: 1, version: 'v' }, body: (async function* () {})() }),
+    read: (path) => this.answer('get', path, { object: { path, sizeBytes: 1, version: 'v' }, bytes: Buffer.alloc(1) }),
+    contentHash: ({ path }) => this.answer('head', path, undefined),
+    close: () => {
+      this.closed++;
+      return Promise.resolve();
+    },
+  } as UfsConnector;
+
+  private async answer<T>(verb: string, path: string, value: T): Promise<T> {
+    this.asked.push({ verb, path, atMs: performance.now() });
+    this.most = Math.max(this.most, ++this.running);
+    const fault = this.fault(verb, path);
+    if (fault === 'hang') return new Promise<T>(() => undefined);
+    await new Promise((answered) => setTimeout(answered, 10));
+    this.running--;
+    if (fault) throw fault;
+    return value;
+  }
+}
+
+const slowDown = (path: string, options: UfsErrorOptions = {}) =>
+  new UfsError('Throttled', path, 'slow down', { blame: 'store', ...options });
+const broken = (path: string) => new UfsError('Unavailable', path, 'internal error', { blame: 'unclear' });
+
+describe('an outage of a store', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  let store: FakeStore;
+  let guarded: GuardedConnector;
+  beforeEach(() => {
+    store = new FakeStore();
+    guarded = new GuardedConnector(store.connector, 's3://b/', policy);
+  });
+
+  const get = (path: string, more: Partial<RetryPolicy> = {}, signal?: AbortSignal) =>
+    withRetries({ ...retry, ...more }, () => guarded.read(path, { maxBytes: 10, signal }), { signal });
+
+  /** Reads that have all begun; what came of each. */
+  function getAll(count: number, name = 'k') {
+    const outcomes = Array.from({ length: count }, (_, i) =>
+      get(`${name}${i}`).then(
+        ({ attempts }) => attempts,
+        (error: RetriesExhausted) => error,
+      ),
+    );
+    return Promise.all(outcomes);
+  }
+
+  const during = (fromMs: number, toMs: number, fault: (path: string) => UfsError) => {
+    const startMs = performance.now();
+    store.fault = (_verb, path) => {
+      const atMs = performance.now() - startMs;
+      return atMs >= fromMs && atMs < toMs ? fault(path) : undefined;
+    };
+  };
+
+  it.each([
+    ['it asks to slow down', (path: string) => slowDown(path)],
+    ['it fails with whatever it is asked for', broken],
+    ['it cannot be reached', (path: string) => new UfsError('Unavailable', path, 'refused', { blame: 'store' })],
+  ])('is nobody’s attempt when %s, and is probed, not stormed', async (_name, fault) => {
+    during(0, 8_000, fault);
+    const all = getAll(500);
+    await jest.advanceTimersByTimeAsync(7_900);
+    const inOutage = store.asked.length;
+    // All began at once; from then on there is one probe per pause.
+    expect(inOutage).toBeLessThan(500 + 15);
+    expect(guarded.status()).toMatchObject({ ufs: 's3://b/', reason: expect.any(String) as string });
+    await jest.advanceTimersByTimeAsync(60_000);
+    const outcomes = await all;
+    expect(outcomes.filter((outcome) => typeof outcome !== 'number')).toEqual([]);
+    expect(guarded.status()).toBeUndefined();
+    // Opened again gradually: hardly anything was asked for twice.
+    expect(store.asked.length).toBeLessThan(500 + 15 + 500 + 15);
+  });
+
+  it('keeps Retry-After for everybody, and for that verb alone', async () => {
+    during(0, 500, (path) => slowDown(path, { retryAfterMs: 5_000 }));
+    const { fault } = store;
+    store.fault = (verb, path) => (verb === 'get' ? fault(verb, path) : undefined);
+    const all = getAll(50);
+    await jest.advanceTimersByTimeAsync(20);
+    const before = store.asked.length;
+    const late = get('late');
+    const other = guarded.stat('other');
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(await other).toMatchObject({ path: 'other' });
+    await jest.advanceTimersByTimeAsync(3_900);
+    expect(store.asked.filter(({ verb }) => verb === 'get')).toHaveLength(before);
+    await jest.advanceTimersByTimeAsync(5_000);
+    await Promise.all([all, late]);
+    const firstMs = store.asked.find(({ verb, atMs }) => verb === 'get' && atMs > store.asked[0].atMs + 100)!.atMs;
+    expect(firstMs - store.asked[0].atMs).toBeGreaterThanOrEqual(5_000);
+  });
+
+  it('lets few through at first once it is over', async () => {
+    during(0, 1_000, (path) => slowDown(path));
+    const all = getAll(300);
+    await jest.advanceTimersByTimeAsync(100);
+    store.most = 0;
+    const already = store.asked.length;
+    while (store.asked.length === already || store.fault('get', 'x') !== undefined) {
+      await jest.advanceTimersByTimeAsync(10);
+    }
+    await jest.advanceTimersByTimeAsync(25);
+    const counts = new Map<number, number>();
+    for (const { atMs } of store.asked.slice(already)) counts.set(atMs, (counts.get(atMs) ?? 0) + 1);
+    expect(Math.max(...counts.values())).toBeLessThanOrEqual(4);
+    await jest.advanceTimersByTimeAsync(30_000);
+    expect((await all).every((outcome) => typeof outcome === 'number')).toBe(true);
+  });
+
+  it.each([
+    ['500', 1, broken],
+    ['500', 7, broken],
+    ['503', 1, (path: string) => slowDown(path)],
+    ['503', 7, (path: string) => slowDown(path)],
+  ])('is not what %s for ever means, of %i objects among good ones', async (_status, bad, fault) => {
+    store.fault = (_verb, path) => (path.startsWith('bad') ? fault(path) : undefined);
+    const good = getAll(100);
+    const failing = getAll(bad, 'bad');
+    await jest.advanceTimersByTimeAsync(120_000);
+    expect((await good).every((outcome) => typeof outcome === 'number')).toBe(true);
+    for (const outcome of await failing) {
+      expect(outcome).toBeInstanceOf(RetriesExhausted);
+      expect((outcome as RetriesExhausted).attempts).toBe(3);
+    }
+    // And nobody waits for it.
+    const next = get('next');
+    await jest.advanceTimersByTimeAsync(10_000);
+    await next;
+    expect(guarded.status()).toBeUndefined();
+  });
+
+  it('of one object with nothing else asked for is found by asking for what was given before', async () => {
+    const first = get('k');
+    await jest.advanceTimersByTimeAsync(20);
+    await first;
+    store.fault = (_verb, path) => (path === 'bad' ? broken(path) : undefined);
+    const alone = get('bad').catch((error: RetriesExhausted) => error);
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(await alone).toMatchObject({ attempts: 3 });
+    during(0, 4_000, broken);
+    const one = get('single');
+    await jest.advanceTimersByTimeAsync(20_000);
+    expect((await one).attempts).toBe(1);
+  });
+
+  it('what cannot get better fails at once', async () => {
+    store.fault = (_verb, path) => new UfsError('Forbidden', path, 'denied');
+    const all = getAll(5);
+    await jest.advanceTimersByTimeAsync(10);
+    for (const outcome of await all) expect(outcome).toMatchObject({ attempts: 1, message: 'denied' });
+    expect(store.asked).toHaveLength(5);
+  });
+
+  it('ends after the longest outage that is sat out, for all that wait, and then soon for who comes later', async () => {
+    store.fault = (_verb, path) => slowDown(path);
+    const all = getAll(20);
+    await jest.advanceTimersByTimeAsync(policy.maxOutageMs - 100);
+    expect(guarded.status()).toBeDefined();
+    await jest.advanceTimersByTimeAsync(200);
+    for (const outcome of await all) expect(outcome).toBeInstanceOf(RetriesExhausted);
+    const late = get('late').catch((error: RetriesExhausted) => error);
+    await jest.advanceTimersByTimeAsync(6_000);
+    expect(await late).toBeInstanceOf(RetriesExhausted);
+    // It comes back: whoever asks next is let through with the next probe.
+    store.fault = () => undefined;
+    const well = get('well');
+    await jest.advanceTimersByTimeAsync(6_000);
+    expect((await well).attempts).toBe(1);
+  });
+
+  it('is waited for only so long by a reader, who is told when to come again', async () => {
+    store.fault = (_verb, path) => slowDown(path, { retryAfterMs: 30_000 });
+    const first = get('k');
+    first.catch(() => undefined);
+    await jest.advanceTimersByTimeAsync(20);
+    const reader = get('k', { maxStoreWaitMs: 5_000, demand: true }).catch((error: RetriesExhausted) => error);
+    await jest.advanceTimersByTimeAsync(10);
+    const { cause } = (await reader) as RetriesExhausted;
+    expect(cause).toBeInstanceOf(StoreWaiting);
+    expect(cause.retryAfterMs).toBeGreaterThan(29_000);
+  });
+
+  it('lets go of who stops and of a mount that goes, at once', async () => {
+    store.fault = (_verb, path) => slowDown(path);
+    const stop = new AbortController();
+    const stopped = get('k', {}, stop.signal).catch((error: RetriesExhausted) => error.cause.code);
+    const waiting = get('other').catch((error: RetriesExhausted) => error.cause.code);
+    await jest.advanceTimersByTimeAsync(50);
+    stop.abort();
+    expect(await stopped).toBe('Aborted');
+    store.fault = () => 'hang';
+    await jest.advanceTimersByTimeAsync(1_000);
+    const hanging = guarded.list('s3://b/').catch((error: UfsError) => error.code);
+    await guarded.abandon();
+    expect([await waiting, await hanging]).toEqual(['Outside', 'Outside']);
+    await expect(guarded.stat('k')).rejects.toMatchObject({ code: 'Outside' });
+    await guarded.close();
+    expect(store.closed).toBe(1);
+  });
+
+  it('lets who reads go before what is fetched ahead', async () => {
+    during(0, 1_000, (path) => slowDown(path));
+    const ended: string[] = [];
+    const ahead = Array.from({ length: 100 }, (_, i) => get(`k${i}`).then(() => ended.push('ahead')));
+    await jest.advanceTimersByTimeAsync(500);
+    const reader = get('wanted', { demand: true }).then(() => ended.push('reader'));
+    await jest.advanceTimersByTimeAsync(20_000);
+    await Promise.all([...ahead, reader]);
+    expect(ended.indexOf('reader')).toBeLessThan(3);
+  });
+});

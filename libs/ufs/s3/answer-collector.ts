@@ -1,0 +1,86 @@
+import type { Dispatcher } from 'undici';
+import { UfsError } from '../types.js';
+import { errorBodyBytes } from './object-body.js';
+import { abortedError, networkError, type S3Answer } from './s3-errors.js';
+import type { S3Request } from './s3-client.js';
+
+/** Collects a small body without a stream, which would cost as much as the exchange itself. */
+export class AnswerCollector implements Dispatcher.DispatchHandler {
+  private controller: Dispatcher.DispatchController | undefined;
+  private status = 0;
+  private headers: S3Answer['headers'] = {};
+  private chunks: Buffer[] = [];
+  private collectedBytes = 0;
+  private limitBytes = errorBodyBytes;
+  private settled = false;
+
+  constructor(
+    private readonly request: S3Request,
+    private readonly origin: string,
+    private readonly maxBytes: number,
+    private readonly resolve: (answer: S3Answer) => void,
+    private readonly reject: (error: UfsError) => void,
+  ) {
+    request.signal?.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.settled) controller.abort(abortedError(this.request.path));
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: S3Answer['headers']): void {
+    if (status < 200) return;
+    this.status = status;
+    this.headers = headers;
+    this.limitBytes = status < 300 ? this.maxBytes : errorBodyBytes;
+    if (this.request.method !== 'HEAD' && status < 300) this.assertFits(Number(headers['content-length'] ?? 0));
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.collectedBytes += chunk.length;
+    if (this.status < 300) this.assertFits(this.collectedBytes);
+    if (this.collectedBytes <= this.limitBytes) this.chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.settle();
+    this.resolve({ status: this.status, headers: this.headers, body: exactBuffer(this.chunks) });
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    if (this.settled) return;
+    this.settle();
+    this.reject(networkError(this.request.path, this.origin, error, this.status !== 0));
+  }
+
+  private assertFits(bytes: number): void {
+    if (bytes <= this.limitBytes) return;
+    const path = this.request.path;
+    this.fail(
+      new UfsError('TooLarge', path, `The answer has more than the ${this.limitBytes} bytes asked for: ${path}.`),
+    );
+  }
+
+  private readonly onAbort = (): void => this.fail(abortedError(this.request.path));
+
+  private fail(error: UfsError): void {
+    if (this.settled) return;
+    this.settle();
+    this.reject(error);
+    this.controller?.abort(error);
+  }
+
+  private settle(): void {
+    this.settled = true;
+    this.request.signal?.removeEventListener('abort', this.onAbort);
+  }
+}
+
+/** A copy of its own size: the chunks are slices of the sockets' larger buffers and would keep those in memory. */
+function exactBuffer(chunks: readonly Buffer[]): Buffer {
+  const whole = Buffer.allocUnsafeSlow(chunks.reduce((bytes, chunk) => bytes + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) offset += chunk.copy(whole, offset);
+  return whole;
+}

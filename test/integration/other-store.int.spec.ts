@@ -1,0 +1,193 @@
+import { eventually, startCluster, type TestCluster, type WorkerHandle } from '#testing';
+import { keys, S3Lab, content } from './s3-lab.js';
+
+const count = 20;
+
+describe('a bucket of the same name at another endpoint', () => {
+  let cluster: TestCluster;
+  let first: S3Lab;
+  let other: S3Lab;
+
+  beforeEach(async () => {
+    first = await S3Lab.start();
+    other = await S3Lab.start();
+  }, 60_000);
+
+  afterEach(async () => {
+    await cluster?.dispose();
+    await first?.stop();
+    await other?.stop();
+  });
+
+  const test = (name: string, body: () => Promise<void>, env: Record<string, string> = {}) =>
+    it(
+      name,
+      async () => {
+        cluster = await startCluster({ workers: 2, env });
+        await cluster.watch(body);
+      },
+      120_000,
+    );
+
+  const call = async <Body = Record<string, unknown>>(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body?: unknown,
+  ) => cluster.api.request<Body>(method, path, body === undefined ? {} : { body });
+  const index = async (query = '') => (await call<{ results: string[] }>('GET', `/file_index${query}`)).body.results;
+  const load = async (options = {}) =>
+    cluster.api.waitForJob(await cluster.api.load({ paths: ['/shared'], options: { replicas: 2, ...options } }));
+  const free = async (body: Record<string, unknown>) =>
+    (await call('POST', '/free', { ...body, options: { sync: true, ...(body.options as object) } })).body;
+
+  async function read({ address }: WorkerHandle, path: string, more = ''): Promise<string> {
+    const answer = await fetch(`http://${address}/v1/objects?path=${encodeURIComponent(path)}${more}`);
+    const text = await answer.text();
+    return answer.status === 200 ? text : String(answer.status);
+  }
+
+  /** What the workers say to readers of a path. */
+  async function answers(path: string, more = '&redirect=false'): Promise<string[]> {
+    return [...new Set(await Promise.all(cluster.workers.map((worker) => read(worker, path, more))))];
+  }
+
+  async function firstLoaded() {
+    const files = await first.bucket(cluster, 'shared', keys(count));
+    await first.put('shared', 'only-first', Buffer.from('only the first has this'));
+    expect(await load()).toMatchObject({ state: 'SUCCEEDED', loadedFiles: count + 1 });
+    other.server.createBucket('shared');
+    for (const key of keys(count)) await other.put('shared', key, content(`other ${key}`, 700));
+    return files;
+  }
+
+  const mount = (lab: S3Lab) => cluster.api.mount('/shared', 's3://shared', lab.mountOptions);
+  const unmount = () => call('DELETE', '/mount', { path: '/shared' });
+  const moveTo = async (lab: S3Lab) => {
+    expect((await unmount()).status).toBe(200);
+    await mount(lab);
+  };
+
+  test('is loaded anew, verified and served with its own bytes, and the first comes back as it was', async () => {
+    const [{ path }] = await firstLoaded();
+    const own = content(`other ${keys(1)[0]}`, 700).toString();
+    await moveTo(other);
+    // By the worker that has not got the file in its own cache, by the other, and through a redirect.
+    expect(await answers(path)).toEqual([own]);
+    expect(await answers(path, '')).toEqual([own]);
+    expect(await answers('s3://shared/only-first')).toEqual(['404']);
+    expect(await load({ skipIfExists: true, verify: true })).toMatchObject({
+      ...{ state: 'SUCCEEDED', scannedFiles: count, failedFiles: 0, verifiedFiles: count, repairedFiles: 0 },
+    });
+    expect(await answers(path, '&cachedOnly=true')).toEqual([own]);
+    expect(await index()).toEqual(keys(count).map((key) => `s3://shared/${key}`));
+
+    const reads = first.reads('shared').length;
+    await moveTo(first);
+    expect(await load({ skipIfExists: true })).toMatchObject({ state: 'SUCCEEDED', skippedFiles: count + 1 });
+    expect(await answers('s3://shared/only-first', '&cachedOnly=true')).toEqual(['only the first has this']);
+    expect(first.reads('shared')).toHaveLength(reads);
+  });
+
+  test('is told from the first by rebalances, by quotas and by workers that were away', async () => {
+    const [{ path }] = await firstLoaded();
+    await cluster.workers[0].process.kill9();
+    await moveTo(other);
+    cluster.workers[0].process.launch();
+    await cluster.workers[0].process.untilReady();
+    await cluster.untilOnline(2);
+    expect(await answers(path, '&cachedOnly=true')).toEqual(['404']);
+    await call('POST', '/quota', { path: '/shared', quotaBytes: 2 * count * 700 });
+    await eventually('the quota counts what is mounted', async () => {
+      const { body } = await call('GET', '/quota?path=/shared');
+      return body.usedBytes === 0 || undefined;
+    });
+    const added = await cluster.startWorker();
+    await call('POST', '/rebalance', { target: 'ALL' });
+    await eventually('the rebalance has ended', async () => {
+      const { body } = await call<{ results: { state: string }[] }>('GET', '/rebalance');
+      return body.results.every(({ state }) => state === 'SUCCEEDED') || undefined;
+    });
+    expect(await read(added, path, '&cachedOnly=true')).toBe('404');
+    expect(await load()).toMatchObject({ state: 'SUCCEEDED', loadedFiles: count });
+    expect(await index()).toHaveLength(count);
+  });
+
+  test('what was left of the first can be listed, counted and freed', async () => {
+    const files = await firstLoaded();
+    const paths = [...files.map(({ path }) => path), 's3://shared/only-first'];
+    expect(await index('?unmounted=true')).toEqual([]);
+    expect((await unmount()).status).toBe(200);
+    expect(await index('?unmounted=true&count=100')).toEqual(paths);
+    expect(await free({ paths: ['s3://shared/f/00000'] })).toMatchObject({ state: 'SUCCEEDED', freedFiles: 1 });
+    await mount(other);
+    expect(await load()).toMatchObject({ state: 'SUCCEEDED' });
+    expect(await index('?unmounted=true')).toEqual(paths.slice(1));
+    await eventually('the nodes tell of it', async () => {
+      const { result } = (await call<{ result: { unmountedObjects: number }[] }>('GET', '/nodes')).body;
+      return result.every(({ unmountedObjects }) => unmountedObjects === count) || undefined;
+    });
+    expect(await free({ paths: ['/shared'], options: { unmounted: true } })).toMatchObject({ freedFiles: count });
+    expect(await index('?unmounted=true')).toEqual([]);
+    expect(await index()).toHaveLength(count);
+    expect(await free({ paths: ['s3://shared'] })).toMatchObject({ freedFiles: count });
+    expect((await call('GET', '/file_index?unmounted=perhaps')).status).toBe(400);
+  });
+
+  test(
+    'what was left of the first goes by itself',
+    async () => {
+      await firstLoaded();
+      await moveTo(other);
+      expect(await load()).toMatchObject({ state: 'SUCCEEDED' });
+      await eventually('they are gone', async () => (await index('?unmounted=true')).length === 0 || undefined);
+      expect(await index()).toHaveLength(count);
+    },
+    { LARDER_UNMOUNTED_KEEP_MS: '2000' },
+  );
+
+  test('ends a load of the first that is under way, which loads nothing from the other', async () => {
+    await first.bucket(cluster, 'shared', keys(3000), 100);
+    other.server.createBucket('shared');
+    for (const key of keys(3000).slice(2900)) await other.put('shared', key, content(`other ${key}`, 700));
+    const gate = first.hold('shared', 20);
+    const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 10 } });
+    await gate.reached;
+    await moveTo(other);
+    gate.open();
+    const done = await cluster.api.waitForJob(id);
+    expect(done).toMatchObject({ state: 'FAILED' });
+    expect(JSON.stringify(done.errorMessage)).toMatch(/another store .* submit it anew/);
+    expect(other.reads('shared')).toEqual([]);
+    expect(await index()).toEqual([]);
+    expect(await load()).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 100, loadedFiles: 100 });
+  });
+
+  test('cannot be put in the place of a mount by other options; other keys can, while a load runs', async () => {
+    const files = await first.bucket(cluster, 'shared', keys(200));
+    await call('POST', '/ttl', { path: '/shared', ttlSeconds: 100_000 });
+    const gate = first.hold('shared', 20);
+    const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 5, replicas: 1 } });
+    await gate.reached;
+    const put = (options: Record<string, string>, more = {}) =>
+      call('PUT', '/mount', { path: '/shared', options, ...more });
+    expect(await put(other.mountOptions)).toMatchObject({
+      status: 409,
+      body: { status: expect.stringMatching(/another store/) as string },
+    });
+    expect(await call('PUT', '/mount', { path: '/none', options: {} })).toMatchObject({ status: 404 });
+    expect(await call('PUT', '/mount', { path: '/shared' })).toMatchObject({ status: 400 });
+    expect(await put({ ...first.mountOptions, endpiont: 'x' })).toMatchObject({ status: 400 });
+
+    Object.assign(first.server.credentials, { accessKeyId: 'rotated', secretAccessKey: 'rotated-secret' });
+    expect(await put(first.mountOptions)).toMatchObject({ status: 200, body: { status: 'ok' } });
+    gate.open();
+    expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 200, failedFiles: 0 });
+    expect((await call('GET', '/ttl?path=/shared')).body).toEqual({ path: '/shared', ttlSeconds: 100_000 });
+    const { body } = await call<{ options: Record<string, string> }>('GET', '/mount?path=/shared');
+    expect(JSON.stringify(body)).not.toContain('rotated-secret');
+    const events = await call<{ results: { type: string }[] }>('GET', '/events?type=MountOptionsReplaced');
+    expect(events.body.results).toHaveLength(1);
+    expect(JSON.stringify(events.body)).not.toContain('rotated-secret');
+    expect(await answers(files[0].path)).toHaveLength(1);
+  });
+});
