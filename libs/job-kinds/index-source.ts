@@ -1,9 +1,8 @@
 import { TextDecoder } from 'node:util';
-import { compareVersions, UfsError, withRetries, type UfsObject } from '#ufs';
+import { compareVersions, LineSet, UfsError, withRetries, type UfsObject } from '#ufs';
 import type { FileFailure } from '#contexts/jobs';
 import { DomainError } from '#kernel';
 import type { SourceFile, SourcePage, SourcePorts } from './kind.js';
-import { LineSet } from './line-set.js';
 import { TimeSlice } from './time-slice.js';
 
 /** Where the reading of an index stands. The version pins it: an index that changed meanwhile is not mixed. */

@@ -1,5 +1,5 @@
 import type { CacheStore } from '#cache-store';
-import type { Counts, FileFailure, JobRecord, Pass, WorkBatch } from '#contexts/jobs';
+import type { Counts, FileFailure, JobRecord, Pass, SpecialFiles, WorkBatch } from '#contexts/jobs';
 import type { Worker } from '#contexts/membership';
 import type { HashRing } from '#hash-ring';
 import type { RetryPolicy, UfsConnector } from '#ufs';
@@ -106,6 +106,8 @@ export interface SourcePage {
   rejected: FileFailure[];
   /** Entries met of any sort, so that "nothing there" and "nothing matched" can be told apart. */
   seenEntries: number;
+  /** What was passed over because it holds no data of its own. */
+  specialFiles?: SpecialFiles;
   /** Where a reader in another process goes on after this page. */
   cursor: string;
   done: boolean;

@@ -107,7 +107,7 @@ export function describeConnectorContract(fixture: UfsFixture): void {
 
       test('of nothing is one empty last page', async () => {
         await put('other');
-        const nothing = { objects: [], rejected: [], specialCount: 0 };
+        const nothing = { objects: [], rejected: [], special: [] };
         expect(await connector.list(`${root}missing`)).toEqual(nothing);
         expect(await connector.list(`${root}missing/deep/`)).toEqual(nothing);
         expect(await connector.list(`${root}other/deep`)).toEqual(nothing);

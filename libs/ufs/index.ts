@@ -1,4 +1,5 @@
 export { openUfs, probeUfs, ufsSchemes, validateLocation } from './open.js';
+export { LineSet } from './line-set.js';
 export { RetriesExhausted, withRetries, type RetryHooks, type RetryPolicy } from './retry.js';
 export { GuardedConnector } from './outage/guarded-connector.js';
 export { type OutagePolicy, type StoreOutage } from './outage/outage-policy.js';

@@ -24,12 +24,20 @@ export interface RejectedName {
   reason: string;
 }
 
+/** What a listing passes over because it holds no data of its own. */
+export type SpecialKind = 'directoryLink' | 'fifo' | 'socket' | 'device' | 'other';
+
+export interface SpecialFile {
+  path: string;
+  kind: SpecialKind;
+}
+
 export interface UfsListPage {
   objects: UfsObject[];
   /** Names that count as failed: not valid UTF-8, control characters, `.`/`..` segments, links that leave the root. */
   rejected: RejectedName[];
-  /** How many entries were passed over because they hold no data of their own: sockets, FIFOs, devices, links to directories. */
-  specialCount: number;
+  /** Entries that were passed over because they hold no data of their own. A link to a directory is not followed. */
+  special: SpecialFile[];
   /** Opaque. Give it back as `after`, with the same path, to go on, also from another process. Absent on the last page. */
   next?: string;
 }

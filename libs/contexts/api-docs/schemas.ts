@@ -96,6 +96,15 @@ const loadProgress = wholeAnswer(
     loadedFiles: count('Files loaded.'),
     skippedFiles: count('Files that were there already (skipIfExists).'),
     filteredFiles: count('Files dropped by fileFilterRegex.'),
+    specialFiles: {
+      type: 'object',
+      description:
+        'What was passed over because it holds no data of its own, by kind (`directoryLinks`, `fifos`, `sockets`, `devices`, `other`); absent when nothing was. None of them counts as scanned.',
+      additionalProperties: answerObject({
+        count: count('How many.'),
+        examples: { ...listOf({ type: 'string' }, 'The first of them, by UFS path.'), maxItems: 5 },
+      }),
+    },
     inFlightFiles: count('Files handed to workers and not yet settled.'),
     inFlightLoadedBytes: count('Bytes of those that have already moved.'),
     failedBytes: count('Bytes of the failed files.'),
@@ -112,7 +121,7 @@ const loadProgress = wholeAnswer(
     listingComplete: flag('Whether the UFS has been listed to the end.'),
     waitingFor,
   },
-  ['quota', 'quotaCheckError', 'waitingFor'],
+  ['quota', 'quotaCheckError', 'specialFiles', 'waitingFor'],
 );
 
 const freeProgress = wholeAnswer(

@@ -23,9 +23,12 @@ export const jobPresentations: Presentations = {
       ...{ jobId, epoch, pass, step, done, scannedFiles, filteredFiles },
       rejected: shownFailures(rejected),
       batches: batches.map(shownBatch),
-      ...present({ sourceError: rest.sourceError, quotaError: rest.quotaError }),
+      ...present({ sourceError: rest.sourceError, quotaError: rest.quotaError, specialFiles: rest.specialFiles }),
     }),
-    paths: ({ rejected }) => pathsOfFailures(rejected),
+    paths: ({ rejected, specialFiles = {} }) => [
+      ...pathsOfFailures(rejected),
+      ...Object.values(specialFiles).flatMap(({ examples }) => examples),
+    ],
     ids: ({ batches }) => batches.map(({ workerId }) => workerId),
   },
   ForgottenBatchesDispatched: {
@@ -61,6 +64,7 @@ export const jobPresentations: Presentations = {
         scannedFiles: summary.scannedFiles,
         filteredFiles: summary.filteredFiles,
         rejectedFiles: summary.rejectedFiles,
+        specialFiles: summary.specialFiles,
         totals: summary.totals,
         replicaTotals: summary.replicaTotals,
       }),

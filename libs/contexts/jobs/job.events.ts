@@ -22,6 +22,13 @@ export const fileFailureSchema = z.object({
 export type FileFailure = z.infer<typeof fileFailureSchema>;
 
 /**
+ * What the source passed over because it holds no data of its own, by kind (`directoryLinks`, `fifos`, `sockets`,
+ * `devices`, `other`): how many, and the first few by UFS path.
+ */
+export const specialFilesSchema = z.record(z.string(), z.object({ count: z.number(), examples: z.array(z.string()) }));
+export type SpecialFiles = z.infer<typeof specialFilesSchema>;
+
+/**
  * A job goes over its source once or twice. `load` does the work, whatever the kind's work is; `verify` compares what
  * workers hold with the UFS afterwards; `prune` removes what has found a better place.
  */
@@ -74,6 +81,8 @@ const batchesPlannedSchema = z.object({
   sourceError: z.string().optional(),
   /** Why files were refused, or the whole job: a quota would not have held. */
   quotaError: z.string().optional(),
+  /** Absent where nothing was passed over, and in events of version 0.2. */
+  specialFiles: specialFilesSchema.optional(),
 });
 
 /**

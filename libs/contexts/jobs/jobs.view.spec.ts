@@ -88,6 +88,27 @@ describe('counts', () => {
     log.submit();
   });
 
+  it('what the source passed over is summed by kind, its first few named, of the load pass alone', () => {
+    const log = new Log();
+    log.submit();
+    const links = (count: number, from = 0) => ({
+      directoryLinks: { count, examples: Array.from({ length: Math.min(count, 5) }, (_, i) => `file:///l${from + i}`) },
+    });
+    log.job(plan(0, ['l0-a']));
+    expect(log.record.specialFiles).toBeUndefined();
+    log.job(plan(1, [], { specialFiles: links(3) }));
+    log.job(plan(2, [], { specialFiles: { ...links(7, 3), fifos: { count: 1, examples: ['file:///p'] } } }));
+    log.job(plan(0, [], { pass: 'verify', specialFiles: links(10) }));
+    const { view } = log;
+    const copy = view.fromSnapshot(JSON.parse(JSON.stringify(view.toSnapshot(log.state))));
+    for (const state of [log.state, copy]) {
+      expect(state.jobs.get(jobId)?.specialFiles).toEqual({
+        directoryLinks: { count: 10, examples: ['file:///l0', 'file:///l1', 'file:///l2', 'file:///l3', 'file:///l4'] },
+        fifos: { count: 1, examples: ['file:///p'] },
+      });
+    }
+  });
+
   it('fault 13: a report delivered ten times counts once', () => {
     log.job(plan(0, [l0]));
     for (let i = 0; i < 10; i++) log.settle(l0, two, `w${i}`);

@@ -9,8 +9,10 @@ import {
   type QuotaEvent,
   type QuotaReservedData,
   type SlotEvent,
+  type SpecialFiles,
 } from './job.events.js';
 import { job, type JobState } from './job.js';
+import { addSpecialFiles } from './special-files.js';
 
 /** A planned batch that has not settled. */
 export interface BatchInFlight extends PlannedBatch {
@@ -42,6 +44,8 @@ export interface JobRecord {
   filteredFiles: number;
   rejectedFiles: number;
   seenEntries: number;
+  /** Absent where the source passed nothing over. */
+  specialFiles?: SpecialFiles;
   plannedFiles: number;
   /** Sums over settled batches: of primary copies, of further replicas. */
   totals: Counts;
@@ -79,7 +83,7 @@ const maxEarlyReports = 10_000;
 export function jobsView(maxFinished: number): View<JobsViewState> {
   return {
     name: jobs.name,
-    version: 3,
+    version: 4,
     initial: () => ({ jobs: new Map(), finished: [], quotaSequence: 0 }),
     evolve(view, commit) {
       moveEnds(view, commit);
@@ -211,6 +215,7 @@ function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlan
     record.rejectedFiles += data.rejected.length;
     record.seenEntries += data.seenEntries;
     keepFailures(record, data.rejected);
+    if (data.specialFiles !== undefined) addSpecialFiles((record.specialFiles ??= {}), data.specialFiles);
   }
   for (const plan of data.batches) {
     const batch: BatchInFlight = { ...plan, pass: data.pass, attempt: 1, withdrawn: false };

@@ -138,3 +138,17 @@ it.each<[string, Partial<JobRecord>, string, RegExp]>([
   expect(conclusion.state).toBe(state);
   expect(conclusion.message).toMatch(message);
 });
+
+test('what was passed over is shown, and a link to a directory is worth a remark', () => {
+  const specialFiles = {
+    directoryLinks: { count: 1, examples: ['file:///d/link'] },
+    sockets: { count: 2, examples: ['file:///d/s', 'file:///d/t'] },
+  };
+  const done = record({ rejectedFiles: 0, specialFiles });
+  expect(loadKind.progress(done, now, { files: 0, bytes: 0 })).toMatchObject({ specialFiles });
+  expect(loadKind.progress(record(), now, { files: 0, bytes: 0 })).not.toHaveProperty('specialFiles');
+  const message = '1 link to a directory was not followed, such as file:///d/link';
+  expect(loadKind.conclude(done)).toEqual({ state: 'SUCCEEDED', message });
+  const { sockets } = specialFiles;
+  expect(loadKind.conclude(record({ rejectedFiles: 0, specialFiles: { sockets } })).message).toBe('');
+});

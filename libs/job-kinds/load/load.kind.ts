@@ -52,7 +52,7 @@ function conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: 
     record.state.sourceError ?? record.quotaError ?? '',
   ].filter((fault) => fault !== '');
   if (faults.length > 0) return { state: 'FAILED', message: faults.join('; ') };
-  return { state: 'SUCCEEDED', message: remark(record) };
+  return { state: 'SUCCEEDED', message: [remark(record), passedOver(record)].filter((part) => part !== '').join('; ') };
 }
 
 /** What a success should be read with. */
@@ -62,6 +62,15 @@ function remark(record: JobRecord): string {
     return `nothing was loaded: none of the ${record.filteredFiles} files matches options.fileFilterRegex`;
   }
   return '';
+}
+
+/** Of what was passed over, what may have been meant: behind a link to a directory there are files. */
+function passedOver({ specialFiles = {} }: JobRecord): string {
+  const { count: links = 0, examples = [] } = specialFiles['directoryLinks'] ?? {};
+  if (links === 0) return '';
+  const what =
+    links === 1 ? '1 link to a directory was not followed' : `${links} links to directories were not followed`;
+  return `${what}, such as ${examples[0]}`;
 }
 
 function count(n: number, say: (n: number) => string): string {

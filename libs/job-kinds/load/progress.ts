@@ -39,6 +39,7 @@ export function loadProgress(record: JobRecord, nowMs: number, live: LiveProgres
     loadedFiles: sum('loadedFiles'),
     skippedFiles: sum('skippedFiles'),
     filteredFiles: record.filteredFiles,
+    ...(record.specialFiles ? { specialFiles: record.specialFiles } : {}),
     inFlightFiles,
     inFlightLoadedBytes: Math.min(live.bytes, inFlightBytes || live.bytes),
     failedBytes: sum('failedBytes'),

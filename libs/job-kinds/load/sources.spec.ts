@@ -1,4 +1,5 @@
-import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { namespace, resolveUfsPath } from '#contexts/namespace';
@@ -151,6 +152,45 @@ describe('walking', () => {
 function many(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `d/gone-${String(i).padStart(3, '0')}`);
 }
+
+describe('what a walk passes over', () => {
+  it('is counted and named by kind, page by page', async () => {
+    await put('d/file');
+    await symlink('d', join(root, 'link'));
+    await symlink('d', join(root, 'other'));
+    execFileSync('mkfifo', [join(root, 'pipe')]);
+    const pages = await pagesOf(spec({ roots: [ufs] }));
+    expect(pages).toEqual([
+      expect.objectContaining({
+        rejected: [],
+        seenEntries: 4,
+        specialFiles: {
+          directoryLinks: { count: 2, examples: [`${ufs}link`, `${ufs}other`] },
+          fifos: { count: 1, examples: [`${ufs}pipe`] },
+        },
+      }),
+    ]);
+    expect(names(pages)).toEqual(['d/file']);
+    expect((await pagesOf(spec({ roots: [`${ufs}d`] })))[0].specialFiles).toBeUndefined();
+  });
+
+  it('a directory that cannot be read is one refused name, and the rest is there', async () => {
+    for (const name of ['a/f', 'locked/f', 'z/f']) await put(name);
+    await chmod(root, 0o755);
+    await chmod(join(root, 'locked'), 0);
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65_534);
+    try {
+      const pages = await pagesOf(spec({ roots: [ufs] }));
+      expect(names(pages)).toEqual(['a/f', 'z/f']);
+      const reason = 'Permission denied (EACCES).';
+      expect(pages.flatMap(({ rejected }) => rejected)).toEqual([{ path: `${ufs}locked/`, reason, attempts: 0 }]);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      await chmod(join(root, 'locked'), 0o755);
+    }
+  });
+});
 
 describe('index files', () => {
   const indexed = (): LoadSpec => spec({ indexPath: `${ufs}index` });

@@ -1,5 +1,5 @@
-import type { FileFailure, Pass } from '#contexts/jobs';
-import { RetriesExhausted, withRetries, type UfsListPage, type UfsObject } from '#ufs';
+import { addSpecialFiles, type FileFailure, type Pass, type SpecialFiles } from '#contexts/jobs';
+import { RetriesExhausted, withRetries, type SpecialKind, type UfsListPage, type UfsObject } from '#ufs';
 import type { SourcePage, SourcePorts } from '../kind.js';
 import { TimeSlice } from '../time-slice.js';
 import { fileFilter } from './file-filter.js';
@@ -73,12 +73,27 @@ async function* walkRoot(
         ...(missing && pass === 'load' ? [missing] : []),
       ],
       seenEntries,
+      ...(page.special.length > 0 ? { specialFiles: byKind(page.special) } : {}),
       ...(missing ? { error: missing.reason } : {}),
       next: isLast ? [index + 1, null, false] : [index, page.next!, seen],
     };
     if (isLast) return;
     after = page.next!;
   }
+}
+
+const kindNames: Readonly<Record<SpecialKind, string>> = {
+  directoryLink: 'directoryLinks',
+  fifo: 'fifos',
+  socket: 'sockets',
+  device: 'devices',
+  other: 'other',
+};
+
+function byKind(special: UfsListPage['special']): SpecialFiles {
+  const sum: SpecialFiles = {};
+  for (const { kind, path } of special) addSpecialFiles(sum, { [kindNames[kind]]: { count: 1, examples: [path] } });
+  return sum;
 }
 
 /** @param because as the store says it */
@@ -92,8 +107,8 @@ function cut(reason: string): string {
   return reason.slice(0, 300);
 }
 
-function countOf({ objects, rejected, specialCount }: UfsListPage): number {
-  return objects.length + rejected.length + specialCount;
+function countOf({ objects, rejected, special }: UfsListPage): number {
+  return objects.length + rejected.length + special.length;
 }
 
 /** Those of the paths that are not there. One that cannot be looked for fails with that reason, and alone. */
@@ -139,7 +154,7 @@ async function listPage(
     return (await withRetries(ports.retry, list, { signal })).value;
   } catch (error) {
     const isGone = error instanceof RetriesExhausted && error.cause.code === 'NotFound' && after === null;
-    if (isGone) return { objects: [], rejected: [], specialCount: 0, gone: error.message };
+    if (isGone) return { objects: [], rejected: [], special: [], gone: error.message };
     throw error;
   }
 }

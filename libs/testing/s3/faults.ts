@@ -17,7 +17,9 @@ export type Fault =
   /** Announces a length that is off by so much, sends the true body, and ends the connection. */
   | { kind: 'length'; offBy: number }
   /** Answers with another ETag than the listing, without minding If-Match. */
-  | { kind: 'etag'; etag: string };
+  | { kind: 'etag'; etag: string }
+  /** Answers as stores with directories of their own do: 200, and an object of 0 bytes. */
+  | { kind: 'directory'; contentType?: string };
 
 /** Asked for every request that passed authentication; undefined lets it be answered properly. */
 export type FaultHook = (request: S3RequestInfo) => Fault | undefined;

@@ -2,6 +2,7 @@ export { CephServer } from './ceph-server.js';
 export { bentStores } from './bent-stores.js';
 export { firstTimes, type Fault, type FaultHook } from './faults.js';
 export { generatedContent } from './generated-content.js';
+export { type ListingHook, type ListingManners } from './listing-manners.js';
 export { RedirectingServer, type RedirectAnswer } from './redirecting.js';
 export { type S3RequestInfo } from './request-info.js';
 export { S3TestServer, type LoggedRequest, type S3TestServerOptions } from './s3-test-server.js';

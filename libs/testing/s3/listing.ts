@@ -1,4 +1,5 @@
 import type { Bucket, StoredObject } from './bucket.js';
+import { isPlain, type ListingManners } from './listing-manners.js';
 import type { S3RequestInfo } from './request-info.js';
 import { S3Error } from './s3-error.js';
 import { shownEtag, shownTime, type ValidatorBend } from './validators.js';
@@ -7,36 +8,51 @@ import { xmlDocument, type XmlElement } from './xml.js';
 interface Page {
   objects: StoredObject[];
   commonPrefixes: string[];
-  /** The key or common prefix that the page ends with, when there is more. */
-  last?: string;
+  /** How the server says to go on, when there is more: a key or common prefix that the page ends with, or an offset. */
+  next?: string;
 }
 
-/** ListObjectsV2 and its older form (Amazon S3 API reference). */
+/** ListObjectsV2 and its older form (Amazon S3 API reference), or what the manners make of them. */
 export async function listObjects(
   bucket: Bucket,
   request: S3RequestInfo,
   maxKeysPerPage: number,
+  manners: ListingManners = {},
   bend?: ValidatorBend,
 ): Promise<Buffer> {
   const { query } = request;
-  const isV2 = request.operation === 'ListObjectsV2';
-  const token = query.get('continuation-token');
-  const after = token === null ? (query.get(isV2 ? 'start-after' : 'marker') ?? '') : fromToken(token);
-  const prefix = query.get('prefix') ?? '';
-  const delimiter = query.get('delimiter') ?? '';
-  const maxKeys = Number(query.get('max-keys') ?? maxKeysPerPage);
+  const isV2 = request.operation === 'ListObjectsV2' && manners.form === undefined;
+  if (request.operation === 'ListObjectsV2' && manners.form === 'V1 alone') {
+    throw new S3Error(501, 'NotImplemented', 'The list-type that you asked for is not implemented.');
+  }
+  const asked = query.get('max-keys') ?? maxKeysPerPage;
+  const maxKeys = Number(asked);
   if (!Number.isInteger(maxKeys) || maxKeys < 0) throw new S3Error(400, 'InvalidArgument', 'max-keys is no number.');
-  const sorted = await bucket.sorted(after === '');
-  const page = takePage(sorted, prefix, after, delimiter, Math.min(maxKeys, maxKeysPerPage));
+  const limit = Math.min(maxKeys, maxKeysPerPage);
+  const page = isPlain(manners)
+    ? await pageInOrder(bucket, query, isV2, limit)
+    : await pageOf(bucket, query, isV2, limit, manners);
+  return xmlDocument('ListBucketResult', content(request, page, isV2, maxKeys, bend));
+}
+
+function content(
+  { bucket, query }: S3RequestInfo,
+  page: Page,
+  isV2: boolean,
+  maxKeys: number,
+  bend?: ValidatorBend,
+): XmlElement {
   const isUrl = query.get('encoding-type') === 'url';
   const encode = isUrl ? encodeUrl : (text: string): string => text;
+  const delimiter = query.get('delimiter') ?? '';
+  const startAfter = query.get('start-after');
   const common: XmlElement = {
-    Name: request.bucket,
-    Prefix: encode(prefix),
+    Name: bucket,
+    Prefix: encode(query.get('prefix') ?? ''),
     Delimiter: delimiter === '' ? undefined : encode(delimiter),
     MaxKeys: maxKeys,
     EncodingType: isUrl ? 'url' : undefined,
-    IsTruncated: page.last !== undefined,
+    IsTruncated: page.next !== undefined,
     Contents: page.objects.map((object) => ({
       Key: encode(object.key),
       LastModified: shownTime(object, 'list', bend)?.toISOString(),
@@ -49,12 +65,59 @@ export async function listObjects(
   const paging: XmlElement = isV2
     ? {
         KeyCount: page.objects.length + page.commonPrefixes.length,
-        ContinuationToken: token ?? undefined,
-        NextContinuationToken: page.last === undefined ? undefined : toToken(page.last),
-        StartAfter: query.has('start-after') ? encode(after) : undefined,
+        ContinuationToken: query.get('continuation-token') ?? undefined,
+        NextContinuationToken: page.next === undefined ? undefined : toToken(page.next),
+        StartAfter: startAfter === null ? undefined : encode(startAfter),
       }
-    : { Marker: encode(after), NextMarker: page.last === undefined ? undefined : encode(page.last) };
-  return xmlDocument('ListBucketResult', { ...common, ...paging });
+    : {
+        Marker: encode(query.get('marker') ?? ''),
+        NextMarker: page.next === undefined ? undefined : encode(page.next),
+      };
+  return { ...common, ...paging };
+}
+
+async function pageInOrder(bucket: Bucket, query: URLSearchParams, isV2: boolean, limit: number): Promise<Page> {
+  const token = isV2 ? query.get('continuation-token') : null;
+  const after = token === null ? (query.get(isV2 ? 'start-after' : 'marker') ?? '') : fromToken(token);
+  const sorted = await bucket.sorted(after === '');
+  return takePage(sorted, query.get('prefix') ?? '', after, query.get('delimiter') ?? '', limit);
+}
+
+/** How many tokens were made that are like no other. */
+let freshTokens = 0;
+
+/** Pages are told apart by offsets into the store's own order; a delimiter is not known here. */
+async function pageOf(
+  bucket: Bucket,
+  query: URLSearchParams,
+  isV2: boolean,
+  limit: number,
+  manners: ListingManners,
+): Promise<Page> {
+  const below = (await bucket.sorted(true)).filter(({ key }) => key.startsWith(query.get('prefix') ?? ''));
+  const all = manners.order === undefined ? below : [...below].sort((a, b) => manners.order!(a.key, b.key));
+  const position = isV2 ? query.get('continuation-token') : query.get('marker');
+  const startAfter = isV2 && manners.startAfter !== 'ignored' ? query.get('start-after') : null;
+  let offset = 0;
+  let listed = all;
+  if (position !== null) {
+    if (manners.refusesTokens?.() === true) throw new S3Error(400, 'InvalidArgument', 'The token has expired.');
+    offset = Number((isV2 ? fromToken(position) : position).split('~')[0]);
+  } else if (startAfter !== null) {
+    listed = all.filter(({ key }) => Buffer.compare(Buffer.from(key), Buffer.from(startAfter)) > 0);
+    offset = 0;
+  }
+  if (!Number.isInteger(offset)) throw new S3Error(400, 'InvalidArgument', 'The position is not one of ours.');
+  const taken = listed.slice(offset, offset + Math.min(limit, manners.pageLength?.(offset) ?? limit));
+  const end = all.length - listed.length + offset + taken.length;
+  const next = manners.next === undefined ? end : manners.next(end, all.length);
+  return {
+    objects: manners.page?.(taken, offset) ?? taken,
+    commonPrefixes: [],
+    ...(next === undefined || (manners.next === undefined && end >= all.length)
+      ? {}
+      : { next: manners.freshTokens === true ? `${next}~${++freshTokens}` : String(next) }),
+  };
 }
 
 function takePage(
@@ -73,7 +136,7 @@ function takePage(
     const item = cut < 0 ? object.key : object.key.slice(0, cut + delimiter.length);
     if (cut >= 0 && (item === last || Buffer.compare(Buffer.from(item), from) <= 0)) continue;
     if (page.objects.length + page.commonPrefixes.length >= limit)
-      return { ...page, last: limit === 0 ? undefined : last };
+      return { ...page, next: limit === 0 ? undefined : last };
     if (cut < 0) page.objects.push(object);
     else page.commonPrefixes.push(item);
     last = item;

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { DirectoryBucket, MemoryBucket, md5, type Bucket } from './bucket.js';
 import type { Fault, FaultHook } from './faults.js';
+import { dress, type ListingHook } from './listing-manners.js';
 import { listObjects } from './listing.js';
 import { readObject, type Answer } from './reading.js';
 import { requestInfo, type S3RequestInfo } from './request-info.js';
@@ -51,6 +52,8 @@ export class S3TestServer {
   readonly region: string;
   /** May be changed at any time. */
   fault: FaultHook | undefined;
+  /** How it lists. May be changed at any time. */
+  listing: ListingHook | undefined;
   /** May be changed at any time. */
   validators: ValidatorBend | undefined;
   /** The latest requests in the order in which their answers ended. */
@@ -167,6 +170,7 @@ export class S3TestServer {
       case 'truncate':
       case 'length':
       case 'etag':
+      case 'directory':
       case undefined: {
         const answer = await this.answer(info, payload, fault);
         entry.status = answer.status;
@@ -198,10 +202,8 @@ export class S3TestServer {
         this.bucket(info.bucket);
         return xmlAnswer(xmlDocument('LocationConstraint', {}));
       case 'ListObjects':
-      case 'ListObjectsV2': {
-        const maxKeys = this.options.maxKeysPerPage ?? 1000;
-        return xmlAnswer(await listObjects(this.bucket(info.bucket), info, maxKeys, this.validators));
-      }
+      case 'ListObjectsV2':
+        return await this.list(info);
       case 'GetObject':
       case 'HeadObject':
         return await this.read(info, fault);
@@ -210,7 +212,16 @@ export class S3TestServer {
     }
   }
 
+  private async list(info: S3RequestInfo): Promise<Answer> {
+    const manners = this.listing?.(info) ?? {};
+    const { maxKeysPerPage = 1000 } = this.options;
+    return dress(await listObjects(this.bucket(info.bucket), info, maxKeysPerPage, manners, this.validators), manners);
+  }
+
   private async read(info: S3RequestInfo, fault?: Fault): Promise<Answer> {
+    if (fault?.kind === 'directory') {
+      return emptyAnswer(200, { etag: `"${md5('')}-0"`, 'content-type': fault.contentType ?? 'binary/octet-stream' });
+    }
     const object = await this.bucket(info.bucket).find(info.key);
     if (object === undefined) throw noSuchKey();
     const answer = readObject(object, info, fault?.kind !== 'etag', this.validators);

@@ -1,5 +1,7 @@
+import type { Dirent } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { isLinkLoop, isNameTooLong, isVanished, toUfsError } from './file-errors.js';
+import type { SpecialKind } from '../types.js';
+import { entryFault, isLinkLoop, isVanished, toUfsError } from './file-errors.js';
 import { sortYielding } from './yielding-sort.js';
 import { nameFault, toDisplay, toSystemPath, type PathBytes } from './path-bytes.js';
 
@@ -8,7 +10,7 @@ export interface WalkEntry {
   /** Path below the start directory. */
   name: PathBytes;
   /** `unloadable` carries the reason; what a directory of such a name holds is not looked at. */
-  kind: 'file' | 'link' | 'special' | 'unloadable';
+  kind: 'file' | 'link' | 'unloadable' | SpecialKind;
   reason?: string;
 }
 
@@ -27,6 +29,8 @@ interface Frame {
 type SortableName = string;
 const suffixLength = { directory: 1, other: 2 } as const;
 
+/** Behind a directory's name in a position: it was told of as one that cannot be entered. NUL occurs in no name. */
+const given = '\0';
 /** How many directories one page may enter: keeps a page short in a tree of empty directories. */
 const directoriesPerPage = 1000;
 /** Names asked of the system at a time. */
@@ -92,15 +96,22 @@ export class DirectoryWalk {
     }
     const directory = prefix + entry;
     if (this.position.startsWith(directory)) {
-      // An earlier page was here: go back in to where it ended. What was said about the directory was said there.
-      if (nameFault(entry) === undefined) await this.enter(directory, [], onProgress);
+      // An earlier page was here: go back in to where it ended, unless it was told of as one that cannot be entered.
+      const isGiven = this.position === directory + given || nameFault(entry) !== undefined;
+      if (!isGiven) await this.enter(directory, found, onProgress);
       return 0;
     }
     this.position = directory;
     const reason = nameFault(entry);
     if (reason === undefined) await this.enter(directory, found, onProgress);
-    else found.push({ name: directory, kind: 'unloadable', reason });
+    else this.giveUp(directory, reason, found);
     return 1;
+  }
+
+  /** One entry tells of all that the directory holds; the position says that it did. */
+  private giveUp(directory: PathBytes, reason: string, found: WalkEntry[]): void {
+    this.position = directory + given;
+    found.push({ name: directory, kind: 'unloadable', reason });
   }
 
   private async enter(prefix: PathBytes, found: WalkEntry[], onProgress: () => void): Promise<void> {
@@ -108,18 +119,30 @@ export class DirectoryWalk {
     try {
       const unsorted = await readNames(directory, onProgress);
       // Between listing the parent and reading it, the directory may have become a link to elsewhere.
-      if ((await fs.realpath(toSystemPath(directory), 'latin1')) !== directory) return;
+      if ((await fs.realpath(toSystemPath(directory), 'latin1')) !== directory) {
+        if (prefix !== '') this.giveUp(prefix, 'The directory was replaced by a link during the walk.', found);
+        return;
+      }
       const names = await sortYielding(unsorted, onProgress);
       this.frames.push({ prefix, entries: names, next: firstAfter(names, prefix, this.position) });
     } catch (error) {
-      if (isVanished(error) || isLinkLoop(error)) return;
-      if (!isNameTooLong(error)) throw toUfsError(error, `${this.startUri}/${toDisplay(prefix)}`);
-      found.push({ name: prefix, kind: 'unloadable', reason: 'The path is longer than the system allows.' });
+      if (prefix === '' && (isVanished(error) || isLinkLoop(error))) return;
+      const reason = prefix === '' ? undefined : entryFault(error, 'directory');
+      if (reason === undefined) throw toUfsError(error, `${this.startUri}/${toDisplay(prefix)}`);
+      this.giveUp(prefix, reason, found);
     }
   }
 }
 
-const kindOf = { f: 'file', l: 'link', s: 'special' } as const;
+const kindOf = { f: 'file', l: 'link', p: 'fifo', s: 'socket', d: 'device', o: 'other' } as const;
+
+function letterOf(entry: Dirent): keyof typeof kindOf {
+  if (entry.isFile()) return 'f';
+  if (entry.isSymbolicLink()) return 'l';
+  if (entry.isFIFO()) return 'p';
+  if (entry.isSocket()) return 's';
+  return entry.isBlockDevice() || entry.isCharacterDevice() ? 'd' : 'o';
+}
 
 function describe(leaf: PathBytes, entry: SortableName): Pick<WalkEntry, 'kind' | 'reason'> {
   const reason = nameFault(leaf);
@@ -137,7 +160,7 @@ async function readNames(directory: PathBytes, onProgress: () => void): Promise<
   })) {
     const name = (entry.name as unknown as Buffer).toString('latin1');
     if (entry.isDirectory()) names.push(`${name}/`);
-    else names.push(`${name}\0${entry.isFile() ? 'f' : entry.isSymbolicLink() ? 'l' : 's'}`);
+    else names.push(`${name}\0${letterOf(entry)}`);
     if (names.length % namesPerRead === 0) onProgress();
   }
   return names;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Parked } from '../parked.js';
 import { guarded, type ProgressGuard } from '../progress-guard.js';
 import {
   UfsError,
@@ -13,22 +14,25 @@ import {
 } from '../types.js';
 import { readFileBlocking } from './blocking-read.js';
 import { DirectoryWalk, type WalkEntry } from './directory-walk.js';
-import { isNameTooLong, isVanished, toUfsError } from './file-errors.js';
+import { entryFault, isNameTooLong, isVanished, toUfsError } from './file-errors.js';
 import { isDirectory, openFile, readFile } from './file-reader.js';
 import { inspect, versionOf, type Found } from './inspect.js';
 import { isLocalFileSystem } from './local-file-system.js';
 import { MountRoot, type FilePath } from './mount-root.js';
-import { ParkedWalks } from './parked-walks.js';
+
 import { toDisplay, toSystemPath, toText, type PathBytes } from './path-bytes.js';
 
 const defaultPageLimit = 1000;
+/** Taking up a directory of a million names in its middle means reading all of them again. */
+const parkedAtMost = 8;
+const parkedForMs = 60_000;
 /** More would only queue up in front of libuv's threads. */
 const concurrentStats = 16;
 
 /** `file://`: the tree below one directory. Regular files are the objects; see README.md for what else a tree holds. */
 export class FileConnector implements UfsConnector {
   private readonly root: MountRoot;
-  private readonly parkedWalks = new ParkedWalks();
+  private readonly parkedWalks = new Parked<DirectoryWalk>(parkedAtMost, parkedForMs);
   private local: boolean | undefined;
 
   constructor(
@@ -174,15 +178,18 @@ export class FileConnector implements UfsConnector {
       return { path: prefix + toDisplay(entry.name), found: { kind: 'rejected', reason: entry.reason ?? '' } };
     }
     const path = prefix + (toText(entry.name) ?? toDisplay(entry.name));
-    if (entry.kind === 'special') return { path, found: { kind: 'special' } };
+    if (entry.kind !== 'file' && entry.kind !== 'link') {
+      return { path, found: { kind: 'special', special: entry.kind } };
+    }
     try {
       const found = await inspect(this.root, `${realStart}/${entry.name}`);
       // A file that has just become a directory belongs to the next walk.
       return found.kind === 'directory' ? undefined : { path, found };
     } catch (error) {
       if (isVanished(error)) return undefined;
-      if (!isNameTooLong(error)) throw toUfsError(error, path);
-      return { path, found: { kind: 'rejected', reason: 'The path is longer than the system allows.' } };
+      const reason = entryFault(error, 'file');
+      if (reason === undefined) throw toUfsError(error, path);
+      return { path, found: { kind: 'rejected', reason } };
     }
   }
 }
@@ -198,7 +205,7 @@ interface Look {
 }
 
 function emptyPage(): UfsListPage {
-  return { objects: [], rejected: [], specialCount: 0 };
+  return { objects: [], rejected: [], special: [] };
 }
 
 function toPage(looks: readonly Look[]): UfsListPage {
@@ -206,7 +213,7 @@ function toPage(looks: readonly Look[]): UfsListPage {
   for (const { path, found } of looks) {
     if (found.kind === 'object') page.objects.push(toObject(path, found));
     else if (found.kind === 'rejected') page.rejected.push({ path, reason: found.reason });
-    else page.specialCount++;
+    else page.special.push({ path, kind: found.special });
   }
   return page;
 }

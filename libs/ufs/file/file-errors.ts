@@ -33,6 +33,24 @@ const meaning: Record<string, readonly [UfsErrorCode, string]> = {
   ENFILE: ['Unavailable', 'The machine has too many files open'],
 };
 
+/** What ails the process or the machine, and not the one name that was asked for: another try may help. */
+const ownErrors = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN', 'EINTR']);
+
+/**
+ * Why one name of a walk cannot be read, as a sentence: the rest of the tree can.
+ * @returns undefined for what is no fault of that name
+ */
+export function entryFault(error: unknown, what: 'directory' | 'file'): string | undefined {
+  const errno = errnoOf(error);
+  if (errno === undefined || error instanceof UfsError || errno.startsWith('ERR_') || ownErrors.has(errno)) {
+    return undefined;
+  }
+  if (isNameTooLong(error)) return 'The path is longer than the system allows.';
+  if (isVanished(error) || isLinkLoop(error)) return `The ${what} vanished during the walk (${errno}).`;
+  const [, sentence] = meaning[errno] ?? ['Unavailable', 'The file system reported an error'];
+  return `${sentence} (${errno}).`;
+}
+
 /** The error of a `node:fs` call as UfsError. What is already one, and what is no system error (a bug), stays as it is. */
 export function toUfsError(error: unknown, path: string): unknown {
   const errno = errnoOf(error);

@@ -29,7 +29,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
   const names = (page: { objects: UfsObject[] }): string[] =>
     page.objects.map((object) => object.path.slice(uri().length));
   const listAll = async (limit?: number, start = uri()): Promise<UfsListPage> => {
-    const all: UfsListPage = { objects: [], rejected: [], specialCount: 0 };
+    const all: UfsListPage = { objects: [], rejected: [], special: [] };
     let after: string | undefined;
     do {
       const fresh = new FileConnector(uri(), tuning);
@@ -37,7 +37,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
       await fresh.close();
       all.objects.push(...page.objects);
       all.rejected.push(...page.rejected);
-      all.specialCount += page.specialCount;
+      all.special.push(...page.special);
       after = page.next;
     } while (after !== undefined);
     return all;
@@ -100,7 +100,11 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
       connector.list(uri('link/file')),
     ];
     expect(new Set(await Promise.all(attempts.map(codeOf)))).toEqual(new Set(['Outside']));
-    expect(await listAll()).toEqual({ objects: [], rejected: [], specialCount: 1 });
+    expect(await listAll()).toEqual({
+      objects: [],
+      rejected: [],
+      special: [{ path: uri('link'), kind: 'directoryLink' }],
+    });
   });
 
   test('fault 17: a directory that becomes a link during the walk is not followed', async () => {
@@ -112,21 +116,28 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     await fs.rm(at('dir'), { recursive: true });
     await fs.symlink('../private', at('dir'));
     const second = await connector.list(uri(), { after: first.next });
-    expect(second).toEqual({ objects: [], rejected: [], specialCount: 0 });
+    const reason = 'The directory was replaced by a link during the walk.';
+    expect(second).toEqual({ objects: [], rejected: [{ path: uri('dir/'), reason }], special: [] });
   });
 
   test('sockets, FIFOs and links to directories are counted and never opened', async () => {
     await put('dir/file');
     await fs.symlink('dir', at('link'));
     execFileSync('mkfifo', [at('fifo')]);
+    await fs.symlink('fifo', at('linked'));
     const socket = net.createServer().listen(at('socket'));
     await new Promise((resolve) => socket.once('listening', resolve));
     const page = await listAll(1);
-    expect([names(page), page.specialCount, page.rejected]).toEqual([['dir/file'], 3, []]);
+    const kinds = Object.fromEntries(page.special.map(({ path, kind }) => [path.slice(uri().length), kind]));
+    expect([names(page), kinds, page.rejected]).toEqual([
+      ['dir/file'],
+      { fifo: 'fifo', link: 'directoryLink', linked: 'fifo', socket: 'socket' },
+      [],
+    ]);
     for (const name of ['fifo', 'socket']) {
       expect(await codeOf(connector.read(uri(name), { maxBytes: 9 }))).toBe('Invalid');
       expect(await codeOf(connector.stat(uri(name)))).toBe('Invalid');
-      expect((await connector.list(uri(name))).specialCount).toBe(1);
+      expect((await connector.list(uri(name))).special).toEqual([{ path: uri(name), kind: name }]);
     }
     await new Promise((resolve) => socket.close(resolve));
   });
@@ -162,7 +173,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     expect(await codeOf(connector.read(uri('x'.repeat(300)), { maxBytes: 9 }))).toBe('NotFound');
     expect(await codeOf(connector.stat(uri('x'.repeat(300))))).toBe('NotFound');
     expect(await connector.exists(uri('x'.repeat(300)))).toBe(false);
-    expect(await connector.list(uri('x'.repeat(300)))).toEqual({ objects: [], rejected: [], specialCount: 0 });
+    expect(await connector.list(uri('x'.repeat(300)))).toEqual({ objects: [], rejected: [], special: [] });
     expect(await codeOf(connector.read(uri('d/'.repeat(3000) + 'x'), { maxBytes: 9 }))).toBe('NotFound');
   });
 
@@ -182,22 +193,62 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     execFileSync('rm', ['-rf', '--', '0'.repeat(200)], { cwd: root });
   });
 
-  test('an unreadable directory is Forbidden', async () => {
-    await put('open/file');
-    await put('shut/file');
+  /** As a user whom permissions hold back. */
+  const asNobody = async (work: () => Promise<void>): Promise<void> => {
     await fs.chmod(base, 0o755);
-    await fs.chmod(at('shut'), 0);
     const isRoot = process.geteuid?.() === 0;
     if (isRoot) process.seteuid?.(nobody);
     try {
-      expect(await codeOf(connector.list(uri()))).toBe('Forbidden');
+      await work();
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+  };
+
+  test('an unreadable directory is Forbidden', async () => {
+    await put('open/file');
+    await put('shut/file');
+    await fs.chmod(at('shut'), 0);
+    await asNobody(async () => {
       expect(await codeOf(connector.list(uri('shut')))).toBe('Forbidden');
       expect(await codeOf(connector.read(uri('shut/file'), { maxBytes: 9 }))).toBe('Forbidden');
       expect(names(await connector.list(uri('open')))).toEqual(['open/file']);
-    } finally {
-      if (isRoot) process.seteuid?.(0);
-      await fs.chmod(at('shut'), 0o755);
-    }
+    });
+    await fs.chmod(at('shut'), 0o755);
+  });
+
+  test('directories below it that cannot be read are rejected, each once, at every page size', async () => {
+    for (const name of ['a/f', 'shut/f', 'shut/deeper/f', 'sub/shut/f', 'sub/z', 'unsearchable/f', 'z'])
+      await put(name);
+    for (const name of ['shut', 'sub/shut']) await fs.chmod(at(name), 0);
+    await fs.chmod(at('unsearchable'), 0o644);
+    await asNobody(async () => {
+      for (const limit of [1, 2, 3, 100]) {
+        const page = await listAll(limit);
+        expect(names(page)).toEqual(['a/f', 'sub/z', 'z']);
+        const reason = 'Permission denied (EACCES).';
+        expect(page.rejected).toEqual([
+          { path: uri('shut/'), reason },
+          { path: uri('sub/shut/'), reason },
+          // Names can be read there, and nothing about them.
+          { path: uri('unsearchable/f'), reason },
+        ]);
+      }
+    });
+    for (const name of ['shut', 'sub/shut', 'unsearchable']) await fs.chmod(at(name), 0o755);
+  });
+
+  test('a directory that loses its permissions while the walk is in it is told of', async () => {
+    for (const name of ['d/1', 'd/2', 'd/3', 'e']) await put(name);
+    const { next } = await connector.list(uri(), { limit: 1 });
+    await fs.chmod(at('d'), 0);
+    await asNobody(async () => {
+      const fresh = new FileConnector(uri(), tuning);
+      const page = await fresh.list(uri(), { after: next });
+      expect([names(page), page.rejected.map(({ path }) => path)]).toEqual([['e'], [uri('d/')]]);
+      await fresh.close();
+    });
+    await fs.chmod(at('d'), 0o755);
   });
 
   test('a missing mount root is an error, not an empty listing', async () => {
@@ -291,12 +342,16 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     expect(await codeOf(connector.read(uri('file'), { expectedVersion: version, maxBytes: 4e6 }))).toBe('Changed');
   });
 
-  test('files and directories that vanish between two pages are passed over', async () => {
+  test('files that vanish between two pages are passed over, directories are told of', async () => {
     for (const name of ['a', 'b', 'c', 'd/1', 'e']) await put(name);
     const first = await connector.list(uri(), { limit: 1 });
     await fs.rm(at('c'));
     await fs.rm(at('d'), { recursive: true });
-    expect(names(await connector.list(uri(), { after: first.next }))).toEqual(['b', 'e']);
+    const rest = await connector.list(uri(), { after: first.next });
+    expect(names(rest)).toEqual(['b', 'e']);
+    // What the directory held nobody can say any more.
+    const reason = 'The directory vanished during the walk (ENOENT).';
+    expect(rest.rejected).toEqual([{ path: uri('d/'), reason }]);
   });
 
   test('a tree of empty directories comes in pages, all without objects, and ends', async () => {

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { isLinkLoop, isVanished } from './file-errors.js';
+import type { SpecialKind } from '../types.js';
 import type { MountRoot } from './mount-root.js';
 import { toSystemPath, type PathBytes } from './path-bytes.js';
 
@@ -9,7 +10,7 @@ export type Found =
   | { kind: 'object'; stats: BigIntStats }
   | { kind: 'directory' }
   /** Holds no data of its own: socket, FIFO, device, link to a directory. */
-  | { kind: 'special' }
+  | { kind: 'special'; special: SpecialKind }
   | { kind: 'rejected'; reason: string };
 
 /**
@@ -21,14 +22,21 @@ export async function inspect(root: MountRoot, absolute: PathBytes): Promise<Fou
   const stats = await fs.lstat(toSystemPath(absolute), { bigint: true });
   if (stats.isSymbolicLink()) return await inspectLink(root, absolute);
   if (stats.isFile()) return { kind: 'object', stats };
-  return { kind: stats.isDirectory() ? 'directory' : 'special' };
+  return stats.isDirectory() ? { kind: 'directory' } : { kind: 'special', special: specialKindOf(stats) };
+}
+
+function specialKindOf(stats: BigIntStats): SpecialKind {
+  if (stats.isFIFO()) return 'fifo';
+  if (stats.isSocket()) return 'socket';
+  return stats.isBlockDevice() || stats.isCharacterDevice() ? 'device' : 'other';
 }
 
 async function inspectLink(root: MountRoot, absolute: PathBytes): Promise<Found> {
   try {
     const real = await fs.realpath(toSystemPath(absolute), 'latin1');
     const stats = await fs.stat(toSystemPath(real), { bigint: true });
-    if (!stats.isFile()) return { kind: 'special' };
+    if (stats.isDirectory()) return { kind: 'special', special: 'directoryLink' };
+    if (!stats.isFile()) return { kind: 'special', special: specialKindOf(stats) };
     if (await root.contains(real)) return { kind: 'object', stats };
     return { kind: 'rejected', reason: 'The symbolic link leads out of the mount.' };
   } catch (error) {

@@ -1,17 +1,32 @@
+import { isUtf8 } from 'node:buffer';
 import { XMLParser } from 'fast-xml-parser';
+import { printable } from '../names.js';
+import { UfsError } from '../types.js';
 import { versionOf } from '../version.js';
 
-export interface ListedKey {
-  key: string;
-  sizeBytes: number;
-  /** By its ETag and its time, as far as the listing has them; both are optional (`version.ts`). */
-  version: string;
-}
+/** One entry of a listing. With `fault` it can never be loaded; `name` is what stands there where the key is not known. */
+export type ListedEntry =
+  | {
+      key: string;
+      sizeBytes: number;
+      /** By its ETag and its time, as far as the listing has them; both are optional (`version.ts`). */
+      version: string;
+      name?: undefined;
+      fault?: undefined;
+    }
+  | { key?: string; name?: string; fault: string };
 
 export interface KeyPage {
-  keys: ListedKey[];
-  isTruncated: boolean;
-  continuationToken?: string;
+  /** In the order of the answer. */
+  entries: ListedEntry[];
+  /** Undefined where the answer does not say. */
+  isTruncated?: boolean;
+  /** `NextContinuationToken` of ListObjectsV2. */
+  token?: string;
+  /** `NextMarker` of ListObjects. */
+  nextMarker?: string;
+  /** The answer has the form of ListObjects, whatever was asked for: a `Marker`, or nothing that only V2 has. */
+  isV1: boolean;
 }
 
 const namedReferences: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
@@ -32,10 +47,12 @@ const parser = new XMLParser({
   trimValues: false,
   ignoreAttributes: true,
   ignoreDeclaration: true,
-  isArray: (_name, path) => path === 'ListBucketResult.Contents',
+  ignorePiTags: true,
+  removeNSPrefix: true,
+  isArray: (name) => name === 'Contents' || name === 'CommonPrefixes',
   entityDecoder: {
     decode: decodeReferences,
-    // An S3 answer defines no entities; one that does keeps them as they are.
+    // An S3 answer defines no entities; one that does is refused before it comes here.
     addInputEntities: () => undefined,
     setExternalEntities: () => undefined,
     setXmlVersion: () => undefined,
@@ -43,31 +60,116 @@ const parser = new XMLParser({
   },
 });
 
-interface ListBucketResult {
-  IsTruncated?: string;
-  NextContinuationToken?: string;
-  EncodingType?: string;
-  Contents?: { Key?: string; Size?: string; ETag?: string; LastModified?: string }[];
-}
+/** What the parser makes of an element: text, elements below, or a list where it came more than once. */
+type Parsed = string | { [name: string]: Parsed } | Parsed[];
 
 /**
- * Reads an answer to ListObjectsV2 (Amazon S3 API reference, ListObjectsV2, Response Syntax).
- * @returns undefined when the text is no such answer, or not a whole one
+ * Reads an answer to ListObjectsV2 or ListObjects (Amazon S3 API reference, Response Syntax). What decides where the
+ * listing goes on, or whether it does, must be as documented; an entry that is not is a fault of that entry alone.
+ * @throws UfsError `Unavailable` when it is no such answer, or not a whole one; `Invalid` when it says what cannot be
+ *   understood
  */
-export function parseKeyPage(xml: string): KeyPage | undefined {
-  if (!xml.trimEnd().endsWith('</ListBucketResult>')) return undefined;
-  const result = (parser.parse(xml) as { ListBucketResult?: ListBucketResult | string }).ListBucketResult;
-  if (typeof result !== 'object') return undefined;
-  const decode = result.EncodingType === 'url' ? decodeUrl : (key: string) => key;
-  const keys: ListedKey[] = [];
-  for (const { Key, Size, ETag, LastModified } of result.Contents ?? []) {
-    const sizeBytes = Number(Size);
-    const key = Key === undefined ? undefined : decode(Key);
-    if (key === undefined || !Size || !Number.isSafeInteger(sizeBytes)) return undefined;
-    keys.push({ key, sizeBytes, version: versionOf({ etag: ETag, lastModified: LastModified }) });
+export function parseKeyPage(body: Buffer, path: string): KeyPage {
+  const result = parseResult(body, path);
+  if (elements(result['CommonPrefixes']).length > 0) {
+    throw misread(path, 'leaves keys out (CommonPrefixes) although no delimiter was asked for');
   }
-  const isTruncated = result.IsTruncated === 'true';
-  return { keys, isTruncated, continuationToken: result.NextContinuationToken };
+  const encoding = textOf(path, result, 'EncodingType')?.trim() ?? '';
+  if (encoding !== '' && encoding !== 'url') throw misread(path, 'has an EncodingType other than url');
+  const decode = encoding === 'url' ? decodeUrl : (key: string) => key;
+  const hasBrokenText = !isUtf8(body);
+  const marker = textOf(path, result, 'NextMarker');
+  const token = nonEmpty(textOf(path, result, 'NextContinuationToken'));
+  return {
+    entries: elements(result['Contents']).map((content) => entryOf(content, decode, hasBrokenText)),
+    isTruncated: flagOf(path, result),
+    token,
+    // One that cannot be decoded was not encoded.
+    nextMarker: nonEmpty(marker) && (decode(marker!) ?? marker),
+    isV1: token === undefined && (result['Marker'] !== undefined || result['KeyCount'] === undefined),
+  };
+}
+
+function parseResult(body: Buffer, path: string): Record<string, Parsed> {
+  const xml = body.toString('utf8').replace(/^\ufeff/, '');
+  const start = xml.search(/<(?:[\w.-]+:)?ListBucketResult[\s/>]/);
+  const prolog = xml.slice(0, Math.max(start, 0));
+  if (/<!DOCTYPE/i.test(prolog)) throw misread(path, 'has a document type declaration, which is refused');
+  const charset = /^\s*<\?xml[^>]*\sencoding\s*=\s*["']([^"']*)/.exec(prolog)?.[1] ?? 'utf-8';
+  if (!/^(?:utf-?8|us-ascii)$/i.test(charset)) throw misread(path, 'is not in UTF-8');
+  if (start < 0 || !isWhole(xml)) throw notWhole(path);
+  try {
+    const result = (parser.parse(xml) as Record<string, Parsed>)['ListBucketResult'];
+    if (typeof result === 'object' && !Array.isArray(result)) return result;
+    if (result === '') return {};
+  } catch {
+    // Elements that are not closed, or not as they should be: the sentence says what there is to say.
+  }
+  throw notWhole(path);
+}
+
+/** Whether nothing but comments and the like follows the end of the result: the parser closes open elements itself. */
+function isWhole(xml: string): boolean {
+  let end = xml.trimEnd();
+  for (const [open, close] of [
+    ['<!--', '-->'],
+    ['<?', '?>'],
+    ['<!--', '-->'],
+  ] as const) {
+    while (end.endsWith(close) && end.includes(open)) end = end.slice(0, end.lastIndexOf(open)).trimEnd();
+  }
+  return /<\/(?:[\w.-]+:)?ListBucketResult\s*>$|<(?:[\w.-]+:)?ListBucketResult[^<>]*\/>$/.test(end.slice(-1000));
+}
+
+function entryOf(content: Parsed, decode: (key: string) => string | undefined, hasBrokenText: boolean): ListedEntry {
+  const { Key, Size, ETag, LastModified } = typeof content === 'object' ? (content as Record<string, Parsed>) : {};
+  if (typeof Key !== 'string' || Key === '') return { fault: 'An entry of the listing has no Key.' };
+  const key = decode(Key);
+  if (key === undefined) return { name: Key, fault: 'The key is not URL-encoded, as the listing announces.' };
+  if (hasBrokenText && key.includes('\ufffd'))
+    return { name: key, fault: 'The key is not valid UTF-8 in the listing.' };
+  const size = typeof Size === 'string' ? Size.trim() : '';
+  if (!/^\d{1,16}$/.test(size) || !Number.isSafeInteger(Number(size))) {
+    return { key, fault: 'The listing has no whole number of bytes for the key.' };
+  }
+  const version = versionOf({ etag: plain(ETag), lastModified: plain(LastModified) });
+  return { key, sizeBytes: Number(size), version };
+}
+
+/** Without those that are empty: some serializers write one where there is none. */
+function elements(value: Parsed | undefined): Parsed[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'object') : [];
+}
+
+function plain(value: Parsed | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function flagOf(path: string, result: Record<string, Parsed>): boolean | undefined {
+  const word = textOf(path, result, 'IsTruncated')?.trim();
+  if (word === undefined || word === '') return undefined;
+  if (word === 'true' || word === 'false') return word === 'true';
+  throw misread(path, `has an IsTruncated that is neither true nor false (${printable(word.slice(0, 40))})`);
+}
+
+/** @throws UfsError `Invalid` for an element that is no text, or came twice */
+function textOf(path: string, result: Record<string, Parsed>, name: string): string | undefined {
+  const value = result[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw misread(path, `has a ${name} that is no single text`);
+}
+
+function nonEmpty<T extends Parsed>(value: T | undefined): T | undefined {
+  return typeof value === 'string' && value.trim() === '' ? undefined : value;
+}
+
+function notWhole(path: string): UfsError {
+  return new UfsError('Unavailable', path, `The server's answer is no S3 listing, or not a whole one: ${path}.`);
+}
+
+/** Not worth another try: the server means it so. */
+export function misread(path: string, what: string): UfsError {
+  return new UfsError('Invalid', path, `The server's listing ${what}: ${path}.`);
 }
 
 /** What an error answer tells: the code, and the region a bucket is in. Both only where they look like one. */
@@ -83,7 +185,7 @@ function decodeUrl(key: string): string | undefined {
   try {
     return decodeURIComponent(key.replaceAll('+', ' '));
   } catch {
-    // URIError: `%` without two digits, or bytes that are not UTF-8. Neither comes from an S3 server.
+    // URIError: `%` without two digits, or bytes that are not UTF-8.
     return undefined;
   }
 }

@@ -172,7 +172,11 @@ export class S3Client {
     return {
       method: request.method,
       path: target.path,
-      headers: this.signedHeaders(request, target),
+      // Not signed: proxies change it. Listings are asked for as they are, objects are never encoded for the way.
+      headers: {
+        ...this.signedHeaders(request, target),
+        ...(request.key === '' ? { 'accept-encoding': 'identity' } : {}),
+      },
       headersTimeout: this.tuning.idleTimeoutMs,
       bodyTimeout: this.tuning.idleTimeoutMs,
     };

@@ -47,6 +47,10 @@ export const s3OptionTable = {
     harmless: true,
     names: ['fs.s3a.aws.credentials.provider'],
   },
+  unorderedListing: {
+    harmless: true,
+    names: ['unorderedListing'],
+  },
 } as const satisfies Record<string, S3OptionEntry>;
 
 export type S3OptionName = keyof typeof s3OptionTable;

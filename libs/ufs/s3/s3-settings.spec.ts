@@ -21,6 +21,7 @@ describe('S3 options', () => {
       origin: 'https://bucket.s3.us-east-1.amazonaws.com',
       basePath: '/',
       region: 'us-east-1',
+      unorderedListing: false,
       redirects: {
         ownHosts: ['s3.us-east-1.amazonaws.com', 'bucket.s3.us-east-1.amazonaws.com'],
         hosts: [],
@@ -28,6 +29,13 @@ describe('S3 options', () => {
       credentials: undefined,
     });
     expect(settings({ region: 'cn-north-1' }).origin).toBe('https://bucket.s3.cn-north-1.amazonaws.com.cn');
+  });
+
+  test('a listing in no order is declared, or known by the name of a directory bucket', () => {
+    expect(settings({ unorderedListing: 'true' }).unorderedListing).toBe(true);
+    expect(settings({}, 's3://data--euw1-az1--x-s3/').unorderedListing).toBe(true);
+    expect(settings({ unorderedListing: 'false' }, 's3://data--euw1-az1--x-s3/').unorderedListing).toBe(false);
+    expect(() => settings({ unorderedListing: 'yes' })).toThrow('unorderedListing must be "true" or "false"');
   });
 
   test('a bucket with a dot is addressed by path: no certificate covers two labels', () => {

@@ -19,6 +19,8 @@ export interface S3Settings {
   /** What stands before the key in a request's path: ends with `/`, holds the bucket when it is not in the host. */
   basePath: string;
   region: string;
+  /** The store lists keys in an order of its own, not by their UTF-8 bytes. */
+  unorderedListing: boolean;
   redirects: RedirectRules;
   /** Absent: requests go unsigned. */
   credentials?: S3Credentials;
@@ -71,6 +73,8 @@ export function s3Settings(location: UfsLocation): S3Settings {
     origin: `${protocol}//${pathStyle ? '' : `${bucket}.`}${host}`,
     basePath: pathStyle ? `${root}${encodeValue(bucket)}/` : root,
     region,
+    // Amazon's directory buckets (S3 Express One Zone) are known by their names, which end in the zone and this.
+    unorderedListing: readFlag(location, 'unorderedListing')?.value ?? bucket.endsWith('--x-s3'),
     redirects: { ownHosts: ownHosts(bucket, new URL(`${protocol}//${host}`)), hosts: readRedirectHosts(location) },
     credentials: s3Credentials(location),
   };
@@ -123,7 +127,9 @@ function parseEndpoint(location: UfsLocation, { name, value }: GivenOption, ssl:
   return url;
 }
 
-function readFlag(location: UfsLocation, option: 'ssl' | 'pathStyle'): { name: string; value: boolean } | undefined {
+type FlagName = 'ssl' | 'pathStyle' | 'unorderedListing';
+
+function readFlag(location: UfsLocation, option: FlagName): { name: string; value: boolean } | undefined {
   const given = readOption(location, option);
   if (given === undefined) return undefined;
   const word = given.value.toLowerCase();

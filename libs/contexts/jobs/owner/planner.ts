@@ -11,7 +11,7 @@ import {
   type SourcePorts,
 } from '#job-kinds';
 import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
-import { type FileFailure, type JobRecord, type Pass } from '../index.js';
+import { addSpecialFiles, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
 import { QuotaGate, type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
 import { PageReader } from './page-reader.js';
@@ -29,6 +29,7 @@ interface Stretch {
   files: SourceFile[];
   filteredFiles: number;
   seenEntries: number;
+  specialFiles?: SpecialFiles;
   rejected: FileFailure[];
   cursor: string;
   done: boolean;
@@ -200,7 +201,7 @@ export class Planner {
     const drafts = planBatches(this.jobId, pass, step, admission.files, ring, plan);
     const context = { record, epoch: this.epoch, attempt: 1 };
     const batches = await sendBatches(this.ports, context, drafts);
-    const { files, filteredFiles, seenEntries, rejected, cursor, done, error, quotaError } = stretch;
+    const { files, filteredFiles, seenEntries, specialFiles, rejected, cursor, done, error, quotaError } = stretch;
     const overQuota = quotaError ?? admission.error;
     await this.ports.execute(this.jobId, {
       type: 'PlanBatches',
@@ -217,6 +218,7 @@ export class Planner {
         batches,
         ...(error === undefined ? {} : { sourceError: error }),
         ...(overQuota === undefined ? {} : { quotaError: overQuota }),
+        ...(specialFiles === undefined ? {} : { specialFiles }),
       },
     });
   }
@@ -242,6 +244,7 @@ function append(stretch: Stretch, page: SourcePage): void {
   stretch.filteredFiles += page.filteredFiles;
   stretch.seenEntries += page.seenEntries;
   stretch.rejected.push(...page.rejected);
+  if (page.specialFiles !== undefined) addSpecialFiles((stretch.specialFiles ??= {}), page.specialFiles);
   stretch.cursor = page.cursor;
   stretch.done = page.done;
   if (page.error !== undefined) addFault(stretch, page.error);

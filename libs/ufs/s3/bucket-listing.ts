@@ -1,0 +1,117 @@
+import { printable } from '../names.js';
+import { Parked } from '../parked.js';
+import { UfsError, type UfsListOptions, type UfsListPage, type UfsObject } from '../types.js';
+import { KeyWalk, maxKeysPerPage } from './key-walk.js';
+import { decodeCursor, encodeCursor, type ListCursor } from './list-cursor.js';
+import type { ListQuery } from './list-request.js';
+import type { ListTrail } from './list-trail.js';
+import type { KeyPage, ListedEntry } from './list-xml.js';
+import type { S3Client } from './s3-client.js';
+import { s3OptionTable } from './s3-options.js';
+import { keyFault } from './s3-path.js';
+
+const parkedAtMost = 8;
+/** A walk may wait long for the workers. */
+const parkedForMs = 600_000;
+
+export interface ListingPorts {
+  client: Pick<S3Client, 'exchange'>;
+  bucket: string;
+  /** The mount says that the store lists in no order. */
+  isUnordered: boolean;
+  /** The object named exactly so; undefined where there is none. */
+  findExact(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined>;
+}
+
+/** What a bucket lists. */
+export class BucketListing {
+  private readonly walk: KeyWalk;
+  private readonly trails = new Parked<ListTrail>(parkedAtMost, parkedForMs);
+
+  constructor(private readonly ports: ListingPorts) {
+    this.walk = new KeyWalk(ports.client, s3OptionTable.unorderedListing.names[0]);
+  }
+
+  async list(path: string, key: string, options: UfsListOptions): Promise<UfsListPage> {
+    const limit = Math.min(options.limit ?? maxKeysPerPage, maxKeysPerPage);
+    const isDirectory = key === '' || key.endsWith('/');
+    const page: UfsListPage = { objects: [], rejected: [], special: [] };
+    if (!isDirectory && options.after === undefined) {
+      const exact = await this.ports.findExact(path, key, options.signal);
+      if (exact !== undefined) page.objects.push(exact);
+      if (page.objects.length >= limit) return { ...page, next: encodeCursor(this.start()) };
+    }
+    const prefix = isDirectory ? key : `${key}/`;
+    const cursor = options.after === undefined ? this.start() : decodeCursor(path, options.after);
+    const trail = options.after === undefined ? undefined : this.trails.take(prefix, options.after);
+    const query = { path, prefix, limit: limit - page.objects.length, signal: options.signal };
+    const walked = await this.goOn(() => this.walk.next(query, cursor, trail), prefix, options.after, trail);
+    this.addEntries(page, path, walked.page);
+    if (walked.next === undefined) return page;
+    const next = encodeCursor(walked.next);
+    this.trails.park(prefix, next, walked.trail);
+    return { ...page, next };
+  }
+
+  /** The object by the listing, which has it among the keys that begin with its own: first, where there is an order. */
+  async find(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
+    const { isUnordered } = this.ports;
+    const query = { path, prefix: key, limit: isUnordered ? maxKeysPerPage : 1, signal };
+    for await (const { entries } of this.pages(query)) {
+      const found = entries.find((entry) => entry.key === key);
+      if (found !== undefined) return objectOf(path, found);
+      if (!isUnordered && entries.length > 0) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Whether there is any key in the directory of this name. */
+  async hasBelow(path: string, key: string, signal?: AbortSignal): Promise<boolean> {
+    const prefix = key === '' || key.endsWith('/') ? key : `${key}/`;
+    for await (const { entries } of this.pages({ path, prefix, limit: 1, signal })) if (entries.length > 0) return true;
+    return false;
+  }
+
+  private async *pages(query: ListQuery): AsyncGenerator<KeyPage> {
+    let trail: ListTrail | undefined;
+    for (let at: ListCursor | undefined = this.start(); at !== undefined;) {
+      const walked = await this.walk.next(query, at, trail);
+      yield walked.page;
+      ({ trail, next: at } = walked);
+    }
+  }
+
+  close(): void {
+    this.trails.clear();
+  }
+
+  private start(): ListCursor {
+    return this.ports.isUnordered ? { unordered: true } : {};
+  }
+
+  /** What a page that did not come has taken from memory goes back there for the next try. */
+  private async goOn<T>(walk: () => Promise<T>, prefix: string, after: string | undefined, trail?: ListTrail) {
+    try {
+      return await walk();
+    } catch (error) {
+      const isUntouched = error instanceof UfsError && error.retryable;
+      if (isUntouched && after !== undefined && trail !== undefined) this.trails.park(prefix, after, trail);
+      throw error;
+    }
+  }
+
+  private addEntries(page: UfsListPage, root: string, { entries }: KeyPage): void {
+    for (const entry of entries) {
+      const name = entry.key ?? entry.name;
+      const path = name === undefined ? root : `s3://${this.ports.bucket}/${name}`;
+      const reason = entry.fault ?? keyFault(entry.key);
+      if (reason === undefined) page.objects.push(objectOf(path, entry)!);
+      else page.rejected.push({ path: entry.key === undefined ? printable(path) : path, reason });
+    }
+  }
+}
+
+function objectOf(path: string, entry: ListedEntry | undefined): UfsObject | undefined {
+  if (entry === undefined || entry.fault !== undefined) return undefined;
+  return { path, sizeBytes: entry.sizeBytes, version: entry.version };
+}

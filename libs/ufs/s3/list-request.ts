@@ -1,0 +1,84 @@
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
+import { UfsError } from '../types.js';
+import { misread, parseKeyPage, type KeyPage } from './list-xml.js';
+import type { S3Client } from './s3-client.js';
+import { answerError, type S3Answer } from './s3-errors.js';
+
+/** A thousand keys of 1024 bytes, each byte written as `%XX`, and as much again for the rest. */
+const maxListAnswerBytes = 8 * 1024 * 1024;
+
+/** Where a page is to begin: at the start, or after what is given. A `marker` asks in the form of V1. */
+export interface ListPosition {
+  token?: string;
+  startAfter?: string;
+  marker?: string;
+}
+
+export interface ListQuery {
+  /** For errors. */
+  path: string;
+  prefix: string;
+  limit: number;
+  signal?: AbortSignal;
+}
+
+/** The server takes requests, but not this position, or not this version of them. */
+export class PositionRefused extends Error {
+  constructor(readonly why: UfsError) {
+    super(why.message);
+  }
+}
+
+/**
+ * One page by ListObjectsV2, or by ListObjects where the position is a marker (Amazon S3 API reference).
+ * @throws PositionRefused where another position, or the other version, may do
+ */
+export async function requestPage(
+  client: Pick<S3Client, 'exchange'>,
+  { path, prefix, limit, signal }: ListQuery,
+  { token, startAfter, marker }: ListPosition,
+): Promise<KeyPage> {
+  const query: Record<string, string> = { 'encoding-type': 'url', 'max-keys': String(limit), prefix };
+  if (marker === undefined) query['list-type'] = '2';
+  else if (marker !== '') query['marker'] = marker;
+  if (token !== undefined) query['continuation-token'] = token;
+  if (startAfter !== undefined) query['start-after'] = startAfter;
+  const answer = await client.exchange({ method: 'GET', path, key: '', query, signal }, maxListAnswerBytes);
+  if (answer.status === 200) return parseKeyPage(await decoded(path, answer), path);
+  const error = answerError(path, answer);
+  const isPosition = token !== undefined || startAfter !== undefined || marker !== undefined;
+  const refusals = isPosition ? [400, 410, 422, 501] : [501];
+  throw refusals.includes(answer.status) ? new PositionRefused(error) : error;
+}
+
+const limits = { maxOutputLength: maxListAnswerBytes };
+const decoders: Record<string, (body: Buffer) => Promise<Buffer>> = {
+  gzip: (body) => promisify(gunzip)(body, limits),
+  // RFC 9110, 8.4.1.2: a zlib stream, which some servers leave the wrapping off.
+  deflate: (body) => ((body[0] ?? 0) % 16 === 8 ? promisify(inflate) : promisify(inflateRaw))(body, limits),
+  br: (body) => promisify(brotliDecompress)(body, limits),
+  identity: (body) => Promise.resolve(body),
+};
+
+/** The body without its content codings, of which the last was applied last (RFC 9110, 8.4). */
+async function decoded(path: string, { headers, body }: S3Answer): Promise<Buffer> {
+  const codings = [headers['content-encoding'] ?? []]
+    .flat()
+    .flatMap((value) => value.split(','))
+    .map((coding) => coding.trim().toLowerCase().replace(/^x-/, ''))
+    // Not a coding: how clients of Amazon's upload in chunks, which some servers repeat.
+    .filter((coding) => coding !== '' && coding !== 'aws-chunked');
+  let bytes = body;
+  for (const coding of codings.reverse()) {
+    const decode = Object.hasOwn(decoders, coding) ? decoders[coding] : undefined;
+    if (decode === undefined) throw misread(path, 'comes in a content coding that is not known here');
+    try {
+      bytes = await decode(bytes);
+    } catch (cause) {
+      const sentence = `The server's listing is not the ${coding} that it says it is, or too long: ${path}.`;
+      throw new UfsError('Unavailable', path, sentence, { cause });
+    }
+  }
+  return bytes;
+}

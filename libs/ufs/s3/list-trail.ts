@@ -1,0 +1,56 @@
+import { hash } from 'node:crypto';
+import { LineSet } from '../line-set.js';
+import type { Listed } from './list-cursor.js';
+
+/** 12 bytes a key at 3/4 load: 64 to 100 MB at most, for listings that are in no order. */
+export const maxRemembered = 4 * 1024 * 1024;
+/** Enough for the disorder of a listing to show; later, one in order needs no memory of its keys. */
+const maxRememberedInOrder = 10_000;
+
+/** What is known of the keys and the tokens of one listing, from its beginning on. */
+export class ListTrail {
+  private readonly names = new LineSet(maxRemembered);
+  private readonly tokens = new LineSet(maxRemembered);
+
+  /**
+   * @param keys how many were listed before this process took over; Infinity where that is not known
+   * @param digest of all keys so far, in their order: two walks with the same one have come to the same place
+   */
+  constructor(
+    private keys = 0,
+    private digest = '',
+  ) {}
+
+  /** How far the listing has come; undefined where that is not known, or of no use any more. */
+  get listed(): Listed | undefined {
+    return this.keys === Infinity ? undefined : { keys: this.keys, digest: this.digest };
+  }
+
+  /** Whether this process remembers every key that was listed. */
+  get isWhole(): boolean {
+    return this.names.size === this.keys;
+  }
+
+  /** False where the key was listed before, as far as this process remembers. */
+  add(key: string): boolean {
+    this.keys++;
+    this.digest = hash('sha1', this.digest + key, 'base64');
+    return this.names.add(key);
+  }
+
+  /** As `add`, for a listing in order: its keys are only remembered as long as it is short. */
+  addInOrder(key: string): void {
+    if (this.keys < maxRememberedInOrder) this.add(key);
+    else this.miss();
+  }
+
+  /** There may be keys that were passed over, or are not remembered. */
+  miss(): void {
+    this.keys = Infinity;
+  }
+
+  /** False where the server has said this before. */
+  addToken(token: string): boolean {
+    return this.tokens.add(token);
+  }
+}
