@@ -1,3 +1,4 @@
+export { drawListing, type DrawnListing } from './any-listing.js';
 export { CephServer } from './ceph-server.js';
 export { bentStores } from './bent-stores.js';
 export { firstTimes, type Fault, type FaultHook } from './faults.js';
