@@ -15,6 +15,9 @@ export interface DecodedCommit extends Commit {
   readonly commitId: string;
   /** Digest of the commit before it on its boundary; undefined for one that was written before commits were chained. */
   readonly prev?: string;
+  /** What its writer says of the commit's place, as in the envelope. */
+  readonly after?: number;
+  readonly seen?: Seen;
 }
 
 /** A message of the log that a writer had seen: its sequence, and the first eight bytes of its digest, hexadecimal. */
@@ -24,6 +27,8 @@ export type Seen = readonly [sequence: number, digest: string];
 export interface CommitEnvelope {
   readonly commitId: string;
   readonly prev?: string;
+  /** Sequence of the message that `prev` is the digest of; 0 for the first of its boundary. */
+  readonly after?: number;
   /** Who signed it. */
   readonly by?: string;
   /** With which key of the ring; none: with the writer's own. */
@@ -37,9 +42,8 @@ export interface CommitEnvelope {
 const headerAllowanceBytes = 1_024 + signatureSuffixBytes;
 
 /**
- * Events to bytes and back: `{ "id": commitId, "prev": digest, "by": writer, "key": keyId, "seen": [ … ], "events": [ … ] }`
- * in JSON. Stored events are never
- * rewritten; older versions are brought up to today's while reading, one step at a time, and everything is validated
+ * Events to bytes and back: `{ "id": commitId, "prev": digest, "after": sequence, "by": writer, "key": keyId,
+ * "seen": [ … ], "events": [ … ] }` in JSON. Stored events are never rewritten; older versions are brought up to today's while reading, one step at a time, and everything is validated
  * both ways.
  */
 export class EventCodec {
@@ -62,8 +66,8 @@ export class EventCodec {
   encode(commit: CommitEnvelope, maxPayloadBytes = Number.POSITIVE_INFINITY): Uint8Array {
     if (commit.events.length === 0) throw new DomainError('Bug', 'empty-commit', 'a commit holds at least one event');
     const events = commit.events.map((event) => ({ ...event, data: this.validatedForWriting(event) }));
-    const { commitId: id, prev, by, key, seen } = commit;
-    const bytes = Buffer.from(JSON.stringify({ id, prev, by, key, seen, events }));
+    const { commitId: id, prev, after, by, key, seen } = commit;
+    const bytes = Buffer.from(JSON.stringify({ id, prev, after, by, key, seen, events }));
     if (bytes.length + headerAllowanceBytes > maxPayloadBytes) {
       throw new DomainError(
         'Refused',
@@ -80,12 +84,14 @@ export class EventCodec {
   }
 
   /** The same of an envelope that has been parsed already. @throws as `decode` */
-  decodeEnvelope({ commitId, prev, events }: CommitEnvelope, position: LogPosition): DecodedCommit {
+  decodeEnvelope({ commitId, prev, after, seen, events }: CommitEnvelope, position: LogPosition): DecodedCommit {
     return {
       sequence: position.sequence,
       boundary: position.boundary,
       commitId,
-      ...(prev === undefined ? {} : { prev }),
+      ...(prev !== undefined && { prev }),
+      ...(after !== undefined && { after }),
+      ...(seen !== undefined && { seen }),
       events: events.map((event) => this.current(event, position.sequence)),
     };
   }
@@ -144,11 +150,11 @@ export function parseEnvelope(bytes: Uint8Array, sequence: number): CommitEnvelo
   } catch (error) {
     throw new CorruptEventError(sequence, 'it is not JSON', error);
   }
-  const envelope = parsed as { [Field in 'id' | 'prev' | 'by' | 'key' | 'seen' | 'events']?: unknown } | null;
+  const envelope = parsed as { [Field in 'id' | 'prev' | 'after' | 'by' | 'key' | 'seen' | 'events']?: unknown } | null;
   if (typeof envelope?.id !== 'string' || !Array.isArray(envelope.events) || envelope.events.length === 0) {
     throw new CorruptEventError(sequence, 'it has no id or no events');
   }
-  const { id, prev, by, key, seen } = envelope;
+  const { id, prev, after, by, key, seen } = envelope;
   if (prev !== undefined && typeof prev !== 'string') throw new CorruptEventError(sequence, 'its prev is no digest');
   if (!envelope.events.every(isRecordedEvent)) {
     throw new CorruptEventError(sequence, 'an event in it lacks id, type, version, time, actor or request');
@@ -156,6 +162,7 @@ export function parseEnvelope(bytes: Uint8Array, sequence: number): CommitEnvelo
   return {
     commitId: id,
     ...(prev !== undefined && { prev }),
+    ...(Number.isSafeInteger(after) && { after: after as number }),
     ...(typeof by === 'string' && { by }),
     ...(typeof key === 'string' && { key }),
     ...(isSeen(seen) && { seen }),

@@ -12,6 +12,13 @@ export const seenWindow = 65_536;
 /** First bytes of a digest that a commit names what it has seen by. */
 const seenDigestChars = 16;
 
+/** Behind which message of its boundary a commit goes: 0 and `chainStart` for the first. */
+export interface CommitPlace {
+  readonly after: number;
+  /** That message's digest. */
+  readonly prev: string;
+}
+
 /** A message to be appended. */
 export interface EncodedCommit {
   readonly data: Uint8Array;
@@ -34,18 +41,18 @@ export class CommitWriter {
     this.newest = [sequence, digest.slice(0, seenDigestChars)];
   }
 
-  /** @throws what the codec throws; DomainError Unavailable when the log cannot be asked how far it goes */
+  /** @param place behind which message it goes. @throws what the codec throws; DomainError Unavailable when the log cannot be asked how far it goes */
   async encode(
     boundary: string,
-    prev: string,
+    place: CommitPlace,
     events: readonly RecordedEvent[],
     maxPayloadBytes?: number,
   ): Promise<EncodedCommit> {
-    const commit = { commitId: events[0]?.id ?? '', prev, events };
+    const commit = { commitId: events[0]?.id ?? '', prev: place.prev, events };
     if (!this.signer) return { data: this.codec.encode(commit, maxPayloadBytes), seen: undefined };
     const { writer: by, keyId: key } = this.signer;
     const seen = await this.lastSeen();
-    const bytes = this.codec.encode({ ...commit, by, key, seen }, maxPayloadBytes);
+    const bytes = this.codec.encode({ ...commit, after: place.after, by, key, seen }, maxPayloadBytes);
     return { data: withSignature(boundary, bytes, this.signer), seen: seen[0] };
   }
 

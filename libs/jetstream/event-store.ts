@@ -145,13 +145,14 @@ export class EventStore extends LogReads {
         const head = await this.heads.last(boundary);
         // An attempt of ours whose answer was lost.
         if (head && sent.has(head.digest)) return { sequence: head.sequence, duplicate: true };
-        const encoded = await this.writer.encode(boundary, head?.digest ?? chainStart, events);
-        const expect = { lastSubjectSequence: head?.sequence ?? 0 };
+        const after = head?.sequence ?? 0;
+        const encoded = await this.writer.encode(boundary, { after, prev: head?.digest ?? chainStart }, events);
+        const expect = { lastSubjectSequence: after };
         const msgID = `${subject}#${dedupeId}${round > 0 ? `#${round}` : ''}`;
         sent.add(messageDigest(boundary, encoded.data));
         const ack = await this.publish(subject, encoded.data, { msgID, expect });
         if (ack.duplicate) this.heads.forget(boundary);
-        else this.appended(boundary, head?.sequence ?? 0, ack.seq, encoded);
+        else this.appended(boundary, after, ack.seq, encoded);
         // Sequence 0: the first one is still on its way through the replicas.
         if (ack.seq === 0) continue;
         if (!ack.duplicate || (await this.saysTheSame(boundary, ack.seq, events))) {
@@ -207,7 +208,7 @@ export class EventStore extends LogReads {
           await this.messages.lastSequenceOf(this.names.eventSubject(boundary)),
         );
       }
-      return await this.writer.encode(boundary, prev, events, this.link.maxPayloadBytes);
+      return await this.writer.encode(boundary, { after: expected, prev }, events, this.link.maxPayloadBytes);
     } catch (error) {
       if (error instanceof DomainError && error.kind !== 'Unavailable') throw error;
       retry.noteRead(error);

@@ -7,7 +7,11 @@ import { type StoredCommit } from './read-stored-commits.js';
  * not hold is *void*: it keeps its sequence, and moves the end of its boundary, and means nothing else.
  */
 export interface Judge {
-  /** Of one message by itself. @returns undefined: it is void. @throws UnknownEventError of a newer build's event */
+  /**
+   * Of one message by itself.
+   * @returns undefined: it is void, or that cannot be told without what stands before it
+   * @throws UnknownEventError of a newer build's event; DomainError Unavailable
+   */
   admit(message: StoredCommit): Promise<DecodedCommit | undefined>;
   /** The same for messages that are read in order, from the first of their boundary on. */
   inOrder(): (message: StoredCommit) => Promise<DecodedCommit | undefined>;

@@ -1,4 +1,6 @@
+import { chainStart, messageDigest } from './chain.js';
 import { type DecodedCommit } from './codec.js';
+import { seenWindow } from './commit-writer.js';
 import { confirmedInfo } from './confirmed-info.js';
 import { confirmedLast } from './confirmed-last.js';
 import { type NatsLink } from './connection.js';
@@ -25,7 +27,8 @@ export class LogReads {
   }
 
   /**
-   * Where a boundary ends, as the stream's leader knows it; undefined for an empty one.
+   * Where a boundary ends, as the stream's leader knows it; undefined for an empty one. Where its last message is void
+   * (a replay is) the boundary is read in order to find the last that holds.
    * @param judge says which of its messages hold. Default: the one of all reads
    * @throws DomainError Unavailable
    */
@@ -36,6 +39,28 @@ export class LogReads {
     let commit = await judge.admit({ sequence, boundary, data, recordedAtMs: message.time.getTime() });
     if (!commit) for await (const one of this.readBoundary(boundary, { through: sequence }, judge)) commit = one;
     return { sequence, commit };
+  }
+
+  /**
+   * Whether a commit stands where its writer put it: right behind the message that it names. Who reads the boundary in
+   * order knows that anyway; who reads the commit alone asks here, for its signature is as good on a replay. Costs two
+   * requests at once, each for one message at a known place: the server searches no further than from there to this one.
+   *
+   * @returns false also where it cannot be told: the commit is older than `after` is, or what it follows was archived
+   * @throws DomainError Unavailable
+   */
+  async isInPlace({ sequence, boundary, prev, after, seen }: DecodedCommit): Promise<boolean> {
+    const behind = after ?? (prev === chainStart ? 0 : undefined);
+    if (prev === undefined || behind === undefined || behind < 0 || seen === undefined) return false;
+    if ((behind === 0) !== (prev === chainStart) || seen[0] >= sequence || seen[0] <= sequence - seenWindow)
+      return false;
+    const subject = this.names.eventSubject(boundary);
+    const [next, before] = await Promise.all([
+      this.messages.find({ seq: behind + 1, next_by_subj: subject }),
+      behind > 0 ? this.messages.find({ seq: behind }) : undefined,
+    ]);
+    if (next?.seq !== sequence) return false;
+    return behind === 0 || (before?.subject === subject && messageDigest(boundary, before.data) === prev);
   }
 
   /** Nothing that matches and that anybody was told is stored at the call lies behind it; 0: none. `filter` as in `Names`. */

@@ -21,9 +21,10 @@ export async function withLog<T>(settings: ClusterSettings, work: (log: OpenLog)
   const { ring } = settings;
   // Without a key nothing can be signed, and a log that owes signatures will not have what is appended.
   const signer = ring?.canSign ? ring.signer(`larder-cli-${randomUUID()}`) : undefined;
-  const judge = ring && judgeBy(new LogGate({ codec, ring }));
+  const store = new EventStore(link, names, codec, { signer });
+  if (ring) store.judge = judgeBy(new LogGate({ codec, ring }), (commit) => store.isInPlace(commit));
   try {
-    return await work({ link, names, store: new EventStore(link, names, codec, { signer, judge }) });
+    return await work({ link, names, store });
   } catch (error) {
     if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
     throw new DomainError('NotFound', 'no-log', `this NATS holds no log of a cluster "${settings.cluster}"`);

@@ -21,7 +21,8 @@ const logCheckpointedSchema = z.object({
   digests: z.string(),
   /**
    * Those among all messages through `throughSequence` that are void, each range first and last. Whoever made the
-   * checkpoint had verified the others, so it stands for that. Absent from checkpoints of before messages were signed.
+   * checkpoint had verified the others, so it stands for that. Absent from checkpoints of before messages were signed, and
+   * where there are too many for one message.
    */
   void: z.array(z.tuple([z.number(), z.number()])).optional(),
   /** Which key of the key ring signed it. */

@@ -79,6 +79,41 @@ it('takes no more room for a flood than for one message, in memory and in a snap
   expect(quarantine.toSnapshot().examples).toHaveLength(20);
 });
 
+it('a flood between messages that hold, acknowledged one by one, costs a pass and not one for each', () => {
+  const pairs = 100_000;
+  const quarantine = new Quarantine();
+  for (let i = 1; i <= pairs; i++) quarantine.add(message(2 * i));
+  const everyOther = Array.from({ length: pairs / 2 }, (_, i): SequenceRange => [4 * (i + 1), 4 * (i + 1)]);
+  quarantine.acknowledge(everyOther.reverse());
+  expect(quarantine.report()).toMatchObject({ count: pairs, unacknowledged: pairs / 2 });
+  expect(quarantine.unacknowledged().slice(0, 2)).toEqual([
+    [2, 2],
+    [6, 6],
+  ]);
+  const restored = new Quarantine(throughJson(quarantine.toSnapshot()));
+  expect(restored.report()).toEqual(quarantine.report());
+});
+
+it('one acknowledgement covers what it touches of many ranges, and many what they leave of one', () => {
+  const quarantine = new Quarantine();
+  for (const sequence of [1, 2, 3, 5, 6, 9, 10, 11, 12]) quarantine.add(message(sequence));
+  quarantine.acknowledge([
+    [11, 11],
+    [2, 9],
+    [7, 8],
+    [4, 3],
+  ]);
+  expect(quarantine.unacknowledged()).toEqual([
+    [1, 1],
+    [10, 10],
+    [12, 12],
+  ]);
+  expect(quarantine.toSnapshot().acknowledged).toEqual([
+    [2, 9],
+    [11, 11],
+  ]);
+});
+
 it('a snapshot stays as it was when more is found', () => {
   const quarantine = new Quarantine();
   quarantine.add(message(1));

@@ -26,16 +26,25 @@ export interface StoredQuarantine {
   readonly examples: readonly QuarantinedMessage[];
 }
 
-/** The messages that do not hold, by sequence. A flood of them is one range, so it takes no more room than one. */
+/**
+ * The messages that do not hold, by sequence. A flood of them is one range, so it takes no more room than one; of a flood
+ * between messages that hold each is a range. So nothing is worked out that was known before: a report costs the same
+ * whatever their number, and an acknowledgement one pass over what there is.
+ */
 export class Quarantine {
   private readonly void: [number, number][];
-  private readonly acknowledged: SequenceRange[];
+  /** In order, and apart from each other. */
+  private acknowledged: SequenceRange[];
   private readonly examples: QuarantinedMessage[];
+  private count: number;
+  /** How many are unacknowledged; undefined: to be worked out. */
+  private open: number | undefined;
 
   constructor(stored: StoredQuarantine = { void: [], acknowledged: [], examples: [] }) {
     this.void = stored.void.map(([first, last]) => [first, last]);
-    this.acknowledged = [...stored.acknowledged];
+    this.acknowledged = joined(stored.acknowledged);
     this.examples = [...stored.examples];
+    this.count = sizeOf(this.void);
   }
 
   /** In the order of the log. */
@@ -43,25 +52,20 @@ export class Quarantine {
     const last = this.void.at(-1);
     if (last?.[1] === message.sequence - 1) last[1] = message.sequence;
     else this.void.push([message.sequence, message.sequence]);
+    this.count++;
+    if (this.open !== undefined && !isWithin(this.acknowledged, message.sequence)) this.open++;
     this.examples.push(message);
     if (this.examples.length > keptExamples) this.examples.shift();
   }
 
   /** An operator has recorded that these are void. */
   acknowledge(ranges: readonly SequenceRange[]): void {
-    this.acknowledged.push(...ranges);
+    this.acknowledged = joined([...this.acknowledged, ...ranges]);
+    this.open = undefined;
   }
 
   has(sequence: number): boolean {
-    let [low, high] = [0, this.void.length - 1];
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const [first, last] = this.void[middle];
-      if (sequence < first) high = middle - 1;
-      else if (sequence > last) low = middle + 1;
-      else return true;
-    }
-    return false;
+    return isWithin(this.void, sequence);
   }
 
   /** All through a sequence. */
@@ -73,17 +77,26 @@ export class Quarantine {
 
   /** Those that no operator has recorded as void yet. */
   unacknowledged(): SequenceRange[] {
-    let open: SequenceRange[] = this.void.map(([first, last]) => [first, last]);
-    for (const known of this.acknowledged) open = open.flatMap((range) => without(range, known));
+    const open: SequenceRange[] = [];
+    let next = 0;
+    for (const [first, last] of this.void) {
+      let from = first;
+      while (next < this.acknowledged.length && this.acknowledged[next][1] < first) next++;
+      // The last of these may reach into the next range, too.
+      for (let i = next; i < this.acknowledged.length && this.acknowledged[i][0] <= last; i++) {
+        const [known, through] = this.acknowledged[i];
+        if (known > from) open.push([from, known - 1]);
+        from = through + 1;
+        next = i;
+      }
+      if (from <= last) open.push([from, last]);
+    }
     return open;
   }
 
   report(): QuarantineReport {
-    return {
-      count: sizeOf(this.void),
-      unacknowledged: sizeOf(this.unacknowledged()),
-      examples: [...this.examples],
-    };
+    this.open ??= sizeOf(this.unacknowledged());
+    return { count: this.count, unacknowledged: this.open, examples: [...this.examples] };
   }
 
   toSnapshot(): StoredQuarantine {
@@ -91,10 +104,29 @@ export class Quarantine {
   }
 }
 
-function without([first, last]: SequenceRange, [from, to]: SequenceRange): SequenceRange[] {
-  if (to < first || from > last) return [[first, last]];
-  const left: SequenceRange[] = first < from ? [[first, from - 1]] : [];
-  return last > to ? [...left, [to + 1, last]] : left;
+/** In order, and those that overlap or touch as one. */
+function joined(ranges: readonly SequenceRange[]): SequenceRange[] {
+  const all: [number, number][] = [];
+  for (const [first, last] of [...ranges].sort(([a], [b]) => a - b)) {
+    const before = all.at(-1);
+    if (last < first) continue;
+    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last);
+    else all.push([first, last]);
+  }
+  return all;
+}
+
+/** @param ranges in order, and apart from each other */
+function isWithin(ranges: readonly SequenceRange[], sequence: number): boolean {
+  let [low, high] = [0, ranges.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const [first, last] = ranges[middle];
+    if (sequence < first) high = middle - 1;
+    else if (sequence > last) low = middle + 1;
+    else return true;
+  }
+  return false;
 }
 
 function sizeOf(ranges: readonly SequenceRange[]): number {

@@ -59,7 +59,9 @@ export class Stranger {
 
   private async forgeOne(nc: NatsConnection, random: Random): Promise<string> {
     const boundary = random.pick(['namespace', 'membership', 'log', 'checkpoint', 'quota', `job.${randomUUID()}`]);
-    switch (random.pick(['junk', 'right', 'wrong', 'replay', 'astray', 'settled', 'heartbeat'] as const)) {
+    switch (
+      random.pick(['junk', 'right', 'wrong', 'replay', 'last but one', 'astray', 'settled', 'heartbeat'] as const)
+    ) {
       case 'junk':
         return this.publish(nc, 'junk', { boundary, data: Buffer.from(`not json ${forgedMark} ${randomUUID()}`) });
       case 'right':
@@ -69,6 +71,10 @@ export class Stranger {
       case 'replay': {
         const old = await someMessage(nc, random);
         return old ? this.publish(nc, 'replay', { ...old, isReplay: true }) : 'nothing';
+      }
+      case 'last but one': {
+        const old = await lastButOne(nc, random);
+        return old ? this.publish(nc, `last but one of ${old.boundary}`, { ...old, isReplay: true }) : 'nothing';
       }
       case 'astray': {
         const old = await someMessage(nc, random);
@@ -127,7 +133,7 @@ function commit(type: string, data: unknown, prev: string): Uint8Array {
 }
 
 /** Undefined where the role may not ask, or NATS is away. */
-async function message(nc: NatsConnection, query: { seq: number } | { last_by_subj: string }) {
+async function message(nc: NatsConnection, query: { seq: number; next_by_subj?: string } | { last_by_subj: string }) {
   try {
     const jsm = await nc.jetstreamManager({ timeout: patienceMs, checkAPI: false });
     return await jsm.streams.getMessage(names.eventStream, query);
@@ -136,10 +142,37 @@ async function message(nc: NatsConnection, query: { seq: number } | { last_by_su
   }
 }
 
-async function someMessage(
-  nc: NatsConnection,
-  random: Random,
-): Promise<{ boundary: string; data: Uint8Array } | undefined> {
+interface Old {
+  readonly boundary: string;
+  readonly data: Uint8Array;
+}
+
+/** So many of the newest messages are looked through for what jobs that run have said. */
+const lookedThrough = 20;
+
+/**
+ * What whoever reads only the last message of a boundary would believe: of a job that has just said something, what it
+ * had said before; of the log's own boundary, what it began with.
+ */
+async function lastButOne(nc: NatsConnection, random: Random): Promise<Old | undefined> {
+  const last = await message(nc, { last_by_subj: names.eventSubjects });
+  if (!last) return undefined;
+  const said = new Map<string, Old[]>();
+  for (let seq = last.seq; seq > Math.max(0, last.seq - lookedThrough); seq--) {
+    const found = await message(nc, { seq });
+    // NATS has gone away: each question would wait for as long.
+    if (!found) return undefined;
+    const boundary = names.boundaryOf(found.subject);
+    if (!boundary.startsWith('job.')) continue;
+    said.set(boundary, [...(said.get(boundary) ?? []), { boundary, data: found.data }]);
+  }
+  const candidates = [...said.values()].flatMap((newestFirst) => newestFirst.slice(1, 2));
+  const first = await message(nc, { seq: 1, next_by_subj: names.eventSubject('log') });
+  if (first) candidates.push({ boundary: 'log', data: first.data });
+  return candidates.length > 0 ? random.pick(candidates) : undefined;
+}
+
+async function someMessage(nc: NatsConnection, random: Random): Promise<Old | undefined> {
   const last = await message(nc, { last_by_subj: names.eventSubjects });
   const found = last && (await message(nc, { seq: 1 + random.below(last.seq) }));
   return found && { boundary: names.boundaryOf(found.subject), data: found.data };

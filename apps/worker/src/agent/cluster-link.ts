@@ -66,7 +66,7 @@ export async function openClusterLink(options: ClusterLinkOptions): Promise<Clus
   const store = new EventStore(link, names, codec, { signer: new OwnSigner(workerId, signingKey) });
   const noticed = (sequence: number, digest: string) => store.noticed(sequence, digest);
   const gate = new LogGate({ codec, ring, partial: true, noticed, ignores: (boundary) => !concerns(boundary) });
-  store.judge = judgeBy(gate);
+  store.judge = judgeBy(gate, (commit) => store.isInPlace(commit));
   return { link, names, codec, store, gate, ring };
 }
 

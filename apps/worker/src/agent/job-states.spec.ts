@@ -1,5 +1,5 @@
 import type { Commit } from '#kernel';
-import { JobStates } from './job-states.js';
+import { JobStates, jobsFrom } from './job-states.js';
 
 function commit(sequence: number, jobId: string, type: string, data: Record<string, unknown> = {}): Commit {
   const event = { id: `e${sequence}`, v: 1, at: '2026-01-01T00:00:00.000Z', actor: 'test', requestId: 'r', type, data };
@@ -90,6 +90,32 @@ describe('JobStates', () => {
     const asked = endedOf('a', 1);
     jobs.evolve(commit(2, 'a', 'JobStopped'));
     expect(await asked).toBe('stopped');
+  });
+
+  it('asks of what was signed before it began to read whether it is a replay, and of nothing else', async () => {
+    const asked: number[] = [];
+    const failed = jest.fn();
+    const replays = new Set([12, 14]);
+    const isInPlace = ({ sequence }: Commit) => {
+      asked.push(sequence);
+      return sequence === 14 ? Promise.reject(new Error('away')) : Promise.resolve(!replays.has(sequence));
+    };
+    const told = jobsFrom(11, jobs, isInPlace, failed);
+    const stop = (sequence: number, jobId: string, seen?: number) =>
+      told({
+        ...commit(sequence, jobId, 'JobStopped'),
+        commitId: 'c',
+        ...(seen !== undefined && { seen: [seen, ''] }),
+      });
+    stop(11, 'unsigned');
+    stop(12, 'replayed', 9);
+    stop(13, 'late', 9);
+    stop(14, 'unknown', 9);
+    stop(15, 'new', 10);
+    await new Promise((next) => setImmediate(next));
+    expect(asked).toEqual([12, 13, 14]);
+    expect(heard.sort()).toEqual(['stopped late by 13', 'stopped new by 15', 'stopped unsigned by 11']);
+    expect(failed.mock.calls).toEqual([[new Error('away')]]);
   });
 
   it('tells a job that is only stopped from one that has ended', async () => {

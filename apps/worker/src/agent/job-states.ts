@@ -1,5 +1,6 @@
 import type { JobEvent, WorkBatch } from '#contexts/jobs';
 import { jobBoundary } from '#contexts/jobs';
+import type { DecodedCommit } from '#jetstream';
 import { exhausted, type Commit } from '#kernel';
 
 /** What a worker knows of a job. All of it may be older than a batch that it has in hand. */
@@ -43,7 +44,7 @@ const jobPrefix = jobBoundary('');
 
 /**
  * The jobs this worker has met. Follows the log from the worker's start on; a job that is older is looked up once, by
- * the last thing the log says of it.
+ * the last thing the log says of it. That is no replay: `LogReads.lastOf` has seen to it.
  *
  * Batches come by another way than the log, and may be here long before what is told of their job up to the moment they
  * were sent. So nothing is judged by whether the job "is" stopped: a batch is void when the log tells of a stop, or of
@@ -129,6 +130,26 @@ export class JobStates {
     this.states.set(jobId, status);
     if (this.states.size > maxKnownJobs) this.states.delete(this.states.keys().next().value!);
   }
+}
+
+/**
+ * Takes in what the log says of jobs from a sequence on. A commit that was signed before its writer had seen as much may be
+ * a replay of one that stands before `from`, which this worker has not read: then the log is asked. Such a commit is
+ * rare, for coordinators are seldom far behind; so is the question.
+ *
+ * @param isInPlace as `LogReads.isInPlace`; told only of what cannot be believed by itself
+ * @param failed told why the log could not be asked
+ */
+export function jobsFrom(
+  from: number,
+  jobs: JobStates,
+  isInPlace: (commit: DecodedCommit) => Promise<boolean>,
+  failed: (error: unknown) => void,
+): (commit: DecodedCommit) => void {
+  return (commit) => {
+    if (commit.seen === undefined || commit.seen[0] >= from - 1) jobs.evolve(commit);
+    else isInPlace(commit).then((holds) => holds && jobs.evolve(commit), failed);
+  };
 }
 
 const initial: JobStatus = { sequence: 0, endedAt: 0, finished: false };

@@ -8,11 +8,11 @@ import {
   LogDamagedError,
   LogReader,
   WorkConsumer,
+  type DecodedCommit,
   type Names,
   type NatsLink,
   type VoidMessage,
 } from '#jetstream';
-import type { Commit } from '#kernel';
 import type { Identity } from '../identity.js';
 import { JobBandwidths } from './bandwidth.js';
 import { type BatchRunner } from './batch-runner.js';
@@ -20,7 +20,7 @@ import { createRunner, type RunnerParts } from './create-runner.js';
 import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
 import { catchUp, forgetEndedJobs } from './ended-jobs.js';
 import { Heartbeat } from './heartbeat.js';
-import { JobStates } from './job-states.js';
+import { JobStates, jobsFrom } from './job-states.js';
 import { untilLogAgrees } from './log-agreement.js';
 
 export interface AgentOptions extends RunnerParts {
@@ -187,7 +187,10 @@ export class WorkerAgent {
     const { lastSequence } = await untilAvailable(logger, signal, () => store.unconfirmedInfo());
     this.reportedSequence = lastSequence;
     this.options.mark.saw(lastSequence);
-    const jobReader = this.read(cluster, 'job.*', lastSequence + 1, (commit) => jobs.evolve(commit));
+    const isInPlace = (commit: DecodedCommit) => untilAvailable(logger, signal, () => store.isInPlace(commit));
+    const failed = (error: unknown): void => void (signal.aborted || this.options.onFatal(error));
+    const told = jobsFrom(lastSequence + 1, jobs, isInPlace, failed);
+    const jobReader = this.read(cluster, 'job.*', lastSequence + 1, told);
     cache.onKeptFull(() => catchUp(jobReader, catchUpTimeoutMs));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
     await services.noteRead();
@@ -198,10 +201,10 @@ export class WorkerAgent {
     { link, names, codec, store, gate }: ClusterLink,
     filter: string,
     startSequence: number,
-    onCommit: (commit: Commit) => void,
+    onCommit: (commit: DecodedCommit) => void,
   ): LogReader {
     const { onFatal, mark, config, logger } = this.options;
-    const taken = (commit: Commit): void => {
+    const taken = (commit: DecodedCommit): void => {
       onCommit(commit);
       mark.follow(commit);
     };

@@ -17,7 +17,7 @@ import {
 } from '#testing';
 import { LogVerifier } from '../audit/index.js';
 import { checkpointBoundary, checkpointEvents, logView, type LogCheckpointedData } from '../index.js';
-import { CheckpointWriter } from './checkpoint-writer.js';
+import { CheckpointWriter, maxVoidRanges } from './checkpoint-writer.js';
 
 jest.setTimeout(60_000);
 
@@ -122,6 +122,24 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     await append(1);
     await until(() => covered() && views.get(logView).newestSequence > lastSequence);
     expect((await verdict()).fault).toBeUndefined();
+  });
+
+  it('name what is void as long as a message has room for it, and are written after that, too', async () => {
+    const readable = log.codec.encode({ commitId: 'c', events: [note('readable')] });
+    const put = (data: Uint8Array | string) => log.link.js.publish(log.names.eventSubject('notes.1'), data);
+    const { views } = await startWriter({ LARDER_CHECKPOINT_EVERY: '10000', LARDER_CHECKPOINT_MS: '100' });
+    /** Each junk stands between messages that can be read. @returns the newest checkpoint, which covers them */
+    const flood = async (count: number) => {
+      let last = 0;
+      for (let left = count; left > 0; left -= 500) {
+        const pairs = Array.from({ length: Math.min(left, 500) }, () => [put('junk'), put(readable)]);
+        last = (await Promise.all(pairs.flat())).at(-1)!.seq;
+      }
+      await until(() => (views.get(logView).checkpoint?.throughSequence ?? 0) >= last);
+      return (await checkpoints()).at(-1)!;
+    };
+    expect((await flood(3)).void).toHaveLength(3);
+    expect(await flood(maxVoidRanges)).not.toHaveProperty('void');
   });
 
   it('are written once where two believe that it is them', async () => {

@@ -116,7 +116,7 @@ export class LogGate implements Gate {
   }
 
   /**
-   * One message out of its order: signature and writer are looked at, its place is not.
+   * One message out of its order: signature and writer are looked at, its place is not, so that it may be a replay.
    * @returns undefined when it is void, or when that cannot be told without what stands before it
    */
   check(message: StoredCommit): DecodedCommit | undefined {

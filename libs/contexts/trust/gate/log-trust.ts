@@ -1,5 +1,5 @@
 import { checkpointBoundary, type CheckpointEvent } from '#contexts/log';
-import { type EventCodec, type EventStore, type Judge, type StoredCommit } from '#jetstream';
+import { type DecodedCommit, type EventCodec, type EventStore, type Judge, type StoredCommit } from '#jetstream';
 import { type QuarantineReport } from '../index.js';
 import { type Coverage } from './covered-log.js';
 import { LogGate, type LogGateOptions, type StoredGate } from './log-gate.js';
@@ -11,10 +11,16 @@ export interface LogTrustOptions {
   readonly isOwn?: (digest: string) => boolean;
 }
 
-/** Judges single messages, and boundaries from their beginning, by a gate that has seen some of the log or none. */
-export function judgeBy(gate: LogGate): Judge {
+/**
+ * Judges single messages, and boundaries from their beginning, by a gate that has seen some of the log or none.
+ * @param isInPlace asked of each single commit that is rightly signed: a replay is, too
+ */
+export function judgeBy(gate: LogGate, isInPlace: (commit: DecodedCommit) => Promise<boolean>): Judge {
   return {
-    admit: (message) => settled(() => gate.check(message)),
+    admit: async (message) => {
+      const commit = gate.check(message);
+      return commit && (await isInPlace(commit)) ? commit : undefined;
+    },
     inOrder: () => {
       const fork = gate.fork();
       return (message) =>
@@ -40,7 +46,7 @@ export class LogTrust {
   ) {
     this.current = new LogGate(this.gateOptions());
     // Until the views are there: signatures by themselves, and the log's own boundary from its beginning.
-    store.judge = judgeBy(this.current);
+    store.judge = judgeBy(this.current, (commit) => store.isInPlace(commit));
   }
 
   get ring(): TrustRing {
@@ -59,7 +65,9 @@ export class LogTrust {
   /** Looks for the newest checkpoint that stands for what came before it. @throws DomainError Unavailable */
   async prepare(): Promise<void> {
     // One that stands for others is signed. This gate has not read yet from when on signatures are owed.
-    const last = await this.store.lastOf(checkpointBoundary, judgeBy(this.current.fork(0)));
+    // A checkpoint says the truth wherever it stands: one that is sent again covers less, and nothing wrongly.
+    const anywhere = judgeBy(this.current.fork(0), () => Promise.resolve(true));
+    const last = await this.store.lastOf(checkpointBoundary, anywhere);
     for (const { data } of (last?.commit?.events ?? []) as unknown as CheckpointEvent[]) {
       const { throughSequence, root, void: voided } = data;
       if (voided) this.coverage = { throughSequence, root, void: voided };
