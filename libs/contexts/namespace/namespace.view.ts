@@ -46,6 +46,20 @@ export function resolveUfsPath(state: NamespaceState, path: string, field = 'pat
   return ufsPath;
 }
 
+/**
+ * The path of a policy as it is kept and shown: `/data/dir`, without a slash at the end (but for the root's). Below a mount
+ * it is as literal as the UFS paths that the policy applies to: `/data/a//b` is another directory of a bucket than `/data/a/b`.
+ * @throws DomainError Malformed
+ */
+export function policyPathFor(state: NamespaceState, path: string, field = 'path'): string {
+  const normalized = normalizeNamespacePath(path, field);
+  const mount = state.mounts.find((candidate) => isWithin(candidate.path, normalized));
+  const bare = normalized === '/' ? normalized : normalized.slice(0, -1);
+  if (!mount || `${bare}/` === mount.path) return bare;
+  const ufsPath = normalizeUfsPath(mount.ufs + behindMountPoint(mount.path, path), field);
+  return mount.path + ufsPath.slice(mount.ufs.length).replace(/\/$/, '');
+}
+
 /** What is below a mount is as literal as in a UFS path: of several slashes in a row each is one of the key. */
 function behindMountPoint(mountPath: string, path: string): string {
   const names = mountPath.split('/').filter((name) => name !== '');

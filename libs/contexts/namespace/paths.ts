@@ -52,15 +52,6 @@ export function normalizeNamespacePath(path: string, field = 'path'): string {
 }
 
 /**
- * The path of a policy, as the reference shows it: canonical, without a trailing slash (but for the root's).
- * @throws DomainError Malformed
- */
-export function normalizePolicyPath(path: string, field = 'path'): string {
-  const normalized = normalizeNamespacePath(path, field);
-  return normalized === '/' ? normalized : normalized.slice(0, -1);
-}
-
-/**
  * A UFS path in canonical form. `s3://bucket` becomes `s3://bucket/`; in `file://` repeated slashes collapse, in S3
  * keys they are kept, for there they mean something. A trailing slash is kept: it says "only what is below".
  * @throws DomainError Malformed, naming the field and what was expected

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { given, repeatAddsNothing } from '#testing';
 import { namespace, type NamespaceCommand, type NamespaceEvent } from './namespace.js';
+import { policyPathFor } from './namespace.view.js';
 import { mostSpecific, priorityOf, quotasOf, ufsPolicies } from './policy-lookup.js';
 
 const mounted: NamespaceEvent = { type: 'Mounted', data: { path: '/data/', ufs: 's3://bucket/root/', options: {} } };
@@ -104,4 +105,40 @@ it('law: the same command twice adds nothing', () => {
     fc.record({ type: fc.constant('RemovePriority' as const), path }),
   );
   fc.assert(fc.property(fc.array(command), (history) => repeatAddsNothing(namespace, history)));
+});
+
+describe('the path of a policy', () => {
+  const events: NamespaceEvent[] = [
+    mounted,
+    { type: 'Mounted', data: { path: '/deep/er/', ufs: 's3://other/', options: {} } },
+    { type: 'Mounted', data: { path: '/disk/', ufs: 'file:///disk/', options: {} } },
+  ];
+  const state = events.reduce(namespace.evolve, namespace.initial);
+
+  it.each([
+    ['/', '/', []],
+    ['//data//', '/data', ['s3://bucket/root']],
+    ['/data/a', '/data/a', ['s3://bucket/root/a']],
+    ['/data/a/', '/data/a', ['s3://bucket/root/a']],
+    ['/data/a//b', '/data/a//b', ['s3://bucket/root/a//b']],
+    ['/data/a//', '/data/a/', ['s3://bucket/root/a/']],
+    ['//deep//er/a//b/', '/deep/er/a//b', ['s3://other/a//b']],
+    ['/deep', '/deep', ['s3://other']],
+    ['/disk/a//b', '/disk/a/b', ['file:///disk/a/b']],
+    ['/elsewhere//x/', '/elsewhere/x', []],
+  ])('%s is kept as %s', (given, kept, ufsPaths) => {
+    expect(policyPathFor(state, given)).toBe(kept);
+    expect(policyPathFor(state, kept === '/data/a/' ? `${kept}/` : kept)).toBe(kept);
+    if (kept === '/') return;
+    const { quotas } = ufsPolicies({ ...state, policies: { ...state.policies, quotas: { [kept]: 1 } } });
+    expect(quotas.map(({ ufsPath }) => ufsPath)).toEqual(ufsPaths);
+  });
+
+  it('tells keys apart that differ in slashes alone', () => {
+    const quotas = { '/data/a/': 1, '/data/a': 2 };
+    const policies = ufsPolicies({ ...state, policies: { ...state.policies, quotas } });
+    expect(mostSpecific(policies.quotas, 's3://bucket/root/a//x')).toBe(1);
+    expect(mostSpecific(policies.quotas, 's3://bucket/root/a/x')).toBe(2);
+    expect(quotasOf(policies, 's3://bucket/root/a/x').map(({ value }) => value)).toEqual([2]);
+  });
 });

@@ -36,7 +36,8 @@ export function ufsPolicies({ mounts, policies }: NamespaceState): UfsPolicies {
 }
 
 function toUfsPath(mountPath: string, ufs: string, path: string): string | undefined {
-  if (isWithin(mountPath, path)) return withoutSlash(ufs + path.slice(mountPath.length));
+  const below = path.slice(mountPath.length);
+  if (isWithin(mountPath, path)) return below === '' ? withoutSlash(ufs) : ufs + below;
   return isWithin(path === '/' ? '/' : `${path}/`, mountPath) ? withoutSlash(ufs) : undefined;
 }
 

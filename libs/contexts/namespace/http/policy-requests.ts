@@ -6,7 +6,7 @@ import {
   namespace,
   namespaceBoundary,
   namespaceView,
-  normalizePolicyPath,
+  policyPathFor,
   type Policies,
   type PolicyCommand,
 } from '../index.js';
@@ -35,17 +35,17 @@ export class PolicyRequests {
       const entries = Object.entries(all()).sort(([a], [b]) => (a < b ? -1 : 1));
       return { results: entries.map(([key, value]) => present(key, value)) };
     }
-    const key = normalizePolicyPath(wanted);
-    const value = await this.views.find(() => all()[key]);
-    if (value === undefined) throw new DomainError('NotFound', 'no-policy', `${missing}: ${key}`);
-    return present(key, value);
+    const key = () => policyPathFor(this.views.get(namespaceView).state, wanted);
+    const value = await this.views.find(() => all()[key()]);
+    if (value === undefined) throw new DomainError('NotFound', 'no-policy', `${missing}: ${key()}`);
+    return present(key(), value);
   }
 
   async execute(command: PolicyCommand, request: FastifyRequest): Promise<{ status: 'ok' }> {
     const load = () => this.views.get(namespaceView);
     await this.commands.execute(
       { boundary: namespaceBoundary, decider: namespace, load },
-      { ...command, path: normalizePolicyPath(command.path) },
+      { ...command, path: policyPathFor(load().state, command.path) },
       commandContext(request),
     );
     return { status: 'ok' };
