@@ -113,7 +113,7 @@ describe('the path of a policy', () => {
     { type: 'Mounted', data: { path: '/deep/er/', ufs: 's3://other/', options: {} } },
     { type: 'Mounted', data: { path: '/disk/', ufs: 'file:///disk/', options: {} } },
   ];
-  const state = events.reduce(namespace.evolve, namespace.initial);
+  const state = events.reduce((before, event) => namespace.evolve(before, event), namespace.initial);
 
   it.each([
     ['/', '/', []],

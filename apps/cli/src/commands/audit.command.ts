@@ -31,6 +31,10 @@ interface VerifyCommandOptions extends SourceOptions {
   readonly keys?: boolean;
 }
 
+/** So many fit into a message of NATS with room to spare: each takes some twenty bytes. */
+const rangesPerEvent = 10_000;
+const rangesTold = 20;
+
 interface VoidCommandOptions extends ClusterOptions {
   readonly reason: string;
 }
@@ -126,13 +130,24 @@ async function recordVoid(options: VoidCommandOptions): Promise<void> {
       if (message.boundary === logBoundary) end = message.sequence;
     }
     const ranges = gate.quarantine.unacknowledged().map(([first, last]): [number, number] => [first, last]);
-    const decided = log.decide(log.initial, { type: 'VoidMessages', ranges, reason: options.reason });
-    if (decided.length === 0) return print('there is nothing in the log that does not hold and is not recorded');
+    if (ranges.length === 0) return print('there is nothing in the log that does not hold and is not recorded');
     const context = ownContext(`operator:${os.userInfo().username}`);
-    await store.append(logBoundary, end, new Recorder(allEvents).record(decided, context));
-    const told = ranges.map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`)).join(', ');
-    await print(`recorded as void: ${told}`);
+    const recorder = new Recorder(allEvents);
+    for (let i = 0; i < ranges.length; i += rangesPerEvent) {
+      const some = ranges.slice(i, i + rangesPerEvent);
+      const decided = log.decide(log.initial, { type: 'VoidMessages', ranges: some, reason: options.reason });
+      ({ sequence: end } = await store.append(logBoundary, end, recorder.record(decided, context)));
+    }
+    await print(`recorded as void: ${tellRanges(ranges)}`);
   });
+}
+
+function tellRanges(ranges: readonly [number, number][]): string {
+  const told = ranges
+    .slice(0, rangesTold)
+    .map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`));
+  const more = ranges.length - told.length;
+  return told.join(', ') + (more > 0 ? ` and ${more} further ranges` : '');
 }
 
 async function walk(
