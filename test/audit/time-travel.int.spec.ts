@@ -50,7 +50,14 @@ describe('asOf', () => {
   function lasting(value: unknown): unknown {
     if (Array.isArray(value)) return value.map(lasting);
     if (typeof value !== 'object' || value === null) return value;
-    const live = ['usedBytes', 'cachedObjects', 'remaining', 'inFlightLoadedBytes'];
+    const live = [
+      'usedBytes',
+      'cachedObjects',
+      'unmountedBytes',
+      'unmountedObjects',
+      'remaining',
+      'inFlightLoadedBytes',
+    ];
     const entries = Object.entries(value).filter(([name]) => !live.includes(name));
     const isQuota = Object.hasOwn(value, 'quotaBytes');
     return Object.fromEntries(
