@@ -19,6 +19,8 @@ import { content, sha256 } from './s3-lab.js';
 const seed = Number(process.env['LARDER_TEST_SEED'] ?? randomInt(2 ** 31));
 const stores = 24;
 const large = 300_000;
+const firstMs = Date.parse('2026-01-01T10:00:00.700Z');
+const putMs = { first: firstMs, second: firstMs + 5000 };
 
 /** Files that nothing can bring, by what the store says of them. */
 const hopeless: readonly Fault[] = [
@@ -49,7 +51,7 @@ interface Store {
 }
 
 /**
- * A store whose listing, validators and faults a seed draws, against real loads of it. Whatever the store does, what Larder
+ * A store whose listing, validators, faults and redirections a seed draws, against real loads of it. Whatever the store does, what Larder
  * says is true: a job that SUCCEEDED has brought every file, and one that has not names each, or says why it cannot know.
  */
 describe(`loads of any store (LARDER_TEST_SEED=${seed})`, () => {
@@ -85,19 +87,29 @@ describe(`loads of any store (LARDER_TEST_SEED=${seed})`, () => {
     return store;
   }
 
-  async function put({ server, bucket, files, had }: Store, key: string, generation: string): Promise<void> {
+  async function put(
+    { server, bucket, files, had }: Store,
+    key: string,
+    generation: keyof typeof putMs,
+  ): Promise<void> {
     const bytes = content(`${bucket}/${key}/${generation}`, random.chance(0.15) ? large : random.below(2000));
-    await server.put(bucket, key, bytes);
+    // Where a store has no tags, a version is a second and a size.
+    await server.put(bucket, key, bytes, new Date(putMs[generation]));
     const file = { path: `s3://${bucket}/${key}`, sizeBytes: bytes.length, sha256: sha256(bytes) };
     files.set(key, file);
     had.set(file.path, (had.get(file.path) ?? new Set()).add(file.sha256));
   }
 
-  function faultsOf({ hopeless: lost }: Store): S3TestServer['fault'] {
+  function faultsOf({ endpoint, hopeless: lost }: Store): S3TestServer['fault'] {
     const verdicts = new Map([...lost].map((key) => [key, random.pick(hopeless)]));
     const trouble = random.chance(0.5) ? random.pick(passing) : undefined;
     let left = random.below(6);
-    return ({ operation, key }: S3RequestInfo) => {
+    const redirects = random.chance(0.3) ? random.pick([301, 302, 307, 308]) : undefined;
+    return ({ operation, bucket, key, query }: S3RequestInfo) => {
+      if (redirects !== undefined && key !== '' && !query.has('node')) {
+        const location = `${endpoint}/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}?node=1`;
+        return { kind: 'status', status: redirects, code: 'TemporaryRedirect', headers: { location } };
+      }
       if (operation !== 'GetObject') return undefined;
       return verdicts.get(key) ?? (trouble !== undefined && left-- > 0 ? trouble : undefined);
     };
