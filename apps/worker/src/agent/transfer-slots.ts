@@ -9,6 +9,12 @@ interface Waiter extends SlotUser {
   grant(): void;
 }
 
+/** What one store holds: slots in all, and by job. */
+interface Holder {
+  held: number;
+  readonly byJob: Map<string, number>;
+}
+
 /**
  * About `size` transfers at once, shared out fairly by store, and within a store by job (max-min fairness: whoever holds
  * least is next). A store, or a job of it, that holds less than its share goes ahead at once, even when all slots are
@@ -18,8 +24,7 @@ interface Waiter extends SlotUser {
  */
 export class TransferSlots {
   private held = 0;
-  private readonly byStore = new Map<string, number>();
-  private readonly byJob = new Map<string, number>();
+  private readonly holders = new Map<string, Holder>();
   /** By store and job, each in the order they asked. */
   private readonly waiting = new Map<string, Set<Waiter>>();
 
@@ -36,8 +41,13 @@ export class TransferSlots {
 
   private take(user: SlotUser, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    const key = keyOf(user);
+    // While others of the same job wait, it waits behind them. With room nobody waits.
+    if (!this.waiting.has(key) && (this.held < this.size || this.isBelowShare(user))) {
+      this.count(user, 1);
+      return Promise.resolve();
+    }
     return new Promise((resolve, reject) => {
-      const key = keyOf(user);
       const leave = () => {
         const queue = this.waiting.get(key);
         queue?.delete(waiter);
@@ -47,12 +57,13 @@ export class TransferSlots {
       const aborted = () => {
         leave();
         reject(signal.reason as Error);
+        // With fewer that wait, the shares of the others are larger.
+        this.serve();
       };
       const waiter: Waiter = { ...user, grant: () => (leave(), resolve()) };
       signal.addEventListener('abort', aborted, { once: true });
       const queue = this.waiting.get(key) ?? new Set();
       this.waiting.set(key, queue.add(waiter));
-      this.serve();
     });
   }
 
@@ -85,37 +96,38 @@ export class TransferSlots {
   }
 
   private isBelowShare(user: SlotUser): boolean {
-    const stores = new Set(this.byStore.keys());
-    const jobs = new Set([...this.byJob.keys()].filter((key) => key.startsWith(prefixOf(user))));
-    for (const [first] of this.waiting.values()) {
-      stores.add(first.store);
-      if (first.store === user.store) jobs.add(keyOf(first));
+    const jobs = this.holders.get(user.store)?.byJob;
+    // Beside who holds a slot, whoever asks or waits for one has a share.
+    const newStores = new Set<string>();
+    const newJobs = new Set<string>();
+    const askers = [user, ...[...this.waiting.values()].map(([first]) => first)];
+    for (const { store, jobId } of askers) {
+      if (!this.holders.has(store)) newStores.add(store);
+      if (store === user.store && !jobs?.has(jobId)) newJobs.add(jobId);
     }
-    const ofStore = Math.max(1, Math.floor(this.size / stores.size));
-    const ofJob = Math.max(1, Math.floor(ofStore / jobs.size));
+    const ofStore = Math.max(1, Math.floor(this.size / (this.holders.size + newStores.size)));
+    const ofJob = Math.max(1, Math.floor(ofStore / ((jobs?.size ?? 0) + newJobs.size)));
     return this.ofJob(user) < ofJob;
   }
 
   private ofStore({ store }: SlotUser): number {
-    return this.byStore.get(store) ?? 0;
+    return this.holders.get(store)?.held ?? 0;
   }
 
-  private ofJob(user: SlotUser): number {
-    return this.byJob.get(keyOf(user)) ?? 0;
+  private ofJob({ store, jobId }: SlotUser): number {
+    return this.holders.get(store)?.byJob.get(jobId) ?? 0;
   }
 
-  private count(user: SlotUser, change: 1 | -1): void {
+  private count({ store, jobId }: SlotUser, change: 1 | -1): void {
     this.held += change;
-    add(this.byStore, user.store, change);
-    add(this.byJob, keyOf(user), change);
+    const holder = this.holders.get(store) ?? { held: 0, byJob: new Map<string, number>() };
+    holder.held += change;
+    const ofJob = (holder.byJob.get(jobId) ?? 0) + change;
+    if (ofJob === 0) holder.byJob.delete(jobId);
+    else holder.byJob.set(jobId, ofJob);
+    if (holder.held === 0) this.holders.delete(store);
+    else this.holders.set(store, holder);
   }
 }
 
-const prefixOf = ({ store }: SlotUser): string => `${store}\0`;
-const keyOf = (user: SlotUser): string => prefixOf(user) + user.jobId;
-
-function add(counts: Map<string, number>, key: string, change: number): void {
-  const count = (counts.get(key) ?? 0) + change;
-  if (count === 0) counts.delete(key);
-  else counts.set(key, count);
-}
+const keyOf = ({ store, jobId }: SlotUser): string => `${store}\0${jobId}`;

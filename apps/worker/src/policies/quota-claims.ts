@@ -94,8 +94,10 @@ export class QuotaClaims {
       const reserved: Record<string, number> = {};
       const { jobId, batchId } = batch;
       const { entry, release } = this.enter(path, sizeBytes, { jobId, batchId, reserved });
+      const quotas = this.quotasAbove(path);
+      if (quotas.length === 0) return { release };
       const added = this.added(entry);
-      for (const quota of this.quotasAbove(path)) {
+      for (const quota of quotas) {
         reserved[quota] = Math.min(added, left[quota] ?? 0);
         left[quota] = (left[quota] ?? 0) - reserved[quota];
       }
