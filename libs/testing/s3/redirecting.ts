@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { closeNow, listenOn } from '../net/index.js';
 
 export interface RedirectAnswer {
   status: number;
@@ -24,18 +23,11 @@ export class RedirectingServer {
     });
   }
 
-  async start(host = '127.0.0.1'): Promise<{ endpoint: string; port: number }> {
-    this.server.listen(0, host);
-    await once(this.server, 'listening');
-    const { port } = this.server.address() as AddressInfo;
-    return { endpoint: `http://${host}:${port}`, port };
+  start(host = '127.0.0.1'): Promise<{ endpoint: string; port: number }> {
+    return listenOn(this.server, host);
   }
 
-  async stop(): Promise<void> {
-    if (!this.server.listening) return;
-    const closed = once(this.server, 'close');
-    this.server.close();
-    this.server.closeAllConnections();
-    await closed;
+  stop(): Promise<void> {
+    return closeNow(this.server);
   }
 }

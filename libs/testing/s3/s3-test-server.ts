@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { closeNow, listenOn } from '../net/index.js';
 import { DirectoryBucket, MemoryBucket, md5, type Bucket } from './bucket.js';
 import type { Fault, FaultHook } from './faults.js';
 import { dress, type ListingHook } from './listing-manners.js';
@@ -79,21 +79,13 @@ export class S3TestServer {
     );
   }
 
-  async start(): Promise<{ endpoint: string; port: number }> {
-    const host = this.options.host ?? '127.0.0.1';
-    this.server.listen(this.options.port ?? 0, host);
-    await once(this.server, 'listening');
-    const { port } = this.server.address() as AddressInfo;
-    return { endpoint: `http://${host}:${port}`, port };
+  start(): Promise<{ endpoint: string; port: number }> {
+    return listenOn(this.server, this.options.host ?? '127.0.0.1', this.options.port);
   }
 
   /** Breaks what is still running. */
-  async stop(): Promise<void> {
-    if (!this.server.listening) return;
-    const closed = once(this.server, 'close');
-    this.server.close();
-    this.server.closeAllConnections();
-    await closed;
+  stop(): Promise<void> {
+    return closeNow(this.server);
   }
 
   createBucket(name: string): void {
