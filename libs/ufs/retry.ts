@@ -116,7 +116,7 @@ class StorePatience {
   }
 }
 
-/** The error is the last word: what it says of the store holds for whoever asks next as well. */
+/** The error keeps what it says of the store: callers that ask next get the same answer. */
 const hopeless = (error: StoreWaiting, attempt: number) => new RetriesExhausted(attempt, error);
 
 function waitUnlessAborted(delayMs: number, signal: AbortSignal | undefined, attempt: number, error: UfsError) {

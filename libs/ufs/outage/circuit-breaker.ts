@@ -121,13 +121,13 @@ export class CircuitBreaker {
     return { ufs: this.ufs, sinceMs: this.outage.sinceMs, reason: this.lastFault.message };
   }
 
-  /** Whoever waits asks again at once: the mount has other options now. */
+  /** Lets all waiters ask again at once: the mount has other options now. */
   supersede(): void {
     this.waiters.releaseAll('again');
     this.doubters.releaseAll('again');
   }
 
-  /** The mount is gone: nobody waits or enters any more. */
+  /** The mount is gone: fails all waiters, and every request from now on. */
   close(error: UfsError): void {
     this.closedBy = error;
     clearTimeout(this.timer);

@@ -85,7 +85,7 @@ export class GuardedConnector implements UfsConnector {
     return outages.sort((a, b) => a.sinceMs - b.sinceMs)[0];
   }
 
-  /** The mount has other options now: whoever waits looks for the new connector. */
+  /** The mount has other options now: lets all waiters look for the new connector. */
   supersede(): void {
     for (const breaker of Object.values(this.breakers)) breaker.supersede();
   }

@@ -40,7 +40,7 @@ export class KeyWalk {
     const disorder = disorderOf(page, cursor.after);
     if (disorder === undefined) {
       for (const key of keysOf(page)) known.addInOrder(key);
-      // Whoever has left keys out by `start-after` cannot know whether they would have come later.
+      // `start-after` has left keys out, and in an unordered listing they might have come later.
       if (position.startAfter !== undefined) known.miss();
       return { page, next: this.behind(query, cursor, page, position, known), trail: known };
     }
@@ -66,7 +66,7 @@ export class KeyWalk {
   /**
    * Another process began the walk: goes over its part once more, for the keys that must not come again, and for a token
    * of its own.
-   * @throws UfsError `Invalid` where the part has changed meanwhile: nobody can say which keys came already
+   * @throws UfsError `Invalid` where the part has changed meanwhile: which keys came already is then unknown
    */
   private async recall(query: ListQuery, listed: Listed): Promise<{ at: ListCursor; trail: ListTrail }> {
     let at: ListCursor | undefined = { unordered: true };

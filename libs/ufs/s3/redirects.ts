@@ -19,7 +19,7 @@ export interface RequestTarget {
   /** With the query. */
   path: string;
   region: string;
-  /** A host that nobody has named: it must not turn out to be an internal address. */
+  /** A host that the mount does not name: it must not resolve to an internal address. */
   mustBeExternal?: boolean;
 }
 

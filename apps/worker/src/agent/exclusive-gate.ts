@@ -1,10 +1,10 @@
-/** A batch that waits for its store may take minutes: nobody stands still for it, or behind it, for longer than this. */
+/** A batch can wait minutes for its store. Other batches wait for it, or queue behind it, no longer than this. */
 const defaultPatienceMs = 5_000;
 
 /**
  * Lets batches run beside each other, and one that is under suspicion of killing the process alone: if it does it again,
- * no other batch falls under suspicion with it. Whoever comes first goes first. Exclusion lasts for a time only: a
- * process that a batch kills dies soon, and a wrong suspicion is one of three that it takes.
+ * no other batch falls under suspicion with it. Batches enter in the order in which they came. Exclusion ends after a
+ * while: a batch that kills the process does so soon, and it takes three crashes before a batch is given up.
  */
 export class ExclusiveGate {
   private running = 0;

@@ -16,11 +16,11 @@ interface Holder {
 }
 
 /**
- * About `size` transfers at once, shared out fairly by store, and within a store by job (max-min fairness: whoever holds
- * least is next). A store, or a job of it, that holds less than its share goes ahead at once, even when all slots are
+ * About `size` transfers at once, shared out fairly by store, and within a store by job (max-min fairness: the waiter that
+ * holds least is next). A store, or a job of it, that holds less than its share goes ahead at once, even when all slots are
  * taken: transfers cannot be taken back, and a store that has stopped answering would otherwise keep the slots of all
  * others. So with n stores there may be up to size × (1 + 1/2 + … + 1/n) at once, until those beyond their share end.
- * Who is aborted while waiting leaves the queue.
+ * A waiter that is aborted leaves the queue.
  */
 export class TransferSlots {
   private held = 0;
@@ -79,7 +79,7 @@ export class TransferSlots {
     }
   }
 
-  /** Whoever holds least; without room, of those that hold less than their share. */
+  /** The waiter that holds least; when all slots are taken, only those below their share count. */
   private next(): Waiter | undefined {
     const hasRoom = this.held < this.size;
     let least: Waiter | undefined;
@@ -97,7 +97,7 @@ export class TransferSlots {
 
   private isBelowShare(user: SlotUser): boolean {
     const jobs = this.holders.get(user.store)?.byJob;
-    // Beside who holds a slot, whoever asks or waits for one has a share.
+    // Shares are for all that hold a slot, wait for one or ask for one.
     const newStores = new Set<string>();
     const newJobs = new Set<string>();
     const askers = [user, ...[...this.waiting.values()].map(([first]) => first)];

@@ -29,8 +29,9 @@ interface Open {
 }
 
 /**
- * What is on its way into this worker's cache, as its figures show it to whoever decides about quotas: written down
- * before anybody is asked, kept until the bytes count as held. A coordinator is asked for what no job has room for.
+ * Lists the copies that are on their way into this worker's cache. Coordinators read the list when they decide about a
+ * quota. A claim is entered before a coordinator is asked and stays until the cache counts the bytes as held. The worker
+ * asks a coordinator only for bytes that no job has reserved.
  */
 export class QuotaClaims {
   private policies: UfsPolicies = { quotas: [], ttls: [], priorities: [] };

@@ -143,7 +143,7 @@ export class CacheStores {
     for (const [bucket, { sinceMs, others }] of this.current) {
       if (others) removed += await removeBelow(cache, `${bucket}/`, sinceMs + clockSkewMs);
     }
-    // Without the list nobody knows whose these are.
+    // Only the lost list said which stores these numbers stand for.
     removed += await removeBelow(cache, 's3.', Infinity);
     if (removed > 0)
       this.logger.warn({ copies: removed }, 'copies were removed: another store may have been mounted there');

@@ -6,8 +6,8 @@ const patienceMs = 1_000;
 const lookMs = 100;
 
 /**
- * The pages of a source, one after the other, for somebody who has other things to do: while the store is waited for,
- * the page is left to come later.
+ * Reads the pages of a source without blocking its caller: while a page waits for its store, `read` returns and a later
+ * call gets that page.
  */
 export class PageReader {
   private next: Promise<IteratorResult<SourcePage>> | undefined;
@@ -27,7 +27,7 @@ export class PageReader {
   /** Undefined: the store is waited for. The next call asks for the same page. @throws as the source does */
   async read(): Promise<IteratorResult<SourcePage> | undefined> {
     this.next ??= this.pages.next();
-    // Between two calls nobody listens.
+    // Between two calls there is no listener, and a rejection must not end the process.
     this.next.catch(() => undefined);
     let timer: NodeJS.Timeout | undefined;
     const beganMs = performance.now();
