@@ -51,6 +51,7 @@ export class CephServer {
     processes.spawn('ceph-mon', this.with(['-i', 'a', '-f']));
     const daemon = randomUUID();
     await this.ask('ceph', ['osd', 'new', daemon]);
+    await this.ask('ceph', ['osd', 'crush', 'add', 'osd.0', '1', 'root=default', 'host=localhost']);
     await this.ask('ceph-osd', ['-i', '0', '--mkfs', '--osd-uuid', daemon]);
     processes.spawn('ceph-osd', this.with(['-i', '0', '-f']));
     await processes.until(async () => (await this.ask('ceph', ['osd', 'stat'])).includes('1 up'));
@@ -90,6 +91,10 @@ osd pool default pgp num = 1
 osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 mon allow pool size one = true
+# The daemon is put into the CRUSH map by a command: a daemon that asks for it before it has heard which cluster this is
+# is refused ("wrong fsid") and ends.
+osd crush update on start = false
+osd class update on start = false
 osd objectstore = memstore
 memstore device bytes = 1073741824
 admin socket = ${directory}/run/$name.asok
