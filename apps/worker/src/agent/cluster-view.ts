@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { membershipView, ringMembers } from '#contexts/membership';
 import { mountOfUfsPath, namespaceView, storeOfMount, type Mount, type NamespaceState } from '#contexts/namespace';
 import { HashRing } from '#hash-ring';
@@ -9,6 +10,9 @@ export interface ClusterViewListener {
   namespaceChanged(namespace: NamespaceState, atMs: number): void;
 }
 
+/** A reader of something that is not mounted waits no longer than this for the newest mount table. */
+const catchUpWithinMs = 1000;
+
 /** The cluster as this worker follows it from the log: what is mounted under which policies, and who belongs to it. */
 export class ClusterView {
   private readonly namespaceState = namespaceView.initial();
@@ -16,6 +20,7 @@ export class ClusterView {
   private readonly waiting = new Set<() => void>();
   private known: ClusterMembers | undefined;
   private isRead = false;
+  private catchUp: (() => Promise<unknown>) | undefined;
 
   constructor(
     readonly workerId: string,
@@ -36,6 +41,11 @@ export class ClusterView {
   /** All that was in the log when this process began to read has been taken in: from now on the mount table counts. */
   noteRead(): void {
     this.isRead = true;
+  }
+
+  /** @param catchUp resolves when everything is included that was in the log at the call; may fail */
+  catchUpBy(catchUp: () => Promise<unknown>): void {
+    this.catchUp = catchUp;
   }
 
   /**
@@ -72,6 +82,21 @@ export class ClusterView {
   storeOf(ufsPath: string): string | undefined {
     const mount = this.mountOf(ufsPath);
     return mount && storeOfMount(mount);
+  }
+
+  /**
+   * The store that is mounted there, if it is the one that is meant where one is. A mount may have been made a moment ago
+   * and not be known here yet: before the answer is no, the log is read to its end, if that can be done soon.
+   */
+  async readableStoreOf(ufsPath: string, meant?: string): Promise<string | undefined> {
+    const isRight = (store: string | undefined) => store !== undefined && (meant === undefined || store === meant);
+    if (isRight(this.storeOf(ufsPath)) || this.catchUp === undefined) return this.storeOf(ufsPath);
+    const late = new AbortController();
+    // Without NATS the table that is known counts.
+    const caughtUp = this.catchUp().catch(() => undefined);
+    await Promise.race([caughtUp, delay(catchUpWithinMs, undefined, { signal: late.signal }).catch(() => undefined)]);
+    late.abort();
+    return this.storeOf(ufsPath);
   }
 
   /** As far as the log has been read. */

@@ -194,6 +194,9 @@ export class WorkerAgent {
     cache.onKeptFull(() => catchUp(jobReader, catchUpTimeoutMs));
     await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
     await services.noteRead();
+    services.view.catchUpBy(async () => {
+      if (cluster.link.trouble === undefined) await clusterReader.caughtUp(catchUpTimeoutMs);
+    });
     return { jobs, clusterReader };
   }
 

@@ -45,10 +45,10 @@ export class ObjectsController {
     const redirects = flagParameter(url, 'redirect', true);
     const cachedOnly = flagParameter(url, 'cachedOnly', false);
     this.view.requireNamespace();
-    const store = this.view.storeOf(path);
-    if (store === undefined) throw new DomainError('NotFound', 'not-mounted', `no mount covers this path: ${path}`);
     // A peer means the store that it knows to be mounted there.
     const meant = queryParameter(url, 'store');
+    const store = await this.view.readableStoreOf(path, meant);
+    if (store === undefined) throw new DomainError('NotFound', 'not-mounted', `no mount covers this path: ${path}`);
     if (meant !== undefined && meant !== store)
       throw new DomainError('NotFound', 'other-store', `another store is mounted here than ${meant}: ${path}`);
     const cached = this.cached(path);
