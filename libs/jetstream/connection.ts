@@ -17,6 +17,8 @@ export type LinkStatus = 'connected' | 'disconnected' | 'closed';
 export type LogLevel = 'info' | 'warn' | 'error';
 export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
 
+const betweenMovesMs = 5_000;
+
 export interface ConnectOptions {
   /** `nats://[token@|user:password@]host:port`, several separated by commas (the credentials of the first count). */
   readonly url: string;
@@ -43,6 +45,7 @@ export class NatsLink {
   private readonly listeners = new Set<(status: LinkStatus) => void>();
   private status: LinkStatus = 'connected';
   private refused = false;
+  private movedAtMs = -Infinity;
   private readonly refusals: GrowingPauses;
   /** For asking over the connections of several servers; none is open until somebody wants to. */
   readonly witnesses: Witnesses;
@@ -151,6 +154,18 @@ export class NatsLink {
         },
       );
     });
+  }
+
+  /**
+   * Connects to the next of the servers that are known. Not again within some seconds: the client takes the servers in
+   * turn, and each is given a chance.
+   */
+  async moveOn(reason: string): Promise<void> {
+    const now = performance.now();
+    if (!this.connected || now - this.movedAtMs < betweenMovesMs) return;
+    this.movedAtMs = now;
+    this.log('warn', `connecting to another NATS server: ${reason}`, { left: this.nc.info?.server_name });
+    await this.nc.reconnect();
   }
 
   async close(): Promise<void> {

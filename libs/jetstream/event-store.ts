@@ -9,6 +9,7 @@ import { type NatsLink } from './connection.js';
 import { ApiCode, apiCodeOf, appendRefused, isDefiniteRefusal, StaleVersionError } from './errors.js';
 import { type AppendOptions, type EventStoreOptions } from './event-store.types.js';
 import { believesAll } from './judge.js';
+import { LeaderSearch } from './leader-search.js';
 import { LogReads } from './log-reads.js';
 import { RetryBudget } from './retry-budget.js';
 import { type Names } from './streams.js';
@@ -28,6 +29,7 @@ const movedOn: ReadonlySet<number> = new Set([
 export class EventStore extends LogReads {
   private readonly heads: ChainHeads;
   private readonly writer: CommitWriter;
+  private readonly leaderSearch: LeaderSearch;
 
   constructor(
     link: NatsLink,
@@ -37,6 +39,7 @@ export class EventStore extends LogReads {
   ) {
     super(link, names, options.judge ?? believesAll(codec));
     this.heads = new ChainHeads((query) => this.messages.find(query), names);
+    this.leaderSearch = new LeaderSearch(link, names.eventStream);
     this.writer = new CommitWriter(codec, options.signer, () => this.messages.newest());
   }
 
@@ -229,9 +232,25 @@ export class EventStore extends LogReads {
     return Math.min(budgetMs, atMostMs);
   }
 
-  private publish(subject: string, data: Uint8Array, options: Partial<JetStreamPublishOptions>, timeoutMs?: number) {
+  private async publish(
+    subject: string,
+    data: Uint8Array,
+    options: Partial<JetStreamPublishOptions>,
+    timeoutMs?: number,
+  ) {
     const expect = { ...options.expect, streamName: this.names.eventStream };
-    return this.link.abortable(() => this.link.js.publish(subject, data, { ...options, expect }), timeoutMs);
+    try {
+      const ack = await this.link.abortable(
+        () => this.link.js.publish(subject, data, { ...options, expect }),
+        timeoutMs,
+      );
+      this.leaderSearch.answered();
+      return ack;
+    } catch (error) {
+      if (isDefiniteRefusal(error)) this.leaderSearch.answered();
+      else this.leaderSearch.failed();
+      throw error;
+    }
   }
 }
 

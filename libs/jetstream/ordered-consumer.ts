@@ -4,6 +4,7 @@ import { AckPolicy, DeliverPolicy, nanos } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { LogDamagedError, messageOf } from './errors.js';
+import { LeaderSearch } from './leader-search.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
 import { storedMessage } from './stored-message.js';
 import { StreamContinuity } from './stream-continuity.js';
@@ -59,6 +60,7 @@ export class OrderedConsumer {
   private attempt = 0;
   private readonly batch: number;
   private readonly continuity: StreamContinuity;
+  private readonly leaderSearch: LeaderSearch;
 
   constructor(
     private readonly link: NatsLink,
@@ -67,6 +69,7 @@ export class OrderedConsumer {
     this.next = options.startSequence;
     this.batch = options.batch ?? 1_000;
     this.continuity = new StreamContinuity(link, options);
+    this.leaderSearch = new LeaderSearch(link, options.stream);
   }
 
   /** Goes on in the background; connection trouble is no error here. */
@@ -129,12 +132,14 @@ export class OrderedConsumer {
         const from = this.nextToQueue;
         await this.link.abortable(() => this.continuity.check(from));
         await this.createBridged(from, createTimeoutMs * Math.min(2, ++creations));
+        this.leaderSearch.answered();
         break;
       } catch (error) {
         if (error instanceof LogDamagedError) {
           this.fail(error);
           return;
         }
+        this.leaderSearch.failed();
         if (messageOf(error) !== lastError) {
           lastError = messageOf(error);
           this.link.log('info', `cannot read ${this.options.stream} yet`, { reason: lastError });

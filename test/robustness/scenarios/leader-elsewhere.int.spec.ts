@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, note, openTestLog, type TestLog } from '#testing';
+import { canReplicate, NatsServers } from '../harness/nats-servers.js';
+
+/**
+ * A nats-server that reaches none of the others still accepts clients. A coordinator connected to it was told that the
+ * log has no leader for as long as that lasted, while another server would have taken its writes.
+ */
+(canReplicate() ? describe : describe.skip)('a nats-server that is cut off from the leader of the log', () => {
+  let directory: string;
+  let servers: NatsServers;
+  const logs: TestLog[] = [];
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'larder-elsewhere-'));
+    servers = await NatsServers.start(directory, Math.random);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(logs.map((log) => log.close()));
+    await servers?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const serverOf = ({ link }: TestLog) => link.nc.info?.server_name;
+
+  /** Knows of all servers, and is connected to one that does not lead. */
+  async function openAtFollower(): Promise<TestLog> {
+    for (;;) {
+      const log = await openTestLog(servers.addresses.join(','), { replicas: 3, connectTimeoutMs: 20_000 });
+      logs.push(log);
+      const leader = await eventually('the log has a leader', async () => {
+        const info = await log.link.jsm.streams.info(log.names.eventStream).catch(() => undefined);
+        return info?.cluster?.leader;
+      });
+      if (leader !== serverOf(log)) return log;
+    }
+  }
+
+  async function cutOff(log: TestLog): Promise<string | undefined> {
+    // The connections to other servers are there in a coordinator, which asks for the end of its log with every read.
+    await log.store.lastSequence();
+    const server = serverOf(log);
+    for (const route of servers.routesOf(Number(server?.slice(1)))) route.setMode({ kind: 'cut' });
+    return server;
+  }
+  afterEach(() => servers.allRoutes.forEach((route) => route.setMode({ kind: 'pass' })));
+
+  test('keeps no coordinator from writing that knows of another server', async () => {
+    const log = await openAtFollower();
+    let { sequence } = await log.store.append('one', 0, [note('before')]);
+    const server = await cutOff(log);
+    await eventually(
+      'a write is taken over another server',
+      async () => {
+        const written = await log.store.append('one', sequence, [note('after')]).catch(() => undefined);
+        sequence = written?.sequence ?? (await log.store.lastSequence('one').catch(() => sequence));
+        return written !== undefined && serverOf(log) !== server;
+      },
+      { timeoutMs: 40_000 },
+    );
+    expect(log.lines.filter(({ message }) => /connecting to another NATS server/.test(message))).not.toEqual([]);
+  }, 120_000);
+
+  test('keeps no coordinator from reading what others write', async () => {
+    const log = await openAtFollower();
+    const read: number[] = [];
+    log.reader({ startSequence: 1, onCommit: ({ sequence }) => read.push(sequence) });
+    const server = await cutOff(log);
+    const other = await openTestLog(servers.addresses.filter((_, index) => `n${index}` !== server).join(','), {
+      replicas: 3,
+      connectTimeoutMs: 20_000,
+    });
+    logs.push(other);
+    const { sequence } = await other.store.append('two', 0, [note('meanwhile')], { budgetMs: 30_000 });
+    await eventually('it has come', () => read.includes(sequence), { timeoutMs: 40_000 });
+    expect(serverOf(log)).not.toBe(server);
+  }, 120_000);
+});
