@@ -1,3 +1,4 @@
+export * from './boundary.js';
 export * from './decider.js';
 export * from './domain-error.js';
 export * from './event.js';

@@ -20,7 +20,7 @@ export interface LogIdentity {
  * @throws DomainError Unavailable when another writer was quicker, too: look again
  */
 export async function identifyLog({ store, recorder, selfId, signer, workSequence }: LogIdentity): Promise<void> {
-  const expected = await store.lastSequence(logBoundary);
+  const expected = await store.lastSequence(logBoundary.name);
   const { state } = await new LogEnds(store).look();
   if (state.logId !== undefined && state.signing) return;
   const begin = {
@@ -31,7 +31,7 @@ export async function identifyLog({ store, recorder, selfId, signer, workSequenc
   } as const;
   const decided = [...log.decide(state, { type: 'StartLog', logId: randomUUID() }), ...log.decide(state, begin)];
   try {
-    await store.append(logBoundary, expected, recorder.record(decided, ownContext(`coordinator:${selfId}`)));
+    await store.append(logBoundary.name, expected, recorder.record(decided, ownContext(`coordinator:${selfId}`)));
   } catch (error) {
     if (!(error instanceof StaleVersionError)) throw error;
     // Somebody else was quicker, or something was put there: look again.

@@ -23,7 +23,7 @@ export async function openGuard(options: GuardOptions): Promise<{ guard: LogGuar
   const guard = new LogGuard({
     store,
     record: (events) => recorder.record(events, ownContext(`coordinator:${selfId}`)),
-    hasWorkers: async () => (await store.lastSequence(membershipBoundary)) > 0,
+    hasWorkers: async () => (await store.lastSequence(membershipBoundary.name)) > 0,
     accept: config.acceptLog,
     graceMs: config.logGraceMs,
     log,

@@ -1,4 +1,4 @@
-import { type Commit, type RecordedEvent } from '#kernel';
+import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
 import { dividedScopes, type Scope } from './presentation.js';
 import { presentationOf } from './presenter.js';
 
@@ -19,15 +19,13 @@ export interface EventFilter {
 export function matches(filter: EventFilter, commit: Commit, event: RecordedEvent): boolean {
   const { scope, id, path, types, actor } = filter;
   return (
-    (scope === undefined || scopeOf(commit) === scope) &&
+    (scope === undefined || scopeOf(commit.boundary) === scope) &&
     (types === undefined || types.includes(event.type)) &&
     (actor === undefined || event.actor === actor) &&
     (id === undefined || names(commit, event, id)) &&
     (path === undefined || (presentationOf(event.type).paths?.(event.data) ?? []).some((one) => isAtOrBelow(path, one)))
   );
 }
-
-const scopeOf = ({ boundary }: Commit): string => boundary.split('.')[0];
 
 function names(commit: Commit, event: RecordedEvent, id: string): boolean {
   if (event.id === id || event.requestId === id) return true;
@@ -61,7 +59,7 @@ export function isAtOrBelow(root: string, path: string): boolean {
 export function boundaryFilters({ scope, id, types }: EventFilter, slot?: string): string[] {
   if (id !== undefined && slot !== undefined) {
     const own = [slot, `job.${id}`, `batch.${id}.*`, 'quota'];
-    return own.filter((boundary) => scope === undefined || boundary.split('.')[0] === scope);
+    return own.filter((boundary) => scope === undefined || scopeOf(boundary) === scope);
   }
   const wanted = scope === undefined ? [...new Set((types ?? []).map((type) => presentationOf(type).scope))] : [scope];
   if (wanted.length !== 1) return ['>'];

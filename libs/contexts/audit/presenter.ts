@@ -3,7 +3,7 @@ import { type BatchEvent, type JobEvent, type QuotaEvent, type SlotEvent } from 
 import { type CheckpointEvent, type LogEvent } from '#contexts/log';
 import { type MembershipEvent } from '#contexts/membership';
 import { maskOptions, type NamespaceEvent } from '#contexts/namespace';
-import { type Commit, type RecordedEvent } from '#kernel';
+import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
 import { jobPresentations } from './job-presentations.js';
 import { type Presentation, present } from './presentation.js';
 
@@ -101,7 +101,7 @@ export function presentEvent(commit: Commit, index: number, recordedAtMs: number
   const { sequence, boundary } = commit;
   const { id, type, v, at, actor, source, requestId, data } = commit.events[index];
   return {
-    ...{ sequence, index, id, type, v, kind: boundary.split('.')[0], at },
+    ...{ sequence, index, id, type, v, kind: scopeOf(boundary), at },
     recordedAt: new Date(recordedAtMs).toISOString(),
     actor,
     ...(source === undefined ? {} : { source }),

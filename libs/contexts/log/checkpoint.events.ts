@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import { type EventCatalogue } from '#kernel';
-
-/**
- * Checkpoints over the whole log. Each covers the messages since the one before it, so that whoever trusts a checkpoint
- * can tell which message of its stretch was changed, removed or slipped in.
- */
-export const checkpointBoundary = 'checkpoint';
+import { defineBoundary, type EventCatalogue, type EventOf } from '#kernel';
 
 /** Bytes of a message's digest that a checkpoint keeps: enough to name the message at fault; the root proves the rest. */
 export const keptDigestBytes = 8;
@@ -32,8 +26,6 @@ const logCheckpointedSchema = z.object({
 });
 export type LogCheckpointedData = z.infer<typeof logCheckpointedSchema>;
 
-export type CheckpointEvent = { type: 'LogCheckpointed'; data: LogCheckpointedData };
-
 export const checkpointEvents = {
   LogCheckpointed: {
     v: 2,
@@ -42,3 +34,10 @@ export const checkpointEvents = {
     upcast: { 1: (data: object) => data },
   },
 } as const satisfies EventCatalogue;
+
+/**
+ * Checkpoints over the whole log. Each covers the messages since the one before it, so that whoever trusts a checkpoint
+ * can tell which message of its stretch was changed, removed or slipped in.
+ */
+export const checkpointBoundary = defineBoundary('checkpoint', checkpointEvents);
+export type CheckpointEvent = EventOf<typeof checkpointEvents>;

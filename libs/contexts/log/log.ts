@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { DomainError, exhausted, unreachable, type Decider, type EventCatalogue } from '#kernel';
+import {
+  defineBoundary,
+  DomainError,
+  exhausted,
+  unreachable,
+  type Decider,
+  type EventCatalogue,
+  type EventOf,
+} from '#kernel';
 import type { LogMark } from './log-mark.js';
-
-/**
- * The log about itself: which log it is, and from which one it was restored. Kept in the log and not in NATS'
- * configuration, so that it travels with a backup and is covered by the hash chain.
- */
-export const logBoundary = 'log';
 
 // ---- events ----
 
@@ -53,13 +55,6 @@ const messagesVoidedSchema = z.object({
   reason: z.string(),
 });
 
-export type LogEvent =
-  | { type: 'LogStarted'; data: z.infer<typeof logStartedSchema> }
-  | { type: 'LogRestored'; data: z.infer<typeof logRestoredSchema> }
-  | { type: 'LogLossAccepted'; data: z.infer<typeof logLossAcceptedSchema> }
-  | { type: 'SigningBegan'; data: z.infer<typeof signingBeganSchema> }
-  | { type: 'MessagesVoided'; data: z.infer<typeof messagesVoidedSchema> };
-
 export const logEvents = {
   LogStarted: { v: 1, description: 'The log got its identity.', schema: logStartedSchema },
   LogRestored: {
@@ -83,6 +78,13 @@ export const logEvents = {
     schema: messagesVoidedSchema,
   },
 } as const satisfies EventCatalogue;
+
+/**
+ * The log about itself: which log it is, and from which one it was restored. Kept in the log and not in NATS'
+ * configuration, so that it travels with a backup and is covered by the hash chain.
+ */
+export const logBoundary = defineBoundary('log', logEvents);
+export type LogEvent = EventOf<typeof logEvents>;
 
 // ---- state ----
 

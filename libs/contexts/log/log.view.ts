@@ -1,6 +1,6 @@
 import { type View } from '#kernel';
-import { checkpointBoundary, type CheckpointEvent } from './checkpoint.events.js';
-import { log, logBoundary, type LogEvent, type LogState } from './log.js';
+import { checkpointBoundary } from './checkpoint.events.js';
+import { log, logBoundary, type LogState } from './log.js';
 
 export interface LogViewState {
   /** Of the log's own boundary: the guard for the next command. */
@@ -18,14 +18,14 @@ export const logView: View<LogViewState> = {
   version: 2,
   initial: () => ({ sequence: 0, state: log.initial, newestSequence: 0 }),
   evolve(view, commit) {
-    if (commit.boundary !== checkpointBoundary) view.newestSequence = commit.sequence;
+    if (commit.boundary !== checkpointBoundary.name) view.newestSequence = commit.sequence;
     switch (commit.boundary) {
-      case logBoundary:
+      case logBoundary.name:
         view.sequence = commit.sequence;
-        for (const event of commit.events) view.state = log.evolve(view.state, event as unknown as LogEvent);
+        for (const event of logBoundary.eventsIn(commit)) view.state = log.evolve(view.state, event);
         break;
-      case checkpointBoundary:
-        for (const { data } of commit.events as unknown as CheckpointEvent[]) {
+      case checkpointBoundary.name:
+        for (const { data } of checkpointBoundary.eventsIn(commit)) {
           view.checkpoint = { sequence: commit.sequence, throughSequence: data.throughSequence, root: data.root };
         }
         break;

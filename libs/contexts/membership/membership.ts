@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { DomainError, exhausted, unreachable, type Decider, type EventCatalogue } from '#kernel';
-
-/**
- * Which workers belong to the cluster. Heartbeats are not stored; what follows from them (joined, offline, lost,
- * returned) is, once, whichever coordinator decides it.
- */
-export const membershipBoundary = 'membership';
+import {
+  defineBoundary,
+  DomainError,
+  exhausted,
+  unreachable,
+  type Decider,
+  type EventCatalogue,
+  type EventOf,
+} from '#kernel';
 
 // ---- events ----
 
@@ -22,13 +24,6 @@ const announcementFields = {
 };
 const announcedSchema = z.object(announcementFields);
 const departedSchema = z.object({ workerId: z.string(), bootId: z.string() });
-
-export type MembershipEvent =
-  | { type: 'WorkerJoined'; data: z.infer<typeof announcedSchema> }
-  | { type: 'WorkerReturned'; data: z.infer<typeof announcedSchema> }
-  | { type: 'WorkerWentOffline'; data: z.infer<typeof departedSchema> }
-  | { type: 'WorkerLost'; data: z.infer<typeof departedSchema> }
-  | { type: 'WorkerDecommissioned'; data: z.infer<typeof departedSchema> };
 
 /** Version 2 added the public key. */
 const withoutKey = { 1: (data: object) => data };
@@ -58,6 +53,13 @@ export const membershipEvents = {
     schema: departedSchema,
   },
 } as const satisfies EventCatalogue;
+
+/**
+ * Which workers belong to the cluster. Heartbeats are not stored; what follows from them (joined, offline, lost,
+ * returned) is, once, whichever coordinator decides it.
+ */
+export const membershipBoundary = defineBoundary('membership', membershipEvents);
+export type MembershipEvent = EventOf<typeof membershipEvents>;
 
 // ---- state ----
 

@@ -1,11 +1,5 @@
 import { type View } from '#kernel';
-import {
-  membership,
-  membershipBoundary,
-  type MembershipEvent,
-  type MembershipState,
-  type Worker,
-} from './membership.js';
+import { membership, membershipBoundary, type MembershipState, type Worker } from './membership.js';
 
 export interface MembershipViewState {
   sequence: number;
@@ -19,10 +13,10 @@ export const membershipView: View<MembershipViewState> = {
   version: 2,
   initial: () => ({ sequence: 0, state: membership.initial }),
   evolve(view, commit) {
-    if (commit.boundary !== membershipBoundary) return;
+    if (commit.boundary !== membershipBoundary.name) return;
     view.sequence = commit.sequence;
-    for (const event of commit.events) {
-      view.state = membership.evolve(view.state, event as unknown as MembershipEvent);
+    for (const event of membershipBoundary.eventsIn(commit)) {
+      view.state = membership.evolve(view.state, event);
       view.noneOnlineSince = isAnyOnline(view.state) ? undefined : (view.noneOnlineSince ?? event.at);
     }
   },

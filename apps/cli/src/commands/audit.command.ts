@@ -127,7 +127,7 @@ async function recordVoid(options: VoidCommandOptions): Promise<void> {
     let end = 0;
     for await (const message of store.readMessages('>')) {
       gate.admit(message);
-      if (message.boundary === logBoundary) end = message.sequence;
+      if (message.boundary === logBoundary.name) end = message.sequence;
     }
     const ranges = gate.quarantine.unacknowledged().map(([first, last]): [number, number] => [first, last]);
     if (ranges.length === 0) return print('there is nothing in the log that does not hold and is not recorded');
@@ -136,7 +136,7 @@ async function recordVoid(options: VoidCommandOptions): Promise<void> {
     for (let i = 0; i < ranges.length; i += rangesPerEvent) {
       const some = ranges.slice(i, i + rangesPerEvent);
       const decided = log.decide(log.initial, { type: 'VoidMessages', ranges: some, reason: options.reason });
-      ({ sequence: end } = await store.append(logBoundary, end, recorder.record(decided, context)));
+      ({ sequence: end } = await store.append(logBoundary.name, end, recorder.record(decided, context)));
     }
     await print(`recorded as void: ${tellRanges(ranges)}`);
   });

@@ -1,4 +1,4 @@
-import { type FileIndexEvent, fileIndexBoundary } from '#contexts/file-index';
+import { fileIndexBoundary } from '#contexts/file-index';
 import { jobBoundary, type JobEvent, jobsView, quotaBoundary, slot, type SlotEvent } from '#contexts/jobs';
 import { checkpointBoundary, logBoundary, logView } from '#contexts/log';
 import { membershipBoundary, membershipView } from '#contexts/membership';
@@ -29,9 +29,9 @@ export function replayed(name: string): Replayed {
       case 'namespace':
         return ofView(namespaceView, [namespaceBoundary], ({ state }) => state);
       case 'membership':
-        return ofView(membershipView, [membershipBoundary], ({ state }) => state);
+        return ofView(membershipView, [membershipBoundary.name], ({ state }) => state);
       case 'log':
-        return ofView(logView, [logBoundary, checkpointBoundary], (view) => view);
+        return ofView(logView, [logBoundary.name, checkpointBoundary.name], (view) => view);
       case 'quota':
         return reservations();
       case 'file-index':
@@ -114,11 +114,11 @@ const concernQuota = ['QuotaReserved', 'JobSubmitted', 'JobAssumed', 'BatchesPla
 function fileIndex(): Replayed {
   const files = new Map<string, 'added' | 'removed'>();
   return {
-    filter: fileIndexBoundary,
-    mayConcern: (boundary) => boundary === fileIndexBoundary,
+    filter: fileIndexBoundary.name,
+    mayConcern: (boundary) => boundary === fileIndexBoundary.name,
     concerns: () => true,
-    apply: ({ events }) => {
-      for (const { type, data } of events as unknown as FileIndexEvent[]) {
+    apply: (commit) => {
+      for (const { type, data } of fileIndexBoundary.eventsIn(commit)) {
         for (const file of data.files) files.set(file, type === 'FilesAddedToIndex' ? 'added' : 'removed');
       }
     },

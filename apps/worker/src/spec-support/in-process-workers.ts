@@ -233,7 +233,7 @@ export class InProcessCluster {
   }
 
   membership(event: MembershipEvent): void {
-    this.append(membershipBoundary, event);
+    this.append(membershipBoundary.name, event);
   }
 
   /** @param told who hears of it; the others only when they start */

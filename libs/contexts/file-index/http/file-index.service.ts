@@ -120,7 +120,7 @@ export class FileIndexService {
     context: CommandContext,
   ): Promise<number> {
     const events = this.recorder.record([{ type, data: { files, entries } }], context);
-    const { sequence } = await this.store.appendFact(fileIndexBoundary, randomUUID(), events);
+    const { sequence } = await this.store.appendFact(fileIndexBoundary.name, randomUUID(), events);
     await this.views.waitFor(sequence);
     return entries;
   }

@@ -43,7 +43,7 @@ class Cluster {
     this.append(namespaceBoundary, 'QuotaSet', { path: '/data/dir', quotaBytes: 100 });
     for (const workerId of ['w1', 'w2']) {
       const announcement = { workerId, address: workerId, bootId: workerId, capacityBytes: 1, version: '0' };
-      this.append(membershipBoundary, 'WorkerJoined', announcement);
+      this.append(membershipBoundary.name, 'WorkerJoined', announcement);
       this.says(workerId, 0);
       this.heard.set(workerId, this.truth.get(workerId)!);
     }

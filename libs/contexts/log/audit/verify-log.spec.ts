@@ -49,12 +49,12 @@ function atAnyPlace(check: (messages: StoredMessage[], at: number) => void | Pro
 /** Whether anything that is left could tell: a later message of the boundary, or a checkpoint that covers it. */
 function isWitnessed(messages: readonly StoredMessage[], at: number): boolean {
   const rest = messages.slice(at + 1);
-  return rest.some(({ boundary }) => boundary === messages[at].boundary || boundary === checkpointBoundary);
+  return rest.some(({ boundary }) => boundary === messages[at].boundary || boundary === checkpointBoundary.name);
 }
 
 /** The last checkpoint covers it, and did so before anybody touched it. */
 function isCovered(messages: readonly StoredMessage[], at: number): boolean {
-  return messages.slice(at + 1).some(({ boundary }) => boundary === checkpointBoundary);
+  return messages.slice(at + 1).some(({ boundary }) => boundary === checkpointBoundary.name);
 }
 
 function expectAround(fault: Fault | undefined, sequence: number): void {
@@ -110,8 +110,8 @@ describe('one message removed', () => {
 
   it('is named exactly where a checkpoint knows what came next', () =>
     atAnyPlace((messages, at) => {
-      const covering = messages.findIndex(({ boundary }, i) => i > at + 1 && boundary === checkpointBoundary);
-      fc.pre(covering > 0 && messages[at].boundary !== checkpointBoundary);
+      const covering = messages.findIndex(({ boundary }, i) => i > at + 1 && boundary === checkpointBoundary.name);
+      fc.pre(covering > 0 && messages[at].boundary !== checkpointBoundary.name);
       const { fault } = verify(renumbered(messages.toSpliced(at, 1)));
       expect(fault).toMatchObject({ kind: 'removed', sequence: at + 1 });
     }));
@@ -139,7 +139,7 @@ describe('one message slipped in', () => {
   it.each([true, false])('is named where only its boundary goes on (chained to the one before it: %s)', (linked) =>
     atAnyPlace((messages, at) => {
       const rest = messages.slice(at);
-      fc.pre(!rest.some(({ boundary }) => boundary === checkpointBoundary));
+      fc.pre(!rest.some(({ boundary }) => boundary === checkpointBoundary.name));
       fc.pre(rest.some(({ boundary }) => boundary === boundaries[at % 3]));
       expect(verify(slipIn(messages, at, linked)).fault).toMatchObject({ kind: 'inserted', sequence: at + 1 });
     }),
@@ -157,7 +157,7 @@ describe('a forged tail, chained as it should be', () => {
   function forged(messages: readonly StoredMessage[], at: number): StoredMessage[] {
     const log = ChainedLog.after(messages.slice(0, at), foreignKey);
     for (const { boundary } of messages.slice(at)) {
-      if (boundary === checkpointBoundary) log.checkpoint();
+      if (boundary === checkpointBoundary.name) log.checkpoint();
       else log.append(boundary, 'forged');
     }
     return log.messages;
@@ -165,7 +165,7 @@ describe('a forged tail, chained as it should be', () => {
 
   it('is found at its first checkpoint: nobody without the key can make one', () =>
     atAnyPlace((messages, at) => {
-      const checkpoint = messages.findIndex(({ boundary }, i) => i >= at && boundary === checkpointBoundary);
+      const checkpoint = messages.findIndex(({ boundary }, i) => i >= at && boundary === checkpointBoundary.name);
       fc.pre(checkpoint > at);
       const { fault } = verify(forged(messages, at));
       expectAround(fault, at + 1);
@@ -174,24 +174,24 @@ describe('a forged tail, chained as it should be', () => {
 
   it('is named exactly where the old checkpoints were left in place', () =>
     atAnyPlace((messages, at) => {
-      const checkpoint = messages.findIndex(({ boundary }, i) => i >= at && boundary === checkpointBoundary);
+      const checkpoint = messages.findIndex(({ boundary }, i) => i >= at && boundary === checkpointBoundary.name);
       fc.pre(checkpoint > at);
       const tail = forged(messages, at).slice(at);
       const mixed = [...messages.slice(0, at), ...tail].map((message, i) =>
-        message.boundary === checkpointBoundary ? messages[i] : message,
+        message.boundary === checkpointBoundary.name ? messages[i] : message,
       );
       expect(verify(mixed).fault).toMatchObject({ sequence: at + 1 });
     }));
 
   it('is named by comparison with a backup', () =>
     atAnyPlace(async (messages, at) => {
-      fc.pre(messages[at].boundary !== checkpointBoundary);
+      fc.pre(messages[at].boundary !== checkpointBoundary.name);
       expect(await compare(messages, forged(messages, at))).toMatchObject({ sequence: at + 1 });
     }));
 
   it('does not have the root that was noted', () =>
     atAnyPlace((messages, at) => {
-      fc.pre(messages[at].boundary !== checkpointBoundary);
+      fc.pre(messages[at].boundary !== checkpointBoundary.name);
       const { root } = verify(messages);
       const anchors = new Map([[messages.length, root]]);
       expectAround(verify(forged(messages, at), { anchors, keys: undefined }).fault, at + 1);

@@ -116,7 +116,7 @@ export class LogVerifier {
       return true;
     }
     this.chains.add(sequence, boundary, digest, envelope.prev);
-    if (boundary === checkpointBoundary || boundary === logBoundary) this.addEvents(sequence, envelope);
+    if (boundary === checkpointBoundary.name || boundary === logBoundary.name) this.addEvents(sequence, envelope);
     return true;
   }
 

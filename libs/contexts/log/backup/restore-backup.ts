@@ -128,7 +128,7 @@ function keysMissing(): DomainError {
 }
 
 function beginsSigning({ boundary, data, sequence }: BackupMessage): boolean {
-  if (boundary !== logBoundary) return false;
+  if (boundary !== logBoundary.name) return false;
   try {
     return parseEnvelope(data, sequence).events.some(({ type }) => type === 'SigningBegan');
   } catch {
@@ -167,8 +167,8 @@ async function presentPart(
 }
 
 function isRestoreOf({ boundary, data, sequence }: BackupMessage, { root }: BackupTrailer, through: number): boolean {
-  if (boundary !== logBoundary) return false;
-  const [event] = parseEnvelope(data, sequence).events as unknown as LogEvent[];
+  if (boundary !== logBoundary.name) return false;
+  const [event] = logBoundary.eventsIn({ boundary, events: parseEnvelope(data, sequence).events });
   return event.type === 'LogRestored' && event.data.root === root && event.data.throughSequence === through;
 }
 
@@ -241,8 +241,8 @@ async function compareWhole(store: EventStore, backup: BackupFile, { count }: Ba
 async function nameParent({ store, logId, record }: RestoreOptions, backup: BackupFile, trailer: BackupTrailer) {
   const events: LogEvent[] = [];
   let sequence = 0;
-  for await (const commit of store.readBoundary(logBoundary)) {
-    events.push(...(commit.events as unknown as LogEvent[]));
+  for await (const commit of store.readBoundary(logBoundary.name)) {
+    events.push(...logBoundary.eventsIn(commit));
     sequence = commit.sequence;
   }
   const state = fold(log, events);
@@ -252,7 +252,7 @@ async function nameParent({ store, logId, record }: RestoreOptions, backup: Back
     state.logId === undefined
       ? log.decide(state, { type: 'StartLog', logId })
       : log.decide(state, { type: 'RecordRestore', logId, throughSequence, root: trailer.root });
-  const appended = await store.append(logBoundary, sequence, record(decided));
+  const appended = await store.append(logBoundary.name, sequence, record(decided));
   if (appended.sequence !== throughSequence + 1) throw writtenMeanwhile();
 }
 

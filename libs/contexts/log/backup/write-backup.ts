@@ -65,8 +65,8 @@ async function headerOf({ store, cluster, natsVersion, now }: BackupOptions): Pr
   // An empty stream says 0.
   const firstSequence = Math.max(1, first);
   const events: LogEvent[] = [];
-  for await (const commit of store.readBoundary(logBoundary)) {
-    if (commit.sequence <= lastSequence) events.push(...(commit.events as unknown as LogEvent[]));
+  for await (const commit of store.readBoundary(logBoundary.name)) {
+    if (commit.sequence <= lastSequence) events.push(...logBoundary.eventsIn(commit));
   }
   const { logId } = fold(log, events);
   return {

@@ -12,7 +12,7 @@ export class LogEnds {
   async look(): Promise<LogEnd> {
     try {
       const { streamId, lastSequence } = await this.store.info();
-      const own = await this.store.lastSequence(logBoundary);
+      const own = await this.store.lastSequence(logBoundary.name);
       const key = `${streamId}:${own}`;
       if (this.known?.key !== key) this.known = { key, state: await this.readState(own) };
       return { state: this.known.state, lastSequence: Math.max(lastSequence, own) };
@@ -24,18 +24,16 @@ export class LogEnds {
 
   /** @param through its last commit is at least this one */
   private async readState(through: number): Promise<LogState> {
-    const last = await this.store.lastOf(logBoundary);
+    const last = await this.store.lastOf(logBoundary.name);
     if ((last?.sequence ?? 0) < through) {
       const text = 'a server that leads the log no more has answered for it';
       throw new DomainError('Unavailable', 'no-majority', text);
     }
-    const events = (last?.commit?.events ?? []) as unknown as LogEvent[];
+    const events = last?.commit ? logBoundary.eventsIn(last.commit) : [];
     // Almost always so; what goes on from another log has to be read whole, which costs the server a scan.
     if (events[0] === undefined || events[0].type === 'LogStarted') return fold(log, events);
     const all: LogEvent[] = [];
-    for await (const commit of this.store.readBoundary(logBoundary)) {
-      all.push(...(commit.events as unknown as LogEvent[]));
-    }
+    for await (const commit of this.store.readBoundary(logBoundary.name)) all.push(...logBoundary.eventsIn(commit));
     return fold(log, all);
   }
 }

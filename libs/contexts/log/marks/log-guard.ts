@@ -149,7 +149,7 @@ export class LogGuard {
 
   private async acceptLoss(end: LogEnd, lost: LogMark): Promise<void> {
     const { store, record } = this.options;
-    const expected = await store.lastSequence(logBoundary);
+    const expected = await store.lastSequence(logBoundary.name);
     let root = emptyRoot;
     for await (const { boundary, data } of store.readMessages('>', { through: end.lastSequence })) {
       root = rollDigest(root, messageDigest(boundary, data));
@@ -157,7 +157,7 @@ export class LogGuard {
     const command = { type: 'AcceptLoss', logId: randomUUID(), lost, throughSequence: end.lastSequence, root } as const;
     const events = log.decide(end.state, command);
     try {
-      if (events.length > 0) await store.append(logBoundary, expected, record(events));
+      if (events.length > 0) await store.append(logBoundary.name, expected, record(events));
       this.options.log('warn', `given up: what the log ${lost.logId} held beyond sequence ${end.lastSequence}`);
     } catch (error) {
       // Another coordinator was quicker: the next look sees what it wrote.

@@ -1,7 +1,7 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { DomainError, type Commit } from '#kernel';
-import { logBoundary, logMarkSchema, type LogEvent, type LogMark } from '../index.js';
+import { logBoundary, logMarkSchema, type LogMark } from '../index.js';
 
 /** So much of what was seen last may be missing from the file after a power cut. */
 const writeAfterMs = 1000;
@@ -55,9 +55,7 @@ export class MarkFile {
 
   /** Takes in what was read from the log. */
   follow(commit: Commit): void {
-    if (commit.boundary === logBoundary) {
-      for (const { data } of commit.events as unknown as LogEvent[]) if ('logId' in data) this.identify(data.logId);
-    }
+    for (const { data } of logBoundary.eventsIn(commit)) if ('logId' in data) this.identify(data.logId);
     this.saw(commit.sequence);
   }
 

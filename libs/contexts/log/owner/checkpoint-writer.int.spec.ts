@@ -82,7 +82,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
 
   async function checkpoints(): Promise<LogCheckpointedData[]> {
     const found: LogCheckpointedData[] = [];
-    for await (const { events } of log.store.readBoundary(checkpointBoundary)) {
+    for await (const { events } of log.store.readBoundary(checkpointBoundary.name)) {
       found.push(...events.map(({ data }) => data as LogCheckpointedData));
     }
     return found;

@@ -44,7 +44,7 @@ export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy
 
   onApplicationBootstrap(): void {
     this.unsubscribe = this.views.onCommit(({ boundary }) => {
-      if (boundary !== checkpointBoundary) this.look();
+      if (boundary !== checkpointBoundary.name) this.look();
     });
     this.timer = setInterval(() => this.look(), Math.min(lookEveryMs, this.config.checkpointMs / 2));
   }
@@ -101,7 +101,7 @@ export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy
       const event: CheckpointEvent = { type: 'LogCheckpointed', data };
       const events = this.recorder.record([event], ownContext(`coordinator:${this.heartbeats.selfId}`));
       try {
-        ({ sequence } = await this.store.append(checkpointBoundary, sequence, events));
+        ({ sequence } = await this.store.append(checkpointBoundary.name, sequence, events));
       } catch (error) {
         // Another replica believed to be the one, and was quicker.
         if (error instanceof DomainError && error.kind === 'StaleVersion') return;

@@ -34,7 +34,7 @@ export class NodesController {
     if (workerId === undefined) throw missingParameters();
     const load = () => this.views.get(membershipView);
     await this.commands.execute(
-      { boundary: membershipBoundary, decider: membership, load },
+      { boundary: membershipBoundary.name, decider: membership, load },
       { type: 'Decommission', workerId },
       commandContext(request),
     );

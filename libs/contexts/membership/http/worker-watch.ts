@@ -181,7 +181,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
       for (const command of this.due()) {
         const load = () => this.views.get(membershipView);
         await this.commands.execute(
-          { boundary: membershipBoundary, decider: membership, load },
+          { boundary: membershipBoundary.name, decider: membership, load },
           command,
           ownContext(this.actor),
         );

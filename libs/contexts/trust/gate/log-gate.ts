@@ -1,6 +1,6 @@
 import { type KeyObject } from 'node:crypto';
-import { logBoundary, type LogEvent } from '#contexts/log';
-import { membershipBoundary, type MembershipEvent } from '#contexts/membership';
+import { logBoundary } from '#contexts/log';
+import { membershipBoundary } from '#contexts/membership';
 import {
   type CommitEnvelope,
   CorruptEventError,
@@ -250,18 +250,15 @@ export class LogGate implements Gate {
     this.covered?.passed(sequence, this.rolling);
   }
 
-  private learn({ sequence, boundary, events }: DecodedCommit): void {
-    if (boundary === logBoundary) {
-      for (const event of events as unknown as LogEvent[]) {
-        if (event.type === 'SigningBegan') {
-          this.owedFrom ??= sequence;
-          this.workThrough ??= event.data.workSequence;
-        }
-        if (event.type === 'MessagesVoided') this.quarantine.acknowledge(event.data.ranges);
+  private learn(commit: DecodedCommit): void {
+    for (const event of logBoundary.eventsIn(commit)) {
+      if (event.type === 'SigningBegan') {
+        this.owedFrom ??= commit.sequence;
+        this.workThrough ??= event.data.workSequence;
       }
+      if (event.type === 'MessagesVoided') this.quarantine.acknowledge(event.data.ranges);
     }
-    if (boundary !== membershipBoundary) return;
-    for (const event of events as unknown as MembershipEvent[]) {
+    for (const event of membershipBoundary.eventsIn(commit)) {
       if (event.type !== 'WorkerJoined' && event.type !== 'WorkerReturned') continue;
       const { workerId, publicKey } = event.data;
       if (publicKey === undefined) continue;

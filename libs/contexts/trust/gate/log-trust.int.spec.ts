@@ -108,7 +108,7 @@ describe('what the newest checkpoint stands for', () => {
     await begin();
     // Neither holds by itself: which of them did is for the checkpoint to say.
     const [believed, voided] = [await append('notes.1', [note('a')]), await append('notes.1', [note('b')])];
-    await append(checkpointBoundary, [await checkpoint({ void: [[voided, voided]] })], coordinator);
+    await append(checkpointBoundary.name, [await checkpoint({ void: [[voided, voided]] })], coordinator);
     const { trust } = starting();
     await trust.prepare();
     expect(await fold(trust)).toEqual([voided]);
@@ -119,11 +119,11 @@ describe('what the newest checkpoint stands for', () => {
   it('is looked at only if a coordinator signed it: a forged one behind it counts for nothing', async () => {
     await begin();
     const unsigned = await append('notes.1', [note('a')]);
-    await append(checkpointBoundary, [await checkpoint({ void: [[unsigned, unsigned]] })], coordinator);
+    await append(checkpointBoundary.name, [await checkpoint({ void: [[unsigned, unsigned]] })], coordinator);
     const forgeries = [
-      await append(checkpointBoundary, [await checkpoint()], stranger),
-      await append(checkpointBoundary, [await checkpoint()]),
-      await put(checkpointBoundary, 'junk'),
+      await append(checkpointBoundary.name, [await checkpoint()], stranger),
+      await append(checkpointBoundary.name, [await checkpoint()]),
+      await put(checkpointBoundary.name, 'junk'),
     ];
     const { trust } = starting();
     await trust.prepare();
@@ -133,7 +133,7 @@ describe('what the newest checkpoint stands for', () => {
   it('is not what was read: then the reader is told to begin again without it', async () => {
     await begin();
     await append('notes.1', [note('a')], coordinator);
-    await append(checkpointBoundary, [await checkpoint({ root: 'ab'.repeat(32) })], coordinator);
+    await append(checkpointBoundary.name, [await checkpoint({ root: 'ab'.repeat(32) })], coordinator);
     const { trust } = starting();
     await trust.prepare();
     await expect(fold(trust)).rejects.toThrow(PrefixDiffersError);
@@ -143,7 +143,7 @@ describe('what the newest checkpoint stands for', () => {
   it('is nothing where it was made before messages were signed', async () => {
     await begin();
     const unsigned = await append('notes.1', [note('a')]);
-    await append(checkpointBoundary, [await checkpoint({ void: undefined })], coordinator);
+    await append(checkpointBoundary.name, [await checkpoint({ void: undefined })], coordinator);
     const { trust } = starting();
     await trust.prepare();
     expect(await fold(trust)).toEqual([unsigned]);

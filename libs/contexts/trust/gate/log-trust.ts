@@ -1,4 +1,4 @@
-import { checkpointBoundary, type CheckpointEvent } from '#contexts/log';
+import { checkpointBoundary } from '#contexts/log';
 import { type DecodedCommit, type EventCodec, type EventStore, type Judge, type StoredCommit } from '#jetstream';
 import { type QuarantineReport } from '../index.js';
 import { type Coverage } from './covered-log.js';
@@ -67,8 +67,8 @@ export class LogTrust {
     // One that stands for others is signed. This gate has not read yet from when on signatures are owed.
     // A checkpoint says the truth wherever it stands: one that is sent again covers less, and nothing wrongly.
     const anywhere = judgeBy(this.current.fork(0), () => Promise.resolve(true));
-    const last = await this.store.lastOf(checkpointBoundary, anywhere);
-    for (const { data } of (last?.commit?.events ?? []) as unknown as CheckpointEvent[]) {
+    const last = await this.store.lastOf(checkpointBoundary.name, anywhere);
+    for (const { data } of last?.commit ? checkpointBoundary.eventsIn(last.commit) : []) {
       const { throughSequence, root, void: voided } = data;
       if (voided) this.coverage = { throughSequence, root, void: voided };
     }

@@ -40,7 +40,7 @@ export class ChainedLog {
     if (stretch.throughSequence < stretch.fromSequence) return;
     const data = stretch.checkpoint(this.signer);
     Object.assign(this.checkpointed, { through: data.throughSequence, root: data.root });
-    this.append(checkpointBoundary, 'c', 'LogCheckpointed', data);
+    this.append(checkpointBoundary.name, 'c', 'LogCheckpointed', data);
   }
 
   private push(boundary: string, data: Uint8Array): void {

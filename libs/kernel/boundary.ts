@@ -1,0 +1,69 @@
+import { type EventCatalogue } from './event-schema.js';
+import { type Commit, type Recorded } from './event.js';
+
+/** The events that a catalogue declares, as a union: one member for each type, with its data. */
+export type EventOf<Catalogue extends EventCatalogue> = {
+  [Type in keyof Catalogue & string]: { type: Type; data: ReturnType<Catalogue[Type]['schema']['parse']> };
+}[keyof Catalogue & string];
+
+/** A commit as far as a boundary looks at it. */
+type Written = Pick<Commit, 'boundary' | 'events'>;
+
+/** A consistency boundary of the log: its name, without the cluster's prefix, and which events are written there. */
+export interface Boundary<Catalogue extends EventCatalogue> {
+  readonly name: string;
+  readonly events: Catalogue;
+  /** The events of a commit with their types; none where it stands on another boundary. */
+  eventsIn(commit: Written): readonly Recorded<EventOf<Catalogue>>[];
+}
+
+/** Boundaries of one sort, such as one for each job: their names are `<scope>.<id>…`. */
+export interface BoundaryFamily<Ids extends readonly string[], Catalogue extends EventCatalogue> {
+  readonly scope: string;
+  readonly events: Catalogue;
+  /** The name of the boundary with these ids. */
+  of(...ids: { [Index in keyof Ids]: string }): string;
+  /** The ids in a boundary's name, by what each means; undefined for a boundary of another sort. */
+  idsIn(boundary: string): Record<Ids[number], string> | undefined;
+  /** The events of a commit with their types; none where it stands on a boundary of another sort. */
+  eventsIn(commit: Written): readonly Recorded<EventOf<Catalogue>>[];
+}
+
+/** Declares a boundary: whatever reads or writes it asks here. */
+export function defineBoundary<Catalogue extends EventCatalogue>(name: string, events: Catalogue): Boundary<Catalogue> {
+  return { name, events, eventsIn: (commit) => (commit.boundary === name ? typed(commit) : []) };
+}
+
+/**
+ * Declares the boundaries of one sort.
+ * @param ids what the tokens behind the scope name, in order, such as `['jobId', 'workerId']`
+ */
+export function defineBoundaries<const Ids extends readonly string[], Catalogue extends EventCatalogue>(
+  scope: string,
+  ids: Ids,
+  events: Catalogue,
+): BoundaryFamily<Ids, Catalogue> {
+  const idsIn = (boundary: string): Record<Ids[number], string> | undefined => {
+    const [first, ...tokens] = boundary.split('.');
+    if (first !== scope || tokens.length !== ids.length) return undefined;
+    return Object.fromEntries(ids.map((id, index) => [id, tokens[index]])) as Record<Ids[number], string>;
+  };
+  return {
+    scope,
+    events,
+    of: (...given) => [scope, ...given].join('.'),
+    idsIn,
+    eventsIn: (commit) => (idsIn(commit.boundary) === undefined ? [] : typed(commit)),
+  };
+}
+
+/** The first token of a boundary's name. */
+export function scopeOf(boundary: string): string {
+  const end = boundary.indexOf('.');
+  return end < 0 ? boundary : boundary.slice(0, end);
+}
+
+/** The one place where events get their types: the codec has validated the data of each by its type. */
+function typed<Event>({ events }: Written): readonly Event[] {
+  return events as unknown as readonly Event[];
+}
