@@ -1,12 +1,6 @@
-import { startCluster, type TestCluster } from '#testing';
+import { clusterSuite } from '#testing';
 
-describe('startCluster with three nats-servers', () => {
-  let cluster: TestCluster;
-  beforeAll(async () => {
-    cluster = await startCluster({ natsServers: 3, coordinators: 2, workers: 1 });
-  }, 90_000);
-  afterAll(() => cluster?.dispose());
-
+clusterSuite('startCluster with three nats-servers', { natsServers: 3, coordinators: 2, workers: 1 }, ({ cluster }) => {
   it('kills, stops, pauses and brings back its servers', async () => {
     await cluster.watch(async () => {
       const leader = await cluster.natsCluster.leaderOf('larder-evt');

@@ -1,28 +1,11 @@
-import { eventually, startCluster, type FaultHook, type LoadProgress, type TestCluster } from '#testing';
-import { keys, S3Lab } from './s3-lab.js';
+import { clusterSuite, eventually, type FaultHook, keys, type LoadProgress } from '#testing';
 
 type Fault = NonNullable<ReturnType<FaultHook>>;
 
 /** Far less than any time limit of a request to a store; a busy machine takes its part of it. */
 const soonMs = 10_000;
 
-describe('a store that takes requests and never answers', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({});
-  }, 120_000);
-
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-  });
-
-  const test = (name: string, body: () => Promise<void>, timeoutMs = 90_000) =>
-    it(name, () => cluster.watch(body), timeoutMs);
-
+clusterSuite('a store that takes requests and never answers', {}, ({ cluster, s3, test }) => {
   const reads = (fault: Fault): FaultHook => {
     return ({ operation }) => (operation === 'GetObject' || operation === 'HeadObject' ? fault : undefined);
   };
@@ -38,10 +21,10 @@ describe('a store that takes requests and never answers', () => {
 
   /** A load of so many files, of which nothing comes, with all that workers may take of it in their hands. */
   async function hungLoad(bucket: string, count: number, fault: Fault, atLeast = 64): Promise<string> {
-    await lab.bucket(cluster, bucket, keys(count), 10);
-    lab.faults.set(bucket, reads(fault));
+    await s3.bucket(cluster, bucket, keys(count), 10);
+    s3.faults.set(bucket, reads(fault));
     const id = await cluster.api.load({ paths: [`/${bucket}`], options: { batchSize: 50 } });
-    await eventually('requests at the hung store', () => lab.reads(bucket).length >= atLeast);
+    await eventually('requests at the hung store', () => s3.reads(bucket).length >= atLeast);
     return id;
   }
 
@@ -54,7 +37,7 @@ describe('a store that takes requests and never answers', () => {
   ] as const satisfies [string, Fault][]) {
     test(`(${name}) holds up no other job of whatever kind, and goes with its mount`, async () => {
       const well = `well-beside-${name}`;
-      await lab.bucket(cluster, well, ['a', 'b'], 10);
+      await s3.bucket(cluster, well, ['a', 'b'], 10);
       const id = await hungLoad(name, 4_000, fault);
       expect(await load(`/${well}`)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 2 });
       await ended('the rebalance', await submit('rebalance', { target: 'ALL' }));
@@ -74,13 +57,13 @@ describe('a store that takes requests and never answers', () => {
   }
 
   test('holds up no other job of its own mount', async () => {
-    await lab.bucket(cluster, 'half', keys(4_000), 10);
-    await lab.put('half', 'good/a', Buffer.from('a'));
-    lab.faults.set('half', ({ operation, key }) =>
+    await s3.bucket(cluster, 'half', keys(4_000), 10);
+    await s3.put('half', 'good/a', Buffer.from('a'));
+    s3.faults.set('half', ({ operation, key }) =>
       operation === 'GetObject' && key.startsWith('f/') ? { kind: 'pause', afterBytes: 1 } : undefined,
     );
     const id = await cluster.api.load({ paths: ['/half/f'] });
-    await eventually('requests at the hung store', () => lab.reads('half').length >= 64);
+    await eventually('requests at the hung store', () => s3.reads('half').length >= 64);
     expect(await load('/half/good')).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 1 });
     await cluster.api.stopLoad(id);
   });

@@ -2,20 +2,27 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expectCacheEqualsSource, startCluster, type ListingManners, type TestCluster } from '#testing';
+import {
+  expectCacheEqualsSource,
+  keys,
+  type ListingManners,
+  S3Fixture,
+  sizeOf,
+  startCluster,
+  type TestCluster,
+} from '#testing';
 import { expectCountsToAddUp } from './counts.js';
-import { keys, S3Lab, sizeOf } from './s3-lab.js';
 
 describe('loads of stores that list in ways of their own', () => {
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
   let scratch: string;
   /** By bucket. */
   const manners = new Map<string, ListingManners>();
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'larder-listings-'));
-    lab = await S3Lab.start({ maxKeysPerPage: 50 });
+    lab = await S3Fixture.start({ maxKeysPerPage: 50 });
     lab.server.listing = ({ bucket }) => manners.get(bucket);
     cluster = await startCluster({ env: { LARDER_RETRY_BASE_MS: '20', LARDER_MAX_ATTEMPTS: '2' } });
   }, 120_000);

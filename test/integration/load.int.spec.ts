@@ -1,9 +1,20 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expectCacheEqualsSource, FileTree, oddNames, startCluster, type S3Process, type TestCluster } from '#testing';
+import {
+  content,
+  expectCacheEqualsSource,
+  FileTree,
+  keys,
+  oddNames,
+  S3Fixture,
+  type S3Process,
+  sha256,
+  sizeOf,
+  startCluster,
+  type TestCluster,
+} from '#testing';
 import { expectCountsToAddUp, expectProgressToGrow } from './counts.js';
-import { content, keys, S3Lab, sha256, sizeOf } from './s3-lab.js';
 
 const MiB = 1024 * 1024;
 
@@ -12,7 +23,7 @@ describe('load', () => {
   let tree: FileTree;
   let cluster: TestCluster;
   let s3: S3Process;
-  let lab: S3Lab;
+  let lab: S3Fixture;
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'larder-load-'));
@@ -25,7 +36,7 @@ describe('load', () => {
     });
     cluster = await startCluster();
     s3 = await cluster.startS3({ tree: tree.directory });
-    lab = await S3Lab.start();
+    lab = await S3Fixture.start();
     await cluster.api.mount('/files', `file://${scratch}/`);
     await cluster.api.mount('/objects', 's3://tree/', s3.mountOptions);
   }, 120_000);

@@ -2,19 +2,21 @@ import {
   availableNatsVersions,
   eventually,
   expectCacheEqualsSource,
-  startCluster,
+  keys,
+  S3Fixture,
+  sizeOf,
   type SourceFile,
+  startCluster,
   type TestCluster,
 } from '#testing';
 import { expectCountsToAddUp, expectProgressToGrow } from './counts.js';
-import { keys, S3Lab, sizeOf } from './s3-lab.js';
 
 describe.each(availableNatsVersions())('a load whose nats-server %s is killed', (natsVersion) => {
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
 
   beforeAll(async () => {
-    lab = await S3Lab.start();
+    lab = await S3Fixture.start();
     cluster = await startCluster({ natsVersion, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } });
   }, 120_000);
 

@@ -1,16 +1,15 @@
-import { eventually, startCluster, type TestCluster, type WorkerHandle } from '#testing';
-import { keys, S3Lab, content } from './s3-lab.js';
+import { content, eventually, keys, S3Fixture, startCluster, type TestCluster, type WorkerHandle } from '#testing';
 
 const count = 20;
 
 describe('a bucket of the same name at another endpoint', () => {
   let cluster: TestCluster;
-  let first: S3Lab;
-  let other: S3Lab;
+  let first: S3Fixture;
+  let other: S3Fixture;
 
   beforeEach(async () => {
-    first = await S3Lab.start();
-    other = await S3Lab.start();
+    first = await S3Fixture.start();
+    other = await S3Fixture.start();
   }, 60_000);
 
   afterEach(async () => {
@@ -60,9 +59,9 @@ describe('a bucket of the same name at another endpoint', () => {
     return files;
   }
 
-  const mount = (lab: S3Lab) => cluster.api.mount('/shared', 's3://shared', lab.mountOptions);
+  const mount = (lab: S3Fixture) => cluster.api.mount('/shared', 's3://shared', lab.mountOptions);
   const unmount = () => call('DELETE', '/mount', { path: '/shared' });
-  const moveTo = async (lab: S3Lab) => {
+  const moveTo = async (lab: S3Fixture) => {
     expect((await unmount()).status).toBe(200);
     await mount(lab);
   };

@@ -1,15 +1,23 @@
-import { eventually, expectCacheEqualsSource, startCluster, type FaultHook, type TestCluster } from '#testing';
+import {
+  eventually,
+  expectCacheEqualsSource,
+  type FaultHook,
+  keys,
+  S3Fixture,
+  sizeOf,
+  startCluster,
+  type TestCluster,
+} from '#testing';
 import { expectCountsToAddUp } from './counts.js';
-import { keys, S3Lab, sizeOf } from './s3-lab.js';
 
 type Fault = NonNullable<ReturnType<FaultHook>>;
 
 describe('an outage of an object store', () => {
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
 
   beforeAll(async () => {
-    lab = await S3Lab.start();
+    lab = await S3Fixture.start();
     // Few attempts and short pauses: files that were blamed would have failed long before an outage is over.
     const env = { LARDER_RETRY_BASE_MS: '50', LARDER_MAX_ATTEMPTS: '2', LARDER_UFS_IDLE_TIMEOUT_MS: '1000' };
     cluster = await startCluster({ env, coordinators: 2 });
@@ -136,7 +144,7 @@ describe('an outage of an object store', () => {
 
 describe('a job whose listing waits for its store', () => {
   it('goes on with what was listed, also when a worker is lost', async () => {
-    const lab = await S3Lab.start();
+    const lab = await S3Fixture.start();
     const env = { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '1000', LARDER_WORKER_GRACE_MS: '1000' };
     const cluster = await startCluster({ env });
     try {

@@ -1,18 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually, expectCacheEqualsSource, startCluster, type SourceFile, type TestCluster } from '#testing';
+import {
+  eventually,
+  expectCacheEqualsSource,
+  Gate,
+  keys,
+  S3Fixture,
+  sizeOf,
+  type SourceFile,
+  startCluster,
+  type TestCluster,
+} from '#testing';
 import { expectCountsToAddUp } from './counts.js';
-import { Gate, keys, S3Lab, sizeOf } from './s3-lab.js';
 
 const MiB = 1024 * 1024;
 
 /** One worker with room for 15 or 16 files of a mebibyte. */
 describe('loads that run at once in a cache which cannot hold both', () => {
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
 
   beforeEach(async () => {
-    lab = await S3Lab.start();
+    lab = await S3Fixture.start();
     cluster = await startCluster({ workers: 1, env: { LARDER_CACHE_BYTES: String(16 * MiB) } });
   }, 120_000);
 

@@ -1,26 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expectCacheEqualsSource, startCluster, type TestCluster } from '#testing';
-import { keys, S3Lab } from './s3-lab.js';
+import { clusterSuite, expectCacheEqualsSource, keys } from '#testing';
 
 const nobody = 65534;
 const isRoot = process.getuid?.() === 0;
 
-describe('what a worker keeps on its disk', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({ workers: 1 });
+clusterSuite('what a worker keeps on its disk', { workers: 1 }, ({ cluster, s3 }) => {
+  beforeAll(() => {
     // The directory above is open to all, as that of a real cache is: nothing but the worker's own modes protects it.
     chmodSync(cluster.directory, 0o755);
-  }, 120_000);
-
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
   });
 
   /** Files below a directory that another user of the machine gets to read. */
@@ -54,8 +43,8 @@ describe('what a worker keeps on its disk', () => {
     () =>
       cluster.watch(async () => {
         const [worker] = cluster.workers;
-        const small = await lab.bucket(cluster, 'small', keys(50), 1000);
-        const large = await lab.bucket(cluster, 'large', keys(3), 1_000_000);
+        const small = await s3.bucket(cluster, 'small', keys(50), 1000);
+        const large = await s3.bucket(cluster, 'large', keys(3), 1_000_000);
         const options = { skipIfExists: true };
         const load = async () => {
           const done = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/small', '/large'], options }));

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually, startCluster, type TestCluster } from '#testing';
-import { keys, S3Lab } from './s3-lab.js';
+import { eventually, keys, S3Fixture, startCluster, type TestCluster } from '#testing';
 
 /** The core survives any encoding of the rest; the rest shows what escaping makes of it. */
 const core = 'xCanaryz7Q4w9Larder';
@@ -20,10 +19,10 @@ const forms: readonly string[] = [
 
 describe('a secret in the options of a mount', () => {
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
 
   beforeAll(async () => {
-    lab = await S3Lab.start({ credentials: { accessKeyId: 'larder-test', secretAccessKey: canary } });
+    lab = await S3Fixture.start({ credentials: { accessKeyId: 'larder-test', secretAccessKey: canary } });
     cluster = await startCluster({
       env: {
         LARDER_LOG_LEVEL: 'trace',

@@ -1,13 +1,12 @@
-import { eventually, startCluster, type TestCluster, type WorkerHandle } from '#testing';
+import { eventually, keys, S3Fixture, startCluster, type TestCluster, type WorkerHandle } from '#testing';
 import { request } from 'undici';
-import { keys, S3Lab } from './s3-lab.js';
 
 describe('a mount that is removed', () => {
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
 
   beforeEach(async () => {
-    lab = await S3Lab.start();
+    lab = await S3Fixture.start();
     cluster = await startCluster({ workers: 2 });
   }, 120_000);
 

@@ -1,6 +1,5 @@
 import { HashRing } from '#hash-ring';
-import { eventually, expectCacheEqualsSource, type SourceFile, startCluster, type TestCluster } from '#testing';
-import { keys, S3Lab } from '../integration/s3-lab.js';
+import { clusterSuite, eventually, expectCacheEqualsSource, keys, type SourceFile, type TestCluster } from '#testing';
 import { call, entriesOf, heldByAny, jobEnd, pathsOf, runJob } from './support/policy-lab.js';
 
 const MiB = 1024 * 1024;
@@ -41,34 +40,23 @@ class Availability {
   }
 }
 
-describe('rebalance over S3', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
+clusterSuite('rebalance over S3', { coordinators: 1, workers: 2 }, ({ cluster, s3, test }) => {
   let single: SourceFile[];
   let double: SourceFile[];
   let files: SourceFile[];
   let fetched: number;
 
   beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({ coordinators: 1, workers: 2 });
-    single = await lab.bucket(cluster, 'single', keys(300), 3000);
-    double = await lab.bucket(cluster, 'double', keys(150), 2000);
-    for (let i = 0; i < 4; i++) single.push(await lab.put('single', `large/${i}`, Buffer.alloc(3 * MiB, `large ${i}`)));
+    single = await s3.bucket(cluster, 'single', keys(300), 3000);
+    double = await s3.bucket(cluster, 'double', keys(150), 2000);
+    for (let i = 0; i < 4; i++) single.push(await s3.put('single', `large/${i}`, Buffer.alloc(3 * MiB, `large ${i}`)));
     files = [...single, ...double];
     expect(await runJob(cluster.api, 'load', { paths: ['/single'] })).toMatchObject({ state: 'SUCCEEDED' });
     const options = { replicas: 2 };
     expect(await runJob(cluster.api, 'load', { paths: ['/double'], options })).toMatchObject({ state: 'SUCCEEDED' });
     fetched = gets();
-  }, 120_000);
-
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
   });
-
-  const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 90_000);
-  const gets = () => lab.server.counters.get('GetObject') ?? 0;
+  const gets = () => s3.server.counters.get('GetObject') ?? 0;
 
   /** Entries by worker id; those that the ring gives to them, and nothing else, if `strays` is false. */
   async function placement(members: readonly string[]): Promise<{ held: string[][]; wanted: string[][] }> {

@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'undici';
-import { eventually, type SourceFile, startCluster, type TestCluster } from '#testing';
+import { eventually, keys, S3Fixture, type SourceFile, startCluster, type TestCluster } from '#testing';
 import { expectCountsToAddUp } from '../integration/counts.js';
-import { keys, S3Lab } from '../integration/s3-lab.js';
 import { call, heldByAny, pathsOf, runJob } from './support/policy-lab.js';
 
 const MiB = 1024 * 1024;
 
 describe('what expires, and what makes way', () => {
-  let lab: S3Lab;
-  beforeAll(async () => void (lab = await S3Lab.start()));
+  let lab: S3Fixture;
+  beforeAll(async () => void (lab = await S3Fixture.start()));
   afterAll(() => lab?.stop());
 
   describe('time to live, on two workers', () => {

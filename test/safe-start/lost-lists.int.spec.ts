@@ -1,7 +1,15 @@
 import { connectNats, Names, type NatsLink } from '#jetstream';
-import { expectCacheEqualsSource, startCluster, type LoadProgress, type SourceFile, type TestCluster } from '#testing';
+import {
+  expectCacheEqualsSource,
+  keys,
+  type LoadProgress,
+  S3Fixture,
+  sizeOf,
+  type SourceFile,
+  startCluster,
+  type TestCluster,
+} from '#testing';
 import { expectCountsToAddUp, expectProgressToGrow } from '../integration/counts.js';
-import { keys, S3Lab, sizeOf } from '../integration/s3-lab.js';
 import { reporting } from './support.js';
 
 const names = new Names();
@@ -11,9 +19,9 @@ const fileCount = 2500;
 
 describe('a job in flight whose lists the work stream has lost', () => {
   let cluster: TestCluster | undefined;
-  let lab: S3Lab;
+  let lab: S3Fixture;
   let link: NatsLink | undefined;
-  beforeAll(async () => void (lab = await S3Lab.start()));
+  beforeAll(async () => void (lab = await S3Fixture.start()));
   afterEach(async () => {
     await link?.close();
     await cluster?.dispose();

@@ -1,7 +1,6 @@
 import { Names, parseEnvelope } from '#jetstream';
 import { connect, type JetStreamManager, type NatsConnection } from 'nats';
-import { eventually, startCluster, type TestCluster, type WorkerHandle } from '#testing';
-import { keys, S3Lab } from '../integration/s3-lab.js';
+import { eventually, keys, S3Fixture, startCluster, type TestCluster, type WorkerHandle } from '#testing';
 import { expectExactSuccess } from '../robustness/faults/support/exact-success.js';
 import { quarantineOf } from './support.js';
 
@@ -10,13 +9,13 @@ jest.setTimeout(180_000);
 /** A stranger has the run of NATS, and sends once more what coordinators have signed. */
 const names = new Names();
 
-let lab: S3Lab;
+let lab: S3Fixture;
 let cluster: TestCluster;
 let stranger: NatsConnection;
 let jsm: JetStreamManager;
 
 beforeAll(async () => {
-  lab = await S3Lab.start();
+  lab = await S3Fixture.start();
   cluster = await startCluster({ workers: 1, env: { LARDER_HEARTBEAT_MS: '200' } });
   stranger = await connect({ servers: cluster.nats.url });
   jsm = await stranger.jetstreamManager();

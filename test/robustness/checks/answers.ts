@@ -33,8 +33,16 @@ export const leaversAnswer: Check = ({ calls, faults }) => {
       ),
     )
     .filter((call) => !wasDisturbed(call, faults, /^(kill|pause)-coordinator$|^blackout$/))
+    .filter((call) => !wasNotListening(call, calls))
     .map((call) => `asked before the end, and not answered: ${describeCall(call)}`);
 };
+
+/** A coordinator that was still starting when it was asked to end refuses connections before and after. */
+function wasNotListening(call: Call, calls: readonly Call[]): boolean {
+  const before = calls.filter(({ coordinator, endMs }) => coordinator === call.coordinator && endMs <= call.startMs);
+  const last = before.reduce<Call | undefined>((a, b) => (a && a.endMs > b.endMs ? a : b), undefined);
+  return [call, last].every((one) => one?.lost?.includes('ECONNREFUSED') === true);
+}
 
 const allowed = [200, 400, 404, 409, 410, 503, 504];
 

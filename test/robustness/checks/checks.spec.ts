@@ -17,6 +17,8 @@ function call(given: Partial<Call> & { status?: number; told?: unknown; sequence
   return { ...base, answer, ...rest };
 }
 
+const refused = (startMs: number, endMs: number) => call({ lost: 'connect ECONNREFUSED 127.0.0.1:1', startMs, endMs });
+
 let sequence = 0;
 function commit(boundary: string, type: string, data: unknown, requestId = 'other', atMs = 0): Logged {
   const at = new Date(performance.timeOrigin + atMs).toISOString();
@@ -104,11 +106,16 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
         evidence({ calls: [late], faults: [roll] }),
         evidence({ calls: [killed], faults: [roll, kill] }),
         evidence({ calls: [call({ lost: 'reset', startMs: 40, endMs: 70, coordinator: 1 })], faults: [roll] }),
+        evidence({ calls: [refused(20, 21), refused(49, 51)], faults: [roll] }),
       ];
     },
     broken: () => {
       const roll: Fault = { kind: 'roll-coordinator', victims: ['coordinator-1'], startMs: 50, endMs: 900 };
-      return [evidence({ calls: [call({ lost: 'reset', startMs: 40, endMs: 70 })], faults: [roll] })];
+      return [
+        evidence({ calls: [call({ lost: 'reset', startMs: 40, endMs: 70 })], faults: [roll] }),
+        evidence({ calls: [call({ startMs: 20, endMs: 21 }), refused(49, 51)], faults: [roll] }),
+        evidence({ calls: [refused(20, 21), call({ startMs: 30, endMs: 31 }), refused(49, 51)], faults: [roll] }),
+      ];
     },
   },
   onlyKnownStatuses: {

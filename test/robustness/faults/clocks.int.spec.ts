@@ -1,72 +1,63 @@
-import { eventually, startCluster, type LoadProgress, type TestCluster } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { clusterSuite, eventually, keys, type LoadProgress } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 import { WrongClock } from './support/wrong-clock.js';
 
 const hourMs = 3_600_000;
 
-describe('processes whose wall clocks are wrong', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-  let clocks: WrongClock[];
+clusterSuite(
+  'processes whose wall clocks are wrong',
+  { coordinators: 2, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4', LARDER_HEARTBEAT_MS: '200' } },
+  ({ cluster, s3 }) => {
+    let clocks: WrongClock[];
 
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({
-      coordinators: 2,
-      env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4', LARDER_HEARTBEAT_MS: '200' },
+    beforeAll(() => {
+      clocks = cluster.processes.map((process) => new WrongClock(process, cluster.directory));
     });
-    clocks = cluster.processes.map((process) => new WrongClock(process, cluster.directory));
-  }, 120_000);
 
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-  });
+    const offsets = async (hours: readonly number[]) => {
+      for (const [i, clock] of clocks.entries()) await clock.set((hours[i % hours.length] ?? 0) * hourMs);
+    };
 
-  const offsets = async (hours: readonly number[]) => {
-    for (const [i, clock] of clocks.entries()) await clock.set((hours[i % hours.length] ?? 0) * hourMs);
-  };
+    it(
+      'fault 15: an hour ahead and an hour behind, and jumping between both: nobody is taken for dead, no time is negative',
+      () =>
+        cluster.watch(async () => {
+          for (const [i, clock] of clocks.entries()) clock.prepare((i % 2 === 0 ? 1 : -1) * hourMs);
+          for (const { process } of clocks) await process.restart();
+          await cluster.untilOnline(2);
+          const files = await s3.bucket(cluster, 'wrong-clocks', keys(1500), 100);
+          const gate = s3.hold('wrong-clocks', 300);
+          const id = await cluster.api.load({ paths: ['/wrong-clocks'] });
+          await gate.reached;
+          const owner = await cluster.ownerOf(id);
 
-  it(
-    'fault 15: an hour ahead and an hour behind, and jumping between both: nobody is taken for dead, no time is negative',
-    () =>
-      cluster.watch(async () => {
-        for (const [i, clock] of clocks.entries()) clock.prepare((i % 2 === 0 ? 1 : -1) * hourMs);
-        for (const { process } of clocks) await process.restart();
-        await cluster.untilOnline(2);
-        const files = await lab.bucket(cluster, 'wrong-clocks', keys(1500), 100);
-        const gate = lab.hold('wrong-clocks', 300);
-        const id = await cluster.api.load({ paths: ['/wrong-clocks'] });
-        await gate.reached;
-        const owner = await cluster.ownerOf(id);
+          await offsets([-1, 1]);
+          const jumpedAtMs = performance.now();
+          // Longer than any silence that a lease allows.
+          await eventually('leases would have run out', async () => {
+            for (const { api } of cluster.coordinators) {
+              expectSaneTime(await api.progress(id));
+              expect((await api.nodes()).map(({ status }) => status)).toEqual(['ONLINE', 'ONLINE']);
+            }
+            return performance.now() > jumpedAtMs + 6000;
+          });
+          expect(await cluster.api.progress(id)).toMatchObject({ state: 'RUNNING', owner: owner.id, epoch: 1 });
 
-        await offsets([-1, 1]);
-        const jumpedAtMs = performance.now();
-        // Longer than any silence that a lease allows.
-        await eventually('leases would have run out', async () => {
-          for (const { api } of cluster.coordinators) {
-            expectSaneTime(await api.progress(id));
-            expect((await api.nodes()).map(({ status }) => status)).toEqual(['ONLINE', 'ONLINE']);
-          }
-          return performance.now() > jumpedAtMs + 6000;
-        });
-        expect(await cluster.api.progress(id)).toMatchObject({ state: 'RUNNING', owner: owner.id, epoch: 1 });
-
-        const other = cluster.coordinators.find((one) => one !== owner)!;
-        await owner.process.kill9();
-        const diedAtMs = performance.now();
-        await eventually('the other one has the job', async () => (await other.api.progress(id)).owner === other.id);
-        expect(performance.now() - diedAtMs).toBeLessThan(5000);
-        gate.open();
-        const done = await expectExactSuccess(cluster, id, files, { api: other.api, seen: expectSaneTime });
-        expect(done.epoch).toBe(2);
-        await owner.process.start();
-        for (const { api } of cluster.coordinators) expectSaneTime(await api.progress(id));
-      }),
-    120_000,
-  );
-});
+          const other = cluster.coordinators.find((one) => one !== owner)!;
+          await owner.process.kill9();
+          const diedAtMs = performance.now();
+          await eventually('the other one has the job', async () => (await other.api.progress(id)).owner === other.id);
+          expect(performance.now() - diedAtMs).toBeLessThan(5000);
+          gate.open();
+          const done = await expectExactSuccess(cluster, id, files, { api: other.api, seen: expectSaneTime });
+          expect(done.epoch).toBe(2);
+          await owner.process.start();
+          for (const { api } of cluster.coordinators) expectSaneTime(await api.progress(id));
+        }),
+      120_000,
+    );
+  },
+);
 
 /** From no point of view has a job lasted less than nothing. */
 function expectSaneTime({ timeElapsedMilliseconds }: LoadProgress): void {

@@ -1,114 +1,111 @@
 import { connect, type NatsConnection } from 'nats';
 import { TrustRing } from '#contexts/trust/gate';
 import { messageDigest, Names, type Signer, withSignature } from '#jetstream';
-import { eventually, startCluster, type ManagedProcess, type TestCluster } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { clusterSuite, eventually, keys, type ManagedProcess } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
 /** "Refused": trying again cannot help. */
 const refusedExitCode = 78;
 
-describe('what coordinators read from NATS at their start', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-  let nats: NatsConnection;
+clusterSuite(
+  'what coordinators read from NATS at their start',
+  { coordinators: 2, env: { LARDER_SNAPSHOT_EVERY: '5' } },
+  ({ cluster, s3 }) => {
+    let nats: NatsConnection;
 
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({ coordinators: 2, env: { LARDER_SNAPSHOT_EVERY: '5' } });
-    nats = await connect({ servers: cluster.natsUrl });
-  }, 120_000);
+    beforeAll(async () => {
+      nats = await connect({ servers: cluster.natsUrl });
+    });
 
-  afterAll(async () => {
-    await nats?.close();
-    await cluster?.dispose();
-    await lab?.stop();
-  });
+    afterAll(async () => {
+      await nats?.close();
+    });
 
-  it(
-    'fault 24: snapshots with other bytes, or cut short, are left alone, and the log is replayed to the same state',
-    () =>
-      cluster.watch(async () => {
-        const { api, process } = cluster.coordinators[0];
-        const files = await lab.bucket(cluster, 'kept', keys(200), 100);
-        const id = await api.load({ paths: ['/kept'] });
-        const done = await expectExactSuccess(cluster, id, files);
-        const chunks = '$O.larder-snapshots.C.>';
-        const jsm = await nats.jetstreamManager();
-        const stored = async () =>
-          Object.keys(
-            (await jsm.streams.info('OBJ_larder-snapshots', { subjects_filter: chunks })).state.subjects ?? {},
-          );
-        await eventually('a snapshot is stored', async () => (await stored()).length > 0);
-        // The whole one is used: what follows shows something.
-        await process.restart();
-        expect(process.log()).toMatch(/views restored from the snapshot at sequence/);
-
-        for (const damage of ['other bytes', 'cut short'] as const) {
-          for (const subject of await stored()) {
-            await jsm.streams.purge('OBJ_larder-snapshots', { filter: subject });
-            if (damage === 'other bytes') await nats.jetstream().publish(subject, Buffer.alloc(500, 'x'));
-          }
+    it(
+      'fault 24: snapshots with other bytes, or cut short, are left alone, and the log is replayed to the same state',
+      () =>
+        cluster.watch(async () => {
+          const { api, process } = cluster.coordinators[0];
+          const files = await s3.bucket(cluster, 'kept', keys(200), 100);
+          const id = await api.load({ paths: ['/kept'] });
+          const done = await expectExactSuccess(cluster, id, files);
+          const chunks = '$O.larder-snapshots.C.>';
+          const jsm = await nats.jetstreamManager();
+          const stored = async () =>
+            Object.keys(
+              (await jsm.streams.info('OBJ_larder-snapshots', { subjects_filter: chunks })).state.subjects ?? {},
+            );
+          await eventually('a snapshot is stored', async () => (await stored()).length > 0);
+          // The whole one is used: what follows shows something.
           await process.restart();
-          expect(process.log()).not.toMatch(/views restored from the snapshot/);
-          expect(await api.progress(id)).toEqual(done);
-          expect((await api.request('GET', '/mount?path=/kept')).status).toBe(200);
-          await cluster.untilOnline(2);
-        }
-      }),
-    120_000,
-  );
+          expect(process.log()).toMatch(/views restored from the snapshot at sequence/);
 
-  const names = new Names();
+          for (const damage of ['other bytes', 'cut short'] as const) {
+            for (const subject of await stored()) {
+              await jsm.streams.purge('OBJ_larder-snapshots', { filter: subject });
+              if (damage === 'other bytes') await nats.jetstream().publish(subject, Buffer.alloc(500, 'x'));
+            }
+            await process.restart();
+            expect(process.log()).not.toMatch(/views restored from the snapshot/);
+            expect(await api.progress(id)).toEqual(done);
+            expect((await api.request('GET', '/mount?path=/kept')).status).toBe(200);
+            await cluster.untilOnline(2);
+          }
+        }),
+      120_000,
+    );
 
-  async function last(subject: string) {
-    const jsm = await nats.jetstreamManager();
-    const { seq, data, subject: found } = await jsm.streams.getMessage(names.eventStream, { last_by_subj: subject });
-    return { seq, digest: messageDigest(names.boundaryOf(found), data) };
-  }
+    const names = new Names();
 
-  /** An event that nobody knows, in its place on the boundary of mounts. @param signer none: nobody signs it */
-  async function unknownEvent(signer?: Signer): Promise<Uint8Array> {
-    const at = new Date().toISOString();
-    const event = { id: 'e-1', type: 'Teleported', v: 1, at, actor: 'somebody', requestId: 'r-1', data: {} };
-    const { digest: prev } = await last(names.eventSubject('namespace'));
-    const end = await last(names.eventSubjects);
-    const by = { by: signer?.writer, key: signer?.keyId, seen: [end.seq, end.digest.slice(0, 16)] };
-    const commit = Buffer.from(JSON.stringify({ id: 'c-1', prev, ...by, events: [event] }));
-    return signer ? withSignature('namespace', commit, signer) : commit;
-  }
+    async function last(subject: string) {
+      const jsm = await nats.jetstreamManager();
+      const { seq, data, subject: found } = await jsm.streams.getMessage(names.eventStream, { last_by_subj: subject });
+      return { seq, digest: messageDigest(names.boundaryOf(found), data) };
+    }
 
-  it('fault 24: an event that nobody knows, and that nobody has signed, is passed over and told of', () =>
-    cluster.watch(async () => {
-      const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), await unknownEvent());
-      await lab.bucket(cluster, 'after', keys(3), 10);
-      for (const { process } of [...cluster.coordinators, ...cluster.workers]) {
-        await eventually(`${process.name} has told of it`, () =>
-          Promise.resolve(new RegExp(`"sequence":${seq}\\b.*does not hold`).test(process.log())),
-        );
-      }
-    }));
+    /** An event that nobody knows, in its place on the boundary of mounts. @param signer none: nobody signs it */
+    async function unknownEvent(signer?: Signer): Promise<Uint8Array> {
+      const at = new Date().toISOString();
+      const event = { id: 'e-1', type: 'Teleported', v: 1, at, actor: 'somebody', requestId: 'r-1', data: {} };
+      const { digest: prev } = await last(names.eventSubject('namespace'));
+      const end = await last(names.eventSubjects);
+      const by = { by: signer?.writer, key: signer?.keyId, seen: [end.seq, end.digest.slice(0, 16)] };
+      const commit = Buffer.from(JSON.stringify({ id: 'c-1', prev, ...by, events: [event] }));
+      return signer ? withSignature('namespace', commit, signer) : commit;
+    }
 
-  it(
-    'fault 24: one that is signed comes of a newer build: it stops everyone who reads it, and nobody starts over it',
-    () =>
+    it('fault 24: an event that nobody knows, and that nobody has signed, is passed over and told of', () =>
       cluster.watch(async () => {
-        const ended = cluster.processes.map((process) => endOf(process));
-        const ring = new TrustRing([{ id: 'test', key: Buffer.alloc(32, 7) }]);
-        const message = await unknownEvent(ring.signer('coordinator-newer'));
-        const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), message);
-        for (const [i, end] of (await Promise.all(ended)).entries()) {
-          expect(end.code).toBe(refusedExitCode);
-          const log = cluster.processes[i].log();
-          expect(log).toContain(`"Teleported" version 1 at sequence ${seq}`);
+        const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), await unknownEvent());
+        await s3.bucket(cluster, 'after', keys(3), 10);
+        for (const { process } of [...cluster.coordinators, ...cluster.workers]) {
+          await eventually(`${process.name} has told of it`, () =>
+            Promise.resolve(new RegExp(`"sequence":${seq}\\b.*does not hold`).test(process.log())),
+          );
         }
-        // Started again, they refuse again.
-        const [{ process }] = cluster.coordinators;
-        expect((await endOf(process, () => process.launch())).code).toBe(refusedExitCode);
-      }),
-    60_000,
-  );
-});
+      }));
+
+    it(
+      'fault 24: one that is signed comes of a newer build: it stops everyone who reads it, and nobody starts over it',
+      () =>
+        cluster.watch(async () => {
+          const ended = cluster.processes.map((process) => endOf(process));
+          const ring = new TrustRing([{ id: 'test', key: Buffer.alloc(32, 7) }]);
+          const message = await unknownEvent(ring.signer('coordinator-newer'));
+          const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), message);
+          for (const [i, end] of (await Promise.all(ended)).entries()) {
+            expect(end.code).toBe(refusedExitCode);
+            const log = cluster.processes[i].log();
+            expect(log).toContain(`"Teleported" version 1 at sequence ${seq}`);
+          }
+          // Started again, they refuse again.
+          const [{ process }] = cluster.coordinators;
+          expect((await endOf(process, () => process.launch())).code).toBe(refusedExitCode);
+        }),
+      60_000,
+    );
+  },
+);
 
 /** Waits for an end that was to be expected. */
 async function endOf(process: ManagedProcess, start: () => void = () => undefined) {

@@ -1,8 +1,16 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expectCacheEqualsSource, startCluster, type LoadProgress, type SourceFile, type TestCluster } from '#testing';
+import {
+  expectCacheEqualsSource,
+  keys,
+  type LoadProgress,
+  S3Fixture,
+  sizeOf,
+  type SourceFile,
+  startCluster,
+  type TestCluster,
+} from '#testing';
 import { expectCountsToAddUp } from '../../integration/counts.js';
-import { keys, S3Lab, sizeOf } from '../../integration/s3-lab.js';
 import { cacheDirOf, freeBytesOf, onSmallDisk } from './support/small-disk-worker.js';
 
 const MB = 1_000_000;
@@ -10,10 +18,10 @@ const diskBytes = 90 * 1024 * 1024;
 
 describe('a worker on a full disk', () => {
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
 
   beforeEach(async () => {
-    lab = await S3Lab.start();
+    lab = await S3Fixture.start();
     cluster = await startCluster({ workers: 1 });
     await onSmallDisk(cluster, diskBytes);
   }, 120_000);

@@ -2,29 +2,22 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { eventually, expectCacheEqualsSource, type SourceFile, startCluster, type TestCluster } from '#testing';
+import {
+  clusterSuite,
+  content,
+  eventually,
+  expectCacheEqualsSource,
+  keys,
+  sha256,
+  type SourceFile,
+  type TestCluster,
+} from '#testing';
 import { expectCountsToAddUp } from '../../integration/counts.js';
-import { content, keys, S3Lab, sha256 } from '../../integration/s3-lab.js';
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 
-describe('input that is meant to do harm', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster();
-  }, 120_000);
-
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-  });
-
-  const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 60_000);
-
+clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
   test('fault 17, fault 20: keys that climb, and keys that look alike: the former fail one by one, the latter are all there', async () => {
     const good = [
       '🎈',
@@ -42,9 +35,9 @@ describe('input that is meant to do harm', () => {
       '%00',
     ];
     const bad = ['../up', 'a/../../up', './here', 'nul\u0000', 'a/./b'];
-    const files = await lab.bucket(cluster, 'names', []);
-    for (const key of good) files.push(await lab.put('names', key, content(key, 500)));
-    for (const key of bad) await lab.put('names', key, content(key, 500));
+    const files = await s3.bucket(cluster, 'names', []);
+    for (const key of good) files.push(await s3.put('names', key, content(key, 500)));
+    for (const key of bad) await s3.put('names', key, content(key, 500));
     const before = filesBesideCaches(cluster);
     const id = await cluster.api.load({ paths: ['/names'] });
     const done = await cluster.api.waitForJob(id);
@@ -86,7 +79,7 @@ describe('input that is meant to do harm', () => {
   test('fault 18: a filter that stalls backtracking engines costs nothing, over thousands of names made for it', async () => {
     // For a backtracking engine each name takes 2^60 steps; one of them would keep the coordinator busy for good.
     const names = keys(3000).map((key) => `${'a'.repeat(60)}${key.replace('/', '-')}!`);
-    await lab.bucket(cluster, 'regex', names, 10);
+    await s3.bucket(cluster, 'regex', names, 10);
     for (const pattern of ['(a+)+$', '(a|aa)+$', '(.*a){20}$', '([a-zA-Z]+)*$']) {
       const id = await cluster.api.load({ paths: ['/regex'], options: { fileFilterRegex: pattern } });
       const done = await cluster.api.waitForJob(id, { timeoutMs: 30_000 });

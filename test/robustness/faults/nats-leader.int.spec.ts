@@ -1,5 +1,4 @@
-import { eventually, startCluster, type TestCluster } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { clusterSuite, eventually, keys } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
 /** An election, the clients' way to another server, and a heartbeat each of the consumers: about ten seconds. */
@@ -7,83 +6,70 @@ const pauseLimitMs = 15_000;
 /** What a client waits for any answer: longer than every budget of ours, so that only hanging exceeds it. */
 const answerLimitMs = 20_000;
 
-describe('three nats-servers that lose their leader', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
+clusterSuite(
+  'three nats-servers that lose their leader',
+  { natsServers: 3, coordinators: 2, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
+  ({ cluster, s3 }) => {
+    it.each(['larder-evt', 'larder-work'])(
+      'fault 4: the leader of %s killed in the middle of a load: POSTs answer 200 or 503, none hangs, none is lost',
+      (stream) =>
+        cluster.watch(async () => {
+          const bucket = `leader-of-${stream}`;
+          const files = await s3.bucket(cluster, bucket, keys(1500), 100);
+          const single = await s3.bucket(cluster, `posts-${stream}`, keys(400), 10);
+          const gate = s3.hold(bucket, 300);
+          const id = await cluster.api.load({ paths: [`/${bucket}`] });
+          await gate.reached;
+          const leader = await cluster.natsCluster.leaderOf(stream);
+          const before = (await cluster.api.progress(id)).loadedFiles;
+          await leader.kill9();
+          const killedAtMs = performance.now();
+          gate.open();
 
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({
-      natsServers: 3,
-      coordinators: 2,
-      env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' },
-    });
-  }, 120_000);
+          const accepted: string[] = [];
+          const statuses = new Set<number>();
+          let acceptedAtMs: number | undefined;
+          let settledAtMs: number | undefined;
+          const posts = single.entries();
+          const goesOn = async () => {
+            const next = posts.next();
+            if (!next.done) {
+              const [i, { path }] = next.value;
+              const { api } = cluster.coordinators[i % 2];
+              const body = { paths: [path] };
+              const answer = await api.request<{ id: string }>('POST', '/load', { body, timeoutMs: answerLimitMs });
+              statuses.add(answer.status);
+              if (answer.status === 200) {
+                accepted.push(answer.body.id);
+                acceptedAtMs ??= performance.now();
+              }
+            }
+            const progress = await cluster.api.request<{ loadedFiles: number }>('GET', `/load?id=${id}`);
+            if (progress.status === 200 && progress.body.loadedFiles > before) settledAtMs ??= performance.now();
+            return acceptedAtMs !== undefined && settledAtMs !== undefined;
+          };
+          await eventually('writes and the job go on', goesOn, { timeoutMs: 60_000, everyMs: 100 });
+          expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
+          expect(acceptedAtMs! - killedAtMs).toBeLessThan(pauseLimitMs);
+          expect(settledAtMs! - killedAtMs).toBeLessThan(pauseLimitMs);
+          process.stderr.write(
+            `leader of ${stream} killed: writes after ${Math.round(acceptedAtMs! - killedAtMs)} ms, ` +
+              `the job after ${Math.round(settledAtMs! - killedAtMs)} ms\n`,
+          );
 
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-  });
-
-  it.each(['larder-evt', 'larder-work'])(
-    'fault 4: the leader of %s killed in the middle of a load: POSTs answer 200 or 503, none hangs, none is lost',
-    (stream) =>
-      cluster.watch(async () => {
-        const bucket = `leader-of-${stream}`;
-        const files = await lab.bucket(cluster, bucket, keys(1500), 100);
-        const single = await lab.bucket(cluster, `posts-${stream}`, keys(400), 10);
-        const gate = lab.hold(bucket, 300);
-        const id = await cluster.api.load({ paths: [`/${bucket}`] });
-        await gate.reached;
-        const leader = await cluster.natsCluster.leaderOf(stream);
-        const before = (await cluster.api.progress(id)).loadedFiles;
-        await leader.kill9();
-        const killedAtMs = performance.now();
-        gate.open();
-
-        const accepted: string[] = [];
-        const statuses = new Set<number>();
-        let acceptedAtMs: number | undefined;
-        let settledAtMs: number | undefined;
-        const posts = single.entries();
-        const goesOn = async () => {
-          const next = posts.next();
-          if (!next.done) {
-            const [i, { path }] = next.value;
-            const { api } = cluster.coordinators[i % 2];
-            const body = { paths: [path] };
-            const answer = await api.request<{ id: string }>('POST', '/load', { body, timeoutMs: answerLimitMs });
-            statuses.add(answer.status);
-            if (answer.status === 200) {
-              accepted.push(answer.body.id);
-              acceptedAtMs ??= performance.now();
+          await expectExactSuccess(cluster, id, files);
+          await leader.restart();
+          for (const acceptedId of accepted) {
+            for (const { api } of cluster.coordinators) {
+              expect(await api.waitForJob(acceptedId)).toMatchObject({
+                id: acceptedId,
+                state: 'SUCCEEDED',
+                loadedFiles: 1,
+              });
             }
           }
-          const progress = await cluster.api.request<{ loadedFiles: number }>('GET', `/load?id=${id}`);
-          if (progress.status === 200 && progress.body.loadedFiles > before) settledAtMs ??= performance.now();
-          return acceptedAtMs !== undefined && settledAtMs !== undefined;
-        };
-        await eventually('writes and the job go on', goesOn, { timeoutMs: 60_000, everyMs: 100 });
-        expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
-        expect(acceptedAtMs! - killedAtMs).toBeLessThan(pauseLimitMs);
-        expect(settledAtMs! - killedAtMs).toBeLessThan(pauseLimitMs);
-        process.stderr.write(
-          `leader of ${stream} killed: writes after ${Math.round(acceptedAtMs! - killedAtMs)} ms, ` +
-            `the job after ${Math.round(settledAtMs! - killedAtMs)} ms\n`,
-        );
-
-        await expectExactSuccess(cluster, id, files);
-        await leader.restart();
-        for (const acceptedId of accepted) {
-          for (const { api } of cluster.coordinators) {
-            expect(await api.waitForJob(acceptedId)).toMatchObject({
-              id: acceptedId,
-              state: 'SUCCEEDED',
-              loadedFiles: 1,
-            });
-          }
-        }
-      }),
-    180_000,
-  );
-});
+        }),
+      180_000,
+    );
+  },
+);

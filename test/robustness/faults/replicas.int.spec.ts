@@ -1,5 +1,4 @@
-import { eventually, startCluster, type ApiClient, type TestCluster } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { type ApiClient, clusterSuite, eventually, keys } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
 /** NATS being well, a dead owner's jobs go on elsewhere within this time. */
@@ -7,93 +6,85 @@ const takeoverLimitMs = 5000;
 
 const note = (line: string) => void process.stderr.write(line);
 
-describe('three coordinators', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
+clusterSuite(
+  'three coordinators',
+  { coordinators: 3, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' }, testTimeoutMs: 120_000 },
+  ({ cluster, s3, test }) => {
+    const apis = (): ApiClient[] => cluster.coordinators.map(({ api }) => api);
 
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({ coordinators: 3, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } });
-  }, 120_000);
-
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-  });
-
-  const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 120_000);
-  const apis = (): ApiClient[] => cluster.coordinators.map(({ api }) => api);
-
-  test('fault 1: each owner killed in turn: within five seconds another goes on, and reads again what was in flight at most', async () => {
-    const files = await lab.bucket(cluster, 'inherited', keys(2000), 100);
-    // Slow enough to outlast two owners.
-    lab.faults.set('inherited', ({ operation }) =>
-      operation === 'GetObject'
-        ? { kind: 'pause', afterBytes: 0, until: new Promise((go) => setTimeout(go, 100)) }
-        : undefined,
-    );
-    const id = await cluster.api.load({ paths: ['/inherited'] });
-    let inFlight = 0;
-    for (const round of [1, 2]) {
-      await eventually('the job has come further', () => lab.reads('inherited').length > round * 300);
-      const { id: ownerId, process: victim } = await cluster.ownerOf(id, running());
-      await victim.kill9();
-      const killedAtMs = performance.now();
-      const api = running();
-      inFlight += (await api.progress(id)).inFlightFiles;
-      const taken = await eventually(
-        'another one has the job',
-        async () => {
-          const { owner, epoch } = await api.progress(id);
-          return owner === ownerId ? undefined : { epoch, afterMs: performance.now() - killedAtMs };
-        },
-        { everyMs: 10 },
+    test('fault 1: each owner killed in turn: within five seconds another goes on, and reads again what was in flight at most', async () => {
+      const files = await s3.bucket(cluster, 'inherited', keys(2000), 100);
+      // Slow enough to outlast two owners.
+      s3.faults.set('inherited', ({ operation }) =>
+        operation === 'GetObject'
+          ? { kind: 'pause', afterBytes: 0, until: new Promise((go) => setTimeout(go, 100)) }
+          : undefined,
       );
-      note(`owner killed: another had the job after ${Math.round(taken.afterMs)} ms\n`);
-      expect(taken.epoch).toBe(round + 1);
-      expect(taken.afterMs).toBeLessThan(takeoverLimitMs);
-    }
-    const done = await expectExactSuccess(cluster, id, files, { api: running() });
-    expect(done.epoch).toBe(3);
-    const reads = lab.reads('inherited');
-    expect(reads.length - new Set(reads.map(({ key }) => key)).size).toBeLessThanOrEqual(inFlight);
-    await Promise.all(cluster.coordinators.filter((one) => !one.process.running).map((one) => one.process.start()));
-    for (const api of apis()) expect(await api.progress(id)).toEqual(done);
-  });
-
-  const running = (): ApiClient => cluster.coordinators.find(({ process }) => process.running)!.api;
-
-  test('fault 21: conflicting mounts through three coordinators at once: exactly one 200, and no overlap', async () => {
-    for (let round = 0; round < 10; round++) {
-      const paths = [`/overlap${round}`, `/overlap${round}/below`, `/overlap${round}`];
-      const answers = await Promise.all(
-        apis().map((api, i) =>
-          api.request('POST', '/mount', { body: { path: paths[i], ufs: `s3://overlap-${round}-${i}/` } }),
-        ),
-      );
-      expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
-      const winner = answers.findIndex(({ status }) => status === 200);
-      const headers = { 'x-larder-sequence': String(answers[winner].headers['x-larder-sequence']) };
-      for (const api of apis()) {
-        const { body } = await api.request<{ results: { path: string; ufs: string }[] }>('GET', '/mount', { headers });
-        const found = body.results.filter(({ path }) => path.startsWith(`/overlap${round}/`));
-        expect(found).toMatchObject([{ ufs: `s3://overlap-${round}-${winner}/` }]);
+      const id = await cluster.api.load({ paths: ['/inherited'] });
+      let inFlight = 0;
+      for (const round of [1, 2]) {
+        await eventually('the job has come further', () => s3.reads('inherited').length > round * 300);
+        const { id: ownerId, process: victim } = await cluster.ownerOf(id, running());
+        await victim.kill9();
+        const killedAtMs = performance.now();
+        const api = running();
+        inFlight += (await api.progress(id)).inFlightFiles;
+        const taken = await eventually(
+          'another one has the job',
+          async () => {
+            const { owner, epoch } = await api.progress(id);
+            return owner === ownerId ? undefined : { epoch, afterMs: performance.now() - killedAtMs };
+          },
+          { everyMs: 10 },
+        );
+        note(`owner killed: another had the job after ${Math.round(taken.afterMs)} ms\n`);
+        expect(taken.epoch).toBe(round + 1);
+        expect(taken.afterMs).toBeLessThan(takeoverLimitMs);
       }
-    }
-  });
+      const done = await expectExactSuccess(cluster, id, files, { api: running() });
+      expect(done.epoch).toBe(3);
+      const reads = s3.reads('inherited');
+      expect(reads.length - new Set(reads.map(({ key }) => key)).size).toBeLessThanOrEqual(inFlight);
+      await Promise.all(cluster.coordinators.filter((one) => !one.process.running).map((one) => one.process.start()));
+      for (const api of apis()) expect(await api.progress(id)).toEqual(done);
+    });
 
-  test('fault 22: 100 identical POSTs over three coordinators: one job, one 200, 99 times 409, one id', async () => {
-    const files = await lab.bucket(cluster, 'hundred', keys(100), 100);
-    const gate = lab.hold('hundred', 0);
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => apis()[i % 3].postLoad({ paths: ['/hundred'] })),
-    );
-    const count = (status: number) => answers.filter((answer) => answer.status === status).length;
-    expect([count(200), count(409)]).toEqual([1, 99]);
-    const ids = [...new Set(answers.map(({ body }) => body.id!))];
-    expect(ids).toHaveLength(1);
-    gate.open();
-    await expectExactSuccess(cluster, ids[0], files);
-    expect(lab.reads('hundred')).toHaveLength(100);
-  });
-});
+    const running = (): ApiClient => cluster.coordinators.find(({ process }) => process.running)!.api;
+
+    test('fault 21: conflicting mounts through three coordinators at once: exactly one 200, and no overlap', async () => {
+      for (let round = 0; round < 10; round++) {
+        const paths = [`/overlap${round}`, `/overlap${round}/below`, `/overlap${round}`];
+        const answers = await Promise.all(
+          apis().map((api, i) =>
+            api.request('POST', '/mount', { body: { path: paths[i], ufs: `s3://overlap-${round}-${i}/` } }),
+          ),
+        );
+        expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409]);
+        const winner = answers.findIndex(({ status }) => status === 200);
+        const headers = { 'x-larder-sequence': String(answers[winner].headers['x-larder-sequence']) };
+        for (const api of apis()) {
+          const { body } = await api.request<{ results: { path: string; ufs: string }[] }>('GET', '/mount', {
+            headers,
+          });
+          const found = body.results.filter(({ path }) => path.startsWith(`/overlap${round}/`));
+          expect(found).toMatchObject([{ ufs: `s3://overlap-${round}-${winner}/` }]);
+        }
+      }
+    });
+
+    test('fault 22: 100 identical POSTs over three coordinators: one job, one 200, 99 times 409, one id', async () => {
+      const files = await s3.bucket(cluster, 'hundred', keys(100), 100);
+      const gate = s3.hold('hundred', 0);
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, (_, i) => apis()[i % 3].postLoad({ paths: ['/hundred'] })),
+      );
+      const count = (status: number) => answers.filter((answer) => answer.status === status).length;
+      expect([count(200), count(409)]).toEqual([1, 99]);
+      const ids = [...new Set(answers.map(({ body }) => body.id!))];
+      expect(ids).toHaveLength(1);
+      gate.open();
+      await expectExactSuccess(cluster, ids[0], files);
+      expect(s3.reads('hundred')).toHaveLength(100);
+    });
+  },
+);

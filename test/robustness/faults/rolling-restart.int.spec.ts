@@ -1,107 +1,98 @@
-import { eventually, startCluster, type TestCluster } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { clusterSuite, eventually, keys } from '#testing';
 import { Balancer } from './support/balancer.js';
 import { expectExactSuccess } from './support/exact-success.js';
 
 const drainLimitMs = 10_000;
 const clients = 8;
 
-describe('coordinators that are restarted one after another', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
+clusterSuite(
+  'coordinators that are restarted one after another',
+  { coordinators: 3, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
+  ({ cluster, s3 }) => {
+    it(
+      'fault 25: SIGTERM under load drains within ten seconds; no request fails, and nothing that was acknowledged is lost',
+      () =>
+        cluster.watch(async () => {
+          const files = await s3.bucket(cluster, 'rolling', keys(3000), 100);
+          const small = await s3.bucket(cluster, 'small', keys(2000), 10);
+          s3.faults.set('rolling', ({ operation }) =>
+            operation === 'GetObject'
+              ? { kind: 'pause', afterBytes: 0, until: new Promise((go) => setTimeout(go, 150)) }
+              : undefined,
+          );
+          const id = await cluster.api.load({ paths: ['/rolling'] });
+          const balancer = new Balancer(cluster);
+          const accepted: string[] = [];
+          let goesOn = true;
+          const left = small.values();
+          const client = async () => {
+            while (goesOn) {
+              const next = left.next();
+              if (next.done) throw new Error('there were too few objects to load one by one');
+              const posted = await balancer.send('POST', '/load', { paths: [next.value.path] });
+              const jobId = posted.body?.id as string | undefined;
+              if (posted.status !== 200 || jobId === undefined) continue;
+              accepted.push(jobId);
+              // Whoever is asked next knows it: read your writes, through any of them.
+              const { body } = await balancer.send('GET', `/load?id=${jobId}`);
+              expect(body?.id).toBe(jobId);
+              await balancer.send('GET', '/mount');
+              await new Promise((again) => setTimeout(again, 30));
+            }
+          };
+          const traffic = Promise.all(Array.from({ length: clients }, client));
 
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({
-      coordinators: 3,
-      env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' },
-    });
-  }, 120_000);
-
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-  });
-
-  it(
-    'fault 25: SIGTERM under load drains within ten seconds; no request fails, and nothing that was acknowledged is lost',
-    () =>
-      cluster.watch(async () => {
-        const files = await lab.bucket(cluster, 'rolling', keys(3000), 100);
-        const small = await lab.bucket(cluster, 'small', keys(2000), 10);
-        lab.faults.set('rolling', ({ operation }) =>
-          operation === 'GetObject'
-            ? { kind: 'pause', afterBytes: 0, until: new Promise((go) => setTimeout(go, 150)) }
-            : undefined,
-        );
-        const id = await cluster.api.load({ paths: ['/rolling'] });
-        const balancer = new Balancer(cluster);
-        const accepted: string[] = [];
-        let goesOn = true;
-        const left = small.values();
-        const client = async () => {
-          while (goesOn) {
-            const next = left.next();
-            if (next.done) throw new Error('there were too few objects to load one by one');
-            const posted = await balancer.send('POST', '/load', { paths: [next.value.path] });
-            const jobId = posted.body?.id as string | undefined;
-            if (posted.status !== 200 || jobId === undefined) continue;
-            accepted.push(jobId);
-            // Whoever is asked next knows it: read your writes, through any of them.
-            const { body } = await balancer.send('GET', `/load?id=${jobId}`);
-            expect(body?.id).toBe(jobId);
-            await balancer.send('GET', '/mount');
-            await new Promise((again) => setTimeout(again, 30));
+          for (const { process, api } of cluster.coordinators) {
+            await eventually('every coordinator is ready', () => api.isReady());
+            const stoppedAtMs = performance.now();
+            const { code } = await process.stop();
+            expect(code).toBe(0);
+            expect(performance.now() - stoppedAtMs).toBeLessThan(drainLimitMs);
+            await process.start();
           }
-        };
-        const traffic = Promise.all(Array.from({ length: clients }, client));
+          goesOn = false;
+          await traffic;
+          await balancer.stop();
 
-        for (const { process, api } of cluster.coordinators) {
-          await eventually('every coordinator is ready', () => api.isReady());
-          const stoppedAtMs = performance.now();
-          const { code } = await process.stop();
-          expect(code).toBe(0);
-          expect(performance.now() - stoppedAtMs).toBeLessThan(drainLimitMs);
+          const failed = balancer.answers.filter(({ status }) => status !== 200);
+          expect(failed).toEqual([]);
+          expect(balancer.answers.length).toBeGreaterThan(300);
+          await expectExactSuccess(cluster, id, files);
+          for (const jobId of accepted) {
+            expect(await cluster.api.waitForJob(jobId)).toMatchObject({
+              id: jobId,
+              state: 'SUCCEEDED',
+              loadedFiles: 1,
+            });
+          }
+        }),
+      120_000,
+    );
+
+    it(
+      'fault 25: a submission that waits for its job is answered when its coordinator is told to stop',
+      () =>
+        cluster.watch(async () => {
+          await s3.bucket(cluster, 'waiting', keys(100), 100);
+          const gate = s3.hold('waiting', 10);
+          const { api, process } = cluster.coordinators[0];
+          const waiting = api.request<{ id: string; state: string }>('POST', '/load', {
+            body: { paths: ['/waiting'], options: { sync: true } },
+          });
+          await gate.reached;
+          const stopped = process.stop();
+          await eventually('balancers are told', async () => !(await api.isReady()));
+          // Until the balancers have noticed, newcomers are served.
+          expect((await api.request('GET', '/mount?path=/waiting')).status).toBe(200);
+          const answer = await waiting;
+          expect(answer).toMatchObject({ status: 200, body: { state: 'RUNNING' } });
+          expect((await stopped).code).toBe(0);
+          gate.open();
+          const rest = cluster.coordinators[1].api;
+          expect(await rest.waitForJob(answer.body.id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 100 });
           await process.start();
-        }
-        goesOn = false;
-        await traffic;
-        await balancer.stop();
-
-        const failed = balancer.answers.filter(({ status }) => status !== 200);
-        expect(failed).toEqual([]);
-        expect(balancer.answers.length).toBeGreaterThan(300);
-        await expectExactSuccess(cluster, id, files);
-        for (const jobId of accepted) {
-          expect(await cluster.api.waitForJob(jobId)).toMatchObject({ id: jobId, state: 'SUCCEEDED', loadedFiles: 1 });
-        }
-      }),
-    120_000,
-  );
-
-  it(
-    'fault 25: a submission that waits for its job is answered when its coordinator is told to stop',
-    () =>
-      cluster.watch(async () => {
-        await lab.bucket(cluster, 'waiting', keys(100), 100);
-        const gate = lab.hold('waiting', 10);
-        const { api, process } = cluster.coordinators[0];
-        const waiting = api.request<{ id: string; state: string }>('POST', '/load', {
-          body: { paths: ['/waiting'], options: { sync: true } },
-        });
-        await gate.reached;
-        const stopped = process.stop();
-        await eventually('balancers are told', async () => !(await api.isReady()));
-        // Until the balancers have noticed, newcomers are served.
-        expect((await api.request('GET', '/mount?path=/waiting')).status).toBe(200);
-        const answer = await waiting;
-        expect(answer).toMatchObject({ status: 200, body: { state: 'RUNNING' } });
-        expect((await stopped).code).toBe(0);
-        gate.open();
-        const rest = cluster.coordinators[1].api;
-        expect(await rest.waitForJob(answer.body.id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 100 });
-        await process.start();
-      }),
-    60_000,
-  );
-});
+        }),
+      60_000,
+    );
+  },
+);

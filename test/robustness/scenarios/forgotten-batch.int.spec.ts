@@ -1,6 +1,5 @@
 import { connect } from 'nats';
-import { eventually, type ProxyMode, startCluster, TcpProxy, type TestCluster, natsUrlFor } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { clusterSuite, eventually, keys, type ProxyMode } from '#testing';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 
 const passing: ProxyMode = { kind: 'pass' };
@@ -10,66 +9,47 @@ const passing: ProxyMode = { kind: 'pass' };
  * and was sent it again after that other had died, took it for done and said nothing more of it: its first report did
  * not count any more, no second one came, and the job never ended.
  */
-describe('a batch that comes back to a worker which has settled it too late', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-  let proxy: TcpProxy;
+clusterSuite(
+  'a batch that comes back to a worker which has settled it too late',
+  {
+    workers: 1,
+    proxied: 'worker',
+    env: { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '2000', LARDER_WORKER_GRACE_MS: '500' },
+  },
+  ({ cluster, s3, natsProxy, test }) => {
+    test('is done once more, and its job ends', async () => {
+      const files = await s3.bucket(cluster, 'back', keys(10), 100);
+      const [first, second] = [held(), held()];
+      // The first worker's reads wait for the one, the second worker's for the other, which never comes.
+      s3.faults.set('back', ({ operation, key }) => {
+        if (operation !== 'GetObject') return undefined;
+        const reads = s3.reads('back').filter((read) => read.key === key).length;
+        if (reads > 2) return undefined;
+        return { kind: 'pause', afterBytes: 0, until: (reads === 1 ? first : second).opened };
+      });
+      const readBy = (workers: number) => s3.reads('back').length === files.length * workers;
+      const id = await cluster.api.load({ paths: ['/back'] });
+      const [worker] = cluster.workers;
+      await eventually('the worker is at all files', () => readBy(1));
+      const other = await cluster.startWorker();
 
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({
-      workers: 1,
-      env: { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '2000', LARDER_WORKER_GRACE_MS: '500' },
-    });
-    proxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
-    const [{ process }] = cluster.workers;
-    process.overrides['LARDER_NATS_URL'] = natsUrlFor('worker', proxy.address);
-    await process.restart();
-    await cluster.untilListed(cluster.workers[0]);
-  }, 120_000);
-  afterAll(async () => {
-    await cluster?.dispose();
-    await proxy?.stop();
-    await lab?.stop();
-  });
+      natsProxy.setMode({ kind: 'blackhole' });
+      await eventually('the batch is moved, and the other is at all files', () => readBy(2));
+      first.open();
+      natsProxy.setMode(passing);
+      const late = await eventually('its report is in the log', () => reportOf(cluster.natsUrl, id, worker.id));
+      expect(late).toMatchObject({ attempt: 1 });
+      await cluster.untilListed(worker);
+      expect(await cluster.api.progress(id)).toMatchObject({ state: 'RUNNING', loadedFiles: 0 });
+      await other.process.kill9();
 
-  test(
-    'is done once more, and its job ends',
-    () =>
-      cluster.watch(async () => {
-        const files = await lab.bucket(cluster, 'back', keys(10), 100);
-        const [first, second] = [held(), held()];
-        // The first worker's reads wait for the one, the second worker's for the other, which never comes.
-        lab.faults.set('back', ({ operation, key }) => {
-          if (operation !== 'GetObject') return undefined;
-          const reads = lab.reads('back').filter((read) => read.key === key).length;
-          if (reads > 2) return undefined;
-          return { kind: 'pause', afterBytes: 0, until: (reads === 1 ? first : second).opened };
-        });
-        const readBy = (workers: number) => lab.reads('back').length === files.length * workers;
-        const id = await cluster.api.load({ paths: ['/back'] });
-        const [worker] = cluster.workers;
-        await eventually('the worker is at all files', () => readBy(1));
-        const other = await cluster.startWorker();
-
-        proxy.setMode({ kind: 'blackhole' });
-        await eventually('the batch is moved, and the other is at all files', () => readBy(2));
-        first.open();
-        proxy.setMode(passing);
-        const late = await eventually('its report is in the log', () => reportOf(cluster.natsUrl, id, worker.id));
-        expect(late).toMatchObject({ attempt: 1 });
-        await cluster.untilListed(worker);
-        expect(await cluster.api.progress(id)).toMatchObject({ state: 'RUNNING', loadedFiles: 0 });
-        await other.process.kill9();
-
-        await expectExactSuccess(cluster, id, files, { timeoutMs: 30_000 });
-        const again = await reportOf(cluster.natsUrl, id, worker.id);
-        expect(again).toMatchObject({ batchId: late.batchId, attempt: 3 });
-        second.open();
-      }),
-    120_000,
-  );
-});
+      await expectExactSuccess(cluster, id, files, { timeoutMs: 30_000 });
+      const again = await reportOf(cluster.natsUrl, id, worker.id);
+      expect(again).toMatchObject({ batchId: late.batchId, attempt: 3 });
+      second.open();
+    }, 120_000);
+  },
+);
 
 function held() {
   let open = (): void => undefined;

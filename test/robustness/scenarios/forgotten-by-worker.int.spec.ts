@@ -1,6 +1,5 @@
 import { connect } from 'nats';
-import { eventually, type TestCluster } from '#testing';
-import { keys, type S3Lab } from '../../integration/s3-lab.js';
+import { eventually, keys, type S3Fixture, type TestCluster } from '#testing';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 import { type NatsSieve } from '../faults/support/nats-sieve.js';
 import { SievedCluster } from '../faults/support/sieved-cluster.js';
@@ -12,7 +11,7 @@ import { SievedCluster } from '../faults/support/sieved-cluster.js';
 describe('a batch that was acknowledged and that nobody has in hand', () => {
   let world: SievedCluster;
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
   let sieve: NatsSieve;
 
   beforeAll(async () => {

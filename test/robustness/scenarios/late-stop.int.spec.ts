@@ -1,6 +1,5 @@
 import { connect } from 'nats';
-import { eventually, type TestCluster, type WorkerHandle } from '#testing';
-import { keys, type S3Lab } from '../../integration/s3-lab.js';
+import { eventually, keys, type S3Fixture, type TestCluster, type WorkerHandle } from '#testing';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 import { type NatsSieve } from '../faults/support/nats-sieve.js';
 import { SievedCluster } from '../faults/support/sieved-cluster.js';
@@ -13,7 +12,7 @@ import { SievedCluster } from '../faults/support/sieved-cluster.js';
 describe('a worker that hears of a stop when it is at work for the resumed job', () => {
   let world: SievedCluster;
   let cluster: TestCluster;
-  let lab: S3Lab;
+  let lab: S3Fixture;
   let sieve: NatsSieve;
 
   beforeAll(async () => {

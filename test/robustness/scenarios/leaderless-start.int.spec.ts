@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'nats';
-import { startCluster, type TestCluster } from '#testing';
+import { clusterSuite } from '#testing';
 
 /** Longer than a coordinator that runs tries a single request for. */
 const leaderlessMs = 14_000;
@@ -10,14 +10,7 @@ const leaderlessMs = 14_000;
  * coordinator that had just seen to its streams, and then asked whether the log is the one that was seen, gave up after
  * that one question.
  */
-describe('a coordinator that starts while the log has no leader', () => {
-  let cluster: TestCluster;
-
-  beforeAll(async () => {
-    cluster = await startCluster({ natsServers: 3, workers: 0 });
-  }, 120_000);
-  afterAll(() => cluster?.dispose());
-
+clusterSuite('a coordinator that starts while the log has no leader', { natsServers: 3, workers: 0 }, ({ cluster }) => {
   test(
     'waits for one, and is ready then',
     () =>

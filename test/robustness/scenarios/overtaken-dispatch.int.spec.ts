@@ -1,6 +1,5 @@
 import { connect } from 'nats';
-import { eventually, startCluster, TcpProxy, type TestCluster, natsUrlFor } from '#testing';
-import { keys, S3Lab } from '../../integration/s3-lab.js';
+import { clusterSuite, eventually, keys } from '#testing';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 
 interface Page {
@@ -12,56 +11,36 @@ interface Page {
  * sent a batch again in other parts (to other workers, since one was lost or has come), and one of them was done before
  * that was in the log, the report counted for nothing: nobody knew such a batch yet. Then it was in flight for ever.
  */
-describe('a batch that is sent again in parts, and done before the log tells of them', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-  let proxy: TcpProxy;
-
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({ workers: 1, env: { LARDER_HEARTBEAT_MS: '200' } });
-    proxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
-    const [{ process }] = cluster.coordinators;
-    process.overrides['LARDER_NATS_URL'] = natsUrlFor('coordinator', proxy.address);
-    await process.restart();
-    await cluster.untilListed(cluster.workers[0]);
-  }, 120_000);
-  afterAll(async () => {
-    await cluster?.dispose();
-    await proxy?.stop();
-    await lab?.stop();
-  });
-
-  test(
-    'counts, and its job ends',
-    () =>
-      cluster.watch(async () => {
-        const files = await lab.bucket(cluster, 'parts', keys(40), 100);
-        const gate = lab.hold('parts', 0);
-        const id = await cluster.api.load({ paths: ['/parts'] });
-        await gate.reached;
-        expect(await cluster.api.stopLoad(id)).toMatchObject({ status: 200 });
-        await cluster.startWorker();
-        gate.open();
-        // The workers are near and hear of what was sent before its sender hears that it is stored; then they are quick.
-        proxy.setMode({ kind: 'latency', latencyMs: 100 });
-        lab.faults.set('parts', ({ operation }) => {
-          if (operation === 'GetObject') proxy.setMode({ kind: 'latency', latencyMs: 60_000 });
-          return undefined;
-        });
-        const again = cluster.api.postLoad({ paths: ['/parts'] });
-        await eventually('both have done their parts', async () => (await reports(cluster.natsUrl, id)) === 2);
-        lab.faults.delete('parts');
-        proxy.setMode({ kind: 'pass' });
-        expect(await again).toMatchObject({ status: 409, body: { id } });
-        await expectExactSuccess(cluster, id, files);
-        const sequenceOf = async (type: string): Promise<number> =>
-          (await cluster.api.request<Page>('GET', `/events?id=${id}&type=${type}`)).body.results[0].sequence;
-        expect(await sequenceOf('BatchSettled')).toBeLessThan(await sequenceOf('BatchesDispatched'));
-      }),
-    120_000,
-  );
-});
+clusterSuite(
+  'a batch that is sent again in parts, and done before the log tells of them',
+  { workers: 1, proxied: 'coordinator', env: { LARDER_HEARTBEAT_MS: '200' } },
+  ({ cluster, s3, natsProxy, test }) => {
+    test('counts, and its job ends', async () => {
+      const files = await s3.bucket(cluster, 'parts', keys(40), 100);
+      const gate = s3.hold('parts', 0);
+      const id = await cluster.api.load({ paths: ['/parts'] });
+      await gate.reached;
+      expect(await cluster.api.stopLoad(id)).toMatchObject({ status: 200 });
+      await cluster.startWorker();
+      gate.open();
+      // The workers are near and hear of what was sent before its sender hears that it is stored; then they are quick.
+      natsProxy.setMode({ kind: 'latency', latencyMs: 100 });
+      s3.faults.set('parts', ({ operation }) => {
+        if (operation === 'GetObject') natsProxy.setMode({ kind: 'latency', latencyMs: 60_000 });
+        return undefined;
+      });
+      const again = cluster.api.postLoad({ paths: ['/parts'] });
+      await eventually('both have done their parts', async () => (await reports(cluster.natsUrl, id)) === 2);
+      s3.faults.delete('parts');
+      natsProxy.setMode({ kind: 'pass' });
+      expect(await again).toMatchObject({ status: 409, body: { id } });
+      await expectExactSuccess(cluster, id, files);
+      const sequenceOf = async (type: string): Promise<number> =>
+        (await cluster.api.request<Page>('GET', `/events?id=${id}&type=${type}`)).body.results[0].sequence;
+      expect(await sequenceOf('BatchSettled')).toBeLessThan(await sequenceOf('BatchesDispatched'));
+    }, 120_000);
+  },
+);
 
 /** How many workers have reported of a job. */
 async function reports(natsUrl: string, jobId: string): Promise<number> {

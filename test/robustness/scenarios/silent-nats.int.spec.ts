@@ -1,15 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import {
-  type ApiClient,
-  eventually,
-  type ProxyMode,
-  startCluster,
-  TcpProxy,
-  type TestCluster,
-  natsUrlFor,
-} from '#testing';
-import { type Gate, keys, S3Lab } from '../../integration/s3-lab.js';
+import { type ApiClient, clusterSuite, eventually, type Gate, keys, type ProxyMode } from '#testing';
 import { answerLimitMs } from '../harness/client.js';
 
 const silent: ProxyMode = { kind: 'blackhole' };
@@ -26,128 +17,118 @@ type Answered = { call: string; ms: number; status: number | string };
  * each part of a request was given its own time (reading, deciding again, writing, waiting for what was written), and
  * where NATS came back between two of them, only to fall silent again, they added up.
  */
-describe('a coordinator whose NATS is silent', () => {
-  let cluster: TestCluster;
-  let lab: S3Lab;
-  let proxy: TcpProxy;
-  let api: ApiClient;
-  let jobId: string;
-  let gate: Gate;
-  let wave = 0;
+clusterSuite(
+  'a coordinator whose NATS is silent',
+  { coordinators: 2, workers: 1, proxied: 'coordinator' },
+  ({ cluster, s3, natsProxy }) => {
+    let api: ApiClient;
+    let jobId: string;
+    let gate: Gate;
+    let wave = 0;
 
-  beforeAll(async () => {
-    lab = await S3Lab.start();
-    cluster = await startCluster({ coordinators: 2, workers: 1 });
-    await lab.bucket(cluster, 'still', keys(3), 100);
-    gate = lab.hold('still', 0);
-    proxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
-    const [{ process }] = cluster.coordinators;
-    process.overrides['LARDER_NATS_URL'] = natsUrlFor('coordinator', proxy.address);
-    await process.restart();
-    await cluster.untilOnline(1);
-    api = cluster.api;
-    jobId = await api.load({ paths: ['/still'] });
-  }, 120_000);
-  afterAll(async () => {
-    gate?.open();
-    await cluster?.dispose();
-    await proxy?.stop();
-    await lab?.stop();
-  });
-  afterEach(() => proxy.setMode(passing));
+    beforeAll(async () => {
+      await s3.bucket(cluster, 'still', keys(3), 100);
+      gate = s3.hold('still', 0);
+      api = cluster.api;
+      jobId = await api.load({ paths: ['/still'] });
+    });
 
-  /** One of each kind, all different from those of every other call. */
-  function requests(): Request[] {
-    const n = ++wave;
-    const paths = [`/still/f/${n}`];
-    const none = '00000000-0000-4000-8000-000000000000';
-    const writes: Request[] = [
-      ['POST', '/mount', { path: `/silent-${n}`, ufs: `file:///silent-${n}` }],
-      ['DELETE', '/mount', { path: `/never-${n}` }],
-      ['POST', '/load', { paths }],
-      ['POST', '/load', { paths: ['/still'], options: { bandwidth: n } }],
-      ['POST', '/load', { paths: [`/never-${n}/a`] }],
-      ['POST', '/free', { paths }],
-      ['POST', '/rebalance', { target: 'ALL' }],
-      ['DELETE', '/load', { id: jobId }],
-      ['DELETE', '/load', { id: none }],
-      ['POST', '/ttl', { path: '/still', ttlSeconds: n }],
-      ['POST', '/priority', { path: '/still', priority: 'HIGH' }],
-      ['POST', '/quota', { path: '/still', quotaBytes: 1_000_000 + n }],
-      ['DELETE', '/ttl', { path: `/never-${n}` }],
-      ['DELETE', `/nodes?id=${none}`],
-    ];
-    const reads = [
-      ...['/mount', '/mount?path=/never', '/load', `/load?id=${jobId}`, `/load?id=${none}`, '/free', '/rebalance'],
-      ...['/nodes', '/ttl', '/priority', '/quota', '/events?count=5', '/events?jobKind=load', `/events?id=${none}`],
-      ...['/mount?asOf=1', `/load?asOf=${new Date().toISOString()}`, `/nodes?asOf=${2 + (n % 5)}`],
-      ...[`/load/${jobId}/failed_files`, '/file_index'],
-    ];
-    return [...writes, ...reads.map((path): Request => ['GET', path])];
-  }
+    afterAll(() => gate?.open());
+    afterEach(() => natsProxy.setMode(passing));
 
-  function send([method, path, body]: Request, headers: Record<string, string> = {}): Promise<Answered> {
-    const startMs = performance.now();
-    const answered = api.request(method, path, { body, headers, timeoutMs: 2 * answerLimitMs }).then(
-      ({ status }) => status,
-      (error: unknown) => String(error),
+    /** One of each kind, all different from those of every other call. */
+    function requests(): Request[] {
+      const n = ++wave;
+      const paths = [`/still/f/${n}`];
+      const none = '00000000-0000-4000-8000-000000000000';
+      const writes: Request[] = [
+        ['POST', '/mount', { path: `/silent-${n}`, ufs: `file:///silent-${n}` }],
+        ['DELETE', '/mount', { path: `/never-${n}` }],
+        ['POST', '/load', { paths }],
+        ['POST', '/load', { paths: ['/still'], options: { bandwidth: n } }],
+        ['POST', '/load', { paths: [`/never-${n}/a`] }],
+        ['POST', '/free', { paths }],
+        ['POST', '/rebalance', { target: 'ALL' }],
+        ['DELETE', '/load', { id: jobId }],
+        ['DELETE', '/load', { id: none }],
+        ['POST', '/ttl', { path: '/still', ttlSeconds: n }],
+        ['POST', '/priority', { path: '/still', priority: 'HIGH' }],
+        ['POST', '/quota', { path: '/still', quotaBytes: 1_000_000 + n }],
+        ['DELETE', '/ttl', { path: `/never-${n}` }],
+        ['DELETE', `/nodes?id=${none}`],
+      ];
+      const reads = [
+        ...['/mount', '/mount?path=/never', '/load', `/load?id=${jobId}`, `/load?id=${none}`, '/free', '/rebalance'],
+        ...['/nodes', '/ttl', '/priority', '/quota', '/events?count=5', '/events?jobKind=load', `/events?id=${none}`],
+        ...['/mount?asOf=1', `/load?asOf=${new Date().toISOString()}`, `/nodes?asOf=${2 + (n % 5)}`],
+        ...[`/load/${jobId}/failed_files`, '/file_index'],
+      ];
+      return [...writes, ...reads.map((path): Request => ['GET', path])];
+    }
+
+    function send([method, path, body]: Request, headers: Record<string, string> = {}): Promise<Answered> {
+      const startMs = performance.now();
+      const answered = api.request(method, path, { body, headers, timeoutMs: 2 * answerLimitMs }).then(
+        ({ status }) => status,
+        (error: unknown) => String(error),
+      );
+      const call = `${method} ${path} ${JSON.stringify(body ?? '')} ${JSON.stringify(headers)}`;
+      return answered.then((status) => ({ call, status, ms: Math.round(performance.now() - startMs) }));
+    }
+
+    const sendAll = (headers?: Record<string, string>): Promise<Answered[]> =>
+      Promise.all(requests().map((one) => send(one, headers)));
+
+    /** What the log holds once the other coordinator has written something, which this one does not hear of. */
+    async function writeElsewhere(): Promise<number> {
+      const body = { path: '/elsewhere', ufs: 'file:///elsewhere' };
+      const { headers } = await cluster.coordinators[1].api.request('POST', '/mount', { body });
+      return Number(headers['x-larder-sequence']);
+    }
+
+    async function applied(): Promise<number> {
+      const answer = await request(`${api.baseUrl}/healthz`, { reset: true });
+      await answer.body.dump();
+      return Number(answer.headers['x-larder-sequence']);
+    }
+
+    function expectAnswered(answers: Answered[]): void {
+      expect(answers.filter(({ ms }) => ms > answerLimitMs)).toEqual([]);
+      expect(answers.filter(({ status }) => !documented.includes(status as number))).toEqual([]);
+    }
+
+    test(
+      'answers everything in time, whenever the silence begins',
+      () =>
+        cluster.watch(async () => {
+          const waves = [sendAll()];
+          natsProxy.setMode(silent);
+          // As long as it takes to notice that the connection is dead, and then without one.
+          for (const afterMs of [0, 2_000, 4_000]) {
+            await delay(afterMs);
+            waves.push(sendAll());
+          }
+          expectAnswered((await Promise.all(waves)).flat());
+        }),
+      60_000,
     );
-    const call = `${method} ${path} ${JSON.stringify(body ?? '')} ${JSON.stringify(headers)}`;
-    return answered.then((status) => ({ call, status, ms: Math.round(performance.now() - startMs) }));
-  }
 
-  const sendAll = (headers?: Record<string, string>): Promise<Answered[]> =>
-    Promise.all(requests().map((one) => send(one, headers)));
-
-  /** What the log holds once the other coordinator has written something, which this one does not hear of. */
-  async function writeElsewhere(): Promise<number> {
-    const body = { path: '/elsewhere', ufs: 'file:///elsewhere' };
-    const { headers } = await cluster.coordinators[1].api.request('POST', '/mount', { body });
-    return Number(headers['x-larder-sequence']);
-  }
-
-  async function applied(): Promise<number> {
-    const answer = await request(`${api.baseUrl}/healthz`, { reset: true });
-    await answer.body.dump();
-    return Number(answer.headers['x-larder-sequence']);
-  }
-
-  function expectAnswered(answers: Answered[]): void {
-    expect(answers.filter(({ ms }) => ms > answerLimitMs)).toEqual([]);
-    expect(answers.filter(({ status }) => !documented.includes(status as number))).toEqual([]);
-  }
-
-  test(
-    'answers everything in time, whenever the silence begins',
-    () =>
-      cluster.watch(async () => {
-        const waves = [sendAll()];
-        proxy.setMode(silent);
-        // As long as it takes to notice that the connection is dead, and then without one.
-        for (const afterMs of [0, 2_000, 4_000]) {
-          await delay(afterMs);
-          waves.push(sendAll());
-        }
-        expectAnswered((await Promise.all(waves)).flat());
-      }),
-    60_000,
-  );
-
-  test(
-    'answers everything in time when the silence is broken for no longer than the first thing that is waited for takes',
-    () =>
-      cluster.watch(async () => {
-        await eventually('it is ready', () => api.isReady());
-        proxy.setMode(silent);
-        const sequence = await writeElsewhere();
-        const waves = [sendAll({ 'x-larder-sequence': String(sequence) }), sendAll()];
-        // Nearly as long as that is waited for.
-        await delay(7_500);
-        proxy.setMode(late);
-        await eventually('it knows of what was written', async () => (await applied()) >= sequence, { everyMs: 5 });
-        proxy.setMode(silent);
-        expectAnswered((await Promise.all(waves)).flat());
-      }),
-    60_000,
-  );
-});
+    test(
+      'answers everything in time when the silence is broken for no longer than the first thing that is waited for takes',
+      () =>
+        cluster.watch(async () => {
+          await eventually('it is ready', () => api.isReady());
+          natsProxy.setMode(silent);
+          const sequence = await writeElsewhere();
+          const waves = [sendAll({ 'x-larder-sequence': String(sequence) }), sendAll()];
+          // Nearly as long as that is waited for.
+          await delay(7_500);
+          natsProxy.setMode(late);
+          await eventually('it knows of what was written', async () => (await applied()) >= sequence, { everyMs: 5 });
+          natsProxy.setMode(silent);
+          expectAnswered((await Promise.all(waves)).flat());
+        }),
+      60_000,
+    );
+  },
+);

@@ -1,12 +1,12 @@
 import {
-  expectCacheEqualsSource,
   type ApiClient,
+  expectCacheEqualsSource,
   type LoadProgress,
+  sizeOf,
   type SourceFile,
   type TestCluster,
 } from '#testing';
 import { expectCountsToAddUp, expectProgressToGrow } from '../../../integration/counts.js';
-import { sizeOf } from '../../../integration/s3-lab.js';
 
 export interface ExactSuccessOptions {
   /** Whom to ask. Default: the first coordinator. */

@@ -1,17 +1,16 @@
-import { startCluster, type TestCluster } from '#testing';
-import { S3Lab } from '../../../integration/s3-lab.js';
+import { S3Fixture, startCluster, type TestCluster } from '#testing';
 import { NatsSieve } from './nats-sieve.js';
 
 /** A cluster whose first worker hears of NATS what a test lets through, and an S3 store for it. */
 export class SievedCluster {
   private constructor(
     readonly cluster: TestCluster,
-    readonly lab: S3Lab,
+    readonly lab: S3Fixture,
     readonly sieve: NatsSieve,
   ) {}
 
   static async start(options: Parameters<typeof startCluster>[0]): Promise<SievedCluster> {
-    const lab = await S3Lab.start();
+    const lab = await S3Fixture.start();
     const cluster = await startCluster(options).catch(async (error: unknown) => {
       await lab.stop();
       throw error;

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
-import { s3MountOptions, S3TestServer, type FaultHook, type SourceFile, type TestCluster } from '#testing';
+import { S3TestServer, type FaultHook } from '../s3/index.js';
+import { type SourceFile } from './file-tree.js';
+import { s3MountOptions } from './s3-process.js';
+import { type TestCluster } from './start-cluster.js';
 
 type S3Request = Parameters<FaultHook>[0];
 
@@ -39,18 +42,18 @@ export class Gate {
 }
 
 /** An S3 endpoint in the test's own process, so that it can misbehave and take notes, with a fault hook per bucket. */
-export class S3Lab {
+export class S3Fixture {
   readonly faults = new Map<string, FaultHook>();
   readonly seen: (SeenRequest & { bucket: string })[] = [];
   private endpoint = '';
 
   private constructor(readonly server: S3TestServer) {}
 
-  static async start(options: ConstructorParameters<typeof S3TestServer>[0] = {}): Promise<S3Lab> {
-    const lab = new S3Lab(new S3TestServer(options));
-    lab.server.fault = (request) => lab.handle(request);
-    lab.endpoint = (await lab.server.start()).endpoint;
-    return lab;
+  static async start(options: ConstructorParameters<typeof S3TestServer>[0] = {}): Promise<S3Fixture> {
+    const fixture = new S3Fixture(new S3TestServer(options));
+    fixture.server.fault = (request) => fixture.handle(request);
+    fixture.endpoint = (await fixture.server.start()).endpoint;
+    return fixture;
   }
 
   get mountOptions(): Record<string, string> {
