@@ -1,27 +1,19 @@
-import { startCluster, type ApiClient, type TestCluster } from '#testing';
+import { type ApiClient, clusterSuite } from '#testing';
 import { everything, StreamClient } from './audit-lab.js';
 
 const keyOf = ({ sequence, index }: { sequence: number; index: number }) => `${sequence}.${index}`;
 
-describe('the stream of events', () => {
-  let cluster: TestCluster;
+clusterSuite('the stream of events', { coordinators: 2, workers: 1 }, ({ cluster, test }) => {
   let written = 0;
   const clients: StreamClient[] = [];
 
   beforeAll(async () => {
-    cluster = await startCluster({ coordinators: 2, workers: 1 });
     await cluster.api.mount('/data', `file://${cluster.directory}`);
-  }, 120_000);
+  });
 
   afterEach(() => {
     for (const client of clients.splice(0)) client.close();
   });
-
-  afterAll(async () => {
-    await cluster?.dispose();
-  });
-
-  const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 90_000);
 
   async function open(...call: Parameters<typeof StreamClient.open>): Promise<StreamClient> {
     const client = await StreamClient.open(...call);

@@ -1,29 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  content,
-  expectCacheEqualsSource,
-  FileTree,
-  keys,
-  oddNames,
-  S3Fixture,
-  type S3Process,
-  sha256,
-  sizeOf,
-  startCluster,
-  type TestCluster,
-} from '#testing';
+import { clusterSuite, content, expectCacheEqualsSource, FileTree, keys, oddNames, sha256, sizeOf } from '#testing';
 import { expectCountsToAddUp, expectProgressToGrow } from './counts.js';
 
 const MiB = 1024 * 1024;
 
-describe('load', () => {
+clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
   let scratch: string;
   let tree: FileTree;
-  let cluster: TestCluster;
-  let s3: S3Process;
-  let lab: S3Fixture;
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'larder-load-'));
@@ -34,21 +19,12 @@ describe('load', () => {
       largeFiles: [64 * MiB, 32 * MiB, 20 * MiB],
       withOddNames: true,
     });
-    cluster = await startCluster();
-    s3 = await cluster.startS3({ tree: tree.directory });
-    lab = await S3Fixture.start();
+    const { mountOptions } = await cluster.startS3({ tree: tree.directory });
     await cluster.api.mount('/files', `file://${scratch}/`);
-    await cluster.api.mount('/objects', 's3://tree/', s3.mountOptions);
+    await cluster.api.mount('/objects', 's3://tree/', mountOptions);
   }, 120_000);
 
-  afterAll(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-    rmSync(scratch, { recursive: true, force: true });
-  });
-
-  const test = (name: string, body: () => Promise<void>, timeoutMs = 60_000) =>
-    it(name, () => cluster.watch(body), timeoutMs);
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   test('fault 20: 20,000 small files, large ones and odd names from file:// are in the cache byte for byte', async () => {
     const id = await cluster.api.load({ paths: ['/files/tree'] });
@@ -75,24 +51,24 @@ describe('load', () => {
   });
 
   test('a second load of the same without skipIfExists loads again, and so sees what has changed', async () => {
-    const files = await lab.bucket(cluster, 'again', keys(20));
+    const files = await s3.bucket(cluster, 'again', keys(20));
     const first = await cluster.api.load({ paths: ['/again'] });
     await cluster.api.waitForJob(first);
-    files[3] = await lab.put('again', keys(20)[3], content('changed', 700));
+    files[3] = await s3.put('again', keys(20)[3], content('changed', 700));
 
     const second = await cluster.api.load({ paths: ['/again'] });
     expect(second).not.toBe(first);
     const done = await cluster.api.waitForJob(second);
     expect(done).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 20, skippedFiles: 0 });
     expectCountsToAddUp(done, { files: 20, bytes: sizeOf(files) });
-    expect(lab.reads('again')).toHaveLength(40);
+    expect(s3.reads('again')).toHaveLength(40);
     await expectCacheEqualsSource(cluster, files, { others: 'any' });
   });
 
   test('skipIfExists loads what has changed, and only that', async () => {
-    const files = await lab.bucket(cluster, 'changed', keys(20));
+    const files = await s3.bucket(cluster, 'changed', keys(20));
     await cluster.api.waitForJob(await cluster.api.load({ paths: ['/changed'] }));
-    files[7] = await lab.put('changed', keys(20)[7], content('changed', 1000));
+    files[7] = await s3.put('changed', keys(20)[7], content('changed', 1000));
 
     const again = { paths: ['/changed'], options: { skipIfExists: true } };
     const done = await cluster.api.waitForJob(await cluster.api.load(again));
@@ -101,12 +77,12 @@ describe('load', () => {
   });
 
   test('verify reads the listing again, and repairs what has changed since it was loaded', async () => {
-    const files = await lab.bucket(cluster, 'verified', keys(30));
+    const files = await s3.bucket(cluster, 'verified', keys(30));
     let listings = 0;
-    lab.faults.set('verified', ({ operation }) => {
+    s3.faults.set('verified', ({ operation }) => {
       // Between the passes: what was loaded is no longer what the bucket has.
       if (operation === 'ListObjectsV2' && ++listings === 2) {
-        void lab.server.put('verified', keys(30)[5], content('new', 1234));
+        void s3.server.put('verified', keys(30)[5], content('new', 1234));
       }
       return undefined;
     });
@@ -119,7 +95,7 @@ describe('load', () => {
   });
 
   test('the filter is understood in both spellings, and what it drops is counted', async () => {
-    const files = await lab.bucket(cluster, 'filtered', [
+    const files = await s3.bucket(cluster, 'filtered', [
       ...keys(10, 'a.parquet'),
       'x.tmp',
       'sub/y.parquet',
@@ -136,7 +112,7 @@ describe('load', () => {
   });
 
   test('replicas: 2 puts each file on two workers and counts it once', async () => {
-    const files = await lab.bucket(cluster, 'replicated', keys(300));
+    const files = await s3.bucket(cluster, 'replicated', keys(300));
     const id = await cluster.api.load({ paths: ['/replicated'], options: { replicas: 2 } });
     const done = await cluster.api.waitForJob(id, { seen: expectProgressToGrow() });
     expect(done).toMatchObject({
@@ -150,17 +126,17 @@ describe('load', () => {
   });
 
   test('loadMetadataOnly moves no object bytes', async () => {
-    const [file] = await lab.bucket(cluster, 'metadata', keys(50));
+    const [file] = await s3.bucket(cluster, 'metadata', keys(50));
     const id = await cluster.api.load({ paths: ['/metadata'], options: { loadMetadataOnly: true } });
     const done = await cluster.api.waitForJob(id);
     expect(done).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 50, loadedBytes: 0, failedFiles: 0 });
     expectCountsToAddUp(done, { files: 50, bytes: 0 });
-    expect(lab.reads('metadata')).toHaveLength(0);
+    expect(s3.reads('metadata')).toHaveLength(0);
     expect(await cluster.readObject(file.path)).toBeUndefined();
   });
 
   test('bandwidth holds every worker down to so many bytes a second', async () => {
-    const files = await lab.bucket(cluster, 'limited', keys(96), 64 * 1024);
+    const files = await s3.bucket(cluster, 'limited', keys(96), 64 * 1024);
     const bandwidth = 1024 * 1024;
     const id = await cluster.api.load({ paths: ['/limited'], options: { bandwidth } });
     const done = await cluster.api.waitForJob(id);
@@ -171,7 +147,7 @@ describe('load', () => {
   });
 
   test('sync answers with the whole progress when the job has ended', async () => {
-    await lab.bucket(cluster, 'sync', keys(10));
+    await s3.bucket(cluster, 'sync', keys(10));
     const { status, body } = await cluster.api.postLoad({ paths: ['/sync'], options: { sync: true } });
     expect(status).toBe(200);
     expect(body).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 10, scannedFiles: 10 });

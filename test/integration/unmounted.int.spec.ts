@@ -1,22 +1,7 @@
-import { eventually, keys, S3Fixture, startCluster, type TestCluster, type WorkerHandle } from '#testing';
+import { clusterSuite, eventually, keys, type WorkerHandle } from '#testing';
 import { request } from 'undici';
 
-describe('a mount that is removed', () => {
-  let cluster: TestCluster;
-  let lab: S3Fixture;
-
-  beforeEach(async () => {
-    lab = await S3Fixture.start();
-    cluster = await startCluster({ workers: 2 });
-  }, 120_000);
-
-  afterEach(async () => {
-    await cluster?.dispose();
-    await lab?.stop();
-  });
-
-  const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 90_000);
-
+clusterSuite('a mount that is removed', { workers: 2, clusterPer: 'test' }, ({ cluster, s3, test }) => {
   async function read({ address }: WorkerHandle, path: string, more = '', method: 'GET' | 'HEAD' = 'GET') {
     const answer = await request(`http://${address}/v1/objects?path=${encodeURIComponent(path)}${more}`, { method });
     await answer.body.dump();
@@ -37,7 +22,7 @@ describe('a mount that is removed', () => {
   const unmount = (path: string) => cluster.api.request('DELETE', '/mount', { body: { path } });
 
   async function load(bucket: string) {
-    const files = await lab.bucket(cluster, bucket, keys(20));
+    const files = await s3.bucket(cluster, bucket, keys(20));
     const options = { replicas: 2 };
     const done = await cluster.api.waitForJob(await cluster.api.load({ paths: [`/${bucket}`], options }));
     expect(done.state).toBe('SUCCEEDED');
@@ -47,12 +32,12 @@ describe('a mount that is removed', () => {
   test('is served by no worker from the moment on at which its removal is answered, and by all once it is back', async () => {
     const files = await load('gone');
     expect(await answers(files[0].path)).toEqual([200]);
-    const { length: readsBefore } = lab.reads('gone');
+    const { length: readsBefore } = s3.reads('gone');
     for (let round = 0; round < 10; round++) {
       expect(await unmount('/gone')).toMatchObject({ status: 200, body: { status: 'ok' } });
       const found = await Promise.all(files.map(({ path }) => answers(path)));
       expect([...new Set(found.flat())]).toEqual([404]);
-      await cluster.api.mount('/gone', 's3://gone/', lab.mountOptions);
+      await cluster.api.mount('/gone', 's3://gone/', s3.mountOptions);
       expect(await answers(files[0].path)).toEqual([200]);
     }
     // What was cached stayed on the disks: nothing is read from the source to serve it again.
@@ -62,7 +47,7 @@ describe('a mount that is removed', () => {
       skippedFiles: 20,
     });
     expect(await answers(files[0].path)).toEqual([200]);
-    expect(lab.reads('gone')).toHaveLength(readsBefore);
+    expect(s3.reads('gone')).toHaveLength(readsBefore);
   });
 
   test('says which workers may still serve it, where one does not answer in time', async () => {
