@@ -4,8 +4,8 @@ import { directoryFault, failedWithin, makeUsableDirectory, type ProcessConfig }
 import { MarkFile } from '#contexts/log/marks';
 import type { Logger } from 'pino';
 import { createLogger, KnownHosts } from '#runtime';
-import { BatchCheckpoints } from './agent/batch-checkpoints.js';
-import { RunningJournal } from './agent/running-journal.js';
+import { BatchCheckpoints } from './agent/batches/batch-checkpoints.js';
+import { RunningJournal } from './agent/batches/running-journal.js';
 import { WorkerAgent } from './agent/worker-agent.js';
 import { startHttpServer, type HttpServer } from './http/http-server.js';
 import { loadIdentity } from './identity.js';

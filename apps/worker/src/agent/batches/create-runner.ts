@@ -6,16 +6,16 @@ import { workContext, type LogReader } from '#jetstream';
 import { workerJobKinds } from '#job-kinds';
 import { Recorder } from '#runtime';
 import type { Logger } from 'pino';
-import type { WorkerServices } from '../worker-services.js';
+import type { WorkerServices } from '../../worker-services.js';
 import type { JobBandwidths } from './bandwidth.js';
 import type { BatchCheckpoints } from './batch-checkpoints.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner } from './batch-runner.js';
-import { untilAvailable, type ClusterLink } from './cluster-link.js';
+import { untilAvailable, type ClusterLink } from '../log/cluster-link.js';
 import { ExclusiveGate } from './exclusive-gate.js';
-import type { JobStates } from './job-states.js';
+import type { JobStates } from '../log/job-states.js';
 import type { RunningJournal } from './running-journal.js';
-import { settle } from './settle.js';
+import { settle } from '../reports/settle.js';
 import { TransferSlots } from './transfer-slots.js';
 
 /** What a worker has before it joins the cluster. */

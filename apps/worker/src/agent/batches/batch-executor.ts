@@ -5,7 +5,7 @@ import type { BatchOutcome, Checkpoint, ClusterMembers, WorkerJobKind, WorkerPor
 import type { Logger } from 'pino';
 import type { JobBandwidths } from './bandwidth.js';
 import type { ExclusiveGate } from './exclusive-gate.js';
-import type { JobRate } from './job-states.js';
+import type { JobRate } from '../log/job-states.js';
 import type { RunningJournal } from './running-journal.js';
 import type { TransferSlots } from './transfer-slots.js';
 

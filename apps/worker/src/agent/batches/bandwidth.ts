@@ -1,4 +1,4 @@
-import type { JobRate } from './job-states.js';
+import type { JobRate } from '../log/job-states.js';
 
 /** Unused allowance of an idle job is kept for this long: enough to bridge timer jitter, too little for a burst. */
 const keptAllowanceMs = 100;

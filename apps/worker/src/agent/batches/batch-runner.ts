@@ -4,7 +4,7 @@ import type { BatchOutcome, WorkerJobKind } from '#job-kinds';
 import { StoreWaits, type StoreOutage } from '#ufs';
 import type { Logger } from 'pino';
 import { ExecutionFailed, type BatchExecutor } from './batch-executor.js';
-import type { JobRate, JobStates } from './job-states.js';
+import type { JobRate, JobStates } from '../log/job-states.js';
 
 /** A batch as it comes from the worker's queue. */
 export interface BatchMessage {

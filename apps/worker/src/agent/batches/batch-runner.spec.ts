@@ -14,7 +14,7 @@ import { BatchCheckpoints } from './batch-checkpoints.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner, type BatchMessage } from './batch-runner.js';
 import { ExclusiveGate } from './exclusive-gate.js';
-import { JobStates } from './job-states.js';
+import { JobStates } from '../log/job-states.js';
 import { RunningJournal } from './running-journal.js';
 import { TransferSlots } from './transfer-slots.js';
 
