@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
+import { type DirectoryLock } from '#process';
 import { type ActivePolicies } from './space/active-policies.js';
 import { type AccessLog } from './entries/access-log.js';
 import { type Admission } from './space/admission.js';
@@ -8,7 +9,6 @@ import { PinnedRead, pinBytes } from './io/cache-read.js';
 import { type Committer } from './io/committer.js';
 import { directoryName, type DirectoryUsage } from './entries/directories.js';
 import { type DiskRoom } from './disk/disk-room.js';
-import { type DirectoryLock } from './disk/directory-lock.js';
 import { encodePath, MAX_REPLICAS, type StoredEntry } from './entries/entry-codec.js';
 import { type Expiry } from './space/expiry.js';
 import { FileIndex } from './io/file-index.js';
@@ -208,7 +208,7 @@ export class DiskCacheStore implements CacheStore {
       await index.close();
     });
     await keeps.close();
-    await lock.release();
+    lock.release();
   }
 
   private async openObjectWriter(object: NewObject, sizeBytes: number, options: WriteOptions): Promise<ObjectWriter> {

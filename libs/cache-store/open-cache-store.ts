@@ -1,5 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { makePrivate, PRIVATE_DIRECTORY_MODE } from '#private-files';
+import { DirectoryInUse, DirectoryLock } from '#process';
 import { ActivePolicies } from './space/active-policies.js';
 import { AccessLog } from './entries/access-log.js';
 import { Admission } from './space/admission.js';
@@ -7,7 +8,6 @@ import { CacheIndex } from './entries/cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
 import { Committer } from './io/committer.js';
 import { Compaction } from './space/compaction.js';
-import { DirectoryLock } from './disk/directory-lock.js';
 import { errorCode } from './disk/disk-errors.js';
 import { DiskRoom } from './disk/disk-room.js';
 import { EvictionOrder } from './space/eviction-order.js';
@@ -47,12 +47,23 @@ export async function openCacheStore(options: CacheStoreOptions): Promise<CacheS
       reason: open,
     });
   }
-  const lock = await DirectoryLock.acquire(layout.lock);
+  const lock = lockDirectory(layout.lock);
   try {
     return await openLocked(options, layout, lock, log);
   } catch (error) {
-    await lock.release();
+    lock.release();
     throw error;
+  }
+}
+
+function lockDirectory(file: string): DirectoryLock {
+  try {
+    return DirectoryLock.acquire(file);
+  } catch (error) {
+    if (!(error instanceof DirectoryInUse)) throw error;
+    const { pid, message } = error;
+    const text = pid === undefined ? message : `The cache directory is in use by process ${pid} (${file})`;
+    throw new CacheOpenError(text, { cause: error });
   }
 }
 
