@@ -18,7 +18,7 @@ const PREFERRED_SUITE = 'trixie';
 /** Debian keeps it in /usr/sbin, which is often not on a user's PATH. */
 const SYSTEM_DIRECTORIES = ['/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin'];
 const APT_TIMEOUT_MS = 180_000;
-/** As libs/jetstream/ensure-streams.ts has it: older ones can lose a replicated stream. */
+/** As libs/jetstream/stream/ensure-streams.ts has it: older ones can lose a replicated stream. */
 const OLDEST_FOR_REPLICAS = '2.10.23';
 
 export const HOW_TO_GET_ONE =

@@ -1,25 +1,25 @@
 import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
-import { type ActivePolicies } from './active-policies.js';
-import { type AccessLog } from './access-log.js';
-import { type Admission } from './admission.js';
-import { type CacheIndex } from './cache-index.js';
-import { PinnedRead, pinBytes } from './cache-read.js';
-import { type Committer } from './committer.js';
-import { directoryName, type DirectoryUsage } from './directories.js';
-import { type DiskRoom } from './disk-room.js';
-import { type DirectoryLock } from './directory-lock.js';
-import { encodePath, MAX_REPLICAS, type StoredEntry } from './entry-codec.js';
-import { type Expiry } from './expiry.js';
-import { FileIndex } from './file-index.js';
-import { hasBytes } from './index-rows.js';
-import { type JobKeeps } from './job-keeps.js';
-import { type Mutex } from './mutex.js';
-import { ObjectWriter } from './object-writer.js';
-import { PackedWriter } from './packed-writer.js';
-import { type Space } from './space.js';
-import { type Storage } from './storage.js';
-import { type Trimming } from './trimming.js';
+import { type DirectoryLock } from '#process';
+import { type ActivePolicies } from './space/active-policies.js';
+import { type AccessLog } from './entries/access-log.js';
+import { type Admission } from './space/admission.js';
+import { type CacheIndex } from './entries/cache-index.js';
+import { PinnedRead, pinBytes } from './io/cache-read.js';
+import { type Committer } from './io/committer.js';
+import { directoryName, type DirectoryUsage } from './entries/directories.js';
+import { type DiskRoom } from './disk/disk-room.js';
+import { encodePath, MAX_REPLICAS, type StoredEntry } from './entries/entry-codec.js';
+import { type Expiry } from './space/expiry.js';
+import { FileIndex } from './io/file-index.js';
+import { hasBytes } from './entries/index-rows.js';
+import { type JobKeeps } from './space/job-keeps.js';
+import { type Mutex } from './space/mutex.js';
+import { ObjectWriter } from './io/object-writer.js';
+import { PackedWriter } from './io/packed-writer.js';
+import { type Space } from './space/space.js';
+import { type Storage } from './space/storage.js';
+import { type Trimming } from './space/trimming.js';
 import {
   CorruptObjectError,
   type CacheEntry,
@@ -208,7 +208,7 @@ export class DiskCacheStore implements CacheStore {
       await index.close();
     });
     await keeps.close();
-    await lock.release();
+    lock.release();
   }
 
   private async openObjectWriter(object: NewObject, sizeBytes: number, options: WriteOptions): Promise<ObjectWriter> {

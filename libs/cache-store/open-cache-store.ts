@@ -1,30 +1,30 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { makePrivate, PRIVATE_DIRECTORY_MODE } from '#private-files';
-import { ActivePolicies } from './active-policies.js';
-import { AccessLog } from './access-log.js';
-import { Admission } from './admission.js';
-import { CacheIndex } from './cache-index.js';
+import { DirectoryInUse, DirectoryLock } from '#process';
+import { ActivePolicies } from './space/active-policies.js';
+import { AccessLog } from './entries/access-log.js';
+import { Admission } from './space/admission.js';
+import { CacheIndex } from './entries/cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
-import { Committer } from './committer.js';
-import { Compaction } from './compaction.js';
-import { DirectoryLock } from './directory-lock.js';
-import { errorCode } from './disk-errors.js';
-import { DiskRoom } from './disk-room.js';
-import { EvictionOrder } from './eviction-order.js';
-import { Expiry, type Loaded } from './expiry.js';
-import { findIndexDamage, isDamage, quarantineIndex, withOpeningMarker } from './index-health.js';
-import { JobKeeps } from './job-keeps.js';
-import { CacheLayout, FORMAT_VERSION, isWorkersFile, syncDirectory } from './layout.js';
-import { Mutex } from './mutex.js';
-import { ObjectFiles } from './objects.js';
-import { adoptInventory, removeTemporaries, takeInventory, type Inventory } from './recovery.js';
-import { operationsFor } from './operations.js';
-import { Segments } from './segments.js';
-import { Space } from './space.js';
-import { Storage } from './storage.js';
-import { Trimming } from './trimming.js';
+import { Committer } from './io/committer.js';
+import { Compaction } from './space/compaction.js';
+import { errorCode } from './disk/disk-errors.js';
+import { DiskRoom } from './disk/disk-room.js';
+import { EvictionOrder } from './space/eviction-order.js';
+import { Expiry, type Loaded } from './space/expiry.js';
+import { findIndexDamage, isDamage, quarantineIndex, withOpeningMarker } from './opening/index-health.js';
+import { JobKeeps } from './space/job-keeps.js';
+import { CacheLayout, FORMAT_VERSION, isWorkersFile, syncDirectory } from './disk/layout.js';
+import { Mutex } from './space/mutex.js';
+import { ObjectFiles } from './disk/objects.js';
+import { adoptInventory, removeTemporaries, takeInventory, type Inventory } from './opening/recovery.js';
+import { operationsFor } from './io/operations.js';
+import { Segments } from './disk/segments.js';
+import { Space } from './space/space.js';
+import { Storage } from './space/storage.js';
+import { Trimming } from './space/trimming.js';
 import { CacheOpenError, type CacheStore, type CacheStoreOptions } from './types.js';
-import { Usage } from './usage.js';
+import { Usage } from './disk/usage.js';
 
 const DEFAULT_PACKED_OBJECT_MAX_BYTES = 256 << 10;
 const MIN_SEGMENT_BYTES = 1 << 20;
@@ -47,12 +47,23 @@ export async function openCacheStore(options: CacheStoreOptions): Promise<CacheS
       reason: open,
     });
   }
-  const lock = await DirectoryLock.acquire(layout.lock);
+  const lock = lockDirectory(layout.lock);
   try {
     return await openLocked(options, layout, lock, log);
   } catch (error) {
-    await lock.release();
+    lock.release();
     throw error;
+  }
+}
+
+function lockDirectory(file: string): DirectoryLock {
+  try {
+    return DirectoryLock.acquire(file);
+  } catch (error) {
+    if (!(error instanceof DirectoryInUse)) throw error;
+    const { pid, message } = error;
+    const text = pid === undefined ? message : `The cache directory is in use by process ${pid} (${file})`;
+    throw new CacheOpenError(text, { cause: error });
   }
 }
 

@@ -1,5 +1,7 @@
+import { Refusal } from '#process';
+
 /** The configuration is wrong. A process that meets this says so and exits with `EXIT_REFUSED`. */
-export class ConfigError extends Error {
+export class ConfigError extends Refusal {
   override readonly name = 'ConfigError';
 
   /** @param problems one sentence for each wrong variable, naming it; never holds a secret. */
@@ -7,9 +9,3 @@ export class ConfigError extends Error {
     super(problems.join('\n'));
   }
 }
-
-/**
- * Exit code of a process that refuses to run as it is set up (EX_CONFIG of sysexits.h): starting it again would not
- * help, so a supervisor must not.
- */
-export const EXIT_REFUSED = 78;

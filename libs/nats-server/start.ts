@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type ConnectionOptions } from 'nats';
+import { endChild } from '#process';
 import { natsServerVersion } from './find.js';
 import { natsConfigFile, type NatsServerOptions } from './config-file.js';
 
@@ -152,10 +152,7 @@ function handle(
     exited,
     kill,
     stop: async () => {
-      child.kill('SIGTERM');
-      const impatient = AbortSignal.timeout(10_000);
-      const ended = await Promise.race([exited, once(impatient, 'abort')]);
-      if (Array.isArray(ended)) await kill();
+      await endChild(child, exited, 10_000);
     },
   };
 }

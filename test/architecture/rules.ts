@@ -68,22 +68,28 @@ export const importRules: readonly ImportRule[] = [
     packages: [],
   },
   { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
-  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#private-files'] },
+  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#private-files', '#process'] },
   { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
-  { what: 'the configuration', files: /^libs\/config\//, may: ['#kernel'] },
+  {
+    what: 'processes: locks, identities, ends',
+    files: /^libs\/process\//,
+    may: ['#kernel'],
+    packages: ['node:child_process', 'node:crypto', 'node:fs', 'node:path', 'node:timers/promises'],
+  },
+  { what: 'the configuration', files: /^libs\/config\//, may: ['#kernel', '#process'] },
   { what: 'the check of Node’s version', files: /^libs\/node-version\//, may: [], packages: ['fs'] },
-  { what: 'starting nats-server', files: /^libs\/nats-server\//, may: [] },
+  { what: 'starting nats-server', files: /^libs\/nats-server\//, may: ['#process'] },
   {
     what: 'support for tests',
     files: /^libs\/testing\//,
-    may: ['#kernel', '#jetstream', '#nats-server', '#ufs', '#config'],
+    may: ['#kernel', '#jetstream', '#nats-server', '#ufs', '#config', '#process'],
   },
   {
     what: 'applications: wiring of anything but tests',
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
-      ...['#private-files', '#node-version', '#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+      ...['#private-files', '#node-version', '#process', '#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },
 ];

@@ -1,5 +1,5 @@
-import { ConfigError, EXIT_REFUSED } from '#config';
 import { DomainError } from '#kernel';
+import { EXIT_REFUSED, Refusal } from '#process';
 
 /** Something was found wrong, or failed. */
 export const failedExitCode = 1;
@@ -16,7 +16,7 @@ const aboutTheBackup: readonly string[] = ['backup-damaged', 'backup-tampered', 
 
 /** 78 (as things are set up, trying again would not help) or 1. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof ConfigError) return EXIT_REFUSED;
+  if (error instanceof Refusal) return EXIT_REFUSED;
   const refused = error instanceof DomainError && (error.kind === 'Refused' || error.kind === 'Malformed');
   return refused && !aboutTheBackup.includes(error.code) ? EXIT_REFUSED : failedExitCode;
 }

@@ -1,19 +1,13 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import {
-  ConfigError,
-  EXIT_REFUSED,
-  exitWithSupervisor,
-  loadConfig,
-  requireWritableFile,
-  type ProcessConfig,
-} from '#config';
+import { exitWithSupervisor, loadConfig, requireWritableFile, type ProcessConfig } from '#config';
 import { document, knownNames } from '#contexts/api-docs';
 import { Presence } from '#contexts/jobs/owner';
 import { MountKeys } from '#contexts/namespace';
 import { LogDamagedError } from '#jetstream';
 import { DomainError } from '#kernel';
+import { exitOnSignals, exitSaying, Refusal } from '#process';
 import {
   acceptJsonBodies,
   createLogger,
@@ -76,25 +70,14 @@ async function main(config: ProcessConfig): Promise<void> {
   const presence = app.get(Presence);
   infrastructure.snapshotWriter.isSelf = () => presence.isChosen('snapshots');
   const stop = async (): Promise<void> => {
-    // NATS may hold the last steps up for ever. What is not done by then is somebody else's, or done again.
-    setTimeout(() => process.exit(0), stopLimitMs).unref();
     await requests.run(app.getHttpServer(), config.drainMs);
     await app.close();
     infrastructure.views.close();
     await infrastructure.mark?.flush();
     await infrastructure.link.drain();
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          logger.error(error, 'the stop was not clean');
-          process.exit(1);
-        },
-      );
-    });
-  }
+  // NATS may hold the last steps up for ever. What is not done by then is somebody else's, or done again.
+  exitOnSignals(stop, stopLimitMs, (error) => logger.error(error, 'the stop was not clean'));
   exitWithSupervisor(stop);
   await infrastructure.views.becomeReady();
   watchMountKeys(infrastructure.views, app.get(MountKeys), logger);
@@ -108,14 +91,11 @@ async function main(config: ProcessConfig): Promise<void> {
 
 /** One sentence for the operator, and an exit code that says whether trying again can help. */
 function refuse(error: unknown): never {
-  const isRefusal = error instanceof ConfigError || (error instanceof DomainError && error.kind !== 'Unavailable');
+  const isRefusal = error instanceof Refusal || (error instanceof DomainError && error.kind !== 'Unavailable');
   const cannotListen = listenFault(error);
-  const hint = error instanceof LogDamagedError ? '; see docs/safe-start.md' : '';
+  const damaged = error instanceof LogDamagedError ? `${error.message}; see docs/safe-start.md` : undefined;
   const isExpected = isRefusal || error instanceof DomainError;
-  const text =
-    error instanceof Error ? (isExpected ? error.message + hint : (error.stack ?? error.message)) : String(error);
-  process.stderr.write(`coordinator: ${cannotListen ?? text}\n`);
-  process.exit(isRefusal || cannotListen !== undefined ? EXIT_REFUSED : 1);
+  exitSaying('coordinator', cannotListen ?? damaged ?? error, isExpected, isRefusal || cannotListen !== undefined);
 }
 
 function listenFault(error: unknown): string | undefined {

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
+import { commandLineOf } from '#process';
 import { lockDirectory } from './directory-lock.js';
-import { commandLineOf } from './process-identity.js';
 import { temporaryDirectory } from './spec-support/temporary-directory.js';
 
 describe('lockDirectory', () => {

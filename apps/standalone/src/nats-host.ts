@@ -1,7 +1,8 @@
 // Runs nats-server for the supervisor, as a process of its own so that nats-server is out of reach of the terminal's
 // Ctrl-C (it has to outlive the others) and ends with the supervisor however that ends. Ends when nats-server does.
-import { ConfigError, EXIT_REFUSED, exitWithSupervisor } from '#config';
+import { exitWithSupervisor } from '#config';
 import { findNatsServers, type NatsServerProcess, startNatsServer } from '#nats-server';
+import { EXIT_REFUSED, Refusal } from '#process';
 import { chooseNatsServer } from './nats-binary.js';
 import { NATS_HOST_OPTIONS, type NatsHostOptions, type NatsReady, type NatsSpawned } from './nats-process.js';
 
@@ -53,5 +54,5 @@ try {
 } catch (error) {
   if (stopping.signal.aborted) process.exit(0);
   console.error(error instanceof Error ? error.message : error);
-  process.exit(error instanceof ConfigError ? EXIT_REFUSED : 1);
+  process.exit(error instanceof Refusal ? EXIT_REFUSED : 1);
 }

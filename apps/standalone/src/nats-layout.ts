@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { z } from 'zod';
-import { StartRefused } from './start-refused.js';
+import { Refusal } from '#process';
 
 /** Where one of a cluster's own nats-servers lies and listens; the same over restarts, for the others know it by that. */
 export interface NatsPlace {
@@ -22,14 +22,14 @@ type Ports = z.infer<typeof schema>;
  * The places of a data directory's nats-servers. Their ports are those of the last time, or new ones where somebody
  * else has taken one of them meanwhile.
  * @param natsDir of the data directory
- * @throws StartRefused when the directory holds the log of another number of servers: they would not find it
+ * @throws Refusal when the directory holds the log of another number of servers: they would not find it
  */
 export async function natsPlaces(natsDir: string, servers: number): Promise<NatsPlace[]> {
   const file = path.join(natsDir, 'servers.json');
   const known = readPorts(file) ?? [];
   const had = known.length > 0 ? known.length : fs.existsSync(path.join(natsDir, 'jetstream')) ? 1 : servers;
   if (had !== servers) {
-    throw new StartRefused(
+    throw new Refusal(
       `LARDER_NATS_SERVERS is ${servers}, but ${natsDir} holds the log of ${had}: set it to ${had}, or LARDER_DATA_DIR to another directory.`,
     );
   }

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { NatsAccount } from '#nats-server';
+import type { PidFiles } from '#process';
 import type { DataDirectory } from './data-directory.js';
 import type { NatsPlace } from './nats-layout.js';
-import type { PidFiles } from './pid-files.js';
 import type { Secrets } from './secrets.js';
 import type { ProcessSpec } from './supervised-process.js';
 

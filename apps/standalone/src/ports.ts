@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { StartRefused } from './start-refused.js';
+import { Refusal } from '#process';
 
 interface WantedPort {
   /** 0: any free one. */
@@ -17,7 +17,7 @@ export interface RestPorts {
  * The ports of the REST API: LARDER_PORT and those after it for the coordinators, LARDER_BALANCER_PORT for a balancer,
  * or any free ones where these are 0.
  * @param balancerPort undefined: there is no balancer
- * @throws StartRefused naming the setting when one of them is taken
+ * @throws Refusal naming the setting when one of them is taken
  */
 export async function restPorts(
   host: string,
@@ -55,13 +55,13 @@ function listen(host: string, { port, setting }: WantedPort): Promise<net.Server
 
 function refusal(error: NodeJS.ErrnoException, host: string, { port, setting }: WantedPort): Error {
   if (error.code === 'EADDRINUSE') {
-    return new StartRefused(`Port ${port} on ${host} is in use: set ${setting} to another one.`);
+    return new Refusal(`Port ${port} on ${host} is in use: set ${setting} to another one.`);
   }
   if (error.code === 'EACCES') {
-    return new StartRefused(`Port ${port} may not be used by this user: set ${setting} to one above 1023.`);
+    return new Refusal(`Port ${port} may not be used by this user: set ${setting} to one above 1023.`);
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    return new StartRefused(`LARDER_HOST ${host} is no address of this machine.`);
+    return new Refusal(`LARDER_HOST ${host} is no address of this machine.`);
   }
   return error;
 }

@@ -1,8 +1,7 @@
 // `npm start`, `npm run cluster`: a whole cluster on this machine. Everything it needs is there when this runs: see scripts/start.mjs.
 import path from 'node:path';
-import { ConfigError, EXIT_REFUSED } from '#config';
+import { EXIT_REFUSED, Refusal } from '#process';
 import { runStandalone } from './standalone.js';
-import { StartRefused } from './start-refused.js';
 
 const apps = path.resolve(import.meta.dirname, '..', '..');
 const stop = new AbortController();
@@ -28,7 +27,7 @@ try {
     say: (line) => console.log(line),
   });
 } catch (error) {
-  const expected = error instanceof ConfigError || error instanceof StartRefused;
+  const expected = error instanceof Refusal;
   console.error(expected ? error.message : error);
   process.exitCode = expected ? EXIT_REFUSED : 1;
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { z } from 'zod';
 import { keyRingText } from '#config';
 import type { Role } from '#jetstream';
-import { StartRefused } from './start-refused.js';
+import { Refusal } from '#process';
 
 const password = z.string().min(1);
 
@@ -35,7 +35,7 @@ export function loadSecrets(file: string): Secrets {
   if (fs.existsSync(file)) {
     const parsed = stored.safeParse(parseJson(fs.readFileSync(file, 'utf8')));
     // Never replaced by new ones: what the old keys sealed could not be opened again.
-    if (!parsed.success) throw new StartRefused(`${file} is damaged: restore it from a backup.`);
+    if (!parsed.success) throw new Refusal(`${file} is damaged: restore it from a backup.`);
     const { routePassword, natsPasswords, signingKeys } = parsed.data;
     if (routePassword && natsPasswords && signingKeys) {
       return { ...parsed.data, routePassword, natsPasswords, signingKeys };

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commandLineOf, isRunning } from './process-identity.js';
+import { commandLineOf, isRunning } from '#process';
 import { temporaryDirectory } from './spec-support/temporary-directory.js';
 import { runStandalone } from './standalone.js';
 

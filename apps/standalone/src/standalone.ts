@@ -1,17 +1,10 @@
 import { once } from 'node:events';
 import path from 'node:path';
-import {
-  directoryFault,
-  EXIT_REFUSED,
-  type Environment,
-  failedWithin,
-  keyRingText,
-  type LarderConfig,
-  loadConfig,
-} from '#config';
+import { directoryFault, type Environment, failedWithin, keyRingText, type LarderConfig, loadConfig } from '#config';
 import { inboxPrefixOf, meetingProbe, Names, natsUser, type Role } from '#jetstream';
 import { TrustRing } from '#contexts/trust/gate';
 import { untilServersMeet } from '#nats-server';
+import { EXIT_REFUSED, PidFiles } from '#process';
 import { type ClusterEnvironment, coordinatorEnvironment, workerEnvironment } from './child-environment.js';
 import { type DataDirectory, openDataDirectory } from './data-directory.js';
 import { lockDirectory } from './directory-lock.js';
@@ -19,7 +12,6 @@ import { BALANCER_OPTIONS, type BalancerOptions } from './balancer.js';
 import { natsPlaces } from './nats-layout.js';
 import { natsUrlFor, natsWalls } from './nats-walls.js';
 import { type NatsProcess, natsProcesses, type NatsReady } from './nats-process.js';
-import { PidFiles } from './pid-files.js';
 import { restPorts, type RestPorts } from './ports.js';
 import { untilReady } from './readiness.js';
 import { loadSecrets, type Secrets } from './secrets.js';
@@ -58,7 +50,7 @@ const sharedAccount =
 /**
  * Runs a whole cluster on this machine until it is told to stop.
  * @returns the exit code: 0 after a stop that was asked for
- * @throws ConfigError, StartRefused when it cannot be started as things stand
+ * @throws Refusal when it cannot be started as things stand
  */
 export async function runStandalone(options: StandaloneOptions): Promise<number> {
   const config = loadConfig(options.env);

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import readline from 'node:readline';
-import { EXIT_REFUSED, SUPERVISED } from '#config';
+import { SUPERVISED } from '#config';
+import { EXIT_REFUSED, type PidFiles } from '#process';
 import { type Backoff, restartDelayMs } from './backoff.js';
-import type { PidFiles } from './pid-files.js';
 import type { ProcessLog } from './process-log.js';
 
 export interface ProcessSpec {

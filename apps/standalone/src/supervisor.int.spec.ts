@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PidFiles } from './pid-files.js';
-import { isRunning } from './process-identity.js';
+import { isRunning, PidFiles } from '#process';
 import { temporaryDirectory } from './spec-support/temporary-directory.js';
 import { Supervisor } from './supervisor.js';
 

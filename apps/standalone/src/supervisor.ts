@@ -1,6 +1,5 @@
-import { EXIT_REFUSED } from '#config';
+import { EXIT_REFUSED, type PidFiles } from '#process';
 import { type Backoff, restartBackoff } from './backoff.js';
-import type { PidFiles } from './pid-files.js';
 import { ProcessLog } from './process-log.js';
 import { type Death, type ProcessSpec, SupervisedProcess } from './supervised-process.js';
 

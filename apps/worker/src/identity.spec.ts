@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Refusal } from '#process';
 import { loadIdentity } from './identity.js';
-import { Refusal } from './refusal.js';
 
 describe('loadIdentity', () => {
   let directory: string;

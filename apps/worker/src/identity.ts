@@ -3,8 +3,8 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { privateKeyOf, rawPublicKey } from '#contexts/trust/gate';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
+import { Refusal } from '#process';
 import { z } from 'zod';
-import { Refusal } from './refusal.js';
 
 const identityFile = 'identity.json';
 const identitySchema = z.object({

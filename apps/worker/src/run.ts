@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { createRequire } from 'node:module';
-import { ConfigError, EXIT_REFUSED, exitWithSupervisor, loadConfig } from '#config';
+import { exitWithSupervisor, loadConfig } from '#config';
 import { signingKeyUnknown } from '#contexts/trust/gate';
 import { DomainError } from '#kernel';
-import { Refusal } from './refusal.js';
+import { exitOnSignals, exitSaying, Refusal } from '#process';
 import { startWorker } from './start-worker.js';
 
 /** Below the two seconds that standalone gives its workers, after which it kills. */
@@ -16,18 +16,9 @@ async function main(): Promise<void> {
   const worker = await startWorker(loadConfig(process.env, 'worker'), version, end);
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= worker.stop());
-  const stopAndExit = () => {
-    setTimeout(() => process.exit(0), stopTimeoutMs).unref();
-    stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        worker.logger.error({ err: error }, 'the worker did not stop in good order');
-        process.exit(1);
-      },
-    );
-  };
-  process.once('SIGTERM', stopAndExit);
-  process.once('SIGINT', stopAndExit);
+  exitOnSignals(stop, stopTimeoutMs, (error) => {
+    worker.logger.error({ err: error }, 'the worker did not stop in good order');
+  });
   exitWithSupervisor(stop, stopTimeoutMs);
   try {
     await worker.ready;
@@ -42,12 +33,9 @@ const configurationFaults: readonly string[] = ['unknown-event', 'nats-refused',
 /** One sentence where an operator must act, the whole error where we must; the exit code says whether to try again. */
 function end(error: unknown): never {
   const refused =
-    error instanceof ConfigError ||
     error instanceof Refusal ||
     (error instanceof DomainError && (error.kind === 'Malformed' || configurationFaults.includes(error.code)));
-  const text = error instanceof Error ? (refused ? error.message : (error.stack ?? error.message)) : String(error);
-  process.stderr.write(`worker: ${text}\n`);
-  process.exit(refused ? EXIT_REFUSED : 1);
+  exitSaying('worker', error, refused);
 }
 
 process.on('unhandledRejection', end);

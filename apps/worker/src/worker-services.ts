@@ -4,7 +4,7 @@ import { KeyRing, MountKeys, tellClosed, type Mount } from '#contexts/namespace'
 import { ConnectorPool } from '#contexts/namespace/ufs';
 import { openUfs, type RetryPolicy } from '#ufs';
 import type { Logger } from 'pino';
-import { ClusterView } from './agent/cluster-view.js';
+import { ClusterView } from './agent/log/cluster-view.js';
 import { ClearStale } from './copies/clear-stale.js';
 import { CopyRemover } from './copies/copy-remover.js';
 import { PassiveCache } from './passive/passive-cache.js';

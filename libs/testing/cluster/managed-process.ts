@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
+import { endChild } from '#process';
 import { eventually } from './until.js';
 
 export interface ProcessSpec {
@@ -118,14 +119,10 @@ export class ManagedProcess {
   async stop(): Promise<ExitStatus> {
     if (!this.running) return this.exited;
     this.endIsWanted = true;
-    this.child?.kill('SIGTERM');
     // Somebody else may kill it meanwhile: that is not its fault.
-    let late = false;
-    const timer = setTimeout(() => (late = this.child?.kill('SIGKILL') ?? false), stopTimeoutMs);
-    const status = await this.exited;
-    clearTimeout(timer);
+    const late = await endChild(this.child!, this.exited, stopTimeoutMs);
     if (late) throw new Error(`${this.name} did not stop in time\n${this.logTail()}`);
-    return status;
+    return this.exited;
   }
 
   /** Ends it if it still runs (SIGKILL), starts it again and waits until it is ready. */

@@ -5,6 +5,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { endChild } from '#process';
 
 const run = promisify(execFile);
 const startWithinMs = 60_000;
@@ -66,7 +67,7 @@ export class InstalledServer {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.children.map(endChild));
+    await Promise.all(this.children.map(end));
     if (this.directory !== '') await fs.rm(this.directory, { recursive: true, force: true });
   }
 }
@@ -80,13 +81,9 @@ export async function answersWell(url: string): Promise<boolean> {
   }
 }
 
-async function endChild(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), 5000);
-  await ended;
-  clearTimeout(late);
+  await endChild(child, new Promise((gone) => child.once('exit', gone)), 5000);
 }
 
 /** Searches the system's directories too: an ordinary user's PATH lacks `sbin`. */

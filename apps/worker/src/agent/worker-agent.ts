@@ -14,14 +14,14 @@ import {
   type VoidMessage,
 } from '#jetstream';
 import type { Identity } from '../identity.js';
-import { JobBandwidths } from './bandwidth.js';
-import { type BatchRunner } from './batch-runner.js';
-import { createRunner, type RunnerParts } from './create-runner.js';
-import { openClusterLink, untilAvailable, type ClusterLink } from './cluster-link.js';
-import { catchUp, forgetEndedJobs } from './ended-jobs.js';
-import { Heartbeat } from './heartbeat.js';
-import { JobStates, jobsFrom } from './job-states.js';
-import { untilLogAgrees } from './log-agreement.js';
+import { JobBandwidths } from './batches/bandwidth.js';
+import { type BatchRunner } from './batches/batch-runner.js';
+import { createRunner, type RunnerParts } from './batches/create-runner.js';
+import { openClusterLink, untilAvailable, type ClusterLink } from './log/cluster-link.js';
+import { catchUp, forgetEndedJobs } from './batches/ended-jobs.js';
+import { Heartbeat } from './reports/heartbeat.js';
+import { JobStates, jobsFrom } from './log/job-states.js';
+import { untilLogAgrees } from './log/log-agreement.js';
 
 export interface AgentOptions extends RunnerParts {
   identity: Identity;

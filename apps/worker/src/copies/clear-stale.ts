@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CacheEntry, CacheStore } from '#cache-store';
 import type { Logger } from 'pino';
-import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClusterView } from '../agent/log/cluster-view.js';
 
 export interface ClearStaleStatus {
   running: boolean;

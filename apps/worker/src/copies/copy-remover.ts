@@ -1,5 +1,5 @@
 import type { CacheStore } from '#cache-store';
-import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClusterView } from '../agent/log/cluster-view.js';
 
 /**
  * Removes copies because others hold them. From the moment a removal is decided this worker no longer vouches for the

@@ -6,7 +6,7 @@ import type { CacheEntry, CacheStore } from '#cache-store';
 import type { ClusterMembers } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { missingParameters } from '#runtime';
-import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClusterView } from '../agent/log/cluster-view.js';
 import type { CopyRemover } from '../copies/copy-remover.js';
 import { cacheToken, removerToken, viewToken } from '../tokens.js';
 import { integerParameter, queryParameter } from './object-path.js';

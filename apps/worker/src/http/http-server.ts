@@ -15,7 +15,7 @@ import {
   unroutedErrors,
   type KnownHosts,
 } from '#runtime';
-import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClusterView } from '../agent/log/cluster-view.js';
 import type { ClearStale } from '../copies/clear-stale.js';
 import type { CopyRemover } from '../copies/copy-remover.js';
 import type { PassiveCache } from '../passive/passive-cache.js';

@@ -3,7 +3,7 @@ import { Controller, Get, Head, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CacheStore } from '#cache-store';
 import { DomainError } from '#kernel';
-import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClusterView } from '../agent/log/cluster-view.js';
 import type { PassiveCache } from '../passive/passive-cache.js';
 import { cacheToken, passiveToken, viewToken } from '../tokens.js';
 import { flagParameter, objectPath, queryParameter } from './object-path.js';

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import { z } from 'zod';
 import { DomainError } from '#kernel';
-import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClusterView } from '../agent/log/cluster-view.js';
 import type { QuotaHolding, QuotaTrimmer } from '../policies/quota-trimmer.js';
 import { quotaTrimmerToken, viewToken } from '../tokens.js';
 import { bodyOf } from './request-body.js';

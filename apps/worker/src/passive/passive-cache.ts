@@ -3,7 +3,7 @@ import type { Mount } from '#contexts/namespace';
 import type { ConnectorPool } from '#contexts/namespace/ufs';
 import { RetriesExhausted, UfsError, type RetryPolicy, type UfsObject } from '#ufs';
 import type { Logger } from 'pino';
-import type { ClusterView } from '../agent/cluster-view.js';
+import type { ClusterView } from '../agent/log/cluster-view.js';
 import type { RoomClaim } from '#job-kinds';
 import type { QuotaClaims } from '../policies/quota-claims.js';
 import { Download, type DownloadReader } from './download.js';

@@ -12,7 +12,7 @@ import { workerJobKinds, type BatchOutcome, type WorkerPorts } from '#job-kinds'
 import type { Commit } from '#kernel';
 import { S3TestServer } from '#testing';
 import { pino } from 'pino';
-import { BatchCheckpoints } from '../agent/batch-checkpoints.js';
+import { BatchCheckpoints } from '../agent/batches/batch-checkpoints.js';
 import { startHttpServer, type HttpServer } from '../http/http-server.js';
 import { KnownHosts } from '#runtime';
 import { CacheStores } from '../stores/cache-stores.js';

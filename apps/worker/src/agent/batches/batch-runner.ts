@@ -1,0 +1,220 @@
+import { setMaxListeners } from 'node:events';
+import { decodeWorkBatch, type WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerJobKind } from '#job-kinds';
+import { StoreWaits, type StoreOutage } from '#ufs';
+import type { Logger } from 'pino';
+import { ExecutionFailed, type BatchExecutor } from './batch-executor.js';
+import type { JobRate, JobStates } from '../log/job-states.js';
+
+/** A batch as it comes from the worker's queue. */
+export interface BatchMessage {
+  readonly bytes: Uint8Array;
+  readonly jobId: string;
+  /** Place in the work stream. */
+  readonly sequence: number;
+  readonly deliveries: number;
+  ack(): Promise<void>;
+  /** Back into the queue, to be delivered again after `delayMs`. */
+  retryLater(delayMs: number): void;
+}
+
+/** Why a batch is broken off. */
+export class JobEnded extends Error {
+  override readonly name = 'JobEnded';
+
+  constructor(
+    jobId: string,
+    readonly how: 'stopped' | 'finished',
+  ) {
+    super(`job ${jobId} is ${how}`);
+  }
+}
+export class WorkerStopping extends Error {
+  override readonly name = 'WorkerStopping';
+}
+
+export interface RunnerPorts {
+  kinds: Readonly<Record<string, WorkerJobKind>>;
+  /** Whether a coordinator has queued it, for this worker and this job. */
+  isGenuine(message: BatchMessage): boolean;
+  jobs: JobStates;
+  executor: BatchExecutor;
+  /** Resolves when the mount table includes everything up to this log sequence. */
+  namespaceAt(sequence: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when the outcome is in the log, however long that takes. @throws the signal's reason when aborted */
+  settle(batch: WorkBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void>;
+  /** The batch's outcome is in the log (`settled`), its job was stopped, and may be resumed, or has ended. */
+  forget(batchId: string, why: 'settled' | 'stopped' | 'finished'): Promise<void>;
+  logger: Logger;
+}
+
+export interface RunningBatch {
+  jobId: string;
+  batchId: string;
+  files: number;
+  bytes: number;
+  /** Files of it wait for their store. */
+  waiting?: StoreOutage;
+}
+
+/** A batch in hand. */
+interface Entry extends Omit<RunningBatch, 'waiting'> {
+  readonly waits: StoreWaits;
+  readonly abort: AbortController;
+  /** As new as this log sequence; undefined while that is not known. */
+  asOf: number | undefined;
+}
+
+/** A batch this build does not understand waits for a newer one. */
+const notUnderstoodDelayMs = 30_000;
+/** The other delivery of the same batch will have come further by then. */
+const duplicateDelayMs = 1000;
+const failedDelayMs = 1000;
+/** Settled batches that are remembered; more than can be on their way to one worker at a time. */
+const rememberedBatches = 10_000;
+
+/** Takes a batch from delivery to acknowledgement. Handling one again changes nothing and reports the same. */
+export class BatchRunner {
+  private readonly batches = new Map<string, Entry>();
+  /** Attempts at batches whose outcome this process has put into the log; a further attempt is asked for a reason. */
+  private readonly settled = new Set<string>();
+  private readonly handling = new Set<Promise<void>>();
+  private readonly stopping = new AbortController();
+
+  constructor(private readonly ports: RunnerPorts) {}
+
+  /** Never throws: whatever goes wrong, the message is acked or comes back. */
+  handle(message: BatchMessage): Promise<void> {
+    const handled = this.handleOne(message).finally(() => this.handling.delete(handled));
+    this.handling.add(handled);
+    return handled;
+  }
+
+  running(): RunningBatch[] {
+    return [...this.batches.values()].map(({ jobId, batchId, files, bytes, waits }) => {
+      const waiting = waits.first;
+      return { jobId, batchId, files, bytes, ...(waiting && { waiting }) };
+    });
+  }
+
+  /** Breaks off what runs for this job and was sent before this log sequence, where the log tells of its stop or end. */
+  jobEnded(jobId: string, sequence: number, how: 'stopped' | 'finished'): void {
+    for (const batch of this.batches.values()) {
+      const isOlder = batch.asOf !== undefined && batch.asOf < sequence;
+      if (batch.jobId === jobId && isOlder) batch.abort.abort(new JobEnded(jobId, how));
+    }
+  }
+
+  /** Breaks everything off; resolves when the last batch has come to rest. */
+  async stop(): Promise<void> {
+    this.stopping.abort(new WorkerStopping('the worker stops'));
+    for (const { abort } of this.batches.values()) abort.abort(this.stopping.signal.reason);
+    await Promise.all(this.handling);
+  }
+
+  private async handleOne(message: BatchMessage): Promise<void> {
+    try {
+      if (!this.ports.isGenuine(message)) {
+        const { jobId, sequence } = message;
+        this.ports.logger.error({ jobId, sequence }, 'a batch that no coordinator has signed was dropped');
+        return await message.ack();
+      }
+      const understood = this.understand(message);
+      if (!understood) return message.retryLater(notUnderstoodDelayMs);
+      const { batch, kind } = understood;
+      // Sent twice: an owner that had lost its job without knowing had the same stretch in hand as its successor.
+      if (this.settled.has(attemptOf(batch))) return await message.ack();
+      if (this.batches.has(batch.batchId)) return message.retryLater(duplicateDelayMs);
+      await this.take(batch, kind, message);
+    } catch (error) {
+      // Only the acknowledgement itself is left to fail here: the queue delivers the batch again.
+      this.ports.logger.warn({ err: error }, 'a batch could not be acknowledged');
+    }
+  }
+
+  private understand(message: BatchMessage): { batch: WorkBatch; kind: WorkerJobKind } | undefined {
+    const { logger, kinds } = this.ports;
+    try {
+      const batch = decodeWorkBatch(message.bytes);
+      const kind = Object.hasOwn(kinds, batch.kind) ? kinds[batch.kind] : undefined;
+      if (kind) return { batch, kind };
+      logger.error({ jobId: batch.jobId, batchId: batch.batchId, kind: batch.kind }, 'unknown kind of job');
+    } catch (error) {
+      logger.error({ err: error }, 'a batch cannot be read; is this worker older than the coordinator?');
+    }
+    return undefined;
+  }
+
+  private async take(batch: WorkBatch, kind: WorkerJobKind, message: BatchMessage): Promise<void> {
+    const { logger } = this.ports;
+    const { jobId, batchId } = batch;
+    const asOf = batch.jobSequence;
+    const waits = new StoreWaits();
+    const entry: Entry = { jobId, batchId, files: 0, bytes: 0, waits, abort: new AbortController(), asOf };
+    // Every file of the batch listens to it while it waits or transfers.
+    setMaxListeners(0, entry.abort.signal);
+    this.batches.set(batchId, entry);
+    if (this.stopping.signal.aborted) entry.abort.abort(this.stopping.signal.reason);
+    try {
+      await this.work(batch, kind, entry);
+      await this.ports.forget(batchId, 'settled');
+      await message.ack();
+      logger.debug({ jobId, batchId, deliveries: message.deliveries }, 'batch settled');
+    } catch (error) {
+      const reason: unknown = entry.abort.signal.reason;
+      if (reason instanceof JobEnded) {
+        // The list stays in the work stream; a job that is resumed has it sent again.
+        await this.ports.forget(batchId, reason.how);
+        await message.ack();
+      } else if (reason instanceof WorkerStopping) {
+        message.retryLater(0);
+      } else {
+        if (!(error instanceof ExecutionFailed)) logger.warn({ err: error, jobId, batchId }, 'a batch is put off');
+        message.retryLater(failedDelayMs);
+      }
+    } finally {
+      this.batches.delete(batchId);
+    }
+  }
+
+  /** @throws the abort reason, ExecutionFailed, or what keeps the log from being read */
+  private async work(batch: WorkBatch, kind: WorkerJobKind, entry: Entry): Promise<void> {
+    const { jobs, executor } = this.ports;
+    const { signal } = entry.abort;
+    signal.throwIfAborted();
+    const standing = await jobs.standingOf(batch);
+    entry.asOf = standing.asOf;
+    if (standing.ended) entry.abort.abort(new JobEnded(batch.jobId, standing.ended));
+    await this.ports.namespaceAt(batch.namespaceSequence, signal);
+    signal.throwIfAborted();
+    const outcome = await executor.execute({
+      batch,
+      kind,
+      rate: rateOf(batch, kind, standing.rate),
+      signal,
+      onStoreWait: (outage) => entry.waits.begin(outage),
+      onProgress: (files, bytes) => {
+        entry.files += files;
+        entry.bytes += bytes;
+      },
+    });
+    // A job that is stopped from here on has had its batch done; only the worker's own end keeps it from the log.
+    await this.ports.settle(batch, outcome, this.stopping.signal);
+    this.settled.add(attemptOf(batch));
+    if (this.settled.size > rememberedBatches) this.settled.delete(this.settled.values().next().value!);
+  }
+}
+
+const attemptOf = ({ batchId, attempt }: WorkBatch): string => `${batchId}:${attempt}`;
+
+/** The newer of what the batch itself says, as of when it was sent, and what the log is known to say. */
+function rateOf(batch: WorkBatch, kind: WorkerJobKind, known: JobRate | undefined): JobRate {
+  const asOf = batch.jobSequence ?? 0;
+  if (known && known.asOf > asOf) return known;
+  return { bytesPerSecond: kind.bandwidthOf?.(batch) ?? bandwidthOf(batch), asOf };
+}
+
+function bandwidthOf(batch: WorkBatch): number {
+  const { bandwidth } = batch.options;
+  return typeof bandwidth === 'number' && bandwidth > 0 ? bandwidth : 0;
+}

@@ -1,0 +1,99 @@
+import type { CacheStore } from '#cache-store';
+import type { ProcessConfig } from '#config';
+import { allEvents } from '#contexts/catalogue';
+import { signedWork } from '#contexts/trust/gate';
+import { workContext, type LogReader } from '#jetstream';
+import { workerJobKinds } from '#job-kinds';
+import { Recorder } from '#runtime';
+import type { Logger } from 'pino';
+import type { WorkerServices } from '../../worker-services.js';
+import type { JobBandwidths } from './bandwidth.js';
+import type { BatchCheckpoints } from './batch-checkpoints.js';
+import { BatchExecutor } from './batch-executor.js';
+import { BatchRunner } from './batch-runner.js';
+import { untilAvailable, type ClusterLink } from '../log/cluster-link.js';
+import { ExclusiveGate } from './exclusive-gate.js';
+import type { JobStates } from '../log/job-states.js';
+import type { RunningJournal } from './running-journal.js';
+import { settle } from '../reports/settle.js';
+import { TransferSlots } from './transfer-slots.js';
+
+/** What a worker has before it joins the cluster. */
+export interface RunnerParts {
+  config: ProcessConfig;
+  cache: CacheStore;
+  journal: RunningJournal;
+  checkpoints: BatchCheckpoints;
+  services: WorkerServices;
+  logger: Logger;
+}
+
+export interface CreateRunnerOptions extends RunnerParts {
+  workerId: string;
+  cluster: ClusterLink;
+  jobs: JobStates;
+  /** Of mounts, policies and members. */
+  clusterReader: LogReader;
+  bandwidths: JobBandwidths;
+  /** Told where in the log the outcome of a batch stands. */
+  reported: (sequence: number) => void;
+}
+
+/** Longest wait of one attempt for the log; there are as many as it takes. */
+const catchUpTimeoutMs = 5_000;
+
+/** What takes batches from delivery to acknowledgement, with all that it needs of this worker. */
+export function createRunner(options: CreateRunnerOptions): BatchRunner {
+  const { workerId, journal, checkpoints, logger, cluster, jobs, clusterReader, reported } = options;
+  const settleOptions = {
+    workerId,
+    store: cluster.store,
+    recorder: new Recorder(allEvents),
+    maxPayloadBytes: () => cluster.link.maxPayloadBytes,
+    logger,
+  };
+  const work = signedWork({ ring: cluster.ring, unsignedThrough: () => cluster.gate.unsignedWorkThrough });
+  return new BatchRunner({
+    kinds: workerJobKinds,
+    isGenuine: ({ jobId, bytes, sequence }) => work.holds(workContext(workerId, jobId), bytes, sequence),
+    jobs,
+    executor: createExecutor(options),
+    namespaceAt: (sequence, signal) =>
+      untilAvailable(logger, signal, () => clusterReader.waitFor(sequence, catchUpTimeoutMs)),
+    settle: async (batch, outcome, signal) => reported(await settle(settleOptions, batch, outcome, signal)),
+    forget: async (batchId, why) => {
+      // A stopped job is resumed with what its batches have done to earlier processes.
+      if (why !== 'stopped') await journal.forget(batchId);
+      if (why === 'settled') await checkpoints.remove(batchId);
+    },
+    logger,
+  });
+}
+
+function createExecutor(options: CreateRunnerOptions): BatchExecutor {
+  const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
+  const { view, remover, pool, claims } = services;
+  return new BatchExecutor({
+    workerId,
+    cache,
+    pool,
+    members: async (signal) => {
+      await untilAvailable(logger, signal, () => clusterReader.caughtUp(catchUpTimeoutMs));
+      return view.members();
+    },
+    checkpointOf: (batchId) => checkpoints.of(batchId),
+    removeCopy: (path, sequence) => remover.remove(path, sequence),
+    unmounted: services.unmounted,
+    storeOf: (path) => view.storeOf(path),
+    roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
+    // Files of a mount that is gone have one place together: each fails at once.
+    sourceOf: (from) => view.mountOf(from)?.ufs ?? (from.includes('://') ? '' : from),
+    slots: new TransferSlots(config.workerTransfers),
+    limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
+    bandwidths,
+    gate: new ExclusiveGate(),
+    journal,
+    retry: { attempts: config.maxAttempts, baseDelayMs: config.retryBaseMs, maxDelayMs: config.retryMaxMs },
+    logger,
+  });
+}

@@ -1,0 +1,187 @@
+import { type FileHandle } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { type Committer } from './committer.js';
+import { asDiskFullError, isDiskFull } from '../disk/disk-errors.js';
+import { type Admission } from '../space/admission.js';
+import { type DiskRoom } from '../disk/disk-room.js';
+import { type Mutex } from '../space/mutex.js';
+import { type Space } from '../space/space.js';
+import { type Storage } from '../space/storage.js';
+import { type CacheEntry, type CacheWriter, type NewObject, type WriteOptions } from '../types.js';
+
+/** Network chunks are small; writes of this size cost far fewer trips to the thread pool. */
+const BUFFER_BYTES = 1 << 20;
+/** How often a write is tried on a disk that others fill while room is made for it. */
+const MAX_ATTEMPTS = 4;
+
+export interface WriterParts {
+  mutex: Mutex;
+  space: Space;
+  storage: Storage;
+  committer: Committer;
+  admission: Admission;
+  disk: DiskRoom;
+  /** Tells the store that the writer has ended, one way or the other. */
+  onEnd(writer: ObjectWriter): void;
+}
+
+/** Streams one large object into `tmp/`; its space is reserved from the start. Calls are to be made one at a time. */
+export class ObjectWriter implements CacheWriter {
+  private buffer: Buffer;
+  private filled = 0;
+  private writtenBytes = 0;
+  private receivedBytes = 0;
+  private checksum = 0;
+  private state: 'open' | 'committing' | 'ended' = 'open';
+  private published = false;
+  /** Resolves when the writer has nothing under way and nothing reserved any more. */
+  readonly ended: Promise<void>;
+  private resolveEnded!: () => void;
+
+  private constructor(
+    private readonly parts: WriterParts,
+    private readonly object: NewObject,
+    private readonly sizeBytes: number,
+    private readonly objectId: number,
+    private readonly handle: FileHandle,
+  ) {
+    this.buffer = Buffer.allocUnsafe(Math.min(BUFFER_BYTES, sizeBytes));
+    this.ended = new Promise((resolve) => (this.resolveEnded = resolve));
+  }
+
+  /** @throws CacheFullError, DiskFullError, the signal's reason */
+  static async open(
+    parts: WriterParts,
+    object: NewObject,
+    sizeBytes: number,
+    { signal }: WriteOptions = {},
+  ): Promise<ObjectWriter> {
+    const need = { bytes: sizeBytes, packed: false, object };
+    await parts.admission.enter(object, () => parts.mutex.run(() => parts.space.reserve(need)), signal);
+    try {
+      const { objectId, handle } = await parts.storage.objects.createTemporary();
+      return new ObjectWriter(parts, object, sizeBytes, objectId, handle);
+    } catch (error) {
+      parts.space.giveBack(need);
+      parts.admission.noteDeparture();
+      throw asDiskFullError(error);
+    }
+  }
+
+  async write(chunk: Buffer): Promise<void> {
+    this.assertOpen();
+    try {
+      this.receivedBytes += chunk.length;
+      if (this.receivedBytes > this.sizeBytes) {
+        throw new Error(`${this.object.path}: more than the ${this.sizeBytes} bytes announced were written`);
+      }
+      this.checksum = crc32(chunk, this.checksum);
+      if (this.filled + chunk.length > this.buffer.length) await this.flush();
+      if (chunk.length >= this.buffer.length) {
+        await this.writeOut(chunk);
+      } else {
+        chunk.copy(this.buffer, this.filled);
+        this.filled += chunk.length;
+      }
+    } catch (error) {
+      await this.abort();
+      throw asDiskFullError(error);
+    }
+  }
+
+  async commit(): Promise<CacheEntry> {
+    this.assertOpen();
+    try {
+      if (this.receivedBytes !== this.sizeBytes) {
+        throw new Error(`${this.object.path}: ${this.receivedBytes} of ${this.sizeBytes} bytes were written`);
+      }
+      await this.flush();
+      this.state = 'committing';
+      await this.handle.datasync();
+      await this.handle.close();
+      await this.parts.storage.objects.publish(this.objectId);
+      this.published = true;
+      const content = { sizeBytes: this.sizeBytes, crc32: this.checksum };
+      const entry = await this.parts.committer.publish(this.object, content, this.objectId, () => this.end());
+      return entry;
+    } catch (error) {
+      if (this.state === 'committing') this.state = 'open';
+      await this.abort();
+      throw asDiskFullError(error);
+    }
+  }
+
+  async abort(): Promise<void> {
+    // A commit under way can no longer be called off: it ends by itself, one way or the other.
+    if (this.state !== 'open') return;
+    this.state = 'committing';
+    const { objects } = this.parts.storage;
+    try {
+      await this.handle.close();
+      if (this.published) await objects.unpublish(this.objectId);
+      else await objects.removeTemporary(this.objectId);
+    } finally {
+      this.end();
+    }
+  }
+
+  /** Gives the reservation back; on success in the same turn as the object's bytes are counted. */
+  private end(): void {
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    this.buffer = Buffer.alloc(0);
+    this.parts.space.giveBack({ bytes: this.sizeBytes, packed: false });
+    this.parts.storage.usage.writtenBytes -= this.writtenBytes;
+    this.resolveEnded();
+    this.parts.onEnd(this);
+    this.parts.admission.noteDeparture();
+  }
+
+  private assertOpen(): void {
+    if (this.state !== 'open') throw new Error(`${this.object.path}: the writer has ended`);
+  }
+
+  private async flush(): Promise<void> {
+    if (this.filled === 0) return;
+    const bytes = this.buffer.subarray(0, this.filled);
+    this.filled = 0;
+    await this.writeOut(bytes);
+  }
+
+  private async writeOut(bytes: Buffer): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.parts.disk.write(() => this.writeFully(bytes));
+        return;
+      } catch (error) {
+        if (!isDiskFull(error) || attempt === MAX_ATTEMPTS) throw error;
+        await this.parts.mutex.run(() => this.makeRoomAgain());
+      }
+    }
+  }
+
+  /**
+   * Somebody else has used what this writer was promised. When what is left does not do for all writers under way, this
+   * one gives up, and its file is gone before the next one looks: one file less each time, until the rest do fit.
+   * @throws CacheFullError, DiskFullError
+   */
+  private async makeRoomAgain(): Promise<void> {
+    const bytes = this.sizeBytes - this.writtenBytes;
+    try {
+      await this.parts.space.reserveAgain({ bytes, packed: false, object: this.object });
+    } catch (error) {
+      await this.abort();
+      throw error;
+    }
+  }
+
+  /** From `writtenBytes` on, so that a second attempt overwrites what the first got down. */
+  private async writeFully(bytes: Buffer): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.writtenBytes + done);
+      done += bytesWritten;
+    }
+    this.writtenBytes += bytes.length;
+    this.parts.storage.usage.writtenBytes += bytes.length;
+  }
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Msg } from 'nats';
+import { DomainError } from '#kernel';
+import { confirmedInfo } from './confirmed-info.js';
+import { type NatsLink } from '../link/connection.js';
+import { ApiCode, apiCodeOf } from '../link/errors.js';
+import { sizeOf } from './tally.js';
+
+const withinMs = 750;
+/** How long the answers of a majority wait for the rest. */
+const graceMs = 25;
+
+/**
+ * The sequence of a stream's last message on a subject (wildcards are allowed), 0 where there is none: at least the last
+ * that anybody was told is stored at the call.
+ *
+ * A server that leads no more and has not noticed answers from before what its successor has taken. So the question is
+ * put over connections to several servers, as `confirmedInfo` does it and for the same reasons; an answer does not name
+ * who gave it, so what counts is over whose connections answers came, beside the leader that `confirmedInfo` has just
+ * named. Of different answers the highest is the newest.
+ *
+ * @throws DomainError Unavailable as `confirmedInfo`; what the client throws.
+ */
+export async function confirmedLast(link: NatsLink, stream: string, subject: string): Promise<number> {
+  const info = await confirmedInfo(link, stream);
+  const size = sizeOf(info);
+  if (size === 1) return lastOfLeader(link, stream, subject);
+  if (link.witnesses.knownServers() * 2 <= size) {
+    // There is nobody to ask beside, which `confirmedInfo` has said in the log: who answered must still lead, as far as
+    // it knows.
+    const last = await lastOfLeader(link, stream, subject);
+    await confirmedInfo(link, stream);
+    return last;
+  }
+  const counted = new Set(info.cluster?.leader === undefined ? [] : [info.cluster.leader]);
+  const asking = new Asking(link, `$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ last_by_subj: subject }));
+  try {
+    const deadlineMs = performance.now() + withinMs;
+    while (!asking.hasMajority(counted, size)) {
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) {
+        const text = `too few of the ${size} NATS servers of stream ${stream} say what its last message on ${subject} is`;
+        throw new DomainError('Unavailable', 'no-majority', text);
+      }
+      await Promise.race([asking.news(), delay(leftMs)]);
+    }
+    if (!asking.isComplete) await Promise.race([asking.all, delay(graceMs)]);
+    return asking.highest;
+  } finally {
+    asking.end();
+  }
+}
+
+async function lastOfLeader(link: NatsLink, stream: string, subject: string): Promise<number> {
+  try {
+    return (await link.abortable(() => link.jsm.streams.getMessage(stream, { last_by_subj: subject }))).seq;
+  } catch (error) {
+    if (apiCodeOf(error) === ApiCode.noMessageFound) return 0;
+    throw error;
+  }
+}
+
+/** One question over all connections there are. */
+class Asking {
+  highest = 0;
+  /** Resolves when answers have come over all connections. */
+  readonly all: Promise<void>;
+  private readonly heardOver = new Set<string>();
+  private readonly ends: (() => void)[] = [];
+  private readonly asked: number;
+  private tell: (() => void)[] = [];
+  private complete!: () => void;
+
+  constructor(link: NatsLink, subject: string, payload: string) {
+    this.all = new Promise((resolve) => (this.complete = resolve));
+    const lines = link.witnesses.lines();
+    this.asked = lines.size;
+    for (const [server, line] of lines) {
+      this.ends.push(line.ask(subject, (reply) => this.hear(server, reply), payload));
+    }
+  }
+
+  get isComplete(): boolean {
+    return this.heardOver.size === this.asked;
+  }
+
+  /** Settles when the next answer comes. */
+  news(): Promise<void> {
+    return new Promise((resolve) => this.tell.push(resolve));
+  }
+
+  hasMajority(others: ReadonlySet<string>, size: number): boolean {
+    return this.heardOver.size > 0 && new Set([...this.heardOver, ...others]).size * 2 > size;
+  }
+
+  end(): void {
+    for (const end of this.ends) end();
+  }
+
+  private hear(server: string, reply: Msg): void {
+    // Nobody there who knows of streams.
+    if (reply.headers?.code) return;
+    const answer = reply.json<{ message?: { seq: number }; error?: { err_code: number } }>();
+    if (answer.error !== undefined && answer.error.err_code !== ApiCode.noMessageFound) return;
+    this.highest = Math.max(this.highest, answer.message?.seq ?? 0);
+    this.heardOver.add(server);
+    for (const resolve of this.tell.splice(0)) resolve();
+    if (this.isComplete) this.complete();
+  }
+}

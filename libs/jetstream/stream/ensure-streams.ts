@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type NatsError, type StreamConfig, type StreamInfo } from 'nats';
+import { DomainError } from '#kernel';
+import { type NatsLink } from '../link/connection.js';
+import { ApiCode, apiCodeOf, messageOf } from '../link/errors.js';
+import { RetryBudget } from '../link/retry-budget.js';
+import { isAtLeast, serverVersions } from '../link/server-versions.js';
+import { type Names, streamConfigs, streamIdKey, streamIdOf } from '../names/streams.js';
+
+/** Older releases can lose a replicated stream on a process kill (2.10.20 to 2.10.22) or break its guards (2.9). */
+export const oldestNatsForReplicas = '2.10.23';
+/** Older ones ignore where a new stream is to begin. */
+const oldestForFirstSequence = '2.10.0';
+
+/** What must hold of a stream that is already there; a difference in any of these could lose data. */
+const essential = [
+  'retention',
+  'storage',
+  'subjects',
+  'deny_delete',
+  'max_age',
+  'max_msgs',
+  'max_bytes',
+  'max_msgs_per_subject',
+] as const satisfies (keyof StreamConfig)[];
+
+/**
+ * A cluster that is just coming up, or is busy, takes its time over new replicated streams: its servers tell each other
+ * every ten seconds that they can take one, and on a busy machine such a word may be lost.
+ */
+const budgetMs = 60_000;
+/** How long a stream that was just created must keep its identity before it is believed. */
+const settleMs = 250;
+
+export interface EnsureOptions {
+  /** Copies of each stream. Default 1. */
+  readonly replicas?: number;
+  /** First sequence of the log if it is created: of one that is restored, where its original began. Default 1. */
+  readonly firstSequence?: number;
+  /** How long a stream is tried for, milliseconds. Default: a minute. */
+  readonly withinMs?: number;
+}
+
+/**
+ * Creates the streams and the object store, or checks that what is there will do. Safe to call from all replicas at
+ * once. More replicas than a stream has are added; never fewer.
+ *
+ * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`, `stream-refused`; Unavailable after a minute,
+ *   `no-peers` when there are still too few servers.
+ */
+export async function ensureStreams(link: NatsLink, names: Names, options: EnsureOptions = {}): Promise<void> {
+  const replicas = options.replicas ?? 1;
+  const { firstSequence = 1 } = options;
+  if (replicas > 1) await refuseOldServers(link, replicas);
+  if (firstSequence > 1 && !isAtLeast(link.serverVersion, oldestForFirstSequence)) {
+    const text = `a log that begins at sequence ${firstSequence} needs nats-server ${oldestForFirstSequence} or later; this one is ${link.serverVersion}`;
+    throw new DomainError('Refused', 'nats-too-old', text);
+  }
+  for (const config of streamConfigs(names, replicas)) {
+    const begins = config.name === names.eventStream && firstSequence > 1 ? { first_seq: firstSequence } : {};
+    await retryUntilEnsured(link, { ...config, ...begins }, options.withinMs ?? budgetMs);
+  }
+}
+
+/** Any server may come to lead a stream, so each one that answers must be new enough. */
+async function refuseOldServers(link: NatsLink, replicas: number): Promise<void> {
+  const others = await serverVersions(link.serverAddresses);
+  for (const { address, version } of [{ address: 'the one connected to', version: link.serverVersion }, ...others]) {
+    if (isAtLeast(version, oldestNatsForReplicas)) continue;
+    throw new DomainError(
+      'Refused',
+      'nats-too-old',
+      `${replicas} replicas need nats-server ${oldestNatsForReplicas} or later everywhere; ${address} is ${version}`,
+    );
+  }
+}
+
+async function retryUntilEnsured(
+  link: NatsLink,
+  config: Partial<StreamConfig> & { name: string },
+  withinMs: number,
+): Promise<void> {
+  const retry = new RetryBudget(link, withinMs);
+  let waitsFor: unknown;
+  while (await retry.next()) {
+    try {
+      return await link.abortable(() => ensureStream(link, config));
+    } catch (error) {
+      if (error instanceof DomainError && error.kind !== 'Unavailable') throw error;
+      if (isRefused(error)) {
+        const text = `NATS refuses stream ${config.name}: ${messageOf(error)}`;
+        throw new DomainError('Refused', 'stream-refused', text, { cause: error });
+      }
+      if (messageOf(error) !== messageOf(waitsFor)) {
+        link.log('info', `stream ${config.name} cannot be had yet`, { reason: messageOf(error) });
+      }
+      waitsFor = error;
+      retry.note(error);
+    }
+  }
+  if (apiCodeOf(waitsFor) === ApiCode.noSuitablePeers) throw tooFewPeers(config, withinMs, waitsFor);
+  throw retry.exhausted();
+}
+
+function tooFewPeers({ name, num_replicas }: Partial<StreamConfig>, withinMs: number, cause: unknown): DomainError {
+  const text =
+    `NATS finds no ${num_replicas} servers for stream ${name} within ${Math.round(withinMs / 1000)} s ` +
+    `(${messageOf(cause)}): start as many with JetStream and room on disk, or set LARDER_NATS_REPLICAS to fewer`;
+  return new DomainError('Unavailable', 'no-peers', text, { cause });
+}
+
+/** Told of a moment, not of the request: the servers have not all met, or another replica was quicker. */
+const notYet: ReadonlySet<number> = new Set([ApiCode.noSuitablePeers, ApiCode.streamNameInUse]);
+
+/** Answers other than "not now": for streams, what is wrong with a request can come as a 500, too. */
+function isRefused(error: unknown): boolean {
+  const answer = (error as NatsError).api_error;
+  return answer !== undefined && answer.code !== 503 && !notYet.has(apiCodeOf(error) ?? 0);
+}
+
+async function ensureStream(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<void> {
+  const { jsm } = link;
+  let existing: StreamConfig;
+  try {
+    existing = (await jsm.streams.info(config.name)).config;
+  } catch (error) {
+    if (apiCodeOf(error) !== ApiCode.streamNotFound) throw error;
+    existing = (await createStream(link, config)).config;
+  }
+  for (const key of essential) {
+    const [wanted, actual] = [JSON.stringify(config[key] ?? false), JSON.stringify(existing[key] ?? false)];
+    if (wanted !== actual) {
+      throw new DomainError(
+        'Refused',
+        'stream-misconfigured',
+        `stream ${config.name} has ${key} ${actual} where it must have ${wanted}`,
+      );
+    }
+  }
+  if (config.num_replicas! > existing.num_replicas) {
+    await jsm.streams.update(config.name, { num_replicas: config.num_replicas });
+    link.log('info', `stream ${config.name} gets ${config.num_replicas} replicas`, { had: existing.num_replicas });
+  }
+}
+
+/**
+ * Another replica may create the stream at the same moment, which is no error. Of several such requests that are under
+ * way at once the last one counts, metadata included, so the answer is believed only when it stays.
+ */
+async function createStream(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<StreamInfo> {
+  const { jsm } = link;
+  const replicated = config.num_replicas! > 1;
+  let info = await jsm.streams.add(replicated ? { ...config, metadata: { [streamIdKey]: randomUUID() } } : config);
+  link.log('info', `created stream ${config.name}`, { replicas: config.num_replicas });
+  while (replicated) {
+    const before = streamIdOf(info);
+    await delay(settleMs);
+    info = await jsm.streams.info(config.name);
+    if (streamIdOf(info) === before) break;
+  }
+  return info;
+}

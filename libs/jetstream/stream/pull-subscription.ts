@@ -1,0 +1,179 @@
+import { type Msg, type MsgHdrs, type Subscription, nanos } from 'nats';
+import { type NatsLink } from '../link/connection.js';
+import { newInbox } from '../link/inbox.js';
+
+/** A message as a pull consumer delivers it. */
+export interface Delivered {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** Place in the stream. */
+  readonly sequence: number;
+  /** How many messages this consumer has delivered, this one included. */
+  readonly deliverySequence: number;
+  /** How often this message has been delivered, this time included. */
+  readonly deliveries: number;
+  /** When the stream took it in, milliseconds since the epoch; see `recordedAtHeader`. */
+  readonly recordedAtMs: number;
+  /** Where acknowledgements go. */
+  readonly reply: string;
+}
+
+/**
+ * Header of a message that was restored from a backup: when the original stream took it in, ISO 8601. Without it, the
+ * server's own time counts.
+ */
+export const recordedAtHeader = 'Larder-Recorded-At';
+
+export interface PullOptions {
+  readonly stream: string;
+  readonly consumer: string;
+  readonly onMessage: (message: Delivered) => void;
+  /** Some of what was asked for is not coming any more (expired, byte limit): time to ask again. */
+  readonly onReleased: () => void;
+  /** Called once: the consumer cannot be relied upon any longer. Nothing more is delivered afterwards. */
+  readonly onLost: (reason: string) => void;
+}
+
+/** Messages or heartbeats must come at least this often while something has been asked for. */
+const silenceLimitMs = 1_200;
+const idleHeartbeatMs = 400;
+const expiresMs = 30_000;
+/** For what was under way when a request expired. */
+const expiryGraceMs = 5_000;
+/**
+ * Where the consumer lies in another account than its reader (`roles.ts`), a server remembers each request for as long
+ * as somebody listens for its answers, at about a kilobyte each.
+ */
+const requestsPerInbox = 1_000;
+
+/**
+ * One subscription to one pull consumer, without the client library's wrappers: those recover only after 4 to 20
+ * seconds from the loss of a server, and cost half the throughput. It counts what has been asked for and not yet been
+ * delivered, and notices within 1.5 s that nothing comes any more: while a request is open, the server sends heartbeats.
+ *
+ * Statuses and their meaning follow the server's pull protocol (NATS ADR-37): 100 heartbeat, 404 and 408 the request
+ * ended, 409 it ended or the consumer is gone, 503 nobody serves this consumer.
+ */
+export class PullSubscription {
+  private inbox = '';
+  private readonly subscriptions = new Set<Subscription>();
+  private requestsHere = 0;
+  private readonly watchdog: NodeJS.Timeout;
+  private readonly offStatus: () => void;
+  private lastHeardMs = performance.now();
+  private asked = 0;
+  private closed = false;
+
+  constructor(
+    private readonly link: NatsLink,
+    private readonly options: PullOptions,
+  ) {
+    this.openInbox();
+    this.offStatus = link.onStatus((status) => this.lose(status));
+    this.watchdog = setInterval(() => {
+      if (this.asked > 0 && performance.now() - this.lastHeardMs > silenceLimitMs) this.lose('silent');
+    }, 200);
+  }
+
+  /** How many messages may still come without another request. */
+  get outstanding(): number {
+    return this.asked;
+  }
+
+  request(count: number, maxBytes?: number): void {
+    if (this.closed || count <= 0) return;
+    if (++this.requestsHere > requestsPerInbox) this.openInbox();
+    if (this.asked === 0) this.lastHeardMs = performance.now();
+    this.asked += count;
+    const { stream, consumer } = this.options;
+    const request = {
+      batch: count,
+      expires: nanos(expiresMs),
+      idle_heartbeat: nanos(idleHeartbeatMs),
+      ...(maxBytes === undefined ? {} : { max_bytes: maxBytes }),
+    };
+    this.link.nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify(request), {
+      reply: this.inbox,
+    });
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.watchdog);
+    this.offStatus();
+    for (const subscription of this.subscriptions) this.end(subscription);
+  }
+
+  /** What was asked for before still comes into the inbox that was used then, until its requests have expired. */
+  private openInbox(): void {
+    const former = [...this.subscriptions].at(-1);
+    if (former) setTimeout(() => this.end(former), expiresMs + expiryGraceMs).unref();
+    this.inbox = newInbox(this.link.nc);
+    this.requestsHere = 1;
+    const subscription = this.link.nc.subscribe(this.inbox, {
+      callback: (error, message) => {
+        if (error) this.lose(error.message);
+        else this.receive(message);
+      },
+    });
+    this.subscriptions.add(subscription);
+  }
+
+  private end(subscription: Subscription): void {
+    this.subscriptions.delete(subscription);
+    if (!subscription.isClosed()) subscription.unsubscribe();
+  }
+
+  private lose(reason: string): void {
+    if (this.closed) return;
+    this.close();
+    this.options.onLost(reason);
+  }
+
+  private receive(message: Msg): void {
+    if (this.closed) return;
+    this.lastHeardMs = performance.now();
+    if (message.reply?.startsWith('$JS.ACK.')) {
+      this.asked = Math.max(0, this.asked - 1);
+      this.options.onMessage(delivered(message));
+      return;
+    }
+    const code = message.headers?.code ?? 0;
+    const description = message.headers?.description ?? '';
+    if (code === 100) return;
+    if (code === 503 || (code === 409 && /deleted|leadership|shutdown|push based/i.test(description))) {
+      this.lose(`${code} ${description}`);
+      return;
+    }
+    const released = Number(message.headers?.get('Nats-Pending-Messages'));
+    this.asked = released > 0 ? Math.max(0, this.asked - released) : 0;
+    this.options.onReleased();
+  }
+}
+
+/**
+ * The reply subject tells where the message stands:
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<delivery seq>.<time>.<pending>`, and with
+ * `<domain>.<account hash>` before the stream and a random token at the end on servers that add them.
+ */
+function delivered(message: Msg): Delivered {
+  const tokens = message.reply!.split('.');
+  const at = tokens.length > 9 ? 6 : 4;
+  return {
+    subject: message.subject,
+    data: message.data,
+    deliveries: Number(tokens[at]),
+    sequence: Number(tokens[at + 1]),
+    deliverySequence: Number(tokens[at + 2]),
+    recordedAtMs: recordedAt(message) ?? Math.floor(Number(tokens[at + 3]) / 1e6),
+    reply: message.reply!,
+  };
+}
+
+/** What a restored message says of its original time; undefined for any other. */
+export function recordedAt({ headers }: { headers?: MsgHdrs }): number | undefined {
+  const header = headers?.get(recordedAtHeader);
+  const parsed = header ? Date.parse(header) : NaN;
+  return Number.isNaN(parsed) ? undefined : parsed;
+}
