@@ -6,8 +6,8 @@ export interface ImportRule {
   readonly may: readonly string[];
   /** Packages of npm and Node; undefined: any. */
   readonly packages?: readonly string[];
-  /** Also forbids importing from subfolders of its own part: what is pure does not reach for what is not. */
-  readonly siblingsOnly?: boolean;
+  /** Also forbids importing from other folders of its own part, but for pure files there: what is pure needs nothing else. */
+  readonly pure?: boolean;
 }
 
 /** The first rule that matches a file holds. Specs are free to import what they need to test. */
@@ -19,28 +19,28 @@ export const importRules: readonly ImportRule[] = [
     files: /^libs\/contexts\/namespace\/secrets\.ts$/,
     may: ['#kernel', '#ufs/options'],
     packages: ['node:crypto'],
-    siblingsOnly: true,
+    pure: true,
   },
   {
     what: 'the store of a mount (what its connector declares of it)',
     files: /^libs\/contexts\/namespace\/mount-store\.ts$/,
     may: ['#ufs/options'],
     packages: [],
-    siblingsOnly: true,
+    pure: true,
   },
   {
     what: 'paths (what connectors declare of names)',
     files: /^libs\/contexts\/namespace\/paths\.ts$/,
     may: ['#kernel', '#ufs/options'],
     packages: [],
-    siblingsOnly: true,
+    pure: true,
   },
   {
-    what: 'pure files of a context: aggregates, processes, views',
-    files: /^libs\/contexts\/[^/]+\/[^/]+\.ts$/,
+    what: 'pure files of a context: aggregates, processes, views, declarations of policies',
+    files: /^libs\/contexts\/[^/]+\/(policies\/)?[^/]+\.ts$/,
     may: ['#kernel', '#hash-ring', '#contexts/*'],
     packages: ['zod'],
-    siblingsOnly: true,
+    pure: true,
   },
   {
     what: 'a context’s wiring: http, owners of jobs, connections to stores',
