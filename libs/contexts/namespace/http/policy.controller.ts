@@ -65,7 +65,7 @@ export function policyController(policy: SwitchedPolicy): Type<PolicyController>
   return Routes;
 }
 
+const all: readonly SwitchedPolicy[] = policies;
+
 /** Of all kinds of policies but those that have one of their own. */
-export const commonPolicyControllers: readonly Type<PolicyController>[] = (policies as readonly SwitchedPolicy[])
-  .filter(({ http }) => http.hasOwnController !== true)
-  .map(policyController);
+export const commonPolicyControllers = all.filter(({ http }) => !http.hasOwnController).map(policyController);
