@@ -17,21 +17,21 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'sealing of secrets (cryptography, no rules of the domain)',
     files: /^libs\/contexts\/namespace\/secrets\.ts$/,
-    may: ['#kernel', '#ufs/options'],
+    may: ['#kernel', '#ufs/declarations'],
     packages: ['node:crypto'],
     pure: true,
   },
   {
     what: 'the store of a mount (what its connector declares of it)',
     files: /^libs\/contexts\/namespace\/mount-store\.ts$/,
-    may: ['#ufs/options'],
+    may: ['#ufs/declarations'],
     packages: [],
     pure: true,
   },
   {
     what: 'paths (what connectors declare of names)',
     files: /^libs\/contexts\/namespace\/paths\.ts$/,
-    may: ['#kernel', '#ufs/options'],
+    may: ['#kernel', '#ufs/declarations'],
     packages: [],
     pure: true,
   },
@@ -45,7 +45,17 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'a context’s wiring: http, owners of jobs, connections to stores',
     files: /^libs\/contexts\//,
-    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/*/*', '#runtime', '#jetstream', '#job-kinds', '#ufs'],
+    may: [
+      '#kernel',
+      '#hash-ring',
+      '#contexts/*',
+      '#contexts/*/*',
+      '#runtime',
+      '#jetstream',
+      '#job-kinds',
+      '#ufs',
+      '#ufs/declarations',
+    ],
   },
   {
     what: 'planning of jobs, apart from their sources of files',
@@ -62,8 +72,8 @@ export const importRules: readonly ImportRule[] = [
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel'] },
   { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#jetstream', '#config'] },
   {
-    what: 'the options of connectors: declared, for whoever must not open anything',
-    files: /^libs\/ufs\/(options\/|declared-options\.ts|[^/]+\/[^/]+-options\.ts)/,
+    what: 'what connectors declare, for whoever must not open anything',
+    files: /^libs\/ufs\/(declarations\/|declaration\.ts|[^/]+\/[^/]+-(declaration|options|store)\.ts)/,
     may: ['#kernel'],
     packages: [],
   },
@@ -83,7 +93,15 @@ export const importRules: readonly ImportRule[] = [
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
-      ...['#private-files', '#node-version', '#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+      ...[
+        '#ufs/declarations',
+        '#private-files',
+        '#node-version',
+        '#job-kinds',
+        '#job-kinds/*',
+        '#contexts/*',
+        '#contexts/*/*',
+      ],
     ],
   },
 ];
