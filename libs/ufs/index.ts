@@ -1,4 +1,4 @@
-export { openUfs, probeUfs, ufsSchemes, validateLocation } from './open.js';
+export { openUfs, probeUfs, validateLocation } from './open.js';
 export { LineSet } from './line-set.js';
 export { RetriesExhausted, withRetries, type RetryHooks, type RetryPolicy } from './retry.js';
 export { GuardedConnector } from './outage/guarded-connector.js';

@@ -1,8 +1,9 @@
 import { FileConnector } from './file/file-connector.js';
 import { openUfs, validateLocation } from './open.js';
-import { declaredOptions, isHarmlessOption } from './options/index.js';
+import { isHarmlessOption } from './declarations/index.js';
 import { UfsError } from './types.js';
 import { S3Connector } from './s3/s3-connector.js';
+import { s3Options } from './s3/s3-options.js';
 
 const tuning = { idleTimeoutMs: 1000, connectTimeoutMs: 1000, maxConnections: 1 };
 
@@ -89,7 +90,7 @@ describe('options of a new mount', () => {
   });
 
   test('harmless is only what is declared so', () => {
-    const names = declaredOptions.s3.names('s3://bucket/');
+    const names = s3Options.names('s3://bucket/');
     const secret = names.filter((name) => !isHarmlessOption('s3://bucket/', name));
     expect(secret.sort()).toEqual([
       ...['aws.secretKey', 'aws.sessionToken', 'fs.s3a.bucket.bucket.secret.key', 'fs.s3a.bucket.bucket.session.token'],

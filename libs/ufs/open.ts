@@ -1,43 +1,9 @@
 import { misspeltName, nearestName } from '#kernel';
-import { FileConnector } from './file/file-connector.js';
-import { MountRoot, probeFileRoot } from './file/mount-root.js';
+import { connectorOf, type ConnectorDeclaration } from './declarations/index.js';
 import { printable } from './names.js';
-import { declaredOptions, schemeOf, type UfsSchemeName } from './options/index.js';
-import { probeBucket } from './s3/probe-bucket.js';
-import { S3Connector } from './s3/s3-connector.js';
-import { checkS3Options, s3Settings } from './s3/s3-settings.js';
+import type { ConnectorOpening } from './opening.js';
+import { openings } from './openings.js';
 import { UfsError, type UfsConnector, type UfsLocation, type UfsTuning } from './types.js';
-
-interface UfsScheme {
-  /** Checks a location and its options without any I/O. @throws UfsError `Invalid` naming the option */
-  validate: (location: UfsLocation) => void;
-  open: (location: UfsLocation, tuning: UfsTuning) => UfsConnector;
-  /** As `probeUfs`. */
-  probe: (location: UfsLocation, tuning: UfsTuning, signal: AbortSignal) => Promise<string | undefined>;
-}
-
-/**
- * All connectors there are: a new one is a folder beside this file, an entry here, and one in `options/` for the names of
- * its options, which also those ask for who must not open anything.
- */
-const schemes: Readonly<Record<UfsSchemeName, UfsScheme>> = {
-  file: {
-    validate: ({ ufs }) => void new MountRoot(ufs),
-    open: ({ ufs }, tuning) => new FileConnector(ufs, tuning),
-    probe: ({ ufs }) => probeFileRoot(ufs),
-  },
-  s3: {
-    validate: (location) => {
-      checkS3Options(location);
-      s3Settings(location);
-    },
-    open: (location, tuning) => new S3Connector(location, tuning),
-    probe: probeBucket,
-  },
-};
-
-/** `file`, `s3`: what stands before `://` in the locations that can be mounted. */
-export const ufsSchemes: readonly string[] = Object.keys(schemes);
 
 /**
  * Checks the location and the options of a new mount without any I/O: whether the UFS can be reached is not asked.
@@ -45,18 +11,18 @@ export const ufsSchemes: readonly string[] = Object.keys(schemes);
  * @throws UfsError `Invalid`, its message naming the option at fault and, for an unknown one, the nearest known one
  */
 export function validateLocation(location: UfsLocation): { options: Record<string, string>; ignored: string[] } {
-  const scheme = knownScheme(location.ufs);
+  const { declaration, opening } = connectorFor(location.ufs);
   const ignored: string[] = [];
   const taken: [string, string][] = [];
   for (const [name, value] of Object.entries(location.options)) {
-    const { kind } = declaredOptions[scheme].use(name, location.ufs);
-    if (kind === 'unknown') throw unknownOption(location, scheme, name);
+    const { kind } = declaration.options.use(name, location.ufs);
+    if (kind === 'unknown') throw unknownOption(location, declaration, name);
     if (kind === 'idle') ignored.push(name);
     else taken.push([name, value]);
   }
   // Defines own properties, whatever their names.
   const options: Record<string, string> = Object.fromEntries(taken);
-  schemes[scheme].validate({ ufs: location.ufs, options });
+  opening.validate({ ufs: location.ufs, options });
   return { options, ignored };
 }
 
@@ -66,7 +32,7 @@ export function validateLocation(location: UfsLocation): { options: Record<strin
  * @throws UfsError `Invalid` where a known option is malformed
  */
 export function openUfs(location: UfsLocation, tuning: UfsTuning): UfsConnector {
-  return schemes[knownScheme(location.ufs)].open(location, tuning);
+  return connectorFor(location.ufs).opening.open(location, tuning);
 }
 
 /**
@@ -79,20 +45,23 @@ export async function probeUfs(
   tuning: UfsTuning,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  return await schemes[knownScheme(location.ufs)].probe(location, tuning, signal);
+  return await connectorFor(location.ufs).opening.probe(location, tuning, signal);
 }
 
-function knownScheme(ufs: string): UfsSchemeName {
-  const scheme = schemeOf(ufs);
-  if (scheme !== undefined) return scheme;
-  const known = ufsSchemes.map((known) => `${known}://`).join(', ');
-  throw new UfsError('Invalid', ufs, `Only ${known} can be mounted, not ${printable(ufs)}.`);
+/** Both halves of it. @throws UfsError `Invalid` where there is none for the scheme */
+function connectorFor(ufs: string): { declaration: ConnectorDeclaration; opening: ConnectorOpening } {
+  const declaration = connectorOf(ufs);
+  if (declaration) {
+    return { declaration, opening: (openings as Readonly<Record<string, ConnectorOpening>>)[declaration.scheme] };
+  }
+  const known = Object.keys(openings).map((scheme) => `${scheme}://`);
+  throw new UfsError('Invalid', ufs, `Only ${known.join(', ')} can be mounted, not ${printable(ufs)}.`);
 }
 
 const shownName = 200;
 
-function unknownOption({ ufs }: UfsLocation, scheme: UfsSchemeName, name: string): UfsError {
-  const known = declaredOptions[scheme].names(ufs);
+function unknownOption({ ufs }: UfsLocation, { scheme, options }: ConnectorDeclaration, name: string): UfsError {
+  const known = options.names(ufs);
   const like = misspeltName(name, known);
   const nearest = nearestName(name, known)?.name;
   const advice =

@@ -68,6 +68,13 @@ describe('the checks', () => {
     expect(violations(parseSource(view, text), rule)).toEqual([]);
   });
 
+  it('allow in a view what is pure and lies in a folder, and there nothing that is not', () => {
+    const aggregate = parseSource('libs/contexts/namespace/namespace.ts', `import './policies/index.js';`);
+    expect(violations(aggregate, rule)).toEqual([]);
+    const policy = parseSource('libs/contexts/namespace/policies/ttl.ts', `import '../http/index.js';`);
+    expect(violations(policy, ruleFor(policy.path)!)).toEqual([`${policy.path}: ../http/index.js`]);
+  });
+
   it('see an import past an index', () => {
     const source = parseSource(
       view,
@@ -94,7 +101,7 @@ function violations(source: SourceFile, rule: ImportRule): string[] {
 function isAllowed(source: SourceFile, { specifier, target }: Import, rule: ImportRule): boolean {
   if (specifier.startsWith('#')) return rule.may.some((pattern) => matches(pattern, specifier));
   if (!target) return !rule.packages || rule.packages.includes(specifier);
-  return !rule.siblingsOnly || path.posix.dirname(target) === path.posix.dirname(source.path);
+  return !rule.pure || path.posix.dirname(target) === path.posix.dirname(source.path) || ruleFor(target)?.pure === true;
 }
 
 /** `*` stands for one name. */

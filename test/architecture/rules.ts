@@ -6,8 +6,8 @@ export interface ImportRule {
   readonly may: readonly string[];
   /** Packages of npm and Node; undefined: any. */
   readonly packages?: readonly string[];
-  /** Also forbids importing from subfolders of its own part: what is pure does not reach for what is not. */
-  readonly siblingsOnly?: boolean;
+  /** Also forbids importing from other folders of its own part, but for pure files there: what is pure needs nothing else. */
+  readonly pure?: boolean;
 }
 
 /** The first rule that matches a file holds. Specs are free to import what they need to test. */
@@ -17,35 +17,45 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'sealing of secrets (cryptography, no rules of the domain)',
     files: /^libs\/contexts\/namespace\/secrets\.ts$/,
-    may: ['#kernel', '#ufs/options'],
+    may: ['#kernel', '#ufs/declarations'],
     packages: ['node:crypto'],
-    siblingsOnly: true,
+    pure: true,
   },
   {
     what: 'the store of a mount (what its connector declares of it)',
     files: /^libs\/contexts\/namespace\/mount-store\.ts$/,
-    may: ['#ufs/options'],
+    may: ['#ufs/declarations'],
     packages: [],
-    siblingsOnly: true,
+    pure: true,
   },
   {
     what: 'paths (what connectors declare of names)',
     files: /^libs\/contexts\/namespace\/paths\.ts$/,
-    may: ['#kernel', '#ufs/options'],
+    may: ['#kernel', '#ufs/declarations'],
     packages: [],
-    siblingsOnly: true,
+    pure: true,
   },
   {
-    what: 'pure files of a context: aggregates, processes, views',
-    files: /^libs\/contexts\/[^/]+\/[^/]+\.ts$/,
+    what: 'pure files of a context: aggregates, processes, views, declarations of policies',
+    files: /^libs\/contexts\/[^/]+\/(policies\/)?[^/]+\.ts$/,
     may: ['#kernel', '#hash-ring', '#contexts/*'],
     packages: ['zod'],
-    siblingsOnly: true,
+    pure: true,
   },
   {
     what: 'a context’s wiring: http, owners of jobs, connections to stores',
     files: /^libs\/contexts\//,
-    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/*/*', '#runtime', '#jetstream', '#job-kinds', '#ufs'],
+    may: [
+      '#kernel',
+      '#hash-ring',
+      '#contexts/*',
+      '#contexts/*/*',
+      '#runtime',
+      '#jetstream',
+      '#job-kinds',
+      '#ufs',
+      '#ufs/declarations',
+    ],
   },
   {
     what: 'planning of jobs, apart from their sources of files',
@@ -62,8 +72,8 @@ export const importRules: readonly ImportRule[] = [
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel'] },
   { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#jetstream', '#config'] },
   {
-    what: 'the options of connectors: declared, for whoever must not open anything',
-    files: /^libs\/ufs\/(options\/|declared-options\.ts|[^/]+\/[^/]+-options\.ts)/,
+    what: 'what connectors declare, for whoever must not open anything',
+    files: /^libs\/ufs\/(declarations\/|declaration\.ts|[^/]+\/[^/]+-(declaration|options|store)\.ts)/,
     may: ['#kernel'],
     packages: [],
   },
@@ -89,7 +99,8 @@ export const importRules: readonly ImportRule[] = [
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
-      ...['#private-files', '#node-version', '#process', '#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+      ...['#ufs/declarations', '#private-files', '#node-version', '#process', '#job-kinds', '#job-kinds/*'],
+      ...['#contexts/*', '#contexts/*/*'],
     ],
   },
 ];

@@ -1,3 +1,4 @@
+import { policies } from '#contexts/namespace';
 import { auditPaths } from './audit.paths.js';
 import { cachePaths } from './cache.paths.js';
 import { fileIndexPaths } from './file-index.paths.js';
@@ -43,9 +44,7 @@ export const document: Document = {
     { name: 'rebalance', description: 'Move copies to the workers where the hash ring wants them.' },
     { name: 'cache', description: 'Remove what workers hold and should not.' },
     { name: 'mount', description: 'The mount table: which UFS appears where in the namespace.' },
-    { name: 'quota', description: 'How many bytes may be cached below a directory. All quotas that apply must hold.' },
-    { name: 'ttl', description: 'How long data stays cached. The most specific path wins.' },
-    { name: 'priority', description: 'What is evicted first. The most specific path wins.' },
+    ...policies.map(({ http }) => ({ name: http.route, description: http.description })),
     { name: 'nodes', description: 'The workers of the cluster.' },
     { name: 'file_index', description: 'The files that the cache holds.' },
     { name: 'audit', description: 'The log: who did what, when, and what came of it.' },

@@ -1,3 +1,4 @@
+import { ufsExamples } from '#contexts/namespace';
 import { requestObject, text, type Paths } from './openapi.js';
 import { answer, asOf, body, error, ok, query, readResponses, results, writeResponses } from './responses.js';
 import { ref } from './schemas.js';
@@ -34,7 +35,7 @@ export const mountPaths: Paths = {
         requestObject(
           {
             path,
-            ufs: { ...text('UFS root: s3://bucket/prefix or file:///directory.'), minLength: 1 },
+            ufs: { ...text(`UFS root: ${ufsExamples('root')}.`), minLength: 1 },
             options: {
               type: 'object',
               additionalProperties: { type: 'string', maxLength: 4096 },

@@ -1,4 +1,5 @@
-import { count, requestObject, text, type Paths, type Schema } from './openapi.js';
+import { policies, type PolicyDeclaration } from '#contexts/namespace';
+import { requestObject, text, type Paths, type Schema } from './openapi.js';
 import {
   answer,
   asOf,
@@ -11,85 +12,42 @@ import {
   results,
   writeResponses,
 } from './responses.js';
-import { ref } from './schemas.js';
+import { policyField, ref } from './schemas.js';
 
-const example = '/data/dir/to/path';
+const examplePath = '/data/dir/to/path';
 const path: Schema = { ...text('Namespace path of a directory, begins with /.'), minLength: 1 };
 
-interface Policy {
-  /** Last segment of the route, and the tag. */
-  route: 'quota' | 'ttl' | 'priority';
-  schema: 'Quota' | 'Ttl' | 'Priority';
-  what: string;
-  /** Sentences of the reference. */
-  missing: string;
-  off: string;
-  field: { name: string; schema: Schema };
-  request: Record<string, unknown>;
-  shown: Record<string, unknown>;
-}
-
-const policies: readonly Policy[] = [
-  {
-    route: 'quota',
-    schema: 'Quota',
-    what: 'quota',
-    missing: `No quota item found for path: ${example}`,
-    off: 'Quota not enabled',
-    field: { name: 'quotaBytes', schema: count('Bytes that may be cached below the path; 0 lets nothing in.') },
-    request: { path: example, quotaBytes: 10737418240 },
-    shown: {
-      path: example,
-      state: 'Available',
-      quotaBytes: 10737418240,
-      usedBytes: 9663676416,
-      reservedBytes: 1073741824,
-    },
-  },
-  {
-    route: 'ttl',
-    schema: 'Ttl',
-    what: 'TTL policy',
-    missing: `No TTL policy found for path: ${example}`,
-    off: 'TTL not enabled',
-    field: { name: 'ttlSeconds', schema: { ...count('Seconds from loading to expiry.'), minimum: 1 } },
-    request: { path: example, ttlSeconds: 600 },
-    shown: { path: example, ttlSeconds: 600 },
-  },
-  {
-    route: 'priority',
-    schema: 'Priority',
-    what: 'priority rule',
-    missing: `No priority rule found for path: ${example}`,
-    off: 'Priority eviction not enabled',
-    field: { name: 'priority', schema: { ...text('HIGH, MEDIUM or LOW, in any case.'), minLength: 1 } },
-    request: { path: example, priority: 'high' },
-    shown: { path: example, priority: 'high' },
-  },
-];
-
-/** Quotas, times to live and eviction priorities are managed alike. */
-function pathsOf({ route, schema, what, missing, off, field, request, shown }: Policy): Paths {
+/** Every kind of policy is managed alike. */
+function pathsOf({ noun, field, item, http }: PolicyDeclaration & (typeof policies)[number]): Paths {
+  const { route, what, request, example } = http;
+  const missing = `No ${item} found for path: ${examplePath}`;
+  const switchedOff = http.feature && { '501': error('The feature is switched off.', http.feature.off) };
   const tags = [route] as const;
-  const switchedOff = error('The feature is switched off.', off);
   return {
     [`/api/v1/${route}`]: {
       get: {
-        operationId: `read${schema}`,
+        operationId: `read${noun}`,
         tags,
         summary: `List all, or get the ${what} of a path`,
         parameters: [query('path', 'Namespace path of the directory.'), asOf],
         responses: readResponses({
-          '200': answer(`The ${what}, or the list.`, { anyOf: [ref(schema), results(schema)] }, shown),
+          '200': answer(
+            `The ${what}, or the list.`,
+            { anyOf: [ref(noun), results(noun)] },
+            { path: examplePath, ...example.answer },
+          ),
           '404': error('None at this path.', missing),
-          '501': switchedOff,
+          ...switchedOff,
         }),
       },
       post: {
-        operationId: `set${schema}`,
+        operationId: `set${noun}`,
         tags,
         summary: `Add or update a ${what}`,
-        requestBody: body(requestObject({ path, [field.name]: field.schema }, ['path', field.name]), request),
+        requestBody: body(requestObject({ path, [field]: policyField(request) }, ['path', field]), {
+          path: examplePath,
+          [field]: example.value,
+        }),
         responses: writeResponses({
           '200': ok(),
           '400': error(
@@ -97,14 +55,14 @@ function pathsOf({ route, schema, what, missing, off, field, request, shown }: P
             requiredMissing,
             'No mounted UFS found',
           ),
-          '501': switchedOff,
+          ...switchedOff,
         }),
       },
       delete: {
-        operationId: `delete${schema}`,
+        operationId: `delete${noun}`,
         tags,
         summary: `Delete a ${what}`,
-        requestBody: body(requestObject({ path }, ['path']), { path: example }),
+        requestBody: body(requestObject({ path }, ['path']), { path: examplePath }),
         responses: writeResponses({
           '200': ok(),
           '400': error(
@@ -112,7 +70,7 @@ function pathsOf({ route, schema, what, missing, off, field, request, shown }: P
             requiredMissing,
             missing,
           ),
-          '501': switchedOff,
+          ...switchedOff,
         }),
       },
     },

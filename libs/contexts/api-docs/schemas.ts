@@ -1,4 +1,5 @@
 import { wireStates } from '#contexts/jobs';
+import { policies, type PolicyDeclaration, type PolicyField } from '#contexts/namespace';
 import { answerObject, count, flag, listOf, oneOfTexts, text, type Schema } from './openapi.js';
 
 /** Schemas that stand once in the document, and are named where they are used. */
@@ -190,6 +191,22 @@ const node = wholeAnswer(
   ['usedBytes', 'cachedObjects', 'unmountedBytes', 'unmountedObjects'],
 );
 
+/** A field of a policy, in a request or in an answer. */
+export function policyField(field: PolicyField): Schema {
+  if (field.kind === 'text') {
+    return field.oneOf ? oneOfTexts(field.oneOf, field.description) : { ...text(field.description), minLength: 1 };
+  }
+  return { ...count(field.description), minimum: field.min ?? 0 };
+}
+
+const policySchemas = Object.fromEntries(
+  policies.map(({ noun, http: { answer } }: PolicyDeclaration) => {
+    const fields = Object.entries(answer).map(([name, field]) => [name, policyField(field)] as const);
+    const optional = Object.keys(answer).filter((name) => answer[name].optional);
+    return [noun, wholeAnswer({ path: text('Directory of the namespace.'), ...Object.fromEntries(fields) }, optional)];
+  }),
+) as Record<(typeof policies)[number]['noun'], Schema>;
+
 export const schemas = {
   Status: answerObject({ status: { ...text('One sentence for people.'), minLength: 1 } }),
   Ok: wholeAnswer({ status: { type: 'string', const: 'ok' } }),
@@ -242,27 +259,7 @@ export const schemas = {
     },
     ['options'],
   ),
-  Quota: wholeAnswer(
-    {
-      path: text('Directory of the namespace.'),
-      state: oneOfTexts(
-        ['Available', 'Exceeded'],
-        'Exceeded: used and reserved bytes are more than the quota. Not with `asOf`.',
-      ),
-      quotaBytes: count('Bytes that may be cached below it.'),
-      usedBytes: count('Bytes cached below it, every replica counted. Not with `asOf`: only heartbeats know.'),
-      reservedBytes: count('Bytes that running loads have planned below it and not yet loaded.'),
-    },
-    ['state', 'usedBytes'],
-  ),
-  Ttl: wholeAnswer({
-    path: text('Directory of the namespace.'),
-    ttlSeconds: { ...count('Seconds from loading to expiry.'), minimum: 1 },
-  }),
-  Priority: wholeAnswer({
-    path: text('Directory of the namespace.'),
-    priority: oneOfTexts(['high', 'medium', 'low'], 'LOW is evicted first.'),
-  }),
+  ...policySchemas,
   Event: answerObject(
     {
       sequence: count('Place of its commit in the log.'),

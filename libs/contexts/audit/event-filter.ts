@@ -1,3 +1,4 @@
+import { plainUfsPath } from '#contexts/namespace';
 import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
 import { dividedScopes, type Scope } from './presentation.js';
 import { presentationOf } from './presenter.js';
@@ -35,14 +36,10 @@ function names(commit: Commit, event: RecordedEvent, id: string): boolean {
 
 /**
  * A path in the form in which it is compared: without repeated slashes where they mean nothing, without a trailing one,
- * `s3a` as `s3`.
+ * and with the plainest of several schemes that mean the same.
  */
 export function barePath(path: string): string {
-  const plain = path.startsWith('/')
-    ? path.replace(/\/{2,}/g, '/')
-    : path.replace(/^s3a:/, 's3:').replace(/^(file:\/\/)(.*)$/, (_all, scheme: string, rest: string) => {
-        return scheme + rest.replace(/\/{2,}/g, '/');
-      });
+  const plain = path.startsWith('/') ? path.replace(/\/{2,}/g, '/') : plainUfsPath(path);
   return plain.replace(/\/$/, '');
 }
 

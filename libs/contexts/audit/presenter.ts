@@ -5,6 +5,7 @@ import { type MembershipEvent } from '#contexts/membership';
 import { maskOptions, type NamespaceEvent } from '#contexts/namespace';
 import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
 import { jobPresentations } from './job-presentations.js';
+import { policyPresentations } from './policy-presentations.js';
 import { type Presentation, present } from './presentation.js';
 
 type Event =
@@ -55,12 +56,7 @@ export const presentations: Presentations = {
     paths: ({ path, ufs }) => [path, ufs],
   },
   Unmounted: { scope: 'namespace', show: ({ path, ufs }) => ({ path, ufs }), paths: ({ path, ufs }) => [path, ufs] },
-  QuotaSet: policy(({ path, quotaBytes }) => ({ path, quotaBytes })),
-  QuotaRemoved: policy(({ path }) => ({ path })),
-  TtlSet: policy(({ path, ttlSeconds }) => ({ path, ttlSeconds })),
-  TtlRemoved: policy(({ path }) => ({ path })),
-  PrioritySet: policy(({ path, priority }) => ({ path, priority })),
-  PriorityRemoved: policy(({ path }) => ({ path })),
+  ...policyPresentations,
   WorkerJoined: announced(),
   WorkerReturned: announced(),
   WorkerWentOffline: departed(),
@@ -114,10 +110,6 @@ export function jobIdOf({ boundary }: Pick<Commit, 'boundary'>, { data }: Record
   const [scope, second] = boundary.split('.');
   if (scope === 'job' || scope === 'batch') return second;
   return scope === 'slot' || scope === 'quota' ? (data as { jobId: string }).jobId : undefined;
-}
-
-function policy<Data extends { path: string }>(show: (data: Data) => Record<string, unknown>): Presentation<Data> {
-  return { scope: 'namespace', show, paths: ({ path }) => [path] };
 }
 
 function announced(): Presentation<Extract<MembershipEvent, { type: 'WorkerJoined' }>['data']> {

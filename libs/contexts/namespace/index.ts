@@ -3,6 +3,7 @@ export * from './mount-store.js';
 export * from './namespace.js';
 export * from './namespace.view.js';
 export * from './paths.js';
-export * from './policies.js';
+export * from './policies/index.js';
 export * from './policy-lookup.js';
+export * from './policy-rules.js';
 export * from './secrets.js';

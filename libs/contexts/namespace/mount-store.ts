@@ -1,4 +1,4 @@
-import { storeOfLocation } from '#ufs/options';
+import { storeOfLocation } from '#ufs/declarations';
 import type { Mount } from './namespace.js';
 
 /** It is asked for with every file, and options never change. */

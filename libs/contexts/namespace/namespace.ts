@@ -11,7 +11,7 @@ import {
   type Policies,
   type PolicyCommand,
   type PolicyEvent,
-} from './policies.js';
+} from './policy-rules.js';
 
 /**
  * The namespace: which UFS is mounted where. One boundary for the whole table, because two replicas must not both

@@ -1,6 +1,7 @@
 import { DomainError, type View } from '#kernel';
 import { namespace, namespaceBoundary, type Mount, type NamespaceEvent, type NamespaceState } from './namespace.js';
 import { isWithin, normalizeNamespacePath, normalizeUfsPath } from './paths.js';
+import { noPolicies } from './policy-rules.js';
 
 /** The mount table as readers see it, with the boundary's last sequence for the next command's guard. */
 export interface NamespaceViewState {
@@ -18,7 +19,11 @@ export const namespaceView: View<NamespaceViewState> = {
     for (const event of commit.events) view.state = namespace.evolve(view.state, event as unknown as NamespaceEvent);
   },
   toSnapshot: (view) => view,
-  fromSnapshot: (snapshot) => snapshot as NamespaceViewState,
+  fromSnapshot(snapshot) {
+    const { sequence, state } = snapshot as NamespaceViewState;
+    // An older build's snapshot knows nothing of kinds of policies that came later, and its log held none.
+    return { sequence, state: { ...state, policies: { ...noPolicies, ...state.policies } } };
+  },
 };
 
 export function mountAt(state: NamespaceState, path: string): Mount | undefined {

@@ -1,13 +1,11 @@
 import { DomainError } from '#kernel';
-import { isBucketName } from '#ufs/options';
+import { connectorMeant, connectors, type ConnectorDeclaration } from '#ufs/declarations';
 
 /**
  * Paths as users write them, made canonical. Two kinds exist: *namespace paths* (`/data/dir`, below a mount) and *UFS
  * paths* (`s3://bucket/key`, `file:///dir/file`). Both are taken literally: nothing is percent-decoded or
  * Unicode-normalised, because `a%2Fb` and `a/b` are different objects.
  */
-
-export type UfsScheme = 's3' | 'file';
 
 /** S3's limit for a key, and the cache's for a path, is near; a longer one could never be loaded. */
 const maxPathBytes = 1900;
@@ -51,32 +49,55 @@ export function normalizeNamespacePath(path: string, field = 'path'): string {
   return segments.length === 0 ? '/' : `/${segments.join('/')}/`;
 }
 
+const ufsPath = /^([a-z0-9+.-]+):\/\/([^/]*)(\/.*)?$/i;
+
+/** What to write, in an example for each connector: `s3://bucket/dir or file:///dir`. */
+export function ufsExamples(of: keyof ConnectorDeclaration['examples']): string {
+  return inWords(
+    connectors.map(({ examples }) => examples[of]),
+    'or',
+  );
+}
+
+function inWords(items: readonly string[], last: 'and' | 'or'): string {
+  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${last} ${items.at(-1)}`;
+}
+
 /**
- * A UFS path in canonical form. `s3://bucket` becomes `s3://bucket/`; in `file://` repeated slashes collapse, in S3
- * keys they are kept, for there they mean something. A trailing slash is kept: it says "only what is below".
+ * A UFS path in canonical form. `s3://bucket` becomes `s3://bucket/`; repeated slashes collapse where the connector says
+ * that they mean nothing, as in `file://`, and are kept in S3 keys. A trailing slash is kept: it says "only what is below".
  * @throws DomainError Malformed, naming the field and what was expected
  */
 export function normalizeUfsPath(path: string, field = 'path'): string {
   checkText(path, field);
-  const match = /^([a-z0-9+.-]+):\/\/([^/]*)(\/.*)?$/i.exec(path);
+  const match = ufsPath.exec(path);
   if (!match) {
-    throw malformed('not-a-ufs-path', `${field} must be a UFS path such as s3://bucket/dir or file:///dir: ${path}`);
+    throw malformed('not-a-ufs-path', `${field} must be a UFS path such as ${ufsExamples('path')}: ${path}`);
   }
   const [, scheme, authority, rest = '/'] = match;
   checkSegments(rest.split('/'), path, field);
-  switch (scheme.toLowerCase()) {
-    case 's3':
-    case 's3a':
-      if (!isBucketName(authority)) throw malformed('bad-bucket', `${field} names no valid S3 bucket: ${path}`);
-      return `s3://${authority}${rest}`;
-    case 'file':
-      if (authority !== '') {
-        throw malformed('file-with-host', `${field} must have the form file:///absolute/path: ${path}`);
-      }
-      return `file://${rest.replace(/\/{2,}/g, '/')}`;
-    default:
-      throw malformed('unknown-scheme', `${field} has the scheme '${scheme}'; supported are s3 and file: ${path}`);
+  const connector = connectorMeant(scheme.toLowerCase());
+  if (!connector) {
+    const supported = inWords(
+      connectors.map((known) => known.scheme),
+      'and',
+    );
+    throw malformed('unknown-scheme', `${field} has the scheme '${scheme}'; supported are ${supported}: ${path}`);
   }
+  const fault = connector.authorityFault(authority);
+  if (fault) throw malformed(fault.code, `${field} ${fault.sentence}: ${path}`);
+  return canonical(connector, authority, rest);
+}
+
+/** The form in which UFS paths are compared, without a check of anything: what is none stays as it is. */
+export function plainUfsPath(path: string): string {
+  const [, scheme = '', authority = '', rest = ''] = ufsPath.exec(path) ?? [];
+  const connector = connectorMeant(scheme);
+  return connector ? canonical(connector, authority, rest) : path;
+}
+
+function canonical({ scheme, collapsesSlashes }: ConnectorDeclaration, authority: string, rest: string): string {
+  return `${scheme}://${authority}${collapsesSlashes ? rest.replace(/\/{2,}/g, '/') : rest}`;
 }
 
 /** A mount's UFS root: canonical, ending with `/`. */

@@ -1,6 +1,7 @@
 import type { NamespaceState } from './namespace.js';
 import { isWithin } from './paths.js';
-import { defaultPriority, type Priority } from './policies.js';
+import { defaultPriority, type Priority } from './policies/index.js';
+import { forEachPolicy, type Policies } from './policy-rules.js';
 
 /** A policy translated to where the cache knows its files: a UFS path without a trailing slash. */
 export interface UfsPolicy<Value> {
@@ -11,28 +12,22 @@ export interface UfsPolicy<Value> {
 }
 
 /**
- * Policies as workers apply them, by UFS path. A policy above all mounts (on `/` with mounts below it) stands once for
- * each mount.
+ * Policies as workers apply them, by UFS path: lists under the names of the state's records. A policy above all mounts (on
+ * `/` with mounts below it) stands once for each mount.
  */
-export interface UfsPolicies {
-  quotas: UfsPolicy<number>[];
-  ttls: UfsPolicy<number>[];
-  priorities: UfsPolicy<Priority>[];
-}
+export type UfsPolicies = {
+  [Kind in keyof Policies]: UfsPolicy<Policies[Kind][string]>[];
+};
 
 export function ufsPolicies({ mounts, policies }: NamespaceState): UfsPolicies {
-  const translate = <Value>(record: Readonly<Record<string, Value>>): UfsPolicy<Value>[] =>
+  const translate = (record: Readonly<Record<string, unknown>>): UfsPolicy<unknown>[] =>
     Object.entries(record).flatMap(([path, value]) =>
       mounts.flatMap((mount) => {
         const ufsPath = toUfsPath(mount.path, mount.ufs, path);
         return ufsPath === undefined ? [] : [{ path, ufsPath, value }];
       }),
     );
-  return {
-    quotas: translate(policies.quotas),
-    ttls: translate(policies.ttls),
-    priorities: translate(policies.priorities),
-  };
+  return forEachPolicy((record) => translate(policies[record])) as UfsPolicies;
 }
 
 function toUfsPath(mountPath: string, ufs: string, path: string): string | undefined {
@@ -69,6 +64,6 @@ export function priorityOf(policies: UfsPolicies, ufsPath: string): Priority {
 }
 
 /** Every quota that applies to a UFS path: all of them must hold. */
-export function quotasOf(policies: UfsPolicies, ufsPath: string): UfsPolicy<number>[] {
+export function quotasOf(policies: Pick<UfsPolicies, 'quotas'>, ufsPath: string): UfsPolicy<number>[] {
   return policies.quotas.filter((quota) => covers(quota.ufsPath, ufsPath));
 }

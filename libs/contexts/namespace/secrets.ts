@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { DomainError } from '#kernel';
-import { isHarmlessOption } from '#ufs/options';
+import { isHarmlessOption } from '#ufs/declarations';
 import type { StoredOption } from './namespace.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { DeclaredOptions, OptionUse } from '../declared-options.js';
+import type { DeclaredOptions, OptionUse } from '../declaration.js';
 
 interface S3OptionEntry {
   readonly harmless: boolean;

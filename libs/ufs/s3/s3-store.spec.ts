@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { storeOfLocation } from '../options/index.js';
+import { storeOfLocation } from '../declarations/index.js';
 
 const bucket = 's3://b/';
 const at = (endpoint: string, more: Record<string, string> = {}) => storeOfLocation(bucket, { endpoint, ...more });

@@ -20,7 +20,7 @@ const bodyArgument = /^3:/;
 export function realRoutes(): Route[] {
   return controllersOf(AppModule).flatMap((controller) => {
     const base = Reflect.getMetadata('path', controller) as string;
-    const members = Object.entries(Object.getOwnPropertyDescriptors(controller.prototype as object));
+    const members = membersOf(controller.prototype as object);
     return members.flatMap(([name, { value: handler }]: [string, { value?: object }]) => {
       const method = handler && (Reflect.getMetadata('method', handler) as RequestMethod | undefined);
       if (method === undefined) return [];
@@ -29,6 +29,12 @@ export function realRoutes(): Route[] {
       return [{ name: route, body: bodyOf(controller, name) }];
     });
   });
+}
+
+/** Those that a controller inherits as well. */
+function membersOf(prototype: object): [string, PropertyDescriptor][] {
+  const inherited = Object.getPrototypeOf(prototype) as object | null;
+  return [...Object.entries(Object.getOwnPropertyDescriptors(prototype)), ...(inherited ? membersOf(inherited) : [])];
 }
 
 function bodyOf(controller: Type, handler: string): Type | undefined {

@@ -1,14 +1,13 @@
 import type { CachePolicies } from '#cache-store';
 import {
   defaultPriority,
+  evictionTier,
   mostSpecific,
   ufsPolicies,
   type NamespaceState,
-  type Priority,
   type UfsPolicy,
 } from '#contexts/namespace';
 
-const tiers: Readonly<Record<Priority, 0 | 1 | 2>> = { low: 0, medium: 1, high: 2 };
 /** Directories remembered at once: a few MB. */
 const maxRemembered = 16_384;
 
@@ -22,7 +21,7 @@ export function cachePolicies(namespace: NamespaceState, enabled: { ttl: boolean
   const priorityOf = lookup(enabled.priority ? priorities : []);
   const ttlOf = lookup(enabled.ttl ? ttls : []);
   return {
-    tierOf: (path) => tiers[priorityOf(path) ?? defaultPriority],
+    tierOf: (path) => evictionTier(priorityOf(path) ?? defaultPriority),
     ttlSecondsOf: ttlOf,
   };
 }

@@ -34,7 +34,7 @@ interface Open {
  * asks a coordinator only for bytes that no job has reserved.
  */
 export class QuotaClaims {
-  private policies: UfsPolicies = { quotas: [], ttls: [], priorities: [] };
+  private quotas: UfsPolicies['quotas'] = [];
   private readonly open = new Map<string, Open>();
   private lastId = 0;
   private ask: AskForGrant | undefined;
@@ -46,7 +46,7 @@ export class QuotaClaims {
   ) {}
 
   follow(namespace: NamespaceState): void {
-    this.policies = ufsPolicies(namespace);
+    this.quotas = ufsPolicies(namespace).quotas;
   }
 
   connect(ask: AskForGrant): void {
@@ -149,6 +149,6 @@ export class QuotaClaims {
   }
 
   private quotasAbove(path: string): string[] {
-    return quotasOf(this.policies, path).map(({ ufsPath }) => ufsPath);
+    return quotasOf({ quotas: this.quotas }, path).map(({ ufsPath }) => ufsPath);
   }
 }

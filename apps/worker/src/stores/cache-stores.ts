@@ -3,7 +3,7 @@ import { storeOfMount, type Mount } from '#contexts/namespace';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Coverage } from './coverage.js';
-import { bucketOf, numberedKey, splitKey } from './store-keys.js';
+import { bucketOf, numberedKey, numberedPrefixes, splitKey } from './store-keys.js';
 import { StoresFile, type NumberedStores } from './stores-file.js';
 
 /** Clocks of a coordinator, which dates mounts, and of a worker, which dates copies, may differ by so much. */
@@ -144,7 +144,7 @@ export class CacheStores {
       if (others) removed += await removeBelow(cache, `${bucket}/`, sinceMs + clockSkewMs);
     }
     // Only the lost list said which stores these numbers stand for.
-    removed += await removeBelow(cache, 's3.', Infinity);
+    for (const prefix of numberedPrefixes) removed += await removeBelow(cache, prefix, Infinity);
     if (removed > 0)
       this.logger.warn({ copies: removed }, 'copies were removed: another store may have been mounted there');
   }

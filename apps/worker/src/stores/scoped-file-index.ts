@@ -50,7 +50,7 @@ export class ScopedFileIndex implements CacheFileIndex {
     const { coverage } = this.stores;
     const list = paged((keys, from) => this.index.list({ prefix: keys, after: from, limit: pageSize }), pageSize);
     const numbers = Array.from({ length: this.stores.highestNumber + 1 }, (_, number) => number);
-    for (const scheme of schemes) {
+    for (const { root: scheme, isNumbered } of schemes) {
       const start = scheme.startsWith(prefix) ? scheme : prefix;
       if (!start.startsWith(scheme)) continue;
       // Of every number what no mount of another store lies over.
@@ -62,7 +62,7 @@ export class ScopedFileIndex implements CacheFileIndex {
         const from = after === undefined ? undefined : numberedKey(after, number);
         return outside(list, (key) => key, foreign, numberedKey(start, number), from);
       });
-      const some = scheme === 's3://' ? listings : listings.slice(0, 1);
+      const some = isNumbered ? listings : listings.slice(0, 1);
       for (const key of merged(some, (one) => splitKey(one).path)) yield splitKey(key).path;
     }
   }

@@ -77,10 +77,10 @@ export class UnmountedCopies {
       const root = this.stores.coverage.rootOf(path);
       return root?.number === number ? numberedKey(root.ufs, number) : undefined;
     };
-    for (const scheme of schemes) {
+    for (const { root: scheme, isNumbered } of schemes) {
       const start = scheme.startsWith(prefix) ? scheme : prefix;
       if (!start.startsWith(scheme)) continue;
-      const count = scheme === 's3://' ? this.stores.highestNumber + 1 : 1;
+      const count = isNumbered ? this.stores.highestNumber + 1 : 1;
       const listings = Array.from({ length: count }, (_, number) => {
         const from = after === undefined ? undefined : numberedKey(after, number);
         return outside(list, ({ path: key }) => key, covering, numberedKey(start, number), from);

@@ -11,7 +11,7 @@ class FilesDto {
 
 /** `/api/v1/file_index`: the files that the cache holds. */
 @Controller('file_index')
-@UseGuards(featureGuard('fileIndex'))
+@UseGuards(featureGuard('fileIndex', 'Global file index is not enabled', 404))
 export class FileIndexController {
   constructor(private readonly index: FileIndexService) {}
 

@@ -1,50 +1,30 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, UseGuards } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import { Controller } from '@nestjs/common';
 import { WorkerWatch } from '#contexts/membership/http';
-import { namespaceView } from '#contexts/namespace';
-import { PolicyPathDto, PolicyRequests, SetQuotaDto } from '#contexts/namespace/http';
-import { currentPast, featureGuard, Views } from '#runtime';
+import { namespaceView, quotaPolicy } from '#contexts/namespace';
+import { policyController, PolicyRequests } from '#contexts/namespace/http';
+import { currentPast, Views } from '#runtime';
 import { QuotaLedger } from './quota-ledger.js';
 
 /** A worker that is slow to hear of a quota still asks no leave for what its readers bring in. */
 const workersWithinMs = 2_000;
 
-/** `/api/v1/quota`: bytes that may be cached below a directory. */
-@Controller('quota')
-@UseGuards(featureGuard('quota'))
-export class QuotaController {
+/** `/api/v1/quota`: bytes that may be cached below a directory, and how many are. */
+@Controller(quotaPolicy.http.route)
+export class QuotaController extends policyController(quotaPolicy) {
   constructor(
-    private readonly policies: PolicyRequests,
+    requests: PolicyRequests,
     private readonly ledger: QuotaLedger,
     private readonly watch: WorkerWatch,
     private readonly views: Views,
-  ) {}
-
-  @Get()
-  read(@Query('path') path?: unknown): Promise<unknown> {
-    return this.policies.read(
-      path,
-      ({ quotas }) => quotas,
-      (key, quotaBytes) => this.present(key, quotaBytes),
-      'No quota item found for path',
-    );
+  ) {
+    super(requests);
   }
 
-  @Post()
-  @HttpCode(200)
-  async set(@Body() { path, quotaBytes }: SetQuotaDto, @Req() request: FastifyRequest): Promise<unknown> {
-    const answer = await this.policies.execute({ type: 'SetQuota', path, quotaBytes }, request);
+  protected override async whenSet(): Promise<void> {
     await this.watch.untilNamespace(this.views.get(namespaceView).sequence, workersWithinMs);
-    return answer;
   }
 
-  @Delete()
-  @HttpCode(200)
-  remove(@Body() { path }: PolicyPathDto, @Req() request: FastifyRequest): Promise<unknown> {
-    return this.policies.execute({ type: 'RemoveQuota', path }, request);
-  }
-
-  private present(path: string, quotaBytes: number): Record<string, unknown> {
+  protected override present(path: string, { quotaBytes }: { quotaBytes: number }): Record<string, unknown> {
     const ufsPaths = this.ledger.ufsPathsOf(path);
     const sum = (bytes: (ufsPath: string) => number) => ufsPaths.reduce((total, one) => total + bytes(one), 0);
     const reservedBytes = sum((one) => this.ledger.reservedBytes(one));

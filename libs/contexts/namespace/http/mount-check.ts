@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { CONFIG, type LarderConfig } from '#runtime';
 import { probeUfs, UfsError, validateLocation, type UfsLocation } from '#ufs';
+import { connectorOf } from '#ufs/declarations';
 
 /** Even a directory may hang, on a network file system. */
 const directoryLookMs = 2_000;
@@ -30,8 +31,7 @@ export class MountCheck {
    * @throws DomainError Malformed for what can never be mounted
    */
   async look({ ufs, options }: UfsLocation): Promise<string | undefined> {
-    const isDirectory = ufs.startsWith('file://');
-    const limitMs = isDirectory ? directoryLookMs : this.config.mountCheckMs;
+    const limitMs = connectorOf(ufs)?.isLocal ? directoryLookMs : this.config.mountCheckMs;
     if (limitMs === 0) return undefined;
     const { ufsIdleTimeoutMs, ufsConnectTimeoutMs } = this.config;
     const tuning = { idleTimeoutMs: ufsIdleTimeoutMs, connectTimeoutMs: ufsConnectTimeoutMs, maxConnections: 1 };

@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { DomainError } from '#kernel';
 import { CommandHandler, commandContext, queryText, Views } from '#runtime';
 import {
   namespace,
   namespaceBoundary,
   namespaceView,
+  noPolicy,
   policyPathFor,
-  type Policies,
   type PolicyCommand,
+  type PolicyDeclaration,
 } from '../index.js';
 
-/** What the three policy controllers have in common. */
+/** Reads and changes policies for their controllers. */
 @Injectable()
 export class PolicyRequests {
   constructor(
@@ -19,25 +19,22 @@ export class PolicyRequests {
     private readonly commands: CommandHandler,
   ) {}
 
-  /**
-   * The policy at the path of the query, or all of them where there is none.
-   * @param missing the reference's words before `: <path>` where there is no policy at the path
-   */
-  async read<Value>(
+  /** The policy at the path of the query, or all of that kind where there is none. */
+  async read(
+    { record, item }: PolicyDeclaration,
     path: unknown,
-    select: (policies: Policies) => Readonly<Record<string, Value>>,
-    present: (path: string, value: Value) => Record<string, unknown>,
-    missing: string,
+    present: (path: string, value: unknown) => Record<string, unknown>,
   ): Promise<Record<string, unknown>> {
-    const all = () => select(this.views.get(namespaceView).state.policies);
+    const state = () => this.views.get(namespaceView).state;
+    const all = () => (state().policies as Readonly<Record<string, Readonly<Record<string, unknown>>>>)[record];
     const wanted = queryText(path);
     if (wanted === undefined) {
       const entries = Object.entries(all()).sort(([a], [b]) => (a < b ? -1 : 1));
       return { results: entries.map(([key, value]) => present(key, value)) };
     }
-    const key = () => policyPathFor(this.views.get(namespaceView).state, wanted);
+    const key = () => policyPathFor(state(), wanted);
     const value = await this.views.find(() => all()[key()]);
-    if (value === undefined) throw new DomainError('NotFound', 'no-policy', `${missing}: ${key()}`);
+    if (value === undefined) throw noPolicy(item, key());
     return present(key(), value);
   }
 

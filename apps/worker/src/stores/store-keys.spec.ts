@@ -1,0 +1,31 @@
+import { numberedKey, numberedPrefixes, schemes, splitKey } from './store-keys.js';
+
+/** A made-up connector whose paths may be of several stores. */
+jest.mock('#ufs/declarations', () => {
+  const actual = jest.requireActual<{ connectors: readonly object[] }>('#ufs/declarations');
+  return { ...actual, connectors: [...actual.connectors, { scheme: 'mem', storeOf: () => 'mem:' }] };
+});
+
+it.each([
+  ['s3://bucket/key', 0, 's3://bucket/key'],
+  ['s3://bucket/key', 12, 's3.12://bucket/key'],
+  ['mem://shelf/key', 0, 'mem://shelf/key'],
+  ['mem://shelf/key', 1, 'mem.1://shelf/key'],
+  ['file:///dir/mem.1://x', 0, 'file:///dir/mem.1://x'],
+])('the copy of %s in the store %i has the key %s', (path, number, key) => {
+  expect(numberedKey(path, number)).toBe(key);
+  expect(splitKey(key)).toEqual({ path, number });
+});
+
+it('files are of one store, whatever the number', () => {
+  expect(numberedKey('file:///dir', 1)).toBe('file:///dir');
+});
+
+it('what keys begin with is in the order of their bytes', () => {
+  expect(schemes).toEqual([
+    { root: 'file://', isNumbered: false },
+    { root: 'mem://', isNumbered: true },
+    { root: 's3://', isNumbered: true },
+  ]);
+  expect(numberedPrefixes).toEqual(['s3.', 'mem.']);
+});

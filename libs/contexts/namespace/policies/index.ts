@@ -1,0 +1,10 @@
+import { priorityPolicy } from './priority.js';
+import { quotaPolicy } from './quota.js';
+import { ttlPolicy } from './ttl.js';
+
+export type { PolicyDeclaration, PolicyField } from './policy.js';
+export { defaultPriority, evictionTier, priorities, type Priority } from './priority.js';
+export { quotaPolicy } from './quota.js';
+
+/** Every kind of policy there is: a new one is a file beside this one and an entry here. */
+export const policies = [quotaPolicy, ttlPolicy, priorityPolicy] as const;

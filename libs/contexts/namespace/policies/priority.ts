@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { DomainError } from '#kernel';
+import type { PolicyDeclaration } from './policy.js';
+
+/** In the order in which they are evicted. */
+export const priorities = ['low', 'medium', 'high'] as const;
+export type Priority = (typeof priorities)[number];
+export const defaultPriority: Priority = 'medium';
+
+/** The lowest tier is evicted first. */
+export const evictionTier = (priority: Priority) => priorities.indexOf(priority) as 0 | 1 | 2;
+
+/** Which data below a directory is evicted first. The most specific path holds. */
+export const priorityPolicy = {
+  noun: 'Priority',
+  record: 'priorities',
+  field: 'priority',
+  value: z.enum(priorities),
+  events: {
+    set: 'A directory got an eviction priority, or another one.',
+    removed: 'The eviction priority of a directory was removed.',
+  },
+  item: 'priority rule',
+  http: {
+    route: 'priority',
+    feature: { setting: 'priority', off: 'Priority eviction not enabled' },
+    description: 'What is evicted first. The most specific path wins.',
+    what: 'priority rule',
+    request: { kind: 'text', description: 'HIGH, MEDIUM or LOW, in any case.' },
+    parse: parsePriority,
+    answer: { priority: { kind: 'text', oneOf: ['high', 'medium', 'low'], description: 'LOW is evicted first.' } },
+    example: { value: 'high', answer: { priority: 'high' } },
+  },
+} as const satisfies PolicyDeclaration;
+
+function parsePriority(text: string): Priority {
+  const priority = priorities.find((candidate) => candidate === text.toLowerCase());
+  if (priority) return priority;
+  throw new DomainError('Malformed', 'bad-priority', `priority must be HIGH, MEDIUM or LOW: ${text.slice(0, 100)}`);
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import type { PolicyDeclaration } from '../policy.js';
+
+/** A made-up kind of policy: how many copies below a directory may never be evicted. */
+export const pinPolicy = {
+  noun: 'Pin',
+  record: 'pins',
+  field: 'copies',
+  value: z.number(),
+  events: { set: 'A directory got a pin, or another one.', removed: 'The pin of a directory was removed.' },
+  item: 'pin',
+  http: {
+    route: 'pin',
+    description: 'Copies that are never evicted.',
+    what: 'pin',
+    request: { kind: 'number', unit: 'copies', min: 1, description: 'Copies of each file that stay.' },
+    answer: { copies: { kind: 'number', unit: 'copies', min: 1, description: 'Copies of each file that stay.' } },
+    example: { value: 2, answer: { copies: 2 } },
+  },
+} as const satisfies PolicyDeclaration;

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import type { PolicyDeclaration, PolicyField } from './policy.js';
+
+const seconds = {
+  kind: 'number',
+  unit: 'seconds',
+  min: 1,
+  description: 'Seconds from loading to expiry.',
+} as const satisfies PolicyField;
+
+/** Seconds from loading to expiry. The most specific path holds. */
+export const ttlPolicy = {
+  noun: 'Ttl',
+  record: 'ttls',
+  field: 'ttlSeconds',
+  value: z.number(),
+  events: {
+    set: 'A directory got a time to live, or another one.',
+    removed: 'The time to live of a directory was removed.',
+  },
+  item: 'TTL policy',
+  http: {
+    route: 'ttl',
+    feature: { setting: 'ttl', off: 'TTL not enabled' },
+    description: 'How long data stays cached. The most specific path wins.',
+    what: 'TTL policy',
+    request: seconds,
+    answer: { ttlSeconds: seconds },
+    example: { value: 600, answer: { ttlSeconds: 600 } },
+  },
+} as const satisfies PolicyDeclaration;

@@ -1,0 +1,7 @@
+import type { UfsSchemeName } from './declarations/index.js';
+import { fileOpening } from './file/file-opening.js';
+import type { ConnectorOpening } from './opening.js';
+import { s3Opening } from './s3/s3-opening.js';
+
+/** What opens each of the connectors that are declared. */
+export const openings: Readonly<Record<UfsSchemeName, ConnectorOpening>> = { file: fileOpening, s3: s3Opening };
