@@ -30,6 +30,8 @@ describe('the end of this process', () => {
 
   beforeEach(() => {
     exits.length = written.length = 0;
+    // The limit of one test would end the process while it runs others.
+    jest.useFakeTimers();
     jest.spyOn(process, 'exit').mockImplementation(((code: number) => void exits.push(code)) as never);
     jest.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(text) > 0);
   });
@@ -61,7 +63,6 @@ describe('the end of this process', () => {
   });
 
   it('comes all the same when the stop takes too long', () => {
-    jest.useFakeTimers();
     exitOnSignals(() => new Promise(() => undefined), 1_000, fail);
     process.emit('SIGTERM');
     jest.advanceTimersByTime(999);
