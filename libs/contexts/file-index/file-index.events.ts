@@ -9,7 +9,7 @@ const changedSchema = z.object({
 
 export const fileIndexEvents = {
   FilesAddedToIndex: { v: 1, description: 'A user added files to the global file index.', schema: changedSchema },
-  FilesRemovedFromIndex: { v: 1, description: 'A user removed files from it.', schema: changedSchema },
+  FilesRemovedFromIndex: { v: 1, description: 'A user removed files from the index.', schema: changedSchema },
 } as const satisfies EventCatalogue;
 
 /**

@@ -162,15 +162,15 @@ export type BatchEvent = { type: 'BatchSettled'; data: BatchSettledData };
 
 export const jobEvents = {
   JobSubmitted: { v: 1, description: 'A job took its slot (kind and target).', schema: jobSubmittedSchema },
-  JobAssumed: { v: 1, description: 'A coordinator became the owner; lower epochs are void.', schema: jobAssumedSchema },
+  JobAssumed: { v: 1, description: 'A coordinator became owner; lower epochs have ended.', schema: jobAssumedSchema },
   BatchesPlanned: {
     v: 1,
-    description: 'A stretch of the source was read and handed out to workers as batches.',
+    description: 'The owner read the next part of the source and sent it to workers as batches.',
     schema: batchesPlannedSchema,
   },
   QuotaReserved: {
     v: 1,
-    description: 'A job set bytes aside below quotas for its next stretch.',
+    description: 'A job reserved bytes below quotas for the next part of its source.',
     schema: quotaReservedSchema,
   },
   BatchesDispatched: {
@@ -180,7 +180,7 @@ export const jobEvents = {
   },
   ForgottenBatchesDispatched: {
     v: 1,
-    description: 'Batches that a worker had acknowledged without a report of them were sent again.',
+    description: 'Batches were sent again that a worker had acknowledged, but not reported.',
     schema: forgottenBatchesDispatchedSchema,
   },
   BatchParked: {

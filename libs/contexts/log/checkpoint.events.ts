@@ -29,7 +29,7 @@ export type LogCheckpointedData = z.infer<typeof logCheckpointedSchema>;
 export const checkpointEvents = {
   LogCheckpointed: {
     v: 2,
-    description: 'The digest of the log up to a sequence, signed, and which messages before it do not hold.',
+    description: 'The signed digest of the log up to a sequence, and which messages up to there are void.',
     schema: logCheckpointedSchema,
     upcast: { 1: (data: object) => data },
   },

@@ -59,22 +59,22 @@ export const logEvents = {
   LogStarted: { v: 1, description: 'The log got its identity.', schema: logStartedSchema },
   LogRestored: {
     v: 1,
-    description: 'The log up to here was restored from a backup; what its original held beyond that is given up.',
+    description: 'The log up to here was restored from a backup. What its original held after that is given up.',
     schema: logRestoredSchema,
   },
   LogLossAccepted: {
     v: 1,
-    description: 'An operator gave up what the log had lost (`LARDER_ACCEPT_LOG`); what is there goes on as a new log.',
+    description: 'An operator gave up what the log had lost (`LARDER_ACCEPT_LOG`). The rest continues as a new log.',
     schema: logLossAcceptedSchema,
   },
   SigningBegan: {
     v: 1,
-    description: 'From here on every message of the log owes a signature; what has none is void.',
+    description: 'From here on every message of the log must have a signature. A message without one is void.',
     schema: signingBeganSchema,
   },
   MessagesVoided: {
     v: 1,
-    description: 'An operator has looked at messages that do not hold, and recorded that they are void.',
+    description: 'An operator has looked at void messages and recorded the reason for them.',
     schema: messagesVoidedSchema,
   },
 } as const satisfies EventCatalogue;

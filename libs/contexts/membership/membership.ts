@@ -37,19 +37,19 @@ export const membershipEvents = {
   },
   WorkerReturned: {
     v: 2,
-    description: 'A known worker was heard again after silence, or came back with another address or a new process.',
+    description: 'A known worker sent heartbeats again, or returned with another address or a new process.',
     schema: announcedSchema,
     upcast: withoutKey,
   },
   WorkerWentOffline: { v: 1, description: 'A worker fell silent. It stays on the ring.', schema: departedSchema },
   WorkerLost: {
     v: 1,
-    description: 'A worker stayed silent beyond the grace period: off the ring.',
+    description: 'A worker sent no heartbeats for the grace period. It left the ring.',
     schema: departedSchema,
   },
   WorkerDecommissioned: {
     v: 1,
-    description: 'An operator removed a worker. The process named by `bootId` cannot come back; a restarted one can.',
+    description: 'An operator removed a worker. The process named by `bootId` cannot join again; a restarted one can.',
     schema: departedSchema,
   },
 } as const satisfies EventCatalogue;

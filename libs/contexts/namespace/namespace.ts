@@ -46,7 +46,7 @@ export const namespaceEvents = {
   Unmounted: { v: 1, description: 'The mount at a path was removed.', schema: unmountedSchema },
   MountOptionsReplaced: {
     v: 1,
-    description: 'A mount got other options, such as keys; it shows the same store as before.',
+    description: 'A mount got other options, such as keys. Its store is the same as before.',
     schema: mountedSchema,
   },
   ...policyEvents,
