@@ -42,7 +42,7 @@ export function compileOnChange({ built, say }) {
   };
   const host = ts.createWatchCompilerHost(
     path.join(root, 'tsconfig.build.json'),
-    { noEmitOnError: true },
+    {},
     system,
     ts.createEmitAndSemanticDiagnosticsBuilderProgram,
     print,
