@@ -44,16 +44,20 @@ const project = (displayName, options) => ({
   ...options,
 });
 
-// `roots` keeps jest away from dist/ in both.
+/** Beside the code, and those of test/ that start no cluster. `roots` keeps jest away from dist/. */
+const besideTheCode = {
+  roots: ['apps', 'libs', 'test'].map((directory) => `<rootDir>/${directory}`),
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(?!architecture/|histories/)'],
+};
+
 module.exports = {
   // Tests wait for conditions. This is only for those that never come true, and far beyond what a busy machine needs.
   testTimeout: 60_000,
   projects: [
-    // Specs beside the code, and those of test/ that start no cluster.
-    project('unit', {
-      roots: ['apps', 'libs', 'test'].map((directory) => `<rootDir>/${directory}`),
-      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(?!architecture/|histories/)'],
-    }),
+    // Fast: no server, no worker's disk.
+    project('unit', { ...besideTheCode, testRegex: '(?<!\\.int)\\.spec\\.ts$' }),
+    // Real nats-servers, S3 and HTTP servers, and disks, in the process of the test.
+    project('integration', { ...besideTheCode, testRegex: '\\.int\\.spec\\.ts$' }),
     // Whole clusters of processes. They wait for conditions: two files at a time do not disturb each other.
     project('processes', {
       roots: ['<rootDir>/test'],

@@ -75,6 +75,13 @@ export async function ensureNatsServer({ allSuites = false, replicated = false, 
   return servers;
 }
 
+/** Makes sure of a server that the standalone cluster can run, unless its settings name a NATS or a server. */
+export async function ensureOwnNatsServer() {
+  const { LARDER_NATS_URL, LARDER_NATS_SERVER_BIN, LARDER_NATS_SERVERS = '1' } = process.env;
+  const replicated = !['', '1'].includes(LARDER_NATS_SERVERS);
+  if (!LARDER_NATS_URL && !LARDER_NATS_SERVER_BIN) await ensureNatsServer({ replicated });
+}
+
 /** The preferred suite and the machine's own; none where there is no apt or no Debian mirror. */
 function suitesToFetch() {
   if (process.platform !== 'linux' || !onPath('apt-get') || !onPath('dpkg') || !mainMirror()) return [];

@@ -64,7 +64,7 @@ function dependenciesInstalled() {
 export async function ensureBuild() {
   const sources = hashOfSources();
   const built = fs.existsSync(buildStamp) && fs.readFileSync(buildStamp, 'utf8') === sources;
-  if (built && outputsComplete()) return;
+  if (built && outputsIntact()) return;
   console.log('Building ...');
   if (!(await build())) throw new Error('The build failed: see the messages above.');
 }
@@ -74,14 +74,19 @@ export async function ensureBuild() {
  * @returns {Promise<boolean>} whether it succeeded
  */
 export async function build() {
-  // The compiler trusts its notes: with them it would not write again what was deleted from dist by hand.
-  if (!outputsComplete()) fs.rmSync(buildInfo, { force: true });
-  fs.rmSync(buildStamp, { force: true });
+  distrustOldBuild();
   const sources = hashOfSources();
   const succeeded = await runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
   removeOrphans();
   if (succeeded) fs.writeFileSync(buildStamp, sources);
   return succeeded;
+}
+
+/** Before dist is written: it is no build of known sources any more, and the compiler's notes go if they do not hold. */
+export function distrustOldBuild() {
+  fs.rmSync(buildStamp, { force: true });
+  // The compiler trusts its notes: with them it would not write again what others deleted from dist, or wrote there.
+  if (!outputsIntact()) fs.rmSync(buildInfo, { force: true });
 }
 
 /** TypeScript sources that are compiled, relative to the root: those of tsconfig.build.json. */
@@ -105,11 +110,15 @@ function hashOfSources() {
 
 const outputOf = (source) => path.join(dist, source.replace(/\.ts$/, '.js'));
 
-function outputsComplete() {
-  return sourceFiles().every((source) => fs.existsSync(outputOf(source)));
+/** Whether dist holds all that the compiler noted down last, and nothing that was compiled by other means since (`nest build`). */
+function outputsIntact() {
+  const modifiedAt = (file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+  const notedAt = fs.existsSync(buildInfo) ? modifiedAt(buildInfo) : 0;
+  return sourceFiles().every((source) => modifiedAt(outputOf(source)) <= notedAt);
 }
 
-function removeOrphans() {
+/** Removes from dist what has no source any more. */
+export function removeOrphans() {
   const expected = new Set(sourceFiles().map(outputOf));
   for (const top of ['apps', 'libs']) {
     const directory = path.join(dist, top);

@@ -1,21 +1,33 @@
 // `npm test`: does its own set-up, then runs every check and every test, and ends with one line: "N passed, N failed".
-// A check (format, lint, types ...) counts as one test. `node scripts/test.mjs <pattern>` runs only matching jest tests.
+// A check (format, lint, types ...) counts as one test.
+//
+//   npm test -- <pattern> ...      only test files whose path matches one of the regular expressions, in whichever projects
+//                                  they are; no check of the sources, and no build where only unit tests match
+//   npm run test:unit              only the project `unit`; also with patterns
 import './check-node.mjs';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { ensureNatsServer } from './nats-server.mjs';
-import { build, ensureDependencies, root, runTool } from './prepare.mjs';
+import { runCheck, sourceChecks } from './checks.mjs';
+import { build, ensureDependencies, root } from './prepare.mjs';
 
-/** For each of the two runs of jest. Far beyond what they take (some 5 and 12 minutes on two cores): for one that hangs. */
+/** For each of the runs of jest. Far beyond what they take (less than 1, some 4 and 12 minutes on two cores): for one that hangs. */
 const JEST_LIMIT_MS = 40 * 60_000;
 /** Time for jest to end by itself once it has written its results. */
 const JEST_EXIT_LIMIT_MS = 30_000;
 
 const SLOWEST_SHOWN = 10;
 
-const patterns = process.argv.slice(2);
+// A Node too old to have it is to be refused above, not here.
+const { parseArgs } = await import('node:util');
+const { values, positionals: patterns } = parseArgs({
+  options: { project: { type: 'string' } },
+  allowPositionals: true,
+});
+const jest = path.join(root, 'node_modules/jest/bin/jest.js');
 const totals = { passed: 0, failed: 0, skipped: 0 };
 /** Everything temporary that tests make goes here, and goes away at the end. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-test-'));
@@ -23,13 +35,6 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-test-'));
 fs.chmodSync(scratch, 0o1777);
 /** Jest runs under way, each the leader of its own process group. */
 const running = new Set();
-
-/** What must hold beside the tests. */
-const checks = [
-  ['format', () => runTool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.'], { quiet: true })],
-  ['lint', () => runTool('eslint/bin/eslint.js', ['.'], { quiet: true })],
-  ['types', () => runTool('typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json'], { quiet: true })],
-];
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
@@ -40,12 +45,16 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 try {
-  if (await runCheck('dependencies', ensureDependencies)) {
-    const built = await runCheck('build', build);
-    const served = await runCheck('nats-server', () => ensureNatsServer({ allSuites: true }));
-    if (patterns.length === 0) await Promise.all(checks.map(([name, check]) => runCheck(name, check)));
-    await runJest('unit');
-    if (built && served) await runJest('processes');
+  if (await passes('dependencies', ensureDependencies)) {
+    const projects = await selectedProjects();
+    // The others run what was built, on the oldest and the newest supported nats-server.
+    const onlyUnit = projects.every((project) => project === 'unit');
+    const built = onlyUnit || (await passes('build', build));
+    const served = await passes('nats-server', () => ensureNatsServer({ allSuites: !onlyUnit }));
+    if (patterns.length === 0 && !values.project) {
+      await Promise.all(sourceChecks.map(([name, check]) => passes(name, check)));
+    }
+    for (const project of projects) if (project === 'unit' || (built && served)) await runJest(project);
   }
 } finally {
   removeScratch();
@@ -54,20 +63,31 @@ const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
 process.exitCode = totals.failed > 0 ? 1 : 0;
 console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
 
-/** Runs a check that answers false or throws when it fails. */
-async function runCheck(name, check) {
-  const startedAt = performance.now();
-  let passed;
-  try {
-    passed = (await check()) !== false;
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    passed = false;
-  }
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  console.log(`${passed ? 'ok  ' : 'FAIL'} ${name} (${seconds} s)`);
+/** Runs a check that counts as one test. */
+async function passes(name, check) {
+  const passed = await runCheck(name, check);
   totals[passed ? 'passed' : 'failed'] += 1;
   return passed;
+}
+
+/** The projects of jest.config.cjs that have a file to run. */
+async function selectedProjects() {
+  const projects = values.project ? [values.project] : ['unit', 'integration', 'processes'];
+  if (patterns.length === 0) return projects;
+  const counts = await Promise.all(projects.map(countFiles));
+  const selected = projects.filter((_, i) => counts[i] > 0);
+  if (selected.length > 0) console.log(projects.map((project, i) => `${project}: ${counts[i]} file(s)`).join(', '));
+  else {
+    console.error(`FAIL no test file matches ${patterns.join(' or ')}`);
+    totals.failed += 1;
+  }
+  return selected;
+}
+
+async function countFiles(project) {
+  const args = ['--selectProjects', project, '--listTests', '--json', '--passWithNoTests', ...patterns];
+  const { stdout } = await promisify(execFile)(process.execPath, [jest, ...args], { cwd: root, maxBuffer: 2 ** 24 });
+  return JSON.parse(stdout).length;
 }
 
 /** Runs one project of jest.config.cjs, adds up its results and says what took its time. */
@@ -102,7 +122,7 @@ function slowestOf(files) {
 /** Waits for jest to end by itself; answers what went wrong with the run as a whole, as opposed to its tests. */
 function watchJest(args, results) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [path.join(root, 'node_modules/jest/bin/jest.js'), ...args], {
+    const child = spawn(process.execPath, [jest, ...args], {
       cwd: root,
       env: testEnvironment(),
       // Results go to the file; what people read goes to stderr.

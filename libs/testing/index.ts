@@ -4,3 +4,4 @@ export * from './decider/index.js';
 export * from './s3/index.js';
 export * from './net/index.js';
 export * from './random.js';
+export * from './source-copy.js';

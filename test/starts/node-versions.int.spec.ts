@@ -6,7 +6,9 @@ import { nodeBinary } from './support/node-binary.js';
 import { mains, run } from './support/run.js';
 
 const started = [
-  ...['start', 'cluster', 'test', 'build', 'robustness', 'nats-server'].map((name) => `scripts/${name}.mjs`),
+  ...['start', 'cluster', 'dev', 'check', 'test', 'build', 'robustness', 'nats-server'].map(
+    (name) => `scripts/${name}.mjs`,
+  ),
   ...['bin/larder.mjs', ...Object.values(mains)],
 ];
 

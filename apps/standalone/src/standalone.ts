@@ -14,6 +14,7 @@ import { natsUrlFor, natsWalls } from './nats-walls.js';
 import { type NatsProcess, natsProcesses, type NatsReady } from './nats-process.js';
 import { restPorts, type RestPorts } from './ports.js';
 import { untilReady } from './readiness.js';
+import { RollingRestart } from './rolling-restart.js';
 import { loadSecrets, type Secrets } from './secrets.js';
 import { type StopStage, Supervisor } from './supervisor.js';
 import { welcome } from './welcome.js';
@@ -24,6 +25,8 @@ export interface StandaloneOptions {
   readonly root: string;
   /** What the processes run. */
   readonly scripts: Readonly<Record<'natsHost' | 'coordinator' | 'worker' | 'balancer', string>>;
+  /** Tells, for as long as the cluster runs, whose code has changed: those are restarted. */
+  readonly changes?: CodeChanges;
   /** Aborted: stop everything and end. */
   readonly stop: AbortSignal;
   /** Aborted: kill everything and end. */
@@ -31,6 +34,8 @@ export interface StandaloneOptions {
   /** Writes a line to the console. */
   readonly say: (line: string) => void;
 }
+
+export type CodeChanges = (changed: (roles: readonly ('coordinator' | 'worker')[]) => void) => void;
 
 interface Cluster {
   readonly options: StandaloneOptions;
@@ -43,6 +48,9 @@ interface Cluster {
   /** The cluster's own nats-servers; none where LARDER_NATS_URL names another NATS. */
   readonly nats: readonly NatsProcess[];
 }
+
+/** For a process whose code has changed: as long as a stop of the whole cluster gives it. */
+const restartDeadlineMs = 3200;
 
 const sharedAccount =
   'The log of an earlier version keeps workers in one NATS account with it; docs/operations.md says what that means and how to move it.';
@@ -89,6 +97,7 @@ async function superviseCluster(cluster: Cluster): Promise<number> {
   const signal = AbortSignal.any([options.stop, end.signal]);
   const stopped = aborted(options.stop).then(() => undefined);
   const startedUp = bringUp(cluster, signal);
+  restartWhatChanges(cluster, signal);
   const problem = await Promise.race([stopped, supervisor.givenUp, failure(startedUp, signal)]);
   end.abort();
   options.say(problem ?? 'Stopping ...');
@@ -119,9 +128,8 @@ async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
     ...trustKeys(config, secrets),
     natsReplicas: config.natsUrl === undefined ? config.natsServers : config.natsReplicas,
   });
-  const url = (port: number) => `http://${reachableHost(config.host)}:${port}`;
-  const coordinators = ports.coordinators.map(url);
-  const balancer = ports.balancer === undefined ? undefined : url(ports.balancer);
+  const coordinators = coordinatorUrls(config, ports);
+  const balancer = ports.balancer === undefined ? undefined : urlOf(config, ports.balancer);
   if (ports.balancer !== undefined) {
     startBalancerProcess(cluster, { host: config.host, port: ports.balancer, targets: coordinators });
   }
@@ -130,6 +138,21 @@ async function bringUp(cluster: Cluster, signal: AbortSignal): Promise<void> {
   supervisor.markReady();
   const sampleDir = path.join(options.root, 'docs');
   options.say(welcome({ balancer, coordinators, workers, natsServers, dataDir: directory.root, sampleDir }));
+}
+
+function restartWhatChanges({ options, config, supervisor, ports }: Cluster, signal: AbortSignal): void {
+  const urls = coordinatorUrls(config, ports);
+  const restarts = new RollingRestart({
+    restart: (name) => supervisor.restart(name, restartDeadlineMs),
+    untilReady: async (name, until) => {
+      const own = coordinatorNames(config).indexOf(name);
+      await (own >= 0 ? untilReady([urls[own]], 0, until) : untilReady(urls, config.workers, until));
+    },
+    say: options.say,
+    signal,
+  });
+  const namesOf = { coordinator: coordinatorNames(config), worker: workerNames(config) };
+  options.changes?.((roles) => restarts.request(roles.flatMap((role) => namesOf[role])));
 }
 
 /** The keys that coordinators sign the log with, and what workers know them by. */
@@ -162,14 +185,16 @@ async function startNats(cluster: Cluster, signal: AbortSignal): Promise<NatsRea
 }
 
 function startNodes({ options, config, directory, supervisor, ports }: Cluster, environment: ClusterEnvironment): void {
+  const { root: marker } = directory;
+  const mendable = options.changes !== undefined;
   for (const name of coordinatorNames(config)) {
     const ownEnv = { LARDER_LOG_MARK: directory.logMark(numberOf(name)) };
     const env = { ...coordinatorEnvironment(environment, ports.coordinators[numberOf(name) - 1]), ...ownEnv };
-    supervisor.start({ name, script: options.scripts.coordinator, marker: directory.root, env: () => env });
+    supervisor.start({ name, script: options.scripts.coordinator, marker, mendable, env: () => env });
   }
   for (const name of workerNames(config)) {
     const env = workerEnvironment(environment, config, directory, numberOf(name));
-    supervisor.start({ name, script: options.scripts.worker, marker: directory.root, env: () => env });
+    supervisor.start({ name, script: options.scripts.worker, marker, mendable, env: () => env });
   }
 }
 
@@ -190,6 +215,9 @@ function stopStages({ config, nats }: Cluster): StopStage[] {
 const numbered = (kind: string, count: number) => Array.from({ length: count }, (_, index) => `${kind}-${index + 1}`);
 const coordinatorNames = ({ coordinators }: LarderConfig) => numbered('coordinator', coordinators);
 const workerNames = ({ workers }: LarderConfig) => numbered('worker', workers);
+const urlOf = ({ host }: LarderConfig, port: number) => `http://${reachableHost(host)}:${port}`;
+const coordinatorUrls = (config: LarderConfig, { coordinators }: RestPorts) =>
+  coordinators.map((port) => urlOf(config, port));
 const numberOf = (name: string) => Number(name.slice(name.lastIndexOf('-') + 1));
 
 /** What listens on all addresses is reached on loopback; IPv6 addresses stand in brackets. */

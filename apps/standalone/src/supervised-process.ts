@@ -16,6 +16,8 @@ export interface ProcessSpec {
   env(): Readonly<Record<string, string | undefined>>;
   /** What the process tells over IPC. */
   onMessage?(message: unknown): void;
+  /** A refusal to run waits for `restart`, which comes when the code has changed, once the cluster was ready. */
+  readonly mendable?: boolean;
   /** Before each restart, for what a killed process may have left behind. */
   beforeRestart?(): Promise<void>;
 }
@@ -44,6 +46,7 @@ export class SupervisedProcess {
   private exited: Promise<void> = Promise.resolve();
   private pendingRestart: NodeJS.Timeout | undefined;
   private stopping = false;
+  private restarting = false;
   private deathsInARow = 0;
 
   constructor(
@@ -65,6 +68,22 @@ export class SupervisedProcess {
     this.child?.kill('SIGTERM');
     await this.exited;
     this.log.close();
+  }
+
+  /**
+   * Asks the process to end, and starts it again when it has. One that has ended already is started at once.
+   * @param deadlineMs after which it is killed
+   */
+  async restart(deadlineMs: number): Promise<void> {
+    this.restarting = true;
+    clearTimeout(this.pendingRestart);
+    this.child?.kill('SIGTERM');
+    const timer = setTimeout(() => this.child?.kill('SIGKILL'), deadlineMs);
+    await this.exited;
+    clearTimeout(timer);
+    this.restarting = false;
+    this.deathsInARow = 0;
+    await this.relaunch();
   }
 
   kill(): void {
@@ -101,7 +120,7 @@ export class SupervisedProcess {
     const { name } = this.spec;
     this.child = undefined;
     this.options.pidFiles.forget(name);
-    if (this.stopping) return;
+    if (this.stopping || this.restarting) return;
     this.deathsInARow = livedMs >= this.options.backoff.healthyAfterMs ? 1 : this.deathsInARow + 1;
     const { deathsInARow } = this;
     const again = this.options.restart({ name, code, signal, deathsInARow, errors: this.log.takeErrors() });
@@ -114,6 +133,6 @@ export class SupervisedProcess {
 
   private async relaunch(): Promise<void> {
     await this.spec.beforeRestart?.();
-    if (!this.stopping) this.launch();
+    if (!this.stopping && !this.child) this.launch();
   }
 }

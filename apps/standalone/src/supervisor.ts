@@ -49,6 +49,11 @@ export class Supervisor {
     this.ready = true;
   }
 
+  /** Restarts a process whose code has changed. One that was not started yet starts with the new code by itself. */
+  async restart(name: string, deadlineMs: number): Promise<void> {
+    await this.processes.get(name)?.restart(deadlineMs);
+  }
+
   /** Stops stage after stage. Processes that are not gone by their stage's deadline are killed. */
   async stop(stages: readonly StopStage[]): Promise<void> {
     const startedAt = performance.now();
@@ -67,7 +72,10 @@ export class Supervisor {
 
   private mayRestart({ name, code, deathsInARow, errors }: Death, logFile: string): boolean {
     if (code === EXIT_REFUSED) {
-      this.giveUp(`${name} refuses to run: ${errors.join(' ') || `its output is in ${logFile}.`}`);
+      const refusal = `${name} refuses to run: ${errors.join(' ') || `its output is in ${logFile}.`}`;
+      if (this.ready && this.processes.get(name)?.spec.mendable) {
+        this.options.say(`${refusal} It is started again when its code has changed.`);
+      } else this.giveUp(refusal);
       return false;
     }
     if (!this.ready && deathsInARow >= (this.options.maxEarlyDeaths ?? 5)) {

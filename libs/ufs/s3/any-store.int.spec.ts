@@ -23,7 +23,7 @@ const names = [
   'dir/',
 ];
 
-/** `KeyWalk` gives up after so many more pages that a test had to wait long for it; `bucket-listing.spec.ts` sees to that. */
+/** `KeyWalk` gives up after so many more pages that a test had to wait long for it; `bucket-listing.int.spec.ts` sees to that. */
 const endless = new UfsError('Invalid', '', 'One page without a key follows another.');
 
 describe('whatever the store does', () => {
