@@ -8,6 +8,6 @@ export function watchMountKeys(views: Views, keys: MountKeys, logger: Logger): v
   const look = () => tell(keys.look(views.get(namespaceView).state.mounts));
   look();
   views.onCommit(({ boundary }) => {
-    if (boundary === namespaceBoundary) look();
+    if (boundary === namespaceBoundary.name) look();
   });
 }

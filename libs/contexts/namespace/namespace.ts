@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DomainError, type Decider, type EventCatalogue } from '#kernel';
+import { defineBoundary, DomainError, type Decider, type EventCatalogue, type EventOf } from '#kernel';
 import { storeOfMount } from './mount-store.js';
 import { isWithin } from './paths.js';
 import {
@@ -10,14 +10,7 @@ import {
   policyEvents,
   type Policies,
   type PolicyCommand,
-  type PolicyEvent,
 } from './policy-rules.js';
-
-/**
- * The namespace: which UFS is mounted where. One boundary for the whole table, because two replicas must not both
- * mount one path, and because policies will need their mount.
- */
-export const namespaceBoundary = 'namespace';
 
 // ---- events ----
 
@@ -35,12 +28,6 @@ const mountedSchema = z.object({
 });
 const unmountedSchema = z.object({ path: z.string(), ufs: z.string() });
 
-export type NamespaceEvent =
-  | { type: 'Mounted'; data: z.infer<typeof mountedSchema> }
-  | { type: 'Unmounted'; data: z.infer<typeof unmountedSchema> }
-  | { type: 'MountOptionsReplaced'; data: z.infer<typeof mountedSchema> }
-  | PolicyEvent;
-
 export const namespaceEvents = {
   Mounted: { v: 1, description: 'A UFS was mounted at a path of the namespace.', schema: mountedSchema },
   Unmounted: { v: 1, description: 'The mount at a path was removed.', schema: unmountedSchema },
@@ -51,6 +38,13 @@ export const namespaceEvents = {
   },
   ...policyEvents,
 } as const satisfies EventCatalogue;
+
+/**
+ * The namespace: which UFS is mounted where. One boundary for the whole table, because two replicas must not both
+ * mount one path, and because policies will need their mount.
+ */
+export const namespaceBoundary = defineBoundary('namespace', namespaceEvents);
+export type NamespaceEvent = EventOf<typeof namespaceEvents>;
 
 // ---- state ----
 

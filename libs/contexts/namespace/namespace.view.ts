@@ -1,5 +1,5 @@
 import { DomainError, type View } from '#kernel';
-import { namespace, namespaceBoundary, type Mount, type NamespaceEvent, type NamespaceState } from './namespace.js';
+import { namespace, namespaceBoundary, type Mount, type NamespaceState } from './namespace.js';
 import { isWithin, normalizeNamespacePath, normalizeUfsPath } from './paths.js';
 import { noPolicies } from './policy-rules.js';
 
@@ -14,9 +14,9 @@ export const namespaceView: View<NamespaceViewState> = {
   version: 2,
   initial: () => ({ sequence: 0, state: namespace.initial }),
   evolve(view, commit) {
-    if (commit.boundary !== namespaceBoundary) return;
+    if (commit.boundary !== namespaceBoundary.name) return;
     view.sequence = commit.sequence;
-    for (const event of commit.events) view.state = namespace.evolve(view.state, event as unknown as NamespaceEvent);
+    for (const event of namespaceBoundary.eventsIn(commit)) view.state = namespace.evolve(view.state, event);
   },
   toSnapshot: (view) => view,
   fromSnapshot(snapshot) {

@@ -22,7 +22,7 @@ export const policyEvents = Object.fromEntries(
     [`${noun}Set`, { v: 1, description: events.set, schema: z.object({ path: z.string(), [field]: value }) }],
     [`${noun}Removed`, { v: 1, description: events.removed, schema: z.object({ path: z.string() }) }],
   ]),
-) as Readonly<Record<PolicyEvent['type'], EventSchema>>;
+) as { readonly [Type in PolicyEvent['type']]: EventSchema<Extract<PolicyEvent, { type: Type }>['data']> };
 
 // ---- state ----
 

@@ -27,7 +27,7 @@ export function replayed(name: string): Replayed {
   if (rest.length === 0) {
     switch (scope) {
       case 'namespace':
-        return ofView(namespaceView, [namespaceBoundary], ({ state }) => state);
+        return ofView(namespaceView, [namespaceBoundary.name], ({ state }) => state);
       case 'membership':
         return ofView(membershipView, [membershipBoundary.name], ({ state }) => state);
       case 'log':

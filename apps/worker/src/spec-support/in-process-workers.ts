@@ -238,7 +238,7 @@ export class InProcessCluster {
 
   /** @param told who hears of it; the others only when they start */
   namespace(event: NamespaceEvent, told: readonly InProcessWorker[] = this.workers): void {
-    this.append(namespaceBoundary, event, told);
+    this.append(namespaceBoundary.name, event, told);
   }
 
   /** GETs of one object's bytes that the S3 endpoint has answered or is answering. */

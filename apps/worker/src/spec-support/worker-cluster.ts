@@ -198,7 +198,7 @@ export class TestCluster {
   }
 
   async namespaceEvent(event: NamespaceEvent): Promise<void> {
-    this.namespaceSequence = await this.append(namespaceBoundary, event);
+    this.namespaceSequence = await this.append(namespaceBoundary.name, event);
   }
 
   async append(boundary: string, event: DomainEvent): Promise<number> {

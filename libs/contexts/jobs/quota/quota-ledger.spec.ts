@@ -39,8 +39,8 @@ class Cluster {
     const config = { quota: true } as LarderConfig;
     this.ledger = new QuotaLedger(views as unknown as Views, watch as unknown as WorkerWatch, config);
     this.ledger.onApplicationBootstrap();
-    this.append(namespaceBoundary, 'Mounted', { path: '/data/', ufs: 's3://bkt/', options: {} });
-    this.append(namespaceBoundary, 'QuotaSet', { path: '/data/dir', quotaBytes: 100 });
+    this.append(namespaceBoundary.name, 'Mounted', { path: '/data/', ufs: 's3://bkt/', options: {} });
+    this.append(namespaceBoundary.name, 'QuotaSet', { path: '/data/dir', quotaBytes: 100 });
     for (const workerId of ['w1', 'w2']) {
       const announcement = { workerId, address: workerId, bootId: workerId, capacityBytes: 1, version: '0' };
       this.append(membershipBoundary.name, 'WorkerJoined', announcement);

@@ -116,7 +116,7 @@ export class MountController {
   private execute(command: NamespaceCommand, request: FastifyRequest) {
     const load = () => this.views.get(namespaceView);
     return this.commands.execute(
-      { boundary: namespaceBoundary, decider: namespace, load },
+      { boundary: namespaceBoundary.name, decider: namespace, load },
       command,
       commandContext(request),
     );

@@ -101,7 +101,7 @@ describe('its route', () => {
   let app: NestFastifyApplication;
   const view = namespaceView.initial();
   const commit = (events: readonly RecordedEvent[]) => {
-    const one: Commit = { sequence: view.sequence + 1, boundary: namespaceBoundary, events };
+    const one: Commit = { sequence: view.sequence + 1, boundary: namespaceBoundary.name, events };
     namespaceView.evolve(view, one);
     return Promise.resolve({ sequence: one.sequence });
   };

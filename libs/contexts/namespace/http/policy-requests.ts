@@ -41,7 +41,7 @@ export class PolicyRequests {
   async execute(command: PolicyCommand, request: FastifyRequest): Promise<{ status: 'ok' }> {
     const load = () => this.views.get(namespaceView);
     await this.commands.execute(
-      { boundary: namespaceBoundary, decider: namespace, load },
+      { boundary: namespaceBoundary.name, decider: namespace, load },
       { ...command, path: policyPathFor(load().state, command.path) },
       commandContext(request),
     );

@@ -98,7 +98,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
   private async execute(command: NamespaceCommand): Promise<void> {
     const load = () => this.views.get(namespaceView);
     const context = ownContext('static-mount-table');
-    await this.commands.execute({ boundary: namespaceBoundary, decider: namespace, load }, command, context);
+    await this.commands.execute({ boundary: namespaceBoundary.name, decider: namespace, load }, command, context);
   }
 }
 

@@ -23,7 +23,7 @@ describe('the store of what is being read', () => {
       requestId: 'r',
     };
     const data = { path: `/m${sequence}/`, ufs, options: {} };
-    view.evolve({ sequence, boundary: namespaceBoundary, events: [{ ...event, source: 's', data }] });
+    view.evolve({ sequence, boundary: namespaceBoundary.name, events: [{ ...event, source: 's', data }] });
   }
 
   it('is that of a mount which is in the log and had not come yet when it was asked for', async () => {
