@@ -26,12 +26,16 @@ export class RollingRestart {
   }
 
   private async restartWaiting(): Promise<void> {
+    const { signal } = this.options;
     for (const name of this.waiting) {
-      if (this.options.signal.aborted) break;
-      this.waiting.delete(name);
-      const superseded = new AbortController();
-      this.current = { name, superseded };
-      await this.restart(name, superseded.signal);
+      let superseded: AbortController;
+      do {
+        if (signal.aborted) return;
+        this.waiting.delete(name);
+        superseded = new AbortController();
+        this.current = { name, superseded };
+        await this.restart(name, superseded.signal);
+      } while (superseded.signal.aborted);
     }
     this.current = undefined;
   }

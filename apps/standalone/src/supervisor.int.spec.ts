@@ -36,7 +36,7 @@ describe('Supervisor', () => {
   afterEach(() => supervisor.killAll());
 
   /** Starts a process and yields the pid of each of its lives. */
-  function start(name: string, source: string): { nextPid(): Promise<number> } {
+  function start(name: string, source: string, mendable = false): { nextPid(): Promise<number> } {
     const script = directory.write(`${name}.mjs`, source);
     const pids: number[] = [];
     let seen = 0;
@@ -44,6 +44,7 @@ describe('Supervisor', () => {
       name,
       script,
       marker: directory.path,
+      mendable,
       env: () => process.env,
       onMessage: (message) => pids.push((message as { up: number }).up),
     });
@@ -68,6 +69,34 @@ describe('Supervisor', () => {
     await supervisor.stop([{ names: ['worker-1'], deadlineMs: 5000 }]);
     expect(isRunning(second, directory.path)).toBe(false);
     expect(fs.readdirSync(path.join(directory.path, 'run'))).toEqual([]);
+  });
+
+  it('restarts a process on demand, without counting it as a death', async () => {
+    const worker = start('worker-1', obedient);
+    const first = await worker.nextPid();
+    await supervisor.restart('worker-1', 5000);
+    const second = await worker.nextPid();
+    expect(second).not.toBe(first);
+    expect(isRunning(first, directory.path)).toBe(false);
+    await supervisor.restart('coordinator-1', 5000);
+    expect(said).toEqual([]);
+  });
+
+  it('kills a process that ignores a restart, and starts it again', async () => {
+    const worker = start('worker-1', stubborn);
+    const first = await worker.nextPid();
+    await supervisor.restart('worker-1', 50);
+    expect(await worker.nextPid()).not.toBe(first);
+  });
+
+  it('has a mendable process that refuses to run wait for its restart, once the cluster was ready', async () => {
+    supervisor.markReady();
+    const worker = start('worker-1', `console.error('No.'); process.exit(78);`, true);
+    await until(() => said.length === 2);
+    expect(said[1]).toBe('worker-1 refuses to run: No. It is started again when its code has changed.');
+    directory.write('worker-1.mjs', obedient);
+    await supervisor.restart('worker-1', 5000);
+    await worker.nextPid();
   });
 
   it('does not start a process again that refuses to run, and passes its sentence on', async () => {
