@@ -20,6 +20,14 @@ describe('links in pages', () => {
   });
 });
 
+describe('commands in pages', () => {
+  const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> };
+  it.each(pages)('%s: are scripts of package.json', (page) => {
+    const named = [...textOf(page).matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name);
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+});
+
 describe('paths of files in pages and comments', () => {
   it.each(pages)('%s: are those of files that are there', (page) => {
     expect(missingPaths(textOf(page))).toEqual([]);
