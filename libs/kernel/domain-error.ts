@@ -1,7 +1,4 @@
-/**
- * The one taxonomy of errors. What each kind means for HTTP and for a consumer (ack, retry, park) is said once, in
- * `runtime/error-consequences.ts`.
- */
+/** The one taxonomy of errors. What each kind means for HTTP is said once, in `runtime/error-consequences.ts`. */
 export type ErrorKind = 'Malformed' | 'NotFound' | 'Refused' | 'StaleVersion' | 'Unavailable' | 'Bug';
 
 export interface ErrorDetails {

@@ -1,3 +1,4 @@
+import { retryWhile } from '#async';
 import { DomainError, type CommandContext } from '#kernel';
 
 /** From its arrival on, a request may wait for so long; what has begun by then still ends, so that 15 s are kept. */
@@ -36,14 +37,10 @@ export function timeLeft(context: CommandContext): () => number {
  * @param ask with what the question may take, milliseconds
  * @throws what it throws, if that is not Unavailable or when the time is over
  */
-export async function untilAnswered<T>(leftMs: () => number, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await ask(leftMs());
-    } catch (error) {
-      const passes = error instanceof DomainError && error.kind === 'Unavailable' && error.code !== 'reader-stopped';
-      if (!passes || leftMs() <= leastMs) throw error;
-      await new Promise((again) => setTimeout(again, againMs));
-    }
-  }
+export function untilAnswered<T>(leftMs: () => number, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
+  const mayPass = (error: unknown): boolean => {
+    const passes = error instanceof DomainError && error.kind === 'Unavailable' && error.code !== 'reader-stopped';
+    return passes && leftMs() > leastMs;
+  };
+  return retryWhile(() => ask(leftMs()), { mayPass, pauseMs: againMs });
 }

@@ -1,23 +1,16 @@
 import { type DomainError, type ErrorKind } from '#kernel';
 
-/** What a consumer of a queue does with a message whose handling ended in such an error. */
-export type Consequence = 'ack' | 'retry' | 'park';
-
-/** The one place that says what each kind of error means. */
-const consequences: Readonly<Record<ErrorKind, { httpStatus: number; consumer: Consequence }>> = {
-  Malformed: { httpStatus: 400, consumer: 'park' },
-  NotFound: { httpStatus: 404, consumer: 'ack' },
-  Refused: { httpStatus: 409, consumer: 'ack' },
+/** What each kind of error means over HTTP. */
+const httpStatuses: Readonly<Record<ErrorKind, number>> = {
+  Malformed: 400,
+  NotFound: 404,
+  Refused: 409,
   // Reaches a client only after every retry conflicted: the boundary is busier than it can be.
-  StaleVersion: { httpStatus: 503, consumer: 'retry' },
-  Unavailable: { httpStatus: 503, consumer: 'retry' },
-  Bug: { httpStatus: 500, consumer: 'park' },
+  StaleVersion: 503,
+  Unavailable: 503,
+  Bug: 500,
 };
 
 export function httpStatusOf(error: DomainError): number {
-  return error.details.httpStatus ?? consequences[error.kind].httpStatus;
-}
-
-export function consumerConsequenceOf(error: DomainError): Consequence {
-  return consequences[error.kind].consumer;
+  return error.details.httpStatus ?? httpStatuses[error.kind];
 }

@@ -1,3 +1,4 @@
+import { within } from '#async';
 import { DomainError } from '#kernel';
 
 export interface FreshnessOptions {
@@ -79,8 +80,6 @@ export class Freshness {
 
 /** @throws what is not Unavailable */
 async function inTime(question: Promise<unknown>, waitMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), waitMs)));
   const answered = question.then(
     () => true,
     (error: unknown) => {
@@ -88,9 +87,5 @@ async function inTime(question: Promise<unknown>, waitMs: number): Promise<boole
       throw error;
     },
   );
-  try {
-    return await Promise.race([answered, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return (await within(answered, waitMs)) ?? false;
 }

@@ -1,3 +1,4 @@
+import { abortable, Semaphore } from '#async';
 import { type EventStore, type SnapshotStore } from '#jetstream';
 import { DomainError, type View } from '#kernel';
 import { type PastCache } from './past-cache.js';
@@ -30,7 +31,7 @@ const stallTimeoutMs = 2_500;
  */
 export class PastStates {
   private readonly underWay = new Map<number, Building>();
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Semaphore(1);
 
   constructor(private readonly options: PastStatesOptions) {}
 
@@ -41,16 +42,9 @@ export class PastStates {
   async at(sequence: number, signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
     const building = this.underWay.get(sequence) ?? this.begin(sequence);
     building.waiting++;
-    let leave = () => {};
-    const left = new Promise<never>((_resolve, reject) => {
-      leave = () => reject(signal.reason as Error);
-      signal.addEventListener('abort', leave);
-      if (signal.aborted) leave();
-    });
     try {
-      return await Promise.race([building.states, left]);
+      return await abortable(building.states, signal);
     } finally {
-      signal.removeEventListener('abort', leave);
       if (--building.waiting === 0) {
         building.controller.abort(new DomainError('Unavailable', 'given-up', 'nobody waits for this any more'));
         if (this.underWay.get(sequence) === building) this.underWay.delete(sequence);
@@ -63,8 +57,7 @@ export class PastStates {
       throw new DomainError('Unavailable', 'past-busy', 'too many different moments are being looked at already');
     }
     const controller = new AbortController();
-    const states = this.turn.then(() => this.build(sequence, controller.signal));
-    this.turn = states.catch(() => undefined);
+    const states = this.turns.run(() => this.build(sequence, controller.signal), controller.signal);
     const building = { states, controller, waiting: 0 };
     this.underWay.set(sequence, building);
     return building;

@@ -46,15 +46,8 @@ export const importRules: readonly ImportRule[] = [
     what: 'a context’s wiring: http, owners of jobs, connections to stores',
     files: /^libs\/contexts\//,
     may: [
-      '#kernel',
-      '#hash-ring',
-      '#contexts/*',
-      '#contexts/*/*',
-      '#runtime',
-      '#jetstream',
-      '#job-kinds',
-      '#ufs',
-      '#ufs/declarations',
+      ...['#kernel', '#async', '#hash-ring', '#contexts/*', '#contexts/*/*'],
+      ...['#runtime', '#jetstream', '#job-kinds', '#ufs', '#ufs/declarations'],
     ],
   },
   {
@@ -69,8 +62,8 @@ export const importRules: readonly ImportRule[] = [
     files: /^libs\/job-kinds\//,
     may: ['#kernel', '#hash-ring', '#contexts/*', '#ufs', '#cache-store'],
   },
-  { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel'] },
-  { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#jetstream', '#config'] },
+  { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel', '#async'] },
+  { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#async', '#jetstream', '#config'] },
   {
     what: 'what connectors declare, for whoever must not open anything',
     files: /^libs\/ufs\/(declarations\/|declaration\.ts|[^/]+\/[^/]+-(declaration|options|store)\.ts)/,
@@ -78,8 +71,14 @@ export const importRules: readonly ImportRule[] = [
     packages: [],
   },
   { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
-  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#private-files', '#process'] },
+  { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#async', '#private-files', '#process'] },
   { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
+  {
+    what: 'waiting: limits, turns, repetition',
+    files: /^libs\/async\//,
+    may: ['#kernel'],
+    packages: [],
+  },
   {
     what: 'processes: locks, identities, ends',
     files: /^libs\/process\//,
@@ -92,15 +91,15 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'support for tests',
     files: /^libs\/testing\//,
-    may: ['#kernel', '#jetstream', '#nats-server', '#ufs', '#config', '#process'],
+    may: ['#kernel', '#jetstream', '#nats-server', '#ufs', '#config', '#process', '#async'],
   },
   {
     what: 'applications: wiring of anything but tests',
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
-      ...['#ufs/declarations', '#private-files', '#node-version', '#process', '#job-kinds', '#job-kinds/*'],
-      ...['#contexts/*', '#contexts/*/*'],
+      ...['#ufs/declarations', '#private-files', '#node-version', '#process', '#async'],
+      ...['#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },
 ];

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { retryWhile } from '#async';
 import { GrowingPauses, type Log, type NatsLink } from '#jetstream';
 import { DomainError } from '#kernel';
 
@@ -28,19 +28,16 @@ export class Stages {
   }
 
   /** Asks again for a while. @throws what may not pass, at once; Unavailable when the time is over */
-  async untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
+  untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + availableWithinMs;
-    for (;;) {
-      try {
-        return await ask();
-      } catch (error) {
-        const mayPass = error instanceof DomainError && error.kind === 'Unavailable';
-        if (!mayPass || performance.now() > deadlineMs) throw error;
-        this.reason = error.message;
-        this.pauses.failed(error.message);
-        await delay(againMs);
-      }
-    }
+    const mayPass = (error: unknown): boolean => {
+      if (!(error instanceof DomainError) || error.kind !== 'Unavailable') return false;
+      if (performance.now() > deadlineMs) return false;
+      this.reason = error.message;
+      this.pauses.failed(error.message);
+      return true;
+    };
+    return retryWhile(ask, { mayPass, pauseMs: againMs });
   }
 
   private describe(): string {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#async';
 
 const POLL_MS = 100;
 const REQUEST_TIMEOUT_MS = 2000;
@@ -15,17 +15,17 @@ export async function untilReady(
   workers: number,
   signal: AbortSignal,
 ): Promise<string[]> {
-  for (const url of coordinators) await until(() => answersOk(`${url}/readyz`), signal);
+  for (const url of coordinators) await until(() => answersOk(`${url}/readyz`), POLL_MS, signal);
   let online: string[] = [];
-  await until(async () => {
-    online = await onlineWorkers(coordinators[0]);
-    return online.length >= workers;
-  }, signal);
+  await until(
+    async () => {
+      online = await onlineWorkers(coordinators[0]);
+      return online.length >= workers;
+    },
+    POLL_MS,
+    signal,
+  );
   return online;
-}
-
-async function until(condition: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-  while (!(await condition())) await sleep(POLL_MS, undefined, { signal });
 }
 
 async function answersOk(url: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#async';
 import { commandLineOf, isRunning } from '#process';
 import { temporaryDirectory } from './spec-support/temporary-directory.js';
 import { runStandalone } from './standalone.js';
@@ -111,7 +111,3 @@ describe('runStandalone', () => {
     expect(fs.existsSync(dataDir)).toBe(false);
   });
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(10);
-}

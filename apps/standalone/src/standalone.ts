@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import path from 'node:path';
+import { abortable, aborted } from '#async';
 import { directoryFault, type Environment, failedWithin, keyRingText, type LarderConfig, loadConfig } from '#config';
 import { inboxPrefixOf, meetingProbe, Names, natsUser, type Role } from '#jetstream';
 import { TrustRing } from '#contexts/trust/gate';
@@ -225,13 +225,4 @@ function reachableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, 'abort');
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const abort = aborted(signal).then(() => Promise.reject(new Error('stopped')));
-  return Promise.race([promise, abort]);
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '#async';
 import { isRunning, PidFiles } from '#process';
 import { temporaryDirectory } from './spec-support/temporary-directory.js';
 import { Supervisor } from './supervisor.js';
@@ -161,7 +161,3 @@ describe('Supervisor', () => {
     }
   });
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(5);
-}

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { within } from '#async';
 import { CacheOpenError, openCacheStore } from '#cache-store';
 import { directoryFault, failedWithin, makeUsableDirectory, type ProcessConfig } from '#config';
 import { MarkFile } from '#contexts/log/marks';
@@ -69,9 +70,9 @@ export async function startWorker(
     };
     const stop = async () => {
       try {
-        await inTime(agent.stop(), leaveWithinMs);
+        await within(agent.stop(), leaveWithinMs);
         await mark.flush();
-        await inTime(closeServices(), closeWithinMs);
+        await within(closeServices(), closeWithinMs);
       } finally {
         await copies.close();
       }
@@ -89,14 +90,6 @@ function readinessOf(agent: WorkerAgent, services: WorkerServices): ReturnType<R
   if (missing !== undefined) return { missing };
   const { sentences: warnings, all } = services.closedMounts();
   return all ? { missing: `no mount can be opened: ${warnings.join('; ')}` } : { warnings };
-}
-
-/** Waits no longer than that. @throws what it throws in that time */
-async function inTime(work: Promise<void>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 async function openCache(config: ProcessConfig, log: (message: string, details?: Record<string, unknown>) => void) {

@@ -1,8 +1,9 @@
 import path from 'node:path';
+import { until } from '#async';
 import type { WorkerHeartbeat } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { S3TestServer, startTestNats, type TestNats } from '#testing';
-import { TestCluster, until } from './spec-support/worker-cluster.js';
+import { TestCluster } from './spec-support/worker-cluster.js';
 
 const root = 's3://bucket/';
 const names = Array.from({ length: 30 }, (_, i) => `f${i}`);

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { until } from '#async';
 import { S3TestServer, startTestNats, type Fault, type TestNats } from '#testing';
 import { openUfs } from '#ufs';
-import { TestCluster, until, type TestWorker } from './spec-support/worker-cluster.js';
+import { TestCluster, type TestWorker } from './spec-support/worker-cluster.js';
 
 jest.setTimeout(60_000);
 

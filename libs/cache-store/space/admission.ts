@@ -1,3 +1,4 @@
+import { Bell } from '#async';
 import { type JobKeeps } from './job-keeps.js';
 import { NoRoomError, type NewObject } from '../types.js';
 
@@ -13,7 +14,7 @@ const PATIENCE_MS = 10_000;
  * neither can help.
  */
 export class Admission {
-  private readonly waiting = new Set<() => void>();
+  private readonly news = new Bell();
   private departures = 0;
   private closed = false;
 
@@ -24,7 +25,7 @@ export class Admission {
   /** A writer has ended, or a job has let go. */
   noteDeparture(): void {
     this.departures++;
-    for (const wake of [...this.waiting]) wake();
+    this.news.sound();
   }
 
   /**
@@ -61,21 +62,8 @@ export class Admission {
   }
 
   private async nextDeparture(deadlineMs: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const leftMs = deadlineMs - performance.now();
-    if (leftMs <= 0 || this.closed) return false;
     const { departures } = this;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.waiting.delete(done);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, leftMs);
-      this.waiting.add(done);
-      signal?.addEventListener('abort', done, { once: true });
-    });
-    signal?.throwIfAborted();
-    return this.departures !== departures && !this.closed;
+    const isOver = () => this.closed || this.departures !== departures || undefined;
+    return (await this.news.until(isOver, deadlineMs - performance.now(), signal)) === true && !this.closed;
   }
 }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { Bell } from '#async';
 import { type Msg } from 'nats';
 import { DomainError } from '#kernel';
 import { confirmedInfo } from './confirmed-info.js';
@@ -35,16 +35,11 @@ export async function confirmedLast(link: NatsLink, stream: string, subject: str
   const counted = new Set(info.cluster?.leader === undefined ? [] : [info.cluster.leader]);
   const asking = new Asking(link, `$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ last_by_subj: subject }));
   try {
-    const deadlineMs = performance.now() + withinMs;
-    while (!asking.hasMajority(counted, size)) {
-      const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0) {
-        const text = `too few of the ${size} NATS servers of stream ${stream} say what its last message on ${subject} is`;
-        throw new DomainError('Unavailable', 'no-majority', text);
-      }
-      await Promise.race([asking.news(), delay(leftMs)]);
+    if (!(await asking.heard.until(() => asking.hasMajority(counted, size) || undefined, withinMs))) {
+      const text = `too few of the ${size} NATS servers of stream ${stream} say what its last message on ${subject} is`;
+      throw new DomainError('Unavailable', 'no-majority', text);
     }
-    if (!asking.isComplete) await Promise.race([asking.all, delay(graceMs)]);
+    await asking.heard.until(() => asking.isComplete || undefined, graceMs);
     return asking.highest;
   } finally {
     asking.end();
@@ -63,16 +58,13 @@ async function lastOfLeader(link: NatsLink, stream: string, subject: string): Pr
 /** One question over all connections there are. */
 class Asking {
   highest = 0;
-  /** Resolves when answers have come over all connections. */
-  readonly all: Promise<void>;
+  /** Sounds with every answer. */
+  readonly heard = new Bell();
   private readonly heardOver = new Set<string>();
   private readonly ends: (() => void)[] = [];
   private readonly asked: number;
-  private tell: (() => void)[] = [];
-  private complete!: () => void;
 
   constructor(link: NatsLink, subject: string, payload: string) {
-    this.all = new Promise((resolve) => (this.complete = resolve));
     const lines = link.witnesses.lines();
     this.asked = lines.size;
     for (const [server, line] of lines) {
@@ -82,11 +74,6 @@ class Asking {
 
   get isComplete(): boolean {
     return this.heardOver.size === this.asked;
-  }
-
-  /** Settles when the next answer comes. */
-  news(): Promise<void> {
-    return new Promise((resolve) => this.tell.push(resolve));
   }
 
   hasMajority(others: ReadonlySet<string>, size: number): boolean {
@@ -104,7 +91,6 @@ class Asking {
     if (answer.error !== undefined && answer.error.err_code !== ApiCode.noMessageFound) return;
     this.highest = Math.max(this.highest, answer.message?.seq ?? 0);
     this.heardOver.add(server);
-    for (const resolve of this.tell.splice(0)) resolve();
-    if (this.isComplete) this.complete();
+    this.heard.sound();
   }
 }

@@ -1,3 +1,4 @@
+import { within } from '#async';
 import { type StreamInfo } from 'nats';
 import { type NatsLink } from '../link/connection.js';
 import { objectionTo } from './stream-info.js';
@@ -61,9 +62,7 @@ export class LeaderSearch {
     await witnesses.open();
     const others = [...witnesses.lines()].filter(([server]) => server !== nc.info?.server_name);
     const ends: (() => void)[] = [];
-    const found = new Promise<string | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), answerWithinMs);
-      ends.push(() => clearTimeout(timer));
+    const found = new Promise<string>((resolve) => {
       for (const [server, line] of others) {
         const hear = (info: StreamInfo & { error?: unknown }) => {
           if (info.error === undefined && objectionTo(info, this.stream) === undefined) resolve(server);
@@ -73,6 +72,6 @@ export class LeaderSearch {
         );
       }
     });
-    return found.finally(() => ends.forEach((end) => end()));
+    return within(found, answerWithinMs).finally(() => ends.forEach((end) => end()));
   }
 }

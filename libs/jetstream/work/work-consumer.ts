@@ -1,3 +1,4 @@
+import { within } from '#async';
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, nanos } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from '../link/connection.js';
@@ -104,10 +105,7 @@ export class WorkConsumer {
     this.pull?.close();
     for (const message of this.ready.splice(0)) this.giveBack(message);
     if (options.drain && this.running.size > 0) {
-      let timer: NodeJS.Timeout | undefined;
-      const timeout = new Promise((late) => (timer = setTimeout(late, options.timeoutMs ?? 10_000)));
-      await Promise.race([Promise.allSettled(this.running), timeout]);
-      clearTimeout(timer);
+      await within(Promise.allSettled(this.running), options.timeoutMs ?? 10_000);
     }
     clearInterval(this.keepAlive);
     for (const message of [...this.held.values()]) {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Semaphore } from '#async';
 import { type StoredMsg } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from '../link/connection.js';
@@ -185,24 +186,5 @@ export class WorkQueue {
       }
     }
     throw retry.exhausted();
-  }
-}
-
-/** Lets so many operations run at once, first come first served. */
-class Semaphore {
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(private free: number) {}
-
-  async run<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free--;
-    else await new Promise<void>((turn) => this.waiting.push(turn));
-    try {
-      return await operation();
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.free++;
-    }
   }
 }

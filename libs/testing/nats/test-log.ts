@@ -78,8 +78,3 @@ export async function openTestLog(
     },
   };
 }
-
-/** Waits for a condition; the test's own timeout is the limit. */
-export async function until(condition: () => boolean | Promise<boolean>, everyMs = 10): Promise<void> {
-  while (!(await condition())) await new Promise((again) => setTimeout(again, everyMs));
-}

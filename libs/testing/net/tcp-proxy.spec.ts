@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { until } from '../nats/test-log.js';
+import { until } from '#async';
 import type { ProxyMode } from './proxy-mode.js';
 import { TcpProxy } from './tcp-proxy.js';
 

@@ -1,4 +1,4 @@
-import { until } from '../spec-support/worker-cluster.js';
+import { until } from '#async';
 import { InProcessCluster, root } from '../spec-support/in-process-workers.js';
 
 interface Page {

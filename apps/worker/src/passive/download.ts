@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { Bell, within } from '#async';
 import type { CacheStore, CacheWriter } from '#cache-store';
 import { CacheFullError, DiskFullError, PathTooLongError } from '#cache-store';
 import {
@@ -11,7 +12,6 @@ import {
   type UfsRead,
 } from '#ufs';
 import type { Logger } from 'pino';
-import { Bell } from './bell.js';
 import { Window } from './window.js';
 
 /** What a download keeps in memory for its readers. */
@@ -238,16 +238,9 @@ export class Download {
       const leftMs = (this.writer ? patienceMs : uncachedPatienceMs) - (performance.now() - this.takenAtMs);
       if (leftMs <= 0 && this.writer) return;
       if (leftMs <= 0) throw new UfsError('Timeout', this.path, 'the reader takes nothing any more');
-      await this.bellWithin(leftMs);
+      await within(this.bell.wait(), leftMs);
       this.signal.throwIfAborted();
     }
-  }
-
-  private async bellWithin(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-    await Promise.race([this.bell.wait(), timeout]);
-    clearTimeout(timer);
   }
 
   private enter(state: State): void {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
+import { until } from '#async';
 import { firstTimes, type Fault } from '#testing';
-import { until } from '../spec-support/worker-cluster.js';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
 
 describe('reading what is not cached', () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { until } from '#async';
 import { bentStores } from '#testing';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
-import { until } from '../spec-support/worker-cluster.js';
 
 /** As much as a download keeps in memory twice over, so that a late reader finds nothing of the beginning there. */
 const largeBytes = 9 * 2 ** 20;

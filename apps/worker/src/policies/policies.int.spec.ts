@@ -1,7 +1,7 @@
+import { until } from '#async';
 import fc from 'fast-check';
 import { mostSpecific, noPolicies, priorityOf, ufsPolicies, type NamespaceState } from '#contexts/namespace';
 import { InProcessCluster, root } from '../spec-support/in-process-workers.js';
-import { until } from '../spec-support/worker-cluster.js';
 import { cachePolicies } from './cache-policies.js';
 
 const mounts = [{ path: '/data/', ufs: root, options: {} }];

@@ -1,7 +1,7 @@
+import { until } from '#async';
 import { DomainError } from '#kernel';
 import type { WorkBatch } from '#contexts/jobs';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
-import { until } from '../spec-support/worker-cluster.js';
 import type { QuotaClaims } from './quota-claims.js';
 
 const path = `${root}dir/a`;

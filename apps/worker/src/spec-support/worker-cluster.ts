@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { until } from '#async';
 import { encodeWorkBatch, jobBoundary, type BatchSettledData, type JobEvent, type WorkBatch } from '#contexts/jobs';
 import { workerHeartbeatSchema, type WorkerHeartbeat } from '#contexts/membership';
 import { KeyRing, namespaceBoundary, type NamespaceEvent } from '#contexts/namespace';
@@ -205,14 +206,5 @@ export class TestCluster {
     const expected = await this.store.lastSequence(boundary);
     const { sequence } = await this.store.append(boundary, expected, this.recorder.record([event], ownContext('test')));
     return sequence;
-  }
-}
-
-/** Asks again until there is an answer; the test's own time limit ends it. */
-export async function until<T>(answer: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const value = await answer();
-    if (value !== undefined) return value;
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

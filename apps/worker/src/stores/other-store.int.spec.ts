@@ -1,8 +1,8 @@
 import { S3TestServer } from '#testing';
 import { writeFile, rm, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { until } from '#async';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
-import { until } from '../spec-support/worker-cluster.js';
 
 const unmounted = { type: 'Unmounted' as const, data: { path: '/data/', ufs: root } };
 const names = Array.from({ length: 12 }, (_, i) => `d/f${String(i).padStart(2, '0')}`);

@@ -1,3 +1,4 @@
+import { retryWhile } from '#async';
 import { headers, type PubAck } from 'nats';
 import {
   ensureStreams,
@@ -210,14 +211,9 @@ async function publishAfter(
 
 /** The log's end, once NATS tells it. */
 async function settledEnd(store: EventStore): Promise<number> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return (await store.info()).lastSequence;
-    } catch (error) {
-      if (attempt >= maxFruitless) throw error;
-      await new Promise((again) => setTimeout(again, retryMs));
-    }
-  }
+  let failures = 0;
+  const mayPass = () => failures++ < maxFruitless;
+  return (await retryWhile(() => store.info(), { mayPass, pauseMs: retryMs })).lastSequence;
 }
 
 async function compareWhole(store: EventStore, backup: BackupFile, { count }: BackupTrailer): Promise<void> {

@@ -1,3 +1,4 @@
+import { Bell } from '#async';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { workerWitness } from '#contexts/log';
 import { LogGuard } from '#contexts/log/marks';
@@ -39,7 +40,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly heartbeats = new Map<string, WorkerHeartbeat>();
   private readonly silence: WorkerSilence;
   /** Looked at with every heartbeat. */
-  private readonly waiting = new Set<() => void>();
+  private readonly news = new Bell();
   private readonly stalls = new StallWatch(sweepMs);
   private timer?: NodeJS.Timeout;
   private unsubscribe?: () => void;
@@ -87,19 +88,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
    * @returns addresses of those that have not said so within the time
    */
   async untilNamespace(sequence: number, timeoutMs: number): Promise<string[]> {
-    if (this.behind(sequence).length === 0) return [];
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        this.waiting.delete(look);
-        clearTimeout(timer);
-        resolve();
-      };
-      const look = () => {
-        if (this.behind(sequence).length === 0) done();
-      };
-      const timer = setTimeout(done, timeoutMs);
-      this.waiting.add(look);
-    });
+    await this.news.until(() => this.behind(sequence).length === 0 || undefined, timeoutMs);
     return this.behind(sequence);
   }
 
@@ -144,7 +133,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     // Its last numbers stay when it leaves: what it has cached is still on its disk.
     if (!isOlder(heartbeat, this.heartbeats.get(workerId))) this.heartbeats.set(workerId, heartbeat);
     this.silence.hear(workerId);
-    for (const look of [...this.waiting]) look();
+    this.news.sound();
     return workerId;
   }
 

@@ -156,7 +156,7 @@ describe('once the views are followed', () => {
     const { store, trust } = starting();
     const gate = trust.openGate(undefined, false);
     let applied = 0;
-    trust.follow({ waitFor: (sequence) => until(() => applied >= sequence) });
+    trust.follow({ waitFor: async (sequence) => void (await until(() => applied >= sequence)) });
     const real = await append('notes.1', [note('real')], coordinator);
     const forged = await append('notes.1', [note('forged')], stranger);
     let answer: unknown = 'none yet';

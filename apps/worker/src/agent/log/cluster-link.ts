@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { retryWhile } from '#async';
 import { eventCatalogues } from '#contexts/catalogue';
 import { jobBoundary } from '#contexts/jobs';
 import { logBoundary } from '#contexts/log';
@@ -95,18 +96,13 @@ async function streamExists(link: NatsLink, stream: string, missing: (why: strin
 }
 
 /** Asks again while NATS is away. @throws the signal's reason, or anything but Unavailable */
-export async function untilAvailable<T>(logger: Logger, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+export function untilAvailable<T>(logger: Logger, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
   let reported = '';
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await ask();
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof DomainError) || error.kind !== 'Unavailable') throw error;
-      if (error.message !== reported) logger.warn({ code: error.code }, error.message);
-      reported = error.message;
-      await delay(retryDelayMs, undefined, { signal });
-    }
-  }
+  const mayPass = (error: unknown): boolean => {
+    if (!(error instanceof DomainError) || error.kind !== 'Unavailable') return false;
+    if (error.message !== reported) logger.warn({ code: error.code }, error.message);
+    reported = error.message;
+    return true;
+  };
+  return retryWhile(ask, { mayPass, pauseMs: retryDelayMs, signal });
 }

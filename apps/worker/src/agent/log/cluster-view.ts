@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { Bell, within } from '#async';
 import { membershipView, ringMembers } from '#contexts/membership';
 import { mountOfUfsPath, namespaceView, storeOfMount, type Mount, type NamespaceState } from '#contexts/namespace';
 import { HashRing } from '#hash-ring';
@@ -17,7 +17,7 @@ const catchUpWithinMs = 1000;
 export class ClusterView {
   private readonly namespaceState = namespaceView.initial();
   private readonly membership = membershipView.initial();
-  private readonly waiting = new Set<() => void>();
+  private readonly news = new Bell();
   private known: ClusterMembers | undefined;
   private isRead = false;
   private catchUp: (() => Promise<unknown>) | undefined;
@@ -35,7 +35,7 @@ export class ClusterView {
       const atMs = Date.parse(commit.events.at(-1)?.at ?? '');
       this.listener.namespaceChanged(this.namespaceState.state, Number.isNaN(atMs) ? Date.now() : atMs);
     }
-    for (const look of [...this.waiting]) look();
+    this.news.sound();
   }
 
   /** All that was in the log when this process began to read has been taken in: from now on the mount table counts. */
@@ -66,7 +66,7 @@ export class ClusterView {
 
   /** Whether mounts and policies are those of this log sequence or later, at the latest after this time. */
   async namespaceAt(sequence: number, timeoutMs: number): Promise<boolean> {
-    const found = await this.until(() => (this.namespaceSequence >= sequence ? true : undefined), timeoutMs);
+    const found = await this.news.until(() => this.namespaceSequence >= sequence || undefined, timeoutMs);
     return found ?? false;
   }
 
@@ -91,11 +91,9 @@ export class ClusterView {
   async readableStoreOf(ufsPath: string, meant?: string): Promise<string | undefined> {
     const isRight = (store: string | undefined) => store !== undefined && (meant === undefined || store === meant);
     if (isRight(this.storeOf(ufsPath)) || this.catchUp === undefined) return this.storeOf(ufsPath);
-    const late = new AbortController();
     // Without NATS the table that is known counts.
     const caughtUp = this.catchUp().catch(() => undefined);
-    await Promise.race([caughtUp, delay(catchUpWithinMs, undefined, { signal: late.signal }).catch(() => undefined)]);
-    late.abort();
+    await within(caughtUp, catchUpWithinMs);
     return this.storeOf(ufsPath);
   }
 
@@ -110,7 +108,7 @@ export class ClusterView {
 
   /** The members as of this log sequence or later; undefined when the log has not come so far within the time. */
   membersAt(sequence: number, timeoutMs: number): Promise<ClusterMembers | undefined> {
-    return this.until(() => (this.membership.sequence >= sequence ? this.members() : undefined), timeoutMs);
+    return this.news.until(() => (this.membership.sequence >= sequence ? this.members() : undefined), timeoutMs);
   }
 
   /** Whether the ring gives a copy of this path to this worker. */
@@ -123,24 +121,5 @@ export class ClusterView {
     const { workers } = this.members();
     const worker = Object.hasOwn(workers, this.workerId) ? workers[this.workerId] : undefined;
     return worker?.status === 'decommissioned' && worker.bootId === bootId;
-  }
-
-  /** Looks now and after each commit; undefined when nothing was found within the time. */
-  private until<T>(find: () => T | undefined, timeoutMs: number): Promise<T | undefined> {
-    const now = find();
-    if (now !== undefined) return Promise.resolve(now);
-    return new Promise((resolve) => {
-      const done = (answer: T | undefined) => {
-        this.waiting.delete(look);
-        clearTimeout(timer);
-        resolve(answer);
-      };
-      const look = () => {
-        const found = find();
-        if (found !== undefined) done(found);
-      };
-      const timer = setTimeout(() => done(undefined), timeoutMs);
-      this.waiting.add(look);
-    });
   }
 }

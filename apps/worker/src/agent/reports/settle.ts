@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkBatch } from '#contexts/jobs';
 import type { EventStore } from '#jetstream';
 import type { BatchOutcome } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { ownContext, type Recorder } from '#runtime';
+import { retryWhile } from '#async';
 import type { Logger } from 'pino';
 import { settlementOf } from './settlement.js';
 
@@ -34,14 +34,11 @@ export async function settle(
   const { workerId, store, recorder, maxPayloadBytes, logger } = options;
   const { boundary, dedupeId, event } = settlementOf(batch, workerId, outcome, maxPayloadBytes() - envelopeBytes);
   const events = recorder.record([event], ownContext(`worker:${workerId}`));
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return (await store.appendFact(boundary, dedupeId, events)).sequence;
-    } catch (error) {
-      if (!(error instanceof DomainError) || error.kind !== 'Unavailable') throw error;
-      logger.warn({ jobId: batch.jobId, batchId: batch.batchId, reason: error.message }, 'outcome not reported yet');
-      await delay(retryDelayMs, undefined, { signal });
-    }
-  }
+  const mayPass = (error: unknown): boolean => {
+    if (!(error instanceof DomainError) || error.kind !== 'Unavailable') return false;
+    logger.warn({ jobId: batch.jobId, batchId: batch.batchId, reason: error.message }, 'outcome not reported yet');
+    return true;
+  };
+  const append = () => store.appendFact(boundary, dedupeId, events);
+  return (await retryWhile(append, { mayPass, pauseMs: retryDelayMs, signal })).sequence;
 }

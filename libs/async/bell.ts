@@ -1,0 +1,34 @@
+import { abortable } from './aborted.js';
+import { within } from './within.js';
+
+/** Lets any number of waiters know that something has changed; each looks for itself whether it is what it waits for. */
+export class Bell {
+  private rung: Promise<void> | undefined;
+  private ring: (() => void) | undefined;
+
+  /** Resolves at the next ring. */
+  wait(): Promise<void> {
+    return (this.rung ??= new Promise((resolve) => (this.ring = resolve)));
+  }
+
+  sound(): void {
+    const { ring } = this;
+    this.rung = this.ring = undefined;
+    ring?.();
+  }
+
+  /**
+   * Looks now, after each ring, and once more when the time is over.
+   * @returns what was found, or undefined
+   * @throws the signal's reason when that is aborted while it waits
+   */
+  async until<T>(find: () => T | undefined, limitMs: number, signal?: AbortSignal): Promise<T | undefined> {
+    const deadlineMs = performance.now() + limitMs;
+    for (;;) {
+      const found = find();
+      const leftMs = deadlineMs - performance.now();
+      if (found !== undefined || leftMs <= 0) return found;
+      await within(signal ? abortable(this.wait(), signal) : this.wait(), leftMs);
+    }
+  }
+}

@@ -1,0 +1,5 @@
+export * from './aborted.js';
+export * from './bell.js';
+export * from './retry.js';
+export * from './semaphore.js';
+export * from './within.js';

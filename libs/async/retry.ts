@@ -1,0 +1,52 @@
+import { abortable } from './aborted.js';
+
+export interface Retrying {
+  /** Told of each failure, and whether to ask again. */
+  readonly mayPass: (error: unknown) => boolean;
+  /** Between a failure and the next question. */
+  readonly pauseMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Asks until there is an answer, or a failure that does not pass by itself.
+ * @throws that failure; the signal's reason
+ */
+export async function retryWhile<T>(ask: () => Promise<T>, { mayPass, pauseMs, signal }: Retrying): Promise<T> {
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return await ask();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!mayPass(error)) throw error;
+      await pause(pauseMs, signal);
+    }
+  }
+}
+
+/**
+ * Looks again and again, for what nobody tells of, until there is something other than undefined or false.
+ * @throws what `look` throws; the signal's reason when that is aborted during a pause
+ */
+export async function until<T>(
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  everyMs = 10,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    await pause(everyMs, signal);
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  try {
+    await (signal ? abortable(over, signal) : over);
+  } finally {
+    clearTimeout(timer);
+  }
+}
