@@ -1,4 +1,4 @@
-import type { WorkerJobKind } from './kind.js';
+import type { WorkerJobKind } from '#contexts/jobs/kinds';
 import { freeWorkerKind } from './free/worker/index.js';
 import { loadWorkerKind } from './load/worker/index.js';
 import { rebalanceWorkerKind } from './rebalance/worker/index.js';

@@ -43,21 +43,39 @@ export const importRules: readonly ImportRule[] = [
     siblingsOnly: true,
   },
   {
+    what: 'the port of the workers’ half of a job kind',
+    files: /^libs\/contexts\/jobs\/kinds\/worker-kind\.ts$/,
+    may: ['#hash-ring', '#contexts/membership', '#ufs', '#cache-store'],
+    packages: [],
+  },
+  {
+    what: 'the port of the coordinators’ half of a job kind, and the planning that all kinds share',
+    files: /^libs\/contexts\/jobs\/kinds\//,
+    may: ['#kernel', '#hash-ring', '#ufs'],
+    // Hashing is a pure function; ids of batches are derived from content.
+    packages: ['zod', 'node:crypto'],
+  },
+  {
     what: 'a context’s wiring: http, owners of jobs, connections to stores',
     files: /^libs\/contexts\//,
     may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/*/*', '#runtime', '#jetstream', '#job-kinds', '#ufs'],
   },
   {
     what: 'planning of jobs, apart from their sources of files',
-    files: /^libs\/job-kinds\/(plan-batches|load\/(progress|spec|load\.kind))\.ts$/,
-    may: ['#kernel', '#hash-ring', '#contexts/*'],
-    // Hashing is a pure function; ids of batches are derived from content.
-    packages: ['zod', 'node:crypto'],
+    files: /^libs\/job-kinds\/[^/]+\/(progress|spec|[^/]+\.kind)\.ts$/,
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds'],
+    packages: ['zod'],
   },
   {
     what: 'job kinds, where they list or move files',
     files: /^libs\/job-kinds\//,
-    may: ['#kernel', '#hash-ring', '#contexts/*', '#ufs', '#cache-store'],
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds', '#ufs', '#cache-store', '#transfer'],
+  },
+  {
+    what: 'bringing files into a worker’s cache, for the kinds that do',
+    files: /^libs\/transfer\//,
+    may: ['#kernel', '#contexts/*', '#contexts/jobs/kinds', '#ufs', '#cache-store'],
+    packages: ['zod'],
   },
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel'] },
   { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#jetstream', '#config'] },

@@ -1,7 +1,14 @@
-import type { Counts, JobRecord } from '#contexts/jobs';
-import { indexSource } from '../index-source.js';
-import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
+import { wireState, type Counts, type JobRecord } from '#contexts/jobs';
+import {
+  elapsedMs,
+  errorMessage,
+  startTime,
+  waitOf,
+  type CoordinatorJobKind,
+  type LiveProgress,
+  type SourcePage,
+} from '#contexts/jobs/kinds';
+import { indexSource } from '../sources/index.js';
 import { freeSpecSchema } from './spec.js';
 
 /**

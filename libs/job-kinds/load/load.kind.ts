@@ -1,6 +1,6 @@
 import type { Counts, JobRecord } from '#contexts/jobs';
-import type { CoordinatorJobKind } from '../kind.js';
-import { indexSource } from '../index-source.js';
+import type { CoordinatorJobKind } from '#contexts/jobs/kinds';
+import { indexSource } from '../sources/index.js';
 import { fileFilter } from './file-filter.js';
 import { loadProgress } from './progress.js';
 import { loadSpecSchema } from './spec.js';

@@ -1,6 +1,5 @@
-import type { JobRecord } from '#contexts/jobs';
-import type { LiveProgress } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
+import { wireState, type JobRecord } from '#contexts/jobs';
+import { elapsedMs, errorMessage, startTime, waitOf, type LiveProgress } from '#contexts/jobs/kinds';
 import { loadSpecSchema } from './spec.js';
 
 /** The progress object of the REST reference, with Larder's additions behind the documented fields. */

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { SourcePage, SourcePorts } from '#contexts/jobs/kinds';
 import { namespace, resolveUfsPath } from '#contexts/namespace';
 import { openUfs, RetriesExhausted, UfsError, type UfsConnector } from '#ufs';
-import type { SourcePage, SourcePorts } from '../kind.js';
 import { loadKind } from './load.kind.js';
 import type { LoadSpec } from './spec.js';
 

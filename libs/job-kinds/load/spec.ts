@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pathSpecFields } from '../path-spec.js';
+import { pathSpecFields } from '#contexts/jobs/kinds';
 
 /** What a load job was asked to do, as it stands in `JobSubmitted`. */
 export const loadSpecSchema = z.object({

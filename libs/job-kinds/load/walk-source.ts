@@ -1,7 +1,7 @@
 import { addSpecialFiles, type FileFailure, type Pass, type SpecialFiles } from '#contexts/jobs';
+import type { SourcePage, SourcePorts } from '#contexts/jobs/kinds';
 import { RetriesExhausted, withRetries, type SpecialKind, type UfsListPage, type UfsObject } from '#ufs';
-import type { SourcePage, SourcePorts } from '../kind.js';
-import { TimeSlice } from '../time-slice.js';
+import { TimeSlice } from '../sources/index.js';
 import { fileFilter } from './file-filter.js';
 import type { LoadSpec } from './spec.js';
 

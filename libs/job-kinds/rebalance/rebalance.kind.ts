@@ -1,6 +1,13 @@
-import type { Counts, JobRecord, Pass } from '#contexts/jobs';
-import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
+import { wireState, type Counts, type JobRecord, type Pass } from '#contexts/jobs';
+import {
+  elapsedMs,
+  errorMessage,
+  startTime,
+  waitOf,
+  type CoordinatorJobKind,
+  type LiveProgress,
+  type SourcePage,
+} from '#contexts/jobs/kinds';
 import { rebalanceSpecSchema } from './spec.js';
 
 /**

@@ -6,7 +6,7 @@ import { openCacheStore, type CacheStore } from '#cache-store';
 import { encodeWorkBatch, type WorkBatch } from '#contexts/jobs';
 import { ConnectorPool } from '#contexts/namespace/ufs';
 import { HashRing } from '#hash-ring';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
+import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import { pino } from 'pino';
 import { JobBandwidths } from './bandwidth.js';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkBatch } from '#contexts/jobs';
 import type { EventStore } from '#jetstream';
-import type { BatchOutcome } from '#job-kinds';
+import type { BatchOutcome } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import { ownContext, type Recorder } from '#runtime';
 import type { Logger } from 'pino';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { WorkerWatch } from '#contexts/membership/http';
 import { isAnyOnline, membershipView } from '#contexts/membership';
-import { jobKinds, type JobWait } from '#job-kinds';
+import { jobKinds } from '#job-kinds';
 import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
 import { CONFIG, currentPast, nowMs, Views, type LarderConfig } from '#runtime';
@@ -17,6 +17,7 @@ import {
   type JobPage,
   type JobRecord,
 } from '../index.js';
+import type { JobWait } from '../kinds/index.js';
 import { Presence } from '../owner/index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 

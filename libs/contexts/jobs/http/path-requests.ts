@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { mountOfUfsPath, namespaceView, normalizeUfsPath, resolveUfsPath, storeOfMount } from '#contexts/namespace';
-import { splitRoots } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { missingParameters, Views } from '#runtime';
+import { splitRoots } from '../kinds/index.js';
 import type { PathsDto } from './paths.dto.js';
 
 /** A specification stands in one event at the start and once more at the end of a job. */

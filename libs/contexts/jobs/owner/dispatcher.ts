@@ -1,6 +1,7 @@
 import { type HashRing } from '#hash-ring';
-import { jobKinds, planBatches, type SourceFile } from '#job-kinds';
+import { jobKinds } from '#job-kinds';
 import { stepOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import { planBatches, type SourceFile } from '../kinds/index.js';
 import { listOf } from './lost-batches.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';

@@ -1,17 +1,17 @@
 import { mountOfUfsPath, namespaceView, resolveUfsPath, storeOfMount } from '#contexts/namespace';
 import { type ConnectorLease } from '#contexts/namespace/ufs';
 import { type HashRing } from '#hash-ring';
+import { jobKinds } from '#job-kinds';
+import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
+import { addSpecialFiles, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
 import {
-  jobKinds,
   otherStore,
   planBatches,
   storesOf,
   type SourceFile,
   type SourcePage,
   type SourcePorts,
-} from '#job-kinds';
-import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
-import { addSpecialFiles, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
+} from '../kinds/index.js';
 import { QuotaGate, type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
 import { PageReader } from './page-reader.js';

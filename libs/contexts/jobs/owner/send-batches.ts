@@ -1,6 +1,7 @@
 import { namespaceView } from '#contexts/namespace';
-import { jobKinds, storesOf, type DraftBatch } from '#job-kinds';
+import { jobKinds } from '#job-kinds';
 import { encodeWorkBatch, requireOwner, type JobRecord, type PlannedBatch } from '../index.js';
+import { storesOf, type DraftBatch } from '../kinds/index.js';
 import type { JobRunPorts } from './ports.js';
 
 export interface SendContext {

@@ -1,6 +1,6 @@
 import { HashRing } from '#hash-ring';
-import { type SourceFile } from '#job-kinds';
 import { DomainError } from '#kernel';
+import type { SourceFile } from '../kinds/index.js';
 import { QuotaGate, type QuotaGatePorts } from './quota-gate.js';
 
 const ring = new HashRing(['w1', 'w2']);

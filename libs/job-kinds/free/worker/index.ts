@@ -1,11 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CacheEntry } from '#cache-store';
 import type { Counts, FileFailure, WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, CopySource, WorkerJobKind, WorkerPorts } from '#contexts/jobs/kinds';
 import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
-import type { BatchOutcome, CopySource, WorkerJobKind, WorkerPorts } from '../../kind.js';
-import { cutReason, describeFault } from '../../load/worker/batch-file.js';
-import { RemovalTally } from '../../removal-tally.js';
+import { cutReason, describeFault, RemovalTally } from '#transfer';
 import { freeBatchOptionsSchema, type FreeBatchOptions } from './options.js';
 import { targetsOf } from './targets.js';
 

@@ -1,7 +1,7 @@
 import type { WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
-import { batchFiles, failed } from './batch-file.js';
+import { batchFiles, failed } from '#transfer';
 import { loadPass, tallyLoad } from './load-pass.js';
 import { loadBatchOptionsSchema } from './options.js';
 import { tallyVerify, verifyPass } from './verify-pass.js';

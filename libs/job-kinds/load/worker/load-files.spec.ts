@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { packedObjectMaxBytes } from '#transfer';
 import { openUfs, UfsError, type UfsConnector, type UfsRead } from '#ufs';
-import { packedObjectMaxBytes } from './fetch-file.js';
 import { loadWorkerKind } from './index.js';
 import { LoadFixture } from './spec-support/load-fixture.js';
 

@@ -1,7 +1,7 @@
 import type { WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
-import { cutReason } from '../../load/worker/batch-file.js';
+import { cutReason } from '#transfer';
 import { loadPass } from './load-pass.js';
 import { rebalanceBatchOptionsSchema } from './options.js';
 import { PeerClient } from './peer-client.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { maxBatchFiles } from '#contexts/jobs';
+import { maxBatchFiles } from '../index.js';
 import { HashRing } from '#hash-ring';
-import type { SourceFile } from './kind.js';
+import type { SourceFile } from './coordinator-kind.js';
 import { planBatches } from './plan-batches.js';
 
 const ring = new HashRing(['w1', 'w2', 'w3']);

@@ -1,10 +1,9 @@
 import { CacheFullError, CorruptObjectError, DiskFullError, PathTooLongError } from '#cache-store';
 import { maxReasonLength, type FileFailure, type WorkBatch } from '#contexts/jobs';
+import { otherStore, type WorkerPorts } from '#contexts/jobs/kinds';
 import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { UfsError } from '#ufs';
-import type { WorkerPorts } from '../../kind.js';
-import { otherStore } from '../../stores.js';
 
 /** Size and UFS version of an object, as a listing, a `stat` or a read told them. */
 export interface KnownVersion {

@@ -1,5 +1,5 @@
 import type { Counts } from '#contexts/jobs';
-import type { WorkerPorts } from './kind.js';
+import type { WorkerPorts } from '#contexts/jobs/kinds';
 import { z } from 'zod';
 
 const countsSchema = z.record(z.string(), z.number());

@@ -1,8 +1,8 @@
 import { TextDecoder } from 'node:util';
 import { compareVersions, LineSet, UfsError, withRetries, type UfsObject } from '#ufs';
 import type { FileFailure } from '#contexts/jobs';
+import type { SourceFile, SourcePage, SourcePorts } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
-import type { SourceFile, SourcePage, SourcePorts } from './kind.js';
 import { TimeSlice } from './time-slice.js';
 
 /** Where the reading of an index stands. The version pins it: an index that changed meanwhile is not mixed. */

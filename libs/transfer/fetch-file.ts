@@ -1,6 +1,6 @@
 import type { CacheEntry, CacheWriter } from '#cache-store';
 import { isSameVersion, isStrong, strongerOf, UfsError, type UfsConnector } from '#ufs';
-import type { WorkerPorts } from '../../kind.js';
+import type { WorkerPorts } from '#contexts/jobs/kinds';
 import type { BatchFile, KnownVersion } from './batch-file.js';
 import { isUfsError, retrying } from './retrying.js';
 

@@ -1,7 +1,5 @@
-import type { JobRecord } from '#contexts/jobs';
-import type { JobWait, LiveProgress } from './kind.js';
-
-export { wireState } from '#contexts/jobs';
+import type { JobRecord } from '../index.js';
+import type { JobWait, LiveProgress } from './coordinator-kind.js';
 
 /** How many failures stand in `errorMessage`; all of them are behind `failedFileListPath`. */
 const shownFailures = 20;

@@ -1,5 +1,5 @@
 import { RetriesExhausted, UfsError, withRetries } from '#ufs';
-import type { WorkerPorts } from '../../kind.js';
+import type { WorkerPorts } from '#contexts/jobs/kinds';
 import { FileError, fileErrorReason } from './batch-file.js';
 
 /**

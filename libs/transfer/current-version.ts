@@ -1,6 +1,6 @@
 import type { CacheEntry } from '#cache-store';
 import { isSameVersion, strongerOf } from '#ufs';
-import type { WorkerPorts } from '../../kind.js';
+import type { WorkerPorts } from '#contexts/jobs/kinds';
 import type { BatchFile, KnownVersion } from './batch-file.js';
 import { retrying } from './retrying.js';
 

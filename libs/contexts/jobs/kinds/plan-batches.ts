@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { batchId, maxBatchFiles, maxBatchNameBytes, type Pass, type WorkBatch } from '#contexts/jobs';
+import { batchId, maxBatchFiles, maxBatchNameBytes, type Pass, type WorkBatch } from '../index.js';
 import { type HashRing } from '#hash-ring';
-import type { BatchPlan, SourceFile } from './kind.js';
+import type { BatchPlan, SourceFile } from './coordinator-kind.js';
 
 /** A batch before it is sent: what goes to one worker, `copy` saying for which of the file's replicas. */
 export interface DraftBatch {
