@@ -58,13 +58,18 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'a context’s wiring: http, owners of jobs, connections to stores',
     files: /^libs\/contexts\//,
-    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/*/*', '#runtime', '#jetstream', '#job-kinds', '#ufs'],
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/*/*', '#runtime', '#jetstream', '#ufs'],
   },
   {
     what: 'planning of jobs, apart from their sources of files',
     files: /^libs\/job-kinds\/[^/]+\/(progress|spec|[^/]+\.kind)\.ts$/,
     may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds'],
     packages: ['zod'],
+  },
+  {
+    what: 'the registry of job kinds for coordinators, with the routes of each kind',
+    files: /^libs\/job-kinds\/([^/]+\/http\/|[^/]+\/index\.ts$|parts\.ts$)/,
+    may: ['#kernel', '#contexts/*', '#contexts/jobs/*', '#runtime'],
   },
   {
     what: 'job kinds, where they list or move files',
@@ -101,7 +106,7 @@ export const importRules: readonly ImportRule[] = [
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
-      ...['#private-files', '#node-version', '#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+      ...['#private-files', '#node-version', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },
 ];

@@ -9,7 +9,7 @@ import {
   requireWritableFile,
   type ProcessConfig,
 } from '#config';
-import { document, knownNames } from '#contexts/api-docs';
+import { knownNames } from '#contexts/api-docs';
 import { Presence } from '#contexts/jobs/owner';
 import { MountKeys } from '#contexts/namespace';
 import { LogDamagedError } from '#jetstream';
@@ -29,6 +29,7 @@ import {
   Shutdown,
   unroutedErrors,
 } from '#runtime';
+import { document } from './api-document.js';
 import { AppModule } from './app.module.js';
 import { asOfExceptions } from './as-of-exceptions.js';
 import { RequestDrain } from './drain.js';

@@ -9,7 +9,7 @@ import type { WorkBatch } from '#contexts/jobs';
 import { membershipBoundary, type MembershipEvent } from '#contexts/membership';
 import { KeyRing, namespaceBoundary, type NamespaceEvent } from '#contexts/namespace';
 import type { BatchOutcome, WorkerPorts } from '#contexts/jobs/kinds';
-import { workerJobKinds } from '#job-kinds';
+import { workerJobKinds } from '#job-kinds/worker';
 import type { Commit } from '#kernel';
 import { S3TestServer } from '#testing';
 import { pino } from 'pino';

@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { WorkerWatch } from '#contexts/membership/http';
 import { isAnyOnline, membershipView } from '#contexts/membership';
-import { jobKinds } from '#job-kinds';
 import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
 import { CONFIG, currentPast, nowMs, Views, type LarderConfig } from '#runtime';
@@ -17,7 +16,7 @@ import {
   type JobPage,
   type JobRecord,
 } from '../index.js';
-import type { JobWait } from '../kinds/index.js';
+import { JobKinds, type JobWait } from '../kinds/index.js';
 import { Presence } from '../owner/index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 
@@ -25,6 +24,7 @@ import { QuotaLedger } from '../quota/quota-ledger.js';
 @Injectable()
 export class JobReader {
   constructor(
+    private readonly kinds: JobKinds,
     private readonly views: Views,
     private readonly store: EventStore,
     private readonly watch: WorkerWatch,
@@ -105,7 +105,7 @@ export class JobReader {
 
   /** Zeros, as in the reference, where no quota applies to all that the job loads. */
   private quotaOf(record: JobRecord): { quota?: { totalBytes: number; remaining?: number } } {
-    const roots = jobKinds[record.kind].quotaRoots?.(record.spec);
+    const roots = this.kinds.of(record.kind).quotaRoots?.(record.spec);
     if (!roots || !this.config.quota) return {};
     // How full it was, only heartbeats knew.
     if (currentPast()) return { quota: { totalBytes: this.ledger.smallest(roots) ?? 0 } };
@@ -121,7 +121,7 @@ export class JobReader {
     const bytes = running.reduce((sum, batch) => sum + batch.bytes, 0);
     const wait = this.waitOf(record, running);
     const live = { files, bytes, ...(wait && { wait }), ...this.quotaOf(record) };
-    return jobKinds[record.kind].progress(record, nowMs(), live);
+    return this.kinds.of(record.kind).progress(record, nowMs(), live);
   }
 
   /** What a running job stands still for. That a store is waited for, only heartbeats know: of the past nobody does. */

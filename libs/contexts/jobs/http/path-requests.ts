@@ -3,7 +3,7 @@ import { mountOfUfsPath, namespaceView, normalizeUfsPath, resolveUfsPath, storeO
 import { DomainError } from '#kernel';
 import { missingParameters, Views } from '#runtime';
 import { splitRoots } from '../kinds/index.js';
-import type { PathsDto } from './paths.dto.js';
+import type { PathsDto } from './job.dto.js';
 
 /** A specification stands in one event at the start and once more at the end of a job. */
 const maxSpecBytes = 400 * 1024;

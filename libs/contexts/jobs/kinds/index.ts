@@ -1,4 +1,5 @@
 export * from './coordinator-kind.js';
+export * from './job-kinds.js';
 export * from './path-spec.js';
 export * from './plan-batches.js';
 export * from './progress.js';

@@ -1,5 +1,4 @@
 import { type HashRing } from '#hash-ring';
-import { jobKinds } from '#job-kinds';
 import { stepOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
 import { planBatches, type SourceFile } from '../kinds/index.js';
 import { listOf } from './lost-batches.js';
@@ -21,7 +20,7 @@ export class Dispatcher {
     reason: 'worker-lost' | 'resumed' | 'forgotten',
     ring: HashRing,
   ): Promise<void> {
-    const plan = jobKinds[record.kind].plan(record);
+    const plan = this.ports.kinds.of(record.kind).plan(record);
     const dispatched = await Promise.all(
       batches.map(async (batch) => {
         const list = await this.list(batch);
@@ -41,7 +40,7 @@ export class Dispatcher {
     );
     const known = dispatched.filter((entry) => entry !== undefined);
     const data = { epoch: this.epoch, batches: known };
-    await this.ports.execute(
+    await this.ports.writer.execute(
       this.jobId,
       reason === 'forgotten'
         ? { type: 'DispatchForgotten', data }
@@ -63,8 +62,8 @@ export class Dispatcher {
     const failures: FileFailure[] = list
       ? list.files.map(([name]) => ({ path: list.root + name, reason, attempts: batch.attempt }))
       : [{ path: `batch ${batch.id}`, reason, attempts: batch.attempt }];
-    const counts = jobKinds[record.kind].abandonedCounts(batch.pass, batch.files, batch.bytes);
-    await this.ports.execute(this.jobId, {
+    const counts = this.ports.kinds.of(record.kind).abandonedCounts(batch.pass, batch.files, batch.bytes);
+    await this.ports.writer.execute(this.jobId, {
       type: 'ParkBatch',
       epoch: this.epoch,
       batchId: batch.id,
@@ -84,7 +83,7 @@ export class Dispatcher {
   private filesOf({ root, files }: WorkBatch, copy: number, isReserved: boolean): SourceFile[] {
     return files.map(([name, sizeBytes, version]) => {
       const path = root + name;
-      const quotas = isReserved ? this.ports.ledger.quotasOf(path) : [];
+      const quotas = isReserved ? this.ports.quotas.ledger.quotasOf(path) : [];
       const added = quotas.map(({ ufsPath }) => [ufsPath, Math.max(0, sizeBytes)] as const);
       if (added.length === 0) return { path, sizeBytes, version };
       const quotaBytes = Array.from({ length: copy + 1 }, () => Object.fromEntries(added));

@@ -1,5 +1,5 @@
+import { batchSizes, PathsDto } from '#contexts/jobs/http';
 import { OptionalFlag, OptionalNumber, OptionalObject } from '#runtime';
-import { batchSizes, PathsDto } from './paths.dto.js';
 
 export class FreeOptionsDto {
   /** 0 = the default. */

@@ -1,21 +1,41 @@
-import { batchSize, jobGone, jobIdBody, noJob, pathFields, submitted, sync } from './load.paths.js';
-import { flag, requestObject, type Paths } from './openapi.js';
 import {
   answer,
   asOf,
+  batchSize,
   body,
+  count,
+  elapsed,
   error,
+  flag,
+  jobFields,
+  jobGone,
+  jobIdBody,
   jobState,
+  noJob,
   ok,
+  oneOfTexts,
   pageParameters,
+  pathFields,
   query,
   readResponses,
+  ref,
+  requestObject,
   results,
+  submitted,
+  submittedAlias,
+  submittedIndex,
+  submittedPaths,
+  sync,
+  waitingFor,
+  waits,
+  wholeAnswer,
   writeResponses,
-} from './responses.js';
-import { ref } from './schemas.js';
+  type ApiPart,
+  type Paths,
+} from '#contexts/api-docs';
 
-const tags = ['free'] as const;
+const name = 'free';
+const tags = [name] as const;
 const id = '464050c3-9900-4b2f-8716-9220cd5eb495';
 
 const options = requestObject({
@@ -27,7 +47,30 @@ const options = requestObject({
   ),
 });
 
-export const freePaths: Paths = {
+const progress = wholeAnswer(
+  {
+    ...jobFields,
+    paths: submittedPaths,
+    index: submittedIndex,
+    timeElapsedMilliseconds: elapsed,
+    freedBytes: count('Bytes freed.'),
+    failedBytes: count('Bytes that could not be freed.'),
+    totalBytes: count('Both.'),
+    freedFiles: count('Files freed, each once whatever the number of its replicas.'),
+    failedFiles: count('Files that could not be freed.'),
+    totalFiles: count('Both. Files, not bytes.'),
+    alias: submittedAlias,
+    recursive: flag('Option in force.'),
+    freedReplicas: count('Further copies freed.'),
+    inFlightFreedFiles: count('Freed by batches that are still in hand.'),
+    unmounted: flag('Option in force; absent when it is not.'),
+    runningState: oneOfTexts(waits, 'Only while it waits.'),
+    waitingFor,
+  },
+  ['unmounted', 'runningState', 'waitingFor'],
+);
+
+const paths: Paths = {
   '/api/v1/free': {
     get: {
       operationId: 'readFrees',
@@ -73,4 +116,11 @@ export const freePaths: Paths = {
       }),
     },
   },
+};
+
+/** What the API's description says of free jobs. */
+export const freeDocs: ApiPart = {
+  tag: { name, description: 'Remove data from the cache.' },
+  paths,
+  schemas: { FreeProgress: progress },
 };

@@ -1,4 +1,4 @@
-import { OptionalText, OptionalTexts, type NumberRange } from '#runtime';
+import { OptionalText, OptionalTexts, RequiredText, type NumberRange } from '#runtime';
 
 const maxPaths = 10_000;
 const maxAliasLength = 128;
@@ -16,4 +16,9 @@ export class PathsDto {
 
   @OptionalText(maxAliasLength)
   alias?: string;
+}
+
+export class JobIdDto {
+  @RequiredText()
+  id: string;
 }

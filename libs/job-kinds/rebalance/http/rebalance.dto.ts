@@ -1,5 +1,5 @@
+import { bandwidths, batchSizes } from '#contexts/jobs/http';
 import { OptionalFlag, OptionalNumber, OptionalObject, OptionalText, RequiredText } from '#runtime';
-import { bandwidths, batchSizes } from './paths.dto.js';
 
 export class RebalanceOptionsDto {
   /** 0 = the default. */

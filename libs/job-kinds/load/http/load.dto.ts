@@ -1,5 +1,5 @@
-import { OptionalFlag, OptionalNumber, OptionalObject, OptionalText, RequiredText } from '#runtime';
-import { bandwidths, batchSizes, PathsDto } from './paths.dto.js';
+import { bandwidths, batchSizes, PathsDto } from '#contexts/jobs/http';
+import { OptionalFlag, OptionalNumber, OptionalObject, OptionalText } from '#runtime';
 
 const maxPatternLength = 4096;
 
@@ -40,9 +40,4 @@ export class LoadOptionsDto {
 export class SubmitLoadDto extends PathsDto {
   @OptionalObject(() => LoadOptionsDto)
   options?: LoadOptionsDto;
-}
-
-export class JobIdDto {
-  @RequiredText()
-  id: string;
 }

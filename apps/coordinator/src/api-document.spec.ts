@@ -1,4 +1,5 @@
-import { document, htmlPage, methods, type Operation, type Schema } from './index.js';
+import { htmlPage, methods, type Operation, type Schema } from '#contexts/api-docs';
+import { document } from './api-document.js';
 
 const operations: Operation[] = Object.values(document.paths).flatMap((item) =>
   methods.flatMap((method) => item[method] ?? []),

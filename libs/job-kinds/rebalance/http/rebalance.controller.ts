@@ -1,15 +1,15 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { jobGone, jobs, newestJob } from '#contexts/jobs';
+import { JobEndpoint, JobReader } from '#contexts/jobs/http';
 import { membershipView, ringMembers } from '#contexts/membership';
-import { type RebalanceSpec } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { CONFIG, missingParameters, queryText, Views, type LarderConfig } from '#runtime';
-import { jobGone, jobs, newestJob } from '../index.js';
-import { JobEndpoint } from './job-endpoint.js';
-import { JobReader } from './job-reader.js';
+import { rebalanceKind } from '../rebalance.kind.js';
+import { type RebalanceSpec } from '../spec.js';
 import { StopRebalanceDto, SubmitRebalanceDto, type RebalanceOptionsDto } from './rebalance.dto.js';
 
-const kind = 'rebalance';
+const kind = rebalanceKind.name;
 
 /** `/api/v1/rebalance`: move copies to where the ring says. */
 @Controller('rebalance')

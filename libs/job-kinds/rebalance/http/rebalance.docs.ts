@@ -1,21 +1,35 @@
-import { batchSize, jobGone, noJob } from './load.paths.js';
-import { count, flag, requestObject, text, type Paths } from './openapi.js';
 import {
   answer,
   asOf,
+  batchSize,
   body,
+  count,
+  elapsed,
   error,
+  flag,
+  jobFields,
+  jobGone,
   jobState,
+  noJob,
   ok,
+  oneOfTexts,
   pageParameters,
   query,
   readResponses,
+  ref,
+  requestObject,
   results,
+  text,
+  waitingFor,
+  waits,
+  wholeAnswer,
   writeResponses,
-} from './responses.js';
-import { ref } from './schemas.js';
+  type ApiPart,
+  type Paths,
+} from '#contexts/api-docs';
 
-const tags = ['rebalance'] as const;
+const name = 'rebalance';
+const tags = [name] as const;
 const id = '8de63d3a-63c8-4f08-bbc1-c87e3c0fb6d9';
 const target = 'A worker’s id, or ALL.';
 
@@ -26,7 +40,35 @@ const options = requestObject({
   skipPrune: flag('Load only; remove nothing.'),
 });
 
-export const rebalancePaths: Paths = {
+const progress = wholeAnswer(
+  {
+    ...jobFields,
+    timeElapsedMilliseconds: elapsed,
+    totalWorkers: count('Workers the job is about.'),
+    runningWorkers: count('Of those, still at it.'),
+    succeededWorkers: count('Of those, done.'),
+    failedWorkers: count('Of those, not able to do their part.'),
+    filesPreserved: count('Files that were where they belong.'),
+    bytesPreserved: count('Their bytes.'),
+    filesLoaded: count('Files brought to where they belong.'),
+    bytesLoaded: count('Their bytes.'),
+    filesPruned: count('Copies removed from where they no longer belong.'),
+    bytesPruned: count('Their bytes.'),
+    filesFailed: count('Files that could not be moved.'),
+    target: text('As submitted.'),
+    runningState: oneOfTexts(['', 'LOADING', 'PRUNING', ...waits], 'What a running job is doing; "" otherwise.'),
+    filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
+    filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
+    loadBatchSize: count('Option in force.'),
+    loadBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+    pruneBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+    skipPrune: flag('Option in force.'),
+    waitingFor,
+  },
+  ['waitingFor'],
+);
+
+const paths: Paths = {
   '/api/v1/rebalance': {
     get: {
       operationId: 'readRebalances',
@@ -79,4 +121,11 @@ export const rebalancePaths: Paths = {
       }),
     },
   },
+};
+
+/** What the API's description says of rebalance jobs. */
+export const rebalanceDocs: ApiPart = {
+  tag: { name, description: 'Move copies to the workers where the hash ring wants them.' },
+  paths,
+  schemas: { RebalanceProgress: progress },
 };
