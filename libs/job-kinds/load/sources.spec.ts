@@ -52,7 +52,7 @@ function spec(changes: Partial<LoadSpec>, fileFilterRegex = ''): LoadSpec {
   return { paths: [], index: '', roots: [], covered: [], indexPath: '', options, ...changes };
 }
 
-async function pagesOf(given: LoadSpec, cursor = '', pass: 'load' | 'verify' = 'load'): Promise<SourcePage[]> {
+async function pagesOf(given: LoadSpec, cursor = '', pass: 'main' | 'verify' = 'main'): Promise<SourcePage[]> {
   const pages: SourcePage[] = [];
   for await (const page of loadKind.source({ ...given }, pass, cursor, ports())) pages.push(page);
   return pages;

@@ -23,6 +23,9 @@ export const loadSpecSchema = z.object({
 });
 export type LoadSpec = z.infer<typeof loadSpecSchema>;
 
+/** The pass behind the main one, which compares what workers hold with the UFS. */
+export const verification = 'verify';
+
 /** Canonical form of what was asked for: with the kind, the job's identity. */
 export function loadTarget({ roots, indexPath, covered = [] }: LoadTargetParts): string {
   if (indexPath !== '') return JSON.stringify({ index: indexPath });

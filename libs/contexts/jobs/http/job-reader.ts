@@ -9,14 +9,16 @@ import {
   jobBoundary,
   jobs,
   listJobs,
+  mainPass,
   newestJob,
   type BatchEvent,
   type FileFailure,
   type JobEvent,
   type JobPage,
   type JobRecord,
+  type WireState,
 } from '../index.js';
-import { JobKinds, type JobWait } from '../kinds/index.js';
+import { JobKinds, wireState, type JobWait } from '../kinds/index.js';
 import { Presence } from '../owner/index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 
@@ -44,8 +46,11 @@ export class JobReader {
     return this.present(record);
   }
 
-  list(kind: string, page: JobPage): Record<string, unknown>[] {
-    return listJobs(this.views.get(jobs), kind, page).map((record) => this.present(record));
+  /** @param state of those that are asked for; default any */
+  list(kind: string, page: JobPage, state?: WireState): Record<string, unknown>[] {
+    const matches = (record: JobRecord) => wireState(this.kinds.of(kind), record) === state;
+    const asked = state === undefined ? page : { ...page, matches };
+    return listJobs(this.views.get(jobs), kind, asked).map((record) => this.present(record));
   }
 
   isAnyWorkerUp(): boolean {
@@ -72,7 +77,7 @@ export class JobReader {
     const parked = new Map<string, Parked>();
     for await (const commit of this.store.readBoundary(jobBoundary(id), { through })) {
       for (const event of commit.events as unknown as JobEvent[]) {
-        if (event.type === 'BatchesPlanned' && event.data.pass === 'load') yield* lines(event.data.rejected);
+        if (event.type === 'BatchesPlanned' && event.data.pass === mainPass) yield* lines(event.data.rejected);
         if (event.type === 'BatchParked') {
           parked.set(event.data.batchId, { sequence: commit.sequence, failures: event.data.failures });
         }

@@ -1,5 +1,5 @@
 import type { RetryPolicy, UfsConnector } from '#ufs';
-import type { Counts, FileFailure, JobRecord, Pass, SpecialFiles } from '../index.js';
+import type { Counts, FileFailure, JobRecord, Pass, SpecialFiles, WireState } from '../index.js';
 
 /** A file as a job's source names it. Size -1 and version '' where the source does not tell. */
 export interface SourceFile {
@@ -66,20 +66,32 @@ export interface LiveProgress {
   quota?: { totalBytes: number; remaining?: number };
 }
 
+/** One of the walks that jobs of a kind make over their source. */
+export interface JobPass {
+  /** `mainPass` for the first one. The passes of a kind begin with different letters. */
+  readonly name: Pass;
+  /** Whether a job of this specification goes through it; without this, all do. */
+  applies?(spec: Record<string, unknown>): boolean;
+  /** The `state` that is shown of a job in this pass; default RUNNING. */
+  readonly wireState?: WireState;
+  /** Counts for a batch that is given up unexecuted. */
+  abandonedCounts(files: number, bytes: number): Counts;
+}
+
 /** The coordinator's half of a job kind. */
 export interface CoordinatorJobKind {
   readonly name: string;
   /** Reads the source from `cursor` ('' = from the start), page by page, without holding more than a page. */
   source(spec: Record<string, unknown>, pass: Pass, cursor: string, ports: SourcePorts): AsyncGenerator<SourcePage>;
   plan(record: JobRecord): BatchPlan;
-  /** In order; the first is always `load`. */
-  passes(spec: Record<string, unknown>): readonly Pass[];
+  /** In order. */
+  readonly passes: readonly JobPass[];
+  /** Holds some copies at two places until its last pass: quotas that are exceeded meanwhile wait for its end. */
+  readonly holdsTwice?: true;
   /** Only for kinds that bring data in: the UFS paths whose quotas can be checked before the work begins. */
   quotaRoots?(spec: Record<string, unknown>): readonly string[];
   /** How the job ends, once everything has settled. */
   conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string };
-  /** Counts for a batch that is given up unexecuted. */
-  abandonedCounts(pass: Pass, files: number, bytes: number): Counts;
   /** The documented progress object. `nowMs` is the wall clock, or what it showed then. */
   progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown>;
 }

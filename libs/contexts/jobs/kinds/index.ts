@@ -1,5 +1,7 @@
 export * from './coordinator-kind.js';
+export * from './execute-pass.js';
 export * from './job-kinds.js';
+export * from './passes.js';
 export * from './path-spec.js';
 export * from './plan-batches.js';
 export * from './progress.js';

@@ -1,6 +1,6 @@
 import { type HashRing } from '#hash-ring';
-import { stepOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
-import { planBatches, type SourceFile } from '../kinds/index.js';
+import { placeOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import { passOf, planBatches, type SourceFile } from '../kinds/index.js';
 import { listOf } from './lost-batches.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';
@@ -25,7 +25,7 @@ export class Dispatcher {
       batches.map(async (batch) => {
         const list = await this.list(batch);
         if (!list) return undefined;
-        const step = stepOfBatch(batch.id)?.step ?? 0;
+        const step = placeOfBatch(batch.id)?.step ?? 0;
         const attempt = batch.attempt + 1;
         const files = this.filesOf(list, batch.copy, reason !== 'resumed').map((file) =>
           // What is one worker's own part stays that worker's.
@@ -62,7 +62,7 @@ export class Dispatcher {
     const failures: FileFailure[] = list
       ? list.files.map(([name]) => ({ path: list.root + name, reason, attempts: batch.attempt }))
       : [{ path: `batch ${batch.id}`, reason, attempts: batch.attempt }];
-    const counts = this.ports.kinds.of(record.kind).abandonedCounts(batch.pass, batch.files, batch.bytes);
+    const counts = passOf(this.ports.kinds.of(record.kind), batch.pass).abandonedCounts(batch.files, batch.bytes);
     await this.ports.writer.execute(this.jobId, {
       type: 'ParkBatch',
       epoch: this.epoch,

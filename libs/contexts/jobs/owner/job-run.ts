@@ -4,6 +4,7 @@ import { HashRing } from '#hash-ring';
 import { DomainError, unreachable } from '#kernel';
 import type { StoreOutage } from '#ufs';
 import { dispatchAtOnce, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
+import { passNames } from '../kinds/index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
 import { listOf, LostBatchSearch } from './lost-batches.js';
@@ -109,7 +110,7 @@ export class JobRun {
       ring,
       batchWindow: this.ports.config.batchWindow,
       maxDispatches,
-      passes: kind.passes(record.spec),
+      passes: passNames(kind, record.spec),
       movable: kind.plan(record).placement === 'owners',
     });
     await this.perform(action, record, ring);

@@ -2,7 +2,7 @@ import { mountOfUfsPath, namespaceView, resolveUfsPath, storeOfMount } from '#co
 import { type ConnectorLease } from '#contexts/namespace/ufs';
 import { type HashRing } from '#hash-ring';
 import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
-import { addSpecialFiles, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
+import { addSpecialFiles, mainPass, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
 import {
   otherStore,
   planBatches,
@@ -146,7 +146,7 @@ export class Planner {
     const { pass, steps } = record.state;
     const kind = this.ports.kinds.of(record.kind);
     const roots = kind.quotaRoots?.(record.spec) ?? [];
-    if (pass !== 'load' || steps > 0 || !roots.some((root) => this.ports.quotas.ledger.concerns(root)))
+    if (pass !== mainPass || steps > 0 || !roots.some((root) => this.ports.quotas.ledger.concerns(root)))
       return undefined;
     const pages = await this.open(record);
     async function* files(): AsyncGenerator<SourceFile[]> {
@@ -167,7 +167,7 @@ export class Planner {
   private async admit(record: JobRecord, stretch: Stretch, ring: HashRing): Promise<Admission> {
     const kind = this.ports.kinds.of(record.kind);
     const { pass, steps: step } = record.state;
-    if (pass !== 'load' || !kind.quotaRoots) return { files: stretch.files, refused: [] };
+    if (pass !== mainPass || !kind.quotaRoots) return { files: stretch.files, refused: [] };
     return this.ports.quotas
       .of(this.jobId, this.signal)
       .admit({ pass, step }, stretch.files, ring, kind.plan(record).replicas);

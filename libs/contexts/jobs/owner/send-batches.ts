@@ -29,7 +29,7 @@ export async function sendBatches(
   return Promise.all(
     drafts.map(async ({ id, workerId, copy, bytes, quotaBytes, root, files }) => {
       const batch = encodeWorkBatch({
-        v: 1,
+        v: 2,
         jobId: record.jobId,
         kind: record.kind,
         batchId: id,

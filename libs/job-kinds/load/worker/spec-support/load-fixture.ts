@@ -50,11 +50,11 @@ export class LoadFixture {
 
   run(files: readonly FileToLoad[], changes: Partial<WorkBatch> = {}): Promise<BatchOutcome> {
     const batch: WorkBatch = {
-      v: 1,
+      v: 2,
       jobId: 'job-1',
       kind: 'load',
       batchId: 'batch-1',
-      pass: 'load',
+      pass: 'main',
       epoch: 1,
       attempt: 1,
       copy: 0,
