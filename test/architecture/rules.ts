@@ -43,24 +43,47 @@ export const importRules: readonly ImportRule[] = [
     pure: true,
   },
   {
-    what: 'a context’s wiring: http, owners of jobs, connections to stores',
-    files: /^libs\/contexts\//,
-    may: [
-      ...['#kernel', '#async', '#hash-ring', '#contexts/*', '#contexts/*/*'],
-      ...['#runtime', '#jetstream', '#job-kinds', '#ufs', '#ufs/declarations'],
-    ],
+    what: 'the port of the workers’ half of a job kind',
+    files: /^libs\/contexts\/jobs\/kinds\/worker-kind\.ts$/,
+    may: ['#hash-ring', '#contexts/membership', '#ufs', '#cache-store'],
+    packages: [],
   },
   {
-    what: 'planning of jobs, apart from their sources of files',
-    files: /^libs\/job-kinds\/(plan-batches|load\/(progress|spec|load\.kind))\.ts$/,
-    may: ['#kernel', '#hash-ring', '#contexts/*'],
+    what: 'the port of the coordinators’ half of a job kind, and the planning that all kinds share',
+    files: /^libs\/contexts\/jobs\/kinds\//,
+    may: ['#kernel', '#hash-ring', '#ufs'],
     // Hashing is a pure function; ids of batches are derived from content.
     packages: ['zod', 'node:crypto'],
   },
   {
+    what: 'a context’s wiring: http, owners of jobs, connections to stores',
+    files: /^libs\/contexts\//,
+    may: [
+      ...['#kernel', '#async', '#hash-ring', '#contexts/*', '#contexts/*/*'],
+      ...['#runtime', '#jetstream', '#ufs', '#ufs/declarations'],
+    ],
+  },
+  {
+    what: 'planning of jobs, apart from their sources of files',
+    files: /^libs\/job-kinds\/[^/]+\/(progress|spec|[^/]+\.kind)\.ts$/,
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds'],
+    packages: ['zod'],
+  },
+  {
+    what: 'the registry of job kinds for coordinators, with the routes of each kind',
+    files: /^libs\/job-kinds\/([^/]+\/http\/|[^/]+\/index\.ts$|parts\.ts$)/,
+    may: ['#kernel', '#contexts/*', '#contexts/jobs/*', '#runtime'],
+  },
+  {
     what: 'job kinds, where they list or move files',
     files: /^libs\/job-kinds\//,
-    may: ['#kernel', '#hash-ring', '#contexts/*', '#ufs', '#cache-store'],
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds', '#ufs', '#cache-store', '#transfer'],
+  },
+  {
+    what: 'bringing files into a worker’s cache, for the kinds that do',
+    files: /^libs\/transfer\//,
+    may: ['#kernel', '#contexts/*', '#contexts/jobs/kinds', '#ufs', '#cache-store'],
+    packages: ['zod'],
   },
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel', '#async'] },
   { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#async', '#jetstream', '#config'] },
@@ -99,7 +122,7 @@ export const importRules: readonly ImportRule[] = [
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
       ...['#ufs/declarations', '#private-files', '#node-version', '#process', '#async'],
-      ...['#job-kinds', '#job-kinds/*', '#contexts/*', '#contexts/*/*'],
+      ...['#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },
 ];

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { jobKinds } from '#job-kinds';
+import { jobKinds } from '#job-kinds/coordinator';
 import { type JobRecord } from '#contexts/jobs';
 import { Names } from '#jetstream';
 import {
@@ -131,7 +131,7 @@ it('a replay shows what the API answered then', async () => {
     const { state } = steps.at(-1)!;
     if (progress) {
       const record = state as JobRecord;
-      const then = jobKinds[record.kind].progress(record, Date.now(), { files: 0, bytes: 0 });
+      const then = jobKinds.of(record.kind).progress(record, Date.now(), { files: 0, bytes: 0 });
       for (const name of ['state', 'scannedFiles', 'loadedFiles', 'failedFiles', 'skippedFiles', 'owner', 'epoch']) {
         expect({ sequence, [name]: then[name] }).toEqual({ sequence, [name]: progress[name as keyof LoadProgress] });
       }

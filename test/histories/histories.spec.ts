@@ -5,7 +5,7 @@ import { jobs, jobsView, type JobsViewState } from '#contexts/jobs';
 import { logView, type LogViewState } from '#contexts/log';
 import { membershipView } from '#contexts/membership';
 import { namespaceView } from '#contexts/namespace';
-import { jobKinds } from '#job-kinds';
+import { jobKinds } from '#job-kinds/coordinator';
 import { EventCodec } from '#jetstream';
 import { type View } from '#kernel';
 
@@ -34,7 +34,7 @@ function fold(file: string): unknown {
   }
   const { jobs: records } = states.get(jobs.name) as JobsViewState;
   const progress = [...records.values()].map((record) =>
-    jobKinds[record.kind].progress(record, Date.parse(record.endedAt ?? record.submittedAt), { files: 0, bytes: 0 }),
+    jobKinds.of(record.kind).progress(record, Date.parse(record.endedAt ?? record.submittedAt), { files: 0, bytes: 0 }),
   );
   const log = states.get(logView.name) as LogViewState;
   return JSON.parse(

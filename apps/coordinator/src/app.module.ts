@@ -1,9 +1,9 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
-import { ApiDocsModule } from '#contexts/api-docs/http';
+import { API_DOCUMENT, ApiDocsModule } from '#contexts/api-docs/http';
 import { AuditModule } from '#contexts/audit/http';
 import { FileIndexModule } from '#contexts/file-index/http';
-import { JobsModule } from '#contexts/jobs/http';
+import { JobKinds } from '#contexts/jobs/kinds';
 import { LogGuard } from '#contexts/log/marks';
 import { LogModule } from '#contexts/log/owner';
 import { MembershipModule } from '#contexts/membership/http';
@@ -11,7 +11,9 @@ import { KeyRing, MountKeys } from '#contexts/namespace';
 import { NamespaceModule } from '#contexts/namespace/http';
 import { LogTrust } from '#contexts/trust/gate';
 import { EventStore, WorkQueue } from '#jetstream';
+import { jobKindModules, jobKinds } from '#job-kinds/coordinator';
 import { CommandHandler, CONFIG, Heartbeats, Recorder, Shutdown, StatusFilter, validationPipe, Views } from '#runtime';
+import { document } from './api-document.js';
 import { HealthController } from './health.controller.js';
 import type { Infrastructure } from './infrastructure.js';
 
@@ -33,13 +35,18 @@ class RuntimeModule {
       { provide: LogGuard, useValue: guard },
       { provide: LogTrust, useValue: trust },
       { provide: Shutdown, useValue: shutdown },
+      { provide: JobKinds, useValue: jobKinds },
+      { provide: API_DOCUMENT, useValue: document },
     ];
     return { module: RuntimeModule, global: true, providers, exports: providers };
   }
 }
 
 @Module({
-  imports: [NamespaceModule, MembershipModule, JobsModule, FileIndexModule, LogModule, AuditModule, ApiDocsModule],
+  imports: [
+    ...[NamespaceModule, MembershipModule, ...jobKindModules],
+    ...[FileIndexModule, LogModule, AuditModule, ApiDocsModule],
+  ],
   controllers: [HealthController],
   providers: [
     { provide: APP_FILTER, useClass: StatusFilter },

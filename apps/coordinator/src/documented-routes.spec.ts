@@ -1,7 +1,8 @@
 import { type Type } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
 import { getMetadataStorage } from 'class-validator';
-import { document, knownNames } from '#contexts/api-docs';
+import { knownNames } from '#contexts/api-docs';
+import { document } from './api-document.js';
 import { realRoutes } from './spec-support/routes.js';
 
 const documentedRoutes = Object.entries(document.paths).flatMap(([path, item]) =>

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { exitWithSupervisor, loadConfig, requireWritableFile, type ProcessConfig } from '#config';
-import { document, knownNames } from '#contexts/api-docs';
+import { knownNames } from '#contexts/api-docs';
 import { Presence } from '#contexts/jobs/owner';
 import { MountKeys } from '#contexts/namespace';
 import { LogDamagedError } from '#jetstream';
@@ -23,6 +23,7 @@ import {
   Shutdown,
   unroutedErrors,
 } from '#runtime';
+import { document } from './api-document.js';
 import { AppModule } from './app.module.js';
 import { asOfExceptions } from './as-of-exceptions.js';
 import { RequestDrain } from './drain.js';

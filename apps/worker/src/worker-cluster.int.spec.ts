@@ -70,14 +70,14 @@ describe('several worker processes', () => {
     const fetched = gets();
 
     const rebalance = { loadBatchSize: 5, loadBandwidth: 0, pruneBandwidth: 0, skipPrune: false };
-    for (const pass of ['load', 'prune'] as const) {
+    for (const pass of ['main', 'prune'] as const) {
       for (const { workerId } of workers) {
         const batchId = `${pass}-${workerId}`;
         const target: [string, number, string][] = [[workerId, -1, '']];
         const batch = { kind: 'rebalance', jobId: 'job-2', batchId, pass, options: rebalance };
         await cluster.send({ ...batch, root: '', files: target }, workerId);
       }
-      await cluster.untilSettled(pass === 'load' ? 3 : 6, 'job-2');
+      await cluster.untilSettled(pass === 'main' ? 3 : 6, 'job-2');
     }
     const ring = new HashRing(workers.map(({ workerId }) => workerId));
     const wanted = ({ workerId }: WorkerHeartbeat) =>

@@ -2,13 +2,10 @@ import { policies } from '#contexts/namespace';
 import { auditPaths } from './audit.paths.js';
 import { cachePaths } from './cache.paths.js';
 import { fileIndexPaths } from './file-index.paths.js';
-import { freePaths } from './free.paths.js';
-import { loadPaths } from './load.paths.js';
 import { mountPaths } from './mount.paths.js';
 import { nodesPaths } from './nodes.paths.js';
-import { type Document } from './openapi.js';
+import { type Document, type Paths, type Schema } from './openapi.js';
 import { policyPaths } from './policy.paths.js';
-import { rebalancePaths } from './rebalance.paths.js';
 import { schemas } from './schemas.js';
 import { servicePaths } from './service.paths.js';
 
@@ -33,34 +30,44 @@ Every GET that answers from the log takes \`asOf\`, a log sequence or a time, an
 Requests may name who makes them in \`X-Larder-Actor\`, and themselves in \`X-Request-Id\`: both are recorded.
 `.trim();
 
-/** The REST API of a coordinator. */
-export const document: Document = {
-  openapi: '3.1.0',
-  info: { title: 'Larder', version: 'v1', description },
-  servers: [{ url: '/' }],
-  tags: [
-    { name: 'load', description: 'Bring data of a UFS into the cache.' },
-    { name: 'free', description: 'Remove data from the cache.' },
-    { name: 'rebalance', description: 'Move copies to the workers where the hash ring wants them.' },
-    { name: 'cache', description: 'Remove what workers hold and should not.' },
-    { name: 'mount', description: 'The mount table: which UFS appears where in the namespace.' },
-    ...policies.map(({ http }) => ({ name: http.route, description: http.description })),
-    { name: 'nodes', description: 'The workers of the cluster.' },
-    { name: 'file_index', description: 'The files that the cache holds.' },
-    { name: 'audit', description: 'The log: who did what, when, and what came of it.' },
-    { name: 'service', description: 'The service itself.' },
-  ],
-  paths: {
-    ...loadPaths,
-    ...freePaths,
-    ...rebalancePaths,
-    ...cachePaths,
-    ...mountPaths,
-    ...policyPaths,
-    ...nodesPaths,
-    ...fileIndexPaths,
-    ...auditPaths,
-    ...servicePaths,
-  },
-  components: { schemas },
-};
+/** What a kind of jobs says of its part of the API. */
+export interface ApiPart {
+  tag: { name: string; description: string };
+  paths: Paths;
+  /** Of its answers, by the names under which `ref` finds them. */
+  schemas: Readonly<Record<string, Schema>>;
+}
+
+/** The REST API of a coordinator. @param parts of the kinds of jobs that it runs, in the order of the page */
+export function apiDocument(parts: readonly ApiPart[]): Document {
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Larder', version: 'v1', description },
+    servers: [{ url: '/' }],
+    tags: [
+      ...parts.map(({ tag }) => tag),
+      { name: 'cache', description: 'Remove what workers hold and should not.' },
+      { name: 'mount', description: 'The mount table: which UFS appears where in the namespace.' },
+      ...policies.map(({ http }) => ({ name: http.route, description: http.description })),
+      { name: 'nodes', description: 'The workers of the cluster.' },
+      { name: 'file_index', description: 'The files that the cache holds.' },
+      { name: 'audit', description: 'The log: who did what, when, and what came of it.' },
+      { name: 'service', description: 'The service itself.' },
+    ],
+    paths: {
+      ...merged(parts.map(({ paths }) => paths)),
+      ...cachePaths,
+      ...mountPaths,
+      ...policyPaths,
+      ...nodesPaths,
+      ...fileIndexPaths,
+      ...auditPaths,
+      ...servicePaths,
+    },
+    components: { schemas: { ...schemas, ...merged(parts.map((part) => part.schemas)) } },
+  };
+}
+
+function merged<T>(records: readonly Readonly<Record<string, T>>[]): Record<string, T> {
+  return Object.assign({}, ...records) as Record<string, T>;
+}

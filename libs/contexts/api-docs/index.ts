@@ -1,4 +1,7 @@
 export * from './document.js';
 export * from './html-page.js';
-export * from './openapi.js';
+export * from './jobs.js';
 export * from './known-names.js';
+export * from './openapi.js';
+export * from './responses.js';
+export { ref, wholeAnswer } from './schemas.js';

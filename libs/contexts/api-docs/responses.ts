@@ -1,6 +1,5 @@
-import { wireStates } from '#contexts/jobs';
 import { json, type ApiResponse, type Header, type Parameter, type Schema } from './openapi.js';
-import { ignored, ref, type schemas } from './schemas.js';
+import { ignored, ref } from './schemas.js';
 
 /** Answers and parameters that many routes share. */
 
@@ -48,7 +47,7 @@ export const ok = (description = 'Successful operation.'): ApiResponse =>
   answer(description, ref('Ok'), { status: 'ok' });
 
 /** `{ "results": [ … ] }`; with `paged` the page's `lastKey` beside it. */
-export function results(name: keyof typeof schemas, { paged = false } = {}): Schema {
+export function results(name: string, { paged = false } = {}): Schema {
   return {
     type: 'object',
     required: ['results'],
@@ -116,9 +115,6 @@ export const pageParameters: readonly Parameter[] = [
   query('count', 'At most so many entries.', { type: 'integer', minimum: 1, maximum: 100_000 }),
   query('lastKey', 'Only entries behind this one: the `lastKey` of the page before.'),
 ];
-
-/** Of a list of jobs. */
-export const jobState = query('state', 'Only jobs in this state, in any case.', { type: 'string', enum: wireStates });
 
 export function body(schema: Schema, ...examples: unknown[]) {
   const named = examples.map((value, i) => [examples.length === 1 ? 'example' : `example${i + 1}`, { value }] as const);

@@ -1,10 +1,9 @@
-import { wireStates } from '#contexts/jobs';
 import { policies, type PolicyDeclaration, type PolicyField } from '#contexts/namespace';
 import { answerObject, count, flag, listOf, oneOfTexts, text, type Schema } from './openapi.js';
 
 /** Schemas that stand once in the document, and are named where they are used. */
 
-export const ref = (name: keyof typeof schemas): Schema => ({ $ref: `#/components/schemas/${name}` });
+export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
 /** Stands in every answer that is an object, where there is something to name. */
 export const ignored = listOf(
@@ -13,18 +12,12 @@ export const ignored = listOf(
 );
 
 /** An answer's object as a whole: what was asked for and had no effect is named in it. */
-const wholeAnswer = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema =>
+export const wholeAnswer = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema =>
   answerObject({ ...properties, ignored }, [...optional, 'ignored']);
 
-const uuid = (description: string): Schema => ({ type: 'string', pattern: '^[0-9a-f-]{36}$', description });
+export const uuid = (description: string): Schema => ({ type: 'string', pattern: '^[0-9a-f-]{36}$', description });
 
-const startTime: Schema = {
-  type: 'string',
-  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}[+-]\\d\\d:\\d\\d$',
-  description: 'When the job was submitted, with a numeric offset.',
-};
-
-const failure = answerObject(
+export const failure = answerObject(
   {
     path: text('UFS path.'),
     reason: text('Why it failed, in words.'),
@@ -32,148 +25,6 @@ const failure = answerObject(
     workerId: text('The worker that tried.'),
   },
   ['workerId'],
-);
-
-const errorMessage = answerObject(
-  {
-    message: text('What there is to say about the outcome, in words.'),
-    failures: { ...listOf(failure, 'The first failures, by path.'), maxItems: 20 },
-  },
-  ['message', 'failures'],
-);
-
-const jobFields = {
-  id: uuid('Job id.'),
-  startTime,
-  state: oneOfTexts(wireStates, 'SUCCEEDED, FAILED and STOPPED are final until someone resumes a STOPPED job.'),
-  errorMessage: { ...errorMessage, description: '{} when there is nothing to say.' },
-};
-
-const waits = ['WAITING_FOR_STORE', 'WAITING_FOR_WORKER'];
-const waitingFor = {
-  ...wholeAnswer({
-    for: oneOfTexts(['store', 'worker'], 'What the job stands still for.'),
-    since: { ...text('ISO 8601.') },
-    reason: text('Why, in words: what the store said last.'),
-  }),
-  description: 'Only while a running job waits; `errorMessage` says it too. That of a store is not known with `asOf`.',
-};
-
-const elapsed = count('Milliseconds from the submission to now or to the end; never runs backwards.');
-const paths = listOf({ type: 'string' }, 'As submitted.');
-const index = text('As submitted; "" without one.');
-const alias = text('As submitted, or made up.');
-
-const loadProgress = wholeAnswer(
-  {
-    ...jobFields,
-    runningState: oneOfTexts(
-      ['', 'WAITING', 'LISTING', 'LOADING', 'RETRYING', 'VERIFYING', ...waits],
-      'What a running job is doing; "" otherwise.',
-    ),
-    failedFileListPath: text('Where all failures can be read; "" when there are none.'),
-    paths,
-    index,
-    skipIfExists: flag('Option in force.'),
-    loadMetadataOnly: flag('Option in force.'),
-    verify: flag('Option in force.'),
-    bandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
-    timeElapsedMilliseconds: elapsed,
-    loadedBytes: count('Bytes loaded.'),
-    skippedBytes: count('Bytes of files that were there already (skipIfExists).'),
-    totalBytes: count('Loaded, skipped, failed and in flight.'),
-    loadedNonEmptyFiles: count('Files loaded that are longer than 0 bytes.'),
-    failedFiles: count('Files that could not be loaded.'),
-    scannedFiles: count('Files met in the UFS: loaded, skipped, failed, filtered and in flight.'),
-    quota: answerObject(
-      {
-        totalBytes: count('The tightest quota above all that the job loads; 0 where none applies.'),
-        remaining: count('Bytes left below it. Not with `asOf`: only heartbeats know.'),
-      },
-      ['remaining'],
-    ),
-    quotaCheckError: text('The quota that would be exceeded, in words; "" when none.'),
-    alias,
-    loadedFiles: count('Files loaded.'),
-    skippedFiles: count('Files that were there already (skipIfExists).'),
-    filteredFiles: count('Files dropped by fileFilterRegex.'),
-    specialFiles: {
-      type: 'object',
-      description:
-        'What was passed over because it holds no data of its own, by kind (`directoryLinks`, `fifos`, `sockets`, `devices`, `other`); absent when nothing was. None of them counts as scanned.',
-      additionalProperties: answerObject({
-        count: count('How many.'),
-        examples: { ...listOf({ type: 'string' }, 'The first of them, by UFS path.'), maxItems: 5 },
-      }),
-    },
-    inFlightFiles: count('Files handed to workers and not yet settled.'),
-    inFlightLoadedBytes: count('Bytes of those that have already moved.'),
-    failedBytes: count('Bytes of the failed files.'),
-    verifiedFiles: count('Files compared with the UFS and found equal.'),
-    repairedFiles: count('Files that differed and were loaded again.'),
-    verifyFailedFiles: count('Files that differed and could not be mended.'),
-    replicas: count('Option in force.'),
-    replicaFilesLoaded: count('Further copies loaded or found.'),
-    replicaFilesFailed: count('Further copies that failed.'),
-    batchSize: count('Option in force.'),
-    fileFilterRegex: text('Option in force.'),
-    owner: text('The coordinator that drives the job; "" before one does.'),
-    epoch: count('Raised whenever another coordinator takes the job over.'),
-    listingComplete: flag('Whether the UFS has been listed to the end.'),
-    waitingFor,
-  },
-  ['quota', 'quotaCheckError', 'specialFiles', 'waitingFor'],
-);
-
-const freeProgress = wholeAnswer(
-  {
-    ...jobFields,
-    paths,
-    index,
-    timeElapsedMilliseconds: elapsed,
-    freedBytes: count('Bytes freed.'),
-    failedBytes: count('Bytes that could not be freed.'),
-    totalBytes: count('Both.'),
-    freedFiles: count('Files freed, each once whatever the number of its replicas.'),
-    failedFiles: count('Files that could not be freed.'),
-    totalFiles: count('Both. Files, not bytes.'),
-    alias,
-    recursive: flag('Option in force.'),
-    freedReplicas: count('Further copies freed.'),
-    inFlightFreedFiles: count('Freed by batches that are still in hand.'),
-    unmounted: flag('Option in force; absent when it is not.'),
-    runningState: oneOfTexts(waits, 'Only while it waits.'),
-    waitingFor,
-  },
-  ['unmounted', 'runningState', 'waitingFor'],
-);
-
-const rebalanceProgress = wholeAnswer(
-  {
-    ...jobFields,
-    timeElapsedMilliseconds: elapsed,
-    totalWorkers: count('Workers the job is about.'),
-    runningWorkers: count('Of those, still at it.'),
-    succeededWorkers: count('Of those, done.'),
-    failedWorkers: count('Of those, not able to do their part.'),
-    filesPreserved: count('Files that were where they belong.'),
-    bytesPreserved: count('Their bytes.'),
-    filesLoaded: count('Files brought to where they belong.'),
-    bytesLoaded: count('Their bytes.'),
-    filesPruned: count('Copies removed from where they no longer belong.'),
-    bytesPruned: count('Their bytes.'),
-    filesFailed: count('Files that could not be moved.'),
-    target: text('As submitted.'),
-    runningState: oneOfTexts(['', 'LOADING', 'PRUNING', ...waits], 'What a running job is doing; "" otherwise.'),
-    filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
-    filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
-    loadBatchSize: count('Option in force.'),
-    loadBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
-    pruneBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
-    skipPrune: flag('Option in force.'),
-    waitingFor,
-  },
-  ['waitingFor'],
 );
 
 const node = wholeAnswer(
@@ -243,9 +94,6 @@ export const schemas = {
     },
   }),
   Failure: failure,
-  LoadProgress: loadProgress,
-  FreeProgress: freeProgress,
-  RebalanceProgress: rebalanceProgress,
   Node: node,
   Mount: wholeAnswer(
     {

@@ -1,4 +1,4 @@
-import { type BatchEvent, type JobEvent, type QuotaEvent, type SlotEvent } from '#contexts/jobs';
+import { mainPass, type BatchEvent, type JobEvent, type Pass, type QuotaEvent, type SlotEvent } from '#contexts/jobs';
 import { pathsOfFailures, present, shownBatch, shownFailures, type Presentation } from './presentation.js';
 
 type Event = SlotEvent | JobEvent | QuotaEvent | BatchEvent;
@@ -20,7 +20,7 @@ export const jobPresentations: Presentations = {
   BatchesPlanned: {
     scope: 'job',
     show: ({ epoch, pass, step, done, scannedFiles, filteredFiles, rejected, batches, ...rest }, jobId) => ({
-      ...{ jobId, epoch, pass, step, done, scannedFiles, filteredFiles },
+      ...{ jobId, epoch, pass: shownPass(pass), step, done, scannedFiles, filteredFiles },
       rejected: shownFailures(rejected),
       batches: batches.map(shownBatch),
       ...present({ sourceError: rest.sourceError, quotaError: rest.quotaError, specialFiles: rest.specialFiles }),
@@ -52,7 +52,7 @@ export const jobPresentations: Presentations = {
     }),
     paths: ({ failures }) => pathsOfFailures(failures),
   },
-  PassStarted: { scope: 'job', show: ({ epoch, pass }, jobId) => ({ jobId, epoch, pass }) },
+  PassStarted: { scope: 'job', show: ({ epoch, pass }, jobId) => ({ jobId, epoch, pass: shownPass(pass) }) },
   JobStopped: { scope: 'job', show: (_data, jobId) => ({ jobId }) },
   JobResumed: { scope: 'job', show: ({ bandwidth }, jobId) => present({ jobId, bandwidth }) },
   JobRetuned: { scope: 'job', show: ({ bandwidth }, jobId) => ({ jobId, bandwidth }) },
@@ -85,11 +85,14 @@ export const jobPresentations: Presentations = {
   },
   QuotaReserved: {
     scope: 'quota',
-    show: ({ jobId, pass, step, bytes }) => ({ jobId, pass, step, bytes }),
+    show: ({ jobId, pass, step, bytes }) => ({ jobId, pass: shownPass(pass), step, bytes }),
     paths: ({ bytes }) => Object.keys(bytes),
     ids: ({ jobId }) => [jobId],
   },
 };
+
+/** The main pass by the name that clients of this API know it by. */
+const shownPass = (pass: Pass): string => (pass === mainPass ? 'load' : pass);
 
 type Replacement = Extract<JobEvent, { type: 'BatchesDispatched' }>['data']['batches'][number];
 

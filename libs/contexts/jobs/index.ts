@@ -1,3 +1,4 @@
+export * from './batch-id.js';
 export * from './job.events.js';
 export * from './job-queries.js';
 export * from './job.js';

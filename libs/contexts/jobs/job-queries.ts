@@ -37,26 +37,15 @@ export const wireStates = ['RUNNING', 'VERIFYING', 'STOPPED', 'SUCCEEDED', 'FAIL
 /** The `state` of the reference. */
 export type WireState = (typeof wireStates)[number];
 
-export function wireState(record: JobRecord): WireState {
-  switch (record.state.status) {
-    case 'finished':
-      return record.outcome?.state ?? 'FAILED';
-    case 'stopped':
-      return 'STOPPED';
-    case 'running':
-      return record.state.pass === 'verify' ? 'VERIFYING' : 'RUNNING';
-  }
-}
-
 export interface JobPage {
   lastKey?: string;
   count?: number;
-  state?: WireState;
+  readonly matches?: (record: JobRecord) => boolean;
 }
 
 /**
- * Jobs of a kind, in a state if one is given, in submission order, after `lastKey` (a job id), at most `count`. The job of
- * `lastKey` may have left that state since it was listed.
+ * Jobs of a kind, those that match if that is asked, in submission order, after `lastKey` (a job id), at most `count`. The job
+ * of `lastKey` may match no longer.
  * @throws DomainError Malformed when no job of that id is in memory
  */
 export function listJobs(view: JobsViewState, kind: string, page: JobPage = {}): JobRecord[] {
@@ -66,6 +55,6 @@ export function listJobs(view: JobsViewState, kind: string, page: JobPage = {}):
     throw new DomainError('Malformed', 'bad-last-key', `lastKey must be the id of a listed job: ${page.lastKey}`);
   }
   const behind = all.slice(last + 1);
-  const asked = page.state === undefined ? behind : behind.filter((record) => wireState(record) === page.state);
-  return asked.slice(0, page.count);
+  const { matches } = page;
+  return (matches ? behind.filter(matches) : behind).slice(0, page.count);
 }

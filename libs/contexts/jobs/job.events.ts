@@ -29,11 +29,17 @@ export const specialFilesSchema = z.record(z.string(), z.object({ count: z.numbe
 export type SpecialFiles = z.infer<typeof specialFilesSchema>;
 
 /**
- * A job goes over its source once or twice. `load` does the work, whatever the kind's work is; `verify` compares what
- * workers hold with the UFS afterwards; `prune` removes what has found a better place.
+ * A job goes over its source once or several times; the passes and their names are its kind's. The first is the main pass
+ * of every kind: it does the work, and its files are those that count.
  */
-export const passSchema = z.enum(['load', 'verify', 'prune']);
+export const passSchema = z.string().regex(/^[a-z][a-z-]*$/);
 export type Pass = z.infer<typeof passSchema>;
+export const mainPass = 'main';
+
+/** Brings data of version 1 up: until 0.2 the main pass of every kind was called `load`. */
+export function withMainPass<Data extends { pass: Pass }>(data: Data): Data {
+  return data.pass === 'load' ? { ...data, pass: mainPass } : data;
+}
 
 const jobSubmittedSchema = z.object({
   jobId: z.string(),
@@ -131,6 +137,11 @@ const jobFinishedSchema = z.object({
   summary: z.record(z.string(), z.unknown()),
 });
 
+function finishedInMainPass(data: z.infer<typeof jobFinishedSchema>): z.infer<typeof jobFinishedSchema> {
+  const { state } = data.summary as { state?: { pass: Pass } };
+  return state ? { ...data, summary: { ...data.summary, state: withMainPass(state) } } : data;
+}
+
 export const batchSettledSchema = z.object({
   jobId: z.string(),
   batchId: z.string(),
@@ -164,14 +175,16 @@ export const jobEvents = {
   JobSubmitted: { v: 1, description: 'A job took its slot (kind and target).', schema: jobSubmittedSchema },
   JobAssumed: { v: 1, description: 'A coordinator became owner; lower epochs have ended.', schema: jobAssumedSchema },
   BatchesPlanned: {
-    v: 1,
+    v: 2,
     description: 'The owner read the next part of the source and sent it to workers as batches.',
     schema: batchesPlannedSchema,
+    upcast: { 1: withMainPass },
   },
   QuotaReserved: {
-    v: 1,
+    v: 2,
     description: 'A job reserved bytes below quotas for the next part of its source.',
     schema: quotaReservedSchema,
+    upcast: { 1: withMainPass },
   },
   BatchesDispatched: {
     v: 1,
@@ -188,11 +201,21 @@ export const jobEvents = {
     description: 'A batch was given up because it kept killing its workers or its list was lost.',
     schema: batchParkedSchema,
   },
-  PassStarted: { v: 1, description: 'All batches settled; the next pass began.', schema: passStartedSchema },
+  PassStarted: {
+    v: 2,
+    description: 'All batches settled; the next pass began.',
+    schema: passStartedSchema,
+    upcast: { 1: withMainPass },
+  },
   JobStopped: { v: 1, description: 'A user stopped the job.', schema: jobStoppedSchema },
   JobResumed: { v: 1, description: 'A user resumed the stopped job.', schema: jobResumedSchema },
   JobRetuned: { v: 1, description: 'A user changed the bandwidth of the running job.', schema: jobRetunedSchema },
-  JobFinished: { v: 1, description: 'The job ended; nothing follows.', schema: jobFinishedSchema },
+  JobFinished: {
+    v: 2,
+    description: 'The job ended; nothing follows.',
+    schema: jobFinishedSchema,
+    upcast: { 1: finishedInMainPass },
+  },
   BatchSettled: { v: 1, description: 'A worker reports the outcome of a whole batch.', schema: batchSettledSchema },
 } as const satisfies EventCatalogue;
 

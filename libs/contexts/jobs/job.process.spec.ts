@@ -2,7 +2,7 @@ import { type JobRecord, type BatchInFlight } from './jobs.view.js';
 import { job } from './job.js';
 import { nextAction, type JobWorld } from './job.process.js';
 
-const world: JobWorld = { ring: ['w1', 'w2'], batchWindow: 2, maxDispatches: 3, passes: ['load'], movable: true };
+const world: JobWorld = { ring: ['w1', 'w2'], batchWindow: 2, maxDispatches: 3, passes: ['main'], movable: true };
 
 function batch(id: string, changes: Partial<BatchInFlight> = {}): BatchInFlight {
   return {
@@ -12,7 +12,7 @@ function batch(id: string, changes: Partial<BatchInFlight> = {}): BatchInFlight 
     files: 1,
     bytes: 1,
     workSequence: 1,
-    pass: 'load',
+    pass: 'main',
     attempt: 1,
     withdrawn: false,
     ...changes,
@@ -37,19 +37,19 @@ it.each<[string, JobRecord, Partial<JobWorld>, object]>([
   [
     'verifies first, if asked',
     record([], { sourceDone: true }),
-    { passes: ['load', 'verify'] },
+    { passes: ['main', 'verify'] },
     { type: 'StartPass', pass: 'verify' },
   ],
   [
     'finishes after the verification',
     record([], { sourceDone: true, pass: 'verify' }),
-    { passes: ['load', 'verify'] },
+    { passes: ['main', 'verify'] },
     { type: 'Finish' },
   ],
   [
     'does not verify what could not be listed',
     record([], { sourceDone: true, sourceError: 'x' }),
-    { passes: ['load', 'verify'] },
+    { passes: ['main', 'verify'] },
     { type: 'Finish' },
   ],
   [

@@ -6,7 +6,7 @@ import { slot, type SlotCommand } from './slot.js';
 
 const plan = (epoch: number, step: number, done = false) => ({
   epoch,
-  pass: 'load' as const,
+  pass: 'main' as const,
   step,
   cursor: `c${step}`,
   done,

@@ -1,5 +1,5 @@
 import { DomainError, exhausted, unreachable, type Decider } from '#kernel';
-import type { Counts, FileFailure, JobEvent, Pass } from './job.events.js';
+import { mainPass, type Counts, type FileFailure, type JobEvent, type Pass } from './job.events.js';
 
 /**
  * A job's life as its owner and its users write it. Ownership is fenced twice: every write carries the epoch under
@@ -14,6 +14,8 @@ export interface JobState {
   readonly epoch: number;
   readonly owner?: string;
   readonly pass: Pass;
+  /** Those that are over. */
+  readonly earlierPasses: readonly Pass[];
   /** How many stretches of the source this pass has planned. */
   readonly steps: number;
   readonly cursor: string;
@@ -22,7 +24,15 @@ export interface JobState {
   readonly bandwidth?: number;
 }
 
-const initial: JobState = { status: 'running', epoch: 0, pass: 'load', steps: 0, cursor: '', sourceDone: false };
+const initial: JobState = {
+  status: 'running',
+  epoch: 0,
+  pass: mainPass,
+  earlierPasses: [],
+  steps: 0,
+  cursor: '',
+  sourceDone: false,
+};
 
 function evolve(state: JobState, event: JobEvent): JobState {
   switch (event.type) {
@@ -37,7 +47,14 @@ function evolve(state: JobState, event: JobEvent): JobState {
     case 'BatchParked':
       return state;
     case 'PassStarted':
-      return { ...state, pass: event.data.pass, steps: 0, cursor: '', sourceDone: false };
+      return {
+        ...state,
+        pass: event.data.pass,
+        earlierPasses: [...state.earlierPasses, state.pass],
+        steps: 0,
+        cursor: '',
+        sourceDone: false,
+      };
     case 'JobStopped':
       return { ...state, status: 'stopped', owner: undefined };
     case 'JobResumed':

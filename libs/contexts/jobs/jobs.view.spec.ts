@@ -9,7 +9,8 @@ import {
   type SlotEvent,
 } from './job.events.js';
 import { listJobs } from './job-queries.js';
-import { batchId, jobsView, type JobRecord, type JobsViewState } from './jobs.view.js';
+import { batchId } from './batch-id.js';
+import { jobsView, type JobRecord, type JobsViewState } from './jobs.view.js';
 
 const jobId = 'j1';
 
@@ -63,7 +64,7 @@ function plan(
     type: 'BatchesPlanned',
     data: {
       epoch: 1,
-      pass: 'load',
+      pass: 'main',
       step,
       cursor: `c${step}`,
       done: false,
@@ -77,7 +78,7 @@ function plan(
   };
 }
 
-const [l0, l1] = [batchId('load', 0, 'a'), batchId('load', 1, 'a')];
+const [l0, l1] = [batchId('main', 0, 'a'), batchId('main', 1, 'a')];
 const two = { loadedFiles: 2, loadedBytes: 20 };
 const finish: JobEvent = { type: 'JobFinished', data: { epoch: 1, state: 'SUCCEEDED', message: '', summary: {} } };
 
@@ -136,7 +137,7 @@ describe('counts', () => {
 
   describe('of a batch that was replaced', () => {
     const into = ['x', 'y'].map((hash) => ({
-      id: batchId('load', 0, hash),
+      id: batchId('main', 0, hash),
       workerId: 'w2',
       copy: 0,
       files: 1,
@@ -199,7 +200,7 @@ describe('counts', () => {
       fc.property(moves, (actions) => {
         const random = new Log();
         random.submit();
-        const ids = workers.map((worker) => batchId('load', 0, worker));
+        const ids = workers.map((worker) => batchId('main', 0, worker));
         random.job(plan(0, ids, { done: true }));
         // Every batch that ever was sent to somebody: each may still be reported, by any of them.
         const sent = ids.map((id) => ({ id, files: 2, attempt: 1 }));
@@ -210,7 +211,7 @@ describe('counts', () => {
             random.settle(id, { loadedFiles: files }, workers[worker], sentAs);
           } else if (held) {
             // To where the ring puts it now: as it is, or under another id where its content became another.
-            const next = pick % 2 === 0 ? id : batchId('load', 0, `${workers[worker]}-${sent.length}`);
+            const next = pick % 2 === 0 ? id : batchId('main', 0, `${workers[worker]}-${sent.length}`);
             const into = [{ id: next, workerId: workers[worker], copy: 0, files, bytes: 10, workSequence: 9 }];
             const attempt = held.attempt + 1;
             // It is sent first and recorded then: whoever got it may be quicker.
@@ -244,7 +245,7 @@ describe('counts', () => {
         let loaded = 0;
         let atEnd: string | undefined;
         for (const [action, step] of given) {
-          const id = batchId('load', step, 'a');
+          const id = batchId('main', step, 'a');
           if (action === 'settle') random.settle(id, two);
           else if (action === 'end' && random.record.state.status !== 'finished') random.job(finish);
           else if (action === 'plan' && atEnd === undefined && step === random.record.state.steps) {
@@ -274,7 +275,7 @@ describe('counts', () => {
         random.submit();
         let before = 0;
         for (const [settle, step] of actions) {
-          const id = batchId('load', step, 'a');
+          const id = batchId('main', step, 'a');
           if (settle) random.settle(id, two);
           else if (step === random.record.state.steps) random.job(plan(step, [id]));
           const { plannedFiles, totals, inFlight } = random.record;
@@ -284,7 +285,7 @@ describe('counts', () => {
           before = totals.loadedFiles ?? 0;
         }
         random.job(finish);
-        for (let step = 0; step < 5; step++) random.settle(batchId('load', step, 'a'), two);
+        for (let step = 0; step < 5; step++) random.settle(batchId('main', step, 'a'), two);
         expect(random.record.totals.loadedFiles ?? 0).toBe(before);
       }),
     );
@@ -294,7 +295,7 @@ describe('counts', () => {
 it('a stop withdraws what is in flight, and a report of it still counts', () => {
   const log = new Log();
   log.submit();
-  log.job(plan(0, [l0, batchId('load', 0, 'b')]));
+  log.job(plan(0, [l0, batchId('main', 0, 'b')]));
   log.job({ type: 'JobStopped', data: {} });
   expect(Object.values(log.record.inFlight).every((batch) => batch.withdrawn)).toBe(true);
   log.settle(l0, two);

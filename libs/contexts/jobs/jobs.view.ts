@@ -1,5 +1,7 @@
 import { type Commit, type RecordedEvent, type View, type ViewKey } from '#kernel';
+import { markOf, placeOfBatch } from './batch-id.js';
 import {
+  mainPass,
   type BatchEvent,
   type Counts,
   type FileFailure,
@@ -39,7 +41,7 @@ export interface JobRecord {
   /** Of the job's own boundary: the guard for the next command. 0 before the first event there. */
   sequence: number;
   state: JobState;
-  /** Of the load pass. scanned = filtered + rejected + planned, and planned = settled + in flight. */
+  /** Of the main pass. scanned = filtered + rejected + planned, and planned = settled + in flight. */
   scannedFiles: number;
   filteredFiles: number;
   rejectedFiles: number;
@@ -83,7 +85,7 @@ const maxEarlyReports = 10_000;
 export function jobsView(maxFinished: number): View<JobsViewState> {
   return {
     name: jobs.name,
-    version: 4,
+    version: 5,
     initial: () => ({ jobs: new Map(), finished: [], quotaSequence: 0 }),
     evolve(view, commit) {
       moveEnds(view, commit);
@@ -209,7 +211,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
 function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlanned' }>['data']): void {
   record.reservation = undefined;
   if (data.quotaError !== undefined) record.quotaError = data.quotaError;
-  if (data.pass === 'load') {
+  if (data.pass === mainPass) {
     record.scannedFiles += data.scannedFiles;
     record.filteredFiles += data.filteredFiles;
     record.rejectedFiles += data.rejected.length;
@@ -219,7 +221,7 @@ function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlan
   }
   for (const plan of data.batches) {
     const batch: BatchInFlight = { ...plan, pass: data.pass, attempt: 1, withdrawn: false };
-    if (data.pass === 'load' && batch.copy === 0) record.plannedFiles += batch.files;
+    if (data.pass === mainPass && batch.copy === 0) record.plannedFiles += batch.files;
     sent(record, batch);
   }
 }
@@ -265,27 +267,15 @@ function keepFailures(record: JobRecord, failures: RecordedFailure[]): void {
   record.failures.push(...failures.slice(0, keptFailures - record.failures.length));
 }
 
-const passOrder: readonly Pass[] = ['load', 'verify', 'prune'];
-
-/** `<l|v|p><step>-<hash>`: tells a report that runs ahead of its plan from one that came twice. */
-export function batchId(pass: Pass, step: number, hash: string): string {
-  return `${pass[0]}${step}-${hash}`;
-}
-
-/** The step a batch was planned in; undefined for an id that is none of ours. */
-export function stepOfBatch(id: string): { pass: Pass; step: number } | undefined {
-  const match = /^([lvp])(\d+)-/.exec(id);
-  const pass = passOrder.find((candidate) => candidate.startsWith(match?.[1] ?? '?'));
-  return match && pass ? { pass, step: Number(match[2]) } : undefined;
-}
-
 function isAhead(record: JobRecord, { batchId: id, attempt }: BatchEvent['data']): boolean {
-  const at = stepOfBatch(id);
+  const at = placeOfBatch(id);
   if (!at) return false;
-  if (at.pass !== record.state.pass) return passOrder.indexOf(at.pass) > passOrder.indexOf(record.state.pass);
-  if (at.step >= record.state.steps) return true;
+  const { pass, earlierPasses, steps } = record.state;
+  if (at.mark !== markOf(pass)) return !earlierPasses.some((earlier) => markOf(earlier) === at.mark);
+  if (at.step >= steps) return true;
   // Sent again in other parts, of which the log is still to tell: until then, what they are parts of is in flight.
   return Object.values(record.inFlight).some(
-    (batch) => batch.attempt === attempt - 1 && batch.pass === at.pass && stepOfBatch(batch.id)?.step === at.step,
+    (batch) =>
+      batch.attempt === attempt - 1 && markOf(batch.pass) === at.mark && placeOfBatch(batch.id)?.step === at.step,
   );
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jobKindName, passSchema } from './job.events.js';
+import { jobKindName, passSchema, withMainPass } from './job.events.js';
 
 /**
  * The message a worker takes from its queue: what to do with which files. It never changes once planned: sent again
@@ -7,7 +7,7 @@ import { jobKindName, passSchema } from './job.events.js';
  * content.
  */
 export const workBatchSchema = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   jobId: z.string(),
   kind: jobKindName,
   batchId: z.string(),
@@ -53,5 +53,7 @@ export function encodeWorkBatch(batch: WorkBatch): Uint8Array {
 }
 
 export function decodeWorkBatch(bytes: Uint8Array): WorkBatch {
-  return workBatchSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  const batch = JSON.parse(Buffer.from(bytes).toString('utf8')) as { v?: unknown; pass: string } | null;
+  // Batches of versions up to 0.2 may lie in the queue.
+  return workBatchSchema.parse(batch?.v === 1 ? { ...withMainPass(batch), v: 2 } : batch);
 }

@@ -1,7 +1,15 @@
-import type { Counts, JobRecord } from '#contexts/jobs';
-import { indexSource } from '../index-source.js';
-import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
+import { mainPass, type JobRecord } from '#contexts/jobs';
+import {
+  elapsedMs,
+  errorMessage,
+  startTime,
+  waitOf,
+  wireState,
+  type CoordinatorJobKind,
+  type LiveProgress,
+  type SourcePage,
+} from '#contexts/jobs/kinds';
+import { indexSource } from '../sources/index.js';
 import { freeSpecSchema } from './spec.js';
 
 /**
@@ -18,7 +26,7 @@ export const freeKind: CoordinatorJobKind = {
     const { batchSize, recursive, unmounted = false } = freeSpecSchema.parse(record.spec).options;
     return { batchSize, placement: 'broadcast', replicas: 1, options: { recursive, batchSize, unmounted } };
   },
-  passes: () => ['load'],
+  passes: [{ name: mainPass, abandonedCounts: () => ({ abandonedBatches: 1 }) }],
   conclude(record) {
     const failed = record.totals.failedFiles ?? 0;
     const message = [
@@ -30,7 +38,6 @@ export const freeKind: CoordinatorJobKind = {
     if (message.length > 0) return { state: 'FAILED', message: message.join('; ') };
     return { state: 'SUCCEEDED', message: record.totals.freedFiles ? '' : 'nothing was cached at the given paths' };
   },
-  abandonedCounts: (): Counts => ({ abandonedBatches: 1 }),
   progress,
 };
 
@@ -52,7 +59,7 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
   return {
     id: record.jobId,
     startTime: startTime(record),
-    state: wireState(record),
+    state: wireState(freeKind, record),
     errorMessage: errorMessage(record, live),
     paths,
     index,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pathSpecFields } from '../path-spec.js';
+import { pathSpecFields } from '#contexts/jobs/kinds';
 
 /** What a free job was asked to do, as it stands in `JobSubmitted`. */
 export const freeSpecSchema = z.object({

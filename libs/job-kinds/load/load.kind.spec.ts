@@ -46,7 +46,7 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
         files: 3,
         bytes: 90,
         workSequence: 1,
-        pass: 'load',
+        pass: 'main',
         attempt: 1,
         withdrawn: false,
       },

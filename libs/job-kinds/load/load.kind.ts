@@ -1,9 +1,9 @@
-import type { Counts, JobRecord } from '#contexts/jobs';
-import type { CoordinatorJobKind } from '../kind.js';
-import { indexSource } from '../index-source.js';
+import { mainPass, type Counts, type JobRecord } from '#contexts/jobs';
+import { wireState, type CoordinatorJobKind } from '#contexts/jobs/kinds';
+import { indexSource } from '../sources/index.js';
 import { fileFilter } from './file-filter.js';
 import { loadProgress } from './progress.js';
-import { loadSpecSchema } from './spec.js';
+import { loadSpecSchema, verification } from './spec.js';
 import { walkSource } from './walk-source.js';
 
 /** The coordinator's half of the load job: what it walks, how it is cut, how it ends and how it is shown. */
@@ -25,16 +25,22 @@ export const loadKind: CoordinatorJobKind = {
       options: { skipIfExists, loadMetadataOnly, bandwidth, replicas: options.replicas },
     };
   },
-  passes: (spec) => (loadSpecSchema.parse(spec).options.verify ? ['load', 'verify'] : ['load']),
+  passes: [
+    { name: mainPass, abandonedCounts: (failedFiles, failedBytes) => ({ failedFiles, failedBytes }) },
+    {
+      name: verification,
+      applies: (spec) => loadSpecSchema.parse(spec).options.verify,
+      wireState: 'VERIFYING',
+      abandonedCounts: (verifyFailedFiles) => ({ verifyFailedFiles }),
+    },
+  ],
   quotaRoots(rawSpec) {
     const { roots, options } = loadSpecSchema.parse(rawSpec);
     // Metadata takes no room.
     return options.loadMetadataOnly ? [] : roots;
   },
   conclude,
-  abandonedCounts: (pass, files, bytes): Counts =>
-    pass === 'load' ? { failedFiles: files, failedBytes: bytes } : { verifyFailedFiles: files },
-  progress: loadProgress,
+  progress: (record, nowMs, live) => loadProgress(record, wireState(loadKind, record), nowMs, live),
 };
 
 function conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string } {

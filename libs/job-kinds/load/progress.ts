@@ -1,14 +1,18 @@
-import type { JobRecord } from '#contexts/jobs';
-import type { LiveProgress } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
-import { loadSpecSchema } from './spec.js';
+import { mainPass, type JobRecord, type WireState } from '#contexts/jobs';
+import { elapsedMs, errorMessage, startTime, waitOf, type LiveProgress } from '#contexts/jobs/kinds';
+import { loadSpecSchema, verification } from './spec.js';
 
 /** The progress object of the REST reference, with Larder's additions behind the documented fields. */
-export function loadProgress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown> {
+export function loadProgress(
+  record: JobRecord,
+  wireState: WireState,
+  nowMs: number,
+  live: LiveProgress,
+): Record<string, unknown> {
   const { paths, index, options } = loadSpecSchema.parse(record.spec);
   const { totals, replicaTotals, state } = record;
   const sum = (name: string): number => totals[name] ?? 0;
-  const inFlight = Object.values(record.inFlight).filter((batch) => batch.copy === 0 && batch.pass === 'load');
+  const inFlight = Object.values(record.inFlight).filter((batch) => batch.copy === 0 && batch.pass === mainPass);
   const inFlightFiles = inFlight.reduce((files, batch) => files + batch.files, 0);
   const inFlightBytes = inFlight.reduce((bytes, batch) => bytes + batch.bytes, 0);
   const failedFiles = sum('failedFiles') + record.rejectedFiles;
@@ -17,7 +21,7 @@ export function loadProgress(record: JobRecord, nowMs: number, live: LiveProgres
   return {
     id: record.jobId,
     startTime: startTime(record),
-    state: wireState(record),
+    state: wireState,
     runningState: runningState(record),
     errorMessage: errorMessage(record, live),
     failedFileListPath: anyFailure ? `/api/v1/load/${record.jobId}/failed_files` : '',
@@ -53,7 +57,7 @@ export function loadProgress(record: JobRecord, nowMs: number, live: LiveProgres
     fileFilterRegex: options.fileFilterRegex,
     owner: state.owner ?? '',
     epoch: state.epoch,
-    listingComplete: state.sourceDone || state.pass === 'verify',
+    listingComplete: state.sourceDone || state.pass === verification,
     ...waitOf(live),
   };
 }
@@ -62,7 +66,7 @@ function runningState(record: JobRecord): string {
   const { status, pass, sourceDone, owner } = record.state;
   if (status !== 'running') return '';
   if (owner === undefined) return 'WAITING';
-  if (pass === 'verify') return 'VERIFYING';
+  if (pass === verification) return 'VERIFYING';
   if (Object.values(record.inFlight).some((batch) => batch.attempt > 1)) return 'RETRYING';
   return sourceDone ? 'LOADING' : 'LISTING';
 }

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { SourcePage, SourcePorts } from '#contexts/jobs/kinds';
 import { namespace, resolveUfsPath } from '#contexts/namespace';
 import { openUfs, RetriesExhausted, UfsError, type UfsConnector } from '#ufs';
-import type { SourcePage, SourcePorts } from '../kind.js';
 import { loadKind } from './load.kind.js';
 import type { LoadSpec } from './spec.js';
 
@@ -52,7 +52,7 @@ function spec(changes: Partial<LoadSpec>, fileFilterRegex = ''): LoadSpec {
   return { paths: [], index: '', roots: [], covered: [], indexPath: '', options, ...changes };
 }
 
-async function pagesOf(given: LoadSpec, cursor = '', pass: 'load' | 'verify' = 'load'): Promise<SourcePage[]> {
+async function pagesOf(given: LoadSpec, cursor = '', pass: 'main' | 'verify' = 'main'): Promise<SourcePage[]> {
   const pages: SourcePage[] = [];
   for await (const page of loadKind.source({ ...given }, pass, cursor, ports())) pages.push(page);
   return pages;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pathSpecFields } from '../path-spec.js';
+import { pathSpecFields } from '#contexts/jobs/kinds';
 
 /** What a load job was asked to do, as it stands in `JobSubmitted`. */
 export const loadSpecSchema = z.object({
@@ -22,6 +22,9 @@ export const loadSpecSchema = z.object({
   }),
 });
 export type LoadSpec = z.infer<typeof loadSpecSchema>;
+
+/** The pass behind the main one, which compares what workers hold with the UFS. */
+export const verification = 'verify';
 
 /** Canonical form of what was asked for: with the kind, the job's identity. */
 export function loadTarget({ roots, indexPath, covered = [] }: LoadTargetParts): string {

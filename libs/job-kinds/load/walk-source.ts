@@ -1,7 +1,7 @@
-import { addSpecialFiles, type FileFailure, type Pass, type SpecialFiles } from '#contexts/jobs';
+import { addSpecialFiles, mainPass, type FileFailure, type Pass, type SpecialFiles } from '#contexts/jobs';
+import type { SourcePage, SourcePorts } from '#contexts/jobs/kinds';
 import { RetriesExhausted, withRetries, type SpecialKind, type UfsListPage, type UfsObject } from '#ufs';
-import type { SourcePage, SourcePorts } from '../kind.js';
-import { TimeSlice } from '../time-slice.js';
+import { TimeSlice } from '../sources/index.js';
 import { fileFilter } from './file-filter.js';
 import type { LoadSpec } from './spec.js';
 
@@ -26,7 +26,7 @@ export async function* walkSource(
   ports: SourcePorts,
 ): AsyncGenerator<SourcePage> {
   // What was missing at first is told of once.
-  const covered = pass === 'load' ? spec.covered : [];
+  const covered = pass === mainPass ? spec.covered : [];
   const end = spec.roots.length + covered.length;
   const [at, after, seen]: WalkCursor = cursor === '' ? [0, null, false] : (JSON.parse(cursor) as WalkCursor);
   for (let index = at; index < spec.roots.length; index++) {
@@ -70,7 +70,7 @@ async function* walkRoot(
       rejected: [
         ...page.rejected.map(({ path, reason }) => ({ path, reason, attempts: 0 })),
         // A later pass only finds out what went missing meanwhile: no file of its own.
-        ...(missing && pass === 'load' ? [missing] : []),
+        ...(missing && pass === mainPass ? [missing] : []),
       ],
       seenEntries,
       ...(page.special.length > 0 ? { specialFiles: byKind(page.special) } : {}),

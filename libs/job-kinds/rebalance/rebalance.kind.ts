@@ -1,7 +1,16 @@
-import type { Counts, JobRecord, Pass } from '#contexts/jobs';
-import type { CoordinatorJobKind, LiveProgress, SourcePage } from '../kind.js';
-import { elapsedMs, errorMessage, startTime, waitOf, wireState } from '../progress.js';
-import { rebalanceSpecSchema } from './spec.js';
+import { mainPass, type Counts, type JobRecord } from '#contexts/jobs';
+import {
+  elapsedMs,
+  errorMessage,
+  passNames,
+  startTime,
+  waitOf,
+  wireState,
+  type CoordinatorJobKind,
+  type LiveProgress,
+  type SourcePage,
+} from '#contexts/jobs/kinds';
+import { pruning, rebalanceSpecSchema } from './spec.js';
 
 /**
  * The coordinator's half of the rebalance job: one batch per target worker and pass. First every target fetches what
@@ -14,7 +23,15 @@ export const rebalanceKind: CoordinatorJobKind = {
     const { options } = rebalanceSpecSchema.parse(record.spec);
     return { batchSize: 1, placement: 'broadcast', replicas: 1, options: { ...options } };
   },
-  passes,
+  passes: [
+    { name: mainPass, abandonedCounts },
+    {
+      name: pruning,
+      applies: (spec) => !rebalanceSpecSchema.parse(spec).options.skipPrune,
+      abandonedCounts,
+    },
+  ],
+  holdsTwice: true,
   conclude(record) {
     const failed = record.totals.filesFailed ?? 0;
     const message = [
@@ -24,12 +41,11 @@ export const rebalanceKind: CoordinatorJobKind = {
     if (message.length > 0) return { state: 'FAILED', message: message.join('; ') };
     return { state: 'SUCCEEDED', message: record.scannedFiles === 0 ? 'there is no worker to rebalance' : '' };
   },
-  abandonedCounts: (): Counts => ({ workersAbandoned: 1 }),
   progress,
 };
 
-function passes(rawSpec: Record<string, unknown>): readonly Pass[] {
-  return rebalanceSpecSchema.parse(rawSpec).options.skipPrune ? ['load'] : ['load', 'prune'];
+function abandonedCounts(): Counts {
+  return { workersAbandoned: 1 };
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- sources are asynchronous; this one needs nothing
@@ -49,13 +65,13 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
   const sum = (name: string): number => record.totals[name] ?? 0;
   const of = (workerId: string, name: string): number => record.byWorker[workerId]?.[name] ?? 0;
   const failed = workers.filter((id) => of(id, 'filesFailed') > 0 || of(id, 'workersAbandoned') > 0);
-  const wanted = passes(record.spec).length;
+  const wanted = passNames(rebalanceKind, record.spec).length;
   const succeeded = workers.filter((id) => !failed.includes(id) && of(id, 'passesDone') >= wanted);
   const running = record.state.status === 'running' ? workers.length - failed.length - succeeded.length : 0;
   return {
     id: record.jobId,
     startTime: startTime(record),
-    state: wireState(record),
+    state: wireState(rebalanceKind, record),
     errorMessage: errorMessage(record, live),
     timeElapsedMilliseconds: elapsedMs(record, nowMs),
     totalWorkers: workers.length,
@@ -70,7 +86,7 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     bytesPruned: sum('bytesPruned'),
     filesFailed: sum('filesFailed'),
     target,
-    runningState: record.state.status === 'running' ? (record.state.pass === 'prune' ? 'PRUNING' : 'LOADING') : '',
+    runningState: record.state.status === 'running' ? (record.state.pass === pruning ? 'PRUNING' : 'LOADING') : '',
     filesFromPeers: sum('filesFromPeers'),
     filesFromUfs: sum('filesFromUfs'),
     ...options,

@@ -15,4 +15,7 @@ export const rebalanceSpecSchema = z.object({
     skipPrune: z.boolean(),
   }),
 });
+/** The pass behind the main one, which removes what has found a better place. */
+export const pruning = 'prune';
+
 export type RebalanceSpec = z.infer<typeof rebalanceSpecSchema>;

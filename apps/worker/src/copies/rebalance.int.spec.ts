@@ -50,7 +50,7 @@ describe('rebalancing workers', () => {
     const loadedAt = (worker: InProcessWorker, name: string) => worker.cache.get(root + name)?.loadedAtMs;
     const firstLoadedAt = new Map(files.map((name) => [name, old.map((worker) => loadedAt(worker, name))]));
     const added = await cluster.start();
-    const loads = await Promise.all(cluster.workers.map((worker) => worker.rebalance('load')));
+    const loads = await Promise.all(cluster.workers.map((worker) => worker.rebalance('main')));
     // Nothing goes before all of it has come.
     for (const { workerId } of old) expect(held()[workerId]).toEqual(expect.arrayContaining(before[workerId]));
     const own = wanted(replicas)[added.workerId].length;
@@ -63,7 +63,7 @@ describe('rebalancing workers', () => {
       failures: [],
     });
     // Done again it is the same.
-    expect(await added.rebalance('load')).toEqual(loads[2]);
+    expect(await added.rebalance('main')).toEqual(loads[2]);
     const pruned = await Promise.all(cluster.workers.map((worker) => worker.rebalance('prune')));
     expect(held()).toEqual(wanted(replicas));
     const gone = pruned.reduce((sum, { counts }) => sum + counts.filesPruned, 0);
@@ -82,7 +82,7 @@ describe('rebalancing workers', () => {
       await fill(old, 1, version);
       const added = await cluster.start();
       for (let round = 0; round < 2; round++) {
-        const { counts } = await added.rebalance('load');
+        const { counts } = await added.rebalance('main');
         const own = wanted()[added.workerId].length;
         expect(counts).toMatchObject({ filesLoaded: own, filesFromPeers: own, filesFromUfs: 0, filesFailed: 0 });
       }
@@ -100,7 +100,7 @@ describe('rebalancing workers', () => {
     const { workerId } = leaving;
     cluster.membership({ type: 'WorkerDecommissioned', data: { workerId, bootId: workerId } });
     for (const worker of workers.slice(0, 2)) {
-      const { counts } = await worker.rebalance('load');
+      const { counts } = await worker.rebalance('main');
       expect(counts).toMatchObject({ filesFailed: 0, filesFromUfs: 0 });
       await worker.rebalance('prune');
     }
@@ -159,7 +159,7 @@ describe('rebalancing workers', () => {
       await one.put(name, 'older than the UFS');
       await target.put(name, 'older still', { version: 'v0' });
     }
-    const { counts, failures } = await target.rebalance('load');
+    const { counts, failures } = await target.rebalance('main');
     expect(failures).toEqual([]);
     expect(counts).toMatchObject({ filesLoaded: 1, filesFromUfs: 1, filesFromPeers: 0, filesPreserved: 1 });
     const response = await fetch(target.url(root + mine[0]));
@@ -176,7 +176,7 @@ describe('rebalancing workers', () => {
     if (from === 'peer') await two.put(name, bytes);
     else await cluster.s3.put('bucket', name, bytes);
     await damageLargeObject(one.directory);
-    const { counts, failures } = await target.rebalance('load');
+    const { counts, failures } = await target.rebalance('main');
     expect(failures).toEqual([]);
     expect(counts).toMatchObject({ filesLoaded: 1, filesFromUfs: from === 'UFS' ? 1 : 0 });
     const response = await fetch(target.url(root + name));
@@ -189,7 +189,7 @@ describe('rebalancing workers', () => {
     const name = files.find((file) => ring(two).owners(root + file)[0] === two.workerId)!;
     const bytes = randomBytes(3 * 2 ** 20);
     await one.put(name, bytes);
-    const { counts } = await two.rebalance('load');
+    const { counts } = await two.rebalance('main');
     expect(counts).toMatchObject({ filesLoaded: 1, bytesLoaded: bytes.length, filesFromPeers: 1 });
     expect(two.throttled.reduce((sum, paid) => sum + paid, 0)).toBe(bytes.length);
     const response = await fetch(two.url(root + name));
@@ -200,7 +200,7 @@ describe('rebalancing workers', () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     const name = files.find((file) => ring(two).owners(root + file)[0] === two.workerId)!;
     await one.cache.putMetadata({ path: root + name, version: 'v1' }, 5);
-    expect((await two.rebalance('load')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0 });
+    expect((await two.rebalance('main')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0 });
     expect((await one.rebalance('prune')).counts).toMatchObject({ filesPruned: 0, filesPreserved: 0 });
     expect([one.names(), two.names()]).toEqual([[], [name]]);
     expect(two.cache.get(root + name)).toMatchObject({ metadataOnly: true, sizeBytes: 5 });
@@ -209,12 +209,12 @@ describe('rebalancing workers', () => {
   it('names a peer that is online and does not answer; passes over one that is offline', async () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     await two.stopServing();
-    const { counts, failures } = await one.rebalance('load');
+    const { counts, failures } = await one.rebalance('main');
     expect(counts).toMatchObject({ filesFailed: 1, passesDone: 1 });
     expect(failures).toMatchObject([{ path: 'worker worker-2', attempts: 2 }]);
     expect(failures[0].reason).toContain(two.address);
     cluster.membership({ type: 'WorkerWentOffline', data: { workerId: 'worker-2', bootId: 'worker-2' } });
-    expect((await one.rebalance('load')).counts).toMatchObject({ filesFailed: 0, passesDone: 1 });
+    expect((await one.rebalance('main')).counts).toMatchObject({ filesFailed: 0, passesDone: 1 });
   });
 });
 

@@ -3,7 +3,7 @@ import { Body, Controller, Get, HttpCode, Inject, Post, Req } from '@nestjs/comm
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { CacheEntry, CacheStore } from '#cache-store';
-import type { ClusterMembers } from '#job-kinds';
+import type { ClusterMembers } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import { missingParameters } from '#runtime';
 import type { ClusterView } from '../agent/log/cluster-view.js';

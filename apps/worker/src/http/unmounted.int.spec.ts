@@ -46,9 +46,9 @@ describe('what no mount covers', () => {
     const added = await cluster.start();
     // The peer has not heard of it yet, and lists what it holds.
     cluster.namespace(unmounted, [added]);
-    expect((await added.rebalance('load')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0, passesDone: 1 });
+    expect((await added.rebalance('main')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0, passesDone: 1 });
     cluster.namespace(unmounted, [one]);
-    expect((await added.rebalance('load')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0, passesDone: 1 });
+    expect((await added.rebalance('main')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0, passesDone: 1 });
     expect((await one.rebalance('prune')).counts).toMatchObject({ filesPruned: 0 });
     expect(one.names()).toHaveLength(20);
     expect(added.names()).toEqual([]);

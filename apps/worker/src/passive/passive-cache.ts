@@ -4,7 +4,7 @@ import type { ConnectorPool } from '#contexts/namespace/ufs';
 import { RetriesExhausted, UfsError, type RetryPolicy, type UfsObject } from '#ufs';
 import type { Logger } from 'pino';
 import type { ClusterView } from '../agent/log/cluster-view.js';
-import type { RoomClaim } from '#job-kinds';
+import type { RoomClaim } from '#contexts/jobs/kinds';
 import type { QuotaClaims } from '../policies/quota-claims.js';
 import { Download, type DownloadReader } from './download.js';
 

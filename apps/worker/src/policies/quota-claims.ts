@@ -3,7 +3,7 @@ import type { CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
 import type { QuotaClaim } from '#contexts/membership';
 import { quotasOf, ufsPolicies, type NamespaceState, type UfsPolicies } from '#contexts/namespace';
-import type { RoomClaim } from '#job-kinds';
+import type { RoomClaim } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import type { Logger } from 'pino';
 import { z } from 'zod';

@@ -8,7 +8,8 @@ import { loadConfig, type ProcessConfig } from '#config';
 import type { WorkBatch } from '#contexts/jobs';
 import { membershipBoundary, type MembershipEvent } from '#contexts/membership';
 import { KeyRing, namespaceBoundary, type NamespaceEvent } from '#contexts/namespace';
-import { workerJobKinds, type BatchOutcome, type WorkerPorts } from '#job-kinds';
+import type { BatchOutcome, WorkerPorts } from '#contexts/jobs/kinds';
+import { workerJobKinds } from '#job-kinds/worker';
 import type { Commit } from '#kernel';
 import { S3TestServer } from '#testing';
 import { pino } from 'pino';
@@ -85,7 +86,7 @@ export class InProcessWorker {
     }
   }
 
-  rebalance(pass: 'load' | 'prune', jobId = 'rebalance-1'): Promise<BatchOutcome> {
+  rebalance(pass: 'main' | 'prune', jobId = 'rebalance-1'): Promise<BatchOutcome> {
     const options = { loadBatchSize: 7, loadBandwidth: 0, pruneBandwidth: 0, skipPrune: false };
     const batchId = `${jobId}-${pass}-${randomUUID()}`;
     return this.execute({ kind: 'rebalance', jobId, batchId, pass, options, files: [[this.workerId, -1, '']] });
@@ -112,11 +113,11 @@ export class InProcessWorker {
 }
 
 const emptyBatch: WorkBatch = {
-  v: 1,
+  v: 2,
   jobId: 'job-1',
   kind: 'load',
   batchId: 'batch-1',
-  pass: 'load',
+  pass: 'main',
   epoch: 1,
   attempt: 1,
   copy: 0,

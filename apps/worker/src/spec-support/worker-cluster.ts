@@ -137,11 +137,11 @@ export class TestCluster {
   /** @param to default: the worker on the default cache directory */
   async send(batch: Partial<WorkBatch> & Pick<WorkBatch, 'root' | 'files'>, to?: string): Promise<void> {
     const whole: WorkBatch = {
-      v: 1,
+      v: 2,
       jobId: 'job-1',
       kind: 'load',
       batchId: 'batch-1',
-      pass: 'load',
+      pass: 'main',
       epoch: 1,
       attempt: 1,
       copy: 0,

@@ -35,7 +35,7 @@ describe('a bucket of the same name at another endpoint', () => {
     const answer = await fetch(worker.url(root + name, more));
     return answer.status === 200 ? await answer.text() : answer.status;
   };
-  const load = async (worker: InProcessWorker, pass: 'load' | 'verify', options = {}, some = names) => {
+  const load = async (worker: InProcessWorker, pass: 'main' | 'verify', options = {}, some = names) => {
     const files = some.map((name): [string, number, string] => [name, -1, '']);
     const batchId = `${pass}-${JSON.stringify(options)}-${some.length}-${Math.random()}`;
     return (await worker.execute({ kind: 'load', jobId: batchId, batchId, root, pass, files, options })).counts;
@@ -44,7 +44,7 @@ describe('a bucket of the same name at another endpoint', () => {
 
   it('is never served with the copies of the first, over no way of reading, and has its own', async () => {
     const worker = await cluster.start();
-    await load(worker, 'load', {}, [...names, 'only-a']);
+    await load(worker, 'main', {}, [...names, 'only-a']);
     expect(await read(worker, 'only-a')).toBe('only A has this');
     moveTo(elsewhere);
     expect(await read(worker, names[0], '&cachedOnly=true')).toBe(404);
@@ -57,24 +57,24 @@ describe('a bucket of the same name at another endpoint', () => {
     expect(worker.services.unmounted.usage()).toEqual({ bytes: 12 * 6 + 15, objects: 13 });
   });
 
-  it.each(['load', 'verify'] as const)('counts nothing of the first as cached already: %s', async (pass) => {
+  it.each(['main', 'verify'] as const)('counts nothing of the first as cached already: %s', async (pass) => {
     const worker = await cluster.start();
-    await load(worker, 'load');
+    await load(worker, 'main');
     moveTo(elsewhere);
     const counts = await load(worker, pass, { skipIfExists: true });
-    expect(counts).toMatchObject(pass === 'load' ? { loadedFiles: 12, skippedFiles: 0 } : { repairedFiles: 12 });
+    expect(counts).toMatchObject(pass === 'main' ? { loadedFiles: 12, skippedFiles: 0 } : { repairedFiles: 12 });
     expect(await read(worker, names[3], '&cachedOnly=true')).toBe('from B, longer');
     expect(indexed(worker)).toEqual(names.map((name) => root + name));
     expect(await load(worker, pass, { skipIfExists: true })).toMatchObject(
-      pass === 'load' ? { skippedFiles: 12 } : { verifiedFiles: 12 },
+      pass === 'main' ? { skippedFiles: 12 } : { verifiedFiles: 12 },
     );
   });
 
   it('leaves the copies of the first for when it comes back, with other keys too', async () => {
     const worker = await cluster.start();
-    await load(worker, 'load');
+    await load(worker, 'main');
     moveTo(elsewhere);
-    await load(worker, 'load');
+    await load(worker, 'main');
     moveTo({ 's3a.sessionToken': 'another' });
     const before = cluster.s3.requests.length;
     expect(await read(worker, names[3])).toBe('from A');
@@ -89,11 +89,11 @@ describe('a bucket of the same name at another endpoint', () => {
     cluster.namespace(unmounted, [added]);
     const mounted = cluster.mounted(elsewhere);
     cluster.namespace(mounted, [added]);
-    expect((await added.rebalance('load')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0 });
+    expect((await added.rebalance('main')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0 });
     expect(added.names()).toEqual([]);
     cluster.namespace(unmounted, [one]);
     cluster.namespace(mounted, [one]);
-    expect((await added.rebalance('load')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0 });
+    expect((await added.rebalance('main')).counts).toMatchObject({ filesLoaded: 0, filesFailed: 0 });
     expect((await one.rebalance('prune')).counts).toMatchObject({ filesPruned: 0 });
     expect(one.names()).toHaveLength(12);
   });
@@ -129,9 +129,9 @@ describe('a bucket of the same name at another endpoint', () => {
 
   it('is told from the first after a restart as well', async () => {
     const worker = await cluster.start();
-    await load(worker, 'load');
+    await load(worker, 'main');
     moveTo(elsewhere);
-    await load(worker, 'load', {}, names.slice(0, 2));
+    await load(worker, 'main', {}, names.slice(0, 2));
     const again = await cluster.restart(worker);
     expect(await read(again, names[0], '&cachedOnly=true')).toBe('from B, longer');
     expect(await read(again, names[5], '&cachedOnly=true')).toBe(404);
@@ -156,9 +156,9 @@ describe('a bucket of the same name at another endpoint', () => {
   describe('copies that no mount covers', () => {
     it('can be listed and freed, below a mounted path only when asked for', async () => {
       const worker = await cluster.start();
-      await load(worker, 'load');
+      await load(worker, 'main');
       moveTo(elsewhere);
-      await load(worker, 'load', {}, names.slice(0, 2));
+      await load(worker, 'main', {}, names.slice(0, 2));
       const free = async (name: string, options = {}) => {
         const batch = { kind: 'free', root, files: [[name, -1, '']] as [string, number, string][] };
         const batchId = `free-${Math.random()}`;
@@ -171,7 +171,7 @@ describe('a bucket of the same name at another endpoint', () => {
       expect(await free('d', { unmounted: true })).toMatchObject({ freedFiles: 12, freedBytes: 72 });
       expect(await list()).toEqual({ files: [] });
 
-      await load(worker, 'load', {}, names.slice(0, 4));
+      await load(worker, 'main', {}, names.slice(0, 4));
       cluster.namespace(unmounted);
       expect(await free('d')).toMatchObject({ freedFiles: 4 });
       expect(worker.names()).toEqual([]);
@@ -180,11 +180,11 @@ describe('a bucket of the same name at another endpoint', () => {
     it('go by themselves, their time counted from when the mount went, across a restart, but not what came back', async () => {
       const settings = { LARDER_UNMOUNTED_KEEP_MS: '3600000' };
       const worker = await cluster.start({ settings });
-      await load(worker, 'load');
+      await load(worker, 'main');
       cluster.nowMs = () => Date.now() - 3_599_000;
       moveTo(elsewhere);
       cluster.nowMs = () => Date.now();
-      await load(worker, 'load', {}, names.slice(0, 2));
+      await load(worker, 'main', {}, names.slice(0, 2));
       expect(worker.names()).toHaveLength(14);
       const again = await cluster.restart(worker, { settings });
       await until(() => (again.services.unmounted.usage().objects === 0 ? true : undefined));
@@ -210,14 +210,14 @@ describe('a bucket of the same name at another endpoint', () => {
 
     it('is that of the store that is mounted', async () => {
       const worker = await cluster.start();
-      await load(worker, 'load');
+      await load(worker, 'main');
       const again = await cluster.restart(worker, {}, () => forget(worker));
       expect(await read(again, names[0], '&cachedOnly=true')).toBe('from A');
     });
 
     it('is that of the store that was mounted last', async () => {
       const worker = await cluster.start();
-      await load(worker, 'load');
+      await load(worker, 'main');
       cluster.namespace(unmounted);
       const again = await cluster.restart(worker, {}, () => forget(worker));
       moveTo(elsewhere);
@@ -239,9 +239,9 @@ describe('a bucket of the same name at another endpoint', () => {
 
     it('loses what bears a number when the list of stores cannot be read', async () => {
       const worker = await cluster.start();
-      await load(worker, 'load', {}, names.slice(0, 1));
+      await load(worker, 'main', {}, names.slice(0, 1));
       moveTo(elsewhere);
-      await load(worker, 'load', {}, names.slice(0, 1));
+      await load(worker, 'main', {}, names.slice(0, 1));
       expect(JSON.parse(await readFile(path.join(worker.directory, 'stores.json'), 'utf8'))).toMatchObject({ v: 1 });
       const damage = () => writeFile(path.join(worker.directory, 'stores.json'), '{');
       const again = await cluster.restart(worker, {}, damage);

@@ -1,12 +1,20 @@
-import { Controller, Get, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { document, htmlPage } from '../index.js';
+import { htmlPage, type Document } from '../index.js';
+
+/** Injection token for the `Document` that is served. */
+export const API_DOCUMENT = Symbol('api-document');
 
 /** `/api/v1/openapi.json` and `/api/v1/docs`: what the API is, for programs and for people. */
 @Controller()
 export class ApiDocsController {
-  private readonly json = JSON.stringify(document);
-  private readonly page = htmlPage(document);
+  private readonly json: string;
+  private readonly page: string;
+
+  constructor(@Inject(API_DOCUMENT) document: Document) {
+    this.json = JSON.stringify(document);
+    this.page = htmlPage(document);
+  }
 
   @Get('openapi.json')
   async openApi(@Res() reply: FastifyReply): Promise<void> {

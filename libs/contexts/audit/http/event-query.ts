@@ -1,5 +1,4 @@
 import { normalizeNamespacePath, normalizeUfsPath } from '#contexts/namespace';
-import { jobKinds } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { parseMoment, queryText, type Moment } from '#runtime';
 import { barePath, parseCursor, presentations, scopes, type Cursor, type EventFilter, type Scope } from '../index.js';
@@ -16,17 +15,18 @@ export interface EventQuery {
 }
 
 type Query = Readonly<Record<string, unknown>>;
+type JobKindNames = readonly string[];
 
 const maxCount = 1000;
 /** As much as is recorded of an actor or a request id. */
 const token = /^[\x21-\x7e]{1,128}$/;
 
 /** @throws DomainError Malformed, naming the parameter and what was expected */
-export function parseEventQuery(query: Query, accept: string | undefined): EventQuery {
+export function parseEventQuery(query: Query, accept: string | undefined, jobKinds: JobKindNames): EventQuery {
   const after = queryText(query.after);
   const moments = (['to', 'asOf'] as const).flatMap((name) => momentOf(query, name) ?? []);
   return {
-    filter: parseFilter(query),
+    filter: parseFilter(query, jobKinds),
     from: momentOf(query, 'from'),
     to: moments,
     after: after === undefined ? undefined : cursorOf(after, 'after'),
@@ -39,6 +39,7 @@ export function parseEventQuery(query: Query, accept: string | undefined): Event
 export function parseStreamQuery(
   query: Query,
   lastEventId: string | undefined,
+  jobKinds: JobKindNames,
 ): { filter: EventFilter; from?: Moment; after?: Cursor } {
   for (const name of ['to', 'asOf', 'count', 'format'] as const) {
     if (queryText(query[name]) !== undefined) {
@@ -48,20 +49,20 @@ export function parseStreamQuery(
   // The header wins: a browser that connects again sends it, and the query it began with as well.
   const given = lastEventId || queryText(query.lastEventId);
   return {
-    filter: parseFilter(query),
+    filter: parseFilter(query, jobKinds),
     from: momentOf(query, 'from'),
     after: given === undefined ? undefined : cursorOf(given, lastEventId ? 'Last-Event-ID' : 'lastEventId'),
   };
 }
 
-function parseFilter(query: Query): EventFilter {
+function parseFilter(query: Query, jobKinds: JobKindNames): EventFilter {
   const id = queryText(query.id);
   const actor = queryText(query.actor);
   const path = queryText(query.path);
   if (id !== undefined && !token.test(id)) throw malformed('id', 'must be 1 to 128 printable characters');
   if (actor !== undefined && !token.test(actor)) throw malformed('actor', 'must be 1 to 128 printable characters');
   return {
-    ...kindOf(query),
+    ...kindOf(query, jobKinds),
     ...(id === undefined ? {} : { id }),
     ...(actor === undefined ? {} : { actor }),
     ...(path === undefined ? {} : { path: pathOf(path) }),
@@ -69,12 +70,12 @@ function parseFilter(query: Query): EventFilter {
   };
 }
 
-function kindOf(query: Query): Pick<EventFilter, 'scope' | 'jobKind'> {
+function kindOf(query: Query, jobKinds: JobKindNames): Pick<EventFilter, 'scope' | 'jobKind'> {
   const kind = queryText(query.kind);
   if (kind === undefined) return {};
   if ((scopes as readonly string[]).includes(kind)) return { scope: kind as Scope };
-  if (Object.hasOwn(jobKinds, kind)) return { jobKind: kind };
-  const known = [...scopes, ...Object.keys(jobKinds)].join(', ');
+  if (jobKinds.includes(kind)) return { jobKind: kind };
+  const known = [...scopes, ...jobKinds].join(', ');
   throw malformed('kind', `must be one of ${known}: ${kind.slice(0, 100)}`);
 }
 

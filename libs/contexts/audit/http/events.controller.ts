@@ -1,6 +1,7 @@
 import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
+import { JobKinds } from '#contexts/jobs/kinds';
 import { cursorText, type AuditEvent } from '../index.js';
 import { AuditReader } from './audit-reader.js';
 import { parseEventQuery, parseStreamQuery } from './event-query.js';
@@ -14,6 +15,7 @@ export class EventsController {
   constructor(
     private readonly reader: AuditReader,
     private readonly streams: EventStreams,
+    private readonly kinds: JobKinds,
   ) {}
 
   /** A page of events; as JSON Lines all that match, or `count` of them. */
@@ -23,7 +25,7 @@ export class EventsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const asked = parseEventQuery(query, request.headers.accept);
+    const asked = parseEventQuery(query, request.headers.accept, this.kinds.names);
     const stretch = await this.reader.stretch(asked);
     if (asked.format === 'json') {
       await reply.send(await this.reader.page(stretch, asked.count ?? defaultCount));
@@ -43,7 +45,8 @@ export class EventsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const header = request.headers['last-event-id'];
-    const { filter, from, after } = parseStreamQuery(query, typeof header === 'string' ? header : undefined);
+    const lastEventId = typeof header === 'string' ? header : undefined;
+    const { filter, from, after } = parseStreamQuery(query, lastEventId, this.kinds.names);
     const begin = await this.reader.beginning(from, after);
     void reply
       .header('content-type', 'text/event-stream; charset=utf-8')

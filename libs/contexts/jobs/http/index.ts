@@ -1,37 +1,41 @@
 import { Module } from '@nestjs/common';
 import { MembershipModule } from '#contexts/membership/http';
 import { NamespaceModule } from '#contexts/namespace/http';
-import { JobOwners, Presence } from '../owner/index.js';
+import { JobConnectors, JobOwners, JobRunPorts, JobWriter, Presence, QuotaGates } from '../owner/index.js';
 import { QuotaController } from '../quota/quota.controller.js';
 import { QuotaGrants } from '../quota/quota-grants.js';
 import { QuotaKeeper } from '../quota/quota-keeper.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
+import { JobEndpoint } from './job-endpoint.js';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions } from './job-submissions.js';
-import { PathJobRequests } from './path-job-requests.js';
 import { PathRequests } from './path-requests.js';
-import { FreeController } from './free.controller.js';
-import { JobEndpoint } from './job-endpoint.js';
-import { RebalanceController } from './rebalance.controller.js';
-import { LoadController } from './load.controller.js';
 
+export { JobEndpoint } from './job-endpoint.js';
+export { JobReader } from './job-reader.js';
+export * from './job.dto.js';
+export { PathRequests } from './path-requests.js';
 export { slotOf } from './slot-of.js';
 
+/** Runs jobs of any kind, and has what the routes of all kinds are made of. It asks for `JobKinds`. */
 @Module({
   imports: [MembershipModule, NamespaceModule],
-  controllers: [LoadController, FreeController, RebalanceController, QuotaController],
+  controllers: [QuotaController],
   providers: [
     JobReader,
     JobSubmissions,
     PathRequests,
-    PathJobRequests,
     JobEndpoint,
+    JobConnectors,
+    JobWriter,
+    JobRunPorts,
     JobOwners,
     Presence,
+    QuotaGates,
     QuotaGrants,
     QuotaLedger,
     QuotaKeeper,
   ],
-  exports: [Presence],
+  exports: [Presence, JobEndpoint, JobReader, PathRequests],
 })
 export class JobsModule {}

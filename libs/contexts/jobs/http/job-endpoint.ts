@@ -25,7 +25,7 @@ export class JobEndpoint {
    */
   list(kind: string, query: Record<string, unknown>): Record<string, unknown> {
     const count = pageCount(query.count);
-    const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count, state: stateOf(query.state) });
+    const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count }, stateOf(query.state));
     return { results, ...(results.length > 0 && count !== undefined ? { lastKey: results.at(-1)?.id } : {}) };
   }
 

@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { WorkerWatch } from '#contexts/membership/http';
 import { isAnyOnline, membershipView } from '#contexts/membership';
-import { jobKinds, type JobWait } from '#job-kinds';
 import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
 import { CONFIG, currentPast, nowMs, Views, type LarderConfig } from '#runtime';
@@ -10,13 +9,16 @@ import {
   jobBoundary,
   jobs,
   listJobs,
+  mainPass,
   newestJob,
   type BatchEvent,
   type FileFailure,
   type JobEvent,
   type JobPage,
   type JobRecord,
+  type WireState,
 } from '../index.js';
+import { JobKinds, wireState, type JobWait } from '../kinds/index.js';
 import { Presence } from '../owner/index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 
@@ -24,6 +26,7 @@ import { QuotaLedger } from '../quota/quota-ledger.js';
 @Injectable()
 export class JobReader {
   constructor(
+    private readonly kinds: JobKinds,
     private readonly views: Views,
     private readonly store: EventStore,
     private readonly watch: WorkerWatch,
@@ -43,8 +46,11 @@ export class JobReader {
     return this.present(record);
   }
 
-  list(kind: string, page: JobPage): Record<string, unknown>[] {
-    return listJobs(this.views.get(jobs), kind, page).map((record) => this.present(record));
+  /** @param state of those that are asked for; default any */
+  list(kind: string, page: JobPage, state?: WireState): Record<string, unknown>[] {
+    const matches = (record: JobRecord) => wireState(this.kinds.of(kind), record) === state;
+    const asked = state === undefined ? page : { ...page, matches };
+    return listJobs(this.views.get(jobs), kind, asked).map((record) => this.present(record));
   }
 
   isAnyWorkerUp(): boolean {
@@ -71,7 +77,7 @@ export class JobReader {
     const parked = new Map<string, Parked>();
     for await (const commit of this.store.readBoundary(jobBoundary(id), { through })) {
       for (const event of commit.events as unknown as JobEvent[]) {
-        if (event.type === 'BatchesPlanned' && event.data.pass === 'load') yield* lines(event.data.rejected);
+        if (event.type === 'BatchesPlanned' && event.data.pass === mainPass) yield* lines(event.data.rejected);
         if (event.type === 'BatchParked') {
           parked.set(event.data.batchId, { sequence: commit.sequence, failures: event.data.failures });
         }
@@ -104,7 +110,7 @@ export class JobReader {
 
   /** Zeros, as in the reference, where no quota applies to all that the job loads. */
   private quotaOf(record: JobRecord): { quota?: { totalBytes: number; remaining?: number } } {
-    const roots = jobKinds[record.kind].quotaRoots?.(record.spec);
+    const roots = this.kinds.of(record.kind).quotaRoots?.(record.spec);
     if (!roots || !this.config.quota) return {};
     // How full it was, only heartbeats knew.
     if (currentPast()) return { quota: { totalBytes: this.ledger.smallest(roots) ?? 0 } };
@@ -120,7 +126,7 @@ export class JobReader {
     const bytes = running.reduce((sum, batch) => sum + batch.bytes, 0);
     const wait = this.waitOf(record, running);
     const live = { files, bytes, ...(wait && { wait }), ...this.quotaOf(record) };
-    return jobKinds[record.kind].progress(record, nowMs(), live);
+    return this.kinds.of(record.kind).progress(record, nowMs(), live);
   }
 
   /** What a running job stands still for. That a store is waited for, only heartbeats know: of the past nobody does. */

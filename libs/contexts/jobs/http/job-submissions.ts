@@ -1,19 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { EventStore, WorkQueue } from '#jetstream';
+import { EventStore } from '#jetstream';
 import { DomainError, fold, type CommandContext } from '#kernel';
 import { CommandHandler, Recorder, timeLeft, untilAnswered, Views } from '#runtime';
-import {
-  findJob,
-  job,
-  jobBoundary,
-  jobGone,
-  jobs,
-  slot,
-  type JobCommand,
-  type JobRecord,
-  type SlotEvent,
-} from '../index.js';
+import { findJob, jobGone, jobs, slot, type JobRecord, type SlotEvent } from '../index.js';
+import { JobWriter } from '../owner/index.js';
 import { slotOf } from './slot-of.js';
 
 export interface Submission {
@@ -39,7 +30,7 @@ export class JobSubmissions {
     private readonly commands: CommandHandler,
     private readonly recorder: Recorder,
     private readonly views: Views,
-    private readonly work: WorkQueue,
+    private readonly writer: JobWriter,
   ) {}
 
   async submit(submission: Submission, context: CommandContext): Promise<Submitted> {
@@ -74,7 +65,7 @@ export class JobSubmissions {
 
   async stop(kind: string, jobId: string, context: CommandContext): Promise<void> {
     if (!(await this.views.find(() => findJob(this.views.get(jobs), kind, jobId)))) throw jobGone();
-    await this.execute(jobId, { type: 'Stop' }, context);
+    await this.writer.execute(jobId, { type: 'Stop' }, context);
   }
 
   /** The job of that id as long as it has not finished; a job no longer in memory has. */
@@ -97,23 +88,14 @@ export class JobSubmissions {
     const retuned = typeof bandwidth === 'number' && bandwidth !== current;
     const ignored = Object.fromEntries(Object.entries(others).filter(([name, value]) => old[name] !== value));
     try {
-      if (resumed) await this.execute(holder.jobId, { type: 'Resume', ...(retuned ? { bandwidth } : {}) }, context);
-      else if (retuned) await this.execute(holder.jobId, { type: 'Retune', bandwidth }, context);
+      if (resumed)
+        await this.writer.execute(holder.jobId, { type: 'Resume', ...(retuned ? { bandwidth } : {}) }, context);
+      else if (retuned) await this.writer.execute(holder.jobId, { type: 'Retune', bandwidth }, context);
     } catch (error) {
       if (error instanceof DomainError && error.code === 'job-gone') return undefined;
       throw error;
     }
     const applied = retuned ? { bandwidth } : {};
     return { jobId: holder.jobId, outcome: 'existing', details: { resumed, applied, ignored } };
-  }
-
-  private execute(jobId: string, command: JobCommand, context: CommandContext) {
-    const load = () => {
-      const record = this.views.get(jobs).jobs.get(jobId);
-      // Finished jobs leave the view after a while.
-      if (!record) throw jobGone();
-      return { state: record.state, sequence: record.sequence };
-    };
-    return this.commands.execute({ boundary: jobBoundary(jobId), decider: job, load }, command, context);
   }
 }

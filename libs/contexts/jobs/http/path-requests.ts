@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { mountOfUfsPath, namespaceView, normalizeUfsPath, resolveUfsPath, storeOfMount } from '#contexts/namespace';
-import { splitRoots } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { missingParameters, Views } from '#runtime';
-import type { PathsDto } from './paths.dto.js';
+import { splitRoots } from '../kinds/index.js';
+import type { PathsDto } from './job.dto.js';
 
 /** A specification stands in one event at the start and once more at the end of a job. */
 const maxSpecBytes = 400 * 1024;

@@ -1,6 +1,6 @@
 import { type HashRing } from '#hash-ring';
-import { jobKinds, planBatches, type SourceFile } from '#job-kinds';
-import { stepOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import { placeOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import { passOf, planBatches, type SourceFile } from '../kinds/index.js';
 import { listOf } from './lost-batches.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';
@@ -20,12 +20,12 @@ export class Dispatcher {
     reason: 'worker-lost' | 'resumed' | 'forgotten',
     ring: HashRing,
   ): Promise<void> {
-    const plan = jobKinds[record.kind].plan(record);
+    const plan = this.ports.kinds.of(record.kind).plan(record);
     const dispatched = await Promise.all(
       batches.map(async (batch) => {
         const list = await this.list(batch);
         if (!list) return undefined;
-        const step = stepOfBatch(batch.id)?.step ?? 0;
+        const step = placeOfBatch(batch.id)?.step ?? 0;
         const attempt = batch.attempt + 1;
         const files = this.filesOf(list, batch.copy, reason !== 'resumed').map((file) =>
           // What is one worker's own part stays that worker's.
@@ -40,7 +40,7 @@ export class Dispatcher {
     );
     const known = dispatched.filter((entry) => entry !== undefined);
     const data = { epoch: this.epoch, batches: known };
-    await this.ports.execute(
+    await this.ports.writer.execute(
       this.jobId,
       reason === 'forgotten'
         ? { type: 'DispatchForgotten', data }
@@ -62,8 +62,8 @@ export class Dispatcher {
     const failures: FileFailure[] = list
       ? list.files.map(([name]) => ({ path: list.root + name, reason, attempts: batch.attempt }))
       : [{ path: `batch ${batch.id}`, reason, attempts: batch.attempt }];
-    const counts = jobKinds[record.kind].abandonedCounts(batch.pass, batch.files, batch.bytes);
-    await this.ports.execute(this.jobId, {
+    const counts = passOf(this.ports.kinds.of(record.kind), batch.pass).abandonedCounts(batch.files, batch.bytes);
+    await this.ports.writer.execute(this.jobId, {
       type: 'ParkBatch',
       epoch: this.epoch,
       batchId: batch.id,
@@ -83,7 +83,7 @@ export class Dispatcher {
   private filesOf({ root, files }: WorkBatch, copy: number, isReserved: boolean): SourceFile[] {
     return files.map(([name, sizeBytes, version]) => {
       const path = root + name;
-      const quotas = isReserved ? this.ports.ledger.quotasOf(path) : [];
+      const quotas = isReserved ? this.ports.quotas.ledger.quotasOf(path) : [];
       const added = quotas.map(({ ufsPath }) => [ufsPath, Math.max(0, sizeBytes)] as const);
       if (added.length === 0) return { path, sizeBytes, version };
       const quotaBytes = Array.from({ length: copy + 1 }, () => Object.fromEntries(added));

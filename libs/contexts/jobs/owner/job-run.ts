@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { membershipView, ringMembers } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
-import { jobKinds } from '#job-kinds';
 import { DomainError, unreachable } from '#kernel';
 import type { StoreOutage } from '#ufs';
 import { dispatchAtOnce, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
+import { passNames } from '../kinds/index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
 import { listOf, LostBatchSearch } from './lost-batches.js';
@@ -38,6 +38,7 @@ export class JobRun {
   constructor(
     private readonly jobId: string,
     private readonly epoch: number,
+    private readonly selfId: string,
     private readonly ports: JobRunPorts,
   ) {
     this.planner = new Planner(jobId, epoch, ports, this.abortion.signal);
@@ -47,8 +48,8 @@ export class JobRun {
       deliveries: (workerId) => ports.work.deliveries(workerId),
       caughtUp: () => ports.views.caughtUp(),
       record: () => this.record(),
-      isRunning: (batchId) => ports.isRunning(jobId, batchId),
-      heldBy: (workerId) => ports.heldBy(workerId),
+      isRunning: (batchId) => ports.watch.runningBatches(jobId).some((batch) => batch.batchId === batchId),
+      heldBy: (workerId) => ports.watch.heldBy(workerId),
     });
   }
 
@@ -97,19 +98,19 @@ export class JobRun {
     const record = this.ports.views.get(jobs).jobs.get(this.jobId);
     if (this.abortion.signal.aborted || !record) return undefined;
     const { status, owner, epoch } = record.state;
-    return status === 'running' && owner === this.ports.selfId && epoch === this.epoch ? record : undefined;
+    return status === 'running' && owner === this.selfId && epoch === this.epoch ? record : undefined;
   }
 
   private async step(record: JobRecord): Promise<void> {
     this.removeSettledLists(record);
     const ring = ringMembers(this.ports.views.get(membershipView).state);
     await this.mendLost(record, ring);
-    const kind = jobKinds[record.kind];
+    const kind = this.ports.kinds.of(record.kind);
     const action = nextAction(record, {
       ring,
       batchWindow: this.ports.config.batchWindow,
       maxDispatches,
-      passes: kind.passes(record.spec),
+      passes: passNames(kind, record.spec),
       movable: kind.plan(record).placement === 'owners',
     });
     await this.perform(action, record, ring);
@@ -149,7 +150,7 @@ export class JobRun {
       case 'Park':
         return this.dispatcher.park(record, action.batch);
       case 'StartPass':
-        return this.ports.execute(this.jobId, { type: 'StartPass', epoch, pass: action.pass });
+        return this.ports.writer.execute(this.jobId, { type: 'StartPass', epoch, pass: action.pass });
       case 'Finish':
         return this.finish(record);
       case 'Wait':
@@ -160,8 +161,11 @@ export class JobRun {
   }
 
   private async finish(record: JobRecord): Promise<void> {
-    const { state, message } = jobKinds[record.kind].conclude(record);
-    await this.ports.execute(this.jobId, { type: 'Finish', data: finishData(record, this.epoch, state, message) });
+    const { state, message } = this.ports.kinds.of(record.kind).conclude(record);
+    await this.ports.writer.execute(this.jobId, {
+      type: 'Finish',
+      data: finishData(record, this.epoch, state, message),
+    });
     await this.ports.work.purgeJob(this.jobId);
   }
 
@@ -170,7 +174,10 @@ export class JobRun {
     const reason = error instanceof Error ? error.message : String(error);
     const message = `internal error: ${reason.slice(0, 300)}`;
     if (record) {
-      await this.ports.execute(this.jobId, { type: 'Finish', data: finishData(record, this.epoch, 'FAILED', message) });
+      await this.ports.writer.execute(this.jobId, {
+        type: 'Finish',
+        data: finishData(record, this.epoch, 'FAILED', message),
+      });
     }
   }
 

@@ -6,7 +6,7 @@ const jobId = 'j1';
 
 function list(id: string, of = jobId): Uint8Array {
   const batch: WorkBatch = {
-    ...{ v: 1, jobId: of, kind: 'load', batchId: id, pass: 'load', epoch: 1, attempt: 1, copy: 0 },
+    ...{ v: 2, jobId: of, kind: 'load', batchId: id, pass: 'main', epoch: 1, attempt: 1, copy: 0 },
     ...{ namespaceSequence: 0, options: {}, root: 's3://b/', files: [['a', 1, '']] },
   };
   return encodeWorkBatch(batch);
@@ -72,7 +72,7 @@ class Fixture {
 
 function batch(id: string, workSequence: number): BatchInFlight {
   const plan = { id, workerId: 'w1', copy: 0, files: 1, bytes: 1, workSequence };
-  return { ...plan, pass: 'load', attempt: 1, withdrawn: false };
+  return { ...plan, pass: 'main', attempt: 1, withdrawn: false };
 }
 
 describe('lost lists', () => {

@@ -1,5 +1,5 @@
-import type { SourcePage } from '#job-kinds';
 import { StoreWaits } from '#ufs';
+import type { SourcePage } from '../kinds/index.js';
 import { PageReader } from './page-reader.js';
 
 const page = (cursor: string): SourcePage => ({

@@ -1,5 +1,5 @@
-import type { SourcePage } from '#job-kinds';
 import type { StoreWaits } from '#ufs';
+import type { SourcePage } from '../kinds/index.js';
 
 /** A store that fails is waited for; what else there is to do for the job is not kept waiting longer than this. */
 const patienceMs = 1_000;

@@ -1,18 +1,17 @@
 import { mountOfUfsPath, namespaceView, resolveUfsPath, storeOfMount } from '#contexts/namespace';
 import { type ConnectorLease } from '#contexts/namespace/ufs';
 import { type HashRing } from '#hash-ring';
+import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
+import { addSpecialFiles, mainPass, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
 import {
-  jobKinds,
   otherStore,
   planBatches,
   storesOf,
   type SourceFile,
   type SourcePage,
   type SourcePorts,
-} from '#job-kinds';
-import { RetriesExhausted, StoreWaits, UfsError, type StoreOutage } from '#ufs';
-import { addSpecialFiles, type FileFailure, type JobRecord, type Pass, type SpecialFiles } from '../index.js';
-import { QuotaGate, type Admission } from '../quota/quota-gate.js';
+} from '../kinds/index.js';
+import { type Admission } from '../quota/quota-gate.js';
 import { sendBatches } from './send-batches.js';
 import { PageReader } from './page-reader.js';
 import type { JobRunPorts } from './ports.js';
@@ -88,7 +87,7 @@ export class Planner {
   private async readOn(record: JobRecord, ring: HashRing): Promise<Stretch | undefined> {
     const { cursor, steps } = record.state;
     const stretch: Stretch = { files: [], filteredFiles: 0, seenEntries: 0, rejected: [], cursor, done: false };
-    const { batchSize, replicas } = jobKinds[record.kind].plan(record);
+    const { batchSize, replicas } = this.ports.kinds.of(record.kind).plan(record);
     const wanted = steps === 0 ? 1 : Math.ceil((2 * batchSize * ring.members.length) / replicas);
     const target = Math.min(Math.max(wanted, steps === 0 ? 1 : minStepFiles), maxStepFiles);
     const moved = otherStore(storesOf(record.spec), (path) => this.storeAt(path));
@@ -136,7 +135,7 @@ export class Planner {
       },
       signal: AbortSignal.any([this.signal, abort.signal]),
     };
-    const pages = jobKinds[record.kind].source(record.spec, pass, cursor, sourcePorts);
+    const pages = this.ports.kinds.of(record.kind).source(record.spec, pass, cursor, sourcePorts);
     this.pages = new PageReader(pages, this.waits, abort);
     this.at = { pass, cursor };
     return this.pages;
@@ -145,15 +144,16 @@ export class Planner {
   /** Before the first byte: whether a quota can hold what a walk would bring. An index does not tell sizes. */
   private async preflight(record: JobRecord, ring: HashRing): Promise<string | undefined> {
     const { pass, steps } = record.state;
-    const kind = jobKinds[record.kind];
+    const kind = this.ports.kinds.of(record.kind);
     const roots = kind.quotaRoots?.(record.spec) ?? [];
-    if (pass !== 'load' || steps > 0 || !roots.some((root) => this.ports.ledger.concerns(root))) return undefined;
+    if (pass !== mainPass || steps > 0 || !roots.some((root) => this.ports.quotas.ledger.concerns(root)))
+      return undefined;
     const pages = await this.open(record);
     async function* files(): AsyncGenerator<SourceFile[]> {
       for (let page = await pages.read(); !page?.done; page = await pages.read()) if (page) yield page.value.files;
     }
     try {
-      return await this.gate().preflight(files(), ring, kind.plan(record).replicas);
+      return await this.ports.quotas.of(this.jobId, this.signal).preflight(files(), ring, kind.plan(record).replicas);
     } catch (error) {
       // What ails the source is said when it is read for real.
       if (error instanceof UfsError || error instanceof RetriesExhausted) return undefined;
@@ -165,45 +165,23 @@ export class Planner {
   }
 
   private async admit(record: JobRecord, stretch: Stretch, ring: HashRing): Promise<Admission> {
-    const kind = jobKinds[record.kind];
+    const kind = this.ports.kinds.of(record.kind);
     const { pass, steps: step } = record.state;
-    if (pass !== 'load' || !kind.quotaRoots) return { files: stretch.files, refused: [] };
-    return this.gate().admit({ pass, step }, stretch.files, ring, kind.plan(record).replicas);
-  }
-
-  private gate(): QuotaGate {
-    const { ledger, workers, connectors } = this.ports;
-    const stat = async (path: string) => {
-      const lease = connectors.lease();
-      try {
-        return await lease.connectorFor(path).stat(path, this.signal);
-      } catch (error) {
-        // The worker that is to load the file will meet the same error and report it.
-        if (error instanceof UfsError) return undefined;
-        throw error;
-      } finally {
-        await lease.release();
-      }
-    };
-    return new QuotaGate({
-      ledger,
-      workers,
-      jobId: this.jobId,
-      reserve: (...reservation) => this.ports.reserve(this.jobId, ...reservation),
-      stat,
-      signal: this.signal,
-    });
+    if (pass !== mainPass || !kind.quotaRoots) return { files: stretch.files, refused: [] };
+    return this.ports.quotas
+      .of(this.jobId, this.signal)
+      .admit({ pass, step }, stretch.files, ring, kind.plan(record).replicas);
   }
 
   private async record(record: JobRecord, stretch: Stretch, admission: Admission, ring: HashRing): Promise<void> {
     const { pass, steps: step } = record.state;
-    const plan = jobKinds[record.kind].plan(record);
+    const plan = this.ports.kinds.of(record.kind).plan(record);
     const drafts = planBatches(this.jobId, pass, step, admission.files, ring, plan);
     const context = { record, epoch: this.epoch, attempt: 1 };
     const batches = await sendBatches(this.ports, context, drafts);
     const { files, filteredFiles, seenEntries, specialFiles, rejected, cursor, done, error, quotaError } = stretch;
     const overQuota = quotaError ?? admission.error;
-    await this.ports.execute(this.jobId, {
+    await this.ports.writer.execute(this.jobId, {
       type: 'PlanBatches',
       data: {
         epoch: this.epoch,

@@ -1,6 +1,6 @@
 import { namespaceView } from '#contexts/namespace';
-import { jobKinds, storesOf, type DraftBatch } from '#job-kinds';
 import { encodeWorkBatch, requireOwner, type JobRecord, type PlannedBatch } from '../index.js';
+import { storesOf, type DraftBatch } from '../kinds/index.js';
 import type { JobRunPorts } from './ports.js';
 
 export interface SendContext {
@@ -23,13 +23,13 @@ export async function sendBatches(
   // The record is the views' own, and goes on: what it says now must still be of this epoch.
   requireOwner(record.state, epoch);
   const jobSequence = record.sequence;
-  const { options } = jobKinds[record.kind].plan(record);
+  const { options } = ports.kinds.of(record.kind).plan(record);
   const stores = storesOf(record.spec);
   const namespaceSequence = ports.views.get(namespaceView).sequence;
   return Promise.all(
     drafts.map(async ({ id, workerId, copy, bytes, quotaBytes, root, files }) => {
       const batch = encodeWorkBatch({
-        v: 1,
+        v: 2,
         jobId: record.jobId,
         kind: record.kind,
         batchId: id,

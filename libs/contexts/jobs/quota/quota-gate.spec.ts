@@ -1,10 +1,10 @@
 import { HashRing } from '#hash-ring';
-import { type SourceFile } from '#job-kinds';
 import { DomainError } from '#kernel';
+import type { SourceFile } from '../kinds/index.js';
 import { QuotaGate, type QuotaGatePorts } from './quota-gate.js';
 
 const ring = new HashRing(['w1', 'w2']);
-const at = { pass: 'load' as const, step: 0 };
+const at = { pass: 'main' as const, step: 0 };
 const quotaPath = 's3://bkt/dir';
 const file = (name: string, sizeBytes: number): SourceFile => ({
   path: `${quotaPath}/${name}`,

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type WorkerClient } from '#contexts/membership/http';
 import { type HashRing } from '#hash-ring';
-import { type SourceFile } from '#job-kinds';
 import { DomainError } from '#kernel';
 import { type UfsObject } from '#ufs';
 import { type FileFailure, type Pass } from '../index.js';
+import { type SourceFile } from '../kinds/index.js';
 import { type QuotaLedger } from './quota-ledger.js';
 
 export interface QuotaGatePorts {

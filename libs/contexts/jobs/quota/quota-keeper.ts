@@ -6,6 +6,7 @@ import { namespaceView, type UfsPolicy } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { Views } from '#runtime';
 import { jobs } from '../index.js';
+import { JobKinds } from '../kinds/index.js';
 import { Presence } from '../owner/presence.js';
 import { partOf } from './quota-shares.js';
 import { QuotaLedger } from './quota-ledger.js';
@@ -19,8 +20,8 @@ const holdingsSchema = z.object({ holdings: z.array(z.object({ bytes: z.number()
 /**
  * Has workers evict what is held beyond a quota: after it was lowered, or when a worker came back that holds some; what one
  * holds that is away goes when it comes back. One living coordinator does it. Each worker in turn lets go of its part, by
- * what it holds: lowest priority and least recently used first, and not what a running job counts on. A rebalance holds
- * some files twice until it prunes, so that it is waited for.
+ * what it holds: lowest priority and least recently used first, and not what a running job counts on. A job that holds some
+ * files twice for a while is waited for.
  */
 @Injectable()
 export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
@@ -35,6 +36,7 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly presence: Presence,
     private readonly ledger: QuotaLedger,
     private readonly workers: WorkerClient,
+    private readonly kinds: JobKinds,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -54,7 +56,7 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   /** Never rejects. */
   private async look(): Promise<void> {
     try {
-      if (!this.presence.isChosen('quota-keeper') || this.isRebalancing()) return;
+      if (!this.presence.isChosen('quota-keeper') || this.isHeldTwice()) return;
       for (const quota of this.ledger.overfull()) await this.hold(quota);
     } catch (error) {
       // A worker does not answer, or the log is away: the next look comes soon.
@@ -97,8 +99,8 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     return holdingsSchema.parse(answer).holdings[0];
   }
 
-  private isRebalancing(): boolean {
+  private isHeldTwice(): boolean {
     const all = [...this.views.get(jobs).jobs.values()];
-    return all.some(({ kind, state }) => kind === 'rebalance' && state.status === 'running');
+    return all.some(({ kind, state }) => state.status === 'running' && this.kinds.of(kind).holdsTwice);
   }
 }

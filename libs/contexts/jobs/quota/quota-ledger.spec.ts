@@ -9,7 +9,7 @@ import { QuotaLedger } from './quota-ledger.js';
 const quota = 's3://bkt/dir';
 const path = `${quota}/file`;
 const jobId = 'j1';
-const first = batchId('load', 0, 'a');
+const first = batchId('main', 0, 'a');
 
 /** A log that the views of this coordinator follow, and workers that say what they hold when they are asked. */
 class Cluster {
@@ -74,7 +74,7 @@ class Cluster {
       quotaBytes: { [quota]: bytes },
     };
     const counts = { scannedFiles: 1, filteredFiles: 0, seenEntries: 1, rejected: [] };
-    const at = { epoch: 1, pass: 'load', step: 0, cursor: 'c', done: true };
+    const at = { epoch: 1, pass: 'main', step: 0, cursor: 'c', done: true };
     this.append(jobBoundary(jobId), 'BatchesPlanned', { ...at, ...counts, batches: [batch] });
   }
 
@@ -125,7 +125,7 @@ describe('how full a quota is', () => {
 
   it('what a job has set aside for a stretch is not in its own way', () => {
     cluster.submit();
-    cluster.append(quotaBoundary, 'QuotaReserved', { jobId, pass: 'load', step: 0, bytes: { [quota]: 60 } });
+    cluster.append(quotaBoundary, 'QuotaReserved', { jobId, pass: 'main', step: 0, bytes: { [quota]: 60 } });
     expect([ledger.estimate(quota), ledger.estimate(quota, jobId), ledger.estimate(quota, 'j2')]).toEqual([60, 0, 60]);
     expect([ledger.isExact(quota), ledger.isExact(quota, jobId)]).toEqual([false, true]);
   });

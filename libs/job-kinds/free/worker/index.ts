@@ -1,11 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CacheEntry } from '#cache-store';
-import type { Counts, FileFailure, WorkBatch } from '#contexts/jobs';
+import { mainPass, type Counts, type FileFailure, type WorkBatch } from '#contexts/jobs';
+import {
+  executePass,
+  type BatchOutcome,
+  type CopySource,
+  type WorkerJobKind,
+  type WorkerPorts,
+} from '#contexts/jobs/kinds';
 import { normalizeUfsPath } from '#contexts/namespace';
-import { DomainError } from '#kernel';
-import type { BatchOutcome, CopySource, WorkerJobKind, WorkerPorts } from '../../kind.js';
-import { cutReason, describeFault } from '../../load/worker/batch-file.js';
-import { RemovalTally } from '../../removal-tally.js';
+import { cutReason, describeFault, RemovalTally } from '#transfer';
 import { freeBatchOptionsSchema, type FreeBatchOptions } from './options.js';
 import { targetsOf } from './targets.js';
 
@@ -15,24 +19,27 @@ const maxGroup = 1000;
 /** Removes the copies that this worker holds of the given paths. What is read at the moment stays whole for its reader. */
 export const freeWorkerKind: WorkerJobKind = {
   name: 'free',
-  async execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
-    if (batch.pass !== 'load') throw new DomainError('Bug', 'foreign-pass', `a free job has no pass ${batch.pass}`);
-    const options = freeBatchOptionsSchema.parse(batch.options);
-    const { ring } = await ports.members();
-    // Copies count as files where one worker alone says so of a file.
-    const countsAsFile = ({ path, replicas }: CacheEntry) => replicas <= 1 || ring.owners(path)[0] === ports.workerId;
-    // What is gone is the same, whoever looks for it: a group that was noted is of one path, and so of one sort.
-    const everywhere = { get: (path: string) => ports.cache.get(path) ?? ports.unmounted.get(path) };
-    const removals = await RemovalTally.open({ checkpoint: ports.checkpoint, cache: everywhere }, noneFreed);
-    const tally = new FreeTally(removals, countsAsFile);
-    for (const [name] of batch.files) await free(batch.root + name, options, tally, ports);
-    return tally.outcome();
+  execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
+    return executePass(batch, { [mainPass]: () => freeAll(batch, ports) });
   },
   failAll(batch: WorkBatch, reason: string): BatchOutcome {
     const failures = batch.files.map(([name]) => ({ path: batch.root + name, reason: cutReason(reason), attempts: 0 }));
     return { counts: { abandonedBatches: 1 }, failures };
   },
 };
+
+async function freeAll(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
+  const options = freeBatchOptionsSchema.parse(batch.options);
+  const { ring } = await ports.members();
+  // Copies count as files where one worker alone says so of a file.
+  const countsAsFile = ({ path, replicas }: CacheEntry) => replicas <= 1 || ring.owners(path)[0] === ports.workerId;
+  // What is gone is the same, whoever looks for it: a group that was noted is of one path, and so of one sort.
+  const everywhere = { get: (path: string) => ports.cache.get(path) ?? ports.unmounted.get(path) };
+  const removals = await RemovalTally.open({ checkpoint: ports.checkpoint, cache: everywhere }, noneFreed);
+  const tally = new FreeTally(removals, countsAsFile);
+  for (const [name] of batch.files) await free(batch.root + name, options, tally, ports);
+  return tally.outcome();
+}
 
 /** Of a mounted path the copies that the mount covers go, of any other, or when asked for them, those that none covers. */
 async function free(name: string, options: FreeBatchOptions, tally: FreeTally, ports: WorkerPorts): Promise<void> {

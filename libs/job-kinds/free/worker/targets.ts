@@ -1,5 +1,5 @@
 import type { CacheEntry } from '#cache-store';
-import type { CopySource } from '../../kind.js';
+import type { CopySource } from '#contexts/jobs/kinds';
 
 /** Greater than any character a name can go on with, but for itself. */
 const lastCharacter = '\u{10FFFF}';

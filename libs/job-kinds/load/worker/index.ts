@@ -1,7 +1,7 @@
-import type { WorkBatch } from '#contexts/jobs';
-import { DomainError } from '#kernel';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
-import { batchFiles, failed } from './batch-file.js';
+import { mainPass, type WorkBatch } from '#contexts/jobs';
+import { executePass, type BatchOutcome, type WorkerJobKind, type WorkerPorts } from '#contexts/jobs/kinds';
+import { batchFiles, failed } from '#transfer';
+import { verification } from '../spec.js';
 import { loadPass, tallyLoad } from './load-pass.js';
 import { loadBatchOptionsSchema } from './options.js';
 import { tallyVerify, verifyPass } from './verify-pass.js';
@@ -11,17 +11,13 @@ export const loadWorkerKind: WorkerJobKind = {
   name: 'load',
   execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
     const options = loadBatchOptionsSchema.parse(batch.options);
-    switch (batch.pass) {
-      case 'load':
-        return loadPass(batch, options, ports);
-      case 'verify':
-        return verifyPass(batch, options, ports);
-      case 'prune':
-        throw new DomainError('Bug', 'foreign-pass', 'a load job has no pass that prunes');
-    }
+    return executePass(batch, {
+      [mainPass]: () => loadPass(batch, options, ports),
+      [verification]: () => verifyPass(batch, options, ports),
+    });
   },
   failAll(batch: WorkBatch, reason: string): BatchOutcome {
     const outcomes = batchFiles(batch).map((file) => failed(file, reason, 0));
-    return batch.pass === 'load' ? tallyLoad(outcomes) : tallyVerify(outcomes);
+    return batch.pass === mainPass ? tallyLoad(outcomes) : tallyVerify(outcomes);
   },
 };

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { packedObjectMaxBytes } from '#transfer';
 import { openUfs, UfsError, type UfsConnector, type UfsRead } from '#ufs';
-import { packedObjectMaxBytes } from './fetch-file.js';
 import { loadWorkerKind } from './index.js';
 import { LoadFixture } from './spec-support/load-fixture.js';
 
@@ -112,16 +112,16 @@ describe('loading from files', () => {
     expect((await load.run(files, skipIfExists)).counts).toMatchObject({ loadedFiles: 1, loadedBytes: 4 });
   });
 
-  it.each(['load', 'verify'] as const)(
+  it.each(['main', 'verify'] as const)(
     'does not push out for one of its files what it has found here (%s)',
     async (pass) => {
       const { connector } = load;
       await load.close();
       load = await LoadFixture.open(`file://${source}/`, 3 * 2 ** 20);
       load.connector = connector;
-      const found = pass === 'load' ? 'skippedFiles' : 'verifiedFiles';
+      const found = pass === 'main' ? 'skippedFiles' : 'verifiedFiles';
       const [failed, brought] =
-        pass === 'load' ? ['failedFiles', 'loadedFiles'] : ['verifyFailedFiles', 'repairedFiles'];
+        pass === 'main' ? ['failedFiles', 'loadedFiles'] : ['verifyFailedFiles', 'repairedFiles'];
       const skipping = { jobId: 'later', pass, options: { skipIfExists: true } } as const;
       await put('a', randomBytes(2 ** 20));
       await load.run(await load.listed(), { jobId: 'earlier' });
@@ -348,8 +348,8 @@ describe('loading from files', () => {
 
   it('fault 12: a batch that is given up names every file', () => {
     const files = [['a', 5, 'v'] as const, ['b', -1, ''] as const].map((file) => [...file] as [string, number, string]);
-    const batch = { v: 1, jobId: 'j', kind: 'load', batchId: 'b', epoch: 1, attempt: 1, copy: 0, options: {} } as const;
-    const given = { ...batch, pass: 'load' as const, namespaceSequence: 1, root: 's3://b/', files };
+    const batch = { v: 2, jobId: 'j', kind: 'load', batchId: 'b', epoch: 1, attempt: 1, copy: 0, options: {} } as const;
+    const given = { ...batch, pass: 'main' as const, namespaceSequence: 1, root: 's3://b/', files };
     const { counts, failures } = loadWorkerKind.failAll(given, 'given up');
     expect(counts).toEqual({ ...nothing, failedFiles: 2, failedBytes: 5 });
     expect(failures).toEqual(['s3://b/a', 's3://b/b'].map((file) => ({ path: file, reason: 'given up', attempts: 0 })));

@@ -1,11 +1,16 @@
 import { claimOf, type CacheEntry } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
-import type { BatchOutcome, WorkerPorts } from '../../kind.js';
-import { forEachFile, type BatchFile, type FileOutcome } from './batch-file.js';
-import { currentVersion, newerVersion } from './current-version.js';
-import { fetchFile } from './fetch-file.js';
+import type { BatchOutcome, WorkerPorts } from '#contexts/jobs/kinds';
+import {
+  currentVersion,
+  fetchFile,
+  forEachFile,
+  newerVersion,
+  retrying,
+  type BatchFile,
+  type FileOutcome,
+} from '#transfer';
 import type { LoadBatchOptions } from './options.js';
-import { retrying } from './retrying.js';
 
 type LoadOutcome = FileOutcome<'loaded' | 'skipped'>;
 

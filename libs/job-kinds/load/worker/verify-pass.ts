@@ -1,12 +1,20 @@
 import type { CacheEntry } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerPorts } from '#contexts/jobs/kinds';
+import {
+  currentVersion,
+  cutReason,
+  fetchFile,
+  forEachFile,
+  isUfsError,
+  newerVersion,
+  retrying,
+  type BatchFile,
+  type FileOutcome,
+  type KnownVersion,
+} from '#transfer';
 import { compareVersions, isSameCopy, type UfsConnector } from '#ufs';
-import type { BatchOutcome, WorkerPorts } from '../../kind.js';
-import { cutReason, forEachFile, type BatchFile, type FileOutcome, type KnownVersion } from './batch-file.js';
-import { currentVersion, newerVersion } from './current-version.js';
-import { fetchFile } from './fetch-file.js';
 import type { LoadBatchOptions } from './options.js';
-import { isUfsError, retrying } from './retrying.js';
 
 type VerifyOutcome = FileOutcome<'verified' | 'repaired'>;
 

@@ -1,7 +1,7 @@
-import type { WorkBatch } from '#contexts/jobs';
-import { DomainError } from '#kernel';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '../../kind.js';
-import { cutReason } from '../../load/worker/batch-file.js';
+import { mainPass, type WorkBatch } from '#contexts/jobs';
+import { executePass, type BatchOutcome, type WorkerJobKind, type WorkerPorts } from '#contexts/jobs/kinds';
+import { cutReason } from '#transfer';
+import { pruning } from '../spec.js';
 import { loadPass } from './load-pass.js';
 import { rebalanceBatchOptionsSchema } from './options.js';
 import { PeerClient } from './peer-client.js';
@@ -14,14 +14,10 @@ export const rebalanceWorkerKind: WorkerJobKind = {
     const { loadBatchSize } = rebalanceBatchOptionsSchema.parse(batch.options);
     const peers = new PeerClient(ports.signal);
     try {
-      switch (batch.pass) {
-        case 'load':
-          return await loadPass(batch.jobId, loadBatchSize, peers, ports);
-        case 'prune':
-          return await prunePass(batch.jobId, peers, ports);
-        case 'verify':
-          throw new DomainError('Bug', 'foreign-pass', 'a rebalance job has no pass that verifies');
-      }
+      return await executePass(batch, {
+        [mainPass]: () => loadPass(batch.jobId, loadBatchSize, peers, ports),
+        [pruning]: () => prunePass(batch.jobId, peers, ports),
+      });
     } finally {
       await peers.close();
     }
@@ -35,6 +31,6 @@ export const rebalanceWorkerKind: WorkerJobKind = {
   },
   bandwidthOf(batch: WorkBatch): number {
     const { loadBandwidth, pruneBandwidth } = rebalanceBatchOptionsSchema.parse(batch.options);
-    return batch.pass === 'prune' ? pruneBandwidth : loadBandwidth;
+    return batch.pass === pruning ? pruneBandwidth : loadBandwidth;
   },
 };

@@ -1,11 +1,17 @@
-import type { FileFailure } from '#contexts/jobs';
-import type { Worker } from '#contexts/membership';
-import { isSameCopy, isSameVersion } from '#ufs';
 import { setImmediate } from 'node:timers/promises';
-import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
-import { cutReason, describeFault, transferringFrom, type KnownVersion } from '../../load/worker/batch-file.js';
-import { fetchFile } from '../../load/worker/fetch-file.js';
-import { isUfsError, retrying } from '../../load/worker/retrying.js';
+import type { FileFailure } from '#contexts/jobs';
+import type { BatchOutcome, ClusterMembers, WorkerPorts } from '#contexts/jobs/kinds';
+import type { Worker } from '#contexts/membership';
+import {
+  cutReason,
+  describeFault,
+  fetchFile,
+  isUfsError,
+  retrying,
+  transferringFrom,
+  type KnownVersion,
+} from '#transfer';
+import { isSameCopy, isSameVersion } from '#ufs';
 import type { PeerClient, PeerEntry } from './peer-client.js';
 
 /** What a peer gives in one answer. */

@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { Agent, type Dispatcher } from 'undici';
 import { z } from 'zod';
+import type { ObjectSource } from '#transfer';
 import { UfsError } from '#ufs';
-import type { ObjectSource } from '../../load/worker/fetch-file.js';
 
 const connectTimeoutMs = 2000;
 /** A peer looks through a bounded part of its index before it answers, so silence this long is no work. */

@@ -1,10 +1,8 @@
 import type { CacheEntry } from '#cache-store';
 import type { Counts } from '#contexts/jobs';
+import type { BatchOutcome, ClusterMembers, WorkerPorts } from '#contexts/jobs/kinds';
+import { FileError, RemovalTally, retrying, transferringFrom } from '#transfer';
 import { isSameCopy } from '#ufs';
-import type { BatchOutcome, ClusterMembers, WorkerPorts } from '../../kind.js';
-import { retrying } from '../../load/worker/retrying.js';
-import { FileError, transferringFrom } from '../../load/worker/batch-file.js';
-import { RemovalTally } from '../../removal-tally.js';
 import type { PeerClient } from './peer-client.js';
 
 const pageSize = 1000;

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isDiskFull } from '#cache-store';
-import type { Checkpoint } from '#job-kinds';
+import type { Checkpoint } from '#contexts/jobs/kinds';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 
 /** What belongs to jobs that were stopped and never resumed goes after so long. */

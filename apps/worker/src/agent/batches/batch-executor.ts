@@ -1,7 +1,7 @@
 import type { CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
 import type { ConnectorPool } from '#contexts/namespace/ufs';
-import type { BatchOutcome, Checkpoint, ClusterMembers, WorkerJobKind, WorkerPorts } from '#job-kinds';
+import type { BatchOutcome, Checkpoint, ClusterMembers, WorkerJobKind, WorkerPorts } from '#contexts/jobs/kinds';
 import type { Logger } from 'pino';
 import type { JobBandwidths } from './bandwidth.js';
 import type { ExclusiveGate } from './exclusive-gate.js';

@@ -6,7 +6,7 @@ import { openCacheStore, type CacheStore } from '#cache-store';
 import { encodeWorkBatch, type WorkBatch } from '#contexts/jobs';
 import { ConnectorPool } from '#contexts/namespace/ufs';
 import { HashRing } from '#hash-ring';
-import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#job-kinds';
+import type { BatchOutcome, WorkerJobKind, WorkerPorts } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import { pino } from 'pino';
 import { JobBandwidths } from './bandwidth.js';
@@ -22,11 +22,11 @@ const logger = pino({ level: 'silent' });
 
 function batch(changes: Partial<WorkBatch> = {}): WorkBatch {
   return {
-    v: 1,
+    v: 2,
     jobId: 'j',
     kind: 'test',
     batchId: 'b',
-    pass: 'load',
+    pass: 'main',
     epoch: 1,
     attempt: 1,
     copy: 0,
@@ -185,7 +185,7 @@ describe('BatchRunner', () => {
 
   it('keeps what it does not understand for a newer build', async () => {
     expect(await handle(Buffer.from('not JSON'))).toEqual(['retry 30000']);
-    expect(await handle(Buffer.from(JSON.stringify({ ...batch(), v: 2 })))).toEqual(['retry 30000']);
+    expect(await handle(Buffer.from(JSON.stringify({ ...batch(), v: 3 })))).toEqual(['retry 30000']);
     expect(await handle(encodeWorkBatch(batch({ kind: 'unheard-of' })))).toEqual(['retry 30000']);
     expect(await handle(encodeWorkBatch(batch({ kind: 'constructor' })))).toEqual(['retry 30000']);
     expect(settled).toEqual([]);

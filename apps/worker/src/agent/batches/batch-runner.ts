@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { decodeWorkBatch, type WorkBatch } from '#contexts/jobs';
-import type { BatchOutcome, WorkerJobKind } from '#job-kinds';
+import type { BatchOutcome, WorkerJobKind } from '#contexts/jobs/kinds';
 import { StoreWaits, type StoreOutage } from '#ufs';
 import type { Logger } from 'pino';
 import { ExecutionFailed, type BatchExecutor } from './batch-executor.js';

@@ -3,7 +3,7 @@ import type { ProcessConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { signedWork } from '#contexts/trust/gate';
 import { workContext, type LogReader } from '#jetstream';
-import { workerJobKinds } from '#job-kinds';
+import { workerJobKinds } from '#job-kinds/worker';
 import { Recorder } from '#runtime';
 import type { Logger } from 'pino';
 import type { WorkerServices } from '../../worker-services.js';

@@ -72,7 +72,12 @@ export async function openClusterLink(options: ClusterLinkOptions): Promise<Clus
 }
 
 /** What a worker acts on; it passes over the rest of what its readers are delivered. */
-const concerning: ReadonlySet<string> = new Set([logBoundary.name, namespaceBoundary.name, membershipBoundary.name, jobBoundary('')]);
+const concerning: ReadonlySet<string> = new Set([
+  logBoundary.name,
+  namespaceBoundary.name,
+  membershipBoundary.name,
+  jobBoundary(''),
+]);
 
 function concerns(boundary: string): boolean {
   const scopeEnd = boundary.indexOf('.') + 1;

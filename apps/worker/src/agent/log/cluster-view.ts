@@ -2,7 +2,7 @@ import { Bell, within } from '#async';
 import { membershipView, ringMembers } from '#contexts/membership';
 import { mountOfUfsPath, namespaceView, storeOfMount, type Mount, type NamespaceState } from '#contexts/namespace';
 import { HashRing } from '#hash-ring';
-import type { ClusterMembers } from '#job-kinds';
+import type { ClusterMembers } from '#contexts/jobs/kinds';
 import { DomainError, type Commit } from '#kernel';
 
 export interface ClusterViewListener {

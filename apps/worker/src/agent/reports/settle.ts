@@ -1,6 +1,6 @@
 import type { WorkBatch } from '#contexts/jobs';
 import type { EventStore } from '#jetstream';
-import type { BatchOutcome } from '#job-kinds';
+import type { BatchOutcome } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import { ownContext, type Recorder } from '#runtime';
 import { retryWhile } from '#async';

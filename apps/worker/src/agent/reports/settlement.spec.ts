@@ -2,11 +2,11 @@ import { batchSettledSchema, type WorkBatch } from '#contexts/jobs';
 import { settlementOf } from './settlement.js';
 
 const batch: WorkBatch = {
-  v: 1,
+  v: 2,
   jobId: 'j1',
   kind: 'load',
   batchId: 'b1',
-  pass: 'load',
+  pass: 'main',
   epoch: 3,
   attempt: 2,
   copy: 0,

@@ -6,7 +6,7 @@ import {
   type WorkBatch,
 } from '#contexts/jobs';
 import type { DomainEvent } from '#kernel';
-import type { BatchOutcome } from '#job-kinds';
+import type { BatchOutcome } from '#contexts/jobs/kinds';
 
 /** Reasons shrink to these lengths in turn until the message fits. */
 const reasonLengths = [maxReasonLength, 120, 40, 0];

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openCacheStore, type CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
+import type { BatchOutcome, WorkerPorts } from '#contexts/jobs/kinds';
 import { HashRing } from '#hash-ring';
 import type { UfsConnector } from '#ufs';
-import type { BatchOutcome, WorkerPorts } from '../../../kind.js';
 import { loadWorkerKind } from '../index.js';
 
 export interface FileToLoad {
@@ -50,11 +50,11 @@ export class LoadFixture {
 
   run(files: readonly FileToLoad[], changes: Partial<WorkBatch> = {}): Promise<BatchOutcome> {
     const batch: WorkBatch = {
-      v: 1,
+      v: 2,
       jobId: 'job-1',
       kind: 'load',
       batchId: 'batch-1',
-      pass: 'load',
+      pass: 'main',
       epoch: 1,
       attempt: 1,
       copy: 0,

@@ -1,0 +1,70 @@
+import { htmlPage, methods, type Operation, type Schema } from '#contexts/api-docs';
+import { document } from './api-document.js';
+
+const operations: Operation[] = Object.values(document.paths).flatMap((item) =>
+  methods.flatMap((method) => item[method] ?? []),
+);
+
+function refsIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const own = (value as Schema).$ref;
+  return [...(typeof own === 'string' ? [own] : []), ...Object.values(value).flatMap(refsIn)];
+}
+
+it('refers to schemas that exist, and to all of them', () => {
+  const wanted = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
+  expect([...new Set(refsIn(document.paths))].sort()).toEqual(wanted.sort());
+});
+
+it('names every operation once, under a tag that is explained', () => {
+  const ids = operations.map(({ operationId }) => operationId);
+  expect(new Set(ids).size).toBe(ids.length);
+  const tags = document.tags.map(({ name }) => name);
+  for (const { tags: own } of operations) expect(tags).toContain(own[0]);
+});
+
+it('documents an answer of success and the unexpected error everywhere, and body faults where there is a body', () => {
+  for (const { requestBody, responses } of operations) {
+    expect(Object.keys(responses)).toEqual(expect.arrayContaining(['200', '400', '500', '503']));
+    expect('413' in responses && '415' in responses).toBe(requestBody !== undefined);
+  }
+});
+
+/** Every object that a schema of an answer allows, references followed. */
+function objectsOf(schema: Schema): Schema[] {
+  if (schema.$ref) return objectsOf(document.components.schemas[schema.$ref.split('/').at(-1)!]);
+  return schema.anyOf ? schema.anyOf.flatMap(objectsOf) : [schema];
+}
+
+it('has room for the names of what was ignored in every answer of success that is an object', () => {
+  // These are sent as text or as a stream: the header names what was ignored.
+  const sentOtherwise = ['readOpenApi', 'readFileIndex', 'readHealth', 'readReadiness'];
+  const schemas = operations
+    .filter(({ operationId }) => !sentOtherwise.includes(operationId))
+    .flatMap(({ responses }) => responses['200'].content?.['application/json']?.schema ?? [])
+    .flatMap(objectsOf);
+  expect(schemas.length).toBeGreaterThan(25);
+  for (const { properties } of schemas) expect(properties).toHaveProperty('ignored');
+});
+
+describe('the page', () => {
+  const page = htmlPage(document);
+
+  it('holds every operation with its answers', () => {
+    for (const { operationId, summary } of operations) {
+      expect(page).toContain(`<section id="${operationId}">`);
+      expect(page).toContain(summary);
+    }
+  });
+
+  it('needs no script and nothing from elsewhere', () => {
+    expect(page).not.toMatch(/<script|<link|<img|<iframe|@import|url\(|\bon[a-z]+=/i);
+  });
+
+  it('escapes what it shows', () => {
+    const title = '<b>&"';
+    const hostile = htmlPage({ ...document, info: { ...document.info, title } });
+    expect(hostile).toContain('&lt;b&gt;&amp;&quot;');
+    expect(hostile).not.toContain('<b>');
+  });
+});

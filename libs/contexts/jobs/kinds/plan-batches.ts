@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { batchId, maxBatchFiles, maxBatchNameBytes, type Pass, type WorkBatch } from '../index.js';
+import { type HashRing } from '#hash-ring';
+import type { BatchPlan, SourceFile } from './coordinator-kind.js';
+
+/** A batch before it is sent: what goes to one worker, `copy` saying for which of the file's replicas. */
+export interface DraftBatch {
+  id: string;
+  workerId: string;
+  copy: number;
+  bytes: number;
+  quotaBytes?: Record<string, number>;
+  root: string;
+  files: WorkBatch['files'];
+}
+
+/** A batch closes at so many bytes: whoever waits for a worker's batch waits seconds, not minutes. */
+const maxBatchBytes = 256 * 1024 * 1024;
+
+interface Group {
+  workerId: string;
+  copy: number;
+  files: SourceFile[];
+  bytes: number;
+  nameBytes: number;
+}
+
+/**
+ * Groups files by the workers that own them and cuts the groups into batches. Pure: the same files, ring and plan give
+ * the same batches with the same ids, so that a stretch of the source that is walked twice is the same work.
+ */
+export function planBatches(
+  jobId: string,
+  pass: Pass,
+  step: number,
+  files: readonly SourceFile[],
+  ring: HashRing,
+  plan: BatchPlan,
+): DraftBatch[] {
+  const drafts: DraftBatch[] = [];
+  const groups = new Map<string, Group>();
+  const limit = Math.min(plan.batchSize, maxBatchFiles);
+  const close = (group: Group): void => {
+    if (group.files.length > 0) drafts.push(draft(jobId, pass, step, group));
+    Object.assign(group, { files: [], bytes: 0, nameBytes: 0 });
+  };
+  for (const file of files) {
+    const nameBytes = Buffer.byteLength(file.path) + file.version.length;
+    placesOf(file, ring, plan).forEach(({ workerId, copy }) => {
+      const key = `${copy} ${workerId}`;
+      let group = groups.get(key);
+      if (!group) groups.set(key, (group = { workerId, copy, files: [], bytes: 0, nameBytes: 0 }));
+      if (group.nameBytes + nameBytes > maxBatchNameBytes) close(group);
+      group.files.push(file);
+      group.bytes += Math.max(file.sizeBytes, 0);
+      group.nameBytes += nameBytes;
+      if (group.files.length >= limit || group.bytes >= maxBatchBytes) close(group);
+    });
+  }
+  for (const group of groups.values()) close(group);
+  return drafts;
+}
+
+function placesOf(file: SourceFile, ring: HashRing, plan: BatchPlan): { workerId: string; copy: number }[] {
+  if (file.workerId !== undefined) return [{ workerId: file.workerId, copy: 0 }];
+  // In a broadcast every worker does its own part of the work: none of them does a mere copy of another's.
+  if (plan.placement === 'broadcast') return ring.members.map((workerId) => ({ workerId, copy: 0 }));
+  return ring.owners(file.path, plan.replicas).map((workerId, copy) => ({ workerId, copy }));
+}
+
+function draft(jobId: string, pass: Pass, step: number, group: Group): DraftBatch {
+  const { workerId, copy, bytes } = group;
+  const root = commonDirectory(group.files);
+  const files: WorkBatch['files'] = group.files.map(({ path, sizeBytes, version }) => [
+    path.slice(root.length),
+    sizeBytes,
+    version,
+  ]);
+  const content = JSON.stringify([jobId, copy, workerId, root, files]);
+  const digest = createHash('sha256').update(content).digest('hex').slice(0, 24);
+  const quotaBytes = sumQuotas(group);
+  return { id: batchId(pass, step, digest), workerId, copy, bytes, root, files, ...(quotaBytes ? { quotaBytes } : {}) };
+}
+
+function sumQuotas({ files, copy }: Group): Record<string, number> | undefined {
+  const sums: Record<string, number> = {};
+  for (const file of files) {
+    for (const [path, bytes] of Object.entries(file.quotaBytes?.[copy] ?? {})) sums[path] = (sums[path] ?? 0) + bytes;
+  }
+  return Object.keys(sums).length > 0 ? sums : undefined;
+}
+
+/** The longest prefix ending in `/` that all paths share; names in a batch are relative to it. */
+function commonDirectory(files: readonly SourceFile[]): string {
+  let prefix = files[0].path;
+  for (const { path } of files) {
+    let i = 0;
+    while (i < prefix.length && prefix[i] === path[i]) i++;
+    prefix = prefix.slice(0, i);
+  }
+  return prefix.slice(0, prefix.lastIndexOf('/') + 1);
+}

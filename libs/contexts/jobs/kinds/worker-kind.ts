@@ -1,0 +1,89 @@
+import type { CacheStore } from '#cache-store';
+import type { Worker } from '#contexts/membership';
+import type { HashRing } from '#hash-ring';
+import type { RetryPolicy, UfsConnector } from '#ufs';
+import type { Counts, FileFailure, WorkBatch } from '../index.js';
+
+/** What came of a whole batch. Each file counts in exactly one of the kind's file counters. */
+export interface BatchOutcome {
+  counts: Counts;
+  failures: FileFailure[];
+}
+
+/** Who belongs to the cluster, as the log stood at one moment. */
+export interface ClusterMembers {
+  /** Log sequence of the last change of membership that is included. */
+  sequence: number;
+  ring: HashRing;
+  /** All that were ever heard of, the decommissioned included, by id. */
+  workers: Readonly<Record<string, Worker>>;
+}
+
+/** A note on disk that a batch keeps until it is settled, whatever becomes of the process or the job meanwhile. */
+export interface Checkpoint {
+  /** What was saved last, of plain JSON; undefined at first. */
+  load(): Promise<unknown>;
+  save(value: unknown): Promise<void>;
+}
+
+/** Copies that can be found and removed. */
+export type CopySource = Pick<CacheStore, 'get' | 'entries' | 'delete'>;
+
+/** Room below quotas for one copy. */
+export interface RoomClaim {
+  /** Once the copy's bytes count as held, or will not come. */
+  release(): void;
+}
+
+/** What a worker lends to the batch it executes. */
+export interface WorkerPorts {
+  /** Who executes the batch. */
+  workerId: string;
+  /** The copies that mounts cover. */
+  cache: CacheStore;
+  /** Everything that was in the log when the call was made. Waits while NATS is away. @throws the signal's reason */
+  members(): Promise<ClusterMembers>;
+  /**
+   * Removes a copy that others hold, for a reason that membership gives: only while it is still as it was at `sequence`,
+   * and without this worker vouching for the copy towards others any more. False: nothing was removed.
+   */
+  removeCopy(path: string, sequence: number): Promise<boolean>;
+  /** The copies that no mount covers: nothing is mounted at their path, or another store is. */
+  unmounted: CopySource;
+  /** The store that is mounted where a UFS path is, by the mount table as last read; undefined where none is. */
+  storeOf(ufsPath: string): string | undefined;
+  /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where none does */
+  connectorFor(ufsPath: string): UfsConnector;
+  /**
+   * To be had before a copy of this size is written, and released after it is in the cache.
+   * @throws DomainError Refused where a quota leaves no room
+   */
+  claimRoom(path: string, sizeBytes: number): Promise<RoomClaim>;
+  /**
+   * Runs about LARDER_WORKER_TRANSFERS files at once over all batches of this worker, shared out fairly by job and by
+   * where the bytes come from.
+   * @param from UFS path of the file, or the name of another source; default: the batch as a whole
+   */
+  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
+  /** Waits until the job may move so many more bytes; bytes/s per worker, 0 = unlimited. */
+  throttle(jobId: string, bytes: number, signal: AbortSignal): Promise<void>;
+  retry: RetryPolicy;
+  checkpoint: Checkpoint;
+  /** Aborted when the job is stopped, taken over for another worker, or the worker shuts down. */
+  signal: AbortSignal;
+  /** For the heartbeat: files finished and bytes moved since the last call. */
+  onProgress(files: number, bytes: number): void;
+}
+
+/** The worker's half of a job kind. Executing a batch again must lead to the same cache and the same counts. */
+export interface WorkerJobKind {
+  readonly name: string;
+  /** @throws only when aborted or on a bug: whatever happens to a file is a count and, if bad, a failure. */
+  execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome>;
+  /** The outcome of a batch that is given up without being executed: every file failed for this reason. */
+  failAll(batch: WorkBatch, reason: string): BatchOutcome;
+  /** Whether what the batch brings in leaves its old place afterwards: then quotas above it do not stand in its way. */
+  moves?(batch: WorkBatch): boolean;
+  /** Bytes/s that the batch may move, 0 = unlimited; without this, the option `bandwidth`. */
+  bandwidthOf?(batch: WorkBatch): number;
+}

@@ -1,0 +1,126 @@
+import {
+  answer,
+  asOf,
+  batchSize,
+  body,
+  count,
+  elapsed,
+  error,
+  flag,
+  jobFields,
+  jobGone,
+  jobIdBody,
+  jobState,
+  noJob,
+  ok,
+  oneOfTexts,
+  pageParameters,
+  pathFields,
+  query,
+  readResponses,
+  ref,
+  requestObject,
+  results,
+  submitted,
+  submittedAlias,
+  submittedIndex,
+  submittedPaths,
+  sync,
+  waitingFor,
+  waits,
+  wholeAnswer,
+  writeResponses,
+  type ApiPart,
+  type Paths,
+} from '#contexts/api-docs';
+
+const name = 'free';
+const tags = [name] as const;
+const id = '464050c3-9900-4b2f-8716-9220cd5eb495';
+
+const options = requestObject({
+  batchSize,
+  sync,
+  recursive: flag('Default true. False: only the named files, and the direct children of named directories.'),
+  unmounted: flag(
+    'Default false. True: the copies that no mount covers, also below mounted paths. A UFS path that no mount covers needs no flag.',
+  ),
+});
+
+const progress = wholeAnswer(
+  {
+    ...jobFields,
+    paths: submittedPaths,
+    index: submittedIndex,
+    timeElapsedMilliseconds: elapsed,
+    freedBytes: count('Bytes freed.'),
+    failedBytes: count('Bytes that could not be freed.'),
+    totalBytes: count('Both.'),
+    freedFiles: count('Files freed, each once whatever the number of its replicas.'),
+    failedFiles: count('Files that could not be freed.'),
+    totalFiles: count('Both. Files, not bytes.'),
+    alias: submittedAlias,
+    recursive: flag('Option in force.'),
+    freedReplicas: count('Further copies freed.'),
+    inFlightFreedFiles: count('Freed by batches that are still in hand.'),
+    unmounted: flag('Option in force; absent when it is not.'),
+    runningState: oneOfTexts(waits, 'Only while it waits.'),
+    waitingFor,
+  },
+  ['unmounted', 'runningState', 'waitingFor'],
+);
+
+const paths: Paths = {
+  '/api/v1/free': {
+    get: {
+      operationId: 'readFrees',
+      tags,
+      summary: 'List all free jobs, or get the progress of one',
+      parameters: [query('id', 'Job id.'), jobState, ...pageParameters, asOf],
+      responses: readResponses({
+        '200': answer('Progress of the job, or the list.', {
+          anyOf: [ref('FreeProgress'), results('FreeProgress', { paged: true })],
+        }),
+        '404': error('No job found.', noJob),
+      }),
+    },
+    post: {
+      operationId: 'submitFree',
+      tags,
+      summary: 'Submit or resume a free job',
+      description:
+        'Every worker looks through its own index: copies whose UFS file is gone and all replicas are freed too.',
+      requestBody: body(requestObject({ ...pathFields, options }), {
+        paths: ['s3://my-bucket/dir/to/path'],
+        index: '',
+        options: { batchSize: 0, sync: true, recursive: true },
+      }),
+      responses: writeResponses({
+        '200': answer('A new job. With sync: its progress at the end.', submitted('FreeProgress'), { id }),
+        '409': answer('A job of that target has not finished; it was resumed if it was stopped.', ref('ExistingJob'), {
+          id,
+          resumed: false,
+          applied: {},
+          ignored: {},
+        }),
+      }),
+    },
+    delete: {
+      operationId: 'stopFree',
+      tags,
+      summary: 'Stop a free job',
+      requestBody: jobIdBody,
+      responses: writeResponses({
+        '200': ok(),
+        '410': error('The job doesn’t exist or has already finished.', jobGone),
+      }),
+    },
+  },
+};
+
+/** What the API's description says of free jobs. */
+export const freeDocs: ApiPart = {
+  tag: { name, description: 'Remove data from the cache.' },
+  paths,
+  schemas: { FreeProgress: progress },
+};

@@ -1,0 +1,131 @@
+import {
+  answer,
+  asOf,
+  batchSize,
+  body,
+  count,
+  elapsed,
+  error,
+  flag,
+  jobFields,
+  jobGone,
+  jobState,
+  noJob,
+  ok,
+  oneOfTexts,
+  pageParameters,
+  query,
+  readResponses,
+  ref,
+  requestObject,
+  results,
+  text,
+  waitingFor,
+  waits,
+  wholeAnswer,
+  writeResponses,
+  type ApiPart,
+  type Paths,
+} from '#contexts/api-docs';
+
+const name = 'rebalance';
+const tags = [name] as const;
+const id = '8de63d3a-63c8-4f08-bbc1-c87e3c0fb6d9';
+const target = 'A worker’s id, or ALL.';
+
+const options = requestObject({
+  loadBatchSize: batchSize,
+  loadBandwidth: count('Bytes/s per worker while loading; 0 = unlimited.'),
+  pruneBandwidth: count('Bytes/s per worker while pruning; 0 = unlimited.'),
+  skipPrune: flag('Load only; remove nothing.'),
+});
+
+const progress = wholeAnswer(
+  {
+    ...jobFields,
+    timeElapsedMilliseconds: elapsed,
+    totalWorkers: count('Workers the job is about.'),
+    runningWorkers: count('Of those, still at it.'),
+    succeededWorkers: count('Of those, done.'),
+    failedWorkers: count('Of those, not able to do their part.'),
+    filesPreserved: count('Files that were where they belong.'),
+    bytesPreserved: count('Their bytes.'),
+    filesLoaded: count('Files brought to where they belong.'),
+    bytesLoaded: count('Their bytes.'),
+    filesPruned: count('Copies removed from where they no longer belong.'),
+    bytesPruned: count('Their bytes.'),
+    filesFailed: count('Files that could not be moved.'),
+    target: text('As submitted.'),
+    runningState: oneOfTexts(['', 'LOADING', 'PRUNING', ...waits], 'What a running job is doing; "" otherwise.'),
+    filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
+    filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
+    loadBatchSize: count('Option in force.'),
+    loadBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+    pruneBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
+    skipPrune: flag('Option in force.'),
+    waitingFor,
+  },
+  ['waitingFor'],
+);
+
+const paths: Paths = {
+  '/api/v1/rebalance': {
+    get: {
+      operationId: 'readRebalances',
+      tags,
+      summary: 'List all rebalance jobs, or get the progress of one',
+      parameters: [
+        query('id', 'Job id.'),
+        query('target', `${target} The newest job of it.`),
+        jobState,
+        ...pageParameters,
+        asOf,
+      ],
+      responses: readResponses({
+        '200': answer('Progress of the job, or the list.', {
+          anyOf: [ref('RebalanceProgress'), results('RebalanceProgress', { paged: true })],
+        }),
+        '404': error('No job found.', noJob),
+      }),
+    },
+    post: {
+      operationId: 'submitRebalance',
+      tags,
+      summary: 'Submit or resume a rebalance job',
+      description:
+        'Fetches what the hash ring gives each target worker, from the worker that has it or else the UFS, and then ' +
+        'prunes what belongs elsewhere; never the last copy.',
+      requestBody: body(requestObject({ target: { ...text(target), minLength: 1 }, options }, ['target']), {
+        target: 'ALL',
+        options: { loadBatchSize: 1000, loadBandwidth: 10485746000, pruneBandwidth: 10485746000, skipPrune: false },
+      }),
+      responses: writeResponses({
+        '200': answer('A new job.', ref('JobId'), { id }),
+        '409': answer('A job of that target has not finished; it was resumed if it was stopped.', ref('ExistingJob'), {
+          id,
+          resumed: false,
+          applied: {},
+          ignored: { skipPrune: true },
+        }),
+      }),
+    },
+    delete: {
+      operationId: 'stopRebalance',
+      tags,
+      summary: 'Stop a rebalance job',
+      description: 'By id, or by target: the unfinished job of it.',
+      requestBody: body(requestObject({ id: text('Job id.'), target: text(target) }), { id }, { target: 'ALL' }),
+      responses: writeResponses({
+        '200': ok(),
+        '410': error('The job doesn’t exist or has already finished.', jobGone),
+      }),
+    },
+  },
+};
+
+/** What the API's description says of rebalance jobs. */
+export const rebalanceDocs: ApiPart = {
+  tag: { name, description: 'Move copies to the workers where the hash ring wants them.' },
+  paths,
+  schemas: { RebalanceProgress: progress },
+};

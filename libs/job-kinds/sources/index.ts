@@ -1,0 +1,2 @@
+export * from './index-source.js';
+export * from './time-slice.js';

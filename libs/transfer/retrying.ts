@@ -1,0 +1,39 @@
+import { RetriesExhausted, UfsError, withRetries } from '#ufs';
+import type { WorkerPorts } from '#contexts/jobs/kinds';
+import { FileError, fileErrorReason } from './batch-file.js';
+
+/**
+ * Tries `attempt` until it succeeds or trying again cannot help, with full jitter between attempts. Each attempt takes
+ * a transfer slot of its own, so that a file waiting for its next attempt, or for its store, keeps none from the others.
+ * @param prepare waits for what an attempt needs before it takes its slot
+ * @throws FileError naming the reason and the number of attempts; the signal's reason when aborted
+ */
+export async function retrying<T>(
+  ports: Pick<WorkerPorts, 'withTransferSlot' | 'retry' | 'signal'>,
+  attempt: () => Promise<T>,
+  prepare?: () => Promise<void>,
+): Promise<T> {
+  let attempts = 0;
+  const once = async (number: number) => {
+    await prepare?.();
+    return ports.withTransferSlot(ports.signal, () => {
+      ports.signal.throwIfAborted();
+      attempts = number;
+      return attempt();
+    });
+  };
+  try {
+    const { value } = await withRetries(ports.retry, once, { signal: ports.signal });
+    return value;
+  } catch (error) {
+    ports.signal.throwIfAborted();
+    const cause = error instanceof RetriesExhausted ? error.cause : error;
+    const reason = fileErrorReason(cause);
+    if (reason === undefined) throw cause;
+    throw new FileError(reason, attempts, cause);
+  }
+}
+
+export function isUfsError(error: unknown, code: UfsError['code']): boolean {
+  return error instanceof UfsError && error.code === code;
+}
