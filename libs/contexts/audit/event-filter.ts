@@ -1,3 +1,4 @@
+import { batchBoundary, jobBoundary, quotaBoundary } from '#contexts/jobs';
 import { plainUfsPath } from '#contexts/namespace';
 import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
 import { dividedScopes, type Scope } from './presentation.js';
@@ -55,7 +56,7 @@ export function isAtOrBelow(root: string, path: string): boolean {
  */
 export function boundaryFilters({ scope, id, types }: EventFilter, slot?: string): string[] {
   if (id !== undefined && slot !== undefined) {
-    const own = [slot, `job.${id}`, `batch.${id}.*`, 'quota'];
+    const own = [slot, jobBoundary.of(id), batchBoundary.of(id, '*'), quotaBoundary.name];
     return own.filter((boundary) => scope === undefined || scopeOf(boundary) === scope);
   }
   const wanted = scope === undefined ? [...new Set((types ?? []).map((type) => presentationOf(type).scope))] : [scope];

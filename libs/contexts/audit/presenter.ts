@@ -1,5 +1,14 @@
 import { type FileIndexEvent } from '#contexts/file-index';
-import { type BatchEvent, type JobEvent, type QuotaEvent, type SlotEvent } from '#contexts/jobs';
+import {
+  batchBoundary,
+  jobBoundary,
+  quotaBoundary,
+  slotBoundary,
+  type BatchEvent,
+  type JobEvent,
+  type QuotaEvent,
+  type SlotEvent,
+} from '#contexts/jobs';
 import { type CheckpointEvent, type LogEvent } from '#contexts/log';
 import { type MembershipEvent } from '#contexts/membership';
 import { maskOptions, type NamespaceEvent } from '#contexts/namespace';
@@ -107,9 +116,10 @@ export function presentEvent(commit: Commit, index: number, recordedAtMs: number
 
 /** The job that an event is about; undefined where it is about none. */
 export function jobIdOf({ boundary }: Pick<Commit, 'boundary'>, { data }: RecordedEvent): string | undefined {
-  const [scope, second] = boundary.split('.');
-  if (scope === 'job' || scope === 'batch') return second;
-  return scope === 'slot' || scope === 'quota' ? (data as { jobId: string }).jobId : undefined;
+  const named = jobBoundary.idsIn(boundary) ?? batchBoundary.idsIn(boundary);
+  if (named) return named.jobId;
+  const tells = boundary === quotaBoundary.name || slotBoundary.idsIn(boundary) !== undefined;
+  return tells ? (data as { jobId: string }).jobId : undefined;
 }
 
 function announced(): Presentation<Extract<MembershipEvent, { type: 'WorkerJoined' }>['data']> {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type EventCatalogue } from '#kernel';
+import { defineBoundaries, defineBoundary, type EventCatalogue, type EventOf } from '#kernel';
 
 /**
  * The events of a job's life, on three kinds of boundaries: the *slot* (who may run which job), the *job* (its life as
@@ -103,7 +103,6 @@ const quotaReservedSchema = z.object({
   bytes: z.record(z.string(), z.number()),
 });
 export type QuotaReservedData = z.infer<typeof quotaReservedSchema>;
-export const quotaBoundary = 'quota';
 
 /** Each batch is replaced by what the ring of now makes of its files; where nothing changed, by itself. */
 const replacedBatchesSchema = z.array(
@@ -153,37 +152,16 @@ export const batchSettledSchema = z.object({
 });
 export type BatchSettledData = z.infer<typeof batchSettledSchema>;
 
-export type SlotEvent = { type: 'JobSubmitted'; data: z.infer<typeof jobSubmittedSchema> };
-
-export type JobEvent =
-  | { type: 'JobAssumed'; data: z.infer<typeof jobAssumedSchema> }
-  | { type: 'BatchesPlanned'; data: z.infer<typeof batchesPlannedSchema> }
-  | { type: 'BatchesDispatched'; data: z.infer<typeof batchesDispatchedSchema> }
-  | { type: 'ForgottenBatchesDispatched'; data: z.infer<typeof forgottenBatchesDispatchedSchema> }
-  | { type: 'BatchParked'; data: z.infer<typeof batchParkedSchema> }
-  | { type: 'PassStarted'; data: z.infer<typeof passStartedSchema> }
-  | { type: 'JobStopped'; data: z.infer<typeof jobStoppedSchema> }
-  | { type: 'JobResumed'; data: z.infer<typeof jobResumedSchema> }
-  | { type: 'JobRetuned'; data: z.infer<typeof jobRetunedSchema> }
-  | { type: 'JobFinished'; data: z.infer<typeof jobFinishedSchema> };
-
-export type QuotaEvent = { type: 'QuotaReserved'; data: QuotaReservedData };
-
-export type BatchEvent = { type: 'BatchSettled'; data: BatchSettledData };
-
-export const jobEvents = {
+const slotEvents = {
   JobSubmitted: { v: 1, description: 'A job took its slot (kind and target).', schema: jobSubmittedSchema },
+} as const satisfies EventCatalogue;
+
+const lifeEvents = {
   JobAssumed: { v: 1, description: 'A coordinator became owner; lower epochs have ended.', schema: jobAssumedSchema },
   BatchesPlanned: {
     v: 2,
     description: 'The owner read the next part of the source and sent it to workers as batches.',
     schema: batchesPlannedSchema,
-    upcast: { 1: withMainPass },
-  },
-  QuotaReserved: {
-    v: 2,
-    description: 'A job reserved bytes below quotas for the next part of its source.',
-    schema: quotaReservedSchema,
     upcast: { 1: withMainPass },
   },
   BatchesDispatched: {
@@ -216,9 +194,34 @@ export const jobEvents = {
     schema: jobFinishedSchema,
     upcast: { 1: finishedInMainPass },
   },
+} as const satisfies EventCatalogue;
+
+const quotaEvents = {
+  QuotaReserved: {
+    v: 2,
+    description: 'A job reserved bytes below quotas for the next part of its source.',
+    schema: quotaReservedSchema,
+    upcast: { 1: withMainPass },
+  },
+} as const satisfies EventCatalogue;
+
+const batchEvents = {
   BatchSettled: { v: 1, description: 'A worker reports the outcome of a whole batch.', schema: batchSettledSchema },
 } as const satisfies EventCatalogue;
 
-export const slotBoundary = (kind: string, targetHash: string): string => `slot.${kind}.${targetHash}`;
-export const jobBoundary = (jobId: string): string => `job.${jobId}`;
-export const batchBoundary = (jobId: string, workerId: string): string => `batch.${jobId}.${workerId}`;
+export const jobEvents = {
+  ...slotEvents,
+  ...lifeEvents,
+  ...quotaEvents,
+  ...batchEvents,
+} as const satisfies EventCatalogue;
+
+export type SlotEvent = EventOf<typeof slotEvents>;
+export type JobEvent = EventOf<typeof lifeEvents>;
+export type QuotaEvent = EventOf<typeof quotaEvents>;
+export type BatchEvent = EventOf<typeof batchEvents>;
+
+export const slotBoundary = defineBoundaries('slot', ['kind', 'targetHash'], slotEvents);
+export const jobBoundary = defineBoundaries('job', ['jobId'], lifeEvents);
+export const quotaBoundary = defineBoundary('quota', quotaEvents);
+export const batchBoundary = defineBoundaries('batch', ['jobId', 'workerId'], batchEvents);

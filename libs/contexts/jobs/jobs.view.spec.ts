@@ -25,16 +25,16 @@ class Log {
 
   submit(id = jobId): void {
     const data = { jobId: id, kind: 'load', target: id, alias: id, spec: {} };
-    this.append(slotBoundary('load', id), { type: 'JobSubmitted', data });
+    this.append(slotBoundary.of('load', id), { type: 'JobSubmitted', data });
   }
 
   job(event: JobEvent, id = jobId): void {
-    this.append(jobBoundary(id), event);
+    this.append(jobBoundary.of(id), event);
   }
 
   settle(id: string, counts: Record<string, number>, workerId = 'w1', attempt = 1): void {
     const data = { jobId, batchId: id, workerId, epoch: 1, attempt, counts, failures: [] };
-    this.append(batchBoundary(jobId, workerId), { type: 'BatchSettled', data });
+    this.append(batchBoundary.of(jobId, workerId), { type: 'BatchSettled', data });
   }
 
   get record(): JobRecord {

@@ -1,14 +1,17 @@
-import { type Commit, type RecordedEvent, type View, type ViewKey } from '#kernel';
+import { type Commit, type Recorded, type View, type ViewKey } from '#kernel';
 import { markOf, placeOfBatch } from './batch-id.js';
 import {
+  batchBoundary,
+  jobBoundary,
   mainPass,
+  quotaBoundary,
+  slotBoundary,
   type BatchEvent,
   type Counts,
   type FileFailure,
   type JobEvent,
   type Pass,
   type PlannedBatch,
-  type QuotaEvent,
   type QuotaReservedData,
   type SlotEvent,
   type SpecialFiles,
@@ -89,7 +92,7 @@ export function jobsView(maxFinished: number): View<JobsViewState> {
     initial: () => ({ jobs: new Map(), finished: [], quotaSequence: 0 }),
     evolve(view, commit) {
       moveEnds(view, commit);
-      for (const event of commit.events) evolveJobs(view, commit, event);
+      evolveJobs(view, commit);
       while (view.finished.length > maxFinished) view.jobs.delete(view.finished.shift()!);
     },
     toSnapshot: (view) => ({ ...view, jobs: [...view.jobs.values()] }),
@@ -102,41 +105,29 @@ export function jobsView(maxFinished: number): View<JobsViewState> {
 
 /** Guards for the next command: also what means nothing stands in the way of who expects an earlier end. */
 function moveEnds(view: JobsViewState, { boundary, sequence }: Commit): void {
-  const [scope, jobId] = boundary.split('.');
-  if (scope === 'quota') view.quotaSequence = sequence;
-  const record = scope === 'job' ? view.jobs.get(jobId) : undefined;
+  if (boundary === quotaBoundary.name) view.quotaSequence = sequence;
+  const record = view.jobs.get(jobBoundary.idsIn(boundary)?.jobId ?? '');
   if (record) record.sequence = sequence;
 }
 
-function evolveJobs(view: JobsViewState, commit: Commit, event: RecordedEvent): void {
-  const [scope, jobId] = commit.boundary.split('.');
-  switch (scope) {
-    case 'slot':
-      submitted(view, event as RecordedEvent & SlotEvent);
-      break;
-    case 'job': {
-      const record = view.jobs.get(jobId);
-      if (!record) break;
-      jobEvolved(view, record, event as RecordedEvent & JobEvent);
-      break;
-    }
-    case 'batch': {
-      const record = view.jobs.get(jobId);
-      if (record) settled(record, (event as unknown as BatchEvent).data);
-      break;
-    }
-    case 'quota': {
-      const { data } = event as unknown as QuotaEvent;
-      const record = view.jobs.get(data.jobId);
-      if (record && record.state.status === 'running') record.reservation = data;
-      break;
-    }
-    default:
-      break; // other contexts
+/** A commit stands on one boundary, so at most one of these has events. */
+function evolveJobs(view: JobsViewState, commit: Commit): void {
+  for (const event of slotBoundary.eventsIn(commit)) applySubmission(view, event);
+  for (const event of jobBoundary.eventsIn(commit)) {
+    const record = view.jobs.get(jobBoundary.idsIn(commit.boundary)?.jobId ?? '');
+    if (record) applyJobEvent(view, record, event);
+  }
+  for (const { data } of batchBoundary.eventsIn(commit)) {
+    const record = view.jobs.get(batchBoundary.idsIn(commit.boundary)?.jobId ?? '');
+    if (record) applyReport(record, data);
+  }
+  for (const { data } of quotaBoundary.eventsIn(commit)) {
+    const record = view.jobs.get(data.jobId);
+    if (record?.state.status === 'running') record.reservation = data;
   }
 }
 
-function submitted(view: JobsViewState, event: RecordedEvent & SlotEvent): void {
+function applySubmission(view: JobsViewState, event: Recorded<SlotEvent>): void {
   const { jobId, kind, target, alias, spec } = event.data;
   view.jobs.set(jobId, {
     jobId,
@@ -162,11 +153,11 @@ function submitted(view: JobsViewState, event: RecordedEvent & SlotEvent): void 
   });
 }
 
-function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent & JobEvent): void {
+function applyJobEvent(view: JobsViewState, record: JobRecord, event: Recorded<JobEvent>): void {
   record.state = job.evolve(record.state, event);
   switch (event.type) {
     case 'BatchesPlanned':
-      planned(record, event.data);
+      applyPlan(record, event.data);
       break;
     case 'BatchesDispatched':
     case 'ForgottenBatchesDispatched':
@@ -174,13 +165,13 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
         const batch = record.inFlight[id];
         if (!batch) continue;
         delete record.inFlight[id];
-        for (const plan of into) sent(record, { ...plan, pass: batch.pass, attempt, withdrawn: false });
+        for (const plan of into) trackBatch(record, { ...plan, pass: batch.pass, attempt, withdrawn: false });
       }
       break;
     case 'BatchParked': {
       const { batchId, counts, failures } = event.data;
       const batch = record.inFlight[batchId];
-      if (batch) settle(record, batch, batch.workerId, counts, failures);
+      if (batch) settleBatch(record, batch, batch.workerId, counts, failures);
       break;
     }
     case 'JobStopped':
@@ -208,7 +199,7 @@ function jobEvolved(view: JobsViewState, record: JobRecord, event: RecordedEvent
   }
 }
 
-function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlanned' }>['data']): void {
+function applyPlan(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlanned' }>['data']): void {
   record.reservation = undefined;
   if (data.quotaError !== undefined) record.quotaError = data.quotaError;
   if (data.pass === mainPass) {
@@ -222,31 +213,31 @@ function planned(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPlan
   for (const plan of data.batches) {
     const batch: BatchInFlight = { ...plan, pass: data.pass, attempt: 1, withdrawn: false };
     if (data.pass === mainPass && batch.copy === 0) record.plannedFiles += batch.files;
-    sent(record, batch);
+    trackBatch(record, batch);
   }
 }
 
-function sent(record: JobRecord, batch: BatchInFlight): void {
+function trackBatch(record: JobRecord, batch: BatchInFlight): void {
   record.inFlight[batch.id] = batch;
   const early = record.early[batch.id];
   if (!early) return;
   delete record.early[batch.id];
-  settle(record, batch, early.workerId, early.counts, early.failures);
+  settleBatch(record, batch, early.workerId, early.counts, early.failures);
 }
 
 /** Workers report at least once: only the first report of a batch counts, and none after the job's end. */
-function settled(record: JobRecord, data: BatchEvent['data']): void {
+function applyReport(record: JobRecord, data: BatchEvent['data']): void {
   if (record.state.status === 'finished') return;
   const failures = data.failures.map((failure) => ({ ...failure, workerId: data.workerId }));
   const batch = record.inFlight[data.batchId];
   if (batch) {
-    settle(record, batch, data.workerId, data.counts, failures);
+    settleBatch(record, batch, data.workerId, data.counts, failures);
   } else if (isAhead(record, data) && Object.keys(record.early).length < maxEarlyReports) {
     record.early[data.batchId] ??= { workerId: data.workerId, counts: data.counts, failures };
   }
 }
 
-function settle(
+function settleBatch(
   record: JobRecord,
   batch: BatchInFlight,
   workerId: string,

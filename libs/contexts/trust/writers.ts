@@ -1,5 +1,5 @@
-import { batchSettledSchema } from '#contexts/jobs';
-import type { Commit } from '#kernel';
+import { batchBoundary, batchSettledSchema } from '#contexts/jobs';
+import { scopeOf, type Commit } from '#kernel';
 
 /**
  * Who may write what. Coordinators (and the command line, where it holds their key) sign with a key of
@@ -10,15 +10,14 @@ export type Writer = { readonly role: 'coordinator' } | { readonly role: 'worker
 
 /** Whether a boundary is this writer's to write on. */
 export function mayWrite(writer: Writer, boundary: string): boolean {
-  const [scope, , workerId, ...rest] = boundary.split('.');
-  if (writer.role === 'coordinator') return scope !== 'batch';
-  return scope === 'batch' && workerId === writer.workerId && rest.length === 0;
+  if (writer.role === 'coordinator') return scopeOf(boundary) !== batchBoundary.scope;
+  return batchBoundary.idsIn(boundary)?.workerId === writer.workerId;
 }
 
 /** Whether what a worker says on its boundary is about its own batches of that job. */
 export function saysOnlyItsOwn(writer: Writer, { boundary, events }: Commit): boolean {
   if (writer.role !== 'worker') return true;
-  const [, jobId] = boundary.split('.');
+  const jobId = batchBoundary.idsIn(boundary)?.jobId;
   return events.every(({ type, data }) => {
     const settled = type === 'BatchSettled' ? batchSettledSchema.safeParse(data).data : undefined;
     return settled?.workerId === writer.workerId && settled.jobId === jobId;

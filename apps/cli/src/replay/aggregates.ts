@@ -1,5 +1,5 @@
 import { fileIndexBoundary } from '#contexts/file-index';
-import { jobBoundary, type JobEvent, jobsView, quotaBoundary, slot, type SlotEvent } from '#contexts/jobs';
+import { slotBoundary, jobBoundary, jobsView, quotaBoundary, slot } from '#contexts/jobs';
 import { checkpointBoundary, logBoundary, logView } from '#contexts/log';
 import { membershipBoundary, membershipView } from '#contexts/membership';
 import { namespaceBoundary, namespaceView } from '#contexts/namespace';
@@ -63,12 +63,12 @@ function oneJob(jobId: string): Replayed {
   return {
     filter: '>',
     mayConcern: (boundary) =>
-      boundary === jobBoundary(jobId) ||
-      boundary === quotaBoundary ||
+      boundary === jobBoundary.of(jobId) ||
+      boundary === quotaBoundary.name ||
       boundary.startsWith('slot.') ||
       boundary.startsWith(`batch.${jobId}.`),
     concerns: ({ boundary, events }) =>
-      boundary === jobBoundary(jobId) || (events as unknown as JobEvent[]).some(({ data }) => jobIdOf(data) === jobId),
+      boundary === jobBoundary.of(jobId) || events.some(({ data }) => jobIdOf(data as object) === jobId),
     apply: (commit) => view.evolve(state, commit),
     state: () => state.jobs.get(jobId) ?? null,
   };
@@ -82,8 +82,8 @@ function oneSlot(boundary: string): Replayed {
     filter: boundary,
     mayConcern: (other) => other === boundary,
     concerns: () => true,
-    apply: ({ events }) => {
-      for (const event of events as unknown as SlotEvent[]) state = slot.evolve(state, event);
+    apply: (commit) => {
+      for (const event of slotBoundary.eventsIn(commit)) state = slot.evolve(state, event);
     },
     state: () => state,
   };

@@ -131,7 +131,7 @@ export class TestCluster {
   }
 
   jobEvent(jobId: string, event: JobEvent): Promise<number> {
-    return this.append(jobBoundary(jobId), event);
+    return this.append(jobBoundary.of(jobId), event);
   }
 
   /** @param to default: the worker on the default cache directory */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { jobBoundary, jobs, type JobEvent } from '#contexts/jobs';
+import { jobBoundary, jobs } from '#contexts/jobs';
 import { slotOf } from '#contexts/jobs/http';
 import { EventStore } from '#jetstream';
 import { type RecordedEvent } from '#kernel';
@@ -61,8 +61,8 @@ export class JobDirectory {
   }
 
   private async finished(jobId: string): Promise<JobIdentity | undefined> {
-    const last = await this.store.lastOf(jobBoundary(jobId));
-    const event = last?.commit?.events.find(({ type }) => type === 'JobFinished');
-    return (event as Extract<JobEvent, { type: 'JobFinished' }> | undefined)?.data.summary as JobIdentity | undefined;
+    const last = await this.store.lastOf(jobBoundary.of(jobId));
+    const events = last?.commit ? jobBoundary.eventsIn(last.commit) : [];
+    return events.find((event) => event.type === 'JobFinished')?.data.summary as JobIdentity | undefined;
   }
 }

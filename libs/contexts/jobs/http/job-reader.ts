@@ -5,15 +5,14 @@ import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
 import { CONFIG, currentPast, nowMs, Views, type LarderConfig } from '#runtime';
 import {
+  batchBoundary,
   findJob,
   jobBoundary,
   jobs,
   listJobs,
   mainPass,
   newestJob,
-  type BatchEvent,
   type FileFailure,
-  type JobEvent,
   type JobPage,
   type JobRecord,
   type WireState,
@@ -75,8 +74,8 @@ export class JobReader {
 
   private async *readFailures(id: string, through?: number): AsyncGenerator<string> {
     const parked = new Map<string, Parked>();
-    for await (const commit of this.store.readBoundary(jobBoundary(id), { through })) {
-      for (const event of commit.events as unknown as JobEvent[]) {
+    for await (const commit of this.store.readBoundary(jobBoundary.of(id), { through })) {
+      for (const event of jobBoundary.eventsIn(commit)) {
         if (event.type === 'BatchesPlanned' && event.data.pass === mainPass) yield* lines(event.data.rejected);
         if (event.type === 'BatchParked') {
           parked.set(event.data.batchId, { sequence: commit.sequence, failures: event.data.failures });
@@ -85,9 +84,9 @@ export class JobReader {
     }
     // As in the view, only what ended a batch first counts: a report, or its being given up.
     const ended = new Set<string>();
-    for await (const commit of this.store.readBoundary(`batch.${id}.*`, { through })) {
-      for (const event of commit.events as unknown as BatchEvent[]) {
-        const { batchId, workerId, failures } = event.data;
+    for await (const commit of this.store.readBoundary(batchBoundary.of(id, '*'), { through })) {
+      for (const { data } of batchBoundary.eventsIn(commit)) {
+        const { batchId, workerId, failures } = data;
         if (ended.has(batchId) || (parked.get(batchId)?.sequence ?? Infinity) < commit.sequence) continue;
         ended.add(batchId);
         yield* lines(failures.map((failure) => ({ ...failure, workerId })));
@@ -98,12 +97,12 @@ export class JobReader {
 
   private async fromLog(kind: string, id: string): Promise<JobRecord> {
     if (!/^[0-9a-f-]{36}$/.test(id)) throw noJob();
-    const last = await this.store.lastOf(jobBoundary(id));
-    const finished = last?.commit?.events.find(({ type }) => type === 'JobFinished');
+    const last = await this.store.lastOf(jobBoundary.of(id));
+    const ended = last?.commit ? jobBoundary.eventsIn(last.commit) : [];
+    const finished = ended.find((event) => event.type === 'JobFinished');
     // What ended later than the moment asked for would be in the view of then, had it been there.
     if (!finished || last!.sequence > (currentPast()?.sequence ?? Infinity)) throw noJob();
-    const record = (finished as unknown as Extract<JobEvent, { type: 'JobFinished' }>).data
-      .summary as unknown as JobRecord;
+    const record = finished.data.summary as unknown as JobRecord;
     if (record.kind !== kind) throw noJob();
     return record;
   }

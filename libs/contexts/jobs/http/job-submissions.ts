@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { EventStore } from '#jetstream';
 import { DomainError, fold, type CommandContext } from '#kernel';
 import { CommandHandler, Recorder, timeLeft, untilAnswered, Views } from '#runtime';
-import { findJob, jobGone, jobs, slot, type JobRecord, type SlotEvent } from '../index.js';
+import { slotBoundary, findJob, jobGone, jobs, slot, type JobRecord } from '../index.js';
 import { JobWriter } from '../owner/index.js';
 import { slotOf } from './slot-of.js';
 
@@ -41,7 +41,7 @@ export class JobSubmissions {
     const leftMs = timeLeft(context);
     for (;;) {
       const last = await untilAnswered(leftMs, () => this.store.lastOf(boundary));
-      const state = fold(slot, (last?.commit?.events ?? []) as unknown as SlotEvent[]);
+      const state = fold(slot, last?.commit ? slotBoundary.eventsIn(last.commit) : []);
       const holder = state.jobId === undefined ? undefined : await this.holder(kind, state.jobId, leftMs);
       if (holder) {
         const existing = await this.join(holder, submission, context);

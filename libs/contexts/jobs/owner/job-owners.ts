@@ -1,8 +1,9 @@
+import { membershipBoundary } from '#contexts/membership';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { namespaceView } from '#contexts/namespace';
+import { namespaceBoundary, namespaceView } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { Heartbeats, Shutdown } from '#runtime';
-import { jobs, type JobRecord } from '../index.js';
+import { batchBoundary, jobBoundary, slotBoundary, jobs, type JobRecord } from '../index.js';
 import { JobRun } from './job-run.js';
 import { JobRunPorts } from './ports.js';
 import { Presence } from './presence.js';
@@ -28,13 +29,14 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     const { views, connectors } = this.ports;
-    this.unsubscribe = views.onCommit((commit) => {
-      const [scope, id] = commit.boundary.split('.');
-      if (scope === 'job') this.endUnlessRunning(id);
-      if (scope === 'job' || scope === 'batch') this.runs.get(id)?.run.wake();
-      if (scope === 'membership') for (const { run } of this.runs.values()) run.wake();
-      if (scope === 'slot' || scope === 'job') this.sweep();
-      if (scope === 'namespace') {
+    this.unsubscribe = views.onCommit(({ boundary }) => {
+      const job = jobBoundary.idsIn(boundary);
+      if (job) this.endUnlessRunning(job.jobId);
+      const told = job ?? batchBoundary.idsIn(boundary);
+      if (told) this.runs.get(told.jobId)?.run.wake();
+      if (boundary === membershipBoundary.name) for (const { run } of this.runs.values()) run.wake();
+      if (job ?? slotBoundary.idsIn(boundary)) this.sweep();
+      if (boundary === namespaceBoundary.name) {
         void connectors.keepOnly(views.get(namespaceView).state.mounts).catch((error: unknown) => {
           this.logger.warn(`a UFS connector did not close: ${String(error)}`);
         });

@@ -27,7 +27,7 @@ export class JobWriter {
       if (!record) throw jobGone();
       return { state: record.state, sequence: record.sequence };
     };
-    await this.commands.execute({ boundary: jobBoundary(jobId), decider: job, load }, command, context);
+    await this.commands.execute({ boundary: jobBoundary.of(jobId), decider: job, load }, command, context);
   }
 
   /**
@@ -38,7 +38,7 @@ export class JobWriter {
     const data = { jobId, pass, step, bytes };
     const events = this.recorder.record([{ type: 'QuotaReserved', data }], ownContext(this.actor));
     try {
-      const { sequence } = await this.store.append(quotaBoundary, this.views.get(jobs).quotaSequence, events);
+      const { sequence } = await this.store.append(quotaBoundary.name, this.views.get(jobs).quotaSequence, events);
       await this.views.waitFor(sequence);
     } catch (error) {
       if (error instanceof DomainError && error.kind === 'StaleVersion') await this.views.caughtUp();

@@ -59,8 +59,14 @@ class Cluster {
   }
 
   submit(): void {
-    this.append(slotBoundary('load', 't'), 'JobSubmitted', { jobId, kind: 'load', target: 't', alias: 't', spec: {} });
-    this.append(jobBoundary(jobId), 'JobAssumed', { owner: 'c1', epoch: 1 });
+    this.append(slotBoundary.of('load', 't'), 'JobSubmitted', {
+      jobId,
+      kind: 'load',
+      target: 't',
+      alias: 't',
+      spec: {},
+    });
+    this.append(jobBoundary.of(jobId), 'JobAssumed', { owner: 'c1', epoch: 1 });
   }
 
   plan(batchId: string, bytes: number): void {
@@ -75,12 +81,12 @@ class Cluster {
     };
     const counts = { scannedFiles: 1, filteredFiles: 0, seenEntries: 1, rejected: [] };
     const at = { epoch: 1, pass: 'main', step: 0, cursor: 'c', done: true };
-    this.append(jobBoundary(jobId), 'BatchesPlanned', { ...at, ...counts, batches: [batch] });
+    this.append(jobBoundary.of(jobId), 'BatchesPlanned', { ...at, ...counts, batches: [batch] });
   }
 
   settle(batchId: string): number {
     const data = { jobId, batchId, workerId: 'w1', epoch: 1, attempt: 1, counts: {}, failures: [] };
-    return this.append(batchBoundary(jobId, 'w1'), 'BatchSettled', data);
+    return this.append(batchBoundary.of(jobId, 'w1'), 'BatchSettled', data);
   }
 
   /** What the worker holds from now on, which is heard when it is asked. */
@@ -119,13 +125,13 @@ describe('how full a quota is', () => {
     await ledger.refresh();
     expect(ledger.estimate(quota)).toBe(30 + 15);
     // The job gives its room back; the file on its way still comes.
-    cluster.append(jobBoundary(jobId), 'JobStopped', {});
+    cluster.append(jobBoundary.of(jobId), 'JobStopped', {});
     expect(ledger.estimate(quota)).toBe(25);
   });
 
   it('what a job has set aside for a stretch is not in its own way', () => {
     cluster.submit();
-    cluster.append(quotaBoundary, 'QuotaReserved', { jobId, pass: 'main', step: 0, bytes: { [quota]: 60 } });
+    cluster.append(quotaBoundary.name, 'QuotaReserved', { jobId, pass: 'main', step: 0, bytes: { [quota]: 60 } });
     expect([ledger.estimate(quota), ledger.estimate(quota, jobId), ledger.estimate(quota, 'j2')]).toEqual([60, 0, 60]);
     expect([ledger.isExact(quota), ledger.isExact(quota, jobId)]).toEqual([false, true]);
   });

@@ -5,7 +5,7 @@ import { namespaceView, quotasOf, ufsPolicies, type UfsPolicies, type UfsPolicy 
 import { SharedQuestion } from '#jetstream';
 import { DomainError, type Commit } from '#kernel';
 import { CONFIG, Views, type LarderConfig } from '#runtime';
-import { jobs, reservedBytes, type BatchEvent, type JobEvent } from '../index.js';
+import { batchBoundary, jobBoundary, jobs, reservedBytes } from '../index.js';
 
 /** A settled batch whose bytes its worker's heartbeat may not include yet. */
 interface Unreported {
@@ -254,7 +254,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private follow(commit: Commit): void {
-    for (const event of commit.events as unknown as (JobEvent | BatchEvent)[]) {
+    for (const event of [...jobBoundary.eventsIn(commit), ...batchBoundary.eventsIn(commit)]) {
       if (event.type === 'BatchesPlanned') for (const batch of event.data.batches) this.note(batch);
       if (event.type === 'BatchesDispatched' || event.type === 'ForgottenBatchesDispatched') {
         for (const { into } of event.data.batches) for (const batch of into) this.note(batch);

@@ -72,17 +72,9 @@ export async function openClusterLink(options: ClusterLinkOptions): Promise<Clus
 }
 
 /** What a worker acts on; it passes over the rest of what its readers are delivered. */
-const concerning: ReadonlySet<string> = new Set([
-  logBoundary.name,
-  namespaceBoundary.name,
-  membershipBoundary.name,
-  jobBoundary(''),
-]);
+const concerning: ReadonlySet<string> = new Set([logBoundary.name, namespaceBoundary.name, membershipBoundary.name]);
 
-function concerns(boundary: string): boolean {
-  const scopeEnd = boundary.indexOf('.') + 1;
-  return concerning.has(scopeEnd > 0 ? boundary.slice(0, scopeEnd) : boundary);
-}
+const concerns = (boundary: string): boolean => concerning.has(boundary) || jobBoundary.idsIn(boundary) !== undefined;
 
 /** @param missing told why there is no answer yet, or none that it is there */
 async function streamExists(link: NatsLink, stream: string, missing: (why: string) => void): Promise<boolean> {

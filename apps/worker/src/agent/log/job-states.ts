@@ -1,5 +1,4 @@
-import type { JobEvent, WorkBatch } from '#contexts/jobs';
-import { jobBoundary } from '#contexts/jobs';
+import { jobBoundary, type JobEvent, type WorkBatch } from '#contexts/jobs';
 import type { DecodedCommit } from '#jetstream';
 import { exhausted, type Commit } from '#kernel';
 
@@ -40,7 +39,6 @@ export interface JobStatesListener {
 
 /** Beyond this many, the jobs of which nothing was heard for longest are forgotten; one that turns up is looked up again. */
 const maxKnownJobs = 10_000;
-const jobPrefix = jobBoundary('');
 
 /**
  * The jobs this worker has met. Follows the log from the worker's start on; a job that is older is looked up once, by
@@ -63,8 +61,8 @@ export class JobStates {
 
   /** Takes in what the log says next. */
   evolve(commit: Commit): void {
-    if (!commit.boundary.startsWith(jobPrefix)) return;
-    const jobId = commit.boundary.slice(jobPrefix.length);
+    const jobId = jobBoundary.idsIn(commit.boundary)?.jobId;
+    if (jobId === undefined) return;
     const known = this.states.get(jobId);
     if (known && known.sequence >= commit.sequence) return;
     const next = fold(known ?? initial, commit);
@@ -118,7 +116,7 @@ export class JobStates {
   }
 
   private async lookUp(jobId: string): Promise<JobStatus> {
-    const commit = await this.lastOf(jobBoundary(jobId));
+    const commit = await this.lastOf(jobBoundary.of(jobId));
     const status = commit ? fold(initial, commit) : initial;
     // Not through `evolve`: nothing of a job met now runs here yet. One that is known goes on being followed by the log.
     if (!this.states.has(jobId)) this.remember(jobId, status);
@@ -160,7 +158,7 @@ const howEnded = ({ finished }: JobStatus): 'stopped' | 'finished' => (finished 
 
 function fold(status: JobStatus, commit: Commit): JobStatus {
   let next = status;
-  for (const event of commit.events) next = evolveJob(next, event as unknown as JobEvent, commit.sequence);
+  for (const event of jobBoundary.eventsIn(commit)) next = evolveJob(next, event, commit.sequence);
   return { ...next, sequence: commit.sequence };
 }
 

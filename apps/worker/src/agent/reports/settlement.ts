@@ -24,7 +24,7 @@ export function settlementOf(batch: WorkBatch, workerId: string, outcome: BatchO
   const frame = { jobId, batchId, workerId, epoch, attempt, counts: outcome.counts };
   const room = maxBytes - byteLength(frame);
   return {
-    boundary: batchBoundary(jobId, workerId),
+    boundary: batchBoundary.of(jobId, workerId),
     dedupeId: `settled.${batchId}.${attempt}`,
     event: { type: 'BatchSettled', data: { ...frame, failures: fit(outcome.failures, room) } },
   };
