@@ -1,8 +1,18 @@
 import path from 'node:path';
-import { importRules, type ImportRule, isTestFile, longFiles, maxLines } from './rules.js';
+import {
+  importRules,
+  type ImportRule,
+  isTestFile,
+  kindOf,
+  loadRules,
+  type LoadRule,
+  longFiles,
+  maxLines,
+} from './rules.js';
 import {
   cyclesBetweenFolders,
   type Import,
+  loadedWith,
   parseSource,
   partOf,
   readSources,
@@ -32,6 +42,17 @@ describe('the import rule', () => {
 
   it('allows no cycle between folders', () => {
     expect(cyclesBetweenFolders(sources)).toEqual([]);
+  });
+});
+
+describe('job kinds', () => {
+  it('do not know each other', () => {
+    expect(production.flatMap(otherKinds)).toEqual([]);
+  });
+
+  it.each(loadRules.map((rule) => [rule.entry, rule] as const))('are loaded only by halves: %s', (_, rule) => {
+    expect(paths.has(rule.entry)).toBe(true);
+    expect(wronglyLoaded(production, rule)).toEqual([]);
   });
 });
 
@@ -83,12 +104,43 @@ describe('the checks', () => {
     expect(source.imports.map((one) => isDeep(source, one))).toEqual([true, true, false]);
   });
 
+  it.each([
+    [loadRules[0], 'apps/coordinator/src/app.module.ts', '#job-kinds/worker', 'libs/job-kinds/worker/index.ts'],
+    [loadRules[0], 'libs/job-kinds/free/free.kind.ts', './worker/targets.js', 'libs/job-kinds/free/worker/targets.ts'],
+    [loadRules[0], 'libs/job-kinds/sources/index.ts', '#transfer', 'libs/transfer/index.ts'],
+    [loadRules[1], 'apps/worker/src/tokens.ts', '#job-kinds/coordinator', 'libs/job-kinds/coordinator/index.ts'],
+    [loadRules[1], 'libs/job-kinds/load/worker/options.ts', '../load.kind.js', 'libs/job-kinds/load/load.kind.ts'],
+  ])('see the other half of a kind on its way into $entry by %s', (rule, file, specifier, loaded) => {
+    const planted = parseSource(file, `import '${specifier}';`);
+    const original = production.find(({ path: one }) => one === file)!;
+    const changed = { ...original, imports: [...original.imports, ...planted.imports] };
+    expect(wronglyLoaded([...production.filter((one) => one !== original), changed], rule)).toContain(loaded);
+  });
+
+  it('see a kind that knows another', () => {
+    const source = parseSource(
+      'libs/job-kinds/free/worker/index.ts',
+      `import '../../load/spec.js'; import '../spec.js';`,
+    );
+    expect(otherKinds(source)).toEqual(['libs/job-kinds/free/worker/index.ts: ../../load/spec.js']);
+  });
+
   it('see a cycle', () => {
     const files = [parseSource('libs/a/index.ts', `import '#b';`), parseSource('libs/b/index.ts', `import '#a';`)];
     const user = parseSource('libs/c/index.ts', `import '#a';`);
     expect(cyclesBetweenFolders([...files, user])).toEqual([['libs/a/index.ts', 'libs/b/index.ts']]);
   });
 });
+
+function otherKinds({ path: file, imports }: SourceFile): string[] {
+  const own = kindOf(file);
+  const foreign = imports.filter(({ target }) => own && target && ![undefined, own].includes(kindOf(target)));
+  return foreign.map(({ specifier }) => `${file}: ${specifier}`);
+}
+
+function wronglyLoaded(files: readonly SourceFile[], { entry, never }: LoadRule): string[] {
+  return [...loadedWith(entry, files)].filter((file) => never.test(file));
+}
 
 function ruleFor(file: string): ImportRule | undefined {
   return importRules.find(({ files }) => files.test(file));

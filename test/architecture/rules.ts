@@ -64,10 +64,17 @@ export const importRules: readonly ImportRule[] = [
     ],
   },
   {
-    what: 'planning of jobs, apart from their sources of files',
-    files: /^libs\/job-kinds\/[^/]+\/(progress|spec|[^/]+\.kind)\.ts$/,
-    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds'],
+    what: 'what a job kind is told, shows and sends along: pure, of every kind',
+    files: /^libs\/job-kinds\/[^/]+\/(progress|spec|worker\/options)\.ts$/,
+    may: ['#kernel', '#contexts/*', '#contexts/jobs/kinds'],
     packages: ['zod'],
+    siblingsOnly: true,
+  },
+  {
+    what: 'planning of a job kind, apart from its source of files',
+    files: /^libs\/job-kinds\/[^/]+\/[^/]+\.kind\.ts$/,
+    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds'],
+    packages: [],
   },
   {
     what: 'the registry of job kinds for coordinators, with the routes of each kind',
@@ -126,6 +133,22 @@ export const importRules: readonly ImportRule[] = [
     ],
   },
 ];
+
+/** What a process must not load, however long the way to it. */
+export interface LoadRule {
+  readonly entry: string;
+  readonly never: RegExp;
+}
+
+/** Each application has its own half of the job kinds. */
+export const loadRules: readonly LoadRule[] = [
+  { entry: 'apps/coordinator/src/main.ts', never: /^libs\/(job-kinds\/([^/]+\/)?worker|transfer)\// },
+  { entry: 'apps/worker/src/main.ts', never: /^libs\/job-kinds\/(coordinator|sources|[^/]+\/http)\/|\.kind\.ts$/ },
+];
+
+/** The job kind that a file belongs to; undefined for what is of none, or of all. */
+export const kindOf = (file: string): string | undefined =>
+  /^libs\/job-kinds\/(?!coordinator|worker|sources)([^/]+)\//.exec(file)?.[1];
 
 /** Files run by tests only. */
 export const isTestFile = (file: string): boolean =>

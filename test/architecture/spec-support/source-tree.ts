@@ -52,7 +52,7 @@ export function partOf(file: string): string {
  * folder, two files may share a type.)
  */
 export function cyclesBetweenFolders(sources: readonly SourceFile[]): string[][] {
-  const targets = new Map(sources.map((source) => [source.path, source.imports.flatMap(({ target }) => target ?? [])]));
+  const targets = targetsOf(sources);
   const reachable = new Map([...targets.keys()].map((file) => [file, reachableFrom(file, targets)]));
   const groups = new Map<string, string[]>();
   for (const [file, reached] of reachable) {
@@ -61,6 +61,15 @@ export function cyclesBetweenFolders(sources: readonly SourceFile[]): string[][]
     groups.set(group[0], group);
   }
   return [...groups.values()].filter((group) => new Set(group.map((file) => path.posix.dirname(file))).size > 1);
+}
+
+/** Every file of ours that is loaded with this one, or named by what is. */
+export function loadedWith(entry: string, sources: readonly SourceFile[]): Set<string> {
+  return reachableFrom(entry, targetsOf(sources));
+}
+
+function targetsOf(sources: readonly SourceFile[]): Map<string, string[]> {
+  return new Map(sources.map((source) => [source.path, source.imports.flatMap(({ target }) => target ?? [])]));
 }
 
 /** Holds the file itself only if it lies on a cycle. */
