@@ -68,7 +68,7 @@ export const importRules: readonly ImportRule[] = [
     files: /^libs\/job-kinds\/[^/]+\/(progress|spec|worker\/options)\.ts$/,
     may: ['#kernel', '#contexts/*', '#contexts/jobs/kinds'],
     packages: ['zod'],
-    siblingsOnly: true,
+    pure: true,
   },
   {
     what: 'planning of a job kind, apart from its source of files',
