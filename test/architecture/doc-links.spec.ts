@@ -42,7 +42,17 @@ describe('paths of files in pages and comments', () => {
   });
 });
 
+it('docs/tour.md: what it names in a file is there', () => {
+  expect(missingNames(textOf('docs/tour.md'))).toEqual([]);
+});
+
 describe('the checks', () => {
+  it('find a name that is in no such file', () => {
+    expect(missingNames('**`libs/kernel/event.ts`** `Commit`, `Nowhere`: a text')).toEqual([
+      'libs/kernel/event.ts: Nowhere',
+    ]);
+  });
+
   it('find a link to a missing file and one to a missing heading', () => {
     const text = '[a](nowhere.md) [b](README.md#no-such-heading) [c](docs/api.md) [d](https://example.org/x)';
     expect(brokenLinks('README.md', text)).toEqual(['nowhere.md', 'README.md#no-such-heading']);
@@ -75,6 +85,16 @@ function headingsOf(text: string): string[] {
       .replace(/[^\p{L}\p{N} _-]/gu, '')
       .replaceAll(' ', '-'),
   );
+}
+
+/** Of `**`file`** `name`, `name`: …`: names that do not stand in the file. */
+function missingNames(text: string): string[] {
+  const steps = [...text.matchAll(/\*\*`([^`]+)`\*\*((?:,? `[^`]+`)*)/g)];
+  return steps.flatMap(([, file, names]) => {
+    const source = textOf(file);
+    const named = [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+    return named.filter((name) => !new RegExp(`\\b${name}\\b`).test(source)).map((name) => `${file}: ${name}`);
+  });
 }
 
 /** Paths of sources and scripts, from the top of the repository, that lead to no file. */
