@@ -16,6 +16,8 @@ import { build, ensureDependencies, root } from './prepare.mjs';
 
 /** For each of the runs of jest. Far beyond what they take (less than 1, some 4 and 12 minutes on two cores): for one that hangs. */
 const JEST_LIMIT_MS = 40 * 60_000;
+/** Files at a time. Unit tests compute; the others wait for servers half of the time. Each has a range of ports of its own. */
+const workers = { unit: 2, integration: 3, processes: 3 };
 /** Time for jest to end by itself once it has written its results. */
 const JEST_EXIT_LIMIT_MS = 30_000;
 
@@ -95,7 +97,7 @@ async function runJest(project) {
   const startedAt = performance.now();
   const results = path.join(scratch, `${project}.json`);
   const args = ['--selectProjects', project, '--ci', '--passWithNoTests', '--json', `--outputFile=${results}`];
-  const problem = await watchJest([...args, '--maxWorkers=2', ...patterns], results);
+  const problem = await watchJest([...args, `--maxWorkers=${workers[project]}`, ...patterns], results);
   if (problem) {
     console.error(`FAIL jest ${project}: ${problem}`);
     totals.failed += 1;
