@@ -36,6 +36,12 @@ export const importRules: readonly ImportRule[] = [
     pure: true,
   },
   {
+    what: 'the description of the API, made from the DTOs of the routes',
+    files: /^libs\/contexts\/api-docs\/[^/]+\.ts$/,
+    may: ['#kernel', '#contexts/*', '#contexts/*/*', '#runtime'],
+    packages: [],
+  },
+  {
     what: 'pure files of a context: aggregates, processes, views, declarations of policies',
     files: /^libs\/contexts\/[^/]+\/(policies\/)?[^/]+\.ts$/,
     may: ['#kernel', '#hash-ring', '#contexts/*'],

@@ -1,4 +1,6 @@
-import { requestObject, text, type Operation, type Paths } from './openapi.js';
+import { CacheOperationDto } from '#contexts/membership/http';
+import { requestSchemaOf } from '#runtime';
+import { type Operation, type Paths } from './openapi.js';
 import { answer, body, error, writeResponses } from './responses.js';
 import { ignored } from './schemas.js';
 
@@ -8,7 +10,7 @@ const operation = (operationId: string, summary: string, done: string): Operatio
   operationId,
   tags,
   summary,
-  requestBody: body(requestObject({ op: { ...text('clear-stale'), minLength: 1 } }, ['op']), { op: 'clear-stale' }),
+  requestBody: body(requestSchemaOf(CacheOperationDto), { op: 'clear-stale' }),
   responses: writeResponses({
     '200': answer(
       done,

@@ -1,18 +1,12 @@
-import { count, listOf, requestObject, type Paths } from './openapi.js';
+import { FilesDto } from '#contexts/file-index/http';
+import { requestSchemaOf } from '#runtime';
+import { count, listOf, type Paths } from './openapi.js';
 import { answer, body, error, pageParameters, query, readResponses, writeResponses } from './responses.js';
 import { ignored } from './schemas.js';
 
 const tags = ['file_index'] as const;
 const off = error('The feature is switched off.', 'Global file index is not enabled');
-const files = requestObject(
-  {
-    files: {
-      ...listOf({ type: 'string', minLength: 1 }, 'UFS paths, or namespace paths of mounted files.'),
-      maxItems: 10_000,
-    },
-  },
-  ['files'],
-);
+const files = requestSchemaOf(FilesDto);
 const example = { files: ['s3://foo/bar/f1', 's3://foo/bar/f2'] };
 const changed = (description: string) =>
   answer(

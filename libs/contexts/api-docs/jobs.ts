@@ -1,5 +1,7 @@
 import { wireStates } from '#contexts/jobs';
-import { answerObject, count, flag, listOf, oneOfTexts, requestObject, text, type Schema } from './openapi.js';
+import { JobIdDto } from '#contexts/jobs/http';
+import { requestSchemaOf } from '#runtime';
+import { answerObject, count, listOf, oneOfTexts, text, type Schema } from './openapi.js';
 import { body, query } from './responses.js';
 import { failure, ref, uuid, wholeAnswer } from './schemas.js';
 
@@ -8,30 +10,13 @@ import { failure, ref, uuid, wholeAnswer } from './schemas.js';
 export const jobGone = "The job doesn't exist or has already finished";
 export const noJob = 'No job found...';
 
-/** What load and free jobs are told to work on. */
-export const pathFields = {
-  paths: {
-    ...listOf(
-      { type: 'string', minLength: 1 },
-      'UFS paths (s3://bucket/dir, file:///dir) or namespace paths (/data/dir).',
-    ),
-    maxItems: 10_000,
-  },
-  index: text('A UFS file with a path per line. Exactly one of paths and index must be given; "" is none.'),
-  alias: { ...text('A name to find the job by.'), maxLength: 128 },
-} satisfies Record<string, Schema>;
-
-export const batchSize: Schema = { ...count('Files per batch; 0 = the default.'), maximum: 1_000_000 };
-export const sync = flag(
-  'Answer with the progress when the job has ended, or when the time is over (LARDER_SYNC_MS; with no worker up LARDER_SYNC_NO_WORKER_MS).',
-);
 /** Both what a submission answers at once and what it answers with `sync`. */
 export const submitted = (progress: string): Schema => ({
   anyOf: [ref(progress), ref('JobId')],
 });
 
 /** The body that stops a job. */
-export const jobIdBody = body(requestObject({ id: { ...text('Job id.'), minLength: 1 } }, ['id']), {
+export const jobIdBody = body(requestSchemaOf(JobIdDto), {
   id: '54b88939-de49-46ef-acab-fe489f46d1a0',
 });
 

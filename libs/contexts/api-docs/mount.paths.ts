@@ -1,10 +1,10 @@
-import { ufsExamples } from '#contexts/namespace';
-import { requestObject, text, type Paths } from './openapi.js';
+import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from '#contexts/namespace/http';
+import { requestSchemaOf } from '#runtime';
+import { type Paths } from './openapi.js';
 import { answer, asOf, body, error, ok, query, readResponses, results, writeResponses } from './responses.js';
 import { ref } from './schemas.js';
 
 const tags = ['mount'] as const;
-const path = { ...text('Namespace path, begins with /.'), minLength: 1 };
 const shown = {
   path: '/data/',
   ufs: 's3://my-bucket/',
@@ -31,26 +31,11 @@ export const mountPaths: Paths = {
       operationId: 'createMount',
       tags,
       summary: 'Create a mount point',
-      requestBody: body(
-        requestObject(
-          {
-            path,
-            ufs: { ...text(`UFS root: ${ufsExamples('root')}.`), minLength: 1 },
-            options: {
-              type: 'object',
-              additionalProperties: { type: 'string', maxLength: 4096 },
-              description:
-                'Of the UFS, at most 64. All values but those that are known to be harmless are encrypted before they are stored.',
-            },
-          },
-          ['path', 'ufs'],
-        ),
-        {
-          path: '/data',
-          ufs: 's3://my-bucket',
-          options: { 's3a.secretKey': 'string', 's3a.accessKeyId': 'string' },
-        },
-      ),
+      requestBody: body(requestSchemaOf(CreateMountDto), {
+        path: '/data',
+        ufs: 's3://my-bucket',
+        options: { 's3a.secretKey': 'string', 's3a.accessKeyId': 'string' },
+      }),
       responses: writeResponses({
         '200': answer(
           'Mounted. What looks amiss from this coordinator, such as a directory that is not there, is said in `warning`.',
@@ -72,21 +57,10 @@ export const mountPaths: Paths = {
       description:
         'All options are replaced, not only those that are given. Policies, copies and running jobs stay. The options must ' +
         'name the store that the mount shows already: same endpoint, same bucket.',
-      requestBody: body(
-        requestObject(
-          {
-            path,
-            ufs: text('May be given, and must then be that of the mount.'),
-            options: {
-              type: 'object',
-              additionalProperties: { type: 'string', maxLength: 4096 },
-              description: 'As for POST. All of them.',
-            },
-          },
-          ['path', 'options'],
-        ),
-        { path: '/data', options: { 's3a.secretKey': 'string', 's3a.accessKeyId': 'string' } },
-      ),
+      requestBody: body(requestSchemaOf(ReplaceMountOptionsDto), {
+        path: '/data',
+        options: { 's3a.secretKey': 'string', 's3a.accessKeyId': 'string' },
+      }),
       responses: writeResponses({
         '200': answer('Replaced, and in use by all workers but those in `stillUsing`.', ref('MountReplaced'), {
           status: 'ok',
@@ -107,7 +81,7 @@ export const mountPaths: Paths = {
         'Takes the policies below it away too. What is cached stays for a time (LARDER_UNMOUNTED_KEEP_MS), is used again when the same store is mounted, and is served by no worker. ' +
         'Answers when all workers have said so, within two seconds; the field `stillServing` names, by `host:port`, those ' +
         'that have not.',
-      requestBody: body(requestObject({ path }, ['path']), { path: '/data' }),
+      requestBody: body(requestSchemaOf(DeleteMountDto), { path: '/data' }),
       responses: writeResponses({
         '200': ok(),
         '410': error('The path isn’t mounted to any UFS.', '/data/ is not mounted to any UFS'),

@@ -1,25 +1,8 @@
+import type { Schema } from '#runtime';
+
 /** The part of OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) that this document uses, and short ways to write it. */
 
-/** JSON Schema, as far as the bodies of this API need it. */
-export interface Schema {
-  $ref?: string;
-  description?: string;
-  type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
-  properties?: Readonly<Record<string, Schema>>;
-  required?: readonly string[];
-  additionalProperties?: Schema;
-  items?: Schema;
-  anyOf?: readonly Schema[];
-  enum?: readonly string[];
-  const?: string;
-  pattern?: string;
-  minLength?: number;
-  maxLength?: number;
-  minItems?: number;
-  maxItems?: number;
-  minimum?: number;
-  maximum?: number;
-}
+export type { Schema } from '#runtime';
 
 export interface Media {
   schema: Schema;
@@ -77,11 +60,6 @@ type Properties = Readonly<Record<string, Schema>>;
 /** An object of an answer: every field is there, but for the `optional` ones. */
 export function answerObject(properties: Properties, optional: readonly string[] = []): Schema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
-}
-
-/** An object of a request: only the `required` fields must be there; its fields are all that the route takes. */
-export function requestObject(properties: Properties, required: readonly string[] = []): Schema {
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
 }
 

@@ -1,5 +1,7 @@
 import { policies, type PolicyDeclaration } from '#contexts/namespace';
-import { requestObject, text, type Paths, type Schema } from './openapi.js';
+import { PolicyPathDto, setPolicyDto } from '#contexts/namespace/http';
+import { requestSchemaOf } from '#runtime';
+import { type Paths } from './openapi.js';
 import {
   answer,
   asOf,
@@ -12,14 +14,14 @@ import {
   results,
   writeResponses,
 } from './responses.js';
-import { policyField, ref } from './schemas.js';
+import { ref } from './schemas.js';
 
 const examplePath = '/data/dir/to/path';
-const path: Schema = { ...text('Namespace path of a directory, begins with /.'), minLength: 1 };
 
 /** Every kind of policy is managed alike. */
-function pathsOf({ noun, field, item, http }: PolicyDeclaration & (typeof policies)[number]): Paths {
-  const { route, what, request, example } = http;
+function pathsOf(policy: PolicyDeclaration & (typeof policies)[number]): Paths {
+  const { noun, field, item, http } = policy;
+  const { route, what, example } = http;
   const missing = `No ${item} found for path: ${examplePath}`;
   const switchedOff = http.feature && { '501': error('The feature is switched off.', http.feature.off) };
   const tags = [route] as const;
@@ -44,7 +46,7 @@ function pathsOf({ noun, field, item, http }: PolicyDeclaration & (typeof polici
         operationId: `set${noun}`,
         tags,
         summary: `Add or update a ${what}`,
-        requestBody: body(requestObject({ path, [field]: policyField(request) }, ['path', field]), {
+        requestBody: body(requestSchemaOf(setPolicyDto(policy)), {
           path: examplePath,
           [field]: example.value,
         }),
@@ -62,7 +64,7 @@ function pathsOf({ noun, field, item, http }: PolicyDeclaration & (typeof polici
         operationId: `delete${noun}`,
         tags,
         summary: `Delete a ${what}`,
-        requestBody: body(requestObject({ path }, ['path']), { path: examplePath }),
+        requestBody: body(requestSchemaOf(PolicyPathDto), { path: examplePath }),
         responses: writeResponses({
           '200': ok(),
           '400': error(

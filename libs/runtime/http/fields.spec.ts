@@ -11,41 +11,42 @@ import {
   RequiredText,
   RequiredTexts,
 } from './fields.js';
+import { requestSchemaOf } from './schema.js';
 import { validationPipe } from './validation.js';
 
 class InnerDto {
-  @OptionalNumber({ unit: 'bytes per second' })
+  @OptionalNumber('Bytes/s.', { unit: 'bytes per second' })
   bandwidth?: number;
 
-  @OptionalNumber({ max: 16 })
+  @OptionalNumber('Copies.', { max: 16 })
   replicas?: number;
 
-  @OptionalFlag()
+  @OptionalFlag('Wait.')
   sync?: boolean;
 
-  @OptionalText(3)
+  @OptionalText('A file.', 3)
   index?: string;
 }
 
 class OuterDto {
-  @OptionalTexts(2, 'a longer list belongs elsewhere')
+  @OptionalTexts('Paths.', 2, 'a longer list belongs elsewhere')
   paths?: string[];
 
   @OptionalObject(() => InnerDto)
   options?: InnerDto;
 
-  @OptionalRecord((record) => ('bad' in record ? '.bad must be good' : undefined))
+  @OptionalRecord('Options.', 9, (record) => ('bad' in record ? '.bad must be good' : undefined))
   record?: object;
 }
 
 class RequiredDto {
-  @RequiredText()
+  @RequiredText('A name.')
   name: string;
 
-  @RequiredNumber({ min: 1, unit: 'seconds' })
+  @RequiredNumber('Seconds.', { min: 1, unit: 'seconds' })
   seconds: number;
 
-  @RequiredTexts(2)
+  @RequiredTexts('Files.', 2)
   files: string[];
 }
 
@@ -98,4 +99,34 @@ it('null is a field left out, and what nobody knows is dropped', async () => {
   const value = { paths: null, options: { sync: true, other: 1 }, record: { a: 1 }, toString: 'x' };
   const dto = await validate(OuterDto, value);
   expect(dto).toEqual({ paths: null, options: { sync: true }, record: { a: 1 } });
+});
+
+it('the schema of a body says what its fields take', () => {
+  expect(requestSchemaOf(OuterDto)).toEqual({
+    type: 'object',
+    properties: {
+      paths: { type: 'array', items: { type: 'string', minLength: 1 }, maxItems: 2, description: 'Paths.' },
+      options: {
+        type: 'object',
+        properties: {
+          bandwidth: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Bytes/s.' },
+          replicas: { type: 'integer', minimum: 0, maximum: 16, description: 'Copies.' },
+          sync: { type: 'boolean', description: 'Wait.' },
+          index: { type: 'string', maxLength: 3, description: 'A file.' },
+        },
+      },
+      record: { type: 'object', additionalProperties: { type: 'string', maxLength: 9 }, description: 'Options.' },
+    },
+  });
+});
+
+it('the schema of a body names what is required, and has the fields of the class that it extends', () => {
+  class MoreDto extends RequiredDto {
+    @RequiredNumber('More.', { max: 1 })
+    more: number;
+  }
+  const { required, properties } = requestSchemaOf(MoreDto);
+  expect(required).toEqual(['name', 'seconds', 'files', 'more']);
+  expect(Object.keys(properties!)).toEqual(required);
+  expect(requestSchemaOf(RequiredDto).required).toEqual(['name', 'seconds', 'files']);
 });

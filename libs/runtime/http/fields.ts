@@ -1,11 +1,15 @@
 import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import { IsDefined, IsNotEmpty, IsOptional, ValidateBy, ValidateNested } from 'class-validator';
+import { declareField, requestSchemaOf, type Schema } from './schema.js';
 
 /**
- * The fields of DTOs. Each is one rule with one sentence about what is wrong, the type before the bounds: with a rule per
- * decorator it would be up to their order which of them speaks. The sentence goes on behind the field's name, and behind
- * an index or a name in brackets where it is about a part of the field.
+ * The fields of DTOs. Each decorator declares its field once: the schema in the API's document and the check of a request
+ * both come from it.
+ *
+ * A check is one rule with one sentence about what is wrong, the type before the bounds. With a rule per decorator, their
+ * order would decide which of them speaks. The sentence follows the field's name, or an index or a name in brackets where
+ * it is about a part of the field.
  */
 
 /** What is wrong with a value, as a sentence without its subject: `must be …`, `[3] must be …`; undefined: nothing. */
@@ -27,37 +31,75 @@ const rule = (name: string, fault: Fault): PropertyDecorator =>
     },
   });
 
-export const RequiredText = (): PropertyDecorator => applyDecorators(IsDefined(), IsNotEmpty(), rule('text', text()));
-export const OptionalText = (maxLength?: number): PropertyDecorator =>
-  applyDecorators(IsOptional(), rule('text', text(maxLength)));
-
-export const RequiredNumber = (range?: NumberRange): PropertyDecorator =>
-  applyDecorators(IsDefined(), rule('wholeNumber', wholeNumber(range)));
-export const OptionalNumber = (range?: NumberRange): PropertyDecorator =>
-  applyDecorators(IsOptional(), rule('wholeNumber', wholeNumber(range)));
-
-export const OptionalFlag = (): PropertyDecorator =>
+const required = (schema: Schema, ...rules: PropertyDecorator[]): PropertyDecorator =>
   applyDecorators(
+    declareField(() => schema, true),
+    IsDefined(),
+    ...rules,
+  );
+const optional = (schema: Schema, ...rules: PropertyDecorator[]): PropertyDecorator =>
+  applyDecorators(
+    declareField(() => schema, false),
     IsOptional(),
+    ...rules,
+  );
+
+export const RequiredText = (description: string): PropertyDecorator =>
+  required({ type: 'string', description, minLength: 1 }, IsNotEmpty(), rule('text', text()));
+export const OptionalText = (description: string, maxLength?: number): PropertyDecorator =>
+  optional(
+    { type: 'string', description, ...(maxLength === undefined ? {} : { maxLength }) },
+    rule('text', text(maxLength)),
+  );
+
+const wholeNumbers = (description: string, { min = 0, max = Number.MAX_SAFE_INTEGER }: NumberRange = {}): Schema => ({
+  type: 'integer',
+  minimum: min,
+  maximum: max,
+  description,
+});
+export const RequiredNumber = (description: string, range?: NumberRange): PropertyDecorator =>
+  required(wholeNumbers(description, range), rule('wholeNumber', wholeNumber(range)));
+export const OptionalNumber = (description: string, range?: NumberRange): PropertyDecorator =>
+  optional(wholeNumbers(description, range), rule('wholeNumber', wholeNumber(range)));
+
+export const OptionalFlag = (description: string): PropertyDecorator =>
+  optional(
+    { type: 'boolean', description },
     rule('flag', (value) => (typeof value === 'boolean' ? undefined : 'must be true or false')),
   );
 
-export const RequiredTexts = (maxEntries: number): PropertyDecorator =>
-  applyDecorators(IsDefined(), rule('texts', texts(maxEntries)));
+const lists = (description: string, maxItems: number): Schema => ({
+  type: 'array',
+  items: { type: 'string', minLength: 1 },
+  description,
+  maxItems,
+});
+export const RequiredTexts = (description: string, maxEntries: number): PropertyDecorator =>
+  required(lists(description, maxEntries), rule('texts', texts(maxEntries)));
 /** @param advice for whoever has more entries than that */
-export const OptionalTexts = (maxEntries: number, advice?: string): PropertyDecorator =>
-  applyDecorators(IsOptional(), rule('texts', texts(maxEntries, advice)));
+export const OptionalTexts = (description: string, maxEntries: number, advice?: string): PropertyDecorator =>
+  optional(lists(description, maxEntries), rule('texts', texts(maxEntries, advice)));
 
-/** @param fault of an object; that it is one has been checked */
-export const OptionalRecord = (fault: (record: object) => string | undefined): PropertyDecorator =>
-  applyDecorators(
-    IsOptional(),
-    rule('record', (value) => (isRecord(value) ? fault(value) : 'must be an object')),
-  );
+type RecordFault = (record: object) => string | undefined;
+const records = (description: string, maxLength: number): Schema => ({
+  type: 'object',
+  additionalProperties: { type: 'string', maxLength },
+  description,
+});
+const record = (fault: RecordFault): Fault => {
+  return (value) => (isRecord(value) ? fault(value) : 'must be an object');
+};
+/** An object of texts by name, each no longer than that. @param fault of an object; that it is one has been checked */
+export const RequiredRecord = (description: string, maxLength: number, fault: RecordFault): PropertyDecorator =>
+  required(records(description, maxLength), rule('record', record(fault)));
+export const OptionalRecord = (description: string, maxLength: number, fault: RecordFault): PropertyDecorator =>
+  optional(records(description, maxLength), rule('record', record(fault)));
 
 /** An object with fields of its own. */
 export const OptionalObject = (type: () => new () => object): PropertyDecorator =>
   applyDecorators(
+    declareField(() => requestSchemaOf(type()), false),
     IsOptional(),
     rule('object', (value) => (isRecord(value) ? undefined : 'must be an object')),
     ValidateNested(),

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { commandContext, featureGuard, pageCount, queryFlag, queryText, RequiredTexts } from '#runtime';
 import { FileIndexService } from './file-index.service.js';
 
-class FilesDto {
-  @RequiredTexts(10_000)
+export class FilesDto {
+  @RequiredTexts('UFS paths, or namespace paths of mounted files.', 10_000)
   files: string[];
 }
 

@@ -3,5 +3,7 @@ import { MembershipModule } from '#contexts/membership/http';
 import { FileIndexController } from './file-index.controller.js';
 import { FileIndexService } from './file-index.service.js';
 
+export { FilesDto } from './file-index.controller.js';
+
 @Module({ imports: [MembershipModule], controllers: [FileIndexController], providers: [FileIndexService] })
 export class FileIndexModule {}

@@ -1,24 +1,34 @@
-import { OptionalText, OptionalTexts, RequiredText, type NumberRange } from '#runtime';
+import { OptionalFlag, OptionalNumber, OptionalText, OptionalTexts, RequiredText, type NumberRange } from '#runtime';
 
 const maxPaths = 10_000;
 const maxAliasLength = 128;
 
-export const batchSizes: NumberRange = { max: 1_000_000, unit: 'files' };
+const batchSizes: NumberRange = { max: 1_000_000, unit: 'files' };
 export const bandwidths: NumberRange = { unit: 'bytes per second' };
+
+export const OptionalBatchSize = () => OptionalNumber('Files per batch; 0 = the default.', batchSizes);
+export const OptionalSync = () =>
+  OptionalFlag(
+    'Answer with the progress when the job has ended, or when the time is over (LARDER_SYNC_MS; with no worker up LARDER_SYNC_NO_WORKER_MS).',
+  );
 
 /** Exactly one of `paths` and `index`; that rule is the request's, not a field's. */
 export class PathsDto {
-  @OptionalTexts(maxPaths, 'a longer list belongs into an index file')
+  @OptionalTexts(
+    'UFS paths (s3://bucket/dir, file:///dir) or namespace paths (/data/dir).',
+    maxPaths,
+    'a longer list belongs into an index file',
+  )
   paths?: string[];
 
-  @OptionalText()
+  @OptionalText('A UFS file with a path per line. Exactly one of paths and index must be given; "" is none.')
   index?: string;
 
-  @OptionalText(maxAliasLength)
+  @OptionalText('A name to find the job by.', maxAliasLength)
   alias?: string;
 }
 
 export class JobIdDto {
-  @RequiredText()
+  @RequiredText('Job id.')
   id: string;
 }

@@ -4,8 +4,8 @@ import { RequiredText, Views } from '#runtime';
 import { listWorkers, membershipView } from '../index.js';
 import { WorkerClient } from './worker-client.js';
 
-class CacheOperationDto {
-  @RequiredText()
+export class CacheOperationDto {
+  @RequiredText('clear-stale')
   op: string;
 }
 

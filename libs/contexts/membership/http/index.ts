@@ -7,6 +7,8 @@ import { WorkerWatch } from './worker-watch.js';
 export { WorkerClient, type HeldCopy } from './worker-client.js';
 export { WorkerWatch } from './worker-watch.js';
 
+export { CacheOperationDto } from './cache.controller.js';
+
 @Module({
   controllers: [CacheController, NodesController],
   providers: [WorkerClient, WorkerWatch],

@@ -2,15 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Put, Query, Req 
 import type { FastifyRequest } from 'fastify';
 import { WorkerWatch } from '#contexts/membership/http';
 import { DomainError } from '#kernel';
-import {
-  CommandHandler,
-  commandContext,
-  CONFIG,
-  missingParameters,
-  queryText,
-  Views,
-  type LarderConfig,
-} from '#runtime';
+import { CommandHandler, commandContext, CONFIG, queryText, Views, type LarderConfig } from '#runtime';
 import {
   KeyRing,
   maskOptions,
@@ -73,7 +65,6 @@ export class MountController {
   @HttpCode(200)
   async replaceOptions(@Body() dto: ReplaceMountOptionsDto, @Req() request: FastifyRequest): Promise<unknown> {
     this.table.requireManaged();
-    if (dto.options === undefined) throw missingParameters();
     const path = normalizeNamespacePath(dto.path);
     const mount = await this.views.find(() => mountAt(this.state, path));
     if (!mount) throw new DomainError('NotFound', 'no-mount', `No mount point found for path: ${path}`);

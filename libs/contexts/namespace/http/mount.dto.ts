@@ -1,4 +1,5 @@
-import { OptionalRecord, OptionalText, RequiredText } from '#runtime';
+import { OptionalRecord, OptionalText, RequiredRecord, RequiredText } from '#runtime';
+import { ufsExamples } from '../index.js';
 
 const maxOptions = 64;
 const maxOptionLength = 4096;
@@ -17,29 +18,35 @@ function optionsFault(options: object): string | undefined {
   return undefined;
 }
 
+const namespacePath = 'Namespace path, begins with /.';
+
 export class CreateMountDto {
-  @RequiredText()
+  @RequiredText(namespacePath)
   path: string;
 
-  @RequiredText()
+  @RequiredText(`UFS root: ${ufsExamples('root')}.`)
   ufs: string;
 
-  @OptionalRecord(optionsFault)
+  @OptionalRecord(
+    `Of the UFS, at most ${maxOptions}. All values but those that are known to be harmless are encrypted before they are stored.`,
+    maxOptionLength,
+    optionsFault,
+  )
   options?: Record<string, string>;
 }
 
 export class ReplaceMountOptionsDto {
-  @RequiredText()
+  @RequiredText(namespacePath)
   path: string;
 
-  @OptionalText()
+  @OptionalText('May be given, and must then be that of the mount.')
   ufs?: string;
 
-  @OptionalRecord(optionsFault)
-  options?: Record<string, string>;
+  @RequiredRecord('As for POST. All of them.', maxOptionLength, optionsFault)
+  options: Record<string, string>;
 }
 
 export class DeleteMountDto {
-  @RequiredText()
+  @RequiredText(namespacePath)
   path: string;
 }

@@ -4,9 +4,24 @@ import { featureGuard, RequiredNumber, RequiredText, type FeatureSetting } from 
 import { policies, removePolicy, setPolicy, type PolicyDeclaration } from '../index.js';
 import { PolicyRequests } from './policy-requests.js';
 
-class PolicyPathDto {
-  @RequiredText()
+/** Names a policy, to remove it. */
+export class PolicyPathDto {
+  @RequiredText('Namespace path of a directory, begins with /.')
   path: string;
+}
+
+/** Declares on a DTO the value of a policy of this kind, under the name of its field. */
+function declareValue(dto: new () => PolicyPathDto, { field, http: { request } }: PolicyDeclaration): void {
+  const { description } = request;
+  const declare = request.kind === 'number' ? RequiredNumber(description, request) : RequiredText(description);
+  declare(dto.prototype as object, field);
+}
+
+/** What sets a policy of this kind, for the API's document. */
+export function setPolicyDto(policy: PolicyDeclaration): new () => PolicyPathDto {
+  class SetPolicyDto extends PolicyPathDto {}
+  declareValue(SetPolicyDto, policy);
+  return SetPolicyDto;
 }
 
 /** What a kind of policy with a controller of its own does beyond the routes in common. */
@@ -31,8 +46,7 @@ interface SwitchedPolicy extends PolicyDeclaration {
 export function policyController(policy: SwitchedPolicy): Type<PolicyController> {
   const { field, http } = policy;
   class SetPolicyDto extends PolicyPathDto {}
-  const wellFormed = http.request.kind === 'number' ? RequiredNumber(http.request) : RequiredText();
-  wellFormed(SetPolicyDto.prototype, field);
+  declareValue(SetPolicyDto, policy);
 
   @Controller(http.route)
   class Routes extends PolicyController {

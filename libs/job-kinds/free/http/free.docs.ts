@@ -1,7 +1,6 @@
 import {
   answer,
   asOf,
-  batchSize,
   body,
   count,
   elapsed,
@@ -15,17 +14,14 @@ import {
   ok,
   oneOfTexts,
   pageParameters,
-  pathFields,
   query,
   readResponses,
   ref,
-  requestObject,
   results,
   submitted,
   submittedAlias,
   submittedIndex,
   submittedPaths,
-  sync,
   waitingFor,
   waits,
   wholeAnswer,
@@ -33,19 +29,12 @@ import {
   type ApiPart,
   type Paths,
 } from '#contexts/api-docs';
+import { requestSchemaOf } from '#runtime';
+import { SubmitFreeDto } from './free.dto.js';
 
 const name = 'free';
 const tags = [name] as const;
 const id = '464050c3-9900-4b2f-8716-9220cd5eb495';
-
-const options = requestObject({
-  batchSize,
-  sync,
-  recursive: flag('Default true. False: only the named files, and the direct children of named directories.'),
-  unmounted: flag(
-    'Default false. True: the copies that no mount covers, also below mounted paths. A UFS path that no mount covers needs no flag.',
-  ),
-});
 
 const progress = wholeAnswer(
   {
@@ -90,7 +79,7 @@ const paths: Paths = {
       summary: 'Submit or resume a free job',
       description:
         'Every worker looks through its own index: copies whose UFS file is gone and all replicas are freed too.',
-      requestBody: body(requestObject({ ...pathFields, options }), {
+      requestBody: body(requestSchemaOf(SubmitFreeDto), {
         paths: ['s3://my-bucket/dir/to/path'],
         index: '',
         options: { batchSize: 0, sync: true, recursive: true },

@@ -1,21 +1,19 @@
-import { batchSizes, PathsDto } from '#contexts/jobs/http';
-import { OptionalFlag, OptionalNumber, OptionalObject } from '#runtime';
+import { OptionalBatchSize, OptionalSync, PathsDto } from '#contexts/jobs/http';
+import { OptionalFlag, OptionalObject } from '#runtime';
 
 export class FreeOptionsDto {
-  /** 0 = the default. */
-  @OptionalNumber(batchSizes)
+  @OptionalBatchSize()
   batchSize?: number;
 
-  /** Answer only when the job has ended. */
-  @OptionalFlag()
+  @OptionalSync()
   sync?: boolean;
 
-  /** Default true. */
-  @OptionalFlag()
+  @OptionalFlag('Default true. False: only the named files, and the direct children of named directories.')
   recursive?: boolean;
 
-  /** Default false: of mounted paths what their mounts cover. */
-  @OptionalFlag()
+  @OptionalFlag(
+    'Default false. True: the copies that no mount covers, also below mounted paths. A UFS path that no mount covers needs no flag.',
+  )
   unmounted?: boolean;
 }
 

@@ -2,7 +2,6 @@ import {
   answer,
   answerObject,
   asOf,
-  batchSize,
   body,
   count,
   elapsed,
@@ -17,17 +16,14 @@ import {
   ok,
   oneOfTexts,
   pageParameters,
-  pathFields,
   query,
   readResponses,
   ref,
-  requestObject,
   results,
   submitted,
   submittedAlias,
   submittedIndex,
   submittedPaths,
-  sync,
   text,
   waitingFor,
   waits,
@@ -36,25 +32,12 @@ import {
   type ApiPart,
   type Paths,
 } from '#contexts/api-docs';
+import { requestSchemaOf } from '#runtime';
+import { SubmitLoadDto } from './load.dto.js';
 
 const name = 'load';
 const tags = [name] as const;
 const id = '54b88939-de49-46ef-acab-fe489f46d1a0';
-
-const options = requestObject({
-  batchSize,
-  fileFilterRegex: {
-    ...text('RE2 pattern that a file’s whole name must match; with a slash in it, also the whole path may.'),
-    maxLength: 4096,
-  },
-  fileFilterRegx: { ...text('The same, in the other spelling.'), maxLength: 4096 },
-  replicas: { ...count('Distinct workers that get each file; 0 = 1.'), maximum: 16 },
-  skipIfExists: flag('Leave files alone that are cached in their present version.'),
-  loadMetadataOnly: flag('Cache sizes and versions, no bytes.'),
-  verify: flag('Compare with the UFS when everything is loaded, and mend what differs.'),
-  bandwidth: count('Bytes/s per worker; 0 = unlimited.'),
-  sync,
-});
 
 const progress = wholeAnswer(
   {
@@ -145,7 +128,7 @@ const paths: Paths = {
       tags,
       summary: 'Submit or resume a load job',
       requestBody: body(
-        requestObject({ ...pathFields, options }),
+        requestSchemaOf(SubmitLoadDto),
         {
           paths: ['s3://my-bucket/dir/to/path'],
           options: { batchSize: 0, fileFilterRegx: '', replicas: 0, sync: true, skipIfExists: false },

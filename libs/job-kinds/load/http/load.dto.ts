@@ -1,39 +1,38 @@
-import { bandwidths, batchSizes, PathsDto } from '#contexts/jobs/http';
+import { bandwidths, OptionalBatchSize, OptionalSync, PathsDto } from '#contexts/jobs/http';
 import { OptionalFlag, OptionalNumber, OptionalObject, OptionalText } from '#runtime';
 
 const maxPatternLength = 4096;
 
 export class LoadOptionsDto {
-  /** 0 = the default. */
-  @OptionalNumber(batchSizes)
+  @OptionalBatchSize()
   batchSize?: number;
 
-  @OptionalText(maxPatternLength)
+  @OptionalText(
+    'RE2 pattern that a file’s whole name must match; with a slash in it, also the whole path may.',
+    maxPatternLength,
+  )
   fileFilterRegex?: string;
 
   /** The spelling of the reference's example. */
-  @OptionalText(maxPatternLength)
+  @OptionalText('The same, in the other spelling.', maxPatternLength)
   fileFilterRegx?: string;
 
-  /** 0 = the default, 1. */
-  @OptionalNumber({ max: 16, unit: 'workers' })
+  @OptionalNumber('Distinct workers that get each file; 0 = 1.', { max: 16, unit: 'workers' })
   replicas?: number;
 
-  @OptionalFlag()
+  @OptionalFlag('Leave files alone that are cached in their present version.')
   skipIfExists?: boolean;
 
-  @OptionalFlag()
+  @OptionalFlag('Cache sizes and versions, no bytes.')
   loadMetadataOnly?: boolean;
 
-  @OptionalFlag()
+  @OptionalFlag('Compare with the UFS when everything is loaded, and mend what differs.')
   verify?: boolean;
 
-  /** Per worker; 0 = unlimited. */
-  @OptionalNumber(bandwidths)
+  @OptionalNumber('Bytes/s per worker; 0 = unlimited.', bandwidths)
   bandwidth?: number;
 
-  /** Answer only when the job has ended. */
-  @OptionalFlag()
+  @OptionalSync()
   sync?: boolean;
 }
 

@@ -1,7 +1,6 @@
 import {
   answer,
   asOf,
-  batchSize,
   body,
   count,
   elapsed,
@@ -17,7 +16,6 @@ import {
   query,
   readResponses,
   ref,
-  requestObject,
   results,
   text,
   waitingFor,
@@ -27,18 +25,13 @@ import {
   type ApiPart,
   type Paths,
 } from '#contexts/api-docs';
+import { requestSchemaOf } from '#runtime';
+import { StopRebalanceDto, SubmitRebalanceDto } from './rebalance.dto.js';
 
 const name = 'rebalance';
 const tags = [name] as const;
 const id = '8de63d3a-63c8-4f08-bbc1-c87e3c0fb6d9';
 const target = 'A worker’s id, or ALL.';
-
-const options = requestObject({
-  loadBatchSize: batchSize,
-  loadBandwidth: count('Bytes/s per worker while loading; 0 = unlimited.'),
-  pruneBandwidth: count('Bytes/s per worker while pruning; 0 = unlimited.'),
-  skipPrune: flag('Load only; remove nothing.'),
-});
 
 const progress = wholeAnswer(
   {
@@ -95,7 +88,7 @@ const paths: Paths = {
       description:
         'Fetches what the hash ring gives each target worker, from the worker that has it or else the UFS, and then ' +
         'prunes what belongs elsewhere; never the last copy.',
-      requestBody: body(requestObject({ target: { ...text(target), minLength: 1 }, options }, ['target']), {
+      requestBody: body(requestSchemaOf(SubmitRebalanceDto), {
         target: 'ALL',
         options: { loadBatchSize: 1000, loadBandwidth: 10485746000, pruneBandwidth: 10485746000, skipPrune: false },
       }),
@@ -114,7 +107,7 @@ const paths: Paths = {
       tags,
       summary: 'Stop a rebalance job',
       description: 'By id, or by target: the unfinished job of it.',
-      requestBody: body(requestObject({ id: text('Job id.'), target: text(target) }), { id }, { target: 'ALL' }),
+      requestBody: body(requestSchemaOf(StopRebalanceDto), { id }, { target: 'ALL' }),
       responses: writeResponses({
         '200': ok(),
         '410': error('The job doesn’t exist or has already finished.', jobGone),

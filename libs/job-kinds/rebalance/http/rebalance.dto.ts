@@ -1,25 +1,24 @@
-import { bandwidths, batchSizes } from '#contexts/jobs/http';
+import { bandwidths, OptionalBatchSize } from '#contexts/jobs/http';
 import { OptionalFlag, OptionalNumber, OptionalObject, OptionalText, RequiredText } from '#runtime';
 
+const target = 'A worker’s id, or ALL.';
+
 export class RebalanceOptionsDto {
-  /** 0 = the default. */
-  @OptionalNumber(batchSizes)
+  @OptionalBatchSize()
   loadBatchSize?: number;
 
-  /** Per worker; 0 = unlimited. */
-  @OptionalNumber(bandwidths)
+  @OptionalNumber('Bytes/s per worker while loading; 0 = unlimited.', bandwidths)
   loadBandwidth?: number;
 
-  /** Per worker; 0 = unlimited. */
-  @OptionalNumber(bandwidths)
+  @OptionalNumber('Bytes/s per worker while pruning; 0 = unlimited.', bandwidths)
   pruneBandwidth?: number;
 
-  @OptionalFlag()
+  @OptionalFlag('Load only; remove nothing.')
   skipPrune?: boolean;
 }
 
 export class SubmitRebalanceDto {
-  @RequiredText()
+  @RequiredText(target)
   target: string;
 
   @OptionalObject(() => RebalanceOptionsDto)
@@ -27,9 +26,9 @@ export class SubmitRebalanceDto {
 }
 
 export class StopRebalanceDto {
-  @OptionalText()
+  @OptionalText('Job id.')
   id?: string;
 
-  @OptionalText()
+  @OptionalText(target)
   target?: string;
 }
