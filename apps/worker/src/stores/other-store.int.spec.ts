@@ -54,6 +54,8 @@ describe('a bucket of the same name at another endpoint', () => {
     await until(() => (indexed(worker).length > 0 ? true : undefined));
     expect(indexed(worker)).toEqual([root + names[0]]);
     expect(worker.services.cache.usage('s3://bucket')).toEqual({ bytes: 14, objects: 1 });
+    // The totals follow the index a moment later.
+    await until(() => (worker.services.unmounted.usage().objects === 13 ? true : undefined));
     expect(worker.services.unmounted.usage()).toEqual({ bytes: 12 * 6 + 15, objects: 13 });
   });
 

@@ -59,7 +59,10 @@ export class UnmountedCopies {
     return this.stores.coverage.pathOf(key) === undefined && this.cache.delete(key);
   }
 
-  /** Bytes and objects, without a look at any of them. */
+  /**
+   * Bytes and objects, without a look at any of them. The totals follow the index a moment later, so what has just been
+   * stored may be missing here for that long; never is less than nothing told.
+   */
   usage(): { bytes: number; objects: number } {
     const all = this.cache.usage('');
     for (const { ufs, number } of this.stores.coverage.roots) {
@@ -67,7 +70,7 @@ export class UnmountedCopies {
       all.bytes -= bytes;
       all.objects -= objects;
     }
-    return all;
+    return { bytes: Math.max(0, all.bytes), objects: Math.max(0, all.objects) };
   }
 
   *copies(prefix: string, after?: string): Generator<Keyed> {
