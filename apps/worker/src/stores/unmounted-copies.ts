@@ -61,7 +61,7 @@ export class UnmountedCopies {
 
   /**
    * Bytes and objects, without a look at any of them. The totals follow the index a moment later, so what has just been
-   * stored may be missing here for that long; never is less than nothing told.
+   * stored may be missing here for that long. The result is never negative.
    */
   usage(): { bytes: number; objects: number } {
     const all = this.cache.usage('');
