@@ -3,9 +3,9 @@ import { Type } from 'class-transformer';
 import { IsDefined, IsNotEmpty, IsOptional, ValidateBy, ValidateNested } from 'class-validator';
 
 /**
- * The fields of DTOs. Each is one rule with one sentence about what is wrong, the type before the bounds: with a rule per
- * decorator it would be up to their order which of them speaks. The sentence goes on behind the field's name, and behind
- * an index or a name in brackets where it is about a part of the field.
+ * The fields of DTOs. Each has one rule with one sentence about what is wrong, and the rule checks the type before the
+ * bounds. With several decorators for one field, their order would decide which sentence is shown. The sentence follows
+ * the field's name; it begins with an index or a name in brackets if it is about a part of the field.
  */
 
 /** What is wrong with a value, as a sentence without its subject: `must be …`, `[3] must be …`; undefined: nothing. */
@@ -44,11 +44,11 @@ export const OptionalFlag = (): PropertyDecorator =>
 
 export const RequiredTexts = (maxEntries: number): PropertyDecorator =>
   applyDecorators(IsDefined(), rule('texts', texts(maxEntries)));
-/** @param advice for whoever has more entries than that */
+/** @param advice added when there are more entries than that */
 export const OptionalTexts = (maxEntries: number, advice?: string): PropertyDecorator =>
   applyDecorators(IsOptional(), rule('texts', texts(maxEntries, advice)));
 
-/** @param fault of an object; that it is one has been checked */
+/** @param fault checks the object; the type has been checked before */
 export const OptionalRecord = (fault: (record: object) => string | undefined): PropertyDecorator =>
   applyDecorators(
     IsOptional(),
