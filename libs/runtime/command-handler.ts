@@ -28,11 +28,11 @@ export interface Aggregate<State, Command, Event extends DomainEvent> {
 
 export interface Decided<Event> {
   events: readonly Event[];
-  /** Log sequence from which on the outcome is visible; 0 when the command changed nothing. */
+  /** The outcome is visible from this log sequence on; 0 when the command changed nothing. */
   sequence: number;
 }
 
-/** So many conflicts in a row are no bad luck: something else is wrong. */
+/** So many conflicts in a row are not bad luck: something else is wrong. */
 const maxConflicts = 50;
 
 /**

@@ -114,9 +114,10 @@ export class EventStore extends LogReads {
   }
 
   /**
-   * Appends a fact, a report of what has happened, behind whatever the boundary holds. Repeating it with the same
-   * `dedupeId` within two minutes adds nothing and answers with the first one's sequence. The views must recognise
-   * later repetitions. Facts of one boundary are appended one after another, each chained to the one before it.
+   * Appends a fact, a report of what has happened, behind whatever the boundary holds: no other commit can prevent it.
+   * Repeating it with the same `dedupeId` within two minutes adds nothing and answers with the first one's sequence.
+   * The views must recognise later repetitions. Facts of one boundary are appended one after another, each chained to
+   * the one before it.
    *
    * @throws DomainError Unavailable `nats-unreachable` or `outcome-unknown`: call again with the same `dedupeId`.
    */

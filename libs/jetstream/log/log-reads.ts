@@ -79,7 +79,8 @@ export class LogReads {
   }
 
   /**
-   * The same from one server's answer, which may be outdated: for callers that accept that and need no other server.
+   * The same from one server's answer, which may be outdated: for callers that accept that and must work without other
+   * servers.
    */
   unconfirmedInfo(): Promise<LogInfo> {
     return this.ask(infoOfLeader);

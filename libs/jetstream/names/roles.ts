@@ -171,7 +171,7 @@ const needs: Readonly<Record<Role, (names: Names) => Needs>> = {
   audit: (names) => ({ publish: reading(names.eventStream) }),
 };
 
-/** Allows to create a stream or to add replicas, never with fewer subjects or without a deny. */
+/** `UPDATE` is for adding replicas: Larder never takes a subject or a deny away from a stream. */
 function creating({ eventStream, workStream, snapshotStream }: Names): string[] {
   return [eventStream, workStream, snapshotStream].flatMap((one) =>
     api(one, ['STREAM.INFO', 'STREAM.CREATE', 'STREAM.UPDATE']),

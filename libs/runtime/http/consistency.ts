@@ -51,7 +51,7 @@ function wantedSequence({ headers }: FastifyRequest): number {
   throw new DomainError('Malformed', 'bad-sequence', 'X-Larder-Sequence must be a log sequence, a whole number');
 }
 
-/** Not for health: it is asked for often, and does not answer from views. */
+/** Requests for health do not count: they are frequent, and have answers of their own. */
 function isRead({ method, url }: FastifyRequest): boolean {
   return (method === 'GET' || method === 'HEAD') && url.startsWith('/api/');
 }

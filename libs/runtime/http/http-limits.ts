@@ -19,8 +19,9 @@ export const httpLimits = {
 } as const;
 
 /**
- * Requires a minimum rate from a server's clients, and gives answers that Node would send with an empty body the form
- * of all errors. A client that is too slow triggers the server's `clientError` with the code of Node's own timeouts.
+ * Requires a minimum rate from a server's clients. It also gives the usual form of errors to an answer that Node would
+ * send with an empty body. A client that is too slow triggers the server's `clientError` with the code of Node's own
+ * timeouts.
  */
 export function limitRequests(server: Server): void {
   server.on('request', (request: IncomingMessage) => watchBody(server, request));
@@ -39,7 +40,7 @@ function watchBody(server: Server, request: IncomingMessage): void {
   const timer = setInterval(() => {
     if (request.complete || socket.destroyed) return clearInterval(timer);
     if (request.readableLength > 0) {
-      // This process is slow to read, not the client to send.
+      // It is this process that does not read on.
       sinceMs = performance.now();
       before = socket.bytesRead;
     }

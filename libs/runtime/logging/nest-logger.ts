@@ -14,8 +14,8 @@ const chatter = new Set([
 ]);
 
 /**
- * Writes Nest's lines into Larder's log. Larder's classes log through Nest's `Logger`, a sentence or `{ msg, …fields
- * }`. Nest's own lines about its start are at `debug`.
+ * Writes Nest's lines into Larder's log. Larder's classes log a sentence or `{ msg, …fields }` through Nest's `Logger`.
+ * Nest's own lines about its start are at `debug`.
  */
 export class NestPinoLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
