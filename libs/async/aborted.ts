@@ -1,4 +1,4 @@
-/** Resolves when the signal is aborted, at once where it is already. */
+/** Resolves when the signal is aborted; at once if it already is. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
@@ -7,8 +7,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Waits for work until the signal is aborted; the work itself goes on, and what it throws later is nobody's business.
- * Leaves no listener behind, so one signal may serve any number of calls.
+ * Waits for work until the signal is aborted. The work itself goes on then, and its later errors are ignored. Leaves no
+ * listener behind, so one signal may serve any number of calls.
  * @throws what the work throws; the signal's reason
  */
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

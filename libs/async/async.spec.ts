@@ -3,7 +3,7 @@ import { abortable, aborted, Bell, retryWhile, Semaphore, until, within } from '
 const never = new Promise<never>(() => undefined);
 const reason = new Error('called off');
 
-/** Lets what is due run, promises and fake timers. */
+/** Lets due work run: promises and fake timers. */
 const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
 beforeEach(() => void jest.useFakeTimers());

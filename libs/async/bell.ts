@@ -1,7 +1,7 @@
 import { abortable } from './aborted.js';
 import { within } from './within.js';
 
-/** Lets any number of waiters know that something has changed; each looks for itself whether it is what it waits for. */
+/** Tells any number of waiters that something has changed. Each checks for itself whether its condition holds now. */
 export class Bell {
   private rung: Promise<void> | undefined;
   private ring: (() => void) | undefined;
@@ -18,9 +18,9 @@ export class Bell {
   }
 
   /**
-   * Looks now, after each ring, and once more when the time is over.
+   * Calls `find` now, after each ring, and once more when the time is over.
    * @returns what was found, or undefined
-   * @throws the signal's reason when that is aborted while it waits
+   * @throws the signal's reason when it is aborted during the wait
    */
   async until<T>(find: () => T | undefined, limitMs: number, signal?: AbortSignal): Promise<T | undefined> {
     const deadlineMs = performance.now() + limitMs;

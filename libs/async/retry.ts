@@ -1,15 +1,15 @@
 import { abortable } from './aborted.js';
 
 export interface Retrying {
-  /** Told of each failure, and whether to ask again. */
+  /** Called with each failure. @returns whether to ask again */
   readonly mayPass: (error: unknown) => boolean;
-  /** Between a failure and the next question. */
+  /** Pause between a failure and the next question. */
   readonly pauseMs: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Asks until there is an answer, or a failure that does not pass by itself.
+ * Asks until there is an answer, or a failure that will not pass by itself.
  * @throws that failure; the signal's reason
  */
 export async function retryWhile<T>(ask: () => Promise<T>, { mayPass, pauseMs, signal }: Retrying): Promise<T> {
@@ -26,8 +26,9 @@ export async function retryWhile<T>(ask: () => Promise<T>, { mayPass, pauseMs, s
 }
 
 /**
- * Looks again and again, for what nobody tells of, until there is something other than undefined or false.
- * @throws what `look` throws; the signal's reason when that is aborted during a pause
+ * Calls `look` again and again until it returns something other than undefined or false. For changes without a
+ * notification.
+ * @throws what `look` throws; the signal's reason when it is aborted during a pause
  */
 export async function until<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,

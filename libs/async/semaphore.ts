@@ -1,6 +1,6 @@
 /**
- * Lets so many tasks run at once, first come first served. One that fails does not stop those behind it. A waiter whose
- * signal is aborted leaves the queue.
+ * Limits how many tasks run at once, first come first served. A failed task does not stop those behind it. A waiter
+ * whose signal is aborted leaves the queue.
  */
 export class Semaphore {
   private readonly waiting = new Set<() => void>();

@@ -1,6 +1,6 @@
 /**
- * Waits for work no longer than a time; the work itself goes on, and what it throws later is nobody's business.
- * @returns what it answers; undefined when that takes too long
+ * Waits for work, but no longer than a time. The work itself goes on after that, and its later errors are ignored.
+ * @returns its result; undefined when it takes too long
  * @throws what it throws in that time
  */
 export async function within<T>(work: Promise<T>, limitMs: number): Promise<T | undefined> {

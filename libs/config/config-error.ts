@@ -1,6 +1,6 @@
 import { Refusal } from '#process';
 
-/** The configuration is wrong. A process that meets this says so and exits with `EXIT_REFUSED`. */
+/** The configuration is wrong. A process that meets this reports it and exits with `EXIT_REFUSED`. */
 export class ConfigError extends Refusal {
   override readonly name = 'ConfigError';
 

@@ -10,7 +10,7 @@ type Value<S> = S extends Setting<infer T, infer Default> ? (Default extends str
 /** All settings by name; frozen. Printing it (as JSON, too) shows secrets as `******`. */
 export type LarderConfig = Readonly<{ [Name in keyof Settings]: Value<Settings[Name]> } & { cacheDir: string }>;
 
-/** What a coordinator or a worker cannot do without. */
+/** Settings that a coordinator or a worker requires. */
 export type ProcessConfig = LarderConfig &
   Required<Pick<LarderConfig, 'natsUrl' | 'secretKeys'>> & {
     readonly natsUrl: string;
@@ -21,7 +21,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads and validates the configuration. An empty variable counts as unset.
- * @param process a coordinator or a worker also needs LARDER_NATS_URL and LARDER_SECRET_KEYS; standalone makes both
+ * @param process a coordinator or a worker also requires LARDER_NATS_URL and LARDER_SECRET_KEYS; standalone creates
+ *   both
  * @throws ConfigError with one sentence for each wrong, missing or unknown `LARDER_*` variable
  */
 export function loadConfig(env: Environment): LarderConfig;
@@ -47,7 +48,7 @@ export function loadConfig(env: Environment, process?: 'coordinator' | 'worker')
   return Object.freeze(Object.defineProperties(values, printing)) as unknown as LarderConfig;
 }
 
-/** @throws ConfigError for a relative path in a process whose own directory was removed */
+/** @throws ConfigError for a relative path in a process whose working directory was removed */
 function absolute(env: string, directory: string): string {
   try {
     return path.resolve(directory);
@@ -100,10 +101,10 @@ function contradictions(config: LarderConfig): string[] {
   return problems;
 }
 
-/** Letters in which a name may differ from a setting's and still be taken for it. */
+/** A name with at most so many wrong letters is taken for a misspelt setting. */
 const mostSlips = 2;
 
-/** A misspelt variable would otherwise be ignored in silence. */
+/** A misspelt variable would otherwise be ignored without a word. */
 function unknownVariables(env: Environment): string[] {
   const known = new Set<string>([...Object.values<Setting>(settings).map((setting) => setting.env), SUPERVISED]);
   return Object.keys(env)

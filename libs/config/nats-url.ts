@@ -1,10 +1,12 @@
-/** What the `nats` package's `connect` takes; unlike the servers' own tools it does not read credentials from the URL. */
+/**
+ * Options for the `nats` package's `connect`. Unlike the servers' own tools it does not read credentials from the URL.
+ */
 export interface NatsCredentials {
   servers: string[];
   token?: string;
   user?: string;
   pass?: string;
-  /** Given when a server is named with `tls://`. */
+  /** Present when a server is named with `tls://`. */
   tls?: Record<string, never>;
 }
 

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { SecretKey } from './secret-key.js';
 
-/** How a setting's text becomes a value, and how to say what was expected: "LARDER_PORT is 'x': expected <expected>". */
+/** Turns a setting's text into a value. `expected` completes "LARDER_PORT is 'x': expected <expected>". */
 export interface Parser<T> {
   readonly schema: z.ZodType<T, string>;
   readonly expected: string;
@@ -61,7 +61,7 @@ export function bytes(min: number, max = Number.MAX_SAFE_INTEGER): Parser<number
 /** A host name or address, without a port. */
 export const host = (): Parser<string> => text(/^[A-Za-z0-9._:-]+$/, 'a host name or an IP address');
 
-/** Several names or addresses apart by commas, without ports. */
+/** Several names or addresses without ports, separated by commas. */
 export function hostNames(): Parser<readonly string[]> {
   const schema = z
     .string()
@@ -75,7 +75,7 @@ export function hostAndPort(): Parser<string> {
   return text(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([1-9]\d{0,4})$/, 'host:port');
 }
 
-/** Addresses and CIDR ranges, several apart by commas; '' is none. */
+/** Addresses and CIDR ranges, separated by commas; '' means none. */
 export function addressRanges(): Parser<readonly string[]> {
   const schema = z
     .string()
@@ -96,7 +96,7 @@ function isAddressRange(given: string): boolean {
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
 }
 
-/** A shell expands `~`, a service manager does not: it would become a directory of that name. */
+/** Refuses `~`: a shell expands it, but a service manager does not, and would create a directory of that name. */
 export const directory = (): Parser<string> =>
   text(/^(?!~(\/|$))(?=.*\S)[^\0]+$/s, 'a directory, written out (`~` is not expanded)');
 
@@ -112,7 +112,7 @@ export function logMark(): Parser<{ readonly logId: string; readonly sequence: n
   return { schema, expected: '<id of the log>:<sequence>, as a coordinator that refuses to start says them' };
 }
 
-/** Comma-separated servers of one NATS; credentials, where there are any, stand in the first. */
+/** Comma-separated servers of one NATS; credentials, if any, are in the first. */
 export function natsUrl(): Parser<string> {
   const schema = z.string().refine((given) => given.split(',').every(isNatsServer));
   return { schema, expected: 'nats://[token@ or user:password@]host:port, several apart by commas' };
@@ -124,7 +124,7 @@ function isNatsServer(given: string): boolean {
   return ['nats:', 'tls:'].includes(protocol) && hostname !== '';
 }
 
-/** `<keyId>:<base64 of 32 bytes>`, several apart by commas; the first encrypts, all decrypt. */
+/** `<keyId>:<base64 of 32 bytes>`, several separated by commas; the first encrypts, all decrypt. */
 export function keyRing(): Parser<readonly SecretKey[]> {
   const entry = z
     .string()

@@ -8,7 +8,7 @@ export interface Setting<T = unknown, Default extends string | undefined = strin
   readonly env: `LARDER_${string}`;
   readonly usedBy: readonly SettingUser[];
   readonly parser: Parser<T>;
-  /** As it would be written in the environment; undefined: unset means absent. */
+  /** As it is written in the environment; undefined: the setting may be absent. */
   readonly default: Default;
   /** One line for people, without a full stop. */
   readonly description: string;
@@ -27,7 +27,7 @@ function setting<T, const Default extends string | undefined>(
   return { env, usedBy: [usedBy].flat(), parser, default: defaultText, description, ...options };
 }
 
-/** Every setting there is. `docs/configuration.md` is generated from this table. */
+/** All settings. `docs/configuration.md` is generated from this table. */
 export const settings = {
   host: setting('LARDER_HOST', ['coordinator', 'standalone'], p.host(), '127.0.0.1', 'address the REST API listens on'),
   port: setting(
@@ -385,7 +385,7 @@ export const settings = {
   ),
 } as const;
 
-/** Set by the standalone supervisor for its children, not by people; see `exitWithSupervisor`. */
+/** Set by the standalone supervisor for its children, not by users; see `exitWithSupervisor`. */
 export const SUPERVISED = 'LARDER_SUPERVISED';
-/** What is read by the tests only. */
+/** Variables with this prefix are read by tests only. */
 export const TEST_PREFIX = 'LARDER_TEST_';

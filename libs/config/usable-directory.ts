@@ -4,17 +4,16 @@ import { ConfigError } from './config-error.js';
 
 type SystemError = NodeJS.ErrnoException;
 
-/** Enough for the first file of whoever is going to write there. */
+/** Room for the first file that the directory's user will write. */
 const probeBytes = 4096;
 
 /**
- * Makes sure that a directory is there, made with its parents where it is not, and that this process can write into it.
- * Each folder is made by itself: Node's own way of making parents never ends where a file system takes none, as below
- * /proc.
+ * Makes sure that a directory exists and that this process can write into it. It creates the directory and its parents,
+ * each folder by itself: Node's own recursive way never ends where a file system accepts no folders, as below /proc.
  *
  * @param setting the variable that names it
- * @param options `whole`: as the setting has it, where `directory` is a part of that. `mayBeFull`: its user has its own
- *   ways with a disk without room.
+ * @param options `whole`: the setting's value, if `directory` is a part of it. `mayBeFull`: the directory's user
+ *   handles a full disk itself.
  * @throws ConfigError with one sentence that names the setting, the path and what is wrong with it
  */
 export function makeUsableDirectory(
@@ -32,8 +31,8 @@ export function makeUsableDirectory(
 }
 
 /**
- * Makes sure that a file can be written, or written anew, in a directory that is there.
- * @throws ConfigError likewise
+ * Makes sure that a file can be created or overwritten in an existing directory.
+ * @throws ConfigError as `makeUsableDirectory`
  */
 export function requireWritableFile(setting: string, file: string): void {
   try {
@@ -46,7 +45,7 @@ export function requireWritableFile(setting: string, file: string): void {
   }
 }
 
-/** Whether a call of the file system failed at a path within this directory. */
+/** Whether a file system call failed at a path within this directory. */
 export function failedWithin(directory: string, error: unknown): error is SystemError {
   const { code, syscall, path: at } = (error ?? {}) as SystemError;
   if (typeof code !== 'string' || syscall === undefined || typeof at !== 'string') return false;
@@ -54,14 +53,14 @@ export function failedWithin(directory: string, error: unknown): error is System
   return relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
 }
 
-/** What a failed call says about a directory, as the one sentence for whoever named it. */
+/** Turns the error of a file system call into one sentence about the setting that names the directory. */
 export function directoryFault(setting: string, directory: string, error: unknown): ConfigError {
   return new ConfigError([
     `${setting} is ${JSON.stringify(directory)}: that directory cannot be used: ${reasonOf(error)}.`,
   ]);
 }
 
-/** The same about a file. */
+/** The same for a file. */
 export function fileFault(setting: string, file: string, error: unknown): ConfigError {
   return new ConfigError([`${setting} is ${JSON.stringify(file)}: that file cannot be used: ${reasonOf(error)}.`]);
 }
@@ -74,20 +73,20 @@ function makeDirectory(directory: string): void {
     if (found) throw fault('ENOTDIR', at);
     if (fs.lstatSync(at, { throwIfNoEntry: false })) throw fault('ELINK', at);
     missing.push(at);
-    // The root is always there; should it not be, nothing is made.
+    // The root always exists. If it did not, nothing would be created.
     if (at === path.dirname(at)) break;
   }
   for (const one of missing.reverse()) {
     try {
       fs.mkdirSync(one, { mode: 0o700 });
     } catch (error) {
-      // Made by somebody else meanwhile.
+      // Another process may have created it meanwhile.
       if ((error as SystemError).code !== 'EEXIST' || !fs.statSync(one).isDirectory()) throw error;
     }
   }
 }
 
-/** Writes a file and takes it away again: permissions, flags and quotas are not told by looking. */
+/** Writes a file and removes it: permissions, flags and quotas can only be found by trying. */
 function probe(directory: string): void {
   const file = path.join(directory, probeName());
   const descriptor = fs.openSync(file, 'w', 0o600);

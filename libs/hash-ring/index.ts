@@ -1,6 +1,6 @@
 /**
- * Rendezvous (highest random weight) hashing: every process that knows the same members places a key on the same
- * workers, and a member's coming or going moves only the keys it gains or loses.
+ * Rendezvous (highest random weight) hashing. Every process that knows the same members places a key on the same
+ * workers. When a member comes or goes, only the keys that it gains or loses move.
  *
  * Score: the 64 bits FNV-1a gives for the key's UTF-8 bytes, mixed with the member's own hash and finalised with the
  * avalanche step of MurmurHash3 (two 32-bit lanes). The recorded vector in `hash-ring.spec.ts` pins the function:

@@ -1,19 +1,19 @@
 import { type EventCatalogue } from './event-schema.js';
 import { type Commit, type Recorded } from './event.js';
 
-/** The events that a catalogue declares, as a union: one member for each type, with its data. */
+/** The events that a catalogue declares, as a union with one member for each type and its data. */
 export type EventOf<Catalogue extends EventCatalogue> = {
   [Type in keyof Catalogue & string]: { type: Type; data: ReturnType<Catalogue[Type]['schema']['parse']> };
 }[keyof Catalogue & string];
 
-/** A commit as far as a boundary looks at it. */
+/** The parts of a commit that a boundary needs. */
 type Written = Pick<Commit, 'boundary' | 'events'>;
 
 /** A consistency boundary of the log: its name, without the cluster's prefix, and which events are written there. */
 export interface Boundary<Catalogue extends EventCatalogue> {
   readonly name: string;
   readonly events: Catalogue;
-  /** The events of a commit with their types; none where it stands on another boundary. */
+  /** The events of a commit with their types; empty if it belongs to another boundary. */
   eventsIn(commit: Written): readonly Recorded<EventOf<Catalogue>>[];
 }
 
@@ -25,11 +25,11 @@ export interface BoundaryFamily<Ids extends readonly string[], Catalogue extends
   of(...ids: { [Index in keyof Ids]: string }): string;
   /** The ids in a boundary's name, by what each means; undefined for a boundary of another sort. */
   idsIn(boundary: string): Record<Ids[number], string> | undefined;
-  /** The events of a commit with their types; none where it stands on a boundary of another sort. */
+  /** The events of a commit with their types; empty if it belongs to a boundary of another sort. */
   eventsIn(commit: Written): readonly Recorded<EventOf<Catalogue>>[];
 }
 
-/** Declares a boundary: whatever reads or writes it asks here. */
+/** Declares a boundary. All code that reads or writes it uses this object. */
 export function defineBoundary<Catalogue extends EventCatalogue>(name: string, events: Catalogue): Boundary<Catalogue> {
   return { name, events, eventsIn: (commit) => (commit.boundary === name ? typed(commit) : []) };
 }
@@ -63,7 +63,9 @@ export function scopeOf(boundary: string): string {
   return end < 0 ? boundary : boundary.slice(0, end);
 }
 
-/** The one place where events get their types: the codec has validated the data of each by its type. */
+/**
+ * The only place where events get their types. The cast is safe: the codec has validated the data of each by its type.
+ */
 function typed<Event>({ events }: Written): readonly Event[] {
   return events as unknown as readonly Event[];
 }

@@ -1,8 +1,8 @@
 import type { DomainEvent } from './event.js';
 
 /**
- * The pure heart of an aggregate. `decide` answers a command with the events that follow from it, none where it
- * changes nothing, or throws a DomainError; `evolve` folds an event and never throws.
+ * The pure rules of an aggregate. `decide` turns a command into the events that follow from it (none if it changes
+ * nothing), or throws a DomainError. `evolve` folds an event and never throws.
  */
 export interface Decider<State, Command, Event extends DomainEvent> {
   readonly initial: State;

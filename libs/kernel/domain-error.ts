@@ -1,4 +1,4 @@
-/** The one taxonomy of errors. What each kind means for HTTP is said once, in `runtime/error-consequences.ts`. */
+/** All kinds of errors. `runtime/error-consequences.ts` says what each kind means for HTTP. */
 export type ErrorKind = 'Malformed' | 'NotFound' | 'Refused' | 'StaleVersion' | 'Unavailable' | 'Bug';
 
 export interface ErrorDetails {
@@ -6,7 +6,7 @@ export interface ErrorDetails {
   httpStatus?: number;
   /** Fields of the HTTP answer beside or instead of `status`, where the reference documents them. */
   body?: Record<string, unknown>;
-  /** When to come again, where that is known; said in `Retry-After`. */
+  /** When to try again, if known; sent as `Retry-After`. */
   retryAfterMs?: number;
   cause?: unknown;
 }
@@ -25,12 +25,12 @@ export class DomainError extends Error {
   }
 }
 
-/** Closes a switch in `evolve`, which never throws: the compiler proves that nothing arrives here. */
+/** Closes a switch in `evolve`, which never throws: the compiler proves that this is never called. */
 export function exhausted<State>(_event: never, state: State): State {
   return state;
 }
 
-/** Closes a switch over a union: the compiler proves that nothing arrives here. */
+/** Closes a switch over a union: the compiler proves that this is never called. */
 export function unreachable(value: never): never {
   throw new DomainError('Bug', 'unreachable', `unexpected value ${JSON.stringify(value)}`);
 }

@@ -1,9 +1,9 @@
 /**
- * Names that people wrote, and the names that they may have meant. Upper and lower case, `_`, `-` and `.` do not count
- * as differences: `batch_size` is `batchSize` misspelt, at a distance of 0.
+ * Compares names that users wrote with names that they may have meant. Upper and lower case, `_`, `-` and `.` do not
+ * count as differences: `batch_size` is `batchSize` misspelt, at a distance of 0.
  */
 
-/** The known name at the smallest distance; the first of several. Undefined where nothing is known. */
+/** The known name at the smallest distance; of several the first. Undefined if there are no known names. */
 export function nearestName(name: string, known: Iterable<string>): { name: string; distance: number } | undefined {
   let best: { name: string; distance: number } | undefined;
   const written = bare(name);
@@ -16,8 +16,8 @@ export function nearestName(name: string, known: Iterable<string>): { name: stri
 }
 
 /**
- * The known name that this one looks like a slip of: one letter off in names of 3 to 5 letters, two in names of up to
- * 10, three in longer ones. Undefined when it looks like a word of its own.
+ * The known name that this one may be a misspelling of: one letter wrong in names of 3 to 5 letters, two in names of up
+ * to 10, three in longer ones. Undefined if it is too different from all of them.
  */
 export function misspeltName(name: string, known: Iterable<string>): string | undefined {
   const like = [...known].filter((candidate) => {
@@ -33,7 +33,7 @@ function tolerance(length: number): number {
   return length <= 10 ? 2 : 3;
 }
 
-/** Longer ones are nobody's misspelling, and the distance takes quadratic time. */
+/** Characters behind this length are not compared: the distance takes quadratic time. */
 const longestName = 200;
 
 function bare(name: string): string {
@@ -41,9 +41,9 @@ function bare(name: string): string {
 }
 
 /**
- * Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment: Damerau–Levenshtein without
- * edits inside a swap).
- * @returns Infinity where the lengths alone say that it is more than `atMost`
+ * Counts insertions, deletions, substitutions and swaps of neighbours (optimal string alignment: Damerau–Levenshtein
+ * without edits inside a swap).
+ * @returns Infinity if the lengths alone show that it is more than `atMost`
  */
 function editDistance(a: string, b: string, atMost: number): number {
   if (Math.abs(a.length - b.length) > atMost) return Infinity;

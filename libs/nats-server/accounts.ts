@@ -1,33 +1,33 @@
-/** Who may connect, and what they may do then. */
+/** A user that may connect, and its permissions. */
 export interface NatsUser {
   readonly user: string;
   /** The password itself, or the environment variable of the server that holds it. */
   readonly password: string | { readonly variable: string };
   /** Where this user awaits answers. Default `_INBOX`. */
   readonly inboxPrefix?: string;
-  /** None: the user may do everything that its account can. */
+  /** Undefined: the user may do everything that its account can. */
   readonly permissions?: NatsPermissions;
 }
 
-/** Subjects, in which `*` stands for one token and a last `>` for any further; everything else is forbidden. */
+/** Allowed subjects; all others are forbidden. `*` stands for one token, a last `>` for one or more. */
 export interface NatsPermissions {
   readonly publish: readonly string[];
   /** Forbidden although `publish` covers it. */
   readonly neverPublish?: readonly string[];
   readonly subscribe: readonly string[];
-  /** May answer each message that it gets, once, wherever its sender wants the answer. */
+  /** May answer each message that it receives, once, wherever its sender wants the answer. */
   readonly answers: boolean;
 }
 
-/** A world of subjects of its own: what is published in one is heard in another only where that is said. */
+/** A separate space of subjects. A message stays in its account, unless accounts offer and use a service. */
 export interface NatsAccount {
-  /** Undefined: the one that a server has by itself, and then there is no other. */
+  /** Undefined: the server's default account; then there is no other. */
   readonly name: string | undefined;
   readonly jetstream: boolean;
   readonly users: readonly NatsUser[];
   /** What other accounts may send into this one. */
   readonly offers: readonly NatsService[];
-  /** What is sent into another account when it is published in this one. */
+  /** Subjects whose messages go into another account when they are published in this one. */
   readonly uses: readonly { readonly account: string; readonly subject: string }[];
 }
 
@@ -35,13 +35,13 @@ export interface NatsService {
   readonly subject: string;
   /** Names of the accounts that may use it. */
   readonly to: readonly string[];
-  /** Whether one request has several answers; else the first one counts. */
+  /** Whether one request may have several answers. Else only the first one counts. */
   readonly severalAnswers: boolean;
 }
 
 export const text = (value: string): string => JSON.stringify(value);
 
-/** The part of a configuration file that says who may do what. */
+/** The part of a configuration file with accounts, users and permissions. */
 export function accountsBlock(accounts: readonly NatsAccount[]): string {
   const [only] = accounts;
   if (only?.name === undefined) return [`authorization {`, ...indented(usersLines(only.users)), '}', ''].join('\n');

@@ -5,38 +5,39 @@ import { compareVersions } from './find.js';
 export interface NatsClusterOptions {
   /** The same on all servers of the cluster. */
   readonly name: string;
-  /** Unique in the cluster, and kept over restarts: JetStream knows a peer by it. */
+  /** Unique in the cluster, and the same after restarts: JetStream knows a peer by it. */
   readonly serverName: string;
   /** Port for the other servers. */
   readonly port: number;
-  /** `nats-route://host:port` of all servers of the cluster; its own may be among them. */
+  /** `nats-route://host:port` of all servers of the cluster; this server's own may be included. */
   readonly routes: readonly string[];
-  /** `host:port` that other servers are told to find this one at. Default: where it listens. */
+  /** `host:port` where other servers can reach this one. Default: where it listens. */
   readonly advertise?: string;
-  /** Clients are not told of the other servers: they know those of their own settings only. Default false. */
+  /** Whether clients do not learn of the other servers, and know only those of their own settings. Default false. */
   readonly noAdvertise?: boolean;
-  /** What a server must know to join. None: any server may. */
+  /** Password that a server needs to join. Undefined: any server may join. */
   readonly password?: string;
 }
 
 export interface NatsServerOptions {
   /** Path of the nats-server executable. */
   readonly binary: string;
-  /** Directory for JetStream's data, the generated configuration and the log. Made if it is not there. */
+  /** Directory for JetStream's data, the generated configuration and the log. Created if it does not exist. */
   readonly storeDir: string;
   /** Default `127.0.0.1`. */
   readonly host?: string;
-  /** Port for clients. 0 or none: any free one. */
+  /** Port for clients. 0 or undefined: any free one. */
   readonly port?: number;
-  /** What clients must present, where there are no users. Neither: anybody may connect and do everything. */
+  /** Token of clients, if there are no users. With neither token nor users, anyone may connect and do everything. */
   readonly token?: string;
-  /** Who may connect, and do what. As the first user of the first account the server is asked whether it is ready. */
+  /** Users and permissions. The first user of the first account is used to check whether the server is ready. */
   readonly accounts?: readonly NatsAccount[];
-  /** Name of the user that whoever presents nothing is taken for. None: nobody is let in without a password. */
+  /** Name of the user for clients without credentials. Undefined: every client needs a password. */
   readonly nobody?: string;
   /**
-   * Flush to disk before acknowledging, so that a power loss costs nothing acknowledged. Needs a server of at least
-   * 2.10; an older one refuses to start on the unknown field, so there it is left out (and it flushes once a minute).
+   * Flush to disk before acknowledging, so that a power loss loses nothing acknowledged. Needs a server of at least
+   * 2.10. An older one refuses to start on the unknown field, so it is left out there (and the server flushes once a
+   * minute).
    */
   readonly syncAlways?: boolean;
   readonly cluster?: NatsClusterOptions;
@@ -44,20 +45,20 @@ export interface NatsServerOptions {
   readonly logFile?: string;
   /** Largest message, bytes. Default: the server's own (1 MiB). */
   readonly maxPayloadBytes?: number;
-  /** How long the server may take until JetStream answers. Default 30 s: a large store is read back first. */
+  /** How long it may take until JetStream answers. Default 30 s: the server first reads a large store back. */
   readonly startTimeoutMs?: number;
-  /** Aborted while it starts: the server is ended, and the start rejects. */
+  /** When it is aborted during the start, the server is stopped and the start rejects. */
   readonly signal?: AbortSignal;
-  /** Told the process's id before it is ready. */
+  /** Called with the process id before the server is ready. */
   readonly onSpawn?: (pid: number) => void;
 }
 
-/** Servers of one cluster present themselves to one another under this name. */
+/** User name that servers of one cluster use between themselves. */
 const routeUser = 'route';
 
 /**
- * The server's configuration file. Only fields that every server since 2.9 knows, unless the version says otherwise:
- * a server refuses to start on a field that it does not know.
+ * The server's configuration file. It has only fields that every server since 2.9 knows, and newer ones only if
+ * `version` knows them: a server refuses to start on an unknown field.
  */
 export function natsConfigFile(options: NatsServerOptions, version: string, portsFileDir: string): string {
   const syncAlways = options.syncAlways === true && compareVersions(version, '2.10.0') >= 0;

@@ -6,14 +6,14 @@ import { delimiter, join, resolve } from 'node:path';
 export interface NatsServerBinary {
   /** Absolute path. */
   readonly binary: string;
-  /** As `nats-server -v` says it, without the `v`: `2.10.27`. */
+  /** From `nats-server -v`, without the `v`: `2.10.27`. */
   readonly version: string;
 }
 
 /** Debian installs the server in /usr/sbin, which is often not on a user's PATH. */
 const usualDirectories = ['/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
 
-/** Below zero, zero or above zero, as for sort. Compares the leading `major.minor.patch` only. */
+/** Compares the leading `major.minor.patch` only. @returns below zero, zero or above zero, as for sort */
 export function compareVersions(a: string, b: string): number {
   const numbers = (version: string) => version.split(/[.-]/, 3).map((part) => Number.parseInt(part, 10) || 0);
   const [left, right] = [numbers(a), numbers(b)];
@@ -25,9 +25,9 @@ export function compareVersions(a: string, b: string): number {
 }
 
 /**
- * The nats-server executables that can be used, in order of preference: `LARDER_NATS_SERVER_BIN`, then
+ * The usable nats-server executables, in order of preference: `LARDER_NATS_SERVER_BIN`, then
  * `<projectRoot>/.cache/nats-server/<version>/nats-server` (newest first), then the PATH, then the usual directories.
- * A file that does not answer to `-v` like a nats-server is left out; the same file is listed once.
+ * A file that does not answer to `-v` like a nats-server is left out; each file is listed once.
  */
 export async function findNatsServers(
   env: NodeJS.ProcessEnv = process.env,
@@ -36,7 +36,7 @@ export async function findNatsServers(
   return Promise.resolve(findNatsServersSync(env, projectRoot));
 }
 
-/** As `findNatsServers`, for places that cannot wait, such as the table of a `describe.each`. */
+/** As `findNatsServers`, for code that cannot wait, such as the table of a `describe.each`. */
 export function findNatsServersSync(
   env: NodeJS.ProcessEnv = process.env,
   projectRoot: string = process.cwd(),
@@ -56,7 +56,7 @@ export function findNatsServersSync(
   return [...unique.values()];
 }
 
-/** What `nats-server -v` says, such as `2.10.27`; undefined where the file is none or cannot be run. */
+/** The version from `nats-server -v`, such as `2.10.27`; undefined if the file is no nats-server or cannot be run. */
 export function natsServerVersion(binary: string): string | undefined {
   const { stdout, stderr } = spawnSync(binary, ['-v'], { timeout: 5_000, encoding: 'utf8' });
   return /nats-server: v?(\d+\.\d+\.\d+\S*)/.exec(`${stdout}${stderr}`)?.[1];

@@ -2,17 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, StorageType, type ConnectionOptions } from 'nats';
 
 export interface Meeting {
-  /** For clients, one of each server of the cluster; may hold the token, or name and password of a user. */
+  /** For clients, one for each server of the cluster; may hold the token, or name and password of a user. */
   readonly urls: readonly string[];
   /** Where that user may await answers. Default: the usual `_INBOX`. */
   readonly inboxPrefix?: string;
-  /** A stream that is made and removed again, to see whether replicas can be placed. The user must be allowed to. */
+  /**
+   * A stream that is created and removed again, to test whether replicas can be placed. The user must be allowed to.
+   */
   readonly probe?: string;
-  /** Ends a server and sees to it that it is started again. */
+  /** Stops a server and makes sure that it is started again. */
   readonly restart: (index: number) => Promise<void>;
-  /** Told before a server is restarted. */
+  /** Called before a server is restarted. */
   readonly say?: (line: string) => void;
-  /** How long the servers have to find each other, milliseconds: at first, and after each restart. Default 5 and 10 s. */
+  /**
+   * How long the servers may take to find each other, milliseconds: first, and after each restart. Default 5 and 10 s.
+   */
   readonly patienceMs?: readonly [number, number];
   readonly signal?: AbortSignal;
 }
@@ -24,12 +28,12 @@ const maxRestarts = 6;
 /**
  * Resolves when a stream can have a replica on each server of a new cluster.
  *
- * Every server may answer, and yet none of them ever place a third replica: the leader of the servers' own Raft group adds
- * a peer when it first has an answer from it, and a server that was a candidate itself when that leader was elected can
- * go unheard for ever (seen with nats-server 2.10.27 in one of sixteen starts at once on busy cores, however routes are
- * set up). Whoever asks for three replicas is then told "no suitable peers for placement". To restart the leader does
- * not help; to restart the server that is not heard does, within a second. Which one that is clients cannot see: so one
- * is restarted after the other.
+ * All servers may answer and still never place a third replica. The leader of the servers' own Raft group adds a peer
+ * when it gets its first answer from it. A server that was a candidate itself when that leader was elected can stay
+ * unheard for ever (seen with nats-server 2.10.27 in one of sixteen starts at once on busy cores, however routes are
+ * set up). A client that asks for three replicas then gets "no suitable peers for placement". Restarting the leader
+ * does not help. Restarting the unheard server does, within a second. Clients cannot see which one that is, so the
+ * servers are restarted one after the other.
  *
  * @throws Error when even that does not help; the signal's reason
  */
@@ -45,9 +49,9 @@ export async function untilServersMeet(meeting: Meeting): Promise<void> {
   }
 }
 
-/** @returns true, or what is in the way */
 type Asked = Pick<Meeting, 'urls' | 'inboxPrefix' | 'probe' | 'signal'>;
 
+/** @returns true, or the reason why not */
 async function placesReplicas(asked: Asked, withinMs: number): Promise<string | true> {
   const { signal } = asked;
   const deadlineMs = performance.now() + withinMs;
@@ -71,7 +75,7 @@ async function placeProbe(
   const nc = await connect({ ...addressed(urls), inboxPrefix, timeout: 2_000, reconnect: false });
   try {
     const jsm = await nc.jetstreamManager({ timeout: 2_000, checkAPI: false });
-    // They have met before.
+    // Another stream shows that the servers have met before.
     const streams = await jsm.streams.names().next();
     if (streams.some((name) => name !== probe)) return;
     for (;;) {

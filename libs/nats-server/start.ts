@@ -7,27 +7,27 @@ import { endChild } from '#process';
 import { natsServerVersion } from './find.js';
 import { natsConfigFile, type NatsServerOptions } from './config-file.js';
 
-/** A nats-server that this process started. It is told to end when this process exits. */
+/** A nats-server that this process started. It gets a signal to stop when this process exits. */
 export interface NatsServerProcess {
-  /** For clients; holds the token, so not for logs. Of a server with users, without any name and password. */
+  /** For clients. It holds the token, so do not log it. If the server has users, it holds no name and password. */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** Of the executable, `2.10.27`. */
+  /** Version of the executable, `2.10.27`. */
   readonly version: string;
   /** Settles when the process is gone, for whatever reason. Never rejects. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** Sends the signal (default SIGKILL) and waits until the process is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Orderly end: SIGTERM, and SIGKILL if that has not helped after ten seconds. */
+  /** Stops it in good order: SIGTERM, and SIGKILL if it still runs after ten seconds. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a server and answers when its JetStream answers. With the same `storeDir` and `port` it takes up where an
- * earlier one ended, however that ended.
+ * Starts a server, and resolves when its JetStream answers. With the same `storeDir` and `port` it continues from the
+ * state of an earlier one, even if that was killed.
  *
- * @throws Error with the last lines of the server's log if it ends or does not get ready in time.
+ * @throws Error with the last lines of the server's log if it ends or is not ready in time.
  */
 export async function startNatsServer(given: NatsServerOptions): Promise<NatsServerProcess> {
   const options = { ...given, storeDir: resolve(given.storeDir) };
@@ -38,7 +38,7 @@ export async function startNatsServer(given: NatsServerOptions): Promise<NatsSer
   if (version === undefined) throw new Error(`${options.binary} does not answer to -v like a nats-server`);
   await rm(portsFileDir, { recursive: true, force: true });
   await mkdir(portsFileDir, { recursive: true, mode: 0o700 });
-  // Removed first: `mode` counts only for a new file, and this one may hold the token.
+  // Remove it first: `mode` counts only for a new file, and this one may hold the token.
   await rm(configFile, { force: true });
   await writeFile(configFile, natsConfigFile(options, version, portsFileDir), { mode: 0o600 });
 
@@ -66,7 +66,7 @@ export async function startNatsServer(given: NatsServerOptions): Promise<NatsSer
 function exitOf(child: ChildProcess): NatsServerProcess['exited'] {
   return new Promise((settle) => {
     child.once('exit', (code, signal) => settle({ code, signal }));
-    // The executable vanished or is none: there is no exit event then.
+    // The executable vanished or is not executable: then there is no exit event.
     child.once('error', () => settle({ code: null, signal: null }));
   });
 }
@@ -84,7 +84,7 @@ async function ready(
   while (Date.now() < deadline) {
     if (ended) throw new Error('the process ended');
     if (options.signal?.aborted) throw new Error('the start was called off');
-    // What the server itself says, even where the port was given: another process may be answering on that one.
+    // Read the server's own file even if the port was given: another process may be answering on that port.
     const port = await writtenPort(portsFileDir, child.pid);
     if (port !== undefined) {
       try {
@@ -99,7 +99,7 @@ async function ready(
   throw new Error(`not ready in time (${lastError instanceof Error ? lastError.message : String(lastError)})`);
 }
 
-/** The server writes the ports it got to `<executable's name>_<pid>.ports`. */
+/** The server writes its ports to `<executable's name>_<pid>.ports`. */
 async function writtenPort(portsFileDir: string, pid: number | undefined): Promise<number | undefined> {
   try {
     const ports = JSON.parse(await readFile(join(portsFileDir, `nats-server_${pid}.ports`), 'utf8')) as {
@@ -107,7 +107,7 @@ async function writtenPort(portsFileDir: string, pid: number | undefined): Promi
     };
     return Number(new URL(ports.nats[0]).port);
   } catch {
-    // Not there yet, or only half written: the caller asks again.
+    // It does not exist yet or is only half written: the caller asks again.
     return undefined;
   }
 }

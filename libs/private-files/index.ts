@@ -1,23 +1,23 @@
 import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What others get to see of what Larder keeps: nothing. Data is cached for those who may read it at its source. */
+/** Others may not see anything that Larder keeps: data is cached for those who may read it at its source. */
 export const PRIVATE_DIRECTORY_MODE = 0o700;
 export const PRIVATE_FILE_MODE = 0o600;
 
 const STICKY = 0o1000;
-/** What file systems themselves keep in their root. */
+/** Names that file systems themselves put into their root. */
 const systemNames = new Set(['lost+found']);
 
 /**
- * Makes a directory for its owner alone. One that is there is closed to others, with what lies directly in it: below that
- * nothing is looked at, as nobody gets there any more, and there may be millions of files.
+ * Creates a directory for its owner alone. An existing directory is closed to others, and so are our entries directly
+ * in it. Deeper entries are not looked at: others cannot reach them any more, and there may be millions of files.
  *
- * The directory itself is left as it is where it holds what is not ours, or is one for everybody (`/tmp`): closing it
- * could take away what belongs to others. Then the directories within it are what keeps others out.
+ * The directory itself stays open if it holds entries that are not ours, or is for all users (`/tmp`): closing it could
+ * take away what belongs to others. Then the entries in it keep others out.
  *
- * @param isOurs whether a name in the directory is of Larder's making
- * @returns why the directory itself could not be closed; undefined when it is
+ * @param isOurs whether Larder made the entry of this name
+ * @returns why the directory itself could not be closed; undefined if it is closed
  */
 export function makePrivate(directory: string, isOurs: (name: string) => boolean): string | undefined {
   mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
@@ -31,14 +31,14 @@ export function makePrivate(directory: string, isOurs: (name: string) => boolean
   return closeToOthers(directory);
 }
 
-/** Returns why it could not be done. */
+/** @returns why it failed; undefined if it did not */
 function closeToOthers(path: string): string | undefined {
   try {
     const stat = statSync(path);
     if ((stat.mode & 0o077) !== 0) chmodSync(path, stat.mode & 0o700);
     return undefined;
   } catch (error) {
-    // A link to nowhere, or somebody else's: he has to say who may read it.
+    // A link to nowhere, or a file of another user, who decides who may read it.
     return (error as Error).message;
   }
 }

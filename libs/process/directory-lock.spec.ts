@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { DirectoryInUse, DirectoryLock, identityOf } from './index.js';
 
-/** The steps of taking a lock, at each of which another process may be quicker. */
+/** The steps of taking a lock. At each of them another process may be quicker. */
 const steps = ['writeFileSync', 'linkSync', 'readFileSync', 'renameSync', 'rmSync'] as const;
 
 describe('DirectoryLock', () => {
@@ -85,14 +85,14 @@ describe('DirectoryLock', () => {
           for (const name of fs.readdirSync(directory)) fs.rmSync(path.join(directory, name));
         }
       }
-      // The race has been run: each of them was the quickest at some step.
+      // The race took place: each of them was the quickest at some step.
       expect([...outcomes].sort()).toEqual([0, 1, 2]);
     });
   });
 });
 
 /**
- * One starter, before whose step number `first` another one runs, before whose step number `second` a third one does.
+ * Runs one starter. A second one runs before its step number `first`, and a third one before that one's step `second`.
  * @returns who got the lock (0: the first starter), all locks, and whether those steps were reached
  */
 function raceOf(file: string, [first, second]: readonly [number, number]) {
@@ -118,7 +118,7 @@ function raceOf(file: string, [first, second]: readonly [number, number]) {
         reached[who] = true;
         start(who + 1);
       }
-      // Thousands of locks need not be on disk.
+      // Thousands of locks need not be flushed to disk.
       return name === 'writeFileSync' ? real(values[0], values[1]) : real(...values);
     }) as never);
   }

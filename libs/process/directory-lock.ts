@@ -3,11 +3,11 @@ import fs from 'node:fs';
 import { commandLineOf, identityOf, isAlive, type ProcessIdentity } from './process-identity.js';
 import { Refusal } from './refusal.js';
 
-/** What the lock file says, as JSON. */
+/** Content of the lock file, as JSON. */
 interface Holder extends ProcessIdentity {
-  /** Tells one lock from another, of the same process too. */
+  /** Tells one lock from another, even of the same process. */
   readonly token: string;
-  /** Locks of standalone clusters up to version 0.2 have this and the pid alone. */
+  /** Locks of standalone clusters up to version 0.2 have only this and the pid. */
   readonly commandLine?: string;
 }
 
@@ -17,7 +17,7 @@ export class DirectoryInUse extends Refusal {
 
   constructor(
     readonly file: string,
-    /** Undefined where locks come and go too fast to say whose it is. */
+    /** Undefined if locks come and go too fast to name the holder. */
     readonly pid: number | undefined,
   ) {
     const hasty = `${file} changes hands too often; is another process starting on this directory?`;
@@ -26,12 +26,12 @@ export class DirectoryInUse extends Refusal {
 }
 
 /**
- * Exclusive use of a directory by one living process, with nothing to clean up by hand after a kill -9: the lock file
+ * Exclusive use of a directory by one living process. Nothing must be cleaned up by hand after a kill -9: the lock file
  * names its holder, and a holder that no longer lives may be replaced.
  *
  * The file always appears whole (`link` of a finished file). A stale one is replaced by `rename`, and only by the
  * process that holds a claim on that very stale lock (its token), so two starters cannot both take it over. A claim is
- * such a lock itself: that of a claimant which died is taken over in the same way.
+ * such a lock, too: if its holder has died, it is taken over in the same way.
  */
 export class DirectoryLock {
   private constructor(
@@ -61,7 +61,7 @@ export class DirectoryLock {
   }
 }
 
-/** @returns whether `file` is this process' now; false: somebody else was quicker. @throws DirectoryInUse */
+/** @returns whether `file` is now this process's; false: another process was quicker. @throws DirectoryInUse */
 function takeOver(file: string, stale: Holder, own: string): boolean {
   if (isHolding(stale)) throw new DirectoryInUse(file, stale.pid);
   const claim = `${file}.claim-${stale.token.replace(/[^\w-]/g, '')}`;
@@ -95,7 +95,7 @@ function tryLink(existing: string, name: string): boolean {
   }
 }
 
-/** Undefined: there is none any more. */
+/** @returns undefined if there is no lock any more */
 function readHolder(file: string): Holder | undefined {
   let text: string;
   try {
@@ -109,7 +109,7 @@ function readHolder(file: string): Holder | undefined {
     const holder = { pid: Number(pid), startTime: String(startTime), bootId: String(bootId), token: String(token) };
     return typeof commandLine === 'string' ? { ...holder, commandLine } : holder;
   } catch {
-    // Not a lock of ours, or emptied by a file system repair: nobody can be told to hold it.
+    // Not a lock of ours, or emptied by a file system repair: it names no living holder.
     return { pid: 0, startTime: '', bootId: '', token: '' };
   }
 }

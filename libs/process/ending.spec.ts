@@ -30,7 +30,7 @@ describe('the end of this process', () => {
 
   beforeEach(() => {
     exits.length = written.length = 0;
-    // The limit of one test would end the process while it runs others.
+    // With real timers, the limit of one test would end the process during the next ones.
     jest.useFakeTimers();
     jest.spyOn(process, 'exit').mockImplementation(((code: number) => void exits.push(code)) as never);
     jest.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(text) > 0);

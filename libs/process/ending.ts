@@ -2,10 +2,11 @@ import type { ChildProcess } from 'node:child_process';
 import { EXIT_REFUSED } from './refusal.js';
 
 /**
- * Stops this process in good order at SIGTERM or SIGINT: it exits with 0 when `stop` is done, or with 1 when that fails.
+ * Stops this process in good order at SIGTERM or SIGINT: it exits with 0 when `stop` is done, or with 1 when that
+ * fails.
  * @param stop called once per kind of signal
- * @param limitMs then it exits all the same, with 0
- * @param failed told why `stop` failed
+ * @param limitMs after this time it exits all the same, with 0
+ * @param failed called with the error of `stop`
  */
 export function exitOnSignals(stop: () => Promise<void>, limitMs: number, failed: (error: unknown) => void): void {
   const end = (): void => {
@@ -23,8 +24,8 @@ export function exitOnSignals(stop: () => Promise<void>, limitMs: number, failed
 }
 
 /**
- * Says on standard error why a process ends, and ends it, with `EXIT_REFUSED` where starting it again would not help.
- * @param isExpected an operator must act: the message is enough. Else we must, and the stack is told
+ * Writes to standard error why a process ends, and ends it: with `EXIT_REFUSED` if starting it again would not help.
+ * @param isExpected the operator must act, and the message is enough. Else the developers must, and need the stack
  */
 export function exitSaying(who: string, error: unknown, isExpected: boolean, isRefused = isExpected): never {
   const text = error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error);
@@ -35,7 +36,7 @@ export function exitSaying(who: string, error: unknown, isExpected: boolean, isR
 /**
  * Ends a child process: SIGTERM, and SIGKILL after the limit.
  * @param exited settles when it is gone
- * @returns whether it had to be killed; not where somebody else had killed it before
+ * @returns whether it had to be killed; false if another process had killed it before
  */
 export async function endChild(child: ChildProcess, exited: Promise<unknown>, limitMs: number): Promise<boolean> {
   let wasKilled = false;

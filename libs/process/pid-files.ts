@@ -10,8 +10,8 @@ interface Recorded {
 }
 
 /**
- * Remembers the processes of a data directory, so that what a killed supervisor left behind can be ended at the next
- * start: two nats-servers on one store would damage it.
+ * Remembers the processes of a data directory. The next start can then end those that a killed supervisor left behind:
+ * two nats-servers on one store would damage it.
  */
 export class PidFiles {
   constructor(private readonly directory: string) {
@@ -26,7 +26,7 @@ export class PidFiles {
     fs.rmSync(this.file(name), { force: true });
   }
 
-  /** Kills the recorded process if it still runs, and answers whether it did. */
+  /** Kills the recorded process if it still runs. @returns whether it did */
   async killLeftover(name: string): Promise<boolean> {
     const recorded = this.read(name);
     const left = recorded !== undefined && isRunning(recorded.pid, recorded.marker);
@@ -38,7 +38,7 @@ export class PidFiles {
     return left;
   }
 
-  /** Names of the processes that were still running. */
+  /** @returns names of the processes that were still running */
   async killLeftovers(): Promise<string[]> {
     const killed: string[] = [];
     for (const file of fs.readdirSync(this.directory)) {
@@ -52,7 +52,7 @@ export class PidFiles {
     try {
       return JSON.parse(fs.readFileSync(this.file(name), 'utf8')) as Recorded;
     } catch {
-      // Not there, or cut short when the supervisor was killed while writing: nothing to go by.
+      // It does not exist, or was cut short when the supervisor was killed while writing: it is of no use.
       return undefined;
     }
   }

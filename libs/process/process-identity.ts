@@ -1,16 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 
-/** What tells a process from a later one that was given the same number, after a reboot or a long time. */
+/** Tells a process from a later one with the same number: numbers come again after a reboot or a long time. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Field 22 of /proc/<pid>/stat: clock ticks since boot (proc_pid_stat(5)); the time itself where there is no /proc. */
+  /** Field 22 of /proc/<pid>/stat: clock ticks since boot (proc_pid_stat(5)). Without /proc, the time itself. */
   readonly startTime: string;
-  /** Empty where there is no /proc. */
+  /** Empty if there is no /proc. */
   readonly bootId: string;
 }
 
-/** Empty `startTime`: there is no such process, or only one that is dead and awaits its parent. */
+/** An empty `startTime` means: there is no such process, or only a zombie that awaits its parent. */
 export function identityOf(pid: number): ProcessIdentity {
   return { pid, startTime: startTimeOf(pid), bootId: readText('/proc/sys/kernel/random/boot_id') };
 }
@@ -29,8 +29,8 @@ export function commandLineOf(pid: number): string | undefined {
 }
 
 /**
- * Whether `pid` is (still) a process of ours. Numbers are used again after a reboot or a long time, so the command line
- * has to contain `marker`, a path that belongs to this data directory.
+ * Whether `pid` is (still) a process of Larder. Numbers are used again after a reboot or a long time, so the command
+ * line must contain `marker`, a path that belongs to this data directory.
  */
 export function isRunning(pid: number, marker: string): boolean {
   return commandLineOf(pid)?.includes(marker) ?? false;
@@ -39,7 +39,7 @@ export function isRunning(pid: number, marker: string): boolean {
 function startTimeOf(pid: number): string {
   if (!hasProc()) return ps('lstart=', pid);
   const stat = readText(`/proc/${pid}/stat`);
-  // The name, in brackets, may itself hold spaces and brackets; the numbered fields go on after the last one.
+  // The name, in brackets, may itself hold spaces and brackets. The numbered fields follow the last bracket.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, startTime = ''] = [fields[0], fields[19]];
   return state === 'Z' || state === 'X' ? '' : startTime;
@@ -58,7 +58,7 @@ function ps(column: string, pid: number): string {
   }
 }
 
-/** Empty where there is no such file, or no such process any more. */
+/** Empty if there is no such file, or the process is gone. */
 function readText(file: string): string {
   try {
     return fs.readFileSync(file, 'utf8').trim();

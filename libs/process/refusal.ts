@@ -3,5 +3,7 @@ export class Refusal extends Error {
   override readonly name: string = 'Refusal';
 }
 
-/** Exit code of a process that refuses to run as it is set up (EX_CONFIG of sysexits.h): a supervisor must not retry. */
+/**
+ * Exit code of a process that refuses to run as it is set up (EX_CONFIG of sysexits.h): a supervisor must not retry.
+ */
 export const EXIT_REFUSED = 78;

@@ -14,7 +14,7 @@ const counter: Decider<number, number, Added> = {
   },
 };
 
-/** A log of one boundary in memory, and a view of it that only moves when it is told to. */
+/** A log of one boundary in memory, and a view of it that only moves when the test says so. */
 class Fixture implements AppendOnlyLog, ConsistentReads {
   readonly log: Added[] = [];
   seen = 0;
@@ -31,7 +31,7 @@ class Fixture implements AppendOnlyLog, ConsistentReads {
     return Promise.resolve();
   }
 
-  /** What is wrong each time that it is asked, until nothing is. */
+  /** Errors for the next questions, one each. */
   readonly troubles: DomainError[] = [];
   asked = 0;
 

@@ -19,7 +19,7 @@ export interface ConsistentReads {
   caughtUp(timeoutMs?: number): Promise<void>;
 }
 
-/** An aggregate as a command finds it: its state and the last sequence of its boundary that the state includes. */
+/** An aggregate as a command finds it: its state, and the last sequence of its boundary that the state includes. */
 export interface Aggregate<State, Command, Event extends DomainEvent> {
   boundary: string;
   decider: Decider<State, Command, Event>;
@@ -28,23 +28,23 @@ export interface Aggregate<State, Command, Event extends DomainEvent> {
 
 export interface Decided<Event> {
   events: readonly Event[];
-  /** Log sequence after which the outcome is visible; 0 when the command changed nothing. */
+  /** The outcome is visible from this log sequence on; 0 when the command changed nothing. */
   sequence: number;
 }
 
-/** So many conflicts in a row mean that something else is wrong than bad luck. */
+/** So many conflicts in a row are not bad luck: something else is wrong. */
 const maxConflicts = 50;
 
 /**
- * Read state, decide, append under the expected sequence; on conflict read again and decide again. Answers once the
- * replica's own views show what was appended, so that whoever asked can read it here.
+ * Reads the state, decides, and appends under the expected sequence; on conflict it reads and decides again. It answers
+ * once the replica's own views show what was appended, so that the client can read it here.
  */
 export class CommandHandler {
   constructor(
     private readonly log: AppendOnlyLog,
     private readonly reads: ConsistentReads,
     private readonly record: (events: readonly DomainEvent[], context: CommandContext) => RecordedEvent[],
-    /** Told of what a command has written, for the log of this process; also by those who append by themselves. */
+    /** Called with what a command has written, for the log of this process; also by code that appends directly. */
     readonly committed: OnCommitted = () => undefined,
   ) {}
 
@@ -62,7 +62,7 @@ export class CommandHandler {
       try {
         events = aggregate.decider.decide(state, command);
       } catch (error) {
-        // A refusal out of an old view would be a false one: another replica may have done what it misses.
+        // A refusal from an old view may be wrong: another replica may have done what the view misses.
         if (!(error instanceof DomainError) || fresh) throw error;
         await this.caughtUp(leftMs);
         fresh = true;
@@ -70,7 +70,7 @@ export class CommandHandler {
       }
       if (events.length === 0) {
         if (fresh) return { events, sequence: 0 };
-        // So would be "that is so already": another replica may have changed it meanwhile.
+        // "Nothing to change" from an old view may be wrong, too: another replica may have changed it meanwhile.
         await this.caughtUp(leftMs);
         fresh = true;
         continue;

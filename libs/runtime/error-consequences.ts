@@ -5,7 +5,7 @@ const httpStatuses: Readonly<Record<ErrorKind, number>> = {
   Malformed: 400,
   NotFound: 404,
   Refused: 409,
-  // Reaches a client only after every retry conflicted: the boundary is busier than it can be.
+  // Reaches a client only after every retry conflicted: the boundary has more writers than it can take.
   StaleVersion: 503,
   Unavailable: 503,
   Bug: 500,

@@ -12,16 +12,16 @@ export interface FreshnessOptions {
 }
 
 /**
- * Whether this replica's views are known to hold everything the log holds. Each reader has the log asked (concurrent
- * readers share a question), so that it sees what was written before it came, through whichever replica. Once a
- * question was not answered in time, readers wait no longer: they are told how old their answer is, until the log
- * answers again. A connection says little here: a NATS that has lost its majority keeps its connections.
+ * Whether this replica's views are known to hold everything that the log holds. Each reader has the log asked
+ * (concurrent readers share a question), so that it sees all earlier writes, through whichever replica. Once a question
+ * was not answered in time, readers wait no longer: until the log answers again, they learn how old their answer is.
+ * The connection's state says little here: a NATS that has lost its majority keeps its connections.
  */
 export class Freshness {
   private readonly waitMs: number;
   private readonly probeMs: number;
   private readonly now: () => number;
-  /** When the last question was asked that has been answered; before the first, when this began. */
+  /** When the last answered question was asked; before the first one, when this object was made. */
   private confirmedAtMs: number;
   private failing = false;
   private stopped = false;
@@ -34,7 +34,9 @@ export class Freshness {
     this.confirmedAtMs = this.now();
   }
 
-  /** Undefined when the views hold everything that was in the log at the call, else how old they may be, milliseconds. */
+  /**
+   * Undefined when the views hold everything that was in the log at the call, else how old they may be, milliseconds.
+   */
   async ensure(): Promise<number | undefined> {
     if (!this.failing && !(await this.confirm())) this.fail();
     return this.staleMs();
@@ -45,7 +47,7 @@ export class Freshness {
     return this.failing ? this.now() - this.confirmedAtMs : undefined;
   }
 
-  /** The log cannot be reached, as far as somebody else can tell. */
+  /** Notes that the log cannot be reached, as another part of the process has found. */
   fail(): void {
     if (this.failing || this.stopped) return;
     this.failing = true;
@@ -63,7 +65,7 @@ export class Freshness {
   }
 
   private async probe(): Promise<void> {
-    // Whatever is wrong, readers will be told when they ask; nobody listens here.
+    // Ignore the error: readers get it when they ask.
     const answered = await this.confirm().catch(() => false);
     if (this.stopped) return;
     if (answered) this.failing = false;
@@ -78,7 +80,7 @@ export class Freshness {
   }
 }
 
-/** @throws what is not Unavailable */
+/** @throws errors other than Unavailable */
 async function inTime(question: Promise<unknown>, waitMs: number): Promise<boolean> {
   const answered = question.then(
     () => true,

@@ -1,9 +1,9 @@
 import { type Broadcasts, type Names, type NatsLink } from '#jetstream';
 
-/** Heartbeats as a coordinator sends and hears them: core NATS, not stored, lost without harm. */
+/** Heartbeats that a coordinator sends and receives: core NATS, not stored, may be lost without harm. */
 export class Heartbeats {
   constructor(
-    /** `coordinator-<uuid>`, new with every process. */
+    /** `coordinator-<uuid>`, new in every process. */
     readonly selfId: string,
     private readonly link: NatsLink,
     private readonly broadcasts: Broadcasts,
@@ -27,12 +27,12 @@ export class Heartbeats {
     return this.broadcasts.subscribe(this.names.coordinatorHeartbeats, listener);
   }
 
-  /** Answers requests to the coordinators as a whole; `noAnswer` leaves one to another of them. */
+  /** Answers requests that go to all coordinators; `noAnswer` leaves one to another coordinator. */
   onCoordinatorsRequest(verb: string, answer: (value: unknown) => unknown): () => void {
     return this.broadcasts.respond(this.names.coordinatorsControl(verb), answer);
   }
 
-  /** Asks all workers, and collects what comes within the time. */
+  /** Asks all workers, and collects the answers that come within the time. */
   askWorkers(verb: string, options: { expected: number; timeoutMs: number }): ReturnType<Broadcasts['requestAll']> {
     return this.broadcasts.requestAll(this.names.workersControl(verb), {}, options);
   }

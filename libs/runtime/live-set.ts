@@ -1,6 +1,6 @@
 /**
- * Who was heard of lately, on this process's own monotonic clock: wall clocks of other machines, and jumps of our
- * own, do not matter. While this process itself hears nothing (`suspend`), nobody is judged.
+ * Which processes were heard lately, by this process's own monotonic clock: wall clocks of other machines, and jumps of
+ * our own, do not matter. While this process itself receives nothing (`suspend`), no process becomes silent.
  */
 export class LiveSet {
   private readonly heard = new Map<string, number>();
@@ -19,19 +19,19 @@ export class LiveSet {
     this.heard.delete(id);
   }
 
-  /** From now on silence says nothing: our own connection is down. */
+  /** From now on silence does not count: our own connection is down. */
   suspend(): void {
     this.suspendedSince ??= this.now();
   }
 
-  /** Everyone gets the time back that passed while we were deaf. */
+  /** Silence counts again. The time while our connection was down is not counted for any process. */
   resume(): void {
     if (this.suspendedSince === undefined) return;
     this.forgive(this.now() - this.suspendedSince);
     this.suspendedSince = undefined;
   }
 
-  /** Nobody could be heard for so long, because this process itself stood still. */
+  /** Does not count this time for any process: this process itself stood still and received nothing. */
   forgive(deafMs: number): void {
     for (const [id, at] of this.heard) this.heard.set(id, at + deafMs);
   }
@@ -41,7 +41,7 @@ export class LiveSet {
     return silence !== undefined && silence <= this.timeoutMs;
   }
 
-  /** How long nothing was heard; undefined for someone never heard. Stands still while suspended. */
+  /** Time since the process was last heard; undefined if it never was. Stands still while suspended. */
   silenceMs(id: string): number | undefined {
     const at = this.heard.get(id);
     return at === undefined ? undefined : (this.suspendedSince ?? this.now()) - at;
@@ -57,19 +57,19 @@ export class LiveSet {
 }
 
 /**
- * Tells a process that it stood still (frozen, swapped out, blocked): the time between two looks that should come at a
- * regular pace. What others sent meanwhile is still unread, so their silence says nothing.
+ * Detects that this process stood still (frozen, swapped out, blocked), from the time between two looks that should
+ * come at a regular pace. Messages sent meanwhile are still unread, so the silence of other processes means nothing.
  */
 export class StallWatch {
   private last: number | undefined;
 
-  /** @param paceMs how often `look` is called by a process that runs */
+  /** @param paceMs how often a running process calls `look` */
   constructor(
     private readonly paceMs: number,
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** How long the process stood still since the last look; 0 when it did not. */
+  /** How long the process stood still since the last look; 0 if it did not. */
   look(): number {
     const at = this.now();
     const stalledMs = this.stalledMs();

@@ -7,8 +7,8 @@ const isoTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\
 const expected = 'a log sequence or an ISO 8601 time with its zone, such as 2026-01-31T12:00:00Z';
 
 /**
- * `17`, `2026-01-31` (midnight, UTC), `2026-01-31T12:00:00.5Z`, `2026-01-31T12:00+01:00`; the plus may have arrived as
- * a space, which it means in a query.
+ * Parses `17`, `2026-01-31` (midnight, UTC), `2026-01-31T12:00:00.5Z`, `2026-01-31T12:00+01:00`. The plus may have
+ * arrived as a space, which is its meaning in a query.
  * @throws DomainError Malformed, naming the field and what was expected
  */
 export function parseMoment(text: string, field: string): Moment {
@@ -21,7 +21,7 @@ export function parseMoment(text: string, field: string): Moment {
   return { timeMs };
 }
 
-/** `Date.parse` takes 31 November for 1 December. */
+/** Needed because `Date.parse` turns 31 November into 1 December. */
 function isOnCalendar(time: string): boolean {
   const [year, month, day] = time.slice(0, 10).split('-').map(Number);
   const date = new Date(Date.UTC(year, month - 1, day));

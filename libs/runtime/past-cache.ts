@@ -1,9 +1,9 @@
-/** States of all views by log sequence, as JSON text; the least recently used leave when there are too many. */
+/** States of all views by log sequence, as JSON text; when there are too many, the least recently used are dropped. */
 export class PastCache {
   private readonly entries = new Map<number, string>();
   private chars = 0;
 
-  /** @param maxChars of all texts together; one that is longer is not kept */
+  /** @param maxChars limit for all texts together; a longer text is not kept */
   constructor(
     private readonly maxEntries = 16,
     private readonly maxChars = 64 * 1024 * 1024,
@@ -14,7 +14,7 @@ export class PastCache {
     if (json.length > this.maxChars) return;
     this.entries.set(sequence, json);
     this.chars += json.length;
-    // Insertion order is the order of use: `nearest` puts what it answers at the end.
+    // Insertion order is the order of use: `nearest` moves its answer to the end.
     for (const oldest of this.entries.keys()) {
       if (this.entries.size <= this.maxEntries && this.chars <= this.maxChars) break;
       this.remove(oldest);

@@ -6,7 +6,7 @@ import { PastStates } from './past-states.js';
 import { TimeTravel } from './time-travel.js';
 import { snapshotName, snapshotVersion } from './views.js';
 
-/** The texts of all notes in order, and how often any state of it was evolved. */
+/** The texts of all notes in order, and how often a state of the view was evolved. */
 function textsView(): View<{ texts: string[] }> & { evolved: number } {
   return {
     name: 'texts',
@@ -84,7 +84,7 @@ describe('the past', () => {
     const alone = textsAt(199, two.signal);
     two.abort(new Error('gone too'));
     await expect(alone).rejects.toThrow('gone too');
-    // What follows is not held up by it, nor spoilt.
+    // The next request is neither delayed nor spoilt by it.
     expect(await textsAt(10)).toHaveLength(10);
     expect(view.evolved).toBeLessThan(199);
     expect(await textsAt(199)).toHaveLength(199);

@@ -19,15 +19,16 @@ interface Building {
   waiting: number;
 }
 
-/** Whoever asks when so many different sequences are being built or wait for that is told to come back. */
+/** How many different sequences may be under way or waiting; a request for one more is refused for now. */
 const maxWaiting = 16;
-/** Somebody waits for it: NATS that falls silent meanwhile is not waited out. */
+/** Short, because a client is waiting: it does not outlast a NATS that falls silent. */
 const stallTimeoutMs = 2_500;
 
 /**
- * All views as they were at a sequence of the log: from the nearest state at or before it that is at hand (built before,
- * or a snapshot), and the events since then. One is built at a time, because each keeps this process as busy as its own
- * start did; whoever asks for one that is on its way shares it, and when nobody waits for it any more it is given up.
+ * All views as they were at a sequence of the log. They are built from the nearest state at or before it that is at
+ * hand (built before, or a snapshot) and the events since then. One state is built at a time, because each keeps this
+ * process as busy as its own start did. Requests for a state that is being built share it. It is given up when no
+ * request waits for it any more.
  */
 export class PastStates {
   private readonly underWay = new Map<number, Building>();
@@ -36,7 +37,7 @@ export class PastStates {
   constructor(private readonly options: PastStatesOptions) {}
 
   /**
-   * @param sequence one that is in the log
+   * @param sequence must be in the log
    * @throws the signal's reason when it is aborted; DomainError Unavailable; Refused `history-archived`
    */
   async at(sequence: number, signal: AbortSignal): Promise<ReadonlyMap<string, unknown>> {
@@ -90,7 +91,7 @@ export class PastStates {
     return states;
   }
 
-  /** Where to begin; undefined for the log's beginning. */
+  /** The state to start from; undefined for the log's beginning. */
   private async nearest(sequence: number): Promise<{ sequence: number; state: Record<string, unknown> } | undefined> {
     const { store, snapshots, views, cache } = this.options;
     const cached = cache.nearest(sequence);

@@ -1,17 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** The log as it stood at one of its sequences: what a request that travels in time is answered from. */
+/** The log at one of its sequences. A request with `asOf` is answered from it. */
 export interface Past {
   readonly sequence: number;
-  /** What the clock showed then, milliseconds since the epoch. */
+  /** The time at that moment, milliseconds since the epoch. */
   readonly nowMs: number;
-  /** By view name. Shared between requests: nobody may change them. */
+  /** By view name. Requests share them, so they must not be changed. */
   readonly states: ReadonlyMap<string, unknown>;
 }
 
 const visited = new AsyncLocalStorage<Past>();
 
-/** Runs `visit`, and everything it leads to, in the past: `Views` answers from it, and `nowMs` is of then. */
+/** Runs `visit`, and everything that it leads to, in the past: `Views` and `nowMs` then answer as of that moment. */
 export function inPast<T>(past: Past, visit: () => T): T {
   return visited.run(past, visit);
 }
@@ -21,7 +21,7 @@ export function currentPast(): Past | undefined {
   return visited.getStore();
 }
 
-/** The wall clock, or what it showed at the moment that the current request is about; milliseconds since the epoch. */
+/** The wall clock, or the time of the moment that the current request is about; milliseconds since the epoch. */
 export function nowMs(): number {
   return visited.getStore()?.nowMs ?? Date.now();
 }

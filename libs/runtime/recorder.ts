@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError, type CommandContext, type DomainEvent, type EventCatalogue, type RecordedEvent } from '#kernel';
 
-/** Turns decided events into recorded ones: ids, the version written today, and who asked for it. */
+/** Turns decided events into recorded ones: adds ids, the current version of the schema, and who asked for it. */
 export class Recorder {
   constructor(private readonly catalogue: EventCatalogue) {}
 
@@ -14,7 +14,7 @@ export class Recorder {
   }
 }
 
-/** The context of a command that a process gives itself. */
+/** The context of a command that a process gives to itself. */
 export function ownContext(actor: string): CommandContext {
   return { at: new Date().toISOString(), actor, requestId: randomUUID() };
 }

@@ -1,7 +1,7 @@
 /**
- * The end of a coordinator, in two steps that others listen to. `draining`: a signal has come; balancers are told, jobs
- * are left to others, requests are still served. `closing`: whoever answers late on purpose (a submission that waits
- * for its job, a stream of events) answers now.
+ * The end of a coordinator, in two steps. `draining`: a signal has come. Balancers learn of it, jobs are left to other
+ * coordinators, and requests are still served. `closing`: requests that wait on purpose (a submission that waits for
+ * its job, a stream of events) are answered now.
  */
 export class Shutdown {
   private readonly drainer = new AbortController();

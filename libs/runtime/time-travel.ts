@@ -5,9 +5,9 @@ import { type Past } from './past.js';
 import { type PastStates } from './past-states.js';
 
 /**
- * Answers for any moment of the log's history: `asOf` of a request becomes the states of all views as of then. The
- * request's handler is run among them (`inPast`) and needs to know nothing of it: it asks `Views`, and `nowMs` for the
- * clock. What is known from heartbeats alone has no history, and who shows it must ask `currentPast`.
+ * Answers for any moment of the log's history. It turns `asOf` of a request into the states of all views at that
+ * moment. The request's handler runs with them (`inPast`) without knowing: it asks `Views`, and `nowMs` for the time.
+ * Data that comes from heartbeats only has no history, so code that shows it must ask `currentPast`.
  */
 export class TimeTravel {
   constructor(
@@ -16,7 +16,7 @@ export class TimeTravel {
   ) {}
 
   /**
-   * @param asOf a log sequence or an ISO 8601 time; as of a time, that is the last sequence at or before it
+   * @param asOf a log sequence or an ISO 8601 time; a time means the last sequence at or before it
    * @throws DomainError Malformed, naming `asOf`; what `PastStates.at` throws
    */
   async visit(asOf: string, signal: AbortSignal): Promise<Past> {
@@ -34,7 +34,8 @@ export class TimeTravel {
       return { sequence, nowMs: (await this.store.recordedAt(sequence)) ?? Date.now() };
     }
     const { timeMs } = moment;
-    // The log's clock is the NATS server's, and may be ahead of ours: what it has recorded is not the future.
+    // The log has the NATS server's clock, which may be ahead of ours: a moment that the log includes is not the
+    // future.
     if (timeMs > Date.now() && timeMs > ((await this.store.recordedAt(lastSequence)) ?? 0)) {
       throw outside(`asOf lies in the future: ${asOf}`);
     }

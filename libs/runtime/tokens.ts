@@ -1,5 +1,5 @@
 import type { LarderConfig } from '#config';
 
-/** Injection tokens for what is not a class of its own. */
+/** Injection tokens for values that have no class. */
 export const CONFIG = Symbol('larder-config');
 export type { LarderConfig };

@@ -24,48 +24,48 @@ export interface ViewsOptions {
   views: readonly View<never>[];
   /** A snapshot is due after so many messages since the last one. */
   snapshotEvery: number;
-  /** How long a log that ends before what has been read is taken for one whose server is still recovering. */
+  /** How long a server may take to recover a log that ends before what has been read. */
   lostTailGraceMs?: number;
-  /** Whether it is this replica that writes snapshots: one of them is enough. */
+  /** Whether this replica writes snapshots: one replica is enough. */
   mayWriteSnapshot: () => boolean;
   log: (line: string) => void;
   /**
-   * Judges what is folded. Default: all that can be read is.
-   * @param stored its state in a snapshot. @param strict a checkpoint was not to be relied on: verify everything
+   * Judges what is folded. Default: every readable message is folded.
+   * @param stored its state in a snapshot. @param strict a checkpoint was not reliable: verify everything
    */
   openGate?: (stored: unknown, strict: boolean) => SavedGate;
-  /** Told of each message that does not hold. */
+  /** Called for each void message. */
   onVoid?: (message: VoidMessage) => void;
-  /** The log cannot be read on; this replica must stop rather than answer from half of it. */
+  /** The rest of the log cannot be read. This replica must stop, because it would answer from a part of the log. */
   onFatal: (error: unknown) => void;
 }
 
 /** A wait for the log longer than this becomes a 503. */
 const waitTimeoutMs = 10_000;
 const retryMs = 250;
-/** What a query that has found nothing waits for the rest of the log: whoever asks has waited before, and wants an answer. */
+/** How long a query that found nothing waits for the rest of the log. Short, because its client has waited already. */
 const lookAgainMs = 2_000;
 export const snapshotName = 'views';
-/** In a snapshot, beside the views by their names. */
+/** Key of the gate's state in a snapshot; the other keys are names of views. */
 const gateKey = '$gate';
-/** Raised with the shape of the gate's state. */
+/** Increase it when the form of the gate's state changes. */
 const gateVersion = 1;
 
-/** The shape of everything in a snapshot: another version of any view makes another snapshot. */
+/** Version of a snapshot: it changes with the version of any view. */
 export function snapshotVersion(views: readonly View<never>[]): string {
   return [...views, { name: 'gate', version: gateVersion }].map(({ name, version }) => `${name}${version}`).join('-');
 }
 
 /**
- * All views of a replica, folded from one reader of the whole log, so that they always stand at the same sequence.
- * Controllers read here and nowhere else. Within a request that travels in time (`past.ts`) it answers from then.
+ * All views of a replica. One reader of the whole log feeds them, so that they always stand at the same sequence.
+ * Controllers read only here. Within a request with `asOf` (`past.ts`) the answers are as of that moment.
  */
 export class Views {
   private states: Map<string, unknown>;
   private readonly listeners = new Set<(commit: Commit) => void>();
   private reader!: LogReader;
   private gate!: SavedGate;
-  /** Undefined, or under way: reading anew, message by message. */
+  /** Set once the log is being read again, with every message verified. */
   private strict: Promise<void> | undefined;
   private readonly freshness: Freshness;
   private caughtUpOnce = false;
@@ -77,7 +77,7 @@ export class Views {
     this.freshness = new Freshness({ ask: () => this.caughtUp() });
   }
 
-  /** Restores the newest usable snapshot, replays what follows, and goes on following the log. */
+  /** Restores the newest usable snapshot, replays the rest, and follows the log. */
   static async open(options: ViewsOptions): Promise<Views> {
     const views = new Views(options);
     await views.begin();
@@ -96,7 +96,8 @@ export class Views {
   }
 
   /**
-   * What the query finds, now or after this replica has caught up with the log: "not found" is never an old view's.
+   * What the query finds, now or after this replica has caught up with the log: "not found" never comes from an old
+   * view.
    * @throws DomainError Unavailable when the log cannot be asked
    */
   async find<T>(query: () => T | undefined): Promise<T | undefined> {
@@ -106,7 +107,7 @@ export class Views {
     return query();
   }
 
-  /** Resolves when `condition` holds, looked at after every commit. @throws the signal's reason when aborted */
+  /** Resolves when `condition` holds; it is checked after every commit. @throws the signal's reason when aborted */
   until(condition: () => boolean, signal: AbortSignal): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -128,7 +129,7 @@ export class Views {
     });
   }
 
-  /** Called after every commit has been applied to all views. @returns how to end that */
+  /** Calls back after every commit has been applied to all views. @returns a function that ends it */
   onCommit(listener: (commit: Commit) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -153,7 +154,7 @@ export class Views {
     this.caughtUpOnce = true;
   }
 
-  /** Replays to the end of the log, however long that takes. */
+  /** Replays to the end of the log, without a time limit. */
   async becomeReady(): Promise<void> {
     let told = '';
     while (!this.caughtUpOnce) {
@@ -167,16 +168,16 @@ export class Views {
         }
         const line = `still replaying the log: at sequence ${this.appliedSequence}`;
         if (line !== told) this.options.log((told = line));
-        // Without a connection the refusal comes at once: asked again without a pause, there would never be time for one.
+        // Without a connection `caughtUp` fails at once. Without a pause the process could not connect meanwhile.
         await delay(retryMs);
       }
     }
   }
 
   /**
-   * For readers: waits until the views hold everything that is in the log, so that nobody misses what was written
-   * through another replica. @returns undefined then; while the log does not answer, how old the views may be, in
-   * milliseconds, at once
+   * For readers: waits until the views hold everything that is in the log, including writes through other replicas.
+   * @returns undefined then. While the log does not answer, it returns at once how old the views may be, in
+   *   milliseconds
    */
   freshen(): Promise<number | undefined> {
     return this.freshness.ensure();
@@ -208,7 +209,9 @@ export class Views {
     this.reader.start();
   }
 
-  /** Nothing has been answered from what was folded so far: a checkpoint covers the beginning, before all is caught up. */
+  /**
+   * Beginning anew is safe: a checkpoint covers the beginning of the log, and no query was answered before `caughtUp`.
+   */
   private broken(error: unknown): void {
     const mayBeginAnew = error instanceof DomainError && error.code === checkpointDiffers && !this.strict;
     if (!mayBeginAnew || this.caughtUpOnce) {
@@ -221,7 +224,7 @@ export class Views {
     this.strict.catch((reason: unknown) => this.options.onFatal(reason));
   }
 
-  /** It means nothing; but who appends to its boundary has to know that it is there. */
+  /** A void message has no effect, but the views must know its sequence: the next append to its boundary needs it. */
   private applyVoid(message: VoidMessage): void {
     this.options.onVoid?.(message);
     this.apply({ sequence: message.sequence, boundary: message.boundary, events: [] });
@@ -252,7 +255,7 @@ export class Views {
     if (this.savingSnapshot || !this.options.mayWriteSnapshot()) return;
     this.savingSnapshot = true;
     this.lastSnapshot = sequence;
-    // Taken in the same turn as the commit: all views stand at `sequence`.
+    // In the same turn of the event loop as the commit, so that all views stand at `sequence`.
     const entries = this.options.views.map((view) => [view.name, view.toSnapshot(this.states.get(view.name) as never)]);
     const all = Object.fromEntries([...entries, [gateKey, this.gate.toSnapshot()]]) as Record<string, unknown>;
     const state = JSON.parse(JSON.stringify(all)) as unknown;
@@ -264,7 +267,7 @@ export class Views {
         state,
       });
     } catch (error) {
-      // Snapshots only save time: the next one is due soon.
+      // Ignore it: snapshots only save time, and the next one is due soon.
       this.options.log(`the snapshot at sequence ${sequence} was not saved: ${String(error)}`);
     } finally {
       this.savingSnapshot = false;

@@ -92,7 +92,7 @@ describe('a sealed broadcast', () => {
       const other = text[at] === 'x' ? 'y' : 'x';
       expect(receiver.fault('s', message(withHeader(text.slice(0, at) + other + text.slice(at + 1))))).toBeDefined();
     }
-    // None of these has used its number up.
+    // None of these messages has used up its number.
     expect(receiver.fault('s', message(sealed))).toBeUndefined();
   });
 

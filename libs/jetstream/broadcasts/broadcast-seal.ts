@@ -4,7 +4,7 @@ import { type ClusterKey, derivedKey } from '../names/derived-key.js';
 
 const keyPurpose = 'larder-broadcasts';
 const header = 'Larder-Seal';
-/** Senders whose messages are remembered, and of each the newest so many. */
+/** How many senders are remembered, and how many of each one's newest messages. */
 const rememberedSenders = 1_000;
 const rememberedMessages = 1_024;
 
@@ -14,10 +14,10 @@ interface Heard {
 }
 
 /**
- * Seals messages that nobody stores (heartbeats, requests, answers), so that only processes of the cluster can send
- * them. The header `Larder-Seal` is `<key id> <sender> <number> <MAC>`: HMAC-SHA256 over what the message is for (its
- * subject; of an answer, the request: NATS gives reply subjects other names between accounts), sender, number and payload. Numbers rise, so that a message that is sent again by somebody else is known for what it is; by
- * whoever has heard the sender before.
+ * Seals messages that are not stored (heartbeats, requests, answers), so that only processes of the cluster can send
+ * them. The header `Larder-Seal` is `<key id> <sender> <number> <MAC>`: HMAC-SHA256 over the message's purpose, sender,
+ * number and payload. The purpose is the subject; for an answer it is the request, because NATS renames reply subjects
+ * between accounts. Numbers rise, so that a receiver which has heard the sender before recognises a replay.
  */
 export class BroadcastSeal {
   private readonly keys: Map<string, Buffer>;
@@ -25,12 +25,12 @@ export class BroadcastSeal {
   private readonly heard = new Map<string, Heard>();
   private sent = 0;
 
-  /** @param keys the first seals, all open */
+  /** @param keys the first one seals, all of them open */
   constructor(keys: readonly ClusterKey[]) {
     this.keys = new Map(keys.map((one) => [one.id, derivedKey(one, keyPurpose)]));
   }
 
-  /** The header that goes with a message. @param purpose its subject, or `answerTo` of the request */
+  /** The header for a message. @param purpose its subject, or `answerTo` of the request */
   seal(purpose: string, payload: Uint8Array): MsgHdrs {
     const [[keyId, key]] = this.keys;
     const number = ++this.sent;
@@ -40,13 +40,13 @@ export class BroadcastSeal {
     return sealed;
   }
 
-  /** What the answer to a sealed request is for. */
+  /** The purpose of the answer to a sealed request. */
   answerTo(request: MsgHdrs | undefined): string {
     const [, sender, number] = (request?.get(header) ?? '').split(' ');
     return `answer ${sender} ${number}`;
   }
 
-  /** What is wrong with a message, in a few words; undefined for one of the cluster's that was not here before. */
+  /** What is wrong with a message, in a few words; undefined if it is sealed by the cluster and new. */
   fault(purpose: string, { headers: given, data }: Pick<Msg, 'headers' | 'data'>): string | undefined {
     const [keyId, sender, text, mac, ...rest] = (given?.get(header) ?? '').split(' ');
     const number = Number(text);
@@ -61,11 +61,11 @@ export class BroadcastSeal {
 
   private isNew(sender: string, number: number): boolean {
     const heard = this.heard.get(sender) ?? { highest: 0, recent: new Set() };
-    // Sent by several connections, or around a reconnect, they may overtake one another a little.
+    // Messages of several connections, or around a reconnect, may overtake one another a little.
     if (number <= heard.highest - rememberedMessages || heard.recent.has(number)) return false;
     heard.highest = Math.max(heard.highest, number);
     heard.recent.add(number);
-    // By their numbers and not by when they came: of what is still taken none may be forgotten.
+    // Drop by number, not by arrival: a number that could still be accepted must not be forgotten.
     if (heard.recent.size > 2 * rememberedMessages) {
       for (const one of heard.recent) if (one <= heard.highest - rememberedMessages) heard.recent.delete(one);
     }

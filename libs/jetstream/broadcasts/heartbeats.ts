@@ -5,35 +5,35 @@ import { type NatsLink } from '../link/connection.js';
 import { messageOf } from '../link/errors.js';
 import { newInbox } from '../link/inbox.js';
 
-/** Said by a responder that leaves a request to another one. */
+/** Answer of a responder that leaves a request to another one. */
 export const noAnswer = Symbol('no-answer');
 
 /**
- * Small JSON messages that nobody stores: heartbeats, progress within a batch, requests to workers. Core NATS delivers
- * them at most once, to who listens at that moment. Everything that must not be lost goes into the log instead.
+ * Small JSON messages that are not stored: heartbeats, progress within a batch, requests to workers. Core NATS delivers
+ * them at most once, to those that listen at that moment. Everything that must not be lost goes into the log instead.
  */
 export class Broadcasts {
-  /** Subjects on which something was dropped that was not sealed, each told of once. */
+  /** Subjects on which an unsealed message was dropped; each is logged once. */
   private readonly strangers = new Set<string>();
 
-  /** @param seal none: everything is believed, and nothing that is sent is sealed */
+  /** @param seal undefined: every message is accepted, and sent messages are not sealed */
   constructor(
     private readonly link: NatsLink,
     private readonly seal?: BroadcastSeal,
   ) {}
 
   /**
-   * Sends and forgets. While NATS is away the message is dropped, on purpose: a heartbeat that arrives later says
-   * something that is no longer true.
+   * Sends without waiting. While NATS is away the message is dropped on purpose: a heartbeat that arrives late is no
+   * longer true.
    */
   publish(subject: string, value: unknown): void {
     if (this.link.connected) this.send(subject, value);
   }
 
   /**
-   * Calls back for each message; survives reconnects. What is not JSON is logged and dropped.
+   * Calls back for each message; survives reconnects. Messages that are not JSON are logged and dropped.
    *
-   * @returns how to end it.
+   * @returns a function that ends it.
    */
   subscribe(subject: string, onValue: (value: unknown, subject: string) => void): () => void {
     const subscription = this.link.nc.subscribe(subject, {
@@ -50,10 +50,10 @@ export class Broadcasts {
   }
 
   /**
-   * Answers requests. What `answer` throws goes back as an error: a DomainError with its kind, code and sentence,
-   * anything else as a Bug without its text. To leave a request to somebody else who listens, answer `noAnswer`.
+   * Answers requests. An error that `answer` throws is sent back: a DomainError with its kind, code and sentence, any
+   * other as a Bug without its text. To leave a request to another responder, answer `noAnswer`.
    *
-   * @returns how to end it.
+   * @returns a function that ends it.
    */
   respond(subject: string, answer: (value: unknown, subject: string) => unknown): () => void {
     const subscription = this.link.nc.subscribe(subject, {
@@ -66,7 +66,7 @@ export class Broadcasts {
   }
 
   /**
-   * Asks, and answers with the first reply.
+   * Sends a request and resolves to the first reply.
    *
    * @throws DomainError as the other side threw it; Unavailable `no-responder` or `request-timeout`.
    */
@@ -104,8 +104,8 @@ export class Broadcasts {
   }
 
   /**
-   * Asks everybody who listens, and collects answers until `expected` have come or the time is up; so it may answer
-   * with fewer. An answer is a value or the error that its sender threw.
+   * Asks all listeners, and collects answers until `expected` have come or the time is up, so there may be fewer. An
+   * answer is a value or the error that its sender threw.
    */
   async requestAll(
     subject: string,
@@ -119,7 +119,7 @@ export class Broadcasts {
       const timer = setTimeout(finish, options.timeoutMs);
       const subscription = this.link.nc.subscribe(inbox, {
         callback: (error, message) => {
-          // No status on our own answers: one means that nobody listens.
+          // Our own answers carry no status: one means that there is no listener.
           if (error || message.headers?.code) return finish();
           if (!this.genuine(message, this.seal?.answerTo(request))) return;
           try {
@@ -167,7 +167,7 @@ export class Broadcasts {
     this.link.nc.publish(message.reply, payload, { ...(sealed && { headers: sealed }) });
   }
 
-  /** @returns the headers that it was sent with */
+  /** @returns the headers of the sent message */
   private send(subject: string, value: unknown, reply?: string): MsgHdrs | undefined {
     const payload = Buffer.from(JSON.stringify(value) ?? '');
     const sealed = this.seal?.seal(subject, payload);
@@ -178,7 +178,7 @@ export class Broadcasts {
     return sealed;
   }
 
-  /** Whether a message is the cluster's own. What is not is dropped, and its subject named once. */
+  /** Whether a message comes from the cluster. The caller drops any other; its subject is logged once. */
   private genuine(message: Msg, purpose = message.subject): boolean {
     const fault = this.seal?.fault(purpose, message);
     if (fault === undefined) return true;

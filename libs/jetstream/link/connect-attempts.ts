@@ -5,9 +5,9 @@ import type { Log } from './connection.js';
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 
-/** Tells, at once and then after growing pauses, that something goes on failing; each new reason at once. */
+/** Reports that something keeps failing: at once, then after growing pauses. A new reason is reported at once. */
 export class GrowingPauses {
-  /** Of several servers each may have its own. */
+  /** Reasons reported already: of several servers each may have its own. */
   private readonly told = new Set<string>();
   private pauseMs = firstPauseMs;
   private nextAtMs = 0;
@@ -27,13 +27,13 @@ export class GrowingPauses {
     this.tell(reason);
   }
 
-  /** It works: the next failure is a first one. */
+  /** It works again: the next failure counts as a first one. */
   over(): void {
     this.told.clear();
   }
 }
 
-/** What is tried before there is a connection, for the log and for whoever asks what is missing. */
+/** Reports the attempts before there is a connection, for the log and for callers that ask what is missing. */
 export class ConnectAttempts {
   private readonly pauses: GrowingPauses;
 
@@ -59,7 +59,7 @@ export class ConnectAttempts {
   }
 }
 
-/** Whether the server will have nothing to do with these credentials; one that was merely slow to look at them has not. */
+/** Whether the server rejects these credentials. A server that was merely slow to check them has not rejected them. */
 export function isRefusal(error: unknown): boolean {
   return (
     refusals.has((error as NatsError | undefined)?.code ?? '') || /authorization violation/i.test(messageOf(error))
@@ -73,7 +73,7 @@ const refusals: ReadonlySet<string> = new Set([
   'ACCOUNT_EXPIRED',
 ]);
 
-/** In words, where the client has only a code for it. */
+/** The reason in words, where the client has only a code for it. */
 function reasonOf(error: unknown): string {
   const { chainedError, code } = error as NatsError;
   if (chainedError?.message) return chainedError.message;

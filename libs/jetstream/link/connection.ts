@@ -25,21 +25,21 @@ export interface ConnectOptions {
   /** Shown by NATS' monitoring, for example `coordinator-1`. */
   readonly name: string;
   readonly onStatus?: (status: LinkStatus) => void;
-  /** For what is worth a log line but no error: reconnects, discarded snapshots, recreated consumers. */
+  /** For events that deserve a log line but are no error: reconnects, discarded snapshots, recreated consumers. */
   readonly log?: Log;
-  /** Told what is being waited for, one sentence, until there is a connection. */
+  /** Called with one sentence about what the connection waits for, until there is a connection. */
   readonly onWaiting?: (what: string) => void;
-  /** How long the first connection is tried for. Default 30 s. */
+  /** How long to try the first connection. Default 30 s. */
   readonly connectTimeoutMs?: number;
-  /** Aborted: the first connection is tried no longer. */
+  /** When aborted, the first connection is tried no longer. */
   readonly signal?: AbortSignal;
   /** How long one request to JetStream may take. Default 2 s. */
   readonly requestTimeoutMs?: number;
 }
 
 /**
- * A connection to NATS that reconnects for ever. While it is down, `connected` is false and requests should not be
- * made: the client would hold them back or drop them, and nobody could tell which.
+ * A connection to NATS that reconnects for ever. While it is down, `connected` is false and callers should make no
+ * requests: the client would hold them back or drop them, and the caller could not tell which.
  */
 export class NatsLink {
   private readonly listeners = new Set<(status: LinkStatus) => void>();
@@ -47,7 +47,7 @@ export class NatsLink {
   private refused = false;
   private movedAtMs = -Infinity;
   private readonly refusals: GrowingPauses;
-  /** For asking over the connections of several servers; none is open until somebody wants to. */
+  /** Connections to several servers, for questions to all of them; opened at the first use. */
   readonly witnesses: Witnesses;
 
   constructor(
@@ -90,23 +90,23 @@ export class NatsLink {
     return this.nc.info?.version ?? '0.0.0';
   }
 
-  /** `host:port` of every server that is known: those of the configuration, and those of whose presence NATS told. */
+  /** `host:port` of every known server: those of the configuration, and those that NATS has announced. */
   get serverAddresses(): string[] {
     return [...new Set([...this.servers, ...(this.nc.info?.connect_urls ?? [])])];
   }
 
-  /** Largest message that the server takes, bytes, headers included. */
+  /** Largest message that the server accepts, bytes, including headers. */
   get maxPayloadBytes(): number {
     return this.nc.info?.max_payload ?? 1024 * 1024;
   }
 
-  /** @returns how to take the listener off again. */
+  /** @returns a function that removes the listener. */
   onStatus(listener: (status: LinkStatus) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Answers true once connected, false if that has not happened by `deadlineMs` (of `performance.now()`). */
+  /** Resolves to true once connected, to false if that has not happened by `deadlineMs` (of `performance.now()`). */
   whenConnected(deadlineMs: number): Promise<boolean> {
     if (this.connected) return Promise.resolve(true);
     if (this.closed) return Promise.resolve(false);
@@ -122,11 +122,11 @@ export class NatsLink {
   }
 
   /**
-   * Runs a request and gives up as soon as the connection is lost, instead of at its timeout: the answer cannot come
-   * any more. Whether the request was carried out is unknown then.
+   * Runs a request and gives up as soon as the connection is lost, not only at its timeout: the answer cannot come any
+   * more. It is then unknown whether the request was carried out.
    *
-   * @param timeoutMs for a shorter timeout than the connection's own: where a leader that has just been elected is to be
-   *   asked soon, rather than after the question to the lost one has timed out.
+   * @param timeoutMs for a shorter timeout than the connection's own: then a newly elected leader is asked soon, and
+   *   not only after the question to the lost one has timed out.
    */
   abortable<T>(request: () => Promise<T>, timeoutMs?: number): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -157,8 +157,8 @@ export class NatsLink {
   }
 
   /**
-   * Connects to the next of the servers that are known. Not again within some seconds: the client takes the servers in
-   * turn, and each is given a chance.
+   * Connects to the next of the known servers. It does nothing for some seconds after a move: the client takes the
+   * servers in turn, and each gets its chance.
    */
   async moveOn(reason: string): Promise<void> {
     const now = performance.now();
@@ -188,7 +188,7 @@ export class NatsLink {
     }
   }
 
-  /** The client tries again and again, in silence: credentials may be changed on both sides, one after the other. */
+  /** Logs a refusal: the client retries without a word, as credentials may be changed on both sides in turn. */
   private noteError(code: string): void {
     if (!isRefusal({ code })) return;
     this.refused = true;
@@ -208,7 +208,7 @@ export class NatsLink {
 }
 
 /**
- * Connects and answers when JetStream answers.
+ * Connects, and resolves when JetStream answers.
  *
  * @throws DomainError Refused `nats-refused` (credentials); Unavailable `nats-unreachable`, `jetstream-disabled`; the
  *   signal's reason
@@ -223,8 +223,8 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
     ...credentials,
     inboxPrefix: inboxPrefixOf('user' in credentials ? credentials.user : undefined),
     timeout: 1_500,
-    // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes; so, it
-    // is noticed after 4 to 6 seconds.
+    // The defaults give up after 10 attempts, wait 2 s between them, and notice a frozen server after 4 minutes. With
+    // these options it is noticed after 4 to 6 seconds.
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     pingInterval: 2_000,
@@ -232,7 +232,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
   };
-  /** To this one server: what it tells of others is left alone. */
+  /** Connects to this one server and ignores the others that it announces. */
   const dial = (address: string) =>
     connect({
       ...connectOptions,
@@ -259,7 +259,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsLink> {
     } catch (error) {
       await nc?.close();
       if (error instanceof DomainError) throw error;
-      // Said twice: of several servers one may still have, or have already, other credentials.
+      // Only a second refusal counts: one of several servers may still have, or have already, other credentials.
       if (isRefusal(error) && ++refusals > 1) {
         throw new DomainError('Refused', 'nats-refused', refusedCredentials(attempts.where), { cause: error });
       }
@@ -277,14 +277,14 @@ function refusedCredentials(where: string): string {
   return `${where} refuses the credentials, or that there are none: LARDER_NATS_URL must hold its token, or user and password`;
 }
 
-/** The client takes credentials as options only, not within the address. */
+/** Takes credentials out of the address: the client accepts them as options only. */
 function parseUrl(url: string) {
   const urls = url.split(',').map((one) => {
     const text = one.trim();
     try {
       return new URL(text.includes('://') ? text : `nats://${text}`);
     } catch (error) {
-      // Without the text, which may hold a token.
+      // The message leaves the text out: it may hold a token.
       throw new DomainError('Malformed', 'invalid-nats-url', 'the NATS address is not a URL', { cause: error });
     }
   });

@@ -1,20 +1,20 @@
 import { type NatsError } from 'nats';
 import { DomainError } from '#kernel';
 
-/** Error codes of JetStream's API that we tell apart (nats-server, `server/errors.json`). */
+/** Error codes of JetStream's API that Larder tells apart (nats-server, `server/errors.json`). */
 export const ApiCode = {
   /** Too few servers for the replicas asked for, or the cluster does not know all of its servers yet. */
   noSuitablePeers: 10005,
   /** A consumer of that name does not exist. */
   consumerNotFound: 10014,
-  /** No message at that sequence, or none with that subject. */
+  /** No message at that sequence, or none on that subject. */
   noMessageFound: 10037,
-  /** A message could not be deleted; among the reasons: it is not there. */
+  /** A message could not be deleted. One possible reason: it does not exist. */
   messageDeleteFailed: 10057,
-  /** A stream of that name is there, with another configuration. */
+  /** A stream of that name exists, with another configuration. */
   streamNameInUse: 10058,
   streamNotFound: 10059,
-  /** The subject's last sequence is not the expected one. Since 2.12 also the answer to one's own retried publish. */
+  /** The subject's last sequence is not the expected one. Since 2.12 also the answer to a client's own retry. */
   wrongLastSequence: 10071,
   /** A publish with the same id is being processed (2.11 and later). */
   duplicateInProcess: 10158,
@@ -28,8 +28,8 @@ export function apiCodeOf(error: unknown): number | undefined {
 }
 
 /**
- * Whether JetStream looked at a request and said no, so that nothing was done and asking again will not help. 5xx
- * answers (no leader, not enough resources, store failed) are not of that sort.
+ * Whether JetStream looked at a request and refused it: nothing was done, and asking again will not help. 5xx answers
+ * (no leader, not enough resources, store failed) do not count as such.
  */
 export function isDefiniteRefusal(error: unknown): boolean {
   const status = (error as NatsError | undefined)?.api_error?.code;
@@ -40,7 +40,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Somebody else appended to the boundary since the caller looked at it. */
+/** Another writer appended to the boundary since the caller looked at it. */
 export class StaleVersionError extends DomainError {
   /** @param actual the boundary's last sequence now. */
   constructor(
@@ -64,7 +64,7 @@ export class UnknownEventError extends DomainError {
   }
 }
 
-/** A message of the log is not what this system writes. */
+/** A message of the log is not in the form that Larder writes. */
 export class CorruptEventError extends DomainError {
   constructor(
     readonly sequence: number,
@@ -75,14 +75,14 @@ export class CorruptEventError extends DomainError {
   }
 }
 
-/** The log is not the one this process has read: it lost its end, its middle, or was replaced. */
+/** The log is not the one that this process has read: its end or a part of it is lost, or it was replaced. */
 export class LogDamagedError extends DomainError {
   constructor(code: 'log-lost-tail' | 'log-gap' | 'log-replaced', message: string) {
     super('Bug', code, message);
   }
 }
 
-/** JetStream looked at an append and will not have it. */
+/** JetStream looked at an append and refused it. */
 export function appendRefused(error: unknown): DomainError {
   return new DomainError('Unavailable', 'append-refused', `NATS refuses to store: ${messageOf(error)}`, {
     cause: error,

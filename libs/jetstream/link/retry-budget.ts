@@ -3,7 +3,7 @@ import { DomainError } from '#kernel';
 import { type NatsLink } from './connection.js';
 import { isDefiniteRefusal, messageOf } from './errors.js';
 
-/** Paces the attempts of one publish, and says at the end what can be said. */
+/** Paces the attempts of one publish, and makes the error if all of them fail. */
 export class RetryBudget {
   private readonly deadline: number;
   private attempts = 0;
@@ -17,7 +17,7 @@ export class RetryBudget {
     this.deadline = performance.now() + budgetMs;
   }
 
-  /** Waits until the next attempt may be made; false when the budget is spent. */
+  /** Waits until the next attempt may start. @returns false when the budget is spent */
   async next(): Promise<boolean> {
     if (this.attempts > 0) {
       const pause = Math.min(20 * 2 ** Math.min(this.attempts - 1, 5), 400) * (0.5 + Math.random());
@@ -29,18 +29,18 @@ export class RetryBudget {
     return true;
   }
 
-  /** What the attempt that is under way may take, so that the last one does not begin with all the time there is. */
+  /** Time limit of the current attempt. It is cut at the deadline, but never below a second. */
   attemptMs(mostMs: number): number {
     return Math.min(mostMs, Math.max(1_000, this.deadline - performance.now()));
   }
 
-  /** An attempt failed. Unless nobody was there to take it, it may have been carried out all the same. */
+  /** An attempt failed. It may have been carried out all the same, unless it had no responder. */
   note(error: unknown): void {
     this.lastError = error;
     this.unclear ||= !isNoResponders(error);
   }
 
-  /** A look at what has become of it failed: that changes nothing. */
+  /** A read that looked for the outcome failed. This does not change the outcome. */
   noteRead(error: unknown): void {
     this.lastError ??= error;
   }
@@ -60,14 +60,14 @@ export class RetryBudget {
   }
 }
 
-/** NATS itself says that nobody listens where the request went: no stream has seen it. */
+/** NATS itself reports that the subject has no listener: no stream has seen the request. */
 function isNoResponders(error: unknown): boolean {
   const { code, api_error: answer } = error as Partial<NatsError>;
   return answer === undefined && code === '503';
 }
 
 /**
- * A read request: what goes wrong on the way is "unavailable"; what JetStream answers is passed on.
+ * Runs a read request. Failures on the way become "unavailable"; answers of JetStream are passed on.
  * @param timeoutMs as for `NatsLink.abortable`
  */
 export async function unavailableUnlessRefused<T>(

@@ -8,13 +8,13 @@ export interface ServerVersion {
 }
 
 const timeoutMs = 2_000;
-/** More than any server's first line. */
+/** Longer than the first line of any server. */
 const maxLineLength = 64 * 1024;
 
 /**
- * The versions of those servers that say theirs. A nats-server introduces itself to whoever connects, before it asks for
- * credentials or TLS, with one line: `INFO {"version":"2.10.27",…}` (NATS client protocol). What does not answer so
- * within two seconds is left out.
+ * The versions of those servers that state theirs. A nats-server sends one line to each new connection, before it asks
+ * for credentials or TLS: `INFO {"version":"2.10.27",…}` (NATS client protocol). A server that does not do so within
+ * two seconds is left out.
  *
  * @param addresses `host:port`, IPv6 hosts in brackets
  */
@@ -25,7 +25,7 @@ export async function serverVersions(addresses: readonly string[]): Promise<Serv
   return asked.flatMap(({ address, version }) => (version === undefined ? [] : [{ address, version }]));
 }
 
-/** Whether a version such as `2.10.27` or `2.12.0-RC.1` is another one or later. */
+/** Whether a version such as `2.10.27` or `2.12.0-RC.1` is the wanted one or later. */
 export function isAtLeast(version: string, wanted: string): boolean {
   const [a, b] = [version, wanted].map((text) => text.split(/[.-]/, 3).map((part) => Number.parseInt(part, 10) || 0));
   const differing = b.findIndex((part, i) => part !== a[i]);

@@ -13,7 +13,7 @@ import {
 } from '#testing';
 import { Line } from './witnesses.js';
 
-/** Three replicas are refused on anything older. */
+/** Older servers refuse three replicas. */
 const version = availableNatsVersions().findLast((one) => compareVersions(one, '2.10.23') >= 0);
 
 const namesSeenBy = ({ link }: TestLog): string[] => [...link.witnesses.lines().keys()].sort();
@@ -42,11 +42,11 @@ const namesSeenBy = ({ link }: TestLog): string[] => [...link.witnesses.lines().
     const log = await open(cluster.nodes[0].url);
     expect(namesSeenBy(log)).toEqual(['n0']);
     await log.store.append('one', 0, [note('one')]);
-    // The servers tell where the others are.
+    // The servers announce the addresses of the others.
     await eventually('the end is told by most of them', async () => (await log.store.lastSequence()) === 1);
     await eventually('all three are connected to', () => namesSeenBy(log).length === 3);
     expect(log.link.witnesses.knownServers()).toBe(3);
-    // Of two addresses, the proxy's and the server's own.
+    // Now each server has two addresses: the proxy's and its own.
     const twice = await open(proxies.map(({ address }) => `nats://${address}`).join(','));
     expect(await twice.store.lastSequence()).toBe(1);
     await eventually('all three are connected to', () => namesSeenBy(twice).join() === 'n0,n1,n2');

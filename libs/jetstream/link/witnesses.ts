@@ -2,10 +2,10 @@ import { type Msg, type NatsConnection } from 'nats';
 import { type Log } from './connection.js';
 import { newInbox } from './inbox.js';
 
-/** Between attempts to reach a server. */
+/** Pause between attempts to reach a server. */
 const redialMs = 250;
 
-/** A connection as something to ask questions over, of which the replies are heard for as long as somebody listens. */
+/** Asks questions over one connection, and passes replies on until the caller stops listening. */
 export class Line {
   private readonly inbox: string;
   private readonly listeners = new Map<string, (reply: Msg) => void>();
@@ -15,21 +15,21 @@ export class Line {
     this.inbox = newInbox(nc);
   }
 
-  /** Of the server at the other end; undefined while there is none. Names are unique within a cluster. */
+  /** Name of the server at the other end; undefined while there is none. Names are unique within a cluster. */
   get serverName(): string | undefined {
     return this.nc.isClosed() ? undefined : this.nc.info?.server_name;
   }
 
   /**
-   * Replies that come once the connection has moved to another server are not passed on: it is not over that one that
-   * the question went out. Over a connection that is closed, or is being closed, nothing is asked and nothing comes:
-   * questions are put again from timers, when it may just have gone.
+   * Asks a question. Replies that come after the connection has moved to another server are dropped: the question went
+   * out over the former one. A connection that is closed or closing asks nothing: timers repeat questions and may do so
+   * just after it has gone.
    *
-   * @returns how to hear no more.
+   * @returns a function that stops listening.
    */
   ask(subject: string, heard: (reply: Msg) => void, payload?: string): () => void {
     if (this.nc.isClosed() || this.nc.isDraining()) return () => undefined;
-    // One subscription for all questions: each new one is told to every server of the cluster.
+    // One subscription for all questions: each new subscription is announced to every server of the cluster.
     if (this.asked === 0) this.nc.subscribe(`${this.inbox}.*`, { callback: (_, reply) => this.dispatch(reply) });
     const reply = `${this.inbox}.${++this.asked}`;
     const { serverName } = this;
@@ -46,13 +46,13 @@ export class Line {
 }
 
 /**
- * A connection that is kept to one address: a new one for each that breaks. The client could reconnect by itself, but one
- * that is closed while it does may connect all the same, and then nobody can close it.
+ * A connection that stays with one address, and is replaced when it breaks. The client's own reconnecting is not used:
+ * a client that is closed meanwhile may connect all the same, and then it cannot be closed.
  */
 class Witness {
   /** Undefined while there is no connection. */
   line: Line | undefined;
-  /** Of the server that was last reached here. */
+  /** Name of the server that was last reached here. */
   serverName: string | undefined;
   private nc: NatsConnection | undefined;
   private stopped = false;
@@ -63,7 +63,7 @@ class Witness {
     private readonly onChange: () => void,
   ) {}
 
-  /** Resolves when the first attempt to connect has come to an end; goes on trying. */
+  /** Resolves when the first attempt to connect has ended; keeps trying after that. */
   start(): Promise<void> {
     return new Promise((tried) => void this.keep(tried));
   }
@@ -81,7 +81,7 @@ class Witness {
         if (this.stopped) await this.nc.close();
         else await this.follow(this.nc, tried);
       } catch {
-        // That it is not there is all there is to say: who asks will do without it.
+        // Ignore the reason: callers do without a server that cannot be reached.
       }
       this.become(undefined);
       tried();
@@ -89,7 +89,7 @@ class Witness {
     }
   }
 
-  /** Until the connection is gone. */
+  /** Resolves when the connection is gone. */
   private async follow(nc: NatsConnection, tried: () => void): Promise<void> {
     const line = new Line(nc);
     this.become(line);
@@ -118,9 +118,9 @@ class Witness {
 export interface WitnessesOptions {
   /** The coordinator's own connection. */
   readonly main: NatsConnection;
-  /** `host:port` as configured: somebody says that there are servers. */
+  /** `host:port` as configured: the operator says that there are servers. */
   readonly configured: readonly string[];
-  /** `host:port` of every server that is known now, those that NATS tells of among them. */
+  /** `host:port` of every server that is known now, including those that NATS announces. */
   readonly addresses: () => readonly string[];
   /** Connects to this one address, once, and never to another. */
   readonly dial: (address: string) => Promise<NatsConnection>;
@@ -128,11 +128,11 @@ export interface WitnessesOptions {
 }
 
 /**
- * Connections beside a process' own, one to each address of a NATS server, for asking over several of them at once
- * (`confirmedInfo` says what for). They are opened when somebody first needs them, come back for ever, and tell nobody about
- * their state but who asks over them. The address that the process' own connection uses has one, too: that connection
- * moves to another server just when this one matters. A server is known by its name, not by its address, and counts
- * once.
+ * Additional connections of a process, one to each address of a NATS server, for asking several servers at once
+ * (`confirmedInfo` describes the purpose). They are opened at the first use and reconnect for ever. Only the callers
+ * that ask over them learn their state. The address of the process's main connection gets one, too, because the main
+ * connection can move to another server just when this one matters. A server is known by its name, not by its address,
+ * and counts once.
  */
 export class Witnesses {
   private readonly byAddress = new Map<string, Witness>();
@@ -148,12 +148,12 @@ export class Witnesses {
   }
 
   /**
-   * Opens connections to all addresses that are known by now and have none.
-   * @returns resolves when each that was not there at the call before has been tried once.
+   * Opens connections to all known addresses that have none.
+   * @returns resolves when each of the new connections has been tried once.
    */
   open(): Promise<unknown> {
     const { addresses, dial, main } = this.options;
-    // Whatever the server tells of others comes with a new object.
+    // The client makes a new `info` object whenever the server announces others.
     if (this.closed || (main.info === this.told && this.opening !== undefined))
       return this.opening ?? Promise.resolve();
     this.told = main.info;
@@ -170,7 +170,7 @@ export class Witnesses {
     return (this.opening = Promise.all([this.opening, ...tried]));
   }
 
-  /** By the name of the server at the other end: one connection to each server that is connected to. */
+  /** One connection to each connected server, by the server's name. */
   lines(): Map<string, Line> {
     const lines = new Map<string, Line>();
     for (const line of [this.mainLine, ...this.all.map(({ line }) => line)]) {
@@ -181,9 +181,9 @@ export class Witnesses {
   }
 
   /**
-   * How many servers could be asked, were all of them up. An address that was configured counts even if nobody has ever
-   * answered there, since that may be a partition; one that NATS told of counts once it was reached, since such addresses
-   * may be good only inside the servers' own network.
+   * How many servers could be asked if all of them were up. A configured address counts even if no server has ever
+   * answered there, since that may be a partition. An address that NATS announced counts once it was reached: such
+   * addresses may be valid only inside the servers' own network.
    */
   knownServers(): number {
     const { main, configured } = this.options;
@@ -196,13 +196,13 @@ export class Witnesses {
     return names.size + unseen.length;
   }
 
-  /** Told whenever a connection has come up or gone down. @returns how to end that */
+  /** Calls back whenever a connection has come up or gone down. @returns a function that ends that */
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Says once that too few servers are known. */
+  /** Logs once that too few servers are known. */
   warnTooFew(servers: number): void {
     if (this.warned) return;
     this.warned = true;
@@ -221,7 +221,7 @@ export class Witnesses {
     return [...this.byAddress.values()];
   }
 
-  /** Where a server has been given another address, the one that NATS used to tell of leads nowhere. */
+  /** Drops addresses that NATS announced earlier and that a server has replaced by another one. */
   private forgetReplaced(): void {
     const { addresses } = this.options;
     const [known, lines] = [new Set(addresses()), this.lines()];

@@ -10,12 +10,12 @@ export interface ChainHead {
 
 type MessageQuery = { last_by_subj: string } | { seq: number };
 
-/** More boundaries than one process writes to at a time; one that has dropped out costs a read. */
+/** More boundaries than one process writes to at a time. A boundary that was dropped costs one read. */
 const remembered = 10_000;
 
 /**
- * The ends of the boundaries that this process writes to, so that a commit can be chained to the one before it without
- * reading that one back. What somebody else appended is read when it is needed.
+ * The ends of the boundaries that this process writes to. They allow a commit to be chained to the one before it
+ * without reading that one back. Commits of other writers are read when they are needed.
  */
 export class ChainHeads {
   private readonly heads = new Map<string, ChainHead>();
@@ -35,7 +35,7 @@ export class ChainHeads {
     return found?.subject === this.names.eventSubject(boundary) ? messageDigest(boundary, found.data) : undefined;
   }
 
-  /** As remembered, else as the stream's leader knows it; undefined for an empty boundary. */
+  /** The remembered end, else the end as the stream's leader knows it; undefined for an empty boundary. */
   async last(boundary: string): Promise<ChainHead | undefined> {
     const known = this.heads.get(boundary);
     if (known) return known;
@@ -56,7 +56,7 @@ export class ChainHeads {
     this.heads.delete(boundary);
   }
 
-  /** Runs one piece of work after another for a boundary: each starts behind what the one before it appended. */
+  /** Runs the work of a boundary in turn: each piece starts behind what the one before it appended. */
   inTurn<T>(boundary: string, work: () => Promise<T>): Promise<T> {
     const turn = (this.turns.get(boundary) ?? Promise.resolve()).then(work);
     const ended = turn.then(

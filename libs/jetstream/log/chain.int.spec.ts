@@ -35,7 +35,7 @@ describe.each(availableNatsVersions())('the chain of commits on nats-server %s',
     let expected = 0;
     for (let i = 0; i < 40; i++) {
       ({ sequence: expected } = await logs[i % 2].store.append('turns.1', expected, [note(`${i}`)]));
-      // A commit elsewhere in between is no part of it.
+      // A commit on another boundary in between does not belong to the chain.
       await logs[0].store.append('turns.2', 0, [note('x')]).catch(() => undefined);
     }
     await expectChain('turns.1', 40);

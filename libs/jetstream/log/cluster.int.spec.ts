@@ -12,7 +12,7 @@ import { StaleVersionError } from '../index.js';
 
 jest.setTimeout(30_000);
 
-/** Three replicas are refused on anything older. */
+/** Older servers refuse three replicas. */
 const versions = availableNatsVersions().filter((version) => compareVersions(version, '2.10.23') >= 0);
 const describeEach = versions.length > 0 ? describe.each(versions) : describe.skip.each(['none new enough']);
 

@@ -11,11 +11,11 @@ import { signatureSuffixBytes } from './signed-bytes.js';
 
 /** A commit as read from the log. */
 export interface DecodedCommit extends Commit {
-  /** Under which it was appended. */
+  /** The id it was appended under. */
   readonly commitId: string;
-  /** Digest of the commit before it on its boundary; undefined for one that was written before commits were chained. */
+  /** Digest of the commit before it on its boundary; undefined if it was written before commits were chained. */
   readonly prev?: string;
-  /** What its writer says of the commit's place, as in the envelope. */
+  /** The place that its writer states, as in the envelope. */
   readonly after?: number;
   readonly seen?: Seen;
 }
@@ -23,17 +23,17 @@ export interface DecodedCommit extends Commit {
 /** A message of the log that a writer had seen: its sequence, and the first eight bytes of its digest, hexadecimal. */
 export type Seen = readonly [sequence: number, digest: string];
 
-/** What stands in one message of the log. */
+/** The content of one message of the log. */
 export interface CommitEnvelope {
   readonly commitId: string;
   readonly prev?: string;
-  /** Sequence of the message that `prev` is the digest of; 0 for the first of its boundary. */
+  /** Sequence of the message whose digest is `prev`; 0 for the first of its boundary. */
   readonly after?: number;
-  /** Who signed it. */
+  /** The writer that signed it. */
   readonly by?: string;
-  /** With which key of the ring; none: with the writer's own. */
+  /** The key of the ring that signed it; undefined: the writer's own key. */
   readonly key?: string;
-  /** The newest message that the writer had seen: it ties the commit to this log, and to about this place in it. */
+  /** The newest message that the writer had seen. It ties the commit to this log, and roughly to this place in it. */
   readonly seen?: Seen;
   readonly events: readonly RecordedEvent[];
 }
@@ -42,9 +42,9 @@ export interface CommitEnvelope {
 const headerAllowanceBytes = 1_024 + signatureSuffixBytes;
 
 /**
- * Events to bytes and back: `{ "id": commitId, "prev": digest, "after": sequence, "by": writer, "key": keyId,
- * "seen": [ … ], "events": [ … ] }` in JSON. Stored events are never rewritten; older versions are brought up to today's while reading, one step at a time, and everything is validated
- * both ways.
+ * Turns events into bytes and back: `{ "id": commitId, "prev": digest, "after": sequence, "by": writer, "key": keyId,
+ * "seen": [ … ], "events": [ … ] }` in JSON. Stored events are never rewritten: reading brings older versions up to
+ * today's, one step at a time. Everything is validated both ways.
  */
 export class EventCodec {
   private readonly schemas = new Map<string, EventSchema>();
@@ -59,7 +59,7 @@ export class EventCodec {
   }
 
   /**
-   * @param maxPayloadBytes what the server takes.
+   * @param maxPayloadBytes the server's limit.
    * @throws DomainError Bug `invalid-event` for data that does not fit its schema or is not of today's version; Refused
    *   `commit-too-large`.
    */
@@ -83,7 +83,7 @@ export class EventCodec {
     return this.decodeEnvelope(parseEnvelope(bytes, position.sequence), position);
   }
 
-  /** The same of an envelope that has been parsed already. @throws as `decode` */
+  /** Decodes an envelope that was parsed already. @throws as `decode` */
   decodeEnvelope({ commitId, prev, after, seen, events }: CommitEnvelope, position: LogPosition): DecodedCommit {
     return {
       sequence: position.sequence,
@@ -142,7 +142,7 @@ function attempt<T>(step: () => T, sequence: number, type: string): T {
   }
 }
 
-/** The envelope as it is stored, its events neither brought up nor validated. @throws CorruptEventError */
+/** The envelope as stored: its events are neither brought up nor validated. @throws CorruptEventError */
 export function parseEnvelope(bytes: Uint8Array, sequence: number): CommitEnvelope {
   let parsed: unknown;
   try {

@@ -5,14 +5,14 @@ import { type StoredCommit } from './read-stored-commits.js';
 import { type Signer, withSignature } from './signed-bytes.js';
 
 /**
- * A commit holds only among so many messages behind the one that its writer had seen. Readers remember as many, and so
- * find each replay: an old message is too old, a young one is remembered.
+ * A commit is valid only within so many messages behind the one that its writer had seen. Readers remember as many
+ * messages, and so find each replay: they reject an old message by its age and recognise a recent one.
  */
 export const seenWindow = 65_536;
-/** First bytes of a digest that a commit names what it has seen by. */
+/** How many characters of a digest a commit states for the message it has seen. */
 const seenDigestChars = 16;
 
-/** Behind which message of its boundary a commit goes: 0 and `chainStart` for the first. */
+/** The message of its boundary that a commit goes behind: 0 and `chainStart` for the first commit. */
 export interface CommitPlace {
   readonly after: number;
   /** That message's digest. */
@@ -22,11 +22,11 @@ export interface CommitPlace {
 /** A message to be appended. */
 export interface EncodedCommit {
   readonly data: Uint8Array;
-  /** The sequence that it says its writer has seen; undefined of one that is not signed. */
+  /** The sequence that the message states as seen by its writer; undefined if it is not signed. */
   readonly seen: number | undefined;
 }
 
-/** Turns events into the bytes of a message: chained, tied to the place in the log that the writer stands at, signed. */
+/** Turns events into the bytes of a message: chained, tied to the writer's place in the log, signed. */
 export class CommitWriter {
   private newest: Seen | undefined;
 
@@ -41,7 +41,10 @@ export class CommitWriter {
     this.newest = [sequence, digest.slice(0, seenDigestChars)];
   }
 
-  /** @param place behind which message it goes. @throws what the codec throws; DomainError Unavailable when the log cannot be asked how far it goes */
+  /**
+   * @param place behind which message it goes
+   * @throws what the codec throws; DomainError Unavailable when the log cannot be asked for its end
+   */
   async encode(
     boundary: string,
     place: CommitPlace,
@@ -56,14 +59,14 @@ export class CommitWriter {
     return { data: withSignature(boundary, bytes, this.signer), seen: seen[0] };
   }
 
-  /** It stands in the log. @returns whether readers will have it: not too far behind what it says it has seen */
+  /** Notes that it was stored. @returns whether readers accept it: not too far behind what it states as seen */
   stored(sequence: number, digest: string, { seen }: EncodedCommit): boolean {
     this.saw(sequence, digest);
     this.signer?.stored?.(digest);
     return seen === undefined || sequence - seen < seenWindow;
   }
 
-  /** Asks only where this process has read nothing yet; one that is too far behind is told so by `stored`. */
+  /** Asks the log only if this process has read nothing yet. `stored` reports a place that is too far behind. */
   private async lastSeen(): Promise<Seen> {
     const message = this.newest ? undefined : await this.readNewest();
     if (message) this.saw(message.sequence, messageDigest(message.boundary, message.data));

@@ -40,7 +40,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
       await elsewhere(`${log.names.eventSubject(boundary)}:${first.sequence}`);
       const second = await log.store.append(boundary, first.sequence, [note('b')], { budgetMs: 3_000 });
       expect((await commits(boundary)).map(({ sequence }) => sequence)).toEqual([first.sequence, second.sequence]);
-      // The place is guarded all the same.
+      // The guard of the place still works.
       await expect(log.store.append(boundary, first.sequence, [note('c')])).rejects.toThrow(StaleVersionError);
     });
 
@@ -155,7 +155,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
   it('refuses replicas on a server that does not keep them safely', async () => {
     const refused = ensureStreams(log.link, new Names('three'), { replicas: 3 });
     if (version.startsWith('2.9.')) await expect(refused).rejects.toMatchObject({ code: 'nats-too-old' });
-    // A single server cannot hold three: it is the server that says no, not our check.
+    // A single server cannot hold three replicas: the server refuses them, not our own check.
     else await expect(refused).rejects.toMatchObject({ code: 'stream-refused' });
   });
 

@@ -16,9 +16,9 @@ import { type Names } from '../names/streams.js';
 
 /** Longer than the election of a leader takes (4 to 10 s), so that a write outlives one. */
 const defaultBudgetMs = 11_000;
-/** Of the first attempts; the last is cut short. */
+/** Time limit of one attempt; the last attempt gets less. */
 const publishTimeoutMs = 2_000;
-/** Refusals of a fact that only mean that the boundary has grown, or is growing: it goes behind what came first. */
+/** Refusals of a fact which only mean that the boundary has grown, or is growing: the fact goes behind the new end. */
 const movedOn: ReadonlySet<number> = new Set([
   ApiCode.wrongLastSequence,
   ApiCode.wrongLastSequenceInProcess,
@@ -43,7 +43,7 @@ export class EventStore extends LogReads {
     this.writer = new CommitWriter(codec, options.signer, () => this.messages.newest());
   }
 
-  /** A message of the log has been read: what this process signs from now on says that it has seen it. */
+  /** A message of the log has been read. What this process signs from now on states it as seen. */
   noticed(sequence: number, digest: string): void {
     this.writer.saw(sequence, digest);
   }
@@ -52,15 +52,15 @@ export class EventStore extends LogReads {
    * Appends one commit if the boundary's last sequence still is `expected` (0: the boundary is empty). The commit's id
    * is its first event's; a boundary must never be given two commits with the same id.
    *
-   * Guarded twice, because each guard alone fails on some server: the expected last sequence of the subject is checked
-   * only by the leader in replicated 2.9, while the message id `<subject>:<expected>` is checked again when the
-   * replicas apply the write. Whatever leaves the outcome open (a timeout, a lost connection, no leader, "duplicate",
-   * and since 2.12 "wrong sequence" for one's own retry) is settled by reading who has the place behind `expected`.
-   * A retry always has the same bytes. The commit is chained to the one at `expected` by that one's digest, and signed
-   * where this process has a key.
+   * There are two guards, because each alone fails on some server. In replicated 2.9, only the leader checks the
+   * expected last sequence of the subject. The message id `<subject>:<expected>` is checked again when the replicas
+   * apply the write. The outcome can be left open: by a timeout, a lost connection, no leader, "duplicate", and since
+   * 2.12 "wrong sequence" for a retry of our own. Then a read of the message behind `expected` settles it. A retry
+   * always has the same bytes. The commit names the digest of the one at `expected`, and is signed if this process has
+   * a key.
    *
-   * @throws StaleVersionError when somebody else has that place; DomainError Unavailable `nats-unreachable` when
-   *   nothing was sent, `outcome-unknown` when it was and its fate could not be learnt; what the codec throws.
+   * @throws StaleVersionError when another writer has that place; DomainError Unavailable `nats-unreachable` when
+   *   nothing was sent, `outcome-unknown` when it was sent and the outcome stays open; what the codec throws.
    */
   async append(
     boundary: string,
@@ -71,7 +71,7 @@ export class EventStore extends LogReads {
     const subject = this.names.eventSubject(boundary);
     let encoded: EncodedCommit | undefined;
     const guard = { msgID: `${subject}:${expected}`, expect: { lastSubjectSequence: expected } };
-    /** Where the message stands that has our message id. */
+    /** Sequence of the message that has our message id. */
     let takenBy = 0;
     const retry = new RetryBudget(this.link, this.budgetOf(options));
     let refusals = 0;
@@ -96,14 +96,14 @@ export class EventStore extends LogReads {
         if (holder && isSame(holder.data, encoded.data)) {
           return this.appended(boundary, expected, holder.sequence, encoded);
         }
-        // All who want this place give way alike, so that the id goes on guarding it.
+        // All writers that want this place choose the same new id, so that the id still guards it.
         if (!holder && (await this.isElsewhere(takenBy, subject, expected))) {
           guard.msgID = `${subject}:${expected}:${takenBy}`;
         }
         takenBy = 0;
         const actual = holder || refusals >= 3 ? await this.messages.lastSequenceOf(subject) : undefined;
         if (holder) throw new StaleVersionError(boundary, expected, Math.max(actual ?? 0, holder.sequence));
-        // The place is free and yet refused: the caller expects a sequence that the boundary does not have.
+        // Refused although the place is free: the caller expects a sequence that the boundary does not have.
         if (actual !== undefined && actual !== expected) throw new StaleVersionError(boundary, expected, actual);
       } catch (error) {
         if (error instanceof StaleVersionError) throw error;
@@ -114,10 +114,10 @@ export class EventStore extends LogReads {
   }
 
   /**
-   * Appends a report of what has happened, behind whatever the boundary holds: nobody can contest it. Repeating it with
-   * the same `dedupeId` within two minutes adds nothing and answers with the first one's sequence; later repetitions
-   * are for the views to recognise. Facts of one boundary are appended one after another, each chained to the one
-   * before it.
+   * Appends a fact, a report of what has happened, behind whatever the boundary holds: no other commit can prevent it.
+   * Repeating it with the same `dedupeId` within two minutes adds nothing and answers with the first one's sequence.
+   * The views must recognise later repetitions. Facts of one boundary are appended one after another, each chained to
+   * the one before it.
    *
    * @throws DomainError Unavailable `nats-unreachable` or `outcome-unknown`: call again with the same `dedupeId`.
    */
@@ -127,7 +127,7 @@ export class EventStore extends LogReads {
     events: readonly RecordedEvent[],
     options: AppendOptions = {},
   ): Promise<{ sequence: number; duplicate: boolean }> {
-    // Refused at once, not in its turn.
+    // Refuse it at once, before it waits its turn.
     this.codec.encode({ commitId: '', events }, this.link.maxPayloadBytes);
     return this.heads.inTurn(boundary, () => this.appendBehind(boundary, dedupeId, events, options));
   }
@@ -140,13 +140,13 @@ export class EventStore extends LogReads {
   ): Promise<{ sequence: number; duplicate: boolean }> {
     const subject = this.names.eventSubject(boundary);
     const retry = new RetryBudget(this.link, this.budgetOf(options));
-    /** What was sent, by its digest: the time and place of an attempt are part of what it signs. */
+    /** Digests of all attempts: they differ, because an attempt signs its time and place. */
     const sent = new Set<string>();
     let round = 0;
     while (await retry.next()) {
       try {
         const head = await this.heads.last(boundary);
-        // An attempt of ours whose answer was lost.
+        // It is an earlier attempt of ours whose answer was lost.
         if (head && sent.has(head.digest)) return { sequence: head.sequence, duplicate: true };
         const after = head?.sequence ?? 0;
         const encoded = await this.writer.encode(boundary, { after, prev: head?.digest ?? chainStart }, events);
@@ -161,7 +161,7 @@ export class EventStore extends LogReads {
         if (!ack.duplicate || (await this.saysTheSame(boundary, ack.seq, events))) {
           return { sequence: ack.seq, duplicate: ack.duplicate };
         }
-        // Something else was stored under this id, by somebody who is not us.
+        // Another writer has stored something else under this id.
         round++;
       } catch (error) {
         if (error instanceof StaleVersionError) {
@@ -177,15 +177,15 @@ export class EventStore extends LogReads {
   }
 
   /**
-   * Whether what has our message id is no writer of this place. Message ids are the stream's and not the subject's: anybody
-   * can have used ours before, for anything, anywhere.
+   * Whether the message with our id does not compete for this place. Message ids belong to the stream, not to the
+   * subject: any writer can have used ours before, for anything, anywhere.
    */
   private async isElsewhere(sequence: number, subject: string, expected: number): Promise<boolean> {
     const found = sequence > 0 ? await this.messages.find({ seq: sequence }) : undefined;
     return found !== undefined && (found.subject !== subject || sequence <= expected);
   }
 
-  /** Whether a message that holds says these very things; their ids are others where they were recorded twice. */
+  /** Whether a valid message says the same. Event ids are not compared: they differ when it was recorded twice. */
   private async saysTheSame(boundary: string, sequence: number, events: readonly RecordedEvent[]): Promise<boolean> {
     const found = await this.messages.find({ seq: sequence });
     if (found?.subject !== this.names.eventSubject(boundary)) return false;
@@ -195,7 +195,7 @@ export class EventStore extends LogReads {
     return commit !== undefined && isDeepStrictEqual(said(commit.events), said(events));
   }
 
-  /** The commit's bytes, chained to what stands at `expected`; undefined when that could not be read this time. */
+  /** The commit's bytes, chained to the message at `expected`; undefined when that could not be read this time. */
   private async encodeAfter(
     boundary: string,
     expected: number,
@@ -219,7 +219,7 @@ export class EventStore extends LogReads {
     }
   }
 
-  /** @throws StaleVersionError when the log has grown so much meanwhile that readers will not have it */
+  /** @throws StaleVersionError when the log has grown so much meanwhile that readers reject the commit */
   private appended(boundary: string, expected: number, sequence: number, encoded: EncodedCommit): { sequence: number } {
     const digest = messageDigest(boundary, encoded.data);
     this.heads.remember(boundary, { sequence, digest });
@@ -254,7 +254,7 @@ export class EventStore extends LogReads {
   }
 }
 
-/** Ids could be read by others and used again; bytes are what was sent or they are not. */
+/** Compares bytes, not ids: another writer could read an id and use it again. */
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }

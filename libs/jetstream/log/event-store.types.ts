@@ -3,9 +3,9 @@ import { type Judge } from './judge.js';
 import { type Signer } from './signed-bytes.js';
 
 export interface EventStoreOptions {
-  /** How long appends are tried for, milliseconds. */
+  /** How long to retry appends, milliseconds. */
   readonly patienceMs?: () => number;
-  /** Signs what is appended; none: nothing is signed, and readers that ask for signatures will not have it. */
+  /** Signs what is appended. Undefined: nothing is signed, and readers that require signatures reject it. */
   readonly signer?: Signer;
   /** Which messages are part of history. Default: all that can be read. */
   readonly judge?: Judge;
@@ -13,21 +13,21 @@ export interface EventStoreOptions {
 
 /** Where a boundary ends. */
 export interface BoundaryEnd {
-  /** Of its last message, void or not: what the next append has to expect. */
+  /** Of its last message, void or not: the next append must expect this sequence. */
   readonly sequence: number;
-  /** The last one that holds. */
+  /** The last commit that is not void. */
   readonly commit: DecodedCommit | undefined;
 }
 
 export interface AppendOptions {
-  /** How long to try until the outcome is given up as unknown or NATS as away. Default: the store's patience. */
+  /** How long to try before giving up: outcome unknown, or NATS unreachable. Default: the store's patience. */
   readonly budgetMs?: number;
-  /** Cuts that short: for somebody who has waited already. */
+  /** Upper limit of that time, for a caller that has waited already. */
   readonly atMostMs?: number;
 }
 
 export interface LogInfo {
-  /** Tells this stream from any other, one that was created later under the same name included. */
+  /** Tells this stream from any other, even from one created later under the same name. */
   readonly streamId: string;
   /** First sequence still there: 1, unless the log was archived. */
   readonly firstSequence: number;

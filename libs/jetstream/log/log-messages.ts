@@ -7,17 +7,17 @@ import { type Names } from '../names/streams.js';
 
 export type MessageQuery = { last_by_subj: string } | { seq: number; next_by_subj: string } | { seq: number };
 
-/** A stream without a leader answers nothing at all: its new one is to be asked soon. */
+/** Short: a stream without a leader gives no answer, and the new leader should be asked soon. */
 const messageTimeoutMs = 1_000;
 
-/** Single messages of the log, as the stream's leader has them. All throw DomainError Unavailable. */
+/** Reads single messages of the log from the stream's leader. All methods throw DomainError Unavailable. */
 export class LogMessages {
   constructor(
     private readonly link: NatsLink,
     private readonly names: Names,
   ) {}
 
-  /** By the stream's own API, which its leader answers: a "direct get" may come from a follower that is behind. */
+  /** Uses the stream's own API, which its leader answers: a "direct get" may come from a follower that is behind. */
   async find(query: MessageQuery): Promise<StoredMsg | undefined> {
     const { link, names } = this;
     const ask = () => link.jsm.streams.getMessage(names.eventStream, query);
@@ -29,7 +29,7 @@ export class LogMessages {
     }
   }
 
-  /** Which message follows `expected` on the subject. */
+  /** The message that follows `expected` on the subject. */
   async holderOf(subject: string, expected: number): Promise<{ sequence: number; data: Uint8Array } | undefined> {
     const message = await this.find({ seq: expected + 1, next_by_subj: subject });
     return message && { sequence: message.seq, data: message.data };
@@ -39,7 +39,7 @@ export class LogMessages {
     return (await this.find({ last_by_subj: subject }))?.seq ?? 0;
   }
 
-  /** The last message of the log, whoever wrote it. */
+  /** The last message of the log, of any writer. */
   async newest(): Promise<StoredCommit | undefined> {
     const message = await this.find({ last_by_subj: this.names.eventSubjects });
     if (!message) return undefined;

@@ -48,7 +48,7 @@ describe.each(availableNatsVersions())('LogReader on nats-server %s', (version) 
       startSequence: 1,
       onCommit: () => {
         callbacks++;
-        // A callback that takes its time: a whole batch of these in one turn of the loop would be a long stall.
+        // A slow callback: a whole batch of these in one turn of the event loop would be a long stall.
         const until = performance.now() + 0.2;
         while (performance.now() < until);
       },

@@ -8,19 +8,19 @@ import { SharedQuestion } from './shared-question.js';
 import { type Names } from '../names/streams.js';
 
 export interface LogReaderOptions {
-  /** First sequence to be delivered: one behind the snapshot's, or 1. */
+  /** First sequence to be delivered: the one behind the snapshot's, or 1. */
   readonly startSequence: number;
-  /** Which boundaries, as in `Names.eventFilter`. None: all, and then a gap in the log is fatal. */
+  /** Which boundaries, as in `Names.eventFilter`. Undefined: all, and then a gap in the log is fatal. */
   readonly filter?: string;
   /** Each commit once, in order. Synchronous, and must not throw: an error is fatal to the reader. */
   readonly onCommit: (commit: DecodedCommit, recordedAtMs: number) => void;
-  /** Each message that the gate did not let through, in its place among the commits. */
+  /** Called for each message that the gate rejects, in its place among the commits. */
   readonly onVoid?: (message: VoidMessage) => void;
-  /** Judges what is read. Default: everything that can be read is let through. */
+  /** Judges what is read. Default: admits every readable message. */
   readonly gate?: Gate;
   /**
-   * The reader has stopped for good: UnknownEventError, LogDamagedError, what the gate or `onCommit` threw. Nothing that
-   * holds is ever skipped; a replica that cannot read the log must not go on answering from it.
+   * The reader has stopped for good: UnknownEventError, LogDamagedError, what the gate or `onCommit` threw. It never
+   * skips a valid message: a replica that cannot read the log must not go on answering from it.
    */
   readonly onFatal: (error: unknown) => void;
   readonly lostTailGraceMs?: number;
@@ -32,12 +32,12 @@ interface Waiter {
 }
 
 /**
- * Follows the log and hands each commit to a callback. See `OrderedConsumer` for how it survives.
+ * Follows the log and hands each commit to a callback. `OrderedConsumer` describes how it survives failures.
  *
  * **Positions.** `appliedSequence` is the sequence of the last commit handed over. `waitFor(n)` is about the whole log:
- * it settles once everything up to `n` *that concerns this reader* has been handed over. For a reader with a filter, `n`
- * may be a commit that the filter drops; so it asks the log for the last sequence that matches, and waits for the
- * smaller of the two. `n` must already be in the log (it came from an append, or from somebody who saw it).
+ * it settles once everything up to `n` *that concerns this reader* has been handed over. A reader's filter may drop the
+ * commit at `n`. So a reader with a filter asks the log for the last sequence that matches, and waits for the smaller
+ * of the two. `n` must already be in the log (it came from an append, or from a process that has read it).
  */
 export class LogReader {
   private readonly consumer: OrderedConsumer;
@@ -100,8 +100,8 @@ export class LogReader {
   }
 
   /**
-   * Waits until everything that was in the log when the call was made, as far as it concerns this reader, has been
-   * handed over. Concurrent callers share a question, but never get an answer to one asked before their call.
+   * Waits until everything that was in the log at the call, as far as it concerns this reader, has been handed over.
+   * Concurrent callers share a question, but never get an answer to one asked before their call.
    *
    * @returns the sequence that was waited for.
    * @throws DomainError Unavailable as `waitFor`.

@@ -13,23 +13,25 @@ import { unavailableUnlessRefused } from '../link/retry-budget.js';
 import { infoOfLeader } from '../stream/stream-info.js';
 import { type Names, streamIdOf } from '../names/streams.js';
 
-/** The log as it can be read: whole, by boundary, and where it ends. */
+/** Reads of the log: the whole of it, one boundary, or only its end. */
 export class LogReads {
   protected readonly messages: LogMessages;
 
   constructor(
     protected readonly link: NatsLink,
     protected readonly names: Names,
-    /** Which messages are part of history. Whoever knows better than the messages themselves takes its place here. */
+    /**
+     * Decides which messages are part of history. May be replaced by a judge that knows more than the messages tell.
+     */
     public judge: Judge,
   ) {
     this.messages = new LogMessages(link, names);
   }
 
   /**
-   * Where a boundary ends, as the stream's leader knows it; undefined for an empty one. Where its last message is void
-   * (a replay is) the boundary is read in order to find the last that holds.
-   * @param judge says which of its messages hold. Default: the one of all reads
+   * Where a boundary ends, as the stream's leader knows it; undefined for an empty one. If its last message is void (as
+   * a replay is), the boundary is read in order to find the last valid one.
+   * @param judge decides which of its messages are valid. Default: the judge of all reads
    * @throws DomainError Unavailable
    */
   async lastOf(boundary: string, judge = this.judge): Promise<BoundaryEnd | undefined> {
@@ -42,11 +44,12 @@ export class LogReads {
   }
 
   /**
-   * Whether a commit stands where its writer put it: right behind the message that it names. Who reads the boundary in
-   * order knows that anyway; who reads the commit alone asks here, for its signature is as good on a replay. Costs two
-   * requests at once, each for one message at a known place: the server searches no further than from there to this one.
+   * Whether a commit stands where its writer put it: right behind the message that it names. A reader of the whole
+   * boundary knows that anyway. A reader of one commit must ask here, because a replay carries a valid signature, too.
+   * Costs two concurrent requests, each for one message at a known place: the server searches no further than to there.
    *
-   * @returns false also where it cannot be told: the commit is older than `after` is, or what it follows was archived
+   * @returns false also when it cannot be told: the commit was written before `after` existed, or its predecessor was
+   *   archived
    * @throws DomainError Unavailable
    */
   async isInPlace({ sequence, boundary, prev, after, seen }: DecodedCommit): Promise<boolean> {
@@ -63,17 +66,22 @@ export class LogReads {
     return behind === 0 || (before?.subject === subject && messageDigest(boundary, before.data) === prev);
   }
 
-  /** Nothing that matches and that anybody was told is stored at the call lies behind it; 0: none. `filter` as in `Names`. */
+  /**
+   * No matching message whose storage was acknowledged before the call lies behind it; 0: none. `filter` as in `Names`.
+   */
   async lastSequence(filter = '>'): Promise<number> {
     return filter === '>' ? (await this.info()).lastSequence : this.confirmedLastOf(filter);
   }
 
-  /** All that anybody was told is stored by the time of the call is within these ends. @throws DomainError Unavailable */
+  /** Everything whose storage was acknowledged before the call is within these ends. @throws DomainError Unavailable */
   info(): Promise<LogInfo> {
     return this.ask(confirmedInfo);
   }
 
-  /** The same by one server's word, so that it may be old: for whoever can live with that, and wants no other within reach. */
+  /**
+   * The same from one server's answer, which may be outdated: for callers that accept that and must work without other
+   * servers.
+   */
   unconfirmedInfo(): Promise<LogInfo> {
     return this.ask(infoOfLeader);
   }
@@ -90,8 +98,8 @@ export class LogReads {
   }
 
   /**
-   * All commits of the boundaries that match, from a sequence to what is the end when the call is made, in order; void
-   * messages are passed over. On a log of millions a filter for one boundary costs the server a scan (0.1 to 2 s).
+   * All commits of the boundaries that match, in order, from a sequence to the end of the log at the call; void
+   * messages are skipped. On a log of millions a filter for one boundary costs the server a scan (0.1 to 2 s).
    *
    * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`; UnknownEventError
    */
@@ -103,23 +111,23 @@ export class LogReads {
     }
   }
 
-  /** The commit in a message that was read from the log; undefined where it is void. @throws UnknownEventError */
+  /** The commit in a message that was read from the log; undefined if it is void. @throws UnknownEventError */
   admitted(message: StoredCommit): Promise<DecodedCommit | undefined> {
     return this.judge.admit(message);
   }
 
   /**
-   * The same as stored bytes, neither decoded nor validated: for whoever copies, hashes or searches the log. A reader
-   * that falls behind holds the server up, not memory.
+   * The same as stored bytes, neither decoded nor validated: for callers that copy, hash or search the log. A slow
+   * caller slows the server down and does not fill memory.
    *
    * @throws DomainError Unavailable when nothing comes for `stallTimeoutMs`.
    */
   async *readMessages(filter = '>', options: ReadOptions = {}): AsyncGenerator<StoredCommit> {
     const { stallTimeoutMs = 10_000, acceptGaps, signal } = options;
     const { firstSequence, lastSequence } = await this.info();
-    // What was archived is no gap.
+    // Archived messages are no gap.
     const from = Math.max(options.from ?? 1, firstSequence);
-    // With gaps, the end itself may be one.
+    // If gaps are accepted, the message at the end itself may be missing.
     const known = filter === '>' && !acceptGaps;
     const last = known ? lastSequence : await this.confirmedLastOf(filter);
     const end = Math.min(last, options.through ?? Infinity);
@@ -129,22 +137,22 @@ export class LogReads {
   }
 
   /**
-   * Every message that matches, from a sequence on and for ever: what is appended later comes when it is appended.
-   * Trouble with NATS is waited out; nothing is skipped and nothing comes twice. Ends when the signal is aborted.
+   * Every message that matches, from a sequence on and without end: later messages come when they are appended. It
+   * waits while NATS fails; it skips nothing and delivers nothing twice. Ends when the signal is aborted.
    *
    * @param from at most one behind the end of the log.
    * @throws LogDamagedError
    */
   follow(filter: string, { from, signal }: { from: number; signal: AbortSignal }): AsyncGenerator<StoredCommit> {
     const { link, names } = this;
-    // Few under way: there may be many followers, each at a pace of its own.
+    // A small batch: there may be many followers, each at its own pace.
     const bounds = { end: Infinity, stallTimeoutMs: Infinity, batch: 100 };
     return readStoredCommits({ link, names, filter, from, signal, ...bounds });
   }
 
   /**
-   * When the log took in the first message at or behind a sequence, milliseconds since the epoch; of a restored message,
-   * when the original log did. Undefined behind the end of the log.
+   * When the log stored the first message at or behind a sequence, milliseconds since the epoch; for a restored
+   * message, when the original log did. Undefined behind the end of the log.
    */
   async recordedAt(sequence: number): Promise<number | undefined> {
     const message = await this.messages.find({ seq: sequence, next_by_subj: this.names.eventSubjects });

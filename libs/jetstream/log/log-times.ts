@@ -1,11 +1,11 @@
 import { type EventStore } from './event-store.js';
 
 /**
- * The last sequence of a log whose time is at or before `timeMs`, 0 if there is none: a binary search, so some twenty
- * questions for a million messages. The server's clock may have been set back: where times go down, the answer is a
+ * The last sequence of a log whose time is at or before `timeMs`, 0 if there is none. A binary search: some twenty
+ * questions for a million messages. The server's clock may have been set back. Where times go down, the answer is a
  * place where the log crossed that time, and always the same one for the same log.
  *
- * @param timeOf of the first message at or behind a sequence; undefined behind the end
+ * @param timeOf the time of the first message at or behind a sequence; undefined behind the end
  */
 export async function lastAtOrBefore(
   timeMs: number,
@@ -24,7 +24,7 @@ export async function lastAtOrBefore(
   return before < first ? 0 : before;
 }
 
-/** The last sequence that the log took in at or before a time, in milliseconds since the epoch; 0 for none. */
+/** The last sequence that the log stored at or before a time, in milliseconds since the epoch; 0 for none. */
 export async function sequenceAt(store: Pick<EventStore, 'info' | 'recordedAt'>, timeMs: number): Promise<number> {
   const { firstSequence, lastSequence } = await store.info();
   return lastAtOrBefore(timeMs, firstSequence, lastSequence, (sequence) => store.recordedAt(sequence));

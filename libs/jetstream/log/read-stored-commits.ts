@@ -6,19 +6,19 @@ import { type Names } from '../names/streams.js';
 /** A message of the log as it is stored. */
 export interface StoredCommit extends LogPosition {
   readonly data: Uint8Array;
-  /** When the log took it in, by the NATS server's clock; of a restored message, when the original log did. */
+  /** When the log stored it, by the NATS server's clock; for a restored message, when the original log did. */
   readonly recordedAtMs: number;
 }
 
 export interface ReadOptions {
-  /** First sequence. Default, and at least: the first that is still there. */
+  /** First sequence. Default, and at least: the first that still exists. */
   readonly from?: number;
-  /** Last sequence. Default, and at most: the end of the log when the call is made. */
+  /** Last sequence. Default, and at most: the end of the log at the call. */
   readonly through?: number;
   readonly stallTimeoutMs?: number;
-  /** Aborted: the reading ends, without an error. */
+  /** When it is aborted, the reading ends without an error. */
   readonly signal?: AbortSignal;
-  /** Reads past sequences that are missing, where that is an error otherwise: for whoever looks for what is wrong. */
+  /** Skips missing sequences, which are an error otherwise: for callers that look for damage. */
   readonly acceptGaps?: boolean;
 }
 
@@ -27,9 +27,9 @@ interface Reading {
   readonly names: Names;
   readonly filter: string;
   readonly from: number;
-  /** Infinity: goes on with what is appended from now on. */
+  /** Infinity: continues with what is appended from now on. */
   readonly end: number;
-  /** Infinity: whoever follows the log waits for as long as it takes. */
+  /** Infinity: a follower of the log waits as long as it takes. */
   readonly stallTimeoutMs: number;
   readonly signal?: AbortSignal;
   /** How many messages may be under way. */
@@ -37,12 +37,12 @@ interface Reading {
   readonly acceptGaps?: boolean;
 }
 
-/** Messages at hand before the server is not asked for more. */
+/** With so many messages at hand, the server is asked for no more. */
 const readyAtOnce = 256;
-/** Longest that a reader which never waits keeps the event loop from its other work. */
+/** How long a reader that never waits may keep the event loop from other work. */
 const sliceMs = 10;
 
-/** Messages of the log from a sequence to another, in order, at the pace of whoever takes them. */
+/** Messages of the log from one sequence to another, in order, at the caller's pace. */
 export async function* readStoredCommits(reading: Reading): AsyncGenerator<StoredCommit> {
   const { link, names, filter, from, end, stallTimeoutMs, signal, batch, acceptGaps = false } = reading;
   const ready: StoredCommit[] = [];
@@ -52,7 +52,7 @@ export async function* readStoredCommits(reading: Reading): AsyncGenerator<Store
     stream: names.eventStream,
     startSequence: from,
     batch,
-    // Without a filter a gap in the log is an error, and would not be seen otherwise.
+    // Without a filter a gap in the log is an error. With one it would not be seen.
     ...(filter === '>' && !acceptGaps ? {} : { filterSubject: names.eventFilter(filter) }),
     onMessage: ({ data, subject, sequence, recordedAtMs }) => {
       ready.push({ sequence, boundary: names.boundaryOf(subject), data, recordedAtMs });

@@ -1,6 +1,6 @@
 /**
- * Lets concurrent callers share one round trip, without ever giving one the answer to a question that was asked before
- * its call: who comes while a question is under way joins the next one, which is asked when the current one is done.
+ * Lets concurrent callers share one round trip. No caller gets the answer to a question that was asked before its call:
+ * a caller that comes while a question is under way joins the next one, which is asked when the current one is done.
  */
 export class SharedQuestion<T> {
   private current: Promise<T> | undefined;

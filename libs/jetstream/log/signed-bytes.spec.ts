@@ -10,7 +10,7 @@ const object = fc
   .map((value) => Buffer.from(JSON.stringify(value)));
 const context = fc.stringMatching(/^[a-z0-9]{1,8}(\.[a-z0-9-]{1,8}){0,3}$/);
 
-/** As every reader does it. */
+/** Checks a signature in the way of every reader. */
 function holds(where: string, message: Uint8Array): boolean {
   const split = splitSignature(message);
   return split !== undefined && verify(null, signedBytes(where, split.body), publicKey, split.signature);
@@ -101,7 +101,7 @@ describe('what carries no signature', () => {
     expect(splitSignature(Buffer.from(text))).toBeUndefined();
   });
 
-  // 86 letters hold four bits more than 64 bytes: of the sixteen ways to write a signature, one is taken.
+  // 86 letters hold four bits more than 64 bytes: of the sixteen ways to write a signature, only one is accepted.
   it('one that is written in another way than it was made', () => {
     const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const last = letters.indexOf(signature.at(-1)!);

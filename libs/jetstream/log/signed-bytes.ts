@@ -1,7 +1,8 @@
 /**
- * How a signature travels with what it signs. Signed is a JSON object as bytes; the signature becomes its last member,
- * `"sig"`, so that what is stored stays one JSON object, and digests and backups cover the signature too. It is made
- * over a context and everything before it, so that the same bytes elsewhere (on another boundary) do not carry it.
+ * How a signature travels with what it signs. A JSON object is signed as bytes, and the signature becomes its last
+ * member, `"sig"`. So what is stored stays one JSON object, and digests and backups cover the signature too. The
+ * signature covers a context and everything before it, so that it is not valid for the same bytes elsewhere (on another
+ * boundary).
  */
 
 const opening = Buffer.from(',"sig":"');
@@ -9,23 +10,23 @@ const closing = Buffer.from('"}');
 /** Ed25519 (RFC 8032): 64 bytes, in base64url without padding. */
 const signatureBytes = 64;
 const signatureChars = 86;
-/** What a signature adds to a message. */
+/** How many bytes a signature adds to a message. */
 export const signatureSuffixBytes = opening.length + signatureChars + closing.length;
 
 /** Signs as one writer. */
 export interface Signer {
-  /** Who signs: `coordinator-<uuid>`, `worker-<uuid>`. */
+  /** The writer's name: `coordinator-<uuid>`, `worker-<uuid>`. */
   readonly writer: string;
-  /** Which key of the ring; undefined for a key of the writer's own, which the log knows. */
+  /** The key of the ring; undefined: the writer's own key, which the log knows. */
   readonly keyId?: string;
   /** @returns 64 bytes */
   sign(bytes: Uint8Array): Uint8Array;
-  /** Told the digest of each message that this writer has signed and that was stored. */
+  /** Called with the digest of each message that this writer has signed and that was stored. */
   stored?(digest: string): void;
 }
 
 export interface SplitBytes {
-  /** What the signature is about: the object's bytes without the signature and its closing brace. */
+  /** The signed part: the object's bytes without the signature and its closing brace. */
   readonly body: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -37,7 +38,7 @@ export function withSignature(context: string, object: Uint8Array, signer: Signe
   return Buffer.concat([body, opening, Buffer.from(signature), closing]);
 }
 
-/** Body and signature of a message; undefined where it carries none. */
+/** Body and signature of a message; undefined if it has no signature. */
 export function splitSignature(data: Uint8Array): SplitBytes | undefined {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const at = bytes.length - signatureSuffixBytes;
@@ -46,7 +47,7 @@ export function splitSignature(data: Uint8Array): SplitBytes | undefined {
   if (!bytes.subarray(bytes.length - closing.length).equals(closing)) return undefined;
   const text = bytes.toString('latin1', at + opening.length, bytes.length - closing.length);
   const signature = Buffer.from(text, 'base64url');
-  // Decoding passes over what is no base64url: the same signature must not be written in two ways.
+  // The decoder skips characters that are not base64url. One signature must have only one spelling.
   if (signature.length !== signatureBytes || signature.toString('base64url') !== text) return undefined;
   return { body: bytes.subarray(0, at), signature };
 }

@@ -6,7 +6,7 @@ export interface ClusterKey {
   readonly key: Uint8Array;
 }
 
-/** A key is not used for two things: HKDF-SHA256 (RFC 5869) makes one of its own for each purpose. @returns 32 bytes */
+/** HKDF-SHA256 (RFC 5869) makes one key for each purpose, so that no key has two uses. @returns 32 bytes */
 export function derivedKey({ key }: Pick<ClusterKey, 'key'>, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', key, '', purpose, 32));
 }

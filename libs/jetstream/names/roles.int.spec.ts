@@ -20,7 +20,7 @@ const names = new Names();
 const { eventStream, workStream, snapshotStream, snapshotBucket } = names;
 const streams = [eventStream, workStream, snapshotStream];
 
-/** Subjects of everything that is stored or said, by what it is. */
+/** One subject for each kind of message, stored or not. */
 const said = {
   facts: 'larder.evt.batch.job-1.worker-1',
   commands: [
@@ -44,7 +44,7 @@ const said = {
 };
 const everything = Object.values(said).flat();
 
-/** Calls of JetStream's API, for each stream, whoever may make them. */
+/** All calls of JetStream's API for a stream, of any role. */
 const calls = (stream: string): string[] => [
   ...['INFO', 'CREATE', 'UPDATE', 'DELETE', 'PURGE', 'SNAPSHOT', 'RESTORE'].map(
     (verb) => `$JS.API.STREAM.${verb}.${stream}`,
@@ -71,7 +71,7 @@ const reads = (stream: string) => [
   `$JS.API.CONSUMER.CREATE.${stream}.r-1.larder.evt.job.*`,
 ];
 
-/** All that each role may publish, among what is listed above. */
+/** Those of the subjects above that each role may publish. */
 const mayPublish: Record<Role, string[]> = {
   coordinator: [
     ...said.commands.filter((subject) => !subject.startsWith('larder.evt.batch.')),
@@ -132,7 +132,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
     return link;
   }
 
-  /** A connection of a role as a stranger would make it who has its password; and what the server forbade it. */
+  /** The connection of a stranger who has a role's password, and the subjects that the server forbade it. */
   async function strangerWith(role: Role): Promise<{ nc: NatsConnection; forbidden: Set<string> }> {
     const { username: user, password: pass } = new URL(natsUrlFor(role, nats.url));
     const nc = await connect({ servers: nats.url, user, pass, inboxPrefix: inboxPrefixOf(user), reconnect: false });
@@ -160,7 +160,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
   async function forbiddenTo(role: Role, act: (nc: NatsConnection) => void): Promise<Set<string>> {
     const { nc, forbidden } = await strangerWith(role);
     act(nc);
-    // Forbidden to all, and told of behind everything that came before it.
+    // Forbidden to all roles: the server reports it behind everything that came before it.
     nc.publish('the.end', 'x');
     await until(() => forbidden.delete('the.end'));
     await nc.close();
@@ -171,7 +171,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
     const subjects = [...everything, ...[...streams, 'other-evt'].flatMap(calls)];
     const allowed = new Set(mayPublish[role]);
     expect([...allowed].filter((subject) => !subjects.includes(subject))).toEqual([]);
-    // No call of the API takes this for a request: what is allowed does no harm.
+    // No call of the API accepts this text as a request, so the allowed ones do no harm.
     const forbidden = await forbiddenTo(role, (nc) => {
       for (const subject of subjects) nc.publish(subject, 'no request');
     });
@@ -188,7 +188,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
     expect([...forbidden].sort()).toEqual(subjects.filter((subject) => !allowed.includes(subject)).sort());
   });
 
-  /** NATS sends an answer wherever the asker says, with rights of its own. */
+  /** NATS sends an answer wherever the requester says, with the server's own rights. */
   it.each(['worker', 'admin', 'audit'] as const)('let a %s have nothing written by way of answers', async (role) => {
     const { nc } = await strangerWith(role);
     const jsm = await nc.jetstreamManager({ checkAPI: false });
@@ -210,7 +210,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
         const next = `$JS.API.CONSUMER.MSG.NEXT.${eventStream}.${name}`;
         nc.publish(next, JSON.stringify({ batch: 5, no_wait: true }), { reply });
       }
-      // Pushed instead of asked for; refused, or delivered to nobody.
+      // A consumer that pushes: it is refused, or delivers to no one.
       const pushed = { ...consumer, name: `p-${role}-${i}`, deliver_subject: reply };
       await jsm.consumers.add(eventStream, pushed as never).catch(() => undefined);
     }
@@ -250,7 +250,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
     await until(() => beats.length === 1);
   });
 
-  /** More than are asked for by way of one inbox. */
+  /** More batches than are requested over one inbox. */
   it('carry as much work to a worker as there is, each batch once', async () => {
     const [coordinator, worker] = [await linkOf('coordinator'), await linkOf('worker')];
     const count = 2_500;

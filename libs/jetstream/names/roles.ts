@@ -1,41 +1,41 @@
 import { type Names } from './streams.js';
 
 /**
- * Who speaks to NATS, each with a user and a password of its own. `coordinator` and `worker` are the processes of the
- * cluster, `admin` is the command line (backup, restore, verification, replay), `audit` reads the log and nothing else.
+ * The clients of NATS, each with a user and a password of its own. `coordinator` and `worker` are the processes of the
+ * cluster, `admin` is the command line (backup, restore, verification, replay), `audit` only reads the log.
  */
 export const roles = ['coordinator', 'worker', 'admin', 'audit'] as const;
 export type Role = (typeof roles)[number];
 
-/** Subjects; everything else is forbidden. */
+/** Allowed subjects; all others are forbidden. */
 export interface RolePermissions {
   readonly publish: readonly string[];
   /** Forbidden although `publish` covers it. */
   readonly neverPublish?: readonly string[];
   readonly subscribe: readonly string[];
-  /** May answer each request that it hears, once, wherever the asker wants the answer. */
+  /** May answer each request that it receives, once, wherever the requester wants the answer. */
   readonly answers: boolean;
 }
 
 const userOfRole = new RegExp(`^[a-z0-9-]{1,32}-(${roles.join('|')})$`);
 
-/** The command line copies logs from cluster to cluster: there is one admin for all that share a NATS. */
+/** One admin for all clusters that share a NATS: the command line copies logs from cluster to cluster. */
 export const natsAdmin = 'larder-admin';
 
-/** Two clusters can share a NATS: their users differ. */
+/** The name holds the cluster's, because two clusters can share a NATS. */
 export function natsUser({ cluster }: Names, role: Role): string {
   return role === 'admin' ? natsAdmin : `${cluster}-${role}`;
 }
 
 /**
- * The prefix of the inboxes in which a role awaits answers: nobody of another role may listen there. Undefined for a
- * user that is none of ours, as in somebody else's NATS: the usual `_INBOX` then.
+ * The prefix of the inboxes in which a role awaits answers; no other role may listen there. Undefined for a user that
+ * Larder does not define, as in a NATS with other users: then it is the usual `_INBOX`.
  */
 export function inboxPrefixOf(user: string | undefined): string | undefined {
   return user !== undefined && userOfRole.test(user) ? `_INBOX_${user}` : undefined;
 }
 
-/** What a role may do in a NATS with walls: what it needs, and nothing else. */
+/** What a role may do in a NATS with permissions: only what it needs. */
 export function permissionsOf(names: Names, role: Role): RolePermissions {
   const inbox = `${inboxPrefixOf(natsUser(names, role))!}.>`;
   const { publish, subscribe = [], ...others } = needs[role](names);
@@ -43,17 +43,17 @@ export function permissionsOf(names: Names, role: Role): RolePermissions {
   return { answers: false, ...others, publish: once, subscribe: [inbox, ...subscribe] };
 }
 
-/** A stream that is made and removed again, to see whether the servers of a cluster can place replicas. */
+/** A stream that is created and removed again, to test whether the servers of a cluster can place replicas. */
 export const meetingProbe = 'larder-meeting-probe';
 
 export interface RolesOptions {
   readonly passwordOf: (role: Role, user: string) => Password;
   /**
-   * Whether each role but the coordinators has an account of its own (default), so that of everything else it does not
-   * only hear nothing: it cannot name it either. With subjects of one account in common, NATS sends the answer to a
-   * request wherever the asker says, with the server's own rights: that is how who may ask anything gets something
-   * written where it may not write, and on servers before 2.15 even a stream deleted (docs/adr/0010).
-   * False: for a NATS whose log lies in the account that a server has by itself.
+   * Whether each role except the coordinators has an account of its own (default). A role then cannot receive, and not
+   * even name, any other subject. If all roles shared one account, NATS would send the answer to a request wherever the
+   * requester says, with the server's own rights. A role that may ask anything could so have messages written where it
+   * may not write, and on servers before 2.15 even have a stream deleted (docs/adr/0010).
+   * False: for a NATS whose log is in the server's default account.
    */
   readonly isolated?: boolean;
 }
@@ -67,7 +67,7 @@ export interface RoleUser {
   readonly permissions: RolePermissions;
 }
 
-/** As a nats-server's configuration has them: see `NatsAccount` in `libs/nats-server`. */
+/** In the form of a nats-server's configuration: see `NatsAccount` in `libs/nats-server`. */
 export interface RoleAccount {
   readonly name: string | undefined;
   readonly jetstream: boolean;
@@ -76,7 +76,7 @@ export interface RoleAccount {
   readonly uses: readonly { account: string; subject: string }[];
 }
 
-/** The account that holds the streams. The same for every cluster: a log that was restored beside another lies there too. */
+/** The account of the streams. It is the same for every cluster: a log restored beside another is in it, too. */
 export const logAccount = 'LARDER';
 const accountOf = (role: Role): string => (role === 'coordinator' ? logAccount : `${logAccount}-${role}`);
 
@@ -90,7 +90,7 @@ export function accountsOf(names: Names, { passwordOf, isolated = true }: RolesO
   if (!isolated) return [{ name: undefined, jetstream: true, users, offers: [], uses: [] }];
   const others = roles.filter((role) => role !== 'coordinator');
   const published = (role: Role) => permissionsOf(names, role).publish;
-  // What others send to a role comes through its account as well; their answers come by themselves.
+  // Messages to a role come through its account as well; their answers need no export.
   const heard = (role: Role) => permissionsOf(names, role).subscribe.filter((subject) => !subject.startsWith('_INBOX'));
   const subjects = [...new Set(others.flatMap(published))];
   return roles.map((role, i) => ({
@@ -132,7 +132,7 @@ const needs: Readonly<Record<Role, (names: Names) => Needs>> = {
       ...consumerApi(names.workStream, ['CONSUMER.INFO']),
       ...api(names.snapshotStream, ['STREAM.PURGE']),
     ],
-    // What a worker has done, only workers report.
+    // Only workers report what a worker has done.
     neverPublish: [names.eventFilter('batch.>')],
     subscribe: [
       names.workerHeartbeats,
@@ -151,14 +151,14 @@ const needs: Readonly<Record<Role, (names: Names) => Needs>> = {
       ...reading(names.eventStream),
       ...api(names.workStream, ['STREAM.INFO']),
       ...consumerApi(names.workStream, ['CONSUMER.INFO', 'CONSUMER.MSG.NEXT']),
-      // Of work alone: the name of the consumer, then what it is to deliver.
+      // Only on the work stream: the name of the consumer, then the subjects it delivers.
       `$JS.API.CONSUMER.CREATE.${names.workStream}.*.${names.workSubjects}`,
       ...acknowledging(names.workStream),
     ],
     subscribe: names.workerControls,
     answers: true,
   }),
-  // Restoring makes a log, and a copy of one may stand beside it under another name: whatever cluster.
+  // For every cluster: a restore creates a log, and a copy of one may stand beside it under another name.
   admin: (names) => ({
     publish: [
       '*.evt.>',
@@ -171,14 +171,14 @@ const needs: Readonly<Record<Role, (names: Names) => Needs>> = {
   audit: (names) => ({ publish: reading(names.eventStream) }),
 };
 
-/** With more copies where that is asked for, never with fewer subjects or without a deny. */
+/** `UPDATE` is for adding replicas: Larder never takes a subject or a deny away from a stream. */
 function creating({ eventStream, workStream, snapshotStream }: Names): string[] {
   return [eventStream, workStream, snapshotStream].flatMap((one) =>
     api(one, ['STREAM.INFO', 'STREAM.CREATE', 'STREAM.UPDATE']),
   );
 }
 
-/** Messages one by one, and by consumers in the server's memory. */
+/** Reads single messages, and through consumers in the server's memory. */
 function reading(stream: string): string[] {
   return [
     ...api(stream, ['STREAM.INFO', 'STREAM.MSG.GET']),
@@ -195,7 +195,7 @@ function consumerApi(stream: string, verbs: readonly string[]): string[] {
   return api(`${stream}.*`, verbs);
 }
 
-/** Servers that add `<domain>.<account hash>` put it before the stream. */
+/** The second form is for servers that put `<domain>.<account hash>` before the stream. */
 function acknowledging(stream: string): string[] {
   return [`$JS.ACK.${stream}.>`, `$JS.ACK.*.*.${stream}.>`];
 }

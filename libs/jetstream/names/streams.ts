@@ -1,11 +1,11 @@
 import { type StreamConfig, type StreamInfo, DiscardPolicy, RetentionPolicy, StorageType, nanos } from 'nats';
 import { DomainError } from '#kernel';
 
-/** One token of a subject that we also use as an id: no dots, no wildcards, no white space. */
+/** One token of a subject that is also used as an id: no dots, no wildcards, no white space. */
 const token = /^[A-Za-z0-9_-]+$/;
 const clusterName = /^[a-z0-9-]{1,32}$/;
 
-/** How long JetStream remembers a `Nats-Msg-Id`. Retries of one publish must end well before. */
+/** How long JetStream remembers a `Nats-Msg-Id`. Retries of one publish must end well before that. */
 export const duplicateWindowMs = 120_000;
 
 function checked(value: string): string {
@@ -16,11 +16,11 @@ function checked(value: string): string {
 }
 
 /**
- * Every stream, subject, consumer and bucket, named in this one place. The cluster's name comes first in each, so that
- * two clusters can share a NATS.
+ * Names of every stream, subject, consumer and bucket. The cluster's name comes first in each, so that two clusters can
+ * share a NATS.
  *
  * A *boundary* is the part of an event's subject after `<cluster>.evt.`: one or more tokens of `[A-Za-z0-9_-]`, such as
- * `namespace` or `job.<id>`. Wildcards (`*`, a last `>`) are allowed where a filter is asked for.
+ * `namespace` or `job.<id>`. Filters may hold wildcards (`*`, a last `>`).
  */
 export class Names {
   readonly eventStream: string;
@@ -31,7 +31,7 @@ export class Names {
   readonly snapshotBucket: string;
   /** The stream behind the object store, as the client library names it. */
   readonly snapshotStream: string;
-  /** Of an object store's chunks, and of the descriptions of its objects. */
+  /** Subjects of the object store's chunks, and of the descriptions of its objects. */
   readonly snapshotSubjects: string[];
   private readonly eventPrefix: string;
 
@@ -83,7 +83,7 @@ export class Names {
     return `${this.cluster}.work.${checked(workerId)}.>`;
   }
 
-  /** All work of one job, whichever worker has it. */
+  /** All work of one job, of whichever worker. */
   workOfJob(jobId: string): string {
     return `${this.cluster}.work.*.${checked(jobId)}`;
   }
@@ -119,7 +119,7 @@ export class Names {
     return [`${this.cluster}.control.coordinator.*.*`, `${this.cluster}.control.coordinators.*`];
   }
 
-  /** Progress within batches: telemetry, not stored. */
+  /** Progress within batches. It is not stored. */
   workerProgress(workerId: string): string {
     return `${this.cluster}.progress.worker.${checked(workerId)}`;
   }
@@ -149,18 +149,19 @@ export class Names {
   }
 }
 
-/** In a stream's metadata: what tells it from any other, one that was created later under the same name included. */
+/** Key in a stream's metadata. Its value tells the stream from any other, even from a later one of the same name. */
 export const streamIdKey = 'larder-stream-id';
 
 /**
- * Tells a stream from any other. Of a replicated one the metadata says so: when two clients create it at once, its
- * servers can differ for ever about when it was created, so that time would change with the leader.
+ * Tells a stream from any other. A replicated stream has an id in its metadata, because its creation time is not
+ * reliable: when two clients create it at once, its servers can differ for ever about the time, which would then change
+ * with the leader.
  */
 export function streamIdOf({ config, created }: StreamInfo): string {
   return `${config.name}@${config.metadata?.[streamIdKey] ?? created}`;
 }
 
-/** What every stream of ours has in common: on disk, and nothing in it ever expires or makes room for newer. */
+/** What all streams have in common: they are on disk, and no message expires or is dropped for a newer one. */
 function keptStream(replicas: number): Partial<StreamConfig> {
   return {
     retention: RetentionPolicy.Limits,
@@ -178,10 +179,10 @@ function keptStream(replicas: number): Partial<StreamConfig> {
 }
 
 /**
- * All streams as they should be. The work stream has limits retention, not workqueue: the owner of a job deletes a
- * message once its batch is settled, and what was never delivered stays readable when a job is stopped, so that a
- * resumed job can send it again. The object store's configuration is the client library's own, given here because that
- * library's way of creating it is refused by servers since 2.12 when replicas are asked for.
+ * The wanted configuration of all streams. The work stream has limits retention, not workqueue: the owner of a job
+ * deletes a message once its batch is settled. Messages that were not delivered stay readable when a job is stopped, so
+ * that a resumed job can send them again. The object store's configuration is the client library's own. It is repeated
+ * here because servers since 2.12 refuse that library's way of creating it with replicas.
  */
 export function streamConfigs(names: Names, replicas: number): (Partial<StreamConfig> & { name: string })[] {
   const kept = keptStream(replicas);

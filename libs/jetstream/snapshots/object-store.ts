@@ -6,7 +6,7 @@ import { ApiCode, apiCodeOf, messageOf } from '../link/errors.js';
 import { OrderedConsumer } from '../stream/ordered-consumer.js';
 import { unavailableUnlessRefused } from '../link/retry-budget.js';
 
-/** An object's description as NATS' object store keeps it (NATS ADR-20). */
+/** An object's description in the form of NATS' object store (NATS ADR-20). */
 interface ObjectMeta {
   readonly name: string;
   readonly bucket: string;
@@ -27,19 +27,19 @@ export interface StoredObject {
   readonly modifiedAt: Date;
 }
 
-/** The object is there and cannot be read back whole. */
+/** The object exists but cannot be read back completely. */
 export class CorruptObjectError extends Error {}
 
 const chunkBytes = 128 * 1024;
 const chunksUnderWay = 16;
 const stallTimeoutMs = 10_000;
-/** Chunks without an object are leftovers of a writer that died; a slow one must not be taken for dead. */
+/** Chunks without an object are left over from a writer that died. The age makes sure that it is not just slow. */
 const orphanAgeMs = 3_600_000;
 
 /**
  * Objects in a bucket, in the format of NATS' own object store, so that `nats object` can list and fetch them. The
- * client library's implementation is not used because it waits for ever for chunks that are missing, and hashes in
- * plain JavaScript without letting the event loop go on.
+ * client library's implementation is not used: it waits for ever for missing chunks, and hashes in plain JavaScript
+ * without letting the event loop go on.
  */
 export class ObjectStore {
   private readonly stream: string;
@@ -51,7 +51,7 @@ export class ObjectStore {
     this.stream = `OBJ_${bucket}`;
   }
 
-  /** Becomes visible under its name only when it is complete. @throws whatever NATS answers; leftovers are removed later. */
+  /** The object becomes visible only when it is complete. @throws what NATS answers; leftovers are removed later. */
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const nuid = randomUUID();
     const chunks = Math.ceil(bytes.length / chunkBytes);
@@ -59,7 +59,7 @@ export class ObjectStore {
       const group = Array.from({ length: Math.min(chunksUnderWay, chunks - first) }, (_, i) =>
         bytes.subarray((first + i) * chunkBytes, (first + i + 1) * chunkBytes),
       );
-      // One connection, one leader: they are stored in the order in which they are sent.
+      // One connection and one leader: they are stored in the order of sending.
       await this.link.abortable(() =>
         Promise.all(group.map((chunk) => this.link.js.publish(this.chunkSubject(nuid), chunk))),
       );
@@ -100,7 +100,7 @@ export class ObjectStore {
     return bytes;
   }
 
-  /** Objects whose name begins so, newest first. One whose description cannot be read is left out. */
+  /** Objects whose name has this prefix, newest first. Those with an unreadable description are left out. */
   async list(prefix: string): Promise<StoredObject[]> {
     const metaPrefix = `$O.${this.bucket}.M.`;
     const names = Object.keys(await this.subjects(`${metaPrefix}>`))
@@ -118,7 +118,7 @@ export class ObjectStore {
       .sort((a, b) => b.revision - a.revision);
   }
 
-  /** Removes it with all traces; not there is no error. */
+  /** Removes an object, all its traces included. It is no error if there is none. */
   async remove(name: string): Promise<void> {
     const message = await this.last(this.metaSubject(name));
     const meta = message && metaOf(message);
@@ -127,7 +127,7 @@ export class ObjectStore {
     await this.purge(this.chunkSubject(meta.nuid));
   }
 
-  /** Removes the chunks that writers left behind which did not live to finish. */
+  /** Removes the chunks of writers that died before they finished. */
   async removeOrphans(): Promise<void> {
     const chunkSubjects = Object.keys(await this.subjects(this.chunkSubject('>')));
     const metas = Object.keys(await this.subjects(`$O.${this.bucket}.M.>`));
@@ -204,11 +204,11 @@ export class ObjectStore {
   }
 }
 
-/** Undefined for what describes no object: anybody who may write into NATS can have put it there. */
+/** Undefined if it describes no object: anyone who may write into NATS can have put it there. */
 function metaOf(message: StoredMsg): ObjectMeta | undefined {
   try {
     const meta = JSON.parse(Buffer.from(message.data).toString('utf8')) as ObjectMeta | null;
-    // A token of a subject, without wildcards: chunks are read and removed by it.
+    // It must be one token of a subject, without wildcards: chunks are read and removed by it.
     if (typeof meta?.nuid !== 'string' || !/^[\w-]+$/.test(meta.nuid)) return undefined;
     return { ...meta, deleted: meta.deleted === true };
   } catch {
@@ -220,7 +220,7 @@ function digestOf(bytes: Uint8Array): string {
   return `SHA-256=${padded(createHash('sha256').update(bytes).digest('base64url'))}`;
 }
 
-/** The object store's format wants the padding that Node's base64url leaves out. */
+/** The object store's format requires the padding that Node's base64url leaves out. */
 function padded(base64url: string): string {
   return base64url.padEnd(Math.ceil(base64url.length / 4) * 4, '=');
 }

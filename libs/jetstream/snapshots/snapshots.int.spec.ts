@@ -26,7 +26,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     snapshots.save('views', viewVersion, { streamId: info.streamId, sequence, state });
   const load = (viewVersion = 'a1') => snapshots.load('views', viewVersion, info);
   const stream = () => log.link.jsm.streams;
-  /** Of all chunks or descriptions stored. */
+  /** Subjects of all stored chunks or descriptions. */
   const subjects = async (kind: 'C' | 'M') =>
     Object.keys(
       (await stream().info(log.names.snapshotStream, { subjects_filter: `$O.${log.names.snapshotBucket}.${kind}.>` }))
@@ -58,7 +58,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     await by(a).save('views', 'a1', { streamId: info.streamId, sequence: 10, state: { n: 10 } });
     expect(await by(b, a).load('views', 'a1', info)).toMatchObject({ sequence: 10 });
     expect(await by(b).load('views', 'a1', info)).toBeUndefined();
-    // Without a key, as whoever only has the run of NATS would write it: the one before it is used.
+    // Written without a key, by a writer that only has access to NATS: the one before it is used.
     await save(15, { n: 'forged' });
     expect(await by(a).load('views', 'a1', info)).toMatchObject({ sequence: 10, state: { n: 10 } });
     expect(warnings().join()).toContain('no coordinator with these keys has written it');
@@ -95,7 +95,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
         const subject = `$O.${log.names.snapshotBucket}.M.${Buffer.from('views.va1.15').toString('base64url')}`;
         await log.link.js.publish(subject, text);
         expect((await load())?.sequence).toBe(10);
-        // Nor does it keep others from being stored, and old ones from being removed.
+        // The bad snapshot does not prevent the storing of new ones and the removal of old ones.
         for (const sequence of [16, 17, 18]) await save(sequence, { n: sequence });
         expect(await load()).toMatchObject({ sequence: 18, state: { n: 18 } });
         expect(await subjects('C')).toHaveLength(2);
@@ -157,7 +157,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
   it('fault 24: refuses a log that ends before a snapshot of it', async () => {
     await save(info.lastSequence + 1, { n: 21 });
     await expect(load()).rejects.toMatchObject({ code: 'log-lost-tail' });
-    // Unless the log has only grown since the caller looked.
+    // No error if the log has only grown since the caller looked.
     await log.store.append('a.1', info.lastSequence, [note('n')]);
     expect((await load())?.sequence).toBe(info.lastSequence + 1);
   });

@@ -10,7 +10,7 @@ import { unavailableUnlessRefused } from '../link/retry-budget.js';
 import { type Names } from '../names/streams.js';
 
 export interface Snapshot {
-  /** Which stream it was folded from: `EventStore.info().streamId`. */
+  /** The stream it was folded from: `EventStore.info().streamId`. */
   readonly streamId: string;
   /** Last sequence that it includes. */
   readonly sequence: number;
@@ -18,28 +18,28 @@ export interface Snapshot {
   readonly state: unknown;
 }
 
-/** Before the state, so that a snapshot can be judged without unpacking it. */
+/** Stands before the state, so that a snapshot can be judged without unpacking it. */
 interface Header {
   readonly format: 3;
   readonly viewVersion: string;
   readonly streamId: string;
   readonly sequence: number;
-  /** Of the packed state, hexadecimal. */
+  /** Digest of the packed state, hexadecimal. */
   readonly sha256: string;
-  /** Of everything above, by who may write snapshots: HMAC-SHA256, hexadecimal. */
+  /** HMAC-SHA256 over everything above, hexadecimal: proves that its writer may write snapshots. */
   readonly mac: string;
 }
 
 const sealPurpose = 'larder-snapshots';
 const maxHeaderBytes = 4_096;
 const kept = 2;
-/** Replicas of the previous release may still want theirs. */
+/** Replicas of the previous release may still need theirs. */
 const otherVersionsKeptMs = 7 * 24 * 3_600_000;
 
 /**
- * Snapshots of folded state, in an object store. They only save time: whatever is wrong with one, it is left alone with
- * a line in the log, and an older one or the whole log does. An object is a line of JSON (`Header`) and the state as
- * gzipped JSON; its name is `<name>.v<version>.<sequence>`.
+ * Snapshots of folded state, in an object store. They only save time. A snapshot with a fault is skipped with a line in
+ * the process's log, and an older one or the whole event log is used. An object is a line of JSON (`Header`) and the
+ * state as gzipped JSON; its name is `<name>.v<version>.<sequence>`.
  */
 export class SnapshotStore {
   private readonly objects: ObjectStore;
@@ -48,13 +48,13 @@ export class SnapshotStore {
     private readonly link: NatsLink,
     private readonly names: Names,
     private readonly lostTailGraceMs = 10_000,
-    /** The first seals, all open: a snapshot is believed as the log itself is. */
+    /** The first one seals, all of them open: a snapshot needs as much trust as the log itself. */
     private readonly keys: readonly ClusterKey[] = [],
   ) {
     this.objects = new ObjectStore(link, names.snapshotBucket);
   }
 
-  /** Stores a snapshot and removes all but the newest two. @throws whatever NATS answers. */
+  /** Stores a snapshot and removes all but the newest two. @throws what NATS answers. */
   async save(name: string, viewVersion: string | number, snapshot: Snapshot): Promise<void> {
     const packed = await promisify(gzip)(JSON.stringify(snapshot.state), { level: 1 });
     const sealed = {
@@ -73,9 +73,9 @@ export class SnapshotStore {
   /**
    * The newest snapshot that can be used with this log, or undefined.
    *
-   * @param log.atMost passes over snapshots that go further than this sequence
-   * @throws LogDamagedError `log-lost-tail` if a good snapshot of this very log goes further than the log itself: what
-   *   the log has lost must not be papered over. DomainError Unavailable.
+   * @param log.atMost skips snapshots that go further than this sequence
+   * @throws LogDamagedError `log-lost-tail` if a good snapshot of this very log goes further than the log itself: it
+   *   must not hide what the log has lost. DomainError Unavailable.
    */
   async load(
     name: string,
@@ -111,7 +111,7 @@ export class SnapshotStore {
       const state = JSON.parse((await promisify(gunzip)(packed)).toString('utf8')) as unknown;
       return { streamId: header.streamId, sequence: header.sequence, state };
     } catch (error) {
-      // Not readable is one thing, NATS being away another: the latter must not cost a replay of everything.
+      // Only an unreadable snapshot is discarded. An unreachable NATS must not cost a replay of the whole log.
       if (!(error instanceof CorruptObjectError || error instanceof SyntaxError || isZlibError(error))) throw error;
       this.discard(objectName, messageOf(error));
       return undefined;
@@ -132,8 +132,8 @@ export class SnapshotStore {
   }
 
   /**
-   * The caller may have asked for the log's end before another replica wrote both the log and this snapshot, and a
-   * server that has just taken over may still be catching up: so ask again for a while.
+   * The snapshot may still be right: another replica may have written the log and this snapshot after the caller asked
+   * for the log's end, or a server that has just taken over may still be catching up. So ask again for a while.
    */
   private async refuseIfLogIsShorter(sequence: number): Promise<void> {
     const deadline = performance.now() + this.lostTailGraceMs;
@@ -162,7 +162,7 @@ export class SnapshotStore {
   }
 }
 
-/** @throws CorruptObjectError, SyntaxError: anybody who may write into NATS can have put anything there */
+/** @throws CorruptObjectError, SyntaxError: anyone who may write into NATS can have put any bytes there */
 function splitHeader(bytes: Uint8Array): { header: Header; packed: Uint8Array } {
   const end = bytes.subarray(0, maxHeaderBytes).indexOf(0x0a);
   if (end < 0) throw new CorruptObjectError('it does not begin with a header');

@@ -5,7 +5,7 @@ import { type NatsLink } from '../link/connection.js';
 const ms = 1e6;
 type Ages = Record<string, number>;
 
-/** What a server says that believes that it leads. @param ages since it heard of the others, milliseconds */
+/** The answer of a server that claims to lead. @param ages since it heard from the others, milliseconds */
 function claim(leader: string, lastSequence: number, ages: Ages): StreamInfo {
   const replicas = Object.entries(ages).map(([name, age]) => ({ name, active: age * ms, current: true }));
   return { cluster: { leader, replicas }, state: { last_seq: lastSequence } } as unknown as StreamInfo;
@@ -16,7 +16,7 @@ const b = (end: number) => claim('b', end, { a: 9_000, c: 10 });
 const c = (end: number) => claim('c', end, { a: 9_000, b: 10 });
 const leaderless = { cluster: { replicas: [] }, state: { last_seq: 1 } } as unknown as StreamInfo;
 
-/** Servers a, b and c, of which a led when they were last asked, and what is asked over the connections to them. */
+/** Servers a, b and c, and the questions over the connections to them. At the last question a was the leader. */
 class World {
   readonly asked: string[] = [];
   readonly warnings: number[] = [];
@@ -34,7 +34,7 @@ class World {
     this.connected = new Set(connected);
   }
 
-  /** @param connected initials of the servers that there are connections to */
+  /** @param connected initials of the servers with a connection */
   static of(connected: string): World {
     return new World(connected, a(1));
   }
@@ -48,7 +48,7 @@ class World {
     this.changed();
   }
 
-  /** The answer comes to everybody who has asked over that server's connection. */
+  /** Sends the answer to every question that went over that server's connection. */
   answers(server: string, info: StreamInfo): void {
     const reply = { json: () => info } as unknown as Msg;
     for (const heard of this.listeners.get(server) ?? []) heard(reply);
@@ -82,7 +82,7 @@ class World {
 
 let world: World;
 
-/** The question, and what has become of it so far. */
+/** A question, and its outcome so far. */
 async function question(): Promise<{ end?: number; failure?: unknown; done: boolean }> {
   const outcome: { end?: number; failure?: unknown; done: boolean } = { done: false };
   confirmedInfo(world.link, 's').then(

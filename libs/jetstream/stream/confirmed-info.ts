@@ -6,65 +6,65 @@ import { infoOfLeader, objectionTo } from './stream-info.js';
 import { membersOf, sizeOf, Tally } from './tally.js';
 import { type Line } from '../link/witnesses.js';
 
-/** As long as one leader is asked for alone. */
+/** How long to wait for a majority before the question fails. */
 const withinMs = 750;
-/** When servers that seemed not to be needed are asked as well. */
+/** After this time the servers that seemed unnecessary are asked as well. */
 const hedgeMs = 75;
-/** How long the answer of a majority waits for another one. */
+/** How long the answer of a majority waits for the answers of other servers. */
 const graceMs = 25;
 
-/** Before a question is put again that got an answer which says nothing. */
+/** Pause before a question is repeated whose answer was of no use. */
 const againMs = 20;
 
-/** Older servers, once elected, answer before they have applied all that they took over. */
+/** Servers before this version answer once elected, although they have not yet applied all that they took over. */
 const silentUntilApplied = '2.11.0';
-/** Until then such a server is given time for that: it has to hear of one other. */
+/** Time for such a server to apply the rest: for that it must hear from one other server. */
 const appliedWithinMs = 100;
 
-/** Who kept a stream, the leader first, when it was last asked about: tells which servers to ask first, nothing else. */
+/** The servers that kept a stream at the last answer, the leader first. It only tells which servers to ask first. */
 const lastMembers = new WeakMap<NatsLink, Map<string, string[]>>();
 
 /**
- * A stream as it was at some moment after the call: nothing that anybody was told is stored at the call lies behind its
- * end. Concurrent callers had better share a call: it costs a question over one connection for each follower.
+ * A stream as it was at some moment after the call. Every message whose storage was acknowledged before the call is
+ * within its end. Concurrent callers should share a call: it costs a question over one connection for each follower.
  *
- * **Why a leader's word is not enough.** A server A that led the stream and has been cut off answers for ten seconds as
- * if it still did, while the others have elected L and take writes. What A says of its followers does not help: how long
- * ago it heard of them is counted from the arrival of what they said, however long that was on its way.
+ * **Why one leader's answer is not enough.** A server A that led the stream and has been cut off answers for ten
+ * seconds as if it still led. Meanwhile the others have elected L and take writes. What A says of its followers does
+ * not help: A counts the age of their messages from the arrival, and a message may have been on its way for long.
  *
- * **What is done.** The question is put over connections to the servers that follow, one to each, and each of those
- * servers passes it on over its own routes to whoever leads. An answer of A that came over B's connection was given
- * after the call, so
+ * **What is done.** The question goes over connections to the followers, one to each. Each follower passes it on over
+ * its own routes to the leader. An answer of A that came over B's connection was given after the call, so
  *
  * 1. A itself had not voted for another leader when the call was made: it would have stepped down;
- * 2. the way from B to A and back was quick. Had B been elected before the call, its request for A's vote, which makes A
- *    step down, would have gone that way before the question did;
- * 3. nor can A have failed for long to hear that B has voted for a third server C: it sends to B with every write, and
- *    once a second without any, and B refuses what comes from a leader of an earlier term.
+ * 2. the way from B to A and back was quick. If B had been elected before the call, its request for A's vote, which
+ *    makes A step down, would have gone that way before the question did;
+ * 3. A also learns soon that B has voted for a third server C: A sends to B with every write, and once a second without
+ *    any, and B refuses what comes from a leader of an earlier term.
  *
- * A counts, and so does every server over whose connection A's answer came; together they must be most of those that
- * keep the stream, else the end is not known. So the answer of A over A's own connection, or over its slow routes, is
- * not believed. It is at C that the argument is weak, for the second that (3) may take, and therefore every other server
- * that can be asked is, and is waited for a little, even when most have answered: if C is connected to, C itself says
- * that it leads. If it is not, and A has lost it out of sight as well, so that C may have stood for election, then the
- * answer waits for as long as C's own may be behind A's over B's connection.
+ * A counts, and so does every server over whose connection A's answer came. Together they must be a majority of the
+ * servers that keep the stream, else the end is not known. So an answer of A over A's own connection, or over its slow
+ * routes, does not count. The argument is weak for C, for the second that (3) may take. Therefore all other servers are
+ * asked too, and their answers are awaited for a short time even after a majority has answered: if this process is
+ * connected to C, C itself says that it leads. If it is not, and A does not hear C either, C may have stood for
+ * election. Then the answer waits for as long as C's answer may be behind A's over B's connection.
  *
- * **Two who claim to lead.** Neither had voted for somebody else when the call was made, so of three servers nobody but
- * these two could have been elected by then, and the one of the later term knows of every write. It has the higher end of
- * the two: a server only counts what was committed.
+ * **Two servers that claim to lead.** Neither had voted for another one when the call was made. So of three servers
+ * only these two could have been elected by then, and the one of the later term knows of every write. It has the higher
+ * end of the two: a server only counts what was committed.
  *
- * **What remains.** A is believed wrongly when B hears both A and C, nobody else hears C (not A, nor this process), C was
- * elected by B's vote within the last second or so, and C's answer comes over B more than `graceMs` later than A's. Or
- * when all that holds, C being in A's sight only because its answers take more than a second to A. Or when, between B and
- * A, the servers' connection for elections is slow while that for clients' messages is not. And before 2.11 a server that
- * has just been elected answers although it has not yet applied the last that it took over; when another one leads than
- * last time, it is therefore asked twice.
+ * **What remains.** A's answer is wrongly accepted when only B hears both A and C (A and this process do not hear C), C
+ * was elected by B's vote within the last second or so, and C's answer comes over B more than `graceMs` later than A's.
+ * It is also accepted when all that holds except that A does hear C, but C's answers take more than a second to A. Or
+ * when, between B and A, the servers' connection for elections is slow while that for clients' messages is not. And
+ * before 2.11 a server that has just been elected answers although it has not yet applied the last of what it took
+ * over. Therefore it is asked twice when the leader is another one than last time.
  *
- * Where too few servers are known for that at all, as when there is one address of several servers and they do not tell
- * theirs, the leader's word is taken, and a line in the log says so once. It is not taken because the others are
- * unreachable just now.
+ * Sometimes too few servers are known for all this: for instance one address stands for several servers, and they do
+ * not tell theirs. Then the leader's answer is accepted, and a line in the log says so once. It is not accepted when
+ * the other servers are only unreachable at the moment.
  *
- * Protocol: nats-server's `jsStreamInfoRequest` (jetstream_api.go), `processVoteRequest`, `processAppendEntry` (raft.go).
+ * Protocol: nats-server's `jsStreamInfoRequest` (jetstream_api.go), `processVoteRequest`, `processAppendEntry`
+ * (raft.go).
  *
  * @throws DomainError Unavailable `no-leader`, `no-majority`, `nats-silent`; what the client throws.
  */
@@ -77,7 +77,7 @@ export async function confirmedInfo(link: NatsLink, stream: string): Promise<Str
   }
   const { witnesses } = link;
   const tried = witnesses.open();
-  // Whether an address that NATS told of leads anywhere is known once it was tried.
+  // An address that NATS has told of counts only after it was tried: it may lead nowhere.
   if (witnesses.knownServers() * 2 <= members.length) await tried;
   if (witnesses.knownServers() * 2 <= members.length) {
     witnesses.warnTooFew(members.length);
@@ -132,13 +132,13 @@ class Inquiry {
     this.askFirst();
   }
 
-  /** Those that are thought to follow. */
+  /** Asks the servers that should be followers. */
   private askFirst(): void {
     const [leader, ...followers] = this.members;
     const lines = this.link.witnesses.lines();
     for (const name of followers) this.ask(name, lines.get(name));
     if (this.asked.size === 0) this.ask(leader, lines.get(leader));
-    // Not as many as are needed, whatever they answer.
+    // These are too few for a majority, whatever they answer.
     if (this.asked.size * 2 < this.members.length - 1) this.askRest();
   }
 
@@ -146,7 +146,7 @@ class Inquiry {
     for (const [name, line] of this.link.witnesses.lines()) this.ask(name, line);
   }
 
-  /** A connection is there that was not, or one that was asked over is gone. */
+  /** A connection has come up, or one that a question went over is gone. */
   private changed(): void {
     this.askRest();
     this.consider();
@@ -163,18 +163,18 @@ class Inquiry {
   }
 
   private hear(server: string, line: Line, reply: Msg): void {
-    // Nobody there who knows of streams.
+    // A status: no JetStream there.
     if (reply.headers?.code) return;
     const info = reply.json<StreamInfo & { error?: { code: number } }>();
     if (info.error !== undefined) {
-      // The client knows how to say what the server refuses. A server that is cut off may also say "not now".
+      // The client has the texts for what the server refuses. A server that is cut off may also answer "not now" (5xx).
       if (info.error.code < 500) this.end(() => this.link.jsm.streams.info(this.stream));
       return;
     }
     const objection = objectionTo(info, this.stream);
     this.objection ??= objection;
-    // A server that has lost its leader out of sight answers beside that leader, and may be the quicker one. NATS passes
-    // the first reply on and drops the other, so the question is put again, for which of them is quicker varies.
+    // A server that cannot reach its leader answers beside that leader, and may be the quicker one. NATS passes only
+    // the first reply on. So the question is repeated: which of them is quicker varies.
     if (objection !== undefined) return this.after(againMs, () => this.put(server, line));
     this.tally.hear(server, info);
     this.consider();
@@ -184,7 +184,7 @@ class Inquiry {
     const { tally, link } = this;
     if (!tally.hasMajority) return;
     const lines = link.witnesses.lines();
-    // Nobody else can be heard, or has anything to say.
+    // Wait only for servers that can be asked, or that the leader does not hear (one of them may lead).
     const awaited = tally.missing.filter((name) => lines.has(name) || !tally.isInTouchWith(name));
     if (awaited.length === 0) return this.end(() => tally.best!);
     if (this.graceful) return;

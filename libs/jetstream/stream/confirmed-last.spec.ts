@@ -2,14 +2,14 @@ import { type Msg, type StreamInfo } from 'nats';
 import { confirmedLast } from './confirmed-last.js';
 import { type NatsLink } from '../link/connection.js';
 
-/** What is answered over the connection to a server; undefined: nothing. */
+/** The answer over the connection to each server; undefined: none. */
 type Answers = Record<string, object | undefined>;
 
 const at = (seq: number) => ({ message: { seq } });
 const none = { error: { code: 404, err_code: 10037 } };
 const silent = undefined;
 
-/** Servers a, b and c, of which a leads, for all that is said of the stream; each answers about the message as it is told. */
+/** Servers a, b and c; all answers about the stream name a as the leader. Answers about the message are as given. */
 function linkOf(answers: Answers, connected = Object.keys(answers)): NatsLink {
   const replicas = ['b', 'c'].map((name) => ({ name, active: 1e6, current: true }));
   const info = { cluster: { leader: 'a', replicas }, state: { last_seq: 9 } } as unknown as StreamInfo;

@@ -7,17 +7,17 @@ import { ApiCode, apiCodeOf } from '../link/errors.js';
 import { sizeOf } from './tally.js';
 
 const withinMs = 750;
-/** How long the answers of a majority wait for the rest. */
+/** How long the answers of a majority wait for those of the other servers. */
 const graceMs = 25;
 
 /**
- * The sequence of a stream's last message on a subject (wildcards are allowed), 0 where there is none: at least the last
- * that anybody was told is stored at the call.
+ * The sequence of a stream's last message on a subject (wildcards are allowed), 0 if there is none. It is at least the
+ * last one whose storage was acknowledged before the call.
  *
- * A server that leads no more and has not noticed answers from before what its successor has taken. So the question is
- * put over connections to several servers, as `confirmedInfo` does it and for the same reasons; an answer does not name
- * who gave it, so what counts is over whose connections answers came, beside the leader that `confirmedInfo` has just
- * named. Of different answers the highest is the newest.
+ * A server can lose the leadership without noticing. Its answers then miss the writes of its successor. So the question
+ * goes over connections to several servers, as in `confirmedInfo` and for the same reasons. An answer does not name the
+ * server that gave it. So what counts is over whose connections answers came, and the leader that `confirmedInfo` has
+ * just named. If answers differ, the highest is the newest.
  *
  * @throws DomainError Unavailable as `confirmedInfo`; what the client throws.
  */
@@ -26,8 +26,8 @@ export async function confirmedLast(link: NatsLink, stream: string, subject: str
   const size = sizeOf(info);
   if (size === 1) return lastOfLeader(link, stream, subject);
   if (link.witnesses.knownServers() * 2 <= size) {
-    // There is nobody to ask beside, which `confirmedInfo` has said in the log: who answered must still lead, as far as
-    // it knows.
+    // No other server can be asked; `confirmedInfo` has logged that. The second call checks that the server which
+    // answered still leads, as far as it knows.
     const last = await lastOfLeader(link, stream, subject);
     await confirmedInfo(link, stream);
     return last;
@@ -58,7 +58,7 @@ async function lastOfLeader(link: NatsLink, stream: string, subject: string): Pr
 /** One question over all connections there are. */
 class Asking {
   highest = 0;
-  /** Sounds with every answer. */
+  /** Rings with every answer. */
   readonly heard = new Bell();
   private readonly heardOver = new Set<string>();
   private readonly ends: (() => void)[] = [];
@@ -85,7 +85,7 @@ class Asking {
   }
 
   private hear(server: string, reply: Msg): void {
-    // Nobody there who knows of streams.
+    // A status: no JetStream there.
     if (reply.headers?.code) return;
     const answer = reply.json<{ message?: { seq: number }; error?: { err_code: number } }>();
     if (answer.error !== undefined && answer.error.err_code !== ApiCode.noMessageFound) return;

@@ -10,10 +10,10 @@ import { type Names, streamConfigs, streamIdKey, streamIdOf } from '../names/str
 
 /** Older releases can lose a replicated stream on a process kill (2.10.20 to 2.10.22) or break its guards (2.9). */
 export const oldestNatsForReplicas = '2.10.23';
-/** Older ones ignore where a new stream is to begin. */
+/** Older servers ignore the first sequence of a new stream. */
 const oldestForFirstSequence = '2.10.0';
 
-/** What must hold of a stream that is already there; a difference in any of these could lose data. */
+/** These fields of an existing stream must be as expected: a difference in any of them could lose data. */
 const essential = [
   'retention',
   'storage',
@@ -26,25 +26,25 @@ const essential = [
 ] as const satisfies (keyof StreamConfig)[];
 
 /**
- * A cluster that is just coming up, or is busy, takes its time over new replicated streams: its servers tell each other
- * every ten seconds that they can take one, and on a busy machine such a word may be lost.
+ * A cluster that is starting, or is busy, needs time for new replicated streams: its servers announce every ten seconds
+ * that they can take one, and on a busy machine such a message may be lost.
  */
 const budgetMs = 60_000;
-/** How long a stream that was just created must keep its identity before it is believed. */
+/** A stream that was just created must keep its identity for so long. */
 const settleMs = 250;
 
 export interface EnsureOptions {
   /** Copies of each stream. Default 1. */
   readonly replicas?: number;
-  /** First sequence of the log if it is created: of one that is restored, where its original began. Default 1. */
+  /** First sequence of the log if it is created; for a restored log, that of the original. Default 1. */
   readonly firstSequence?: number;
-  /** How long a stream is tried for, milliseconds. Default: a minute. */
+  /** How long to retry each stream, milliseconds. Default: a minute. */
   readonly withinMs?: number;
 }
 
 /**
- * Creates the streams and the object store, or checks that what is there will do. Safe to call from all replicas at
- * once. More replicas than a stream has are added; never fewer.
+ * Creates the streams and the object store, or checks those that exist. All replicas may call it at once. It adds
+ * replicas to a stream that has too few, and never removes any.
  *
  * @throws DomainError Refused: `nats-too-old`, `stream-misconfigured`, `stream-refused`; Unavailable after a minute,
  *   `no-peers` when there are still too few servers.
@@ -110,10 +110,10 @@ function tooFewPeers({ name, num_replicas }: Partial<StreamConfig>, withinMs: nu
   return new DomainError('Unavailable', 'no-peers', text, { cause });
 }
 
-/** Told of a moment, not of the request: the servers have not all met, or another replica was quicker. */
+/** Refusals that pass: the servers have not all met yet, or another replica was quicker. */
 const notYet: ReadonlySet<number> = new Set([ApiCode.noSuitablePeers, ApiCode.streamNameInUse]);
 
-/** Answers other than "not now": for streams, what is wrong with a request can come as a 500, too. */
+/** Whether the answer is not just "not now". For streams, a wrong request can be answered with a 500, too. */
 function isRefused(error: unknown): boolean {
   const answer = (error as NatsError).api_error;
   return answer !== undefined && answer.code !== 503 && !notYet.has(apiCodeOf(error) ?? 0);
@@ -145,8 +145,8 @@ async function ensureStream(link: NatsLink, config: Partial<StreamConfig> & { na
 }
 
 /**
- * Another replica may create the stream at the same moment, which is no error. Of several such requests that are under
- * way at once the last one counts, metadata included, so the answer is believed only when it stays.
+ * Another replica may create the stream at the same moment, which is no error. Of several such requests at once the
+ * last one counts, metadata included. So the answer is accepted only when the stream's identity stays the same.
  */
 async function createStream(link: NatsLink, config: Partial<StreamConfig> & { name: string }): Promise<StreamInfo> {
   const { jsm } = link;

@@ -3,19 +3,19 @@ import { type StreamInfo } from 'nats';
 import { type NatsLink } from '../link/connection.js';
 import { objectionTo } from './stream-info.js';
 
-/** What fails for less than this may be waiting for an election. */
+/** Failures for less than this time may be due to an election. */
 const patienceMs = 4_000;
-/** A leader that was elected a moment ago is given this time to answer over the connection that there is. */
+/** A leader that was just elected gets this time to answer over the present connection. */
 const electedMs = 1_000;
 const answerWithinMs = 500;
 
 /**
- * Moves a process to another NATS server when a stream cannot be used over its connection although it has a leader.
+ * Moves a process to another NATS server when a stream has a leader but cannot be used over the present connection.
  *
- * A nats-server that does not reach the leader still accepts clients, and tells them for as long as that lasts that the
- * stream has no leader. Another server may serve them at once. So, when every request of one kind has failed for some
- * seconds, the other servers are asked over the connections that `confirmedInfo` keeps to them. If one of them passes on
- * the answer of a leader that has a majority, the process connects anew.
+ * A nats-server that does not reach the leader still accepts clients, and tells them all the while that the stream has
+ * no leader. Another server may serve them at once. So, when every request of one kind has failed for some seconds, the
+ * other servers are asked over the connections that `confirmedInfo` keeps to them. If one of them passes on the answer
+ * of a leader that has a majority, the process connects anew.
  */
 export class LeaderSearch {
   private failingSinceMs: number | undefined;
@@ -28,13 +28,13 @@ export class LeaderSearch {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** The stream's leader answered a request, whatever it said. */
+  /** The stream's leader answered a request, with a refusal or not. */
   answered(): void {
     this.failingSinceMs = undefined;
     this.leaderSeenAtMs = undefined;
   }
 
-  /** A request got no answer, or nobody was there to take it. */
+  /** A request got no answer, or had no responder. */
   failed(): void {
     this.failingSinceMs ??= this.now();
     if (this.asking || this.now() - this.failingSinceMs < patienceMs) return;

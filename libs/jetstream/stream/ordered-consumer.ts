@@ -12,7 +12,7 @@ import { StreamContinuity } from './stream-continuity.js';
 export interface OrderedConsumerOptions {
   readonly stream: string;
   readonly startSequence: number;
-  /** None: the whole stream, and then every sequence must come: a gap is fatal. */
+  /** Undefined: the whole stream. Then every sequence must come, and a gap is fatal. */
   readonly filterSubject?: string;
   /** Must not throw. */
   readonly onMessage: (message: Delivered) => void;
@@ -20,31 +20,31 @@ export interface OrderedConsumerOptions {
   readonly onFatal: (error: unknown) => void;
   /** How many messages may be under way. Default 1000. */
   readonly batch?: number;
-  /** How long a stream that ends before what has been read is taken for one that is still recovering. Default 10 s. */
+  /** How long a server may take to recover a stream that ends before what has been read. Default 10 s. */
   readonly lostTailGraceMs?: number;
 }
 
 /** Well below the 64 MB that a server lets a slow client fall behind before it cuts it off. */
 const maxBytesUnderWay = 8 * 1024 * 1024;
-/** Longest stretch of callbacks before the event loop gets its turn. */
+/** Longest run of callbacks before the event loop gets its turn. */
 const sliceMs = 10;
 const retryMs = 150;
-/** Between two looks for a message where there was none. */
+/** Pause before the next look for a message that was not there. */
 const bridgePauseMs = 50;
 /**
- * For the first attempt, twice as long from the second on, since a filter makes the server scan the stream. A leader
- * that has just been elected is to be asked soon, not after a question to the lost one.
+ * For the first attempt. Later ones get twice as long, since a filter makes the server scan the stream. Short at first,
+ * so that a leader that was just elected is asked soon, not after a question to the lost one.
  */
 const createTimeoutMs = 1_000;
 
 /**
- * Every message of a stream from a sequence on, in order, each exactly once, for as long as it runs: across
- * reconnects, server restarts and the loss of the consumer. It is an ephemeral consumer in the server's memory, thrown
- * away and created again behind the last message seen whenever anything looks wrong; within about 1.5 s of NATS being
- * well again, messages flow.
+ * Reads every message of a stream from a sequence on, in order, each exactly once. It survives reconnects, server
+ * restarts and the loss of the consumer. It uses an ephemeral consumer in the server's memory. Whenever anything looks
+ * wrong, it throws the consumer away and creates a new one behind the last message seen. Messages flow again within
+ * about 1.5 s after NATS has recovered.
  *
- * Callbacks are synchronous, one at a time; between slices of them the event loop goes on. Nothing is asked of the
- * server beyond what has been taken off the queue, so memory is bounded.
+ * Callbacks are synchronous, one at a time; between slices of them the event loop goes on. It asks the server only for
+ * as many messages as have left the queue, so memory is bounded.
  */
 export class OrderedConsumer {
   private next: number;
@@ -72,17 +72,17 @@ export class OrderedConsumer {
     this.leaderSearch = new LeaderSearch(link, options.stream);
   }
 
-  /** Goes on in the background; connection trouble is no error here. */
+  /** Starts and returns at once. A broken connection is no error here. */
   start(): void {
     void this.reconnect('start');
   }
 
-  /** Lowest sequence that may come next. */
+  /** The lowest sequence that may come next. */
   get nextSequence(): number {
     return this.next;
   }
 
-  /** No callbacks until `resume`. What is under way is kept, at most one batch. */
+  /** Stops callbacks until `resume`. Messages under way are kept, at most one batch. */
   pause(): void {
     this.paused = true;
   }
@@ -112,7 +112,7 @@ export class OrderedConsumer {
     if (this.consumerName === '' || !this.link.connected) return;
     const name = this.consumerName;
     this.consumerName = '';
-    // Tidiness only: the server removes an idle one by itself after a while.
+    // Only to be tidy: the server removes an idle consumer by itself after a while.
     this.link.jsm.consumers.delete(this.options.stream, name).catch(() => undefined);
   }
 
@@ -156,8 +156,8 @@ export class OrderedConsumer {
   }
 
   /**
-   * All consumers are made by one leader of their own, which can come seconds after the stream's: meanwhile messages are
-   * read one by one.
+   * All consumers are created by one leader of their own. Its election can end seconds after that of the stream's
+   * leader. Until then messages are read one by one.
    */
   private async createBridged(from: number, timeoutMs: number): Promise<void> {
     const bridging = new AbortController();
@@ -174,7 +174,7 @@ export class OrderedConsumer {
     await delay(retryMs);
     while (!over.aborted && !this.stopped) {
       const hasRoom = !this.paused && this.queue.length < this.batch;
-      // Whatever is wrong, the attempt to create the consumer will say so.
+      // Ignore errors here: the attempt to create the consumer reports them.
       const read = () => storedMessage(this.link, stream, this.nextToQueue, filterSubject).catch(() => undefined);
       const message = hasRoom ? await read() : undefined;
       if (message === undefined) await delay(bridgePauseMs);
@@ -227,7 +227,7 @@ export class OrderedConsumer {
   }
 
   private enqueue(message: Delivered): void {
-    // What was read while the consumer was being made comes once more.
+    // The consumer delivers again what was read one by one while it was being created.
     if (message.sequence >= this.nextToQueue) {
       this.queue.push(message);
       this.continuity.note(message);
@@ -235,7 +235,7 @@ export class OrderedConsumer {
     this.scheduleDrain();
   }
 
-  /** What is queued has been delivered, in order: it stays, and a new consumer starts behind it. */
+  /** Queued messages were delivered in order, so they stay: a new consumer starts behind them. */
   private get nextToQueue(): number {
     return (this.queue.at(-1)?.sequence ?? this.next - 1) + 1;
   }

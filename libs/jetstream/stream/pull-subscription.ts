@@ -6,21 +6,21 @@ import { newInbox } from '../link/inbox.js';
 export interface Delivered {
   readonly subject: string;
   readonly data: Uint8Array;
-  /** Place in the stream. */
+  /** Sequence in the stream. */
   readonly sequence: number;
-  /** How many messages this consumer has delivered, this one included. */
+  /** How many messages this consumer has delivered, including this one. */
   readonly deliverySequence: number;
-  /** How often this message has been delivered, this time included. */
+  /** How often this message has been delivered, including this time. */
   readonly deliveries: number;
-  /** When the stream took it in, milliseconds since the epoch; see `recordedAtHeader`. */
+  /** When the stream stored it, milliseconds since the epoch; see `recordedAtHeader`. */
   readonly recordedAtMs: number;
-  /** Where acknowledgements go. */
+  /** Subject for acknowledgements. */
   readonly reply: string;
 }
 
 /**
- * Header of a message that was restored from a backup: when the original stream took it in, ISO 8601. Without it, the
- * server's own time counts.
+ * Header of a message that was restored from a backup: when the original stream stored it, ISO 8601. Without the
+ * header, the server's own time counts.
  */
 export const recordedAtHeader = 'Larder-Recorded-At';
 
@@ -28,31 +28,32 @@ export interface PullOptions {
   readonly stream: string;
   readonly consumer: string;
   readonly onMessage: (message: Delivered) => void;
-  /** Some of what was asked for is not coming any more (expired, byte limit): time to ask again. */
+  /** Some of the requested messages will not come any more (expired, byte limit): the caller may ask again. */
   readonly onReleased: () => void;
-  /** Called once: the consumer cannot be relied upon any longer. Nothing more is delivered afterwards. */
+  /** Called once: the consumer is no longer reliable. No message is delivered afterwards. */
   readonly onLost: (reason: string) => void;
 }
 
-/** Messages or heartbeats must come at least this often while something has been asked for. */
+/** While a request is open, a message or a heartbeat must come at least this often. */
 const silenceLimitMs = 1_200;
 const idleHeartbeatMs = 400;
 const expiresMs = 30_000;
-/** For what was under way when a request expired. */
+/** How long messages may still arrive after their request has expired. */
 const expiryGraceMs = 5_000;
 /**
- * Where the consumer lies in another account than its reader (`roles.ts`), a server remembers each request for as long
- * as somebody listens for its answers, at about a kilobyte each.
+ * When the consumer is in another account than its reader (`roles.ts`), a server keeps about a kilobyte for each
+ * request as long as a subscription to its inbox exists.
  */
 const requestsPerInbox = 1_000;
 
 /**
- * One subscription to one pull consumer, without the client library's wrappers: those recover only after 4 to 20
- * seconds from the loss of a server, and cost half the throughput. It counts what has been asked for and not yet been
- * delivered, and notices within 1.5 s that nothing comes any more: while a request is open, the server sends heartbeats.
+ * One subscription to one pull consumer, without the client library's wrappers: those recover only 4 to 20 seconds
+ * after the loss of a server, and cost half the throughput. It counts the messages that were requested and not yet
+ * delivered. While a request is open, the server sends heartbeats; so it notices within 1.5 s that nothing comes any
+ * more.
  *
- * Statuses and their meaning follow the server's pull protocol (NATS ADR-37): 100 heartbeat, 404 and 408 the request
- * ended, 409 it ended or the consumer is gone, 503 nobody serves this consumer.
+ * Statuses follow the server's pull protocol (NATS ADR-37): 100 heartbeat, 404 and 408 the request ended, 409 it ended
+ * or the consumer is gone, 503 no responder for this consumer.
  */
 export class PullSubscription {
   private inbox = '';
@@ -105,7 +106,7 @@ export class PullSubscription {
     for (const subscription of this.subscriptions) this.end(subscription);
   }
 
-  /** What was asked for before still comes into the inbox that was used then, until its requests have expired. */
+  /** Answers to earlier requests still come into the former inbox, until those requests have expired. */
   private openInbox(): void {
     const former = [...this.subscriptions].at(-1);
     if (former) setTimeout(() => this.end(former), expiresMs + expiryGraceMs).unref();
@@ -153,9 +154,9 @@ export class PullSubscription {
 }
 
 /**
- * The reply subject tells where the message stands:
- * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<delivery seq>.<time>.<pending>`, and with
- * `<domain>.<account hash>` before the stream and a random token at the end on servers that add them.
+ * Reads a message's place from its reply subject:
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<delivery seq>.<time>.<pending>`. Some servers add
+ * `<domain>.<account hash>` before the stream and a random token at the end.
  */
 function delivered(message: Msg): Delivered {
   const tokens = message.reply!.split('.');
@@ -171,7 +172,7 @@ function delivered(message: Msg): Delivered {
   };
 }
 
-/** What a restored message says of its original time; undefined for any other. */
+/** The original time of a restored message; undefined for any other. */
 export function recordedAt({ headers }: { headers?: MsgHdrs }): number | undefined {
   const header = headers?.get(recordedAtHeader);
   const parsed = header ? Date.parse(header) : NaN;

@@ -25,7 +25,7 @@ const old = versions.filter((version) => compareVersions(version, oldestNatsForR
       { address: addresses[0], version: recent.version },
       { address: addresses[1], version: outdated.version },
     ]);
-    // The client picks one by chance: it is to be the recent one.
+    // The client picks a server at random: wait until it is the recent one.
     const url = async () => {
       const link = await connectNats({ url: `${recent.url},${outdated.url}`, name: 'test' });
       if (link.serverVersion === recent.version) return link;

@@ -6,7 +6,7 @@ const answerWithinMs = 750;
 
 /**
  * The first message of a stream from a sequence on, as the stream's leader has it; undefined when there is none yet.
- * @param filterSubject none: any subject, and then the message at that very sequence
+ * @param filterSubject undefined: any subject, and then only the message at that very sequence
  * @throws what the client throws; DomainError Unavailable
  */
 export async function storedMessage(

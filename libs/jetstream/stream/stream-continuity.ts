@@ -14,7 +14,7 @@ interface ContinuityOptions {
 
 const defaultGraceMs = 10_000;
 
-/** Whether a stream is still the one that a reader has read, as far as it has read it. */
+/** Checks that a stream is still the one that a reader has read, as far as it has read it. */
 export class StreamContinuity {
   private streamId: string | undefined;
   private tailMissingSince: number | undefined;
@@ -25,18 +25,19 @@ export class StreamContinuity {
     private readonly options: ContinuityOptions,
   ) {}
 
-  /** The reader has this one now. */
+  /** Remembers the last message that the reader has received. */
   note(message: Delivered): void {
     this.last = message;
   }
 
   /**
-   * A stream that ends before what has already been read has lost its end. That is given some time, because a server
-   * that has just taken over may still be catching up; then it is fatal: reading on would skip whatever takes the place
-   * of what was lost. And it may have grown past it again meanwhile: what was read last must still stand there.
+   * Checks the stream for lost messages. A stream that ends before what has been read has lost its end. This becomes
+   * fatal only after some time, because a server that has just taken over may still be catching up. It must be fatal:
+   * reading on would skip the messages that take the lost ones' places. The stream may also have grown past that point
+   * again. So the last message read must still be in its place.
    *
    * @param from the first sequence that has not been read
-   * @throws LogDamagedError; any other error: not now
+   * @throws LogDamagedError; any other error means: try again later
    */
   async check(from: number): Promise<void> {
     const { stream, filterSubject } = this.options;
@@ -59,7 +60,7 @@ export class StreamContinuity {
     this.tailMissingSince ??= performance.now();
     const text = `stream ${stream} ends at ${last}, but ${read} has already been read`;
     if (performance.now() - this.tailMissingSince <= lostTailGraceMs) throw new Error(text);
-    // Not by the word of one server, which may itself be cut off from the rest.
+    // One server's answer is not enough: it may itself be cut off from the rest.
     const { state } = await confirmedInfo(this.link, stream);
     if (state.last_seq < read) throw new LogDamagedError('log-lost-tail', text);
     throw new Error(text);
@@ -68,7 +69,7 @@ export class StreamContinuity {
   private async compare({ sequence, subject, data }: Delivered): Promise<void> {
     const { stream, filterSubject } = this.options;
     const stored = await storedMessage(this.link, stream, sequence);
-    // Single messages may be removed from other streams than the log.
+    // Streams other than the log may have single messages removed.
     if (stored === undefined && filterSubject !== undefined) return;
     if (stored?.subject === subject && Buffer.compare(stored.data, data) === 0) return;
     const text = `stream ${stream} has another message at ${sequence} than has already been read there`;

@@ -3,26 +3,24 @@ import { type ClusterInfo, type PeerInfo, type StreamInfo } from 'nats';
 import { DomainError } from '#kernel';
 import { type NatsLink } from '../link/connection.js';
 
-/**
- * Short: a question that comes while a leader is being elected is not answered at all, and asking again costs little.
- */
+/** Short: during an election a question gets no answer at all, and asking again costs little. */
 const answerWithinMs = 750;
 const othersWithinMs = 500;
 const againMs = 10;
 
 /**
- * A server waits at least 4 s without a word from the leader before it stands for election (`minElectionTimeout` in
- * nats-server's raft.go), and answers the leader's heartbeats every second: while a majority has answered within this
- * time, nobody else leads; unless the answers were long on their way.
+ * A server waits at least 4 s without a message from the leader before it stands for election (`minElectionTimeout` in
+ * nats-server's raft.go), and answers the leader's heartbeats every second. So no other server leads while a majority
+ * has answered within this time, unless the answers were long on their way.
  */
 const inTouchMs = 3_000;
 
 /**
- * A stream as its leader knows it, or a server that has not yet noticed that it leads no more: who needs to know where
- * the stream really ends asks `confirmedInfo`. While a replicated stream has no leader, any server that holds a copy
- * answers in its place, with the end of its own copy, which may lag: such an answer says nothing about the log. Nor does
- * the answer of a leader that is cut off from the others, or was asleep: until it notices, which takes ten seconds,
- * another one may take writes that it knows nothing of.
+ * A stream as its leader knows it, or as a server knows it that has lost the leadership without noticing. For the real
+ * end of the stream use `confirmedInfo`. While a replicated stream has no leader, any server with a copy answers in its
+ * place, with the end of its own copy, which may lag. Such an answer says nothing about the log. Nor does the answer of
+ * a leader that is cut off from the others, or was asleep: it notices that only after ten seconds, and until then
+ * another one may take writes that it does not know of.
  *
  * @throws DomainError Unavailable `no-leader`, `no-majority`; what the client throws.
  */
@@ -30,8 +28,8 @@ export async function infoOfLeader(link: NatsLink, stream: string): Promise<Stre
   const info = await ask(link, stream, answerWithinMs);
   const objection = objectionTo(info, stream);
   if (objection === undefined) return info;
-  // A server that has lost its leader out of sight answers beside that leader, and may be the quicker one. NATS passes
-  // the first reply on and drops the other, so the question is put again, for which of them is quicker varies.
+  // A server that cannot reach its leader answers beside that leader, and may be the quicker one. NATS passes only the
+  // first reply on. So the question is repeated: which of them is quicker varies.
   const deadlineMs = performance.now() + othersWithinMs;
   for (let leftMs = othersWithinMs; leftMs > 0; leftMs = deadlineMs - performance.now()) {
     const other = await ask(link, stream, leftMs).catch(() => undefined);
@@ -44,11 +42,11 @@ export async function infoOfLeader(link: NatsLink, stream: string): Promise<Stre
 async function ask(link: NatsLink, stream: string, timeout: number): Promise<StreamInfo> {
   const reply = await link.nc.request(`$JS.API.STREAM.INFO.${stream}`, undefined, { timeout });
   const answer = reply.json<StreamInfo & { error?: unknown }>();
-  // The client knows how to say what the server refuses.
+  // The client has the texts for what the server refuses.
   return answer.error === undefined ? answer : link.jsm.streams.info(stream);
 }
 
-/** Why an answer is not to be believed. */
+/** Why an answer does not count; undefined if it does. */
 export function objectionTo({ cluster }: StreamInfo, stream: string): DomainError | undefined {
   if (cluster !== undefined && !cluster.leader) {
     const text = `stream ${stream} has no leader: one is being elected, or most of its NATS servers are away`;
@@ -61,13 +59,13 @@ export function objectionTo({ cluster }: StreamInfo, stream: string): DomainErro
   return undefined;
 }
 
-/** Whether the leader has lately heard of so many others that together they are most of all. */
+/** Whether the leader and the servers that it has heard from lately are a majority. */
 function hasMajority(cluster: ClusterInfo | undefined): boolean {
   const others = cluster?.replicas ?? [];
   return (1 + others.filter(isInTouch).length) * 2 > 1 + others.length;
 }
 
-/** Whether the leader has lately heard of another server. */
+/** Whether the leader has heard from this server lately. */
 export function isInTouch({ offline, active }: PeerInfo): boolean {
   return !offline && active < inTouchMs * 1e6;
 }

@@ -1,20 +1,20 @@
 import { type StreamInfo } from 'nats';
 import { isInTouch } from './stream-info.js';
 
-/** What has been heard in answer to one question about a stream, and over which servers' connections. */
+/** The answers to one question about a stream, and the servers over whose connections they came. */
 export class Tally {
   /** By the server that claims to lead. */
   private readonly claims = new Map<string, StreamInfo>();
   private readonly heardOver = new Set<string>();
 
-  /** @param server over whose connection the answer of a leader came */
+  /** @param server the one over whose connection a leader's answer came */
   hear(server: string, claim: StreamInfo): void {
     this.heardOver.add(server);
-    // Of several answers of the same leader any one will do: each was given after the question.
+    // Any answer of the same leader will do: each was given after the question.
     this.claims.set(claim.cluster?.leader ?? server, claim);
   }
 
-  /** The one that knows most; undefined when nobody claims to lead. */
+  /** The answer with the highest end; undefined when no server claims to lead. */
   get best(): StreamInfo | undefined {
     const [first, ...others] = this.claims.values();
     return others.reduce<StreamInfo | undefined>((a, b) => (a && b.state.last_seq > a.state.last_seq ? b : a), first);
@@ -34,12 +34,12 @@ export class Tally {
     return this.best !== undefined && (this.size === 1 || this.counted * 2 > this.size);
   }
 
-  /** Servers of the stream that do not count yet. */
+  /** Servers of the stream that are not counted yet. */
   get missing(): string[] {
     return this.members.filter((name) => !this.isCounted(name));
   }
 
-  /** Whether the one that knows most has lately heard of that server. */
+  /** Whether the server of the best answer has heard from that server lately. */
   isInTouchWith(server: string): boolean {
     return this.best?.cluster?.replicas?.some((peer) => peer.name === server && isInTouch(peer)) ?? false;
   }
@@ -53,7 +53,7 @@ export class Tally {
   }
 }
 
-/** Names of the servers that keep a stream, the leader first; none of one that is not clustered. */
+/** Names of the servers that keep a stream, the leader first; empty if it is not clustered. */
 export function membersOf(info: StreamInfo | undefined): string[] {
   const { leader, replicas = [] } = info?.cluster ?? {};
   return [...(leader ? [leader] : []), ...replicas.map(({ name }) => name)];

@@ -9,9 +9,9 @@ import { WorkMessage } from './work-message.js';
 
 export interface WorkConsumerRunOptions {
   /**
-   * About how many handlers work at once, shared out fairly by job. A job that has less than its share (one at least) goes
-   * ahead at once, even when all are at work: those of another may be held up for long. A handler that has called `ack()`
-   * or `retryLater()` does not count any more.
+   * Approximate number of handlers at work at once, shared fairly between jobs. A job that has less than its share (at
+   * least one) starts at once even when all are at work, because the handlers of other jobs may take long. A handler
+   * that has called `ack()` or `retryLater()` no longer counts.
    */
   readonly maxConcurrent: number;
   /**
@@ -20,41 +20,42 @@ export interface WorkConsumerRunOptions {
    */
   readonly prefetch?: number;
   /**
-   * Does the work, and ends with `ack()` or `retryLater()`. If it ends with neither, the message comes again after ten
-   * seconds; if it throws, after one. The same message may come again at any time, so doing it twice must do no harm.
+   * Does the work, and ends with `ack()` or `retryLater()`. If it calls neither, the message comes again after ten
+   * seconds; if it throws, after one. The same message may come again at any time, so handling it twice must do no
+   * harm.
    */
   readonly handle: (message: WorkMessage) => Promise<void>;
 }
 
-/** After so long without a sign of life a message is delivered again. */
+/** A message is delivered again after so long without a sign of life from its handler. */
 const defaultAckWaitMs = 10_000;
 const afterErrorMs = 1_000;
 const retryMs = 150;
 /**
- * With all that was pulled held up for so long, more is pulled: work of other jobs may stand behind it. Up to so many in
- * all; then what one job has most of is given back for a while.
+ * When no handler has ended for so long, more messages are pulled, because work of other jobs may stand behind those
+ * that are held. At `maxHeld` messages, part of the job that has most of them is given back for a while.
  */
 const stuckMs = 200;
 const maxHeld = 1_024;
 const putBackMs = 5_000;
-/** A leader that has just been elected is to be asked soon, not after a question to the lost one. */
+/** Short: a newly elected leader should be asked soon, not only after a question to the lost one. */
 const ensureTimeoutMs = 1_000;
 
-/** The worker's side of the work stream: a durable consumer of its own, and as many handlers at work as wanted. */
+/** The worker's side of the work stream: it has a durable consumer and runs a limited number of handlers at once. */
 export class WorkConsumer {
   private readonly stream: string;
   private readonly consumer: string;
   private pull: PullSubscription | undefined;
   private options: Required<WorkConsumerRunOptions> | undefined;
-  /** Delivered and not finished, by sequence; those in `ready` included. */
+  /** Messages delivered and not finished, by sequence, including those in `ready`. */
   private readonly held = new Map<number, WorkMessage>();
   private ready: WorkMessage[] = [];
   private readonly running = new Set<Promise<void>>();
-  /** Those whose handlers have not said yet how it ended: they take the slots. */
+  /** Messages whose handlers have not reported the end yet: they take the slots. */
   private readonly working = new Set<WorkMessage>();
   private keepAlive: NodeJS.Timeout | undefined;
   private stuckTimer: NodeJS.Timeout | undefined;
-  /** When the stream was made that the held messages came from. */
+  /** Creation time of the stream that the held messages came from. */
   private streamCreated: string | undefined;
   /** Whether a handler has ended since the last look. */
   private moved = false;
@@ -83,20 +84,20 @@ export class WorkConsumer {
     void this.reconnect('start');
   }
 
-  /** Handlers that have not returned yet. */
+  /** How many handlers have not returned yet. */
   get activeCount(): number {
     return this.running.size;
   }
 
-  /** Places in the work stream of what was delivered here and is not finished. */
+  /** Sequences in the work stream of messages that were delivered here and are not finished. */
   get heldPlaces(): number[] {
     return [...this.held.keys()];
   }
 
   /**
-   * Takes no more messages and gives back those that were only held ready. `drain` waits for the handlers (at most
-   * `timeoutMs`, default 10 s); what has not ended then, or was not waited for, has its `signal` aborted and its message
-   * given back. Does not wait for aborted handlers.
+   * Takes no more messages and gives back those that no handler has started. `drain` waits for the handlers (at most
+   * `timeoutMs`, default 10 s). For handlers that have not ended by then, or are not waited for, it aborts the `signal`
+   * and gives the message back. It does not wait for aborted handlers.
    */
   async stop(options: { drain: boolean; timeoutMs?: number }): Promise<void> {
     if (this.stopping) return;
@@ -131,7 +132,7 @@ export class WorkConsumer {
         await this.link.abortable(() => this.ensureConsumer(), ensureTimeoutMs);
         break;
       } catch (error) {
-        // It is there, since it was made for good; only whoever makes consumers is not, and may come seconds later.
+        // The consumer is durable, so it exists. Only the leader that creates consumers is missing, maybe for seconds.
         if (this.ensured && apiCodeOf(error) === undefined && this.link.connected) break;
         if (messageOf(error) !== lastError) {
           lastError = messageOf(error);
@@ -157,7 +158,7 @@ export class WorkConsumer {
     return this.stopping;
   }
 
-  /** Creating it again with the same configuration is how one asks for it: the server then answers with what is there. */
+  /** Creating a consumer again with the same configuration answers with the existing one. */
   private async ensureConsumer(): Promise<void> {
     const config: Partial<ConsumerConfig> = {
       durable_name: this.consumer,
@@ -176,8 +177,8 @@ export class WorkConsumer {
   }
 
   /**
-   * The stream is another one under the same name: its places are given away anew, and an acknowledgement of what came
-   * before would be taken for one of what stands there now.
+   * The stream is a new one under the same name. It uses the sequences again, so an acknowledgement of an old message
+   * would count for a new one.
    */
   private abandonHeld(): void {
     for (const message of this.held.values()) message.abandon();
@@ -188,15 +189,15 @@ export class WorkConsumer {
   private ask(): void {
     if (!this.pull || !this.options || this.stopping) return;
     const wanted = this.options.maxConcurrent + this.options.prefetch;
-    // A server that has crashed may not remember what it delivered before, and then answers no acknowledgement until it
-    // has delivered again. So what was delivered to an earlier subscription is not counted, within reason.
+    // A server that has crashed may not remember what it delivered before. It then answers no acknowledgement until it
+    // has delivered again. So messages of an earlier subscription are not counted, up to a limit.
     let current = 0;
     for (const message of this.held.values()) if (message.subscription === this.pull) current++;
     const room = Math.min(wanted - current, 3 * wanted - this.held.size);
     this.pull.request(room - this.pull.outstanding);
   }
 
-  /** Nothing more is asked for, and nothing has ended for a while: what other jobs have queued must not wait for that. */
+  /** No message is requested, and no handler has ended for a while: work of other jobs must not wait for that. */
   private reachFurther(): void {
     const hasMoved = this.moved;
     this.moved = false;
@@ -205,7 +206,9 @@ export class WorkConsumer {
     else this.pull.request(Math.min(Math.max(this.held.size, 1), maxHeld - this.held.size));
   }
 
-  /** Half of what is held ready of the job that has most. It comes again, behind what has not come yet. */
+  /**
+   * Gives back half of the ready messages of the job that has most. They come again, behind those not yet delivered.
+   */
   private putBack(): void {
     const waiting = countByJob(this.ready);
     const [[most]] = [...waiting].sort(([, one], [, other]) => other - one);
@@ -220,8 +223,8 @@ export class WorkConsumer {
     if (this.stopping) return;
     const known = this.held.get(delivered.sequence);
     if (known) {
-      // It was not acknowledged in time, for example while NATS was away: still one handler, and the newest delivery
-      // is the one to acknowledge.
+      // It was not acknowledged in time, for example while NATS was away. It still has one handler, which must
+      // acknowledge the newest delivery.
       known.redelivered(delivered, this.pull);
       this.ask();
       return;
@@ -246,7 +249,7 @@ export class WorkConsumer {
     }
   }
 
-  /** The first message of the job that has fewest at work, if there is room or that is less than the job's share. */
+  /** The first message of the job with the fewest at work, if there is room or the job has less than its share. */
   private next(): WorkMessage | undefined {
     const { maxConcurrent } = this.options!;
     const working = countByJob(this.working);

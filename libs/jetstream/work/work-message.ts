@@ -7,8 +7,7 @@ import { RetryBudget } from '../link/retry-budget.js';
 const payload = { ack: '+ACK', working: '+WPI', nak: '-NAK' };
 
 /**
- * Short, because a server that has crashed answers only once it has delivered the message again, and asking more often
- * costs nothing.
+ * Short: a server that has crashed answers only once it has delivered the message again, and repeating costs nothing.
  */
 const ackTimeoutMs = 500;
 
@@ -16,7 +15,7 @@ const ackTimeoutMs = 500;
 export class WorkMessage {
   readonly bytes: Uint8Array;
   readonly jobId: string;
-  /** Place in the work stream; what the coordinator removes it by. */
+  /** Sequence in the work stream; the coordinator removes the message by it. */
   readonly sequence: number;
   private readonly aborter = new AbortController();
   private finished = false;
@@ -24,7 +23,7 @@ export class WorkMessage {
   constructor(
     private readonly link: NatsLink,
     private delivery: Delivered,
-    /** For the consumer: which of its subscriptions the last delivery came by. */
+    /** For the consumer: which of its subscriptions made the last delivery. */
     public subscription: unknown,
     private readonly onFinished: () => void,
   ) {
@@ -34,8 +33,8 @@ export class WorkMessage {
   }
 
   /**
-   * How often it has been delivered, this time included. A hint: after a server's crash, and on 2.9 after a worker gave
-   * it back while stopping, the count may be too low.
+   * How often it has been delivered, including this time. Only a hint: the count may be too low after a server's crash,
+   * and on 2.9 after a stopping worker gave it back.
    */
   get deliveries(): number {
     return this.delivery.deliveries;
@@ -46,15 +45,15 @@ export class WorkMessage {
     return this.aborter.signal;
   }
 
-  /** Says that the work goes on, which gives it ten more seconds. The consumer does so by itself every three. */
+  /** Reports that the work goes on: it gets ten more seconds. The consumer does so by itself every three. */
   working(): void {
     if (!this.finished) this.tell(payload.working);
   }
 
   /**
-   * Ends redelivery; settles when the server has said so.
+   * Ends redelivery; settles when the server has confirmed that.
    *
-   * @throws DomainError Unavailable: it may come again, although its work is done.
+   * @throws DomainError Unavailable: the message may come again, although its work is done.
    */
   async ack(budgetMs = 15_000): Promise<void> {
     if (this.finished) return;
@@ -74,7 +73,7 @@ export class WorkMessage {
     throw retry.exhausted();
   }
 
-  /** Asks for it to be delivered again after a delay. If NATS is away, that happens after at most ten seconds. */
+  /** Asks for another delivery after a delay. If NATS is away, it comes after at most ten seconds. */
   retryLater(delayMs: number): void {
     if (this.finished) return;
     this.finished = true;
@@ -88,7 +87,7 @@ export class WorkMessage {
     this.subscription = subscription;
   }
 
-  /** For the consumer: nothing is told about it any more; its handler may end as it likes. */
+  /** For the consumer: nothing more is sent about this message. Its handler may end in any way. */
   abandon(): void {
     this.finished = true;
   }
@@ -98,7 +97,7 @@ export class WorkMessage {
     this.aborter.abort();
   }
 
-  /** Without an answer, and not at all while disconnected: the time limit for acknowledging covers both. */
+  /** Awaits no answer, and sends nothing while disconnected: the time limit for acknowledging covers both cases. */
   private tell(what: string): void {
     if (this.link.connected) this.link.nc.publish(this.delivery.reply, what);
   }

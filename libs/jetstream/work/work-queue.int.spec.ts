@@ -69,7 +69,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
     });
 
     describe('a message id that somebody else has used first', () => {
-      /** What was published under it stands on another subject of the stream, or on the very subject. */
+      /** Another writer uses the id first, for another subject of the stream or for the same one. */
       const steal = async (msgID: string, subject: string, data = 'junk') =>
         (await log.link.js.publish(subject, bytes(data), { msgID })).seq;
 
@@ -138,7 +138,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       expect(seen.sort((a, b) => +a - +b)).toEqual(Array.from({ length: 200 }, (_, i) => `${i}`));
       const info = await log.link.jsm.consumers.info(log.names.workStream, log.names.workerConsumer('w1'));
       expect(info.num_ack_pending).toBe(0);
-      // Acknowledged is not removed: that is for the owner of the job.
+      // Acknowledged messages stay: the owner of the job removes them.
       expect((await log.link.jsm.streams.info(log.names.workStream)).state.messages).toBe(205);
     });
 
@@ -163,7 +163,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       await publishMany('w1', 30, 'j1');
       await publishMany('w1', 30, 'j2');
       await until(() => done.length === 60);
-      // Two others at most are at work beyond those that are held up: a share each.
+      // Besides those that are held up, at most two others are at work: one for each share.
       expect(most).toBeLessThanOrEqual(4 + 2 + 1);
       release();
       await until(() => done.length === 260);
@@ -287,7 +287,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
           const text = textOf(message.bytes)!;
           handled.push(text);
           if (text === 'old') await held;
-          // The new one is put off for good: only a confusion with the old one could end it.
+          // The new one is put off for a long time: only a mix-up with the old one could end it.
           if (text === 'old') await message.ack();
           else message.retryLater(30_000);
         },

@@ -8,37 +8,37 @@ import { RetryBudget, unavailableUnlessRefused } from '../link/retry-budget.js';
 import { type Names } from '../names/streams.js';
 
 export interface WorkQueueOptions {
-  /** How many publishes may be under way at once; more wait their turn. Default 256: beyond it only latency grows. */
+  /** How many publishes may be under way at once; others wait. Default 256: more only adds latency. */
   readonly window?: number;
-  /** How long one operation is tried for. Default 30 s: longer than any election. */
+  /** How long to try one operation. Default 30 s: longer than any election. */
   readonly budgetMs?: number;
-  /** Seals what is queued, and tells what was. None: nothing is sealed, and everything is believed. */
+  /** Seals batches, and checks seals. Undefined: nothing is sealed, and every batch is accepted. */
   readonly seal?: WorkSeal;
 }
 
 /** Shows that a batch was queued by a coordinator. */
 export interface WorkSeal {
-  /** @param context which worker's queue and which job it is for. @param batch bytes of a JSON object */
+  /** @param context worker and job, see `workContext`. @param batch bytes of a JSON object */
   sealed(context: string, batch: Uint8Array): Uint8Array;
   holds(context: string, message: Uint8Array, sequence: number): boolean;
 }
 
-/** What the seal of a batch is bound to, so that it cannot be put into another worker's queue or another job. */
+/** Context of a batch's seal: it keeps the batch from another worker's queue and from another job. */
 export const workContext = (workerId: string, jobId: string): string => `work.${workerId}.${jobId}`;
 
-/** How far the queue of a worker has come: places in the work stream. */
+/** The progress of a worker's queue, as sequences of the work stream. */
 export interface Deliveries {
   /** Everything of this worker up to here has been acknowledged. */
   readonly acknowledgedUpTo: number;
-  /** The last that was handed out; what stands behind it is still queued. */
+  /** The last that was delivered; later ones are still queued. */
   readonly deliveredUpTo: number;
   /** How many between the two are not acknowledged. */
   readonly unacknowledged: number;
 }
 
 /**
- * The coordinator's side of the work stream. A message stays until it is removed here, delivered or not: a worker's ack
- * only ends its redelivery.
+ * The coordinator's side of the work stream. A message stays, delivered or not, until the coordinator removes it: a
+ * worker's ack only ends its redelivery.
  */
 export class WorkQueue {
   private readonly turns: Semaphore;
@@ -82,23 +82,23 @@ export class WorkQueue {
         // Sequence 0: the first one is still on its way through the replicas.
         if (ack.seq === 0) return undefined;
         if (!ack.duplicate || (await this.isSame(ack.seq, subject, bytes))) return { sequence: ack.seq };
-        // Something else was queued under this id, by somebody who is not us.
+        // Another writer has queued something else under this id.
         msgID = `${batchId}:${attempt}:${randomUUID()}`;
         return undefined;
       }),
     );
   }
 
-  /** Also when it is no longer there: then it was worked on. */
+  /** True also when the message is gone: then the batch was worked on. */
   private async isSame(sequence: number, subject: string, bytes: Uint8Array): Promise<boolean> {
     const stored = await this.message(sequence);
     return stored === undefined || (stored.subject === subject && Buffer.compare(stored.data, bytes) === 0);
   }
 
   /**
-   * The bytes of a batch, or undefined once it has been removed, and where no coordinator has put one.
+   * The bytes of a batch; undefined once it has been removed, or if no coordinator queued it.
    *
-   * @throws DomainError Unavailable, also while the work stream is not there at all.
+   * @throws DomainError Unavailable, also while the work stream does not exist.
    */
   async read(sequence: number): Promise<Uint8Array | undefined> {
     const message = await this.message(sequence);
@@ -122,7 +122,7 @@ export class WorkQueue {
     }
   }
 
-  /** Undefined where the worker has no queue (yet). @throws DomainError Unavailable */
+  /** Undefined if the worker has no queue (yet). @throws DomainError Unavailable */
   async deliveries(workerId: string): Promise<Deliveries | undefined> {
     const { workStream } = this.names;
     try {
@@ -141,14 +141,14 @@ export class WorkQueue {
     }
   }
 
-  /** Removes a batch; that it is already gone is no error. */
+  /** Removes a batch. It is no error if it is already gone. */
   async remove(sequence: number): Promise<void> {
     await this.turns.run(() =>
       this.retrying(async () => {
         try {
           await this.link.jsm.streams.deleteMessage(this.names.workStream, sequence, false);
         } catch (error) {
-          // The server answers alike for "not there" and "could not".
+          // The server gives the same answer for "not there" and "could not".
           if (!isDefiniteRefusal(error) && apiCodeOf(error) !== ApiCode.messageDeleteFailed) throw error;
           if ((await this.message(sequence)) !== undefined) throw new Error(messageOf(error), { cause: error });
         }
@@ -157,12 +157,12 @@ export class WorkQueue {
     );
   }
 
-  /** Removes everything queued for a job, whichever worker has it. @returns how many batches that were. */
+  /** Removes everything queued for a job, with all workers. @returns how many batches. */
   purgeJob(jobId: string): Promise<number> {
     return this.purge(this.names.workOfJob(jobId));
   }
 
-  /** Removes everything queued for a worker. @returns how many batches that were. */
+  /** Removes everything queued for a worker. @returns how many batches. */
   purgeWorker(workerId: string): Promise<number> {
     return this.purge(this.names.workOfWorker(workerId));
   }

@@ -6,14 +6,14 @@ import { queryText } from './request-context.js';
 export const asOfHeader = 'x-larder-as-of';
 
 /**
- * What `asOf` means on a route that does not answer from views: the route reads it itself (`itself`), or it has no
- * history and says why (501).
+ * Routes that do not answer from views. Either the route reads `asOf` by itself (`itself`), or it has no history and
+ * says why (501).
  */
 export type AsOfExceptions = Readonly<Record<string, 'itself' | { why: string }>>;
 
 /**
- * `asOf=<log sequence | ISO 8601 time>` on every GET below `/api/v1`: the handler runs among the states of then, and the
- * answer says in `X-Larder-As-Of` which sequence that was.
+ * `asOf=<log sequence | ISO 8601 time>` on every GET below `/api/v1`: the handler sees the states of that moment, and
+ * the answer names its sequence in `X-Larder-As-Of`.
  * @param exceptions by the route's path
  */
 export function serveThePast(
@@ -21,7 +21,7 @@ export function serveThePast(
   travel: { visit(asOf: string, signal: AbortSignal): Promise<Past> },
   exceptions: AsOfExceptions,
 ): void {
-  // With a callback: what is called back within `inPast` stays in the past; what follows an awaited hook would not.
+  // A hook with a callback: what is called within `inPast` stays in the past. What follows an async hook would not.
   fastify.addHook('onRequest', (request, reply, done) => {
     let asOf: string | undefined;
     try {
@@ -59,12 +59,12 @@ function asOfFor(request: FastifyRequest, exceptions: AsOfExceptions): string | 
   return asOf;
 }
 
-/** Aborted when the client has gone before it had its answer. */
+/** Aborted when the client disconnects before it has its answer. */
 function whileAnybodyWaits(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => {
     if (reply.raw.writableFinished) return;
-    // Nobody reads this; 499 is what proxies note down for it, and no fault of ours to be logged.
+    // The client has gone and reads no answer. 499 is what proxies log for this; it is no fault to be logged.
     controller.abort(new DomainError('Refused', 'client-gone', 'the client has gone', { httpStatus: 499 }));
   });
   return controller.signal;

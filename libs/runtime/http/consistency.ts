@@ -5,7 +5,7 @@ import { noteArrival } from '../answer-time.js';
 export const sequenceHeader = 'x-larder-sequence';
 export const staleHeader = 'x-larder-stale';
 
-/** For a sequence that a request brings along: what it asks for takes time as well. */
+/** How long to wait for a sequence that a request brings along; the rest of the time is for the request itself. */
 const sequenceWithinMs = 9_000;
 
 export interface ViewClock {
@@ -19,10 +19,10 @@ export interface ViewClock {
 }
 
 /**
- * One log, seen alike through every replica. A GET sees everything that was acknowledged before it came, whoever
- * acknowledged it; a client behind a balancer needs to know nothing of replicas. While the log does not answer, GETs
- * are answered from what the views hold and say how old that may be. An answer carries the sequence its views stood
- * at; a request that brings one back is answered by views that have it, or not at all.
+ * One log, seen alike through every replica. A GET sees everything that was acknowledged before it came, by any
+ * replica, so a client behind a balancer need not know of replicas. While the log does not answer, GETs are answered
+ * from the views as they are, and say how old these may be. An answer carries the sequence of its views. A request that
+ * brings a sequence back is answered only by views that include it.
  */
 export function serveConsistently(fastify: FastifyInstance, views: ViewClock): void {
   /** How old the views were when the request looked at them. */
@@ -51,7 +51,7 @@ function wantedSequence({ headers }: FastifyRequest): number {
   throw new DomainError('Malformed', 'bad-sequence', 'X-Larder-Sequence must be a log sequence, a whole number');
 }
 
-/** Health is asked for often, and answers for itself. */
+/** Requests for health do not count: they are frequent, and have answers of their own. */
 function isRead({ method, url }: FastifyRequest): boolean {
   return (method === 'GET' || method === 'HEAD') && url.startsWith('/api/');
 }

@@ -9,7 +9,7 @@ export type FeatureSetting = {
 
 /**
  * Lets requests pass only while the feature is on. A guard, because it must answer before any body is validated.
- * @param off the reference's words, and its status, for a feature that is switched off
+ * @param off the reference's text for a feature that is switched off; `httpStatus` is the reference's, too
  */
 export function featureGuard(feature: FeatureSetting, off: string, httpStatus = 501): Type<CanActivate> {
   class FeatureGuard implements CanActivate {

@@ -11,7 +11,7 @@ describe('a server that holds its clients to a pace', () => {
   let port: number;
 
   beforeAll(async () => {
-    // Shorter than in production, so that the test is; the pace of bodies is what it is there.
+    // Shorter than in production, to keep the test short. The rate for bodies is that of production.
     server = createServer({ ...httpLimits, headersTimeout: 1_000 }, (request, response) => {
       buffer(request).then(
         (body) => response.end(JSON.stringify({ bytes: body.length })),
@@ -31,7 +31,7 @@ describe('a server that holds its clients to a pace', () => {
 
   const head = (length: number) => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n`;
 
-  /** Sends a piece every so often until the other side has had enough. */
+  /** Sends a piece at intervals until the other side ends the connection. */
   async function trickle(first: string, piece: string, everyMs: number): Promise<{ answer: string; ms: number }> {
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => undefined);
@@ -63,7 +63,7 @@ describe('a server that holds its clients to a pace', () => {
 
   it('a body that comes slowly, but well enough, is waited for', async () => {
     const piece = 'x'.repeat(1_000);
-    // Longer than the time after which the pace counts.
+    // It takes longer than the grace time, so the rate counts.
     const { answer } = await trickle(`${head(16_000)}Connection: close\r\n\r\n`, piece, 400);
     expect(answer).toMatch(/200 OK/);
     expect(answer).toContain('{"bytes":16000}');

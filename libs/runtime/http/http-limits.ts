@@ -1,14 +1,16 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
-/** How long a request's headers, and all of the request, may take to arrive. */
+/** How long a request's headers, and the whole request, may take to arrive. */
 const headersTimeout = 10_000;
 const requestTimeout = 30_000;
-/** A body must come at this pace from the second of these moments on. */
+/** A body must arrive at this rate, once the grace time is over. */
 const leastBytesPerSecond = 1024;
 const graceMs = 5_000;
 const lookEveryMs = 1_000;
 
-/** Options of `http.createServer`: what is late is noticed within a second, and a missing `Host` answered by us. */
+/**
+ * Options of `http.createServer`: a late request is noticed within a second; Larder itself answers a missing `Host`.
+ */
 export const httpLimits = {
   headersTimeout,
   requestTimeout,
@@ -17,8 +19,9 @@ export const httpLimits = {
 } as const;
 
 /**
- * Holds a server's clients to a pace, and answers in the one shape of all errors what Node would answer with an empty
- * body. Whoever is late gets the server's `clientError` with the code that Node's own timeouts have.
+ * Requires a minimum rate from a server's clients. It also gives the usual form of errors to an answer that Node would
+ * send with an empty body. A client that is too slow triggers the server's `clientError` with the code of Node's own
+ * timeouts.
  */
 export function limitRequests(server: Server): void {
   server.on('request', (request: IncomingMessage) => watchBody(server, request));
@@ -37,7 +40,7 @@ function watchBody(server: Server, request: IncomingMessage): void {
   const timer = setInterval(() => {
     if (request.complete || socket.destroyed) return clearInterval(timer);
     if (request.readableLength > 0) {
-      // It is we who do not read on.
+      // It is this process that does not read on.
       sinceMs = performance.now();
       before = socket.bytesRead;
     }

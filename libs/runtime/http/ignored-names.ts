@@ -3,19 +3,19 @@ import { DomainError, misspeltName } from '#kernel';
 
 export const ignoredHeader = 'x-larder-ignored';
 
-/** Fields by name; a field that is an object with fields of its own holds theirs. */
+/** Fields by name; a field whose value is an object with fields has its names as value. */
 export interface FieldNames {
   readonly [field: string]: FieldNames | undefined;
 }
 
-/** What a route takes. */
+/** The parameters and fields that a route accepts. */
 export interface RouteNames {
   readonly query: readonly string[];
   /** Absent where the route takes no body. */
   readonly body?: FieldNames;
 }
 
-/** So many are looked at and named: the rest of a body of nothing but odd names is dropped without a word. */
+/** How many are checked and named. The rest of a body with very many unknown names is dropped without a word. */
 const namedAtMost = 100;
 const inHeaderAtMost = 20;
 const longestName = 100;
@@ -23,14 +23,14 @@ const longestName = 100;
 type Given = readonly [name: string, value: unknown];
 
 /**
- * Nothing that a client asked for is passed over in silence. A field or query parameter that looks like a known one
- * misspelt is refused; any other unknown one, as clients of other versions of the API send them, is named: in the
- * answer's `ignored` where that is an object, and always in `X-Larder-Ignored`.
- * @param routes by method and path, such as `GET /api/v1/load`; what is not among them is left alone
+ * Tells clients which of their fields and query parameters were ignored. One that looks like a known name misspelt is
+ * refused. Any other unknown one, as clients of other versions of the API send them, is named: in the answer's
+ * `ignored` if the answer is an object, and always in `X-Larder-Ignored`.
+ * @param routes by method and path, such as `GET /api/v1/load`; other routes are left alone
  */
 export function nameTheIgnored(fastify: FastifyInstance, routes: ReadonlyMap<string, RouteNames>): void {
   const ignoredOf = new WeakMap<FastifyRequest, readonly Given[]>();
-  // After the body was parsed, before it is made a DTO.
+  // After the body is parsed and before it becomes a DTO.
   fastify.addHook('preValidation', (request, reply, done) => {
     try {
       const ignored = unknownNames(request, routes);
@@ -43,7 +43,7 @@ export function nameTheIgnored(fastify: FastifyInstance, routes: ReadonlyMap<str
       done(error as Error);
     }
   });
-  // Only for bodies that are objects; errors are sent as text.
+  // Only objects pass here: errors are sent as text.
   fastify.addHook('preSerialization', (request, _reply, payload, done) => {
     const ignored = ignoredOf.get(request);
     done(null, ignored && isObject(payload) ? withIgnored(payload, ignored) : payload);
@@ -62,13 +62,13 @@ function unknownNames(request: FastifyRequest, routes: ReadonlyMap<string, Route
   return unknown.slice(0, namedAtMost);
 }
 
-/** @param at of the object in the body: `options.` */
+/** @param at prefix for the names: the object's place in the body, such as `options.` */
 function unknownIn(given: unknown, known: FieldNames, at: string): Given[] {
   if (!isObject(given)) return [];
   const names = Object.keys(given);
   const unknown = names.filter((name) => !Object.hasOwn(known, name)).slice(0, namedAtMost);
   for (const name of unknown) {
-    // `id[]=7` is how some clients write a list: passed over, it would be answered as if nothing had been asked for.
+    // Some clients write a list as `id[]=7`. Ignoring it would answer as if the client had asked for nothing.
     const like = misspeltName(name.replace(/\[[^\]]*\]$/, ''), Object.keys(known));
     if (like === undefined) continue;
     throw malformed('misspelt-name', `${at}${shown(name)} is not known here: did you mean ${at}${like}?`);
@@ -80,7 +80,7 @@ function unknownIn(given: unknown, known: FieldNames, at: string): Given[] {
   return [...unknown.map((name) => [`${at}${shown(name)}`, given[name]] as const), ...below];
 }
 
-/** 409 answers have a map of what was not taken over by name and value; the others get a list of names. */
+/** In 409 answers `ignored` maps names to values that were not taken over; in others it is a list of names. */
 function withIgnored(payload: Record<string, unknown>, given: readonly Given[]): Record<string, unknown> {
   const { ignored } = payload;
   if (isObject(ignored)) return { ...payload, ignored: { ...ignored, ...Object.fromEntries(given) } };

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 import { DomainError } from '#kernel';
 
-/** Deeper than any documented body, shallow enough for every recursive reader behind it. */
+/** Deeper than any documented body, and shallow enough for every recursive function that reads it. */
 const maxDepth = 32;
 
 /**
@@ -21,12 +21,12 @@ export function acceptJsonBodies(fastify: FastifyInstance): void {
   });
 }
 
-/** A longer body is not even listened to. */
+/** A longer body is not read at all. */
 const maxDiscardedBytes = 64 * 1024 * 1024;
 
 /**
- * Reads a body that is going to be refused for its length off the wire and drops it. A client that is still sending
- * when the connection is closed sees a broken connection instead of the 413.
+ * Reads and drops a body that will be refused for its length. If the connection were closed at once, a client that is
+ * still sending would see a broken connection and not the 413.
  */
 async function discardOversized(request: FastifyRequest, _reply: FastifyReply, payload: RequestPayload): Promise<void> {
   const length = Number(request.headers['content-length'] ?? 0);
@@ -36,7 +36,7 @@ async function discardOversized(request: FastifyRequest, _reply: FastifyReply, p
   await ended;
 }
 
-/** What is no UTF-8 would arrive as another name than the one that was sent (RFC 8259, section 8.1). */
+/** Refuses text that is not UTF-8: a name in it would arrive changed (RFC 8259, section 8.1). */
 function utf8Text(body: Buffer): string {
   if (isUtf8(body)) return body.toString('utf8');
   throw new DomainError('Malformed', 'body-not-utf8', 'the request body must be JSON in UTF-8');
@@ -49,7 +49,7 @@ function bodyOf(value: unknown): unknown {
 }
 
 export function parseJson(given: string): unknown {
-  // A byte order mark in front is no part of the text (RFC 8259, section 8.1).
+  // A byte order mark at the start is not part of the text (RFC 8259, section 8.1).
   const text = given.startsWith('\ufeff') ? given.slice(1) : given;
   if (text.trim() === '') return undefined;
   if (depthOf(text) > maxDepth) {
@@ -59,13 +59,13 @@ export function parseJson(given: string): unknown {
     return parseTolerantly(text);
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
-    // The reason quotes the text, whatever it holds.
+    // The reason quotes the text, which may hold control characters.
     const reason = (cause as Error).message.replace(/\p{Cc}/gu, ' ');
     throw new DomainError('Malformed', 'bad-json', `the request body is not valid JSON: ${reason}`);
   }
 }
 
-/** The reference's own example of a rebalance has a comma behind its last option: clients send it as it stands. */
+/** The reference's own example of a rebalance has a comma behind its last option, and clients copy it. */
 function parseTolerantly(text: string): unknown {
   try {
     return JSON.parse(text, refusePrototypeKeys);
@@ -76,7 +76,9 @@ function parseTolerantly(text: string): unknown {
   }
 }
 
-/** Drops each comma between a value and the `}` of its object. By hand: a pattern would take quadratic time on some texts. */
+/**
+ * Drops each comma between a value and the `}` of its object. No pattern: on some texts it would take quadratic time.
+ */
 function withoutTrailingCommas(text: string): string {
   const kept: string[] = [];
   let from = 0;

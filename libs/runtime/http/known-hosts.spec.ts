@@ -54,7 +54,7 @@ describe('the names that a process goes by', () => {
       expect({ origin, trusted: known.trustsOrigin(origin, 'localhost:19999') }).toEqual({ origin, trusted: true });
     for (const origin of ['http://evil.example', 'null', '', 'file://', 'http://127.0.0.1.evil.example', 'x'])
       expect({ origin, trusted: known.trustsOrigin(origin, 'localhost:19999') }).toEqual({ origin, trusted: false });
-    // Where any name is taken, the page must come from the very one that is asked.
+    // If any name is accepted, the page must come from the very host that is asked.
     expect(hosts('0.0.0.0').trustsOrigin('https://larder.example.com', 'larder.example.com:443')).toBe(true);
     expect(hosts('0.0.0.0').trustsOrigin('http://evil.example', 'larder.example.com')).toBe(false);
     expect(hosts('0.0.0.0').trustsOrigin('http://evil.example', undefined)).toBe(false);

@@ -1,11 +1,11 @@
 import { BlockList, isIP } from 'node:net';
 
 export interface KnownHostsOptions {
-  /** The address that is listened on. */
+  /** The address that the process listens on. */
   listenHost: string;
-  /** Further names, as LARDER_HOSTNAMES has them; none: undefined. */
+  /** Further names, from LARDER_HOSTNAMES; undefined if it is not set. */
   hostnames: readonly string[] | undefined;
-  /** `host:port` under which others were told to reach this process. */
+  /** `host:port` that others use to reach this process. */
   advertised?: string;
 }
 
@@ -14,11 +14,11 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
 /**
- * The names by which a process may be asked. A page of the web can make a browser ask this process under a name of the
- * page's own, whose address it then changes to ours (DNS rebinding): such a request names a host that nobody here goes
- * by. What listens on loopback goes by `localhost`, the loopback addresses and the names of LARDER_HOSTNAMES. What
- * listens elsewhere may be reached by any address, since an address cannot be rebound, and by the names that
- * LARDER_HOSTNAMES lists; by any name while it lists none, for nobody but the operator knows them.
+ * The host names that a process accepts. A web page can make a browser send requests to this process under the page's
+ * own name, whose address it then changes to ours (DNS rebinding). Such a request carries a foreign host name. A
+ * process that listens on loopback accepts `localhost`, the loopback addresses and the names of LARDER_HOSTNAMES. A
+ * process that listens elsewhere accepts any address, since an address cannot be rebound, and the names of
+ * LARDER_HOSTNAMES. While that is not set it accepts any name, because only the operator knows the right ones.
  */
 export class KnownHosts {
   private readonly names: ReadonlySet<string>;
@@ -32,17 +32,17 @@ export class KnownHosts {
     this.anyName = !this.onLoopback && hostnames === undefined;
   }
 
-  /** @param host of a `Host` header: a name or an address, with or without a port */
+  /** @param host from a `Host` header: a name or an address, with or without a port */
   knows(host: string): boolean {
     const name = hostOf(host);
     return name !== undefined && (this.anyName || this.isListed(name) || (!this.onLoopback && isIP(name) !== 0));
   }
 
   /**
-   * Whether a page of this origin may change something here: one that was served by this very host, or by a name that
-   * this process goes by.
-   * @param origin of an `Origin` header, `http://host:port` or `null`
-   * @param host of the request's `Host` header
+   * Whether a page of this origin may change something here: the page comes from the host that the request names, or
+   * from a name that this process accepts.
+   * @param origin from an `Origin` header, `http://host:port` or `null`
+   * @param host from the request's `Host` header
    */
   trustsOrigin(origin: string, host: string | undefined): boolean {
     if (!URL.canParse(origin)) return false;
@@ -60,7 +60,7 @@ function isLoopback(name: string): boolean {
   return version === 0 ? name === 'localhost' : loopback.check(name, version === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** Without the port and the brackets of an IPv6 address; undefined for what is no host. */
+/** The host without its port and the brackets of an IPv6 address; undefined if it is not a host. */
 function hostOf(host: string): string | undefined {
   const [, bracketed, plain] = /^(?:\[([0-9a-f:.]+)\]|([^\s:/\\@?#[\]]+))(?::\d{0,5})?$/i.exec(host.trim()) ?? [];
   const name = bracketed ?? plain;

@@ -5,19 +5,19 @@ import { shareTime } from '../answer-time.js';
 
 const maxTokenLength = 128;
 
-/** Names by which Larder's own processes and commands go in the log; nobody else may. */
+/** The log names Larder's own processes and commands by these; no other actor may use them. */
 const ownNames = ['coordinator', 'worker', 'operator', 'system', 'larder', 'static-mount-table'] as const;
 
 export interface RequestIdentity {
-  /** As `X-Larder-Actor` names the user, until there is authentication; else `anonymous`. */
+  /** The user named in `X-Larder-Actor`, until there is authentication; else `anonymous`. */
   readonly actor: string;
-  /** As `X-Request-Id` says, else made up: the same in the log of this process and in every event. */
+  /** From `X-Request-Id`, else generated: the same in the log of this process and in every event. */
   readonly requestId: string;
 }
 
 const identities = new WeakMap<FastifyRequest, RequestIdentity>();
 
-/** Who asks, and as which request; the same each time it is asked for. */
+/** The actor and id of a request; the same at each call. */
 export function identityOf(request: FastifyRequest): RequestIdentity {
   let identity = identities.get(request);
   if (!identity) {
@@ -29,8 +29,8 @@ export function identityOf(request: FastifyRequest): RequestIdentity {
 }
 
 /**
- * Refuses a user who calls himself what Larder's own processes are called: `coordinator:…`, `worker:…`, `operator:…`,
- * `system:…`, `larder:…` and `static-mount-table`, in whatever case, with or without what follows the name.
+ * Refuses a user with the name of one of Larder's own processes: `coordinator:…`, `worker:…`, `operator:…`, `system:…`,
+ * `larder:…` and `static-mount-table`, in upper or lower case, with or without what follows the name.
  * @throws DomainError Malformed
  */
 export function refuseOwnNames({ actor }: RequestIdentity): void {
@@ -50,7 +50,7 @@ export function commandContext(request: FastifyRequest): CommandContext {
   return shareTime({ at: new Date().toISOString(), ...identity, source: request.ip }, request);
 }
 
-/** A header's value if it is short and printable: it is going to be stored for ever. */
+/** A header's value if it is short and printable: the log will keep it for ever. */
 function headerToken(request: FastifyRequest, name: string): string | undefined {
   const value = request.headers[name];
   return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value.slice(0, maxTokenLength) : undefined;
@@ -75,7 +75,7 @@ export function queryFlag(name: string, value: unknown): boolean {
 
 const maxPage = 100_000;
 
-/** The `count` of a listing: how many entries at most. @throws DomainError Malformed */
+/** The `count` of a listing: the maximum number of entries. @throws DomainError Malformed */
 export function pageCount(value: unknown): number | undefined {
   const text = queryText(value);
   if (text === undefined) return undefined;

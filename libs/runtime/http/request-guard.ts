@@ -4,8 +4,8 @@ import type { KnownHosts } from './known-hosts.js';
 import { identityOf, refuseOwnNames } from './request-context.js';
 
 /**
- * Looks at each request before anything else does: who is asked for (`Host`), which page of the web asks (`Origin`),
- * who says he asks (`X-Larder-Actor`), whether the query can be read, and whether the body comes as it is.
+ * Checks each request before anything else: the host asked for (`Host`), the web page that asks (`Origin`), the actor's
+ * name (`X-Larder-Actor`), whether the query can be decoded, and whether the body is sent without an encoding.
  */
 export function guardRequests(fastify: FastifyInstance, hosts: KnownHosts): void {
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -28,12 +28,12 @@ export function guardRequests(fastify: FastifyInstance, hosts: KnownHosts): void
 const encodedBody = 'a request body with a Content-Encoding is not taken: send it as it is';
 const maxShown = 100;
 
-/** @throws DomainError Malformed, or answered with 421 (RFC 9110, section 15.5.20) */
+/** @throws DomainError Malformed, or one with HTTP status 421 (RFC 9110, section 15.5.20) */
 function requireKnownHost({ headers, raw }: FastifyRequest, hosts: KnownHosts): void {
   const { host } = headers;
   const times = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length;
   if (times > 1) throw new DomainError('Malformed', 'repeated-host', 'the Host header must be given once');
-  // Probes of balancers that speak HTTP/1.0 have none; browsers always do.
+  // Probes of balancers that use HTTP/1.0 send none; browsers always do.
   if (host === undefined && raw.httpVersion === '1.0') return;
   if (!host) throw new DomainError('Malformed', 'no-host', 'the Host header is missing (RFC 9112, section 3.2)');
   if (hosts.knows(host)) return;
@@ -41,7 +41,10 @@ function requireKnownHost({ headers, raw }: FastifyRequest, hosts: KnownHosts): 
   throw new DomainError('Refused', 'unknown-host', text, { httpStatus: 421 });
 }
 
-/** Only browsers say `Origin` and `Sec-Fetch-Site`, and a page cannot keep them from it. @throws DomainError, answered with 403 */
+/**
+ * Only browsers send `Origin` and `Sec-Fetch-Site`, and a page cannot prevent that.
+ * @throws DomainError with HTTP status 403
+ */
 function requireTrustedOrigin({ method, headers }: FastifyRequest, hosts: KnownHosts): void {
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
   const { origin, host } = headers;
@@ -53,7 +56,7 @@ function requireTrustedOrigin({ method, headers }: FastifyRequest, hosts: KnownH
 }
 
 /**
- * A value that cannot be decoded would be taken as it stands, and then mean the same as one that was written well.
+ * Refuses a value that cannot be decoded. It would be taken literally, and then equal one that was encoded correctly.
  * @throws DomainError Malformed
  */
 function requireReadableQuery({ raw }: FastifyRequest): void {

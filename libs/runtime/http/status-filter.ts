@@ -8,7 +8,7 @@ import { identityOf } from './request-context.js';
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-/** Every error leaves as `{ "status": "<one sentence>" }`, or as the body the reference documents for it. */
+/** Sends every error as `{ "status": "<one sentence>" }`, or as the body that the reference documents for it. */
 @Catch()
 export class StatusFilter implements ExceptionFilter {
   private readonly logger = new Logger('http');
@@ -30,7 +30,7 @@ export class StatusFilter implements ExceptionFilter {
   ): { status: number; body: Record<string, unknown> } {
     if (error instanceof DomainError) {
       const status = httpStatusOf(error);
-      // A refusal's sentence may repeat what the request said; the others are ours alone.
+      // The sentence of a refusal may repeat parts of the request; other sentences are Larder's own.
       noteFault(request, error.code, status >= 500 ? error.message : undefined);
       const { retryAfterMs } = error.details;
       if (status === 503) void reply.header('retry-after', String(Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1000))));
@@ -42,7 +42,7 @@ export class StatusFilter implements ExceptionFilter {
       return { status, body: { status: clientFault(status, error as Error) } };
     }
     if (request.raw.readableAborted) {
-      // It broke off in the middle of its body: nobody is left to read this.
+      // The client broke off in the middle of its body: it will not read an answer.
       noteFault(request, 'client-gone');
       return { status: 499, body: { status: 'the client has gone' } };
     }
@@ -54,7 +54,7 @@ export class StatusFilter implements ExceptionFilter {
   private unknownRoute(request: FastifyRequest, reply: FastifyReply): ReturnType<StatusFilter['answer']> {
     const fastify = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     const [given] = request.url.split('?', 1);
-    // As the router takes it.
+    // The router ignores a final slash, too.
     const url = given.length > 1 ? given.replace(/(?<!\/)\/$/, '') : given;
     const allowed = methods.filter((method) => fastify.findRoute({ method, url }) ?? fastify.hasRoute({ method, url }));
     if (allowed.length > 0) {
@@ -65,7 +65,7 @@ export class StatusFilter implements ExceptionFilter {
   }
 }
 
-/** For whoever has to mend it. */
+/** Details for the person who has to fix it. */
 function failure(error: unknown, request: FastifyRequest): Record<string, unknown> {
   const { requestId } = identityOf(request);
   const { method } = request;
@@ -73,7 +73,7 @@ function failure(error: unknown, request: FastifyRequest): Record<string, unknow
   return { msg: `internal error: ${err.message}`, method, route: request.routeOptions.url, requestId, err };
 }
 
-/** The framework's own refusals, said in our words where its words name its internals. */
+/** The framework's own refusals, in other words where its own name internals. */
 function clientFault(status: number, error: Error): string {
   switch (status) {
     case 413:

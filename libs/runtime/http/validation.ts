@@ -2,7 +2,7 @@ import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { DomainError } from '#kernel';
 
-/** The exact words of the reference. */
+/** The reference prescribes this text. */
 export const requiredMissing = 'Required parameters not provided';
 
 export function missingParameters(): DomainError {
@@ -10,8 +10,9 @@ export function missingParameters(): DomainError {
 }
 
 /**
- * DTOs ask "well formed?". A required field that is absent gives the reference's words; anything else a sentence that
- * names the field and what was expected. Unknown fields are dropped here; `ignored-names.ts` has told of them.
+ * Checks whether a DTO is well formed. A required field that is absent gives the reference's text, any other fault a
+ * sentence that names the field and what was expected. Unknown fields are dropped here; `ignored-names.ts` reports
+ * them.
  */
 export function validationPipe(): ValidationPipe {
   return new ValidationPipe({
@@ -28,14 +29,14 @@ function toDomainError(errors: ValidationError[]): DomainError {
   return new DomainError('Malformed', 'bad-field', flat.map(({ message }) => message).join('; '));
 }
 
-/** Failing these means "not given": `@IsNotEmpty` stands on required fields only. */
+/** Failing one of these means "not given": `@IsNotEmpty` stands on required fields only. */
 const absence = ['isDefined', 'isNotEmpty'];
 
 function flatten(error: ValidationError, prefix: string): { missing: boolean; message: string }[] {
   const field = prefix + error.property;
   const { nestedValidation, ...constraints } = error.constraints ?? {};
   const missing = absence.some((name) => name in constraints);
-  // A field has one rule (`fields.ts`); that an object is none is said by it, and once more by its being nested.
+  // A field has one rule (`fields.ts`). A value that is no object fails it, and also the check for nested objects.
   const sentence = Object.values(constraints).at(0) ?? nestedValidation;
   const own = sentence === undefined ? [] : [{ missing, message: about(field, sentence) }];
   return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, `${field}.`))];

@@ -1,18 +1,18 @@
 import type { RecordedEvent } from '#kernel';
 import type { Logger } from 'pino';
 
-/** Told of what a command of this process has written to the log. */
+/** Called with what a command of this process has written to the log. */
 export type OnCommitted = (boundary: string, events: readonly RecordedEvent[], sequence: number) => void;
 
-/** Steps of a job that come by the thousand; its life is told without them. */
+/** Frequent steps of a job, by the thousand. The course of a job is clear without them. */
 const steps: ReadonlySet<string> = new Set(['BatchesPlanned', 'BatchesDispatched', 'PassStarted', 'QuotaReserved']);
 
-/** Of an event's data, what says which thing it is about; none of it is ever secret. */
+/** Fields of an event's data that identify its subject; none of them is ever secret. */
 const telling = ['jobId', 'kind', 'alias', 'owner', 'epoch', 'state', 'path', 'workerId'] as const;
 
 /**
- * One line for each event that a command of this process led to, with the id of the request behind it: `job submitted`,
- * `job assumed`, `mounted`. At `info`, the steps of a job at `debug`.
+ * Logs one line for each event of a command of this process, with the id of the request behind it: `job submitted`,
+ * `job assumed`, `mounted`. Level `info`, but `debug` for the frequent steps of a job.
  */
 export function commitLines(logger: Logger): OnCommitted {
   return (boundary, events, sequence) => {

@@ -10,7 +10,7 @@ import { logRequests, noteFault } from './request-lines.js';
 
 type Line = Record<string, unknown> & { level: string; msg: string };
 
-/** A logger, and what it writes. */
+/** A logger, and the lines that it writes. */
 function recorder(): { logger: pino.Logger; lines: Line[] } {
   const lines: Line[] = [];
   const stream = new Writable({

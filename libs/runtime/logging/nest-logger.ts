@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 
 type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
-/** Where Nest tells of every route and module. */
+/** The contexts under which Nest logs every route and module. */
 const chatter = new Set([
   'NestFactory',
   'NestApplication',
@@ -14,8 +14,8 @@ const chatter = new Set([
 ]);
 
 /**
- * Nest's lines among ours. Our own classes log through Nest's `Logger`, a sentence or `{ msg, …fields }`; what Nest
- * itself tells of its start is for debugging.
+ * Writes Nest's lines into Larder's log. Larder's classes log a sentence or `{ msg, …fields }` through Nest's `Logger`.
+ * Nest's own lines about its start are at `debug`.
  */
 export class NestPinoLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
@@ -59,7 +59,9 @@ function contentOf(message: unknown): { msg: string } & Record<string, unknown> 
   return { msg: JSON.stringify(message) };
 }
 
-/** The last parameter is the context. Before it the stack of an error may stand; Nest leaves its place empty if not. */
+/**
+ * The last parameter is the context. The one before it may be an error's stack; Nest leaves it empty if there is none.
+ */
 function detailsOf(rest: unknown[]): Record<string, unknown> {
   const context = rest.at(-1);
   const details = rest.slice(0, -1).filter((detail) => detail !== undefined && detail !== null);

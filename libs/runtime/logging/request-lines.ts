@@ -4,7 +4,7 @@ import { identityOf } from '../http/request-context.js';
 
 export const requestIdHeader = 'x-request-id';
 
-/** What a refusal or failure is called; its sentence is told only where it is one of this process's own. */
+/** The code of a refusal or failure. Its sentence is logged only for this process's own failures. */
 interface Fault {
   code: string;
   reason?: string;
@@ -12,23 +12,23 @@ interface Fault {
 
 const faults = new WeakMap<FastifyRequest, Fault>();
 
-/** For the line of a request: why it is answered as it is. @param reason a sentence that repeats nothing of the request */
+/** Notes, for the log line of a request, why its answer is an error. @param reason must not repeat the request */
 export function noteFault(request: FastifyRequest, code: string, reason?: string): void {
   faults.set(request, { code, ...(reason === undefined ? {} : { reason }) });
 }
 
 export interface RequestLinesOptions {
   logger: Logger;
-  /** Whether what may have changed something is told at `info`; else every answer below 500 is at `debug`. */
+  /** Whether requests that may change something are at `info`. Else every answer below 500 is at `debug`. */
   changesAtInfo: boolean;
 }
 
 /**
- * One line for each request, when its answer has left or its client has gone: method, route, status, time taken, actor
- * and id of the request, which the answer carries as well. No query and no body: these may hold secrets.
+ * Logs one line for each request, when its answer has left or its client has gone: method, route, status, time taken,
+ * actor and id of the request, which the answer carries as well. No query and no body: these may hold secrets.
  *
- * 500 is an `error`; that somebody else is away (502, 503, 504) a `warn`; all else, refusals included, is the ordinary
- * business of an API. Health is asked for all the time, and told at `debug` whatever the answer.
+ * A 500 is an `error`. When another system is away (502, 503, 504) it is a `warn`. All else, including refusals, is
+ * normal for an API. Requests for health are frequent, and always at `debug`.
  */
 export function logRequests(fastify: FastifyInstance, options: RequestLinesOptions): void {
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -54,7 +54,7 @@ export function logRequests(fastify: FastifyInstance, options: RequestLinesOptio
 const health: readonly string[] = ['/healthz', '/readyz'];
 const maxPath = 100;
 
-/** The route's pattern; for what has none the path, without what follows it. */
+/** The route's pattern; without a route, the path alone. */
 function routeOf({ routeOptions, url }: FastifyRequest): string {
   return routeOptions.url ?? url.split(/[?;#]/, 1)[0].slice(0, maxPath);
 }
