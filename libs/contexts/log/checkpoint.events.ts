@@ -15,8 +15,8 @@ const logCheckpointedSchema = z.object({
   digests: z.string(),
   /**
    * Ranges of void messages up to and including `throughSequence`, each with its first and last sequence. The writer of
-   * the checkpoint had verified all other messages. Absent from checkpoints of the time before messages were signed, and
-   * when there are too many ranges for one message.
+   * the checkpoint had verified all other messages. Absent in checkpoints from before messages were signed, and when
+   * there are too many ranges for one message.
    */
   void: z.array(z.tuple([z.number(), z.number()])).optional(),
   /** The key of the key ring that signed the checkpoint. */

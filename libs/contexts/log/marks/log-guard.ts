@@ -58,8 +58,8 @@ export class LogGuard {
 
   /**
    * Resolves when the log agrees with its witnesses. If the log has workers of its own, workers of another log do not
-   * count: they are strays. The mark of this coordinator (`own`) always counts. While a mark does not agree, the workers
-   * are asked again, because workers that are still starting may have seen more.
+   * count: they are strays. The mark of this coordinator (`own`) always counts. While a mark does not agree, the
+   * workers are asked again, because workers that are still starting may have seen more.
    *
    * @param ask returns the marks of the workers that are up
    * @throws DomainError Refused `log-lost`: its text says which process saw what, and what to do; Unavailable

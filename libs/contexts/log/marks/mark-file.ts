@@ -7,8 +7,8 @@ import { logBoundary, logMarkSchema, type LogMark } from '../index.js';
 const writeAfterMs = 1000;
 
 /**
- * Keeps a mark on disk: how far this process has seen the log, now or before a restart. The caller must first check that
- * the log agrees with `mark`, because from `identify` on the file is about the log that is being read.
+ * Keeps a mark on disk: how far this process has seen the log, now or before a restart. The caller must first check
+ * that the log agrees with `mark`, because from `identify` on the file is about the log that is being read.
  */
 export class MarkFile {
   private observed = 0;

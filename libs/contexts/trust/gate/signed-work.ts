@@ -9,7 +9,7 @@ export interface SignedWorkOptions {
   readonly unsignedThrough: () => number;
 }
 
-/** Signs batches as a coordinator, and checks the signatures. A worker accepts only batches that a coordinator signed. */
+/** Signs batches as a coordinator and checks signatures. A worker accepts only batches that a coordinator signed. */
 export function signedWork({ ring, signer, unsignedThrough }: SignedWorkOptions): WorkSeal {
   return {
     sealed: (context, batch) => (signer ? withSignature(context, batch, signer) : batch),
