@@ -3,12 +3,12 @@ import { answerObject, count, flag, listOf, oneOfTexts, requestObject, text, typ
 import { body, query } from './responses.js';
 import { failure, ref, uuid, wholeAnswer } from './schemas.js';
 
-/** What the descriptions of all kinds of jobs are made of. */
+/** Parts shared by the descriptions of all kinds of jobs. */
 
 export const jobGone = "The job doesn't exist or has already finished";
 export const noJob = 'No job found...';
 
-/** What load and free jobs are told to work on. */
+/** The fields that say what load and free jobs work on. */
 export const pathFields = {
   paths: {
     ...listOf(
@@ -25,7 +25,7 @@ export const batchSize: Schema = { ...count('Files per batch; 0 = the default.')
 export const sync = flag(
   'Answer with the progress when the job has ended, or when the time is over (LARDER_SYNC_MS; with no worker up LARDER_SYNC_NO_WORKER_MS).',
 );
-/** Both what a submission answers at once and what it answers with `sync`. */
+/** The answers to a submission: with `sync`, and without it. */
 export const submitted = (progress: string): Schema => ({
   anyOf: [ref(progress), ref('JobId')],
 });
@@ -35,7 +35,7 @@ export const jobIdBody = body(requestObject({ id: { ...text('Job id.'), minLengt
   id: '54b88939-de49-46ef-acab-fe489f46d1a0',
 });
 
-/** Of a list of jobs. */
+/** A parameter of the lists of jobs. */
 export const jobState = query('state', 'Only jobs in this state, in any case.', { type: 'string', enum: wireStates });
 
 const startTime: Schema = {
@@ -52,7 +52,7 @@ const errorMessage = answerObject(
   ['message', 'failures'],
 );
 
-/** What the progress of every job begins with. */
+/** The first fields of the progress of every job. */
 export const jobFields = {
   id: uuid('Job id.'),
   startTime,

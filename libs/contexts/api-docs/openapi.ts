@@ -1,4 +1,6 @@
-/** The part of OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) that this document uses, and short ways to write it. */
+/**
+ * The part of OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) that this document uses, and functions to write it.
+ */
 
 /** JSON Schema, as far as the bodies of this API need it. */
 export interface Schema {
@@ -74,13 +76,13 @@ export const json = 'application/json';
 
 type Properties = Readonly<Record<string, Schema>>;
 
-/** An object of an answer: every field is there, but for the `optional` ones. */
+/** An object of an answer: it has all fields, except perhaps the `optional` ones. */
 export function answerObject(properties: Properties, optional: readonly string[] = []): Schema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
 }
 
-/** An object of a request: only the `required` fields must be there; its fields are all that the route takes. */
+/** An object of a request: only the `required` fields must be there. The route accepts no other fields. */
 export function requestObject(properties: Properties, required: readonly string[] = []): Schema {
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
 }

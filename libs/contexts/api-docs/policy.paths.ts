@@ -17,7 +17,7 @@ import { policyField, ref } from './schemas.js';
 const examplePath = '/data/dir/to/path';
 const path: Schema = { ...text('Namespace path of a directory, begins with /.'), minLength: 1 };
 
-/** Every kind of policy is managed alike. */
+/** All kinds of policies have the same routes. */
 function pathsOf({ noun, field, item, http }: PolicyDeclaration & (typeof policies)[number]): Paths {
   const { route, what, request, example } = http;
   const missing = `No ${item} found for path: ${examplePath}`;

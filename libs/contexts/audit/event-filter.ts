@@ -53,7 +53,7 @@ export function isAtOrBelow(root: string, path: string): boolean {
 
 /**
  * The boundaries to read, as filters of the log (`Names.eventFilter`). The caller merges several of them.
- * @param slot slot boundary of the job that `filter.id` names, if known: then only the boundaries of that job are read
+ * @param slot slot boundary of the job that `filter.id` names, if known: then only this job's boundaries and `quota`
  */
 export function boundaryFilters({ scope, id, types }: EventFilter, slot?: string): string[] {
   if (id !== undefined && slot !== undefined) {

@@ -9,7 +9,7 @@ class PolicyPathDto {
   path: string;
 }
 
-/** What a kind of policy with a controller of its own does beyond the routes in common. */
+/** The base of all policy controllers. A kind of policy with a controller of its own overrides parts of it. */
 export abstract class PolicyController {
   constructor(protected readonly requests: PolicyRequests) {}
 
@@ -18,16 +18,16 @@ export abstract class PolicyController {
     return { path, ...fields };
   }
 
-  /** Awaited after a policy was set, before the answer. */
+  /** Runs after a policy was set. The answer waits for it. */
   protected whenSet(): Promise<void> | void {}
 }
 
-/** A policy whose setting, where it has one, is one of the configuration's. */
+/** A policy whose setting, if it has one, belongs to the configuration. */
 interface SwitchedPolicy extends PolicyDeclaration {
   readonly http: PolicyDeclaration['http'] & { readonly feature?: { readonly setting: FeatureSetting } };
 }
 
-/** `/api/v1/<route>`: policies of one kind are listed, set and removed. */
+/** `/api/v1/<route>`: lists, sets and removes policies of one kind. */
 export function policyController(policy: SwitchedPolicy): Type<PolicyController> {
   const { field, http } = policy;
   class SetPolicyDto extends PolicyPathDto {}
@@ -67,5 +67,5 @@ export function policyController(policy: SwitchedPolicy): Type<PolicyController>
 
 const all: readonly SwitchedPolicy[] = policies;
 
-/** Of all kinds of policies but those that have one of their own. */
+/** Controllers of all kinds of policies, except those with a controller of their own. */
 export const commonPolicyControllers = all.filter(({ http }) => !http.hasOwnController).map(policyController);
