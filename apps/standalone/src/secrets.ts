@@ -15,7 +15,7 @@ const schema = z.object({
     admin: password,
     audit: password,
   } satisfies Record<Role, unknown>),
-  /** The one token of all processes in earlier versions. Unused now, but kept so that one can go back to them. */
+  /** The single token of all processes in earlier versions. Unused now; kept for a return to such a version. */
   natsToken: password.optional(),
   /** The password that its nats-servers use among each other. */
   routePassword: password,

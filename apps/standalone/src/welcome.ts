@@ -35,6 +35,7 @@ export function welcome(options: {
   ].join('\n');
 }
 
+/** Commands to try the loss of nats-servers: of one, and of so many that no majority is left. */
 function losses(url: string, natsServers: readonly Pick<NatsReady, 'pid' | 'port'>[]): string[] {
   const pids = natsServers.map(({ pid }) => pid);
   const tooMany = pids.slice(0, Math.ceil(pids.length / 2)).join(' ');
