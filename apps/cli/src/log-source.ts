@@ -15,9 +15,7 @@ export interface LogSource {
   readonly name: string;
   readonly firstSequence: number;
   readonly lastSequence: number;
-  /**
-   * The messages in order. Gaps and contradictions to a backup's trailer do not end it. A backup returns its trailer.
-   */
+  /** The messages in order, also if there are gaps or a backup's trailer differs. A backup returns its trailer. */
   messages(range?: ReadRange): AsyncGenerator<BackupMessage, BackupTrailer | void>;
 }
 

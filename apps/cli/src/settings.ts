@@ -57,8 +57,7 @@ export function signingKeys(
 
 /**
  * The keys that coordinators sign the log with: LARDER_SIGNING_KEYS and LARDER_VERIFY_KEYS, otherwise those derived
- * from LARDER_SECRET_KEYS, otherwise those of the cluster of `npm start` that `signingKeys` finds; undefined without
- * any.
+ * from LARDER_SECRET_KEYS, otherwise those of the cluster of `npm start`, as in `signingKeys`; undefined without any.
  */
 export function coordinatorRing(
   options: ClusterOptions & { readonly in?: string },

@@ -134,9 +134,7 @@ export async function openInfrastructure({ config, logger, waitFor, onFatal }: O
   };
 }
 
-/**
- * A write waits long enough for the election of a leader. If NATS was away for longer, the client gets an error soon.
- */
+/** Long enough for the election of a leader. If NATS has been away for longer, clients soon get an error instead. */
 function patienceMs(staleMs = 0): number {
   return staleMs > 15_000 ? 1_500 : 11_000;
 }

@@ -1,6 +1,5 @@
 // Runs nats-server for the supervisor, in a process of its own. So Ctrl-C in the terminal does not reach nats-server,
-// which must outlive the others, and nats-server ends with the supervisor, however that ends. Ends when nats-server
-// ends.
+// which must outlive the others. It ends with the supervisor, however that ends. This process ends with nats-server.
 import { exitWithSupervisor } from '#config';
 import { findNatsServers, type NatsServerProcess, startNatsServer } from '#nats-server';
 import { EXIT_REFUSED, Refusal } from '#process';

@@ -4,9 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { Refusal } from '#process';
 
-/**
- * The directory and ports of one of the cluster's own nats-servers. They stay the same: other servers know it by them.
- */
+/** The directory and ports of one of the cluster's own nats-servers. They stay the same: others know it by them. */
 export interface NatsPlace {
   /** `nats`, or `nats-1` and so on when there are several. */
   readonly name: string;

@@ -25,9 +25,7 @@ export interface NatsHostOptions {
   readonly routePassword: string;
 }
 
-/**
- * Messages of `nats-host` to the supervisor: first the pid of its nats-server, then all data when the server answers.
- */
+/** Messages of `nats-host` to the supervisor: first the pid of its nats-server, then all fields when that answers. */
 export interface NatsSpawned {
   readonly pid: number;
 }

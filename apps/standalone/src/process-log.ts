@@ -35,7 +35,7 @@ function structured(line: string): { level: string; msg: string } | undefined {
   }
 }
 
-/** The log file of one process. It is kept over restarts. A large file is renamed to `.1`, and a new one is begun. */
+/** The log file of one process, kept over restarts. A file that is large when it is opened is renamed to `.1` first. */
 export class ProcessLog {
   readonly file: string;
   private readonly descriptor: number;

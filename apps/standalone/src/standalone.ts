@@ -203,9 +203,7 @@ function startBalancerProcess({ options, directory, supervisor }: Cluster, balan
   supervisor.start({ name: 'balancer', script: options.scripts.balancer, marker: directory.root, env: () => env });
 }
 
-/**
- * Workers stop first, so that their reports still arrive; the log stops last. The whole stop takes at most 5 seconds.
- */
+/** Workers stop first, so that their reports still arrive; the log stops last. All stages take at most 5 seconds. */
 function stopStages({ config, nats }: Cluster): StopStage[] {
   return [
     { names: ['balancer', ...workerNames(config)], deadlineMs: 2000 },

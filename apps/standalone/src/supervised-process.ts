@@ -10,9 +10,7 @@ export interface ProcessSpec {
   readonly name: string;
   /** A script, run by the Node of this process. */
   readonly script: string;
-  /**
-   * A path in the data directory, shown in the command line. It distinguishes this from processes of other clusters.
-   */
+  /** A path in the data directory, shown in the command line. By it, processes of different clusters are told apart. */
   readonly marker: string;
   /** Called at each start. */
   env(): Readonly<Record<string, string | undefined>>;

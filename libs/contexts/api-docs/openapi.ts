@@ -1,6 +1,4 @@
-/**
- * The part of OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) that this document uses, and functions to write it.
- */
+/** The part of OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) that this document uses, and helpers to write it. */
 
 /** JSON Schema, as far as the bodies of this API need it. */
 export interface Schema {
@@ -82,7 +80,7 @@ export function answerObject(properties: Properties, optional: readonly string[]
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
 }
 
-/** An object of a request: only the `required` fields must be there. The route accepts no other fields. */
+/** An object of a request: only the `required` fields must be there. The route knows no other fields. */
 export function requestObject(properties: Properties, required: readonly string[] = []): Schema {
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
 }

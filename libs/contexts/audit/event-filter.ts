@@ -6,9 +6,7 @@ import { presentationOf } from './presenter.js';
 /** What an auditor asks for. An event must match all of it. */
 export interface EventFilter {
   readonly scope?: Scope;
-  /**
-   * Only events of jobs of this kind. `matches` ignores this, because an event does not always name its kind of job.
-   */
+  /** Only events of jobs of this kind. `matches` ignores it, because not every event names its kind of job. */
   readonly jobKind?: string;
   /** Id of a job, a worker, a coordinator, an event or a request. */
   readonly id?: string;

@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { logMarkSchema } from '#contexts/log';
 
-/**
- * The verb of a request to a worker, sent for a decision about a quota. The answer is a heartbeat made at that moment.
- */
+/** The verb of a request to a worker before a decision about a quota. The answer is a heartbeat made at that moment. */
 export const figuresVerb = 'figures';
 
 /**

@@ -55,9 +55,7 @@ async function replay(source: LogSource, options: ReplayCommandOptions): Promise
 
 type Admission = Parameters<typeof replaySteps>[1];
 
-/**
- * Admits valid messages. Without keys, or for a log whose beginning was archived, it admits all that can be decoded.
- */
+/** Admits valid messages. Without keys, or if the log's beginning was archived, it admits all that can be decoded. */
 function admissionOf(gate: LogGate | undefined, codec: EventCodec): Admission {
   if (!gate) return believesAll(codec).inOrder();
   return (message) =>

@@ -23,9 +23,7 @@ export class JobDirectory {
     private readonly store: EventStore,
   ) {}
 
-  /**
-   * The slot boundary of the job with this id; undefined when there is none, or when it is too new to be known here.
-   */
+  /** The slot boundary of the job with this id; undefined for no job, or for one too new to be known here. */
   async slotOf(id: string): Promise<string | undefined> {
     if (!/^[0-9a-f-]{36}$/.test(id)) return undefined;
     const job = this.inView(id) ?? (await this.finished(id));

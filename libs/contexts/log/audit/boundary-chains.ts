@@ -35,9 +35,7 @@ export class BoundaryChains {
   /** How many messages come from before commits were chained. */
   unchained = 0;
 
-  /**
-   * @param fromStart whether the log is read from its first message; otherwise a boundary may begin with any message
-   */
+  /** @param fromStart whether the log is read from its first message; otherwise a boundary may begin anywhere */
   constructor(private readonly fromStart: boolean) {}
 
   add(sequence: number, boundary: string, digest: string, prev: string | undefined): void {

@@ -24,10 +24,7 @@ export function faultWithin(from: number, through: number, sequence: number, why
 
 const isExact = ({ possible }: Fault): boolean => possible.from === possible.through;
 
-/**
- * The first of several faults. If its place is not exact, an exact fault within the possible places is preferred: it
- * may be the same fault.
- */
+/** The first of several faults. If its place is not exact, an exact fault within its possible places is preferred. */
 export function firstFault(faults: readonly Fault[]): Fault | undefined {
   const inOrder = [...faults].sort(
     (a, b) => a.possible.from - b.possible.from || a.possible.through - b.possible.through,

@@ -141,9 +141,7 @@ export class LogVerifier {
     };
   }
 
-  /**
-   * Compares the root of the messages read so far with one noted elsewhere: in the trailer of a backup, for example.
-   */
+  /** Compares the root of the messages read so far with one noted elsewhere, such as that of a backup's trailer. */
   checkRoot(root: string, witness: string): void {
     if (root !== this.root) this.rootDiffers(this.digests.last, root, this.root, witness);
   }

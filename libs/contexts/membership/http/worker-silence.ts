@@ -6,9 +6,8 @@ const mostDoublings = 3;
 
 /**
  * How long a worker has been silent, by the heartbeats that this process hears and by the events that others wrote to
- * the log. In a split network, one coordinator may hear a worker that another does not hear. If a coordinator reports a
- * worker as silent and the log contradicts it, it waits twice as long before its next report, until it hears the worker
- * itself.
+ * the log. In a split network, one coordinator may hear a worker that another does not. If the log contradicts a
+ * coordinator's report of silence, it waits twice as long before its next one, until it hears the worker itself.
  */
 export class WorkerSilence {
   readonly heard: LiveSet;
@@ -43,9 +42,7 @@ export class WorkerSilence {
     }
   }
 
-  /**
-   * Whether no coordinator has heard the worker for so long that it counts as offline; after `graceMs` more, as lost.
-   */
+  /** Whether no coordinator heard the worker for so long that it counts as offline; `graceMs` later, as lost. */
   isSilent(workerId: string, graceMs = 0): boolean {
     const patienceMs = this.timeoutMs * 2 ** (this.contradictions.get(workerId) ?? 0);
     const silences = [this.heard, this.vouchedFor].map((live) => live.silenceMs(workerId) ?? Infinity);

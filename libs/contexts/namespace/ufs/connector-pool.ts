@@ -26,7 +26,7 @@ export class ConnectorPool {
   /**
    * @param mountOf finds the mount in the current mount table
    * @param open opens the mount's options and connects
-   * @param policy how long to wait during an outage of a store
+   * @param policy how an outage of a store is waited out
    */
   constructor(
     private readonly mountOf: (ufsPath: string) => Mount | undefined,

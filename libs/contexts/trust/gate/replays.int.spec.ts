@@ -72,9 +72,7 @@ async function endsAt(last: number, holds: number): Promise<void> {
   expect(await lastOf('notes.1')).toEqual([last, holds]);
 }
 
-/**
- * For each boundary, the sequences of its last message and of its last valid one, by reading the whole log in order.
- */
+/** For each boundary, the sequences of its last message and of its last valid one, from the whole log in order. */
 async function ends(): Promise<Record<string, [number, number | undefined]>> {
   const gate = new LogGate({ codec, ring });
   const found: Record<string, [number, number | undefined]> = {};
