@@ -85,7 +85,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
     return mount.ufs === entry.ufs && sorted(options) === sorted(entry.options);
   }
 
-  /** @throws DomainError Refused: sealed options cannot be compared, and a new mount would lose its policies */
+  /** @throws DomainError Refused: options that do not open cannot be compared, and a remount would lose policies */
   private opened({ path, options }: Mount): Record<string, string> {
     try {
       return this.keyRing.openOptions(options);
