@@ -19,7 +19,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof FoundWrong) return failedExitCode;
-    // commander has printed what it had to say; help that was asked for ends with 0.
+    // commander has already printed its message. Requested help ends with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
     note(`larder: ${error instanceof Error ? error.message : String(error)}`);
     return exitCodeOf(error);

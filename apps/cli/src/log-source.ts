@@ -3,28 +3,28 @@ import { withLog } from './open-log.js';
 import { type ClusterOptions, clusterSettings } from './settings.js';
 
 export interface ReadRange {
-  /** Boundary filter; a file is read whole, and the caller filters. */
+  /** Boundary filter. A file ignores it: the caller filters the messages. */
   readonly filter?: string;
   readonly from?: number;
   readonly through?: number;
 }
 
-/** A log to be read, in NATS or in a backup. */
+/** A log to read, in NATS or in a backup. */
 export interface LogSource {
-  /** For people. */
+  /** A name for messages. */
   readonly name: string;
   readonly firstSequence: number;
   readonly lastSequence: number;
-  /** In order; past gaps and past what a backup's trailer contradicts. A backup returns its trailer at the end. */
+  /** The messages in order, also if there are gaps or a backup's trailer differs. A backup returns its trailer. */
   messages(range?: ReadRange): AsyncGenerator<BackupMessage, BackupTrailer | void>;
 }
 
 export interface SourceOptions extends ClusterOptions {
-  /** A backup; none: the log in NATS. */
+  /** A backup file; undefined: the log in NATS. */
   readonly in?: string;
 }
 
-/** Opens a log, runs a piece of work on it, closes it. @throws what opening throws, and the work */
+/** Opens a log, runs `work` on it, and closes it. @throws the errors of opening and of `work` */
 export async function withSource<T>(options: SourceOptions, work: (source: LogSource) => Promise<T>): Promise<T> {
   if (options.in !== undefined) return work(await fileSource(options.in));
   const settings = clusterSettings(options);

@@ -1,4 +1,4 @@
 import '#node-version';
 
-// Only now: what follows may not even load on an old Node.
+// Imported late, because this module may not load on an old Node.
 void import('./run.js');

@@ -13,13 +13,13 @@ export interface OpenLog {
 
 const connectTimeoutMs = 10_000;
 
-/** Connects, runs a piece of work on the log, and disconnects. @throws DomainError Unavailable when NATS is away */
+/** Connects, runs `work` on the log, and disconnects. @throws DomainError Unavailable when NATS is away */
 export async function withLog<T>(settings: ClusterSettings, work: (log: OpenLog) => Promise<T>): Promise<T> {
   const names = new Names(settings.cluster);
   const link = await connectNats({ url: settings.natsUrl, name: 'larder-cli', connectTimeoutMs });
   const codec = new EventCodec([allEvents]);
   const { ring } = settings;
-  // Without a key nothing can be signed, and a log that owes signatures will not have what is appended.
+  // Without a key, nothing can be signed. Then a log with signatures accepts no append.
   const signer = ring?.canSign ? ring.signer(`larder-cli-${randomUUID()}`) : undefined;
   const store = new EventStore(link, names, codec, { signer });
   if (ring) store.judge = judgeBy(new LogGate({ codec, ring }), (commit) => store.isInPlace(commit));

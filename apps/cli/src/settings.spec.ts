@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(dataDir, { recursive: true }));
 
-/** As `npm start` leaves it while it runs. */
+/** Writes the files that `npm start` has while it runs. */
 function running(): void {
   fs.mkdirSync(path.join(dataDir, 'run'));
   fs.mkdirSync(path.join(dataDir, 'nats', 'run'), { recursive: true });

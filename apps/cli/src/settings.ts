@@ -4,7 +4,7 @@ import { ConfigError, type LarderConfig, loadConfig } from '#config';
 import { coordinatorKeys, type TrustRing } from '#contexts/trust/gate';
 import { standaloneNatsUrl, standaloneSecretKeys, standaloneSigningKeys } from './standalone-cluster.js';
 
-/** What every command that speaks to NATS takes. */
+/** The options of all commands that use NATS. */
 export interface ClusterOptions {
   readonly nats?: string;
   readonly cluster?: string;
@@ -12,19 +12,19 @@ export interface ClusterOptions {
 }
 
 export interface ClusterSettings {
-  /** Holds credentials: not for output. */
+  /** Contains credentials: never print it. */
   readonly natsUrl: string;
   readonly cluster: string;
   readonly replicas: number;
-  /** The coordinators' keys; undefined where nothing says which. */
+  /** The coordinators' keys; undefined when nothing names them. */
   readonly ring: TrustRing | undefined;
 }
 
 /**
- * Which NATS and which cluster in it: `--nats`, else `--data-dir`, else LARDER_NATS_URL, else the cluster of `npm start`
- * in the usual data directory.
+ * The NATS to use, and the cluster in it. The first of these that is given decides: `--nats`, `--data-dir`,
+ * LARDER_NATS_URL, the cluster of `npm start` in the default data directory.
  *
- * @throws ConfigError when none of them says
+ * @throws ConfigError when none of them is given
  */
 export function clusterSettings(options: ClusterOptions, env: NodeJS.ProcessEnv = process.env): ClusterSettings {
   const config = configWith(options, env);
@@ -40,9 +40,9 @@ export function clusterSettings(options: ClusterOptions, env: NodeJS.ProcessEnv 
 }
 
 /**
- * The keys that signed a log's checkpoints: LARDER_SECRET_KEYS, else those of the cluster of `npm start` that `--data-dir`
- * names or whose log it is; undefined where nothing says which. Every such cluster calls its key alike, so another's must
- * not be taken for the one of a backup.
+ * The keys that signed a log's checkpoints: LARDER_SECRET_KEYS, otherwise those of the cluster of `npm start` that
+ * `--data-dir` names or that the log belongs to; undefined when nothing names them. All these clusters give their key
+ * the same id. So the key of another cluster must not be used for a backup.
  */
 export function signingKeys(
   options: ClusterOptions & { readonly in?: string },
@@ -56,8 +56,8 @@ export function signingKeys(
 }
 
 /**
- * The keys that coordinators sign the log with: LARDER_SIGNING_KEYS and LARDER_VERIFY_KEYS, else what is derived from
- * LARDER_SECRET_KEYS, else those of the cluster of `npm start`, as `signingKeys` finds it; undefined where nothing says.
+ * The keys that coordinators sign the log with: LARDER_SIGNING_KEYS and LARDER_VERIFY_KEYS, otherwise those derived
+ * from LARDER_SECRET_KEYS, otherwise those of the cluster of `npm start`, as in `signingKeys`; undefined without any.
  */
 export function coordinatorRing(
   options: ClusterOptions & { readonly in?: string },
@@ -72,7 +72,7 @@ export function coordinatorRing(
   return coordinatorKeys({ secretKeys: loadConfig({ LARDER_SIGNING_KEYS: keys }).signingKeys! });
 }
 
-/** The cluster of `npm start` whose log it is, or that `--data-dir` names. */
+/** Data directory of the cluster of `npm start` that `--data-dir` names or that the log belongs to. */
 function dataDirOf(options: ClusterOptions & { readonly in?: string }, env: NodeJS.ProcessEnv): string | undefined {
   const config = configWith(options, env);
   const isElsewhere = options.in !== undefined || config.natsUrl !== undefined;

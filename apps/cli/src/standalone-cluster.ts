@@ -12,20 +12,20 @@ const secretsSchema = z.object({
 const pidSchema = z.object({ pid: z.number() });
 const portsSchema = z.object({ nats: z.array(z.string()).min(1) });
 
-/** One nats-server, or three or five. */
+/** Suffixes of the names of one nats-server, or of three or five. */
 const servers = ['', '-1', '-2', '-3', '-4', '-5'];
 
 /**
- * Addresses, with name and password of the admin, of the nats-servers of the cluster that `npm start` or `npm run
- * cluster` runs in a data directory. The ports lie in the files that the servers have written.
+ * Addresses of the nats-servers of the cluster that `npm start` or `npm run cluster` runs in a data directory, with the
+ * name and password of the admin. The servers have written their ports to files.
  *
- * @throws ConfigError when there is no such cluster, or it does not run
+ * @throws ConfigError when there is no such cluster, or it is not running
  */
 export function standaloneNatsUrl(dataDir: string): string {
   const root = path.resolve(dataDir);
   const { natsPasswords } = secretsOf(root);
   const running = servers.flatMap((suffix) => addressOf(root, suffix) ?? []);
-  // A password that is not there yet: the directory is an earlier version's, and so is what runs in it.
+  // Without a password, the directory is that of an earlier version, and so is the cluster that runs in it.
   if (running.length === 0 || !natsPasswords) {
     throw new ConfigError([`--data-dir: the cluster of ${root} does not run: start it with npm start.`]);
   }
@@ -40,12 +40,12 @@ function addressOf(root: string, suffix: string): string | undefined {
   return ports && new URL(ports.nats[0]).host;
 }
 
-/** The cluster's key ring, in the form of LARDER_SECRET_KEYS; it need not run. @throws ConfigError */
+/** The cluster's key ring, in the form of LARDER_SECRET_KEYS. The cluster need not be running. @throws ConfigError */
 export function standaloneSecretKeys(dataDir: string): string {
   return secretsOf(path.resolve(dataDir)).secretKeys;
 }
 
-/** What its coordinators sign with, in the form of LARDER_SIGNING_KEYS. @throws ConfigError */
+/** The signing keys of its coordinators, in the form of LARDER_SIGNING_KEYS. @throws ConfigError */
 export function standaloneSigningKeys(dataDir: string): string {
   const { signingKeys, secretKeys } = secretsOf(path.resolve(dataDir));
   return signingKeys ?? secretKeys;
@@ -61,7 +61,7 @@ function read<T>(file: string, schema: z.ZodType<T>): T | undefined {
   try {
     return schema.parse(JSON.parse(fs.readFileSync(file, 'utf8')));
   } catch {
-    // Not there, or not what it should be: the caller says what that means.
+    // The file is missing or damaged. The caller decides what that means.
     return undefined;
   }
 }

@@ -30,14 +30,14 @@ it('documents an answer of success and the unexpected error everywhere, and body
   }
 });
 
-/** Every object that a schema of an answer allows, references followed. */
+/** All objects that a schema of an answer allows, with references resolved. */
 function objectsOf(schema: Schema): Schema[] {
   if (schema.$ref) return objectsOf(document.components.schemas[schema.$ref.split('/').at(-1)!]);
   return schema.anyOf ? schema.anyOf.flatMap(objectsOf) : [schema];
 }
 
 it('has room for the names of what was ignored in every answer of success that is an object', () => {
-  // These are sent as text or as a stream: the header names what was ignored.
+  // These answers are sent as text or as a stream. For them, a header names what was ignored.
   const sentOtherwise = ['readOpenApi', 'readFileIndex', 'readHealth', 'readReadiness'];
   const schemas = operations
     .filter(({ operationId }) => !sentOtherwise.includes(operationId))

@@ -17,7 +17,7 @@ import { document } from './api-document.js';
 import { HealthController } from './health.controller.js';
 import type { Infrastructure } from './infrastructure.js';
 
-/** What every context may ask for. */
+/** Provides what every context may inject. */
 @Module({})
 class RuntimeModule {
   static of(infrastructure: Infrastructure, shutdown: Shutdown): DynamicModule {

@@ -2,7 +2,7 @@ import { type AsOfExceptions } from '#runtime';
 
 const noHistory = (what: string) => ({ why: `asOf: ${what}` });
 
-/** Routes below `/api/v1` that `asOf` finds no views behind. */
+/** Routes below `/api/v1` that do not answer from views, so that `asOf` works differently for them. */
 export const asOfExceptions: AsOfExceptions = {
   '/api/v1/events': 'itself',
   '/api/v1/events/stream': 'itself',

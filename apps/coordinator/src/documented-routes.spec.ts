@@ -15,7 +15,7 @@ it('documents every route the coordinator has, and no other', () => {
   expect(documentedRoutes.sort()).toEqual(real.map(({ name }) => name).sort());
 });
 
-/** What is documented decides which fields are known: a field that only one of the two has could not be used. */
+/** The document decides which fields are known. So a field must be in both: the document and the DTO. */
 describe('the fields of a body', () => {
   const withBody = real.flatMap(({ name, body }) => (body ? [[name, body] as const] : []));
   const known = knownNames(document);

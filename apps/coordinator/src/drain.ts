@@ -4,19 +4,19 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Shutdown } from '#runtime';
 
-/** All of it: after so long, what has no answer yet is told that it gets none here. */
+/** Limit of the whole drain. After it, every request without an answer gets a 503. */
 const limitMs = 10_000;
-/** Then so long is left for those words to go out, before the rest is cut off. */
+/** How long these 503 answers may take before the remaining connections are cut. */
 const farewellMs = 500;
 const pollMs = 20;
-/** Whoever was let in at the last moment has so long to say what it wants. */
+/** How long a client that connected at the last moment may take to send its request. */
 const lastWordsMs = 500;
-/** A turn of the event loop so short has left nothing unread that had come before it. */
+/** After a turn of the event loop shorter than this, nothing that arrived before the turn is left unread. */
 const quietTurnMs = 5;
 
 /**
- * Ends the service of requests so that none fails which reached this process while it lived: first balancers get the
- * time to notice, then nobody new is let in, and everyone inside is answered.
+ * Stops serving so that no request fails that reached this process. First, balancers get time to notice. Then no new
+ * connection is accepted, and all received requests are answered.
  */
 export class RequestDrain {
   private readonly underWay = new Set<FastifyReply>();
@@ -32,7 +32,7 @@ export class RequestDrain {
       done();
     });
     fastify.addHook('onSend', (_request, reply, payload, done) => {
-      // A connection that is kept for the next request would break with it.
+      // Do not keep the connection for another request: that request would fail.
       if (shutdown.draining.aborted) void reply.header('connection', 'close');
       done(null, payload);
     });
@@ -60,7 +60,7 @@ export class RequestDrain {
     while (this.underWay.size > 0 && performance.now() < deadlineMs) await delay(pollMs);
   }
 
-  /** Its client need not guess from a broken connection; of a change it cannot know in either case. */
+  /** Answers the remaining requests, so that their clients do not only see a broken connection. */
   private refuseTheRest(): void {
     const status =
       'this coordinator has stopped before it had an answer: what was asked may be done or not; ask another';
@@ -73,20 +73,21 @@ export class RequestDrain {
 }
 
 /**
- * Takes no further connections and leaves those that are open alone. `http.Server.close` also ends those that are kept
- * for a next request (Node.js API reference, `server.close`, since 19.0), and a request on its way on one of them with it.
+ * Accepts no more connections and leaves open ones alone. `http.Server.close` also closes connections that are kept for
+ * a next request (Node.js API reference, `server.close`, since 19.0). A request on its way on such a connection would
+ * fail.
  */
 function stopListening(server: Server): void {
   NetServer.prototype.close.call(server);
 }
 
 /**
- * Lets the event loop take in what the system has already accepted: what it holds unread is reset when it is closed.
- * A turn that takes long leaves time for more to come, so it goes on until one is short.
+ * Lets the event loop read what the system has already accepted, because closing resets unread connections. During a
+ * long turn more may arrive, so it continues until a turn is short.
  */
 async function untilRead(deadlineMs: number): Promise<void> {
   for (let tookMs = Infinity; tookMs > quietTurnMs && performance.now() < deadlineMs;) {
-    // Connections are taken and requests read between the two.
+    // Connections are accepted and requests are read between the two turns.
     await nextTurn();
     const fromMs = performance.now();
     await nextTurn();

@@ -22,10 +22,10 @@ export class HealthController {
   }
 
   /**
-   * The views have caught up with the log once, the log answers, the process is not about to end, and its key ring is
-   * the cluster's. A mount that it cannot open, beside others that it can, is a warning: the others are served, and
-   * every coordinator would be taken out of a balancer for the one. What was found in the log that does not hold is
-   * named as well: nothing rests on it, so it is no reason not to be ready, but one to look.
+   * Ready: the views have caught up with the log once, the log answers, the process is not about to end, and it has the
+   * cluster's key ring. If only some mounts cannot be opened, that is a warning: otherwise a balancer would remove
+   * every coordinator because of one mount. Void messages of the log are named, too. They have no effect, so the
+   * coordinator is ready, but an operator should look at them.
    */
   @Get('readyz')
   async readyz(): Promise<unknown> {

@@ -15,9 +15,9 @@ export interface LogIdentity {
 }
 
 /**
- * Gives a new log its identity, and has every log owe signatures from here on; of several coordinators that start at
- * once, one does.
- * @throws DomainError Unavailable when another writer was quicker, too: look again
+ * Gives a new log its identity, and makes signatures mandatory in every log from here on. If several coordinators start
+ * at once, one of them does this.
+ * @throws DomainError Unavailable when another writer was faster: the caller looks again
  */
 export async function identifyLog({ store, recorder, selfId, signer, workSequence }: LogIdentity): Promise<void> {
   const expected = await store.lastSequence(logBoundary.name);
@@ -34,7 +34,7 @@ export async function identifyLog({ store, recorder, selfId, signer, workSequenc
     await store.append(logBoundary.name, expected, recorder.record(decided, ownContext(`coordinator:${selfId}`)));
   } catch (error) {
     if (!(error instanceof StaleVersionError)) throw error;
-    // Somebody else was quicker, or something was put there: look again.
+    // Another coordinator was faster, or another writer appended something: look again.
     throw new DomainError('Unavailable', 'log-identity-contested', 'the log is being given its identity');
   }
 }

@@ -39,28 +39,28 @@ export interface Infrastructure {
   recorder: Recorder;
   keyRing: KeyRing;
   timeTravel: TimeTravel;
-  /** Has found the log to be the one that was seen. */
+  /** Has checked that the log agrees with its witnesses. */
   guard: LogGuard;
-  /** Which messages of the log hold. */
+  /** Decides which messages of the log are valid. */
   trust: LogTrust;
-  /** How far this coordinator has seen the log, where it is to keep that. */
+  /** How far this coordinator has seen the log; undefined when it keeps no mark. */
   mark: MarkFile | undefined;
-  /** Tells who writes snapshots; until someone says so, nobody. */
+  /** Whether this process writes snapshots. `isSelf` returns false until it is replaced. */
   snapshotWriter: { isSelf: () => boolean };
 }
 
 export interface OpenOptions {
   config: ProcessConfig;
   logger: Logger;
-  /** Told what is being waited for, at each stage: a sentence, or how to make one up at the time of asking. */
+  /** Called at each stage with what it waits for: a sentence, or a function that makes one when it is needed. */
   waitFor: (what: string | (() => string)) => void;
   onFatal: (error: unknown) => void;
 }
 
 /**
- * Connects, makes sure of the streams and of the log being the one that was seen, and folds it into the views.
+ * Connects, ensures the streams, checks that the log agrees with its witnesses, and folds it into the views.
  *
- * @throws DomainError Refused `log-lost`, `nats-refused` and others that starting again would not mend; Unavailable
+ * @throws DomainError Refused `log-lost`, `nats-refused` and others that another start would not repair; Unavailable
  */
 export async function openInfrastructure({ config, logger, waitFor, onFatal }: OpenOptions): Promise<Infrastructure> {
   const logLine: Log = (level, message, fields) => logger[level](fields ?? {}, message);
@@ -134,7 +134,7 @@ export async function openInfrastructure({ config, logger, waitFor, onFatal }: O
   };
 }
 
-/** Writes outlive the election of a leader; once NATS has been away for longer than that, clients are told soon. */
+/** Long enough for the election of a leader. If NATS has been away for longer, clients soon get an error instead. */
 function patienceMs(staleMs = 0): number {
   return staleMs > 15_000 ? 1_500 : 11_000;
 }

@@ -5,7 +5,7 @@ import { membershipBoundary } from '#contexts/membership';
 import type { Broadcasts, EventStore, Log, Names } from '#jetstream';
 import { ownContext, type Recorder, type Views } from '#runtime';
 
-/** Nobody knows how many workers there are before the log has been read: whoever is up answers well within this. */
+/** Before the log was read, the number of workers is unknown. A running worker answers well within this time. */
 const answerWithinMs = 1000;
 
 export interface GuardOptions {
@@ -17,7 +17,7 @@ export interface GuardOptions {
   onLost: (error: unknown) => void;
 }
 
-/** @throws DomainError Malformed when the mark's file holds none */
+/** @throws DomainError Malformed when the mark's file holds no mark */
 export async function openGuard(options: GuardOptions): Promise<{ guard: LogGuard; mark: MarkFile | undefined }> {
   const { config, selfId, store, recorder, log, onLost } = options;
   const guard = new LogGuard({
@@ -33,14 +33,15 @@ export async function openGuard(options: GuardOptions): Promise<{ guard: LogGuar
   return { guard, mark };
 }
 
-/** What this coordinator has seen in its earlier lives. */
+/** What this coordinator saw before its last restart. */
 export function ownWitness(config: ProcessConfig, file: MarkFile | undefined): Witness | undefined {
   return file?.mark && { who: `this coordinator (${config.logMark})`, mark: file.mark };
 }
 
 /**
- * Asks the workers that are up how far they have seen the log: at once, so that they can answer while the streams are
- * made sure of, and then at every call but the first, which takes those answers. Settles at once when there is no worker.
+ * Asks the running workers how far they have seen the log. The first request is sent immediately, so that they can
+ * answer while the streams are checked; the first call takes those answers. Each later call sends a new request.
+ * Without any worker, a call resolves immediately.
  */
 export function askWorkers(broadcasts: Broadcasts, names: Names): () => Promise<Witness[]> {
   const ask = async (): Promise<Witness[]> => {
@@ -67,6 +68,6 @@ export function keepMark(mark: MarkFile, views: Views): void {
     if (logId !== undefined) mark.identify(logId);
   };
   follow(views.appliedSequence);
-  // Told in the middle of it: the views do not yet say that they include the commit.
+  // This runs while the commit is applied: `views.appliedSequence` does not include it yet.
   views.onCommit(({ sequence }) => follow(sequence));
 }

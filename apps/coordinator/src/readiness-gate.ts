@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { httpLimits, limitRequests, refuseBrokenHttp } from '#runtime';
 
 /**
- * Holds the API's port while the log is being read, which may take long: `/healthz` says that the process is alive, and
- * everything else is 503, so that a supervisor leaves it alone and a balancer sends it nothing. The API then takes the
- * port over; for the moment between the two, connections are refused.
+ * Serves the API's port while the log is being read, which may take long. `/healthz` answers 200, so that a supervisor
+ * does not restart the process. All other paths answer 503, so that a balancer sends no requests. Then the API takes
+ * the port over. In the moment between the two, connections are refused.
  */
 export class ReadinessGate {
   private constructor(
@@ -27,17 +27,17 @@ export class ReadinessGate {
     return gate;
   }
 
-  /** The port that was taken, where any free one was asked for. */
+  /** The port in use; of interest when any free port was asked for. */
   get port(): number {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** What is being waited for, as `/readyz` says it. */
+  /** Sets what the coordinator waits for. `/readyz` answers it. */
   waitFor(what: string | (() => string)): void {
     this.missing = typeof what === 'string' ? () => what : what;
   }
 
-  /** Gives the port up. */
+  /** Releases the port. */
   async close(): Promise<void> {
     const closed = once(this.server, 'close');
     this.server.close();
@@ -48,7 +48,7 @@ export class ReadinessGate {
   private answer(request: IncomingMessage, response: ServerResponse): void {
     const alive = request.method === 'GET' && request.url === '/healthz';
     const body = JSON.stringify({ status: alive ? 'ok' : `not ready: ${this.missing()}` });
-    // Whoever comes again shall meet the API, not a connection to this.
+    // A client's next request must go to the API and not over a connection to this server.
     const headers = {
       'content-type': 'application/json',
       connection: 'close',

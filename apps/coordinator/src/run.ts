@@ -31,7 +31,7 @@ import { openInfrastructure } from './infrastructure.js';
 import { ReadinessGate } from './readiness-gate.js';
 import { watchMountKeys } from './watch-mount-keys.js';
 
-/** Longer than the requests that are under way may take. */
+/** Longer than open requests may take. */
 const stopLimitMs = 12_000;
 
 async function main(config: ProcessConfig): Promise<void> {
@@ -77,7 +77,7 @@ async function main(config: ProcessConfig): Promise<void> {
     await infrastructure.mark?.flush();
     await infrastructure.link.drain();
   };
-  // NATS may hold the last steps up for ever. What is not done by then is somebody else's, or done again.
+  // NATS may block the last steps for ever. Other coordinators take over what is unfinished, or it is done again.
   exitOnSignals(stop, stopLimitMs, (error) => logger.error(error, 'the stop was not clean'));
   exitWithSupervisor(stop);
   await infrastructure.views.becomeReady();
@@ -90,7 +90,7 @@ async function main(config: ProcessConfig): Promise<void> {
   logger.info({ address: await app.getUrl(), coordinatorId: infrastructure.heartbeats.selfId }, 'coordinator ready');
 }
 
-/** One sentence for the operator, and an exit code that says whether trying again can help. */
+/** Prints one sentence for the operator. The exit code says whether another attempt can help. */
 function refuse(error: unknown): never {
   const isRefusal = error instanceof Refusal || (error instanceof DomainError && error.kind !== 'Unavailable');
   const cannotListen = listenFault(error);

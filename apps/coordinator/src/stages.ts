@@ -2,11 +2,11 @@ import { retryWhile } from '#async';
 import { GrowingPauses, type Log, type NatsLink } from '#jetstream';
 import { DomainError } from '#kernel';
 
-/** Replicated streams that have just been made, or whose servers have just come up, are without a leader for a while. */
+/** A replicated stream has no leader for a while after it was created or its servers were started. */
 const availableWithinMs = 60_000;
 const againMs = 250;
 
-/** The way of a coordinator from its connection to its views: at each step it can say what it waits for, and why. */
+/** The steps of a coordinator from its connection to its views. At each step it can tell what it waits for, and why. */
 export class Stages {
   private what: () => string = () => '';
   private reason: string | undefined;
@@ -27,7 +27,7 @@ export class Stages {
     this.pauses.over();
   }
 
-  /** Asks again for a while. @throws what may not pass, at once; Unavailable when the time is over */
+  /** Retries while the error is Unavailable. @throws any other error at once; Unavailable when the time is over */
   untilAvailable<T>(ask: () => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + availableWithinMs;
     const mayPass = (error: unknown): boolean => {

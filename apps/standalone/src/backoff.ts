@@ -1,7 +1,7 @@
 export interface Backoff {
   readonly baseMs: number;
   readonly maxMs: number;
-  /** A process that lived this long counts as healthy: its next death is a first one again. */
+  /** A process that lived this long counts as healthy: its next death counts as the first. */
   readonly healthyAfterMs: number;
 }
 

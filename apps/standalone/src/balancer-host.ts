@@ -2,7 +2,7 @@
 import { exitWithSupervisor } from '#config';
 import { BALANCER_OPTIONS, type BalancerOptions, startBalancer } from './balancer.js';
 
-/** Within the supervisor's deadline for it. */
+/** Shorter than the supervisor's deadline for this process. */
 const graceMs = 1_500;
 
 const balancer = await startBalancer(JSON.parse(process.env[BALANCER_OPTIONS] ?? '') as BalancerOptions);

@@ -3,7 +3,7 @@ import { type AddressInfo } from 'node:net';
 import { eventually, freePorts } from '#testing';
 import { type Balancer, startBalancer } from './balancer.js';
 
-/** A coordinator as far as the balancer sees it. */
+/** A fake coordinator with the parts that the balancer uses. */
 class Backend {
   ready = true;
   readonly bodies: string[] = [];

@@ -2,14 +2,14 @@ import http, { type IncomingMessage, type OutgoingHttpHeaders, type ServerRespon
 import { httpLimits, limitRequests, refuseBrokenHttp } from '#runtime';
 
 /**
- * A round-robin balancer before coordinators on this machine, where no real one is at hand.
+ * A round-robin balancer in front of coordinators on this machine, for use without a real balancer.
  *
- * A target that says it is ready (`GET /readyz` answers 200) comes before one that merely answers: when the log cannot
- * be reached none is ready, but all still answer reads. Each request goes over a connection of its own, and to the next
- * target only if that connection was refused, so before anything was sent: nothing is ever asked for twice.
+ * Ready targets (`GET /readyz` answers 200) come before targets that only answer. When the log cannot be reached, no
+ * target is ready, but all still answer reads. Each request has a connection of its own. It goes to the next target
+ * only if the connection was refused, so before anything was sent: no request is ever sent twice.
  */
 export interface Balancer {
-  /** Takes no more requests; those under way may end until `graceMs` are over. */
+  /** Accepts no more requests. Open ones have `graceMs` to end. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -18,21 +18,21 @@ export interface BalancerOptions {
   readonly port: number;
   /** Base URLs. */
   readonly targets: readonly string[];
-  /** Pause between two looks at a target. Default 500 ms. */
+  /** Pause between two checks of a target. Default 500 ms. */
   readonly checkEveryMs?: number;
 }
 
-/** Names the environment variable by which its process gets its options. */
+/** The environment variable with the options of the balancer's process. */
 export const BALANCER_OPTIONS = 'BALANCER_OPTIONS';
 
 interface Target {
   readonly url: URL;
-  /** `ready`, then `answering` (with whatever status), then `silent`. */
+  /** From best to worst: `ready`, `answering` (with any status), `silent`. */
   health: 'ready' | 'answering' | 'silent';
 }
 
 const checkTimeoutMs = 1_000;
-/** They concern one connection, not what travels over it; see RFC 9110, section 7.6.1. */
+/** Headers about one connection, not about the message; see RFC 9110, section 7.6.1. */
 const hopByHop = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'upgrade', 'expect'];
 
 /** @throws Error of `listen` when the port is taken */
@@ -42,14 +42,15 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   const checks = targets.map((target) => keepChecking(target, options.checkEveryMs ?? 500));
   let turn = 0;
   const server = http.createServer(httpLimits, (request, response) => {
-    // A new request would be given the coordinator's own, which nobody said.
+    // Refused here: the forwarded request would get the coordinator's address as its Host, which the client did not
+    // send.
     if (!request.headers.host && request.httpVersion !== '1.0') {
       return refuse(response, 400, 'the Host header is missing (RFC 9112, section 3.2)');
     }
     turn = (turn + 1) % targets.length;
     forward(request, response, inOrder(targets, turn));
   });
-  // As the coordinators do: who is slow holds a connection here, too.
+  // The same limits as in coordinators, because a slow client holds a connection here, too.
   limitRequests(server);
   server.on('clientError', refuseBrokenHttp);
   await new Promise<void>((listening, failed) => {
@@ -68,7 +69,7 @@ export async function startBalancer(options: BalancerOptions): Promise<Balancer>
   };
 }
 
-/** All of them, the best first; round robin among those that are alike. */
+/** All targets, the best first; round robin among targets of equal health. */
 function inOrder(targets: readonly Target[], turn: number): Target[] {
   const rank = { ready: 0, answering: 1, silent: 2 };
   const rotated = [...targets.slice(turn), ...targets.slice(0, turn)];
@@ -94,7 +95,7 @@ async function check(target: Target): Promise<void> {
     await answer.arrayBuffer();
     target.health = answer.ok ? 'ready' : 'answering';
   } catch {
-    // It is not there, or it stands still.
+    // The target is not there, or it hangs.
     target.health = 'silent';
   }
 }
@@ -119,7 +120,7 @@ function forward(request: IncomingMessage, response: ServerResponse, [target, ..
       answer.statusMessage,
       withoutHopByHop(answer.headers, ['transfer-encoding']),
     );
-    // At once: a stream of events may be silent for long.
+    // Send the headers at once, because a stream of events may be silent for long.
     response.flushHeaders();
     answer.pipe(response);
     answer.on('close', () => answer.complete || response.destroy());
@@ -130,11 +131,11 @@ function forward(request: IncomingMessage, response: ServerResponse, [target, ..
     else if (!response.headersSent) refuse(response, 502, `the coordinator did not answer: ${error.message}`);
     else response.destroy();
   });
-  // The client has gone, or has all it asked for.
+  // The client has gone, or has the whole answer.
   response.once('close', () => upstream.destroy());
 }
 
-/** What the client claims about where it comes from is not believed. */
+/** Replaces the headers in which the client says where it comes from: they are not trusted. */
 function forwardedHeaders(request: IncomingMessage): OutgoingHttpHeaders {
   return {
     ...withoutHopByHop(request.headers),

@@ -41,7 +41,7 @@ describe('what children are told', () => {
       workerEnvironment({ given, natsUrls, ...keys, natsReplicas: 3 }, loadConfig(given), layout, 2);
     expect(worker({})).toMatchObject({ LARDER_CACHE_DIR: `${directory.path}/worker-2`, LARDER_WORKER_PORT: '0' });
     expect(worker({})).toMatchObject({ LARDER_NATS_URL: natsUrls.worker, LARDER_VERIFY_KEYS: keys.verifyKeys });
-    // Whoever has those could write anything into the log.
+    // A process with these keys could write anything to the log.
     expect(worker({ LARDER_SIGNING_KEYS: keys.signingKeys })).not.toHaveProperty('LARDER_SIGNING_KEYS');
     expect(worker({ LARDER_WORKER_PORT: '30000' })).toMatchObject({ LARDER_WORKER_PORT: '30001' });
     expect(worker({ LARDER_WORKER_PORT: '0' })).toMatchObject({ LARDER_WORKER_PORT: '0' });

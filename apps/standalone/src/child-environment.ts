@@ -1,22 +1,22 @@
 import type { Environment, LarderConfig } from '#config';
 import type { DataDirectory } from './data-directory.js';
 
-/** What all children need to know of the cluster. */
+/** What the child processes need to know about the cluster. */
 export interface ClusterEnvironment {
-  /** The environment standalone was started with: settings that are not its own are passed on. */
+  /** The environment that standalone was started with. Settings that are not its own are passed on. */
   readonly given: Environment;
-  /** For each kind of process its own user; the same where somebody else's NATS is used. */
+  /** NATS with the user of each kind of process. With a NATS that is not the cluster's own, both are the same. */
   readonly natsUrls: Readonly<Record<'coordinator' | 'worker', string>>;
   readonly secretKeys: string;
-  /** For coordinators. */
+  /** Only for coordinators. */
   readonly signingKeys: string;
-  /** Their public halves, for workers. */
+  /** The public halves of these keys, for workers. */
   readonly verifyKeys: string;
-  /** Copies of the log where the environment does not say. */
+  /** Copies of the log, unless the environment sets the number. */
   readonly natsReplicas: number;
 }
 
-/** Of standalone alone, or meaning something else to a process that is one of several. */
+/** Settings of standalone itself, or with another meaning for one process of several. */
 const notPassedOn = [
   'LARDER_COORDINATORS',
   'LARDER_WORKERS',
@@ -24,7 +24,7 @@ const notPassedOn = [
   'LARDER_NATS_SERVER_BIN',
   'LARDER_NATS_SERVERS',
   'LARDER_BALANCER_PORT',
-  // For coordinators alone.
+  // Only for coordinators.
   'LARDER_SIGNING_KEYS',
 ];
 
@@ -39,9 +39,9 @@ function shared(
 export function coordinatorEnvironment(cluster: ClusterEnvironment, port: number): Record<string, string | undefined> {
   const replicas = cluster.given.LARDER_NATS_REPLICAS || String(cluster.natsReplicas);
   return {
-    // All of them stop at once: there is nobody whom a balancer could turn to.
+    // All coordinators stop at once, so a balancer has no other one to use.
     LARDER_DRAIN_MS: '0',
-    // It comes from this machine, and says where a request came from.
+    // The balancer connects from this machine and names the client in a header.
     ...(cluster.given.LARDER_BALANCER_PORT ? { LARDER_TRUSTED_PROXIES: '127.0.0.1,::1' } : {}),
     ...shared(cluster, 'coordinator'),
     LARDER_SIGNING_KEYS: cluster.signingKeys,

@@ -2,19 +2,19 @@ import path from 'node:path';
 import { makeUsableDirectory } from '#config';
 import { makePrivate } from '#private-files';
 
-/** Where everything of a standalone cluster lies. */
+/** The paths of all data of a standalone cluster. */
 export interface DataDirectory {
   readonly root: string;
-  /** The log: the store of a single nats-server, or `server-1` and so on for those of several. */
+  /** The log: the store of a single nats-server, or a folder `server-1` and so on for each of several. */
   readonly nats: string;
   /** Output of each process. */
   readonly logs: string;
   /** Pid files. */
   readonly run: string;
   readonly secrets: string;
-  /** How far the coordinator with this number, from 1, has seen the log. */
+  /** The mark of the coordinator with this number (from 1): how far it has seen the log. */
   logMark(coordinator: number): string;
-  /** Cache and identity of the worker with this number, from 1. */
+  /** Cache and identity of the worker with this number (from 1). */
   worker(number: number): string;
 }
 
@@ -23,8 +23,8 @@ const ownNames = /^(nats|logs|run|worker(-\d+)?|secrets\.json.*|standalone\.lock
 const isStandalones = (name: string): boolean => ownNames.test(name);
 
 /**
- * Names the parts of the directory and makes those that every process expects, closed to other users.
- * @throws ConfigError when one of them cannot be made, or not be written
+ * Names the parts of the directory. Makes those that every process expects, without access for other users.
+ * @throws ConfigError when one of them cannot be made or written
  */
 export function openDataDirectory(root: string): DataDirectory {
   const directory: DataDirectory = {

@@ -2,8 +2,8 @@ import path from 'node:path';
 import { DirectoryInUse, DirectoryLock, Refusal } from '#process';
 
 /**
- * Takes `standalone.lock` for this process, or over from one that is gone.
- * @returns releases the lock
+ * Takes `standalone.lock` for this process, also when its former holder has ended without releasing it.
+ * @returns a function that releases the lock
  * @throws Refusal naming the process that holds it
  */
 export function lockDirectory(dataDir: string): () => void {

@@ -1,6 +1,6 @@
 import '#node-version';
 
-// Libraries and child processes create files too: only the owner may read those.
+// Files that libraries and child processes create must be readable by the owner only, too.
 process.umask(0o077);
-// Only now: what follows may not even load on an old Node.
+// Imported late, because this module may not load on an old Node.
 void import('./run.js').then(({ run }) => run());

@@ -3,10 +3,10 @@ import { oldestNatsForReplicas } from '#jetstream';
 import { compareVersions, type NatsServerBinary } from '#nats-server';
 
 /**
- * Which nats-server to run: the one that was named, else the first of those found; for a cluster of several the first
- * that is safe with replicas.
+ * Chooses the nats-server to run: the named one, otherwise the first one found. For a cluster of several servers, the
+ * first one found that is safe with replicas.
  * @param found in order of preference, the named one first
- * @throws ConfigError with one sentence on how to get one
+ * @throws ConfigError with one sentence that says how to get a nats-server
  */
 export function chooseNatsServer(
   found: readonly NatsServerBinary[],

@@ -1,15 +1,15 @@
-// Runs nats-server for the supervisor, as a process of its own so that nats-server is out of reach of the terminal's
-// Ctrl-C (it has to outlive the others) and ends with the supervisor however that ends. Ends when nats-server does.
+// Runs nats-server for the supervisor, in a process of its own. So Ctrl-C in the terminal does not reach nats-server,
+// which must outlive the others. It ends with the supervisor, however that ends. This process ends with nats-server.
 import { exitWithSupervisor } from '#config';
 import { findNatsServers, type NatsServerProcess, startNatsServer } from '#nats-server';
 import { EXIT_REFUSED, Refusal } from '#process';
 import { chooseNatsServer } from './nats-binary.js';
 import { NATS_HOST_OPTIONS, type NatsHostOptions, type NatsReady, type NatsSpawned } from './nats-process.js';
 
-// Libraries and child processes create files too: only the owner may read those.
+// Files that libraries and child processes create must be readable by the owner only, too.
 process.umask(0o077);
 
-/** One of several answers only when most of them do: it has to wait for as long as the others are away. */
+/** One of several servers answers only when most of them are up. So it must wait as long as the others are away. */
 const clusterStartTimeoutMs = 24 * 3_600_000;
 
 const stopping = new AbortController();

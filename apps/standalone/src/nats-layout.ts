@@ -4,14 +4,14 @@ import path from 'node:path';
 import { z } from 'zod';
 import { Refusal } from '#process';
 
-/** Where one of a cluster's own nats-servers lies and listens; the same over restarts, for the others know it by that. */
+/** The directory and ports of one of the cluster's own nats-servers. They stay the same: others know it by them. */
 export interface NatsPlace {
-  /** `nats`, or `nats-1` and so on where there are several. */
+  /** `nats`, or `nats-1` and so on when there are several. */
   readonly name: string;
   readonly storeDir: string;
-  /** For clients. */
+  /** Port for clients. */
   readonly port: number;
-  /** For the other servers. */
+  /** Port for the other servers. */
   readonly routePort: number;
 }
 
@@ -19,10 +19,10 @@ const schema = z.array(z.object({ port: z.number().int().positive(), routePort: 
 type Ports = z.infer<typeof schema>;
 
 /**
- * The places of a data directory's nats-servers. Their ports are those of the last time, or new ones where somebody
- * else has taken one of them meanwhile.
+ * The places of a data directory's nats-servers. They keep the ports of the last run. A port that another process has
+ * taken since is replaced by a new one.
  * @param natsDir of the data directory
- * @throws Refusal when the directory holds the log of another number of servers: they would not find it
+ * @throws Refusal when the directory holds the log of another number of servers, because they would not find it
  */
 export async function natsPlaces(natsDir: string, servers: number): Promise<NatsPlace[]> {
   const file = path.join(natsDir, 'servers.json');
@@ -47,7 +47,7 @@ function readPorts(file: string): Ports | undefined {
   try {
     return schema.parse(JSON.parse(fs.readFileSync(file, 'utf8')));
   } catch {
-    // Not there, or cut short: new ports will do.
+    // The file is missing or cut short. New ports are good enough.
     return undefined;
   }
 }
@@ -58,13 +58,13 @@ function writePorts(file: string, ports: Ports): void {
   fs.renameSync(temporary, file);
 }
 
-/** Those of `known` that are free, in their places; all different. */
+/** Keeps the ports of `known` that are free and replaces the others. All ports are different. */
 async function usablePorts(known: Ports, servers: number): Promise<Ports> {
   const taken = new Set(known.flatMap(({ port, routePort }) => [port, routePort]));
   const usable = async (port: number | undefined): Promise<number> => {
     if (port !== undefined && (await isFree(port))) return port;
     for (;;) {
-      // Below the range that systems hand out by themselves: nobody who merely connects somewhere is given one of these.
+      // Below the range of ephemeral ports, so that no outgoing connection gets one of these.
       const another = 20_000 + Math.floor(Math.random() * 12_000);
       if (taken.has(another) || !(await isFree(another))) continue;
       taken.add(another);

@@ -7,25 +7,25 @@ import type { NatsPlace } from './nats-layout.js';
 import type { Secrets } from './secrets.js';
 import type { ProcessSpec } from './supervised-process.js';
 
-/** Names the environment variable by which `nats-host` gets its options. Not the command line: that is for all to see. */
+/** The environment variable with the options of `nats-host`. Not its command line, because all users can read that. */
 export const NATS_HOST_OPTIONS = 'NATS_HOST_OPTIONS';
 
 export interface NatsHostOptions {
-  /** Of the project, whose .cache may hold a nats-server. */
+  /** Root of the project. Its .cache may hold a nats-server. */
   readonly root: string;
   readonly storeDir: string;
   readonly port: number;
-  /** With their passwords. */
+  /** The accounts, with passwords. */
   readonly accounts: readonly NatsAccount[];
   readonly logFile: string;
-  /** How many servers there are. */
+  /** The number of servers. */
   readonly servers: number;
-  /** Its place among several. */
+  /** This server's place among several. */
   readonly cluster?: { readonly serverName: string; readonly port: number; readonly routes: readonly string[] };
   readonly routePassword: string;
 }
 
-/** What `nats-host` tells the supervisor: first the id of its nats-server, and all of it when that answers. */
+/** Messages of `nats-host` to the supervisor: first the pid of its nats-server, then all fields when that answers. */
 export interface NatsSpawned {
   readonly pid: number;
 }
@@ -37,13 +37,13 @@ export interface NatsReady extends NatsSpawned {
 
 export interface NatsProcess {
   readonly spec: ProcessSpec;
-  /** Of the first time. */
+  /** Resolves when the server is ready for the first time. */
   readonly ready: Promise<NatsReady>;
-  /** Under which the nats-server itself is recorded, apart from its host. */
+  /** Name of the pid file of the nats-server itself. Its host has another one. */
   readonly pidName: string;
 }
 
-/** How to run this cluster's own nats-servers: restarted on the ports they had, since clients come back to those. */
+/** How to run this cluster's own nats-servers. They restart on the same ports, because clients reconnect to those. */
 export function natsProcesses(options: {
   script: string;
   root: string;
@@ -72,7 +72,7 @@ export function natsProcesses(options: {
   });
 }
 
-/** Of the server itself, in pid files and logs: `nats-server`, `nats-server-1`. */
+/** Name of the server itself, in pid files and logs: `nats-server`, `nats-server-1`. */
 const natsServerName = (name: string) => name.replace('nats', 'nats-server');
 
 function natsProcess(options: {
@@ -93,7 +93,7 @@ function natsProcess(options: {
     env: () => env,
     onMessage: (message) => {
       const answer = message as NatsSpawned | NatsReady;
-      // The server's command line names its configuration file, which lies in the store.
+      // The server's command line names its configuration file, and that is in the store directory.
       pidFiles.record(pidName, answer.pid, storeDir);
       if ('port' in answer) announce(answer);
     },

@@ -49,7 +49,7 @@ describe.each(availableNatsVersions())('the walls of a cluster’s own nats-serv
     expect(found.string()).toBe('an event');
     await coordinator.close();
 
-    // And are the same at the next start.
+    // They are the same at the next start.
     expect(natsWalls(places(1), 'cluster-7', { natsPasswords })).toEqual({ accounts, isolated });
     expect(fs.readdirSync(path.join(directory.path, 'jetstream')).filter((one) => one === '$G')).toEqual([]);
     expect(fs.existsSync(path.join(directory.path, 'jetstream', logAccount))).toBe(true);

@@ -5,13 +5,13 @@ import type { NatsAccount } from '#nats-server';
 import type { NatsPlace } from './nats-layout.js';
 import type { Secrets } from './secrets.js';
 
-/** Where earlier versions kept the log: the account that a server has by itself. */
+/** The default account of a server. Earlier versions kept the log there. */
 const formerAccount = '$G';
 
 /**
- * Who may do what on the cluster's own nats-servers, which must not run now. The log of an earlier version's single
- * server is moved into the account that is the coordinators' alone. That of several servers cannot be moved: they agree
- * among themselves on what lies where; there all roles share one account.
+ * The accounts of the cluster's own nats-servers, which must not be running now. If a single server holds the log of an
+ * earlier version, the log is moved into an account that only coordinators use. The log of several servers cannot be
+ * moved, because they agree among themselves on its place. There, all roles share one account.
  */
 export function natsWalls(
   places: readonly NatsPlace[],

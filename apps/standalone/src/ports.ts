@@ -2,9 +2,9 @@ import net from 'node:net';
 import { Refusal } from '#process';
 
 interface WantedPort {
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
-  /** Named when the port is taken. */
+  /** The setting that the error names when the port is taken. */
   readonly setting: string;
 }
 
@@ -14,8 +14,8 @@ export interface RestPorts {
 }
 
 /**
- * The ports of the REST API: LARDER_PORT and those after it for the coordinators, LARDER_BALANCER_PORT for a balancer,
- * or any free ones where these are 0.
+ * The ports of the REST API: LARDER_PORT and the ports after it for the coordinators, LARDER_BALANCER_PORT for a
+ * balancer, or any free ports if these are 0.
  * @param balancerPort undefined: there is no balancer
  * @throws Refusal naming the setting when one of them is taken
  */
@@ -34,7 +34,7 @@ export async function restPorts(
   return { coordinators: ports.slice(0, count), balancer: ports.at(count) };
 }
 
-/** All are held until the last one is known: two free ports must not be the same. */
+/** Listens on all ports until the last one is known, so that no free port is chosen twice. */
 async function holdAll(host: string, wanted: readonly WantedPort[]): Promise<number[]> {
   const servers: net.Server[] = [];
   try {

@@ -3,14 +3,14 @@ import path from 'node:path';
 
 export type OutputStream = 'stdout' | 'stderr';
 
-/** Those that the console shows, as it shows them. */
+/** The levels that the console shows, with their labels. */
 const levels: Readonly<Record<string, string>> = { warn: 'WARN ', error: 'ERROR', fatal: 'FATAL' };
 const ROTATE_AT_BYTES = 10 * 2 ** 20;
 const REMEMBERED_LINES = 20;
 
 /**
- * What the console shows of a process's output: warnings and worse, and whatever it writes to stderr as plain text. All
- * of it is in the log file. Structured lines are pino's: `{ level: 'info' | 'warn' | …, msg, … }`.
+ * The part of a process's output that the console shows: warnings and worse, and all plain text on stderr. The log file
+ * has the whole output. Structured lines are those of pino: `{ level: 'info' | 'warn' | …, msg, … }`.
  */
 export function consoleLine(name: string, stream: OutputStream, line: string): string | undefined {
   const entry = structured(line);
@@ -18,7 +18,7 @@ export function consoleLine(name: string, stream: OutputStream, line: string): s
   return stream === 'stderr' && line.trim() !== '' ? `${name}  ${line}` : undefined;
 }
 
-/** A line as people read it, without the name of its process. */
+/** A line as text for people, without the name of its process. */
 export function plainText(line: string): string {
   return structured(line)?.msg ?? line;
 }
@@ -30,12 +30,12 @@ function structured(line: string): { level: string; msg: string } | undefined {
     if (typeof level !== 'string') return undefined;
     return { level, msg: typeof msg === 'string' ? msg : '' };
   } catch {
-    // Only looks like JSON: text.
+    // It only looks like JSON, so it is text.
     return undefined;
   }
 }
 
-/** The log file of one process, kept over restarts; the previous one is kept as `.1` when it has grown large. */
+/** The log file of one process, kept over restarts. A file that is large when it is opened is renamed to `.1` first. */
 export class ProcessLog {
   readonly file: string;
   private readonly descriptor: number;
@@ -64,7 +64,7 @@ export class ProcessLog {
     this.print(shown);
   }
 
-  /** A full disk must not end the cluster that runs on it. */
+  /** Never throws: a full disk must not end the cluster. */
   private keep(line: string): void {
     try {
       fs.writeSync(this.descriptor, `${line}\n`);
@@ -75,7 +75,7 @@ export class ProcessLog {
     }
   }
 
-  /** What the process complained about since this was last asked. */
+  /** The errors that the process has written since the last call. */
   takeErrors(): string[] {
     const { errors } = this;
     this.errors = [];

@@ -5,7 +5,7 @@ const REQUEST_TIMEOUT_MS = 2000;
 
 /**
  * Waits until every coordinator is ready (`GET /readyz` answers 200) and the first one knows enough workers that
- * are ONLINE and answer. (After a quick restart the log may still hold workers' addresses of before.)
+ * are ONLINE and answer. (After a quick restart, the log may still hold old addresses of workers.)
  * @param coordinators base URLs
  * @returns the addresses of the workers that are ONLINE
  * @throws the signal's reason when it is aborted
@@ -32,14 +32,14 @@ async function answersOk(url: string): Promise<boolean> {
   return (await statusOf(url)) === 200;
 }
 
-/** The HTTP status that comes back; undefined when nothing does. */
+/** The HTTP status of the answer; undefined without an answer. */
 async function statusOf(url: string): Promise<number | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
     await response.arrayBuffer();
     return response.status;
   } catch {
-    // Not listening yet: that is what is being waited for.
+    // Not listening yet: the caller waits for that.
     return undefined;
   }
 }
@@ -52,7 +52,7 @@ async function onlineWorkers(url: string): Promise<string[]> {
     const answers = await Promise.all(online.map((address) => statusOf(`http://${address}/`)));
     return online.filter((_, index) => answers[index] !== undefined);
   } catch {
-    // The coordinator may be on its way up again.
+    // The coordinator may be restarting.
     return [];
   }
 }

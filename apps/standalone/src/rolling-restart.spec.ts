@@ -5,7 +5,7 @@ describe('RollingRestart', () => {
   let restarted: string[];
   let said: string[];
   let restarts: RollingRestart;
-  /** Settles the wait for the process that is on its way up. */
+  /** Ends the wait for the process that is starting. */
   let ready: () => void;
 
   beforeEach(() => {

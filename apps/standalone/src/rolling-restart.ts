@@ -1,24 +1,24 @@
 export interface RollingRestartOptions {
-  /** Stops a process and starts it again; settles when it is started. */
+  /** Stops a process and starts it again. Resolves when it is started. */
   readonly restart: (name: string) => Promise<void>;
-  /** Settles when the process does its work. @throws when the signal is aborted */
+  /** Resolves when the process is ready. @throws when the signal is aborted */
   readonly untilReady: (name: string, signal: AbortSignal) => Promise<void>;
   /** Writes a line to the console. */
   readonly say: (line: string) => void;
-  /** Aborted: the cluster ends. */
+  /** Aborted when the cluster ends. */
   readonly signal: AbortSignal;
-  /** How long a process may take until the others of its kind are left as they are. Default 20 seconds. */
+  /** How long a process may take to be ready. After that, others of its kind are not restarted. Default 20 seconds. */
   readonly readyWithinMs?: number;
 }
 
-/** Restarts processes one after the other, each when the one before it is ready, so that others serve meanwhile. */
+/** Restarts processes one after the other. Each waits until the one before it is ready, so that others always serve. */
 export class RollingRestart {
   private readonly waiting = new Set<string>();
   private current: { readonly name: string; readonly superseded: AbortController } | undefined;
 
   constructor(private readonly options: RollingRestartOptions) {}
 
-  /** @param names of processes, `coordinator-1`. One that is on its way up is restarted once more. */
+  /** @param names of processes, such as `coordinator-1`. A process that is just starting is restarted once more. */
   request(names: readonly string[]): void {
     for (const name of names) this.waiting.add(name);
     if (!this.current) void this.restartWaiting();

@@ -1,22 +1,22 @@
-// `npm start`, `npm run cluster`, `npm run dev`: a whole cluster on this machine. Everything it needs is there when this
-// runs: see scripts/start.mjs and scripts/dev.mjs.
+// `npm start`, `npm run cluster`, `npm run dev`: a whole cluster on this machine. scripts/start.mjs and scripts/dev.mjs
+// prepare everything that it needs.
 import path from 'node:path';
 import { EXIT_REFUSED, Refusal } from '#process';
 import { type CodeChanges, runStandalone } from './standalone.js';
 
 const apps = path.resolve(import.meta.dirname, '..', '..');
-/** Scripts of package.json that become this process. */
+/** The scripts of package.json that run this process. */
 const lifecycleEvents = ['start', 'cluster', 'dev'];
 
 /**
  * Runs the cluster until a signal stops it, then ends the process.
- * @param changes whose code changes meanwhile
+ * @param changes reports the processes whose code changes in the meantime
  */
 export async function run(changes?: CodeChanges): Promise<never> {
   const stop = new AbortController();
   const kill = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    // The second one means: at once.
+    // The second signal stops at once.
     process.on(signal, () => (stop.signal.aborted ? kill : stop).abort());
   }
   if (lifecycleEvents.includes(process.env.npm_lifecycle_event ?? '')) stopWithParent(stop);
@@ -41,11 +41,11 @@ export async function run(changes?: CodeChanges): Promise<never> {
     console.error(expected ? error.message : error);
     process.exitCode = expected ? EXIT_REFUSED : 1;
   }
-  // Whatever else may still be open has no say in this.
+  // Exit even if some handle is still open.
   process.exit();
 }
 
-/** A killed `npm` cannot pass its signal on: what it leaves without a parent stops by itself. */
+/** A killed `npm` cannot pass its signal on. So this process stops itself when it loses its parent. */
 function stopWithParent(stop: AbortController): void {
   const parent = process.ppid;
   const poll = setInterval(() => {

@@ -8,33 +8,33 @@ import { Refusal } from '#process';
 const password = z.string().min(1);
 
 const schema = z.object({
-  /** Of the users of this cluster's own nats-servers, by role. */
+  /** Passwords of the users of this cluster's own nats-servers, by role. */
   natsPasswords: z.object({
     coordinator: password,
     worker: password,
     admin: password,
     audit: password,
   } satisfies Record<Role, unknown>),
-  /** Of earlier versions, which knew one for everybody. Opens nothing any more, and is kept for going back to them. */
+  /** The single token of all processes in earlier versions. Unused now; kept for a return to such a version. */
   natsToken: password.optional(),
-  /** What its nats-servers present to one another. */
+  /** The password that its nats-servers use among each other. */
   routePassword: password,
   /** In the form of LARDER_SECRET_KEYS. Lost keys make the stored secrets of mounts unreadable. */
   secretKeys: password,
-  /** In the form of LARDER_SIGNING_KEYS; for coordinators and the command line alone. */
+  /** In the form of LARDER_SIGNING_KEYS. Only for coordinators and the command line. */
   signingKeys: password,
 });
 
-/** Files of earlier versions lack some. */
+/** Files of earlier versions lack some fields. */
 const stored = schema.partial({ natsPasswords: true, routePassword: true, signingKeys: true });
 
 export type Secrets = z.infer<typeof schema>;
 
-/** The data directory's secrets: those in `file`, or new ones, which are written there (readable by the owner only). */
+/** The secrets of the data directory: those in `file`, or new ones, which are written there for the owner only. */
 export function loadSecrets(file: string): Secrets {
   if (fs.existsSync(file)) {
     const parsed = stored.safeParse(parseJson(fs.readFileSync(file, 'utf8')));
-    // Never replaced by new ones: what the old keys sealed could not be opened again.
+    // Never replace them by new ones: values sealed with the old keys could not be opened again.
     if (!parsed.success) throw new Refusal(`${file} is damaged: restore it from a backup.`);
     const { routePassword, natsPasswords, signingKeys } = parsed.data;
     if (routePassword && natsPasswords && signingKeys) {
@@ -71,7 +71,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The schema refuses it with the rest of what is damaged.
+    // The schema refuses this like any other damage.
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ import { commandLineOf, isRunning } from '#process';
 import { temporaryDirectory } from './spec-support/temporary-directory.js';
 import { runStandalone } from './standalone.js';
 
-/** Stands for a coordinator: one that is ready as soon as it listens, and counts the workers that left a mark. */
+/** A fake coordinator. It is ready as soon as it listens, and counts the workers that left a mark. */
 const coordinator = `
 import fs from 'node:fs';
 import http from 'node:http';
@@ -44,7 +44,7 @@ describe('runStandalone', () => {
         MARKS: path.join(directory.path, 'marks'),
         LARDER_DATA_DIR: dataDir,
         LARDER_PORT: '0',
-        // Somebody else's NATS: these processes do not need any.
+        // An external NATS, so that none is started: these processes do not use it.
         LARDER_NATS_URL: 'nats://127.0.0.1:1',
         ...env,
       },

@@ -21,15 +21,15 @@ import { welcome } from './welcome.js';
 
 export interface StandaloneOptions {
   readonly env: Environment;
-  /** Of the project. */
+  /** Root of the project. */
   readonly root: string;
-  /** What the processes run. */
+  /** The script of each kind of process. */
   readonly scripts: Readonly<Record<'natsHost' | 'coordinator' | 'worker' | 'balancer', string>>;
-  /** Tells, for as long as the cluster runs, whose code has changed: those are restarted. */
+  /** Reports the roles whose code changes while the cluster runs. Their processes are restarted. */
   readonly changes?: CodeChanges;
-  /** Aborted: stop everything and end. */
+  /** When aborted, all processes are stopped, and the run ends. */
   readonly stop: AbortSignal;
-  /** Aborted: kill everything and end. */
+  /** When aborted, all processes are killed, and the run ends. */
   readonly kill: AbortSignal;
   /** Writes a line to the console. */
   readonly say: (line: string) => void;
@@ -45,27 +45,27 @@ interface Cluster {
   readonly supervisor: Supervisor;
   readonly ports: RestPorts;
   readonly secrets: Secrets;
-  /** The cluster's own nats-servers; none where LARDER_NATS_URL names another NATS. */
+  /** The cluster's own nats-servers; none when LARDER_NATS_URL names another NATS. */
   readonly nats: readonly NatsProcess[];
 }
 
-/** For a process whose code has changed: as long as a stop of the whole cluster gives it. */
+/** How long a process whose code has changed may take to stop: as long as in a stop of the whole cluster. */
 const restartDeadlineMs = 3200;
 
 const sharedAccount =
   'The log of an earlier version keeps workers in one NATS account with it; docs/operations.md says what that means and how to move it.';
 
 /**
- * Runs a whole cluster on this machine until it is told to stop.
- * @returns the exit code: 0 after a stop that was asked for
- * @throws Refusal when it cannot be started as things stand
+ * Runs a whole cluster on this machine until `stop` is aborted.
+ * @returns the exit code: 0 after a requested stop
+ * @throws Refusal when the present settings or files do not allow a start
  */
 export async function runStandalone(options: StandaloneOptions): Promise<number> {
   const config = loadConfig(options.env);
   try {
     return await runIn(openDataDirectory(config.dataDir), config, options);
   } catch (error) {
-    // A part of it is not what it should be, or belongs to somebody else.
+    // A part of the data directory is damaged, or belongs to another user.
     throw failedWithin(config.dataDir, error) ? directoryFault('LARDER_DATA_DIR', config.dataDir, error) : error;
   }
 }
@@ -102,12 +102,12 @@ async function superviseCluster(cluster: Cluster): Promise<number> {
   end.abort();
   options.say(problem ?? 'Stopping ...');
   await supervisor.stop(stopStages(cluster));
-  // Ended by its host, which was told to; only a host that had to be killed leaves it running.
+  // The host of a nats-server stops it. Only a host that had to be killed leaves it running.
   for (const { pidName } of cluster.nats) await pidFiles.killLeftover(pidName);
   return problem === undefined ? 0 : EXIT_REFUSED;
 }
 
-/** Settles only when `work` fails for another reason than that it was called off. */
+/** Resolves only when `work` fails for another reason than the abort. */
 function failure(work: Promise<void>, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     work.catch((error: unknown) => {
@@ -155,7 +155,7 @@ function restartWhatChanges({ options, config, supervisor, ports }: Cluster, sig
   options.changes?.((roles) => restarts.request(roles.flatMap((role) => namesOf[role])));
 }
 
-/** The keys that coordinators sign the log with, and what workers know them by. */
+/** The keys that coordinators sign the log with, and the public keys by which workers verify them. */
 function trustKeys(config: LarderConfig, secrets: Secrets): { signingKeys: string; verifyKeys: string } {
   const keys = config.signingKeys ?? loadConfig({ LARDER_SIGNING_KEYS: secrets.signingKeys }).signingKeys!;
   return {
@@ -164,13 +164,13 @@ function trustKeys(config: LarderConfig, secrets: Secrets): { signingKeys: strin
   };
 }
 
-/** All at once: each of several servers answers only when most of them are there. */
+/** Starts all servers at once, because each one answers only when most of them are up. */
 async function startNats(cluster: Cluster, signal: AbortSignal): Promise<NatsReady[]> {
   const { options, config, supervisor, pidFiles, secrets, nats } = cluster;
   for (const { spec } of nats) supervisor.start(spec);
   const ready = await abortable(Promise.all(nats.map((one) => one.ready)), signal);
   if (ready.length > 1) {
-    // Its host ends with the server, and the supervisor starts both again.
+    // The host ends when its server ends, and the supervisor starts both again.
     const restart = async (index: number) => void (await pidFiles.killLeftover(nats[index].pidName));
     const urls = natsUrlFor('coordinator', config.cluster, secrets, ready).split(',');
     const inboxPrefix = inboxPrefixOf(natsUser(new Names(config.cluster), 'coordinator'));
@@ -203,7 +203,7 @@ function startBalancerProcess({ options, directory, supervisor }: Cluster, balan
   supervisor.start({ name: 'balancer', script: options.scripts.balancer, marker: directory.root, env: () => env });
 }
 
-/** Workers first, so that what they report still arrives; the log last. All of it within five seconds. */
+/** Workers stop first, so that their reports still arrive; the log stops last. All stages take at most 5 seconds. */
 function stopStages({ config, nats }: Cluster): StopStage[] {
   return [
     { names: ['balancer', ...workerNames(config)], deadlineMs: 2000 },
@@ -220,7 +220,7 @@ const coordinatorUrls = (config: LarderConfig, { coordinators }: RestPorts) =>
   coordinators.map((port) => urlOf(config, port));
 const numberOf = (name: string) => Number(name.slice(name.lastIndexOf('-') + 1));
 
-/** What listens on all addresses is reached on loopback; IPv6 addresses stand in brackets. */
+/** A server that listens on all addresses is reached on loopback. IPv6 addresses are written in brackets. */
 function reachableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

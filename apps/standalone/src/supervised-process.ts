@@ -8,17 +8,17 @@ import type { ProcessLog } from './process-log.js';
 export interface ProcessSpec {
   /** Unique in the cluster: `worker-1`. */
   readonly name: string;
-  /** A script for this Node. */
+  /** A script, run by the Node of this process. */
   readonly script: string;
-  /** Shown in the process's command line, and by it told from processes of other clusters: a path in the data directory. */
+  /** A path in the data directory, shown in the command line. By it, processes of different clusters are told apart. */
   readonly marker: string;
-  /** Asked anew at each start. */
+  /** Called at each start. */
   env(): Readonly<Record<string, string | undefined>>;
-  /** What the process tells over IPC. */
+  /** Called with each message of the process over IPC. */
   onMessage?(message: unknown): void;
-  /** A refusal to run waits for `restart`, which comes when the code has changed, once the cluster was ready. */
+  /** Once the cluster was ready: if this process refuses to run, it waits for `restart` after a change of the code. */
   readonly mendable?: boolean;
-  /** Before each restart, for what a killed process may have left behind. */
+  /** Runs before each restart, to clean up after a killed process. */
   beforeRestart?(): Promise<void>;
 }
 
@@ -26,9 +26,9 @@ export interface Death {
   readonly name: string;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** In a row, without a healthy life between them. */
+  /** Deaths in a row, without a healthy run between them. */
   readonly deathsInARow: number;
-  /** What it complained about before it died. */
+  /** The errors that it wrote before it died. */
   readonly errors: readonly string[];
 }
 
@@ -36,11 +36,11 @@ export interface SupervisionOptions {
   readonly pidFiles: PidFiles;
   readonly backoff: Backoff;
   readonly say: (line: string) => void;
-  /** Asked at each unexpected death: whether to start the process again. */
+  /** Called at each unexpected death. @returns whether to start the process again */
   readonly restart: (death: Death) => boolean;
 }
 
-/** Keeps one child process alive until it is told to stop. */
+/** Keeps one child process running until `stop` is called. */
 export class SupervisedProcess {
   private child: ChildProcess | undefined;
   private exited: Promise<void> = Promise.resolve();
@@ -61,7 +61,7 @@ export class SupervisedProcess {
     return this.child?.pid;
   }
 
-  /** Asks the process to end, and settles when it has. */
+  /** Asks the process to end. Resolves when it has ended. */
   async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.pendingRestart);
@@ -71,8 +71,8 @@ export class SupervisedProcess {
   }
 
   /**
-   * Asks the process to end, and starts it again when it has. One that has ended already is started at once.
-   * @param deadlineMs after which it is killed
+   * Asks the process to end, and starts it again when it has ended. A process that has already ended starts at once.
+   * @param deadlineMs time after which the process is killed
    */
   async restart(deadlineMs: number): Promise<void> {
     this.restarting = true;
@@ -97,7 +97,7 @@ export class SupervisedProcess {
     const child = spawn(process.execPath, [script, `--supervised=${marker}`], {
       env: { ...this.spec.env(), [SUPERVISED]: '1' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // Ctrl-C in a terminal goes to the whole process group: the children are to be stopped in order, by us.
+      // Ctrl-C in a terminal goes to the whole process group. But the supervisor must stop the children in order.
       detached: true,
     });
     this.child = child;
@@ -107,7 +107,7 @@ export class SupervisedProcess {
     }
     child.on('message', (message) => this.spec.onMessage?.(message));
     this.exited = new Promise((resolve) => {
-      // 'close', unlike 'exit', comes after the last line of output.
+      // 'close' comes after the last line of output; 'exit' may come before it.
       child.once('close', (code, signal) => {
         this.onExit({ code, signal, livedMs: performance.now() - startedAt });
         resolve();

@@ -7,13 +7,13 @@ import { isRunning, PidFiles } from '#process';
 import { temporaryDirectory } from './spec-support/temporary-directory.js';
 import { Supervisor } from './supervisor.js';
 
-/** Says over IPC that it runs, and ends when it is asked to. */
+/** Reports over IPC that it runs, and ends on SIGTERM. */
 const obedient = `
 process.on('SIGTERM', () => process.exit(0));
 process.send({ up: process.pid });
 setInterval(() => {}, 1000);
 `;
-/** Says that it runs, and ignores what it is asked. */
+/** Reports that it runs, and ignores SIGTERM. */
 const stubborn = obedient.replace('process.exit(0)', '0');
 
 describe('Supervisor', () => {
@@ -35,7 +35,7 @@ describe('Supervisor', () => {
   });
   afterEach(() => supervisor.killAll());
 
-  /** Starts a process and yields the pid of each of its lives. */
+  /** Starts a process and returns the pid after each start of it. */
   function start(name: string, source: string, mendable = false): { nextPid(): Promise<number> } {
     const script = directory.write(`${name}.mjs`, source);
     const pids: number[] = [];

@@ -9,11 +9,11 @@ export interface SupervisorOptions {
   /** Writes a line to the console. */
   readonly say: (line: string) => void;
   readonly backoff?: Backoff;
-  /** Deaths in a row, before the cluster was ready for the first time, at which the start is given up. Default 5. */
+  /** The start fails after this many deaths in a row before the cluster was ready for the first time. Default 5. */
   readonly maxEarlyDeaths?: number;
 }
 
-/** Processes of one stage are stopped together; `deadlineMs` counts from the beginning of the stop. */
+/** Processes that are stopped together. `deadlineMs` counts from the beginning of the whole stop. */
 export interface StopStage {
   readonly names: readonly string[];
   readonly deadlineMs: number;
@@ -21,7 +21,7 @@ export interface StopStage {
 
 /** Starts processes, restarts those that die, and stops them in order. */
 export class Supervisor {
-  /** Settles, with one sentence, when a process refuses to run or cannot be brought up. */
+  /** Resolves with one sentence when a process refuses to run or cannot be started. */
   readonly givenUp: Promise<string>;
   private giveUp!: (reason: string) => void;
   private readonly processes = new Map<string, SupervisedProcess>();
@@ -44,17 +44,17 @@ export class Supervisor {
     return started;
   }
 
-  /** From now on every death is followed by a restart, however many there are. */
+  /** From now on, a process is restarted after every death, however many there are. */
   markReady(): void {
     this.ready = true;
   }
 
-  /** Restarts a process whose code has changed. One that was not started yet starts with the new code by itself. */
+  /** Restarts a process whose code has changed. A process that was not started yet will start with the new code. */
   async restart(name: string, deadlineMs: number): Promise<void> {
     await this.processes.get(name)?.restart(deadlineMs);
   }
 
-  /** Stops stage after stage. Processes that are not gone by their stage's deadline are killed. */
+  /** Stops stage after stage. Kills processes that still run at the deadline of their stage. */
   async stop(stages: readonly StopStage[]): Promise<void> {
     const startedAt = performance.now();
     for (const { names, deadlineMs } of stages) {

@@ -1,17 +1,17 @@
 import type { NatsReady } from './nats-process.js';
 
-/** What `npm start` prints when the cluster is up: the address, and commands that work as they stand. */
+/** What `npm start` prints when the cluster is up: the address, and commands to copy. */
 export function welcome(options: {
   /** Base URL of the balancer, if there is one. */
   balancer: string | undefined;
   /** Base URLs of the coordinators. */
   coordinators: readonly string[];
-  /** Their addresses. */
+  /** Addresses of the workers. */
   workers: readonly string[];
-  /** The cluster's own. */
+  /** The cluster's own nats-servers. */
   natsServers: readonly Pick<NatsReady, 'pid' | 'port'>[];
   dataDir: string;
-  /** A directory with some files, to try things on. */
+  /** A directory with some files for first steps. */
   sampleDir: string;
 }): string {
   const { balancer, coordinators, workers, natsServers, dataDir, sampleDir } = options;
@@ -35,7 +35,7 @@ export function welcome(options: {
   ].join('\n');
 }
 
-/** The same for each majority: one server fewer than half may go. */
+/** Commands to try the loss of nats-servers: of one, and of so many that no majority is left. */
 function losses(url: string, natsServers: readonly Pick<NatsReady, 'pid' | 'port'>[]): string[] {
   const pids = natsServers.map(({ pid }) => pid);
   const tooMany = pids.slice(0, Math.ceil(pids.length / 2)).join(' ');
@@ -49,7 +49,7 @@ function losses(url: string, natsServers: readonly Pick<NatsReady, 'pid' | 'port
   ];
 }
 
-/** In single quotes, as a POSIX shell takes it for one word. */
+/** Quotes a text so that a POSIX shell reads it as one word. */
 function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

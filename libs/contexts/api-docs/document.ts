@@ -30,15 +30,15 @@ Every GET that answers from the log takes \`asOf\`, a log sequence or a time, an
 Requests may name who makes them in \`X-Larder-Actor\`, and themselves in \`X-Request-Id\`: both are recorded.
 `.trim();
 
-/** What a kind of jobs says of its part of the API. */
+/** The part of the API document about one kind of jobs. */
 export interface ApiPart {
   tag: { name: string; description: string };
   paths: Paths;
-  /** Of its answers, by the names under which `ref` finds them. */
+  /** Schemas of its answers, by the names that `ref` uses. */
   schemas: Readonly<Record<string, Schema>>;
 }
 
-/** The REST API of a coordinator. @param parts of the kinds of jobs that it runs, in the order of the page */
+/** The REST API of a coordinator. @param parts one for each kind of jobs that it runs, in the order of the page */
 export function apiDocument(parts: readonly ApiPart[]): Document {
   return {
     openapi: '3.1.0',

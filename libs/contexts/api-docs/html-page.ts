@@ -1,7 +1,7 @@
 import { methods, type ApiResponse, type Document, type Media, type Operation, type Schema } from './openapi.js';
 import { pageStyle } from './page-style.js';
 
-/** The document as one HTML page that needs no script and nothing from elsewhere. */
+/** The document as one HTML page without scripts or external files. */
 export function htmlPage(document: Document): string {
   const sections = document.tags.map(({ name, description }) => {
     const operations = operationsOf(document, name).map((entry) => operationSection(document, entry));
@@ -97,10 +97,10 @@ function mediaSection(document: Document, content: Readonly<Record<string, Media
     .join('\n');
 }
 
-/** One row for each field, those of objects and list entries indented below theirs. */
+/** One row for each field. The fields of an object or of a list's entries are indented below it. */
 function fieldRows(document: Document, schema: Schema, depth: number): string[] {
   const resolved = resolve(document, schema);
-  // A status or an id explains itself.
+  // A status or an id needs no explanation.
   if (schema.$ref === '#/components/schemas/Status' || schema.$ref === '#/components/schemas/Ok') return [];
   if (resolved.anyOf) return fieldRows(document, resolved.anyOf[0], depth);
   if (resolved.type === 'array') return fieldRows(document, resolved.items ?? {}, depth);

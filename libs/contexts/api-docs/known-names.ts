@@ -1,13 +1,13 @@
 import { json, methods, type Document, type Operation, type Schema } from './openapi.js';
 
-/** Fields by name; a field that is an object with fields of its own holds theirs. */
+/** Fields by name. A field that is an object holds the fields of that object. */
 interface FieldNames {
   readonly [field: string]: FieldNames | undefined;
 }
 
 /**
- * What each route takes, by what is documented of it: `GET /api/v1/load` → its query parameters, and the fields of its
- * body. Of an object that takes any names (`additionalProperties`), as the options of a mount, none are told.
+ * What each route accepts, by its documentation: `GET /api/v1/load` → its query parameters, and the fields of its body.
+ * For an object that accepts any names (`additionalProperties`), such as the options of a mount, no fields are listed.
  */
 export function knownNames(document: Document): Map<string, { query: string[]; body?: FieldNames }> {
   const routes = new Map<string, { query: string[]; body?: FieldNames }>();

@@ -1,4 +1,4 @@
-/** The style of the documentation page. It stands in the page, so that the page needs nothing else. */
+/** The style of the documentation page. It is part of the page, so that the page needs no other file. */
 export const pageStyle = `
 :root { color-scheme: light dark; --ink: #1d2327; --quiet: #5b6770; --line: #dfe3e6; --paper: #fff; --code: #f4f6f7;
   --get: #1864ab; --post: #2b7a3d; --delete: #b02a37 }

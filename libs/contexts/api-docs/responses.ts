@@ -46,7 +46,7 @@ export function error(description: string, ...examples: string[]): ApiResponse {
 export const ok = (description = 'Successful operation.'): ApiResponse =>
   answer(description, ref('Ok'), { status: 'ok' });
 
-/** `{ "results": [ … ] }`; with `paged` the page's `lastKey` beside it. */
+/** `{ "results": [ … ] }`; with `paged` also the page's `lastKey`. */
 export function results(name: string, { paged = false } = {}): Schema {
   return {
     type: 'object',
@@ -63,7 +63,7 @@ export const requiredMissing = 'Required parameters not provided';
 
 type Responses = Readonly<Record<string, ApiResponse>>;
 
-/** What any route may answer. */
+/** Answers that any route may give. */
 const anywhere: Responses = {
   '500': error('Unexpected error; the coordinator has logged it.', 'internal error; the log of this process says more'),
   '503': {
@@ -105,7 +105,7 @@ export function query(name: string, description: string, schema: Schema = { type
   return { name, in: 'query', description, schema };
 }
 
-/** Of a route that answers from views. */
+/** A parameter of routes that answer from views. */
 export const asOf = query(
   'asOf',
   'Answer as of then: a log sequence, or an ISO 8601 time with its zone. What only heartbeats know is left out.',

@@ -1,17 +1,17 @@
 import { policies, type PolicyDeclaration, type PolicyField } from '#contexts/namespace';
 import { answerObject, count, flag, listOf, oneOfTexts, text, type Schema } from './openapi.js';
 
-/** Schemas that stand once in the document, and are named where they are used. */
+/** Schemas that are defined once in the document and referred to by name. */
 
 export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
-/** Stands in every answer that is an object, where there is something to name. */
+/** A field of every answer that is an object. Present only if there is something to name. */
 export const ignored = listOf(
   { type: 'string' },
   'What was asked for and has no effect, by name: fields (`options.x`) and query parameters that are not known, or have no meaning here. Absent when there are none.',
 );
 
-/** An answer's object as a whole: what was asked for and had no effect is named in it. */
+/** The object of a whole answer. It also names the parts of the request that had no effect. */
 export const wholeAnswer = (properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema =>
   answerObject({ ...properties, ignored }, [...optional, 'ignored']);
 

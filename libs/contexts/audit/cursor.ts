@@ -1,14 +1,14 @@
 /**
- * A place between two events of the log: `17` is behind everything of the commit at sequence 17, `17.0` behind the first
- * of its events.
+ * A place between two events of the log: `17` is after all events of the commit at sequence 17, `17.0` is after the
+ * first of them.
  */
 export interface Cursor {
   readonly sequence: number;
-  /** Of the event within its commit, from 0; undefined: behind the whole commit. */
+  /** Index of the event within its commit, from 0; undefined: after the whole commit. */
   readonly index?: number;
 }
 
-/** Undefined for what is none. */
+/** @returns undefined for a text that is not a cursor */
 export function parseCursor(text: string): Cursor | undefined {
   const match = /^(\d{1,15})(?:\.(\d{1,9}))?$/.exec(text);
   if (!match) return undefined;
@@ -20,7 +20,7 @@ export function cursorText({ sequence, index }: Cursor): string {
   return index === undefined ? String(sequence) : `${sequence}.${index}`;
 }
 
-/** The first commit that has something behind the cursor. */
+/** The first commit that may have events after the cursor. */
 export function nextSequence({ sequence, index }: Cursor): number {
   return index === undefined ? sequence + 1 : sequence;
 }

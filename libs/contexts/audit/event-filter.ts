@@ -4,12 +4,12 @@ import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
 import { dividedScopes, type Scope } from './presentation.js';
 import { presentationOf } from './presenter.js';
 
-/** What an auditor asks for; all of it must hold. */
+/** What an auditor asks for. An event must match all of it. */
 export interface EventFilter {
   readonly scope?: Scope;
-  /** Only events of jobs of this kind; whether an event is one, its data does not always say: see `matches`. */
+  /** Only events of jobs of this kind. `matches` ignores it, because not every event names its kind of job. */
   readonly jobKind?: string;
-  /** Of a job, a worker, a coordinator, an event or a request. */
+  /** Id of a job, a worker, a coordinator, an event or a request. */
   readonly id?: string;
   /** A namespace or UFS path as `barePath` makes it: events that name it or something below it. */
   readonly path?: string;
@@ -17,7 +17,7 @@ export interface EventFilter {
   readonly actor?: string;
 }
 
-/** Whether an event is asked for, but for the kind of its job. */
+/** Whether an event matches the filter, except for `jobKind`. */
 export function matches(filter: EventFilter, commit: Commit, event: RecordedEvent): boolean {
   const { scope, id, path, types, actor } = filter;
   return (
@@ -36,8 +36,8 @@ function names(commit: Commit, event: RecordedEvent, id: string): boolean {
 }
 
 /**
- * A path in the form in which it is compared: without repeated slashes where they mean nothing, without a trailing one,
- * and with the plainest of several schemes that mean the same.
+ * A path in the form for comparison: without repeated slashes where they mean nothing, without a trailing slash, and
+ * with the plainest of several schemes that mean the same.
  */
 export function barePath(path: string): string {
   const plain = path.startsWith('/') ? path.replace(/\/{2,}/g, '/') : plainUfsPath(path);
@@ -51,8 +51,8 @@ export function isAtOrBelow(root: string, path: string): boolean {
 }
 
 /**
- * Which boundaries must be read, as filters of the log (`Names.eventFilter`); several are to be merged.
- * @param slot of the job that `filter.id` is known to name: then its events stand on its own boundaries
+ * The boundaries to read, as filters of the log (`Names.eventFilter`). The caller merges several of them.
+ * @param slot slot boundary of the job that `filter.id` names, if known: then only this job's boundaries and `quota`
  */
 export function boundaryFilters({ scope, id, types }: EventFilter, slot?: string): string[] {
   if (id !== undefined && slot !== undefined) {

@@ -4,7 +4,7 @@ import { pathsOfFailures, present, shownBatch, shownFailures, type Presentation 
 type Event = SlotEvent | JobEvent | QuotaEvent | BatchEvent;
 type Presentations = { readonly [Type in Event['type']]: Presentation<Extract<Event, { type: Type }>['data']> };
 
-/** The life of jobs. Left out: cursors into the source, places in the work stream, and quotas' inner accounts. */
+/** The events of jobs. Not shown: cursors of the source, sequences in the work stream, and inner accounts of quotas. */
 export const jobPresentations: Presentations = {
   JobSubmitted: {
     scope: 'slot',
@@ -91,7 +91,7 @@ export const jobPresentations: Presentations = {
   },
 };
 
-/** The main pass by the name that clients of this API know it by. */
+/** Clients of this API know the main pass by the name `load`. */
 const shownPass = (pass: Pass): string => (pass === mainPass ? 'load' : pass);
 
 type Replacement = Extract<JobEvent, { type: 'BatchesDispatched' }>['data']['batches'][number];
@@ -100,7 +100,7 @@ function shownReplacement({ id, attempt, into }: Replacement): Record<string, un
   return { id, attempt, into: into.map(shownBatch) };
 }
 
-/** What jobs of the kinds we know were told to do: by paths, by an index file, or by a target. */
+/** What a job of a known kind works on: paths, an index file, or a target. */
 function shownSpec(spec: Record<string, unknown>): Record<string, unknown> {
   const { paths, index, roots, indexPath, target, workers, options } = spec;
   return present({ paths, index, roots, indexPath, target, workers, options });

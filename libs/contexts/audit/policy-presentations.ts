@@ -1,7 +1,7 @@
 import { policies, type PolicyDeclaration, type PolicyEvent } from '#contexts/namespace';
 import { type Presentation } from './presentation.js';
 
-/** Policies show what they are declared to record, a value at a path, whatever kind they are. */
+/** Policies of every kind show the data that their declaration records: a path and a value. */
 export const policyPresentations = Object.fromEntries(
   policies.flatMap(({ noun, field }: PolicyDeclaration) => [
     [`${noun}Set`, presentation('path', field)],

@@ -1,14 +1,14 @@
 import { type FileFailure, type PlannedBatch } from '#contexts/jobs';
 
-/** How an event type is shown to auditors. Nothing of its data leaves that is not named here. */
+/** How an event type is shown to auditors. Only the data named here is shown. */
 export interface Presentation<Data> {
-  /** The scope (first part of the boundary) that events of this type stand in. */
+  /** The scope (first part of the boundary) of events of this type. */
   readonly scope: Scope;
-  /** @param jobId of the boundary, where that is a job's */
+  /** @param jobId the id in the boundary's name, if it is a job's boundary */
   show(data: Data, jobId: string): Record<string, unknown>;
-  /** Namespace and UFS paths that the event names, as they stand in it. */
+  /** Namespace and UFS paths that the event names, unchanged. */
   paths?(data: Data): readonly string[];
-  /** Ids of jobs, workers and coordinators that the event names beside those of its boundary. */
+  /** Ids of jobs, workers and coordinators that the event names, besides those in its boundary's name. */
   ids?(data: Data): readonly string[];
 }
 
@@ -17,7 +17,7 @@ export const scopes = [
 ] as const;
 export type Scope = (typeof scopes)[number];
 
-/** These scopes have a boundary each for many things; the others are one boundary. */
+/** These scopes have many boundaries. Each of the other scopes is one boundary. */
 export const dividedScopes: readonly Scope[] = ['slot', 'job', 'batch'];
 
 export function shownBatch({ id, workerId, copy, files, bytes }: PlannedBatch): Record<string, unknown> {
@@ -30,7 +30,7 @@ export function shownFailures(failures: readonly FileFailure[]): Record<string, 
 
 export const pathsOfFailures = (failures: readonly FileFailure[]): string[] => failures.map(({ path }) => path);
 
-/** Only what is there. */
+/** Drops undefined fields. */
 export function present(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -4,7 +4,7 @@ import { allEvents } from '#contexts/catalogue';
 import { type Commit } from '#kernel';
 import { jobIdOf, presentations, presentEvent } from './presenter.js';
 
-/** A released version's history: events as they stand in a log. */
+/** The history of a released version: events as in a log. */
 const history = fs
   .readFileSync(path.resolve('test/histories/v0.1.0.jsonl'), 'utf8')
   .trimEnd()

@@ -39,23 +39,23 @@ export interface AuditEvent {
   readonly v: number;
   /** The scope it belongs to. */
   readonly kind: string;
-  /** When it was decided, by the clock of who did. */
+  /** When it was decided, by the clock of the process that decided. */
   readonly at: string;
-  /** When the log took it in, by the clock of NATS. */
+  /** When the log stored it, by the clock of NATS. */
   readonly recordedAt: string;
   readonly actor: string;
-  /** Where the request came from; absent for what processes decide by themselves. */
+  /** Where the request came from; absent when a process decided without a request. */
   readonly source?: string;
   readonly requestId: string;
   readonly boundary: string;
   readonly data: Record<string, unknown>;
 }
 
-/** Every event type there is: a new one needs a decision here what of it may be seen. */
+/** Every event type. For a new one, decide here which of its data may be shown. */
 export const presentations: Presentations = {
   Mounted: {
     scope: 'namespace',
-    // Never in clear, whatever LARDER_REVEAL_SECRETS says: an audit is passed on.
+    // Secrets are masked whatever LARDER_REVEAL_SECRETS is, because an audit is passed on to others.
     show: ({ path, ufs, options }) => ({ path, ufs, options: maskOptions(ufs, options) }),
     paths: ({ path, ufs }) => [path, ufs],
   },
@@ -89,12 +89,12 @@ export const presentations: Presentations = {
   MessagesVoided: { scope: 'log', show: ({ ranges, reason }) => ({ ranges, reason }) },
   LogCheckpointed: {
     scope: 'checkpoint',
-    // The digests are for whoever verifies the log itself, and long.
+    // The digests are long, and only of use for verifying the log itself.
     show: ({ fromSequence, throughSequence, root, keyId }) => ({ fromSequence, throughSequence, root, keyId }),
   },
 };
 
-/** An event type that nobody has decided about shows none of its data. */
+/** For an event type that is not listed above: none of its data is shown. */
 const withheld: Presentation<unknown> = { scope: 'log', show: () => ({}) };
 
 export function presentationOf(type: string): Presentation<unknown> {
@@ -114,7 +114,7 @@ export function presentEvent(commit: Commit, index: number, recordedAtMs: number
   };
 }
 
-/** The job that an event is about; undefined where it is about none. */
+/** The job that an event is about; undefined when it is not about a job. */
 export function jobIdOf({ boundary }: Pick<Commit, 'boundary'>, { data }: RecordedEvent): string | undefined {
   const named = jobBoundary.idsIn(boundary) ?? batchBoundary.idsIn(boundary);
   if (named) return named.jobId;

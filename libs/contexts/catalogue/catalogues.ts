@@ -5,7 +5,7 @@ import { membershipEvents } from '#contexts/membership';
 import { namespaceEvents } from '#contexts/namespace';
 import { type EventCatalogue } from '#kernel';
 
-/** Every event type this build knows, by the context it belongs to. */
+/** All event types that this build knows, by context. */
 export const eventCatalogues = {
   namespace: namespaceEvents,
   membership: membershipEvents,

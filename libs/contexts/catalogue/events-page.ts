@@ -13,7 +13,7 @@ interface JsonSchema {
   additionalProperties?: boolean | JsonSchema;
 }
 
-/** `docs/events.md`: every event type of the log with the shape of its data, from the schemas the codec validates by. */
+/** `docs/events.md`: all event types of the log with the shape of their data, from the schemas that the codec uses. */
 export function eventsPage(): string {
   const sections = Object.entries(eventCatalogues).map(([context, catalogue]) => {
     const events = Object.entries(catalogue).map(([type, { v, description, schema }]) => {

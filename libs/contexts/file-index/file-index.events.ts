@@ -3,7 +3,7 @@ import { defineBoundary, type EventCatalogue, type EventOf } from '#kernel';
 
 const changedSchema = z.object({
   files: z.array(z.string()),
-  /** How many of them really were added, or removed. */
+  /** How many of them were really added or removed. */
   entries: z.number(),
 });
 
@@ -13,8 +13,9 @@ export const fileIndexEvents = {
 } as const satisfies EventCatalogue;
 
 /**
- * The global file index lives where the files live: each worker keeps the part it holds, in the same transactions as
- * its cache, so that it is in step with loading, freeing, eviction and expiry. The log records what users changed.
+ * The global file index is kept where the files are. Each worker keeps the part for its own files and changes it in the
+ * same transactions as its cache, so that it always matches loading, freeing, eviction and expiry. The log only records
+ * the changes that users made.
  */
 export const fileIndexBoundary = defineBoundary('file-index', fileIndexEvents);
 export type FileIndexEvent = EventOf<typeof fileIndexEvents>;

@@ -1,6 +1,6 @@
 /**
- * Merges ascending streams of distinct paths into one, each path once, in the order of their UTF-8 bytes. Holds one
- * path of each stream.
+ * Merges ascending streams of distinct paths into one, in the order of their UTF-8 bytes. Each path appears once. Holds
+ * one path of each stream in memory.
  */
 export async function* mergeSorted(streams: readonly AsyncIterable<string>[]): AsyncGenerator<string> {
   const heads = await Promise.all(streams.map((stream) => Head.open(stream)));

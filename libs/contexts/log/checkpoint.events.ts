@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineBoundary, type EventCatalogue, type EventOf } from '#kernel';
 
-/** Bytes of a message's digest that a checkpoint keeps: enough to name the message at fault; the root proves the rest. */
+/** Bytes of each digest that a checkpoint keeps: enough to find the message at fault. The root proves the rest. */
 export const keptDigestBytes = 8;
 
 const logCheckpointedSchema = z.object({
@@ -14,14 +14,14 @@ const logCheckpointedSchema = z.object({
   /** The first `keptDigestBytes` of each covered message's digest, one after another, in base64. */
   digests: z.string(),
   /**
-   * Those among all messages through `throughSequence` that are void, each range first and last. Whoever made the
-   * checkpoint had verified the others, so it stands for that. Absent from checkpoints of before messages were signed, and
-   * where there are too many for one message.
+   * Ranges of void messages up to and including `throughSequence`, each with its first and last sequence. The writer of
+   * the checkpoint had verified all other messages. Absent in checkpoints from before messages were signed, and when
+   * there are too many ranges for one message.
    */
   void: z.array(z.tuple([z.number(), z.number()])).optional(),
-  /** Which key of the key ring signed it. */
+  /** The key of the key ring that signed the checkpoint. */
   keyId: z.string(),
-  /** HMAC-SHA256 over `<throughSequence>:<root>`, hexadecimal: without the key nobody can make a checkpoint. */
+  /** HMAC-SHA256 over `<throughSequence>:<root>`, hexadecimal: a checkpoint cannot be made without the key. */
   mac: z.string(),
 });
 export type LogCheckpointedData = z.infer<typeof logCheckpointedSchema>;
@@ -36,8 +36,8 @@ export const checkpointEvents = {
 } as const satisfies EventCatalogue;
 
 /**
- * Checkpoints over the whole log. Each covers the messages since the one before it, so that whoever trusts a checkpoint
- * can tell which message of its stretch was changed, removed or slipped in.
+ * Checkpoints over the whole log. Each covers the messages since the checkpoint before it. A reader who trusts a
+ * checkpoint can find the covered message that was changed, removed or inserted.
  */
 export const checkpointBoundary = defineBoundary('checkpoint', checkpointEvents);
 export type CheckpointEvent = EventOf<typeof checkpointEvents>;

@@ -2,13 +2,14 @@ import { z } from 'zod';
 import type { LogState } from './log.js';
 
 /**
- * How far somebody outside NATS has seen the log: kept beside each worker's cache, in the standalone data directory, and
- * in every backup. NATS can lose acknowledged writes in a power cut; whoever remembers more than the log holds can say so.
+ * How much of the log was seen by a process outside NATS. A mark is kept beside each worker's cache, in the standalone
+ * data directory and in every backup. NATS can lose acknowledged writes in a power cut. A mark beyond the end of the
+ * log shows such a loss.
  */
 export const logMarkSchema = z.object({ logId: z.string(), sequence: z.number() });
 export type LogMark = z.infer<typeof logMarkSchema>;
 
-/** A worker's answer to `log-mark`, asked of all workers by a coordinator before it serves. */
+/** A worker's answer to `log-mark`. A coordinator sends this request to all workers before it serves. */
 export const logMarkAnswerSchema = z.object({
   workerId: z.string(),
   address: z.string(),
@@ -21,9 +22,9 @@ export const logMarkVerb = 'log-mark';
 export const workerWitness = (workerId: string, address: string): string => `worker ${workerId} at ${address}`;
 
 /**
- * What a mark says of a log that ends at `lastSequence`:
- * - `agrees`: the log is the one that was seen, or was restored from it on purpose, and goes at least as far;
- * - `behind`: it is that log, and what the mark has seen of it is no longer there;
+ * Compares a mark with a log that ends at `lastSequence`:
+ * - `agrees`: it is the log of the mark and goes at least as far, or it was restored from that log on purpose;
+ * - `behind`: it is the log of the mark, but it ends before the mark;
  * - `foreign`: it is another log.
  */
 export function judgeMark(
@@ -35,14 +36,14 @@ export function judgeMark(
   return ancestors.some((ancestor) => ancestor.logId === mark.logId) ? 'agrees' : 'foreign';
 }
 
-/** A mark, and whose it is. */
+/** A mark, and the process that keeps it. */
 export interface Witness {
-  /** For people: `worker worker-1 at host:29999`. */
+  /** A name for messages: `worker worker-1 at host:29999`. */
   readonly who: string;
   readonly mark: LogMark;
 }
 
-/** The log as it is found. */
+/** The log as it is in NATS now. */
 export interface LogEnd {
   readonly state: LogState;
   readonly lastSequence: number;
@@ -53,7 +54,7 @@ export interface Objection {
   readonly witness: Witness;
 }
 
-/** What speaks against the log: of all marks that do not agree with it, the one that has seen most. */
+/** Of all marks that do not agree with the log, the one that has seen most; undefined when all agree. */
 export function objectionTo({ state, lastSequence }: LogEnd, witnesses: readonly Witness[]): Objection | undefined {
   let gravest: Objection | undefined;
   for (const witness of witnesses) {
@@ -64,7 +65,7 @@ export function objectionTo({ state, lastSequence }: LogEnd, witnesses: readonly
   return gravest;
 }
 
-/** What was seen by whom, and what there is: half a sentence for operators. */
+/** Half a sentence for operators: what the log is, and what the witness saw of it. */
 export function describeObjection({ state, lastSequence }: LogEnd, { verdict, witness }: Objection): string {
   const { who, mark } = witness;
   if (verdict === 'behind') {

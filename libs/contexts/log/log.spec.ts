@@ -85,7 +85,7 @@ describe('a mark', () => {
     ['agrees', { logId: 'b', sequence: 3 }],
     ['behind', { logId: 'b', sequence: 101 }],
     ['foreign', { logId: 'c', sequence: 1 }],
-    // What was given up when the backup was restored is known to be gone.
+    // The restore of the backup gave this part of the log up on purpose.
     ['agrees', { logId: 'a', sequence: 90 }],
   ] as const)('%s: %j', (verdict, mark) => {
     expect(judgeMark(state, 100, mark)).toBe(verdict);

@@ -13,11 +13,11 @@ import type { LogMark } from './log-mark.js';
 // ---- events ----
 
 const logStartedSchema = z.object({
-  /** Made once, by whoever found the log empty. */
+  /** Made once, by the process that found the log empty. */
   logId: z.string(),
 });
 const logRestoredSchema = z.object({
-  /** The new identity: what happens from here on is another history than the one the backup was taken from. */
+  /** The new identity: from here on, the history differs from that of the log that the backup was taken from. */
   logId: z.string(),
   /** Identity of the log that the backup was taken from. */
   parentId: z.string(),
@@ -32,25 +32,25 @@ const logLossAcceptedSchema = z.object({
   logId: z.string(),
   /** Identity of the log that lost something. */
   parentId: z.string(),
-  /** How far that log had been seen, by whoever had seen most of it. */
+  /** The highest sequence of that log that any witness had seen. */
   seenSequence: z.number(),
-  /** Last sequence that was still there; 0 when nothing was. */
+  /** Last sequence that was still there; 0 when nothing was left. */
   throughSequence: z.number(),
   /** Rolling digest of everything that was still there (`rollDigest`). */
   root: z.string(),
 });
 
 const signingBeganSchema = z.object({
-  /** Which key of LARDER_SIGNING_KEYS began it. */
+  /** The key of LARDER_SIGNING_KEYS that signing began with. */
   keyId: z.string(),
-  /** Its public half: Ed25519, 32 bytes in base64. */
+  /** The public half of that key: Ed25519, 32 bytes in base64. */
   publicKey: z.string(),
-  /** Last sequence of the work stream: batches up to there were sent before batches were signed. */
+  /** Last sequence of the work stream then. Batches up to it were sent before batches were signed. */
   workSequence: z.number(),
 });
 
 const messagesVoidedSchema = z.object({
-  /** Sequences of messages that do not hold, each range first and last. */
+  /** Ranges of void messages, each with its first and last sequence. */
   ranges: z.array(z.tuple([z.number(), z.number()])),
   reason: z.string(),
 });
@@ -80,8 +80,8 @@ export const logEvents = {
 } as const satisfies EventCatalogue;
 
 /**
- * The log about itself: which log it is, and from which one it was restored. Kept in the log and not in NATS'
- * configuration, so that it travels with a backup and is covered by the hash chain.
+ * What the log records about itself: its identity, and the log from which it was restored. This is kept in the log and
+ * not in the configuration of NATS, so that backups contain it and the hash chain covers it.
  */
 export const logBoundary = defineBoundary('log', logEvents);
 export type LogEvent = EventOf<typeof logEvents>;
@@ -90,16 +90,16 @@ export type LogEvent = EventOf<typeof logEvents>;
 
 export interface LogAncestor {
   readonly logId: string;
-  /** How far this log shares that one's history. */
+  /** Up to here, this log has the same history as that log. */
   readonly throughSequence: number;
 }
 
 export interface LogState {
   /** Undefined before the first event. */
   readonly logId?: string;
-  /** The logs that this one goes on from, oldest first. */
+  /** The logs that this one continues, oldest first. */
   readonly ancestors: readonly LogAncestor[];
-  /** Undefined before signatures are owed. */
+  /** Undefined before `SigningBegan`. */
   readonly signing?: { readonly keyId: string; readonly publicKey: string; readonly workSequence: number };
 }
 
@@ -115,7 +115,7 @@ function evolve(state: LogState, event: LogEvent): LogState {
     }
     case 'LogLossAccepted': {
       const { logId, parentId, throughSequence } = event.data;
-      // The lost log may have been replaced by one with an identity of its own, in which nothing had happened yet.
+      // The lost log may have been replaced by a new log that already has an identity, but nothing else.
       const replaced = state.logId === undefined || state.logId === parentId ? [] : [state.logId];
       const parents = [...replaced, parentId].map((id) => ({ logId: id, throughSequence }));
       return { ...state, logId, ancestors: [...state.ancestors, ...parents] };

@@ -3,12 +3,12 @@ import { checkpointBoundary } from './checkpoint.events.js';
 import { log, logBoundary, type LogState } from './log.js';
 
 export interface LogViewState {
-  /** Of the log's own boundary: the guard for the next command. */
+  /** Last sequence of the log's own boundary: the expected sequence of the next append. */
   sequence: number;
   state: LogState;
-  /** The newest checkpoint; its `sequence` is the checkpoint boundary's guard. */
+  /** The newest checkpoint. Its `sequence` is the expected sequence of the next append to the checkpoint boundary. */
   checkpoint?: { sequence: number; throughSequence: number; root: string };
-  /** The newest message that is no checkpoint: what a next checkpoint is due for. */
+  /** The newest message that is not a checkpoint. The next checkpoint must cover it. */
   newestSequence: number;
 }
 

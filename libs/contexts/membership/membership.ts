@@ -19,7 +19,7 @@ const announcementFields = {
   bootId: z.string(),
   capacityBytes: z.number(),
   version: z.string(),
-  /** What its reports are signed with: Ed25519, 32 bytes in base64. Workers from before signatures have none. */
+  /** The public key for its signed reports: Ed25519, 32 bytes in base64. Versions without signatures have none. */
   publicKey: z.string().optional(),
 };
 const announcedSchema = z.object(announcementFields);
@@ -55,8 +55,8 @@ export const membershipEvents = {
 } as const satisfies EventCatalogue;
 
 /**
- * Which workers belong to the cluster. Heartbeats are not stored; what follows from them (joined, offline, lost,
- * returned) is, once, whichever coordinator decides it.
+ * Which workers belong to the cluster. Heartbeats are not stored, but their consequences (joined, offline, lost,
+ * returned) are: once each, written by whichever coordinator decides first.
  */
 export const membershipBoundary = defineBoundary('membership', membershipEvents);
 export type MembershipEvent = EventOf<typeof membershipEvents>;
@@ -70,7 +70,7 @@ export interface Worker {
   readonly capacityBytes: number;
   readonly version: string;
   readonly publicKey?: string;
-  /** `lost` and `decommissioned` workers are off the ring; users see `offline` and `lost` alike as OFFLINE. */
+  /** `lost` and `decommissioned` workers are not on the ring. Users see both `offline` and `lost` as OFFLINE. */
   readonly status: 'online' | 'offline' | 'lost' | 'decommissioned';
 }
 
@@ -105,7 +105,7 @@ function change(state: MembershipState, workerId: string, status: Worker['status
   return worker ? set(state, { ...worker, status }) : state;
 }
 
-/** Ids come from requests too: `constructor` names no worker. */
+/** Ids also come from requests, so `constructor` must not find a worker. */
 function workerOf({ workers }: MembershipState, workerId: string): Worker | undefined {
   return Object.hasOwn(workers, workerId) ? workers[workerId] : undefined;
 }
@@ -123,7 +123,7 @@ export interface Announcement {
 
 export type MembershipCommand =
   | { type: 'Announce'; announcement: Announcement }
-  /** Nothing was heard of this process of the worker for the timeout, or (`lost`) for the grace period after it. */
+  /** This process of the worker was silent for the timeout, or (`lost`) also for the grace period after it. */
   | { type: 'ReportSilence'; workerId: string; bootId: string; lost: boolean }
   | { type: 'Decommission'; workerId: string };
 
@@ -136,7 +136,7 @@ function decide(state: MembershipState, command: MembershipCommand): MembershipE
     case 'ReportSilence': {
       const { workerId, bootId, lost } = command;
       const worker = workerOf(state, workerId);
-      // Another process of the worker has come up meanwhile: the silence is not about it.
+      // The worker has a new process now. The silence is that of the old one.
       if (!worker || worker.bootId !== bootId) return [];
       if (worker.status === 'online') return [{ type: 'WorkerWentOffline', data: { workerId, bootId } }];
       if (worker.status === 'offline' && lost) return [{ type: 'WorkerLost', data: { workerId, bootId } }];
@@ -145,7 +145,7 @@ function decide(state: MembershipState, command: MembershipCommand): MembershipE
     case 'Decommission': {
       const worker = workerOf(state, command.workerId);
       if (!worker || worker.status === 'decommissioned') {
-        // The reference's words.
+        // The text of the reference.
         throw new DomainError('NotFound', 'worker-not-found', 'worker not found...');
       }
       return [{ type: 'WorkerDecommissioned', data: { workerId: worker.workerId, bootId: worker.bootId } }];
@@ -155,7 +155,7 @@ function decide(state: MembershipState, command: MembershipCommand): MembershipE
   }
 }
 
-/** Whether somebody else than the known worker of that id says to be it: the key stays with the id for good. */
+/** Whether another process uses the id of a known worker. A worker id keeps its key for ever. */
 export function isImpostor(state: MembershipState, { workerId, publicKey }: Announcement): boolean {
   const known = workerOf(state, workerId);
   return known?.publicKey !== undefined && known.publicKey !== publicKey;

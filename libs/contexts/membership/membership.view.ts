@@ -4,7 +4,7 @@ import { membership, membershipBoundary, type MembershipState, type Worker } fro
 export interface MembershipViewState {
   sequence: number;
   state: MembershipState;
-  /** Since when no worker is online, ISO 8601; absent while one is, and before the first has come. */
+  /** Since when no worker is online, ISO 8601; absent while a worker is online, and before the first one joined. */
   noneOnlineSince?: string;
 }
 
@@ -28,7 +28,7 @@ export function isAnyOnline({ workers }: MembershipState): boolean {
   return Object.values(workers).some(({ status }) => status === 'online');
 }
 
-/** Everyone an operator should see: all but the decommissioned, by id. */
+/** The workers that an operator should see: all except decommissioned ones, by id. */
 export function listWorkers(state: MembershipState): Worker[] {
   return Object.values(state.workers)
     .filter((worker) => worker.status !== 'decommissioned')

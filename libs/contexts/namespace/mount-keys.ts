@@ -2,23 +2,23 @@ import { DomainError } from '#kernel';
 import type { Mount } from './namespace.js';
 import type { KeyRing } from './secrets.js';
 
-/** A mount whose secret options this process cannot open, and by which key they are sealed. */
+/** A mount whose secret options this process cannot open, and the key that sealed them. */
 export interface ClosedMount {
   readonly path: string;
   readonly keyId: string;
-  /** One sentence that holds no secret. */
+  /** One sentence without secrets. */
   readonly sentence: string;
 }
 
 export interface MountKeysFound {
   readonly closed: readonly ClosedMount[];
-  /** Whether there are sealed mounts, and not one of them opens: this process has another cluster's key ring. */
+  /** Whether there are sealed mounts and none can be opened: then this process has the key ring of another cluster. */
   readonly opensNone: boolean;
 }
 
 /**
- * Whether a key ring opens what the mounts are sealed with. Each option is really opened: a key of the same id may be
- * another one. Looked at anew only when the mount table is another than the last time.
+ * Checks whether a key ring opens the sealed options of the mounts. It really opens each option, because another key
+ * may have the same id. It checks again only when the mount table has changed.
  */
 export class MountKeys {
   private looked: readonly Mount[] | undefined;
@@ -37,7 +37,7 @@ export class MountKeys {
     return this.found;
   }
 
-  /** One for each key that is at fault, whatever number of options it sealed. */
+  /** One entry for each key that fails, however many options it sealed. */
   private closedBy({ path, options }: Mount): ClosedMount[] {
     const closed = new Map<string, ClosedMount>();
     for (const [name, option] of Object.entries(options)) {
@@ -62,7 +62,7 @@ export class MountKeys {
   }
 }
 
-/** Tells of each mount that cannot be opened once, and again when it could be in between. */
+/** Reports each mount that cannot be opened once, and again if it could be opened in between. */
 export function tellClosed(tell: (closed: ClosedMount) => void): (found: MountKeysFound) => void {
   let told: ReadonlySet<string> = new Set();
   return ({ closed }) => {

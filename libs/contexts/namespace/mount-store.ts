@@ -1,12 +1,13 @@
 import { storeOfLocation } from '#ufs/declarations';
 import type { Mount } from './namespace.js';
 
-/** It is asked for with every file, and options never change. */
+/** A cache, because the store is looked up for every file, and an options object never changes. */
 const found = new WeakMap<Mount['options'], { ufs: string; store: string }>();
 
 /**
- * Which store a mount shows: two mounts of one store name the same bytes by the same UFS path. A value that is sealed is
- * not known here and stands for itself: sealed anew it may be another store, never falsely the same.
+ * The store that a mount shows. In two mounts of one store, the same UFS path names the same bytes. Sealed values
+ * cannot be read here, so their ciphertexts are compared: a value sealed again may look like another store, but another
+ * store never looks like the same one.
  */
 export function storeOfMount({ ufs, options }: Pick<Mount, 'ufs' | 'options'>): string {
   const known = found.get(options);

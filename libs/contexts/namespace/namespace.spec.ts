@@ -155,7 +155,7 @@ describe('laws', () => {
           try {
             for (const event of namespace.decide(state, command)) state = namespace.evolve(state, event);
           } catch {
-            // refused: the state stands
+            // Refused: the state does not change.
           }
         }
         for (const a of state.mounts) {

@@ -14,7 +14,7 @@ import {
 
 // ---- events ----
 
-/** An option's value: in clear, or sealed (AES-256-GCM under the key `keyId` of the key ring; all base64). */
+/** An option's value: in clear text, or sealed (AES-256-GCM with the key `keyId` of the key ring; all base64). */
 export const storedOptionSchema = z.union([
   z.strictObject({ plain: z.string() }),
   z.strictObject({ keyId: z.string(), iv: z.string(), ciphertext: z.string(), tag: z.string() }),
@@ -40,8 +40,8 @@ export const namespaceEvents = {
 } as const satisfies EventCatalogue;
 
 /**
- * The namespace: which UFS is mounted where. One boundary for the whole table, because two replicas must not both
- * mount one path, and because policies will need their mount.
+ * The namespace: which UFS is mounted where. One boundary holds the whole table, because two replicas must not both
+ * mount one path, and because policies need their mount.
  */
 export const namespaceBoundary = defineBoundary('namespace', namespaceEvents);
 export type NamespaceEvent = EventOf<typeof namespaceEvents>;
@@ -57,7 +57,7 @@ export interface Mount {
 }
 
 export interface NamespaceState {
-  /** By path. */
+  /** In the order of their paths. */
   readonly mounts: readonly Mount[];
   readonly policies: Policies;
 }
@@ -82,11 +82,11 @@ function evolve(state: NamespaceState, event: NamespaceEvent): NamespaceState {
 
 // ---- commands ----
 
-/** Paths are canonical and option values already sealed when a command arrives here. */
+/** In a command, paths are canonical and option values are already sealed. */
 export type NamespaceCommand =
   | { type: 'Mount'; path: string; ufs: string; options: Record<string, StoredOption> }
   | { type: 'Unmount'; path: string }
-  /** All options are replaced. `ufs`, where it is given, must be that of the mount. */
+  /** Replaces all options. `ufs`, if given, must be that of the mount. */
   | { type: 'ReplaceMountOptions'; path: string; ufs?: string; options: Record<string, StoredOption> }
   | PolicyCommand;
 
@@ -134,7 +134,7 @@ function replaceOptions(
   return [{ type: 'MountOptionsReplaced', data: { path, ufs: mount.ufs, options } }];
 }
 
-/** Sealed anew, a value counts as another one. */
+/** A value that was sealed again counts as a different one. */
 function sameOptions(a: Mount['options'], b: Mount['options']): boolean {
   const text = (options: Mount['options']) =>
     JSON.stringify(Object.entries(options).sort(([x], [y]) => (x < y ? -1 : 1)));

@@ -3,7 +3,7 @@ import { namespace, namespaceBoundary, type Mount, type NamespaceState } from '.
 import { isWithin, normalizeNamespacePath, normalizeUfsPath } from './paths.js';
 import { noPolicies } from './policy-rules.js';
 
-/** The mount table as readers see it, with the boundary's last sequence for the next command's guard. */
+/** The mount table as readers see it. `sequence` is the expected sequence of the next append. */
 export interface NamespaceViewState {
   sequence: number;
   state: NamespaceState;
@@ -21,7 +21,7 @@ export const namespaceView: View<NamespaceViewState> = {
   toSnapshot: (view) => view,
   fromSnapshot(snapshot) {
     const { sequence, state } = snapshot as NamespaceViewState;
-    // An older build's snapshot knows nothing of kinds of policies that came later, and its log held none.
+    // A snapshot of an older build lacks newer kinds of policies. Its log had no such policies.
     return { sequence, state: { ...state, policies: { ...noPolicies, ...state.policies } } };
   },
 };
@@ -36,7 +36,7 @@ export function mountOfUfsPath(state: NamespaceState, ufsPath: string): Mount | 
 }
 
 /**
- * The UFS path for what a user wrote: a UFS path inside a mount, or a namespace path below one.
+ * The UFS path for a path that a user wrote: a UFS path inside a mount, or a namespace path below one.
  * @throws DomainError Malformed, also when no mount covers the path
  */
 export function resolveUfsPath(state: NamespaceState, path: string, field = 'path'): string {
@@ -52,8 +52,9 @@ export function resolveUfsPath(state: NamespaceState, path: string, field = 'pat
 }
 
 /**
- * The path of a policy as it is kept and shown: `/data/dir`, without a slash at the end (but for the root's). Below a mount
- * it is as literal as the UFS paths that the policy applies to: `/data/a//b` is another directory of a bucket than `/data/a/b`.
+ * The path of a policy as it is stored and shown: `/data/dir`, without a slash at the end (except for the root). Below
+ * a mount it is literal, like the UFS paths that the policy applies to: in a bucket, `/data/a//b` and `/data/a/b` are
+ * different directories.
  * @throws DomainError Malformed
  */
 export function policyPathFor(state: NamespaceState, path: string, field = 'path'): string {
@@ -65,7 +66,7 @@ export function policyPathFor(state: NamespaceState, path: string, field = 'path
   return mount.path + ufsPath.slice(mount.ufs.length).replace(/\/$/, '');
 }
 
-/** What is below a mount is as literal as in a UFS path: of several slashes in a row each is one of the key. */
+/** The part of a path below a mount. It is literal like a UFS path: of several slashes in a row, each is in the key. */
 function behindMountPoint(mountPath: string, path: string): string {
   const names = mountPath.split('/').filter((name) => name !== '');
   let at = 0;

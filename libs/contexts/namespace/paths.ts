@@ -2,12 +2,12 @@ import { DomainError } from '#kernel';
 import { connectorMeant, connectors, type ConnectorDeclaration } from '#ufs/declarations';
 
 /**
- * Paths as users write them, made canonical. Two kinds exist: *namespace paths* (`/data/dir`, below a mount) and *UFS
- * paths* (`s3://bucket/key`, `file:///dir/file`). Both are taken literally: nothing is percent-decoded or
- * Unicode-normalised, because `a%2Fb` and `a/b` are different objects.
+ * Makes paths canonical that users write. There are two kinds: *namespace paths* (`/data/dir`, below a mount) and *UFS
+ * paths* (`s3://bucket/key`, `file:///dir/file`). Both are literal: nothing is percent-decoded or Unicode-normalised,
+ * because `a%2Fb` and `a/b` are different objects.
  */
 
-/** S3's limit for a key, and the cache's for a path, is near; a longer one could never be loaded. */
+/** Near the limits of S3 for a key and of the cache for a path. A longer path could never be loaded. */
 const maxPathBytes = 1900;
 
 function malformed(code: string, message: string): DomainError {
@@ -51,7 +51,7 @@ export function normalizeNamespacePath(path: string, field = 'path'): string {
 
 const ufsPath = /^([a-z0-9+.-]+):\/\/([^/]*)(\/.*)?$/i;
 
-/** What to write, in an example for each connector: `s3://bucket/dir or file:///dir`. */
+/** An example for each connector, in one text: `s3://bucket/dir or file:///dir`. */
 export function ufsExamples(of: keyof ConnectorDeclaration['examples']): string {
   return inWords(
     connectors.map(({ examples }) => examples[of]),
@@ -64,8 +64,9 @@ function inWords(items: readonly string[], last: 'and' | 'or'): string {
 }
 
 /**
- * A UFS path in canonical form. `s3://bucket` becomes `s3://bucket/`; repeated slashes collapse where the connector says
- * that they mean nothing, as in `file://`, and are kept in S3 keys. A trailing slash is kept: it says "only what is below".
+ * A UFS path in canonical form. `s3://bucket` becomes `s3://bucket/`. Repeated slashes become one if the connector
+ * declares that they mean nothing, as in `file://`; they are kept in S3 keys. A trailing slash is kept: it means "only
+ * what is below".
  * @throws DomainError Malformed, naming the field and what was expected
  */
 export function normalizeUfsPath(path: string, field = 'path'): string {
@@ -89,7 +90,7 @@ export function normalizeUfsPath(path: string, field = 'path'): string {
   return canonical(connector, authority, rest);
 }
 
-/** The form in which UFS paths are compared, without a check of anything: what is none stays as it is. */
+/** The form in which UFS paths are compared. Nothing is checked: a text that is no UFS path stays unchanged. */
 export function plainUfsPath(path: string): string {
   const [, scheme = '', authority = '', rest = ''] = ufsPath.exec(path) ?? [];
   const connector = connectorMeant(scheme);

@@ -3,7 +3,7 @@ import { isWithin } from './paths.js';
 import { defaultPriority, type Priority } from './policies/index.js';
 import { forEachPolicy, type Policies } from './policy-rules.js';
 
-/** A policy translated to where the cache knows its files: a UFS path without a trailing slash. */
+/** A policy with the path by which the cache knows its files: a UFS path without a trailing slash. */
 export interface UfsPolicy<Value> {
   /** The policy's path in the namespace. */
   path: string;
@@ -12,8 +12,8 @@ export interface UfsPolicy<Value> {
 }
 
 /**
- * Policies as workers apply them, by UFS path: lists under the names of the state's records. A policy above all mounts (on
- * `/` with mounts below it) stands once for each mount.
+ * Policies as workers apply them, by UFS path. The lists have the names of the records in the state. A policy above
+ * mounts (on `/` with mounts below it) is listed once for each mount.
  */
 export type UfsPolicies = {
   [Kind in keyof Policies]: UfsPolicy<Policies[Kind][string]>[];
@@ -54,7 +54,7 @@ export function mostSpecific<Value>(policies: readonly UfsPolicy<Value>[], ufsPa
   return best?.value;
 }
 
-/** A policy above a mount and one on the mount itself stand on the same UFS path; their own paths then tell. */
+/** A policy above a mount and one on the mount itself have the same UFS path. Then their own paths decide. */
 function isMoreSpecific(a: UfsPolicy<unknown>, b: UfsPolicy<unknown>): boolean {
   return a.ufsPath.length > b.ufsPath.length || (a.ufsPath === b.ufsPath && a.path.length > b.path.length);
 }
@@ -63,7 +63,7 @@ export function priorityOf(policies: UfsPolicies, ufsPath: string): Priority {
   return mostSpecific(policies.priorities, ufsPath) ?? defaultPriority;
 }
 
-/** Every quota that applies to a UFS path: all of them must hold. */
+/** All quotas that apply to a UFS path. None of them may be exceeded. */
 export function quotasOf(policies: Pick<UfsPolicies, 'quotas'>, ufsPath: string): UfsPolicy<number>[] {
   return policies.quotas.filter((quota) => covers(quota.ufsPath, ufsPath));
 }

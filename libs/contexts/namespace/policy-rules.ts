@@ -3,8 +3,8 @@ import { DomainError, type EventSchema } from '#kernel';
 import { policies, type PolicyDeclaration } from './policies/index.js';
 
 /**
- * Policies on directories of the namespace, whatever kinds of them are declared in `policies/`. They belong to the
- * namespace's boundary because a policy needs its mount and goes with it.
+ * Policies on directories of the namespace, for all kinds declared in `policies/`. They belong to the boundary of the
+ * namespace, because a policy needs its mount and is removed with it.
  */
 type Policy = (typeof policies)[number];
 type ValueOf<P extends Policy> = z.infer<P['value']>;
@@ -26,10 +26,10 @@ export const policyEvents = Object.fromEntries(
 
 // ---- state ----
 
-/** Values by kind of policy and policy path: a namespace path without a trailing slash (but for the root's). */
+/** Values by kind of policy and policy path: a namespace path without a trailing slash (except for the root). */
 export type Policies = { readonly [P in Policy as P['record']]: Readonly<Record<string, ValueOf<P>>> };
 
-/** The same with the types of the kinds left out: what the rules below have in common for all of them. */
+/** The same without the types of the kinds: the rules below are the same for all kinds. */
 type Records = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 export const noPolicies = forEachPolicy(() => ({})) as Policies;
@@ -87,7 +87,7 @@ export function decidePolicy(
         : [{ type: `${noun}Set`, data: { path, [field]: value } } as unknown as PolicyEvent];
     }
     if (command.type === `Remove${noun}`) {
-      // The reference answers 400, not 404, to the removal of a policy that is not there.
+      // The reference answers 400, not 404, to the removal of a policy that does not exist.
       if (present === undefined) throw noPolicy(item, path, 400);
       return [removed(noun, path)];
     }
@@ -95,7 +95,7 @@ export function decidePolicy(
   throw new DomainError('Bug', 'unknown-command', `no policy has the command ${command.type}`);
 }
 
-/** What goes with a mount: the policies on paths that only it covered. */
+/** The removals that follow the removal of a mount: the policies on paths that only it covered. */
 export function policiesBelow(state: Policies, isBelow: (path: string) => boolean): PolicyEvent[] {
   return policies.flatMap(({ noun, record }) =>
     Object.keys(state[record])
@@ -104,7 +104,7 @@ export function policiesBelow(state: Policies, isBelow: (path: string) => boolea
   );
 }
 
-/** @param item the reference's words for a policy of that kind */
+/** @param item the reference's name for a policy of that kind */
 export function noPolicy(item: string, path: string, httpStatus = 404): DomainError {
   return new DomainError('NotFound', 'no-policy', `No ${item} found for path: ${path}`, { httpStatus });
 }

@@ -4,9 +4,10 @@ import { isHarmlessOption } from '#ufs/declarations';
 import type { StoredOption } from './namespace.js';
 
 /**
- * Every option value that its connector does not declare harmless is a secret. Secrets are sealed with AES-256-GCM before they enter an event. The key's id stands beside the
- * ciphertext so that keys can rotate: the ring's first key seals, every key opens. The option's name is bound in as
- * additional authenticated data, so that a ciphertext cannot be moved to another option.
+ * Every option value that its connector does not declare harmless is a secret. Secrets are sealed with AES-256-GCM
+ * before they enter an event. The key's id is stored beside the ciphertext, so that keys can rotate: the first key of
+ * the ring seals, every key opens. The option's name is additional authenticated data, so that a ciphertext cannot be
+ * moved to another option.
  */
 export interface SecretKey {
   id: string;
@@ -57,7 +58,7 @@ export class KeyRing {
     }
   }
 
-  /** Keeps in clear what is harmless in a mount of this UFS, seals the rest. */
+  /** Keeps harmless options of this UFS in clear text and seals all others. */
   sealOptions(ufs: string, options: Readonly<Record<string, string>>): Record<string, StoredOption> {
     return mapValues(options, (value, name) =>
       isHarmlessOption(ufs, name) ? { plain: value } : this.seal(name, value),
@@ -70,8 +71,8 @@ export class KeyRing {
 }
 
 /**
- * For answers and logs: all but harmless values as `******`. Older versions stored secrets in clear where an option's name
- * did not say that it held one: those are masked like all others.
+ * For answers and logs: all values except harmless ones become `******`. Older versions stored a secret in clear text
+ * if the option's name did not show that it was one. These are masked, too.
  */
 export function maskOptions(ufs: string, options: Readonly<Record<string, StoredOption>>): Record<string, string> {
   return mapValues(options, (option, name) =>

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Quarantine, type SequenceRange } from './index.js';
 
 type Step =
-  /** So many messages hold, and then so many are void. */
+  /** A number of valid messages, followed by a number of void ones. */
   { readonly held: number; readonly voided: number } | { readonly acknowledged: readonly SequenceRange[] } | 'snapshot';
 
 const range = fc
@@ -14,7 +14,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant('snapshot' as const) },
 );
 
-/** The same without any ranges: every sequence by itself. */
+/** The same with single sequences instead of ranges. */
 class Plain {
   readonly voided = new Set<number>();
   readonly acknowledged = new Set<number>();

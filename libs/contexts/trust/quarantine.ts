@@ -1,19 +1,19 @@
 /** First and last sequence. */
 export type SequenceRange = readonly [first: number, last: number];
 
-/** A message of the log that is not part of its history, as operators see it. */
+/** A void message of the log, as operators see it. */
 export interface QuarantinedMessage {
   readonly sequence: number;
   readonly boundary: string;
   readonly reason: string;
 }
 
-/** What has been found in the log that does not hold. */
+/** The void messages found in the log. */
 export interface QuarantineReport {
   readonly count: number;
-  /** Those that no operator has recorded as void yet. */
+  /** How many no operator has recorded as void yet. */
   readonly unacknowledged: number;
-  /** The newest of them, a few. */
+  /** A few of the newest. */
   readonly examples: readonly QuarantinedMessage[];
 }
 
@@ -27,17 +27,17 @@ export interface StoredQuarantine {
 }
 
 /**
- * The messages that do not hold, by sequence. A flood of them is one range, so it takes no more room than one; of a flood
- * between messages that hold each is a range. So nothing is worked out that was known before: a report costs the same
- * whatever their number, and an acknowledgement one pass over what there is.
+ * The void messages, by sequence. Consecutive ones form one range and take as much room as a single one. Void messages
+ * that alternate with valid ones form a range each, so there can be many ranges. Therefore counts are kept up to date:
+ * a report costs the same for any number of ranges, and an acknowledgement costs one pass over them.
  */
 export class Quarantine {
   private readonly void: [number, number][];
-  /** In order, and apart from each other. */
+  /** In order, without overlaps. */
   private acknowledged: SequenceRange[];
   private readonly examples: QuarantinedMessage[];
   private count: number;
-  /** How many are unacknowledged; undefined: to be worked out. */
+  /** How many are unacknowledged; undefined when it must be counted again. */
   private open: number | undefined;
 
   constructor(stored: StoredQuarantine = { void: [], acknowledged: [], examples: [] }) {
@@ -47,7 +47,7 @@ export class Quarantine {
     this.count = sizeOf(this.void);
   }
 
-  /** In the order of the log. */
+  /** To be called in the order of the log. */
   add(message: QuarantinedMessage): void {
     const last = this.void.at(-1);
     if (last?.[1] === message.sequence - 1) last[1] = message.sequence;
@@ -68,7 +68,7 @@ export class Quarantine {
     return isWithin(this.void, sequence);
   }
 
-  /** All through a sequence. */
+  /** The void ranges up to and including a sequence. */
   through(sequence: number): SequenceRange[] {
     return this.void
       .filter(([first]) => first <= sequence)
@@ -82,7 +82,7 @@ export class Quarantine {
     for (const [first, last] of this.void) {
       let from = first;
       while (next < this.acknowledged.length && this.acknowledged[next][1] < first) next++;
-      // The last of these may reach into the next range, too.
+      // The last acknowledged range here may reach into the next void range, too.
       for (let i = next; i < this.acknowledged.length && this.acknowledged[i][0] <= last; i++) {
         const [known, through] = this.acknowledged[i];
         if (known > from) open.push([from, known - 1]);
@@ -104,7 +104,7 @@ export class Quarantine {
   }
 }
 
-/** In order, and those that overlap or touch as one. */
+/** Sorts the ranges, and joins those that overlap or touch. */
 function joined(ranges: readonly SequenceRange[]): SequenceRange[] {
   const all: [number, number][] = [];
   for (const [first, last] of [...ranges].sort(([a], [b]) => a - b)) {
@@ -116,7 +116,7 @@ function joined(ranges: readonly SequenceRange[]): SequenceRange[] {
   return all;
 }
 
-/** @param ranges in order, and apart from each other */
+/** @param ranges in order, without overlaps */
 function isWithin(ranges: readonly SequenceRange[], sequence: number): boolean {
   let [low, high] = [0, ranges.length - 1];
   while (low <= high) {

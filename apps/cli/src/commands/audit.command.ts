@@ -31,7 +31,7 @@ interface VerifyCommandOptions extends SourceOptions {
   readonly keys?: boolean;
 }
 
-/** So many fit into a message of NATS with room to spare: each takes some twenty bytes. */
+/** Fits easily into a message of NATS: each range takes about twenty bytes. */
 const rangesPerEvent = 10_000;
 const rangesTold = 20;
 
@@ -70,14 +70,14 @@ async function verify(options: VerifyCommandOptions): Promise<void> {
     await report(source, verdict, { keys, compared: compared?.same, against: options.against });
     if (gate?.refusal) await print(`signatures of messages are not looked at: ${gate.refusal.message}`);
     if (fault) await reportFault(source, fault);
-    // What was changed makes whatever rests on it look void: then that says nothing more.
+    // A changed message makes later ones look void. So void messages are reported only when there is no fault.
     const open = fault || !gate || gate.refusal ? [] : await reportVoid(source, verdict.void, gate.strict);
     if (fault || open.length > 0) throw new FoundWrong();
     await print('no fault was found');
   });
 }
 
-/** A gate that lets everything through once it has met a log that is signed with keys which are not known here. */
+/** A gate that admits every message once it finds that the log is signed with unknown keys. */
 class LenientGate implements Gate {
   refusal: DomainError | undefined;
 
@@ -97,7 +97,7 @@ class LenientGate implements Gate {
   }
 }
 
-/** @returns those that no operator has recorded as void */
+/** Reports the void messages. @returns those that no operator has recorded as void */
 async function reportVoid(
   source: LogSource,
   messages: readonly VoidMessage[],
@@ -115,7 +115,7 @@ async function reportVoid(
   return open;
 }
 
-/** Puts it on record that what does not hold has been looked at. */
+/** Records that an operator has looked at the void messages. */
 async function recordVoid(options: VoidCommandOptions): Promise<void> {
   const ring = coordinatorRing(options);
   if (!ring?.canSign) {

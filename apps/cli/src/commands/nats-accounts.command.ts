@@ -3,13 +3,13 @@ import { accountsOf, Names, type Role } from '#jetstream';
 import { accountsBlock } from '#nats-server';
 import { print } from '../output.js';
 
-/** Environment variable of a nats-server that holds the password of a role. */
+/** The environment variable of a nats-server with the password of a role. */
 const passwordVariable = (role: Role): string => `NATS_${role.toUpperCase()}_PASSWORD`;
 
 /**
- * The part of a nats-server's configuration that says who may do what. Passwords are taken from the server's environment;
- * each must begin with a letter, or it is read as a number.
- * @param shared all roles in the account that a server has by itself: for one that holds a log there
+ * The accounts and permissions in the configuration of a nats-server. Passwords come from the server's environment.
+ * Each must begin with a letter, otherwise the server reads it as a number.
+ * @param shared puts all roles into the default account of the server, for a server that holds a log there
  */
 export function natsAccountsFile(cluster: string, shared = false): string {
   const passwordOf = (role: Role) => ({ variable: passwordVariable(role) });

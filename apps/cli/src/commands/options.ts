@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Moment, parseMoment } from '#runtime';
 
-/** The options that say which log. */
+/** The options that name the log. */
 export function clusterOptions(command: Command): Command {
   return command
     .option('--nats <url>', 'NATS to use (default: LARDER_NATS_URL)')
@@ -12,7 +12,7 @@ export function clusterOptions(command: Command): Command {
 /** A place in a log: a sequence, or a time in milliseconds since the epoch. */
 export type LogPoint = Moment;
 
-/** @throws InvalidArgumentError for anything but a sequence or a time in ISO 8601 */
+/** @throws InvalidArgumentError for anything except a sequence or a time in ISO 8601 */
 export function parseLogPoint(text: string): LogPoint {
   try {
     return parseMoment(text, 'it');

@@ -39,7 +39,7 @@ async function replay(source: LogSource, options: ReplayCommandOptions): Promise
   const codec = new EventCodec([allEvents]);
   const ring = source.firstSequence > 1 ? undefined : coordinatorRing(options);
   const gate = ring && new LogGate({ codec, ring });
-  // What holds is told by the whole log in its order, whichever part of it is replayed.
+  // The gate needs the whole log in order to find void messages, even if only a part is replayed.
   const messages = source.messages({ filter: gate ? '>' : aggregate.filter, through });
   const admit = admissionOf(gate, codec);
   if (options.of === 'all') {
@@ -55,7 +55,7 @@ async function replay(source: LogSource, options: ReplayCommandOptions): Promise
 
 type Admission = Parameters<typeof replaySteps>[1];
 
-/** Tells what holds; without keys, and of a log whose beginning was archived, all that can be read. */
+/** Admits valid messages. Without keys, or if the log's beginning was archived, it admits all that can be decoded. */
 function admissionOf(gate: LogGate | undefined, codec: EventCodec): Admission {
   if (!gate) return believesAll(codec).inOrder();
   return (message) =>
@@ -72,7 +72,7 @@ async function printLastState(
 ): Promise<void> {
   const aggregate = replayed('all');
   let sequence = 0;
-  // Nothing is asked for on the way: a copy of every state after every event would be all that this does.
+  // Ask for no steps: to copy every state after every event would take most of the time.
   const nothing: ReplayLimits = { until, from: { sequence: Infinity } };
   const counted = (async function* () {
     for await (const message of messages) {

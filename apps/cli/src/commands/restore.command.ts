@@ -54,7 +54,7 @@ export function addRestore(program: Command): void {
     });
 }
 
-/** Tells which messages of the backup are void. */
+/** Finds the void messages of the backup. */
 const gateOf = (ring: TrustRing) => () => new LogGate({ codec: new EventCodec([allEvents]), ring });
 
 function resumed(alreadyThere: number): string {

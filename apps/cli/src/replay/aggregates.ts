@@ -5,23 +5,23 @@ import { membershipBoundary, membershipView } from '#contexts/membership';
 import { namespaceBoundary, namespaceView } from '#contexts/namespace';
 import { type Commit, DomainError, type View } from '#kernel';
 
-/** One aggregate as it is replayed. */
+/** One aggregate during a replay. */
 export interface Replayed {
-  /** Boundaries to be read, as in `Names.eventFilter`. */
+  /** The boundaries to read, as in `Names.eventFilter`. */
   readonly filter: string;
-  /** Whether a message can concern it, by its boundary. */
+  /** Whether messages on this boundary can concern the aggregate. */
   mayConcern(boundary: string): boolean;
-  /** Whether a commit of such a boundary does. */
+  /** Whether a commit on such a boundary concerns the aggregate. */
   concerns(commit: Commit): boolean;
   apply(commit: Commit): void;
-  /** JSON-able, secrets still in it. */
+  /** JSON-able; still contains secrets. */
   state(): unknown;
 }
 
 export const aggregateNames =
   'namespace, membership, log, quota, file-index, job.<id>, slot.<kind>.<hash>, or all for the last state of everything';
 
-/** @throws DomainError Malformed for a name that is none of `aggregateNames` */
+/** @throws DomainError Malformed for a name that is not one of `aggregateNames` */
 export function replayed(name: string): Replayed {
   const [scope, ...rest] = name.split('.');
   if (rest.length === 0) {
@@ -56,7 +56,7 @@ function ofView<State>(view: View<State>, boundaries: readonly string[], show: (
   };
 }
 
-/** A job's events stand on its slot, on its own boundary, and on those of its batches. */
+/** A job has events on its slot, on its own boundary, and on the boundaries of its batches. */
 function oneJob(jobId: string): Replayed {
   const view = jobsView(Infinity);
   const state = view.initial();
@@ -89,14 +89,14 @@ function oneSlot(boundary: string): Replayed {
   };
 }
 
-/** What is set aside below quotas for stretches that are not yet planned, by job. */
+/** What is reserved below quotas for stretches that are not planned yet, by job. */
 function reservations(): Replayed {
   const view = jobsView(Infinity);
   const state = view.initial();
   return {
     filter: '>',
     mayConcern: (boundary) => /^(quota$|slot\.|job\.)/.test(boundary),
-    // What plans a stretch, or ends its job, gives the reservation up.
+    // An event that plans the stretch or ends the job releases the reservation.
     concerns: ({ events }) => events.some(({ type }) => concernQuota.includes(type)),
     apply: (commit) => view.evolve(state, commit),
     state: () => {
@@ -110,7 +110,7 @@ function reservations(): Replayed {
 
 const concernQuota = ['QuotaReserved', 'JobSubmitted', 'JobAssumed', 'BatchesPlanned', 'JobStopped', 'JobFinished'];
 
-/** What users added to the index and took out of it; what workers cache is in it beside that, and in no event. */
+/** What users added to the index and removed from it. The index also has the workers' cached files, without events. */
 function fileIndex(): Replayed {
   const files = new Map<string, 'added' | 'removed'>();
   return {

@@ -1,8 +1,8 @@
 import { maskedValue, maskOptions, type StoredOption } from '#contexts/namespace';
 
 /**
- * A copy of anything JSON-able in which no secret option of a mount is left: neither in clear, as older versions stored
- * some, nor sealed, for ciphertext is nobody's business either.
+ * A copy of a JSON-able value without secret options of mounts. It masks those in clear text, which older versions
+ * stored, and sealed ones, because ciphertext should not be shown either.
  */
 export function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked);

@@ -4,10 +4,10 @@ import type { RecordedEvent } from '#kernel';
 import type { Replayed } from './aggregates.js';
 import { masked } from './mask.js';
 
-/** One event and what it made of an aggregate; nothing secret is in it. */
+/** One event, and the state of the aggregate after it. Contains no secrets. */
 export interface Step {
   readonly sequence: number;
-  /** When the log took it in, ISO 8601. */
+  /** When the log stored it, ISO 8601. */
   readonly recordedAt: string;
   readonly event: RecordedEvent;
   readonly state: unknown;
@@ -15,13 +15,13 @@ export interface Step {
 
 export interface ReplayLimits {
   readonly until?: { readonly sequence: number } | { readonly timeMs: number };
-  /** Steps before this are applied, not answered. */
+  /** Steps before this are applied but not returned. */
   readonly from?: { readonly sequence: number } | { readonly timeMs: number };
 }
 
 /**
- * The steps of an aggregate's life. @param admit tells which messages are part of history
- * @throws UnknownEventError for what this build cannot read
+ * The steps in the history of an aggregate. @param admit decodes a message; undefined for a void one
+ * @throws UnknownEventError for a message that this build cannot read
  */
 export async function* replaySteps(
   messages: AsyncIterable<BackupMessage>,
@@ -32,7 +32,7 @@ export async function* replaySteps(
   for await (const message of messages) {
     const { until, from } = limits;
     if (until && isBeyond(message, until)) return;
-    // Of every message: what holds depends on what stands before it.
+    // Pass every message to `admit`: whether one is valid depends on the messages before it.
     const commit = await admit(message);
     if (!commit || !aggregate.mayConcern(message.boundary)) continue;
     const { sequence, boundary } = message;

@@ -1,4 +1,4 @@
-/** What changed between two JSON-able states, null for none, a line for each value: `+` came, `-` went, `~` changed. */
+/** Compares two JSON-able states (null for none). One line for each value: `+` added, `-` removed, `~` changed. */
 export function stateDiff(before: unknown, after: unknown): string[] {
   const [was, is] = [new Map(leaves(before)), new Map(leaves(after))];
   const lines: string[] = [];
@@ -11,7 +11,7 @@ export function stateDiff(before: unknown, after: unknown): string[] {
   return lines;
 }
 
-/** Every value that holds no other, with its path, such as `mounts[0].path`; values as JSON. */
+/** All values that contain no others, as JSON, each with its path, such as `mounts[0].path`. */
 function* leaves(value: unknown, path = ''): Generator<[string, string]> {
   if (value === null && path === '') return;
   if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) {

@@ -5,14 +5,14 @@ import { AppModule } from '../app.module.js';
 export interface Route {
   /** `GET /api/v1/load/{id}`. */
   readonly name: string;
-  /** The DTO of its body, where it has one. */
+  /** The DTO of its body, if it has a body. */
   readonly body?: Type;
 }
 
-/** These stand outside the prefix. */
+/** These routes do not have the prefix. */
 const unprefixed = ['/healthz', '/readyz'];
 
-/** Where Nest notes which argument of a handler is what, and its number for a body. */
+/** The metadata in which Nest notes the arguments of a handler, and Nest's number for a body. */
 const argumentsKey = '__routeArguments__';
 const bodyArgument = /^3:/;
 
@@ -31,7 +31,7 @@ export function realRoutes(): Route[] {
   });
 }
 
-/** Those that a controller inherits as well. */
+/** The members of a controller, including inherited ones. */
 function membersOf(prototype: object): [string, PropertyDescriptor][] {
   const inherited = Object.getPrototypeOf(prototype) as object | null;
   return [...Object.entries(Object.getOwnPropertyDescriptors(prototype)), ...(inherited ? membersOf(inherited) : [])];

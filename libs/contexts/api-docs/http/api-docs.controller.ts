@@ -5,7 +5,7 @@ import { htmlPage, type Document } from '../index.js';
 /** Injection token for the `Document` that is served. */
 export const API_DOCUMENT = Symbol('api-document');
 
-/** `/api/v1/openapi.json` and `/api/v1/docs`: what the API is, for programs and for people. */
+/** `/api/v1/openapi.json` and `/api/v1/docs`: the API document, for programs and for people. */
 @Controller()
 export class ApiDocsController {
   private readonly json: string;

@@ -21,7 +21,7 @@ const append = (...events: RecordedEvent[]) => log.store.appendFact('namespace',
 beforeAll(async () => {
   nats = await startTestNats();
   log = await openTestLog(nats.url, { catalogue: allEvents });
-  // Nothing here is of a job.
+  // No event here is about a job.
   reader = new AuditReader(log.store, new JobDirectory(undefined as never, log.store));
   for (let i = 0; i < 30; i++) await append(ttl(`/a/${i % 10}`), ttl('/b'));
   for (let i = 0; i < 1000; i++) await append(ttl('/noise'));
@@ -45,7 +45,7 @@ it('a page looks at a bounded part of the log, and says how to go on', async () 
   } while (!pages.at(-1)!.complete);
   expect(pages.map(({ scannedThrough }) => scannedThrough)).toEqual([5, 10, 15, 20, 25, 30, 32]);
   expect(pages.flatMap(({ results }) => results.map(({ sequence }) => sequence))).toEqual([8, 18, 28]);
-  // So it is with the time.
+  // The same with the limit of time.
   const hurried = await reader.page(await reader.stretch(question), 100, { maxScanned: 1000, maxScanMs: 0 });
   expect(hurried).toEqual({ results: [], lastKey: '1', scannedThrough: 1, complete: false });
 });

@@ -22,13 +22,13 @@ export interface EventPage {
   readonly results: readonly AuditEvent[];
   /** Where the next page begins. */
   readonly lastKey: string;
-  /** Every commit up to here has been looked at, but for what `lastKey` leaves of it. */
+  /** All commits up to here have been read. If `lastKey` is inside the last one, the rest of its events are not. */
   readonly scannedThrough: number;
-  /** Nothing more was in the log that is asked for, when this was answered. */
+  /** Whether nothing was left to read in the asked range at the time of the answer. */
   readonly complete: boolean;
 }
 
-/** What there is to read, from a sequence to one that is in the log. */
+/** A part of the log to read. */
 export interface Stretch {
   readonly filter: EventFilter;
   readonly after: Cursor;
@@ -36,12 +36,12 @@ export interface Stretch {
   readonly boundaries: readonly string[];
 }
 
-/** One page looks at no more of the log, however few events match. */
+/** One page reads at most this much of the log, however few events match. */
 const maxScanned = 20_000;
 const maxScanMs = 2_000;
-/** Somebody waits for the page: NATS that falls silent over it is not waited out. */
+/** How long a page waits for a silent NATS. It is short, because a client waits for the page. */
 const stallTimeoutMs = 2_500;
-/** Pause before a stream that NATS has let down goes on. */
+/** Pause before a stream continues after an error of NATS. */
 const retryMs = 250;
 
 /** Reads the log for auditors. */
@@ -52,7 +52,7 @@ export class AuditReader {
     private readonly jobs: JobDirectory,
   ) {}
 
-  /** Fixes the ends: what is appended later is not part of it. @throws DomainError Unavailable */
+  /** Fixes both ends: commits appended later are not included. @throws DomainError Unavailable */
   async stretch({ filter, from, to, after }: Pick<EventQuery, 'filter' | 'from' | 'to' | 'after'>): Promise<Stretch> {
     const { firstSequence, lastSequence } = await this.store.info();
     const begin: Cursor = { sequence: Math.max(firstSequence, from ? await this.firstAt(from) : 1) - 1 };
@@ -65,7 +65,7 @@ export class AuditReader {
     };
   }
 
-  /** At most `count` events, after looking at a bounded part of the log; `lastKey` leads on from there. */
+  /** At most `count` events from a bounded part of the log. The next page begins at `lastKey`. */
   async page(stretch: Stretch, count: number, limits = { maxScanned, maxScanMs }): Promise<EventPage> {
     const { after, through } = stretch;
     const deadline = performance.now() + limits.maxScanMs;
@@ -89,14 +89,14 @@ export class AuditReader {
     return { results, lastKey, scannedThrough: end, complete: true };
   }
 
-  /** Everything that is asked for, at the pace of whoever takes it. */
+  /** All matching events, at the pace of the consumer. */
   async *all(stretch: Stretch, signal?: AbortSignal): AsyncGenerator<AuditEvent> {
     for await (const message of this.messages(stretch, { signal })) {
       yield* await this.eventsOf(message, stretch.filter, stretch.after);
     }
   }
 
-  /** Where a stream begins that has not been told: behind what is in the log. @throws DomainError */
+  /** Where a stream begins; by default after the last commit of the log. @throws DomainError */
   async beginning(from: Moment | undefined, after: Cursor | undefined): Promise<Cursor> {
     const { firstSequence, lastSequence } = await this.store.info();
     const begin = after ?? { sequence: from ? (await this.firstAt(from)) - 1 : lastSequence };
@@ -109,8 +109,8 @@ export class AuditReader {
   }
 
   /**
-   * Every commit from the cursor on with those of its events that are asked for, and what is appended later, until the
-   * signal is aborted. NATS being away is waited out.
+   * All commits after the cursor, each with its matching events, and then the commits appended later, until the signal
+   * is aborted. While NATS is away, it waits.
    */
   async *follow(
     filter: EventFilter,

@@ -3,11 +3,11 @@ import { DomainError } from '#kernel';
 import { parseMoment, queryText, type Moment } from '#runtime';
 import { barePath, parseCursor, presentations, scopes, type Cursor, type EventFilter, type Scope } from '../index.js';
 
-/** A question about the log, well formed. */
+/** A valid query of the log. */
 export interface EventQuery {
   readonly filter: EventFilter;
   readonly from?: Moment;
-  /** The last moment to be looked at: the earliest of `to` and `asOf`. */
+  /** The given ones of `to` and `asOf`. The earliest of them ends the query. */
   readonly to: readonly Moment[];
   readonly after?: Cursor;
   readonly count?: number;
@@ -18,7 +18,7 @@ type Query = Readonly<Record<string, unknown>>;
 type JobKindNames = readonly string[];
 
 const maxCount = 1000;
-/** As much as is recorded of an actor or a request id. */
+/** The form in which actors and request ids are recorded. */
 const token = /^[\x21-\x7e]{1,128}$/;
 
 /** @throws DomainError Malformed, naming the parameter and what was expected */
@@ -35,7 +35,7 @@ export function parseEventQuery(query: Query, accept: string | undefined, jobKin
   };
 }
 
-/** Where a stream begins: behind a cursor, or at a moment; with neither, now. @throws DomainError Malformed */
+/** Where a stream begins: after a cursor, or at a moment; without either, now. @throws DomainError Malformed */
 export function parseStreamQuery(
   query: Query,
   lastEventId: string | undefined,
@@ -46,7 +46,7 @@ export function parseStreamQuery(
       throw malformed(name, `cannot be given here: a stream goes on until its client leaves; use /api/v1/events`);
     }
   }
-  // The header wins: a browser that connects again sends it, and the query it began with as well.
+  // The header wins: a browser that reconnects sends it together with the original query.
   const given = lastEventId || queryText(query.lastEventId);
   return {
     filter: parseFilter(query, jobKinds),

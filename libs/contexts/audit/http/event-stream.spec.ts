@@ -13,7 +13,7 @@ async function* forever(signal: AbortSignal): AsyncGenerator<never> {
   await new Promise((resolve) => signal.addEventListener('abort', resolve));
 }
 
-/** A source that counts what is taken from it, each of about a kilobyte, and never ends. */
+/** An endless source of commits of about a kilobyte each. It counts how many were read. */
 function endless(): { source: EventSource; taken: () => number; ended: Promise<void> } {
   let taken = 0;
   let end = () => {};
@@ -73,7 +73,7 @@ it('for a client that takes nothing, no more than a little is read of the log', 
   } while (taken() !== before);
   expect(before).toBeLessThan(100);
   expect(stream.body.readableLength).toBeLessThan(128 * 1024);
-  // It goes on where it stopped when the client takes something again.
+  // It continues where it stopped when the client reads again.
   const seen = new Set<string>();
   let text = '';
   for await (const chunk of stream.body) {

@@ -1,26 +1,27 @@
 import { Readable } from 'node:stream';
 import { type AuditEvent } from '../index.js';
 
-/** Commits with those of their events that the client asked for. */
+/** Commits, each with those of its events that the client asked for. */
 export type EventSource = (signal: AbortSignal) => AsyncIterable<{ sequence: number; events: readonly AuditEvent[] }>;
 
 export interface StreamPace {
-  /** A comment goes out so often while there is nothing to say. */
+  /** How often a comment is sent while there are no events. */
   readonly heartbeatMs: number;
-  /** A client that takes nothing for so long is cut off. */
+  /** A client that reads nothing for this time is disconnected. */
   readonly stallMs: number;
 }
 
-/** What waits for a slow client in this process before the log is not read any further for it. */
+/** How much is buffered for a slow client. Beyond this, its reader of the log pauses. */
 const bufferBytes = 64 * 1024;
 
 /**
- * One client's Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Ids are cursors:
- * sent back as `Last-Event-ID`, to any coordinator, the stream goes on behind that event. A heartbeat carries the id of
- * what has been looked at, so that a filter that rarely matches need not look at it again.
+ * One client's Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html). Ids are cursors: a
+ * client sends one back as `Last-Event-ID`, to any coordinator, and the stream continues after that event. A heartbeat
+ * carries the id of the last commit read, so that with a filter that rarely matches no commit is read twice.
  *
- * It has a reader of the log of its own, although the views read the same log: a client may begin in the past, and one
- * that is slow must hold its own reader up instead of being buffered for, which the views' reader cannot be.
+ * Each stream has its own reader of the log, although the views read the same log. A client may begin in the past. And
+ * a slow client must slow its reader down, as its events are not buffered without limit; the views' reader must not
+ * wait.
  */
 export class EventStream {
   readonly body: Readable;
@@ -29,7 +30,7 @@ export class EventStream {
   private wanted = () => {};
   private waiting = false;
 
-  /** @param position of what the client has already, as a cursor */
+  /** @param position cursor after the last event that the client already has */
   constructor(
     private position: string,
     private readonly pace: StreamPace,
@@ -40,7 +41,7 @@ export class EventStream {
     this.body.push(`retry: 1000\nid: ${position}\n\n`);
   }
 
-  /** Sends until the client has gone or the stream is ended. Never throws: a broken source cuts the client off. */
+  /** Sends until the client leaves or the stream ends. Never throws: an error of the source disconnects the client. */
   async send(source: EventSource): Promise<void> {
     try {
       for await (const { sequence, events } of source(this.controller.signal)) {
@@ -55,7 +56,7 @@ export class EventStream {
     }
   }
 
-  /** In good order: the client may connect again, elsewhere. */
+  /** Ends the stream in an orderly way: the client may connect again, to another coordinator. */
   end(): void {
     this.stop();
     if (!this.body.destroyed && !this.body.readableEnded) this.body.push(null);

@@ -4,11 +4,11 @@ import { DomainError } from '#kernel';
 import { Shutdown } from '#runtime';
 import { EventStream, type EventSource } from './event-stream.js';
 
-/** Each costs a consumer in NATS and a reader here. */
+/** Limited, because each stream costs a consumer in NATS and a reader here. */
 const maxStreams = 200;
 const pace = { heartbeatMs: 15_000, stallMs: 60_000 };
 
-/** All open streams of this coordinator: they end when it stops, and do not keep it from stopping. */
+/** All open streams of this coordinator. They end when it stops, so they do not delay its stop. */
 @Injectable()
 export class EventStreams {
   private readonly streams = new Set<EventStream>();

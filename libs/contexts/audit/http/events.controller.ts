@@ -9,7 +9,7 @@ import { EventStreams } from './event-streams.js';
 
 const defaultCount = 100;
 
-/** `/api/v1/events`: the log, for whoever must account for it. */
+/** `/api/v1/events`: the log, for auditors. */
 @Controller('events')
 export class EventsController {
   constructor(
@@ -18,7 +18,7 @@ export class EventsController {
     private readonly kinds: JobKinds,
   ) {}
 
-  /** A page of events; as JSON Lines all that match, or `count` of them. */
+  /** A page of events. As JSON Lines: all that match, or the first `count` of them. */
   @Get()
   async read(
     @Query() query: Record<string, unknown>,
@@ -31,13 +31,13 @@ export class EventsController {
       await reply.send(await this.reader.page(stretch, asked.count ?? defaultCount));
       return;
     }
-    // Nobody reads the answer to a HEAD, and the whole log would be read for it.
+    // The answer to a HEAD has no body. So do not read the whole log for it.
     const events = request.method === 'HEAD' ? [] : this.reader.all(stretch);
     const body = Readable.from(lines(events, asked.count ?? Infinity));
     await reply.header('content-type', 'application/x-ndjson').send(body);
   }
 
-  /** Server-Sent Events from now on, or from where the client was. */
+  /** Server-Sent Events from now on, or from the client's last position. */
   @Get('stream')
   async stream(
     @Query() query: Record<string, unknown>,
@@ -51,7 +51,7 @@ export class EventsController {
     void reply
       .header('content-type', 'text/event-stream; charset=utf-8')
       .header('cache-control', 'no-cache, no-transform')
-      // Proxies that collect answers would hold events back.
+      // Otherwise a buffering proxy would delay events.
       .header('x-accel-buffering', 'no');
     const body = this.streams.open(cursorText(begin), (signal) => this.reader.follow(filter, begin, signal));
     if (request.method === 'HEAD') body.destroy();

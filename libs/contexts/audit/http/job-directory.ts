@@ -10,10 +10,10 @@ interface JobIdentity {
   readonly target: string;
 }
 
-/** A job's kind never changes: so many are remembered before all are forgotten. */
+/** How many kinds are remembered before all are dropped. A job's kind never changes. */
 const maxRemembered = 10_000;
 
-/** Which kind of job an id names: from the view, and for jobs that have left it from their last event. */
+/** Finds the kind of a job by its id: in the view, and for jobs that have left the view in their last event. */
 @Injectable()
 export class JobDirectory {
   private readonly kinds = new Map<string, string>();
@@ -23,20 +23,20 @@ export class JobDirectory {
     private readonly store: EventStore,
   ) {}
 
-  /** The slot's boundary of the job that an id names; undefined where it names none, or one too new to be known here. */
+  /** The slot boundary of the job with this id; undefined for no job, or for one too new to be known here. */
   async slotOf(id: string): Promise<string | undefined> {
     if (!/^[0-9a-f-]{36}$/.test(id)) return undefined;
     const job = this.inView(id) ?? (await this.finished(id));
     return job && slotOf(job.kind, job.target);
   }
 
-  /** @throws DomainError Unavailable when the log cannot be asked */
+  /** @throws DomainError Unavailable when the log cannot be reached */
   async kindOf(jobId: string): Promise<string | undefined> {
     const known = this.inView(jobId)?.kind ?? this.kinds.get(jobId);
     if (known !== undefined) return known;
     let job = await this.finished(jobId);
     if (!job) {
-      // Newer than our views, then.
+      // The job may be newer than our views.
       await this.views.caughtUp();
       job = this.inView(jobId) ?? (await this.finished(jobId));
     }
@@ -44,7 +44,7 @@ export class JobDirectory {
     return job?.kind;
   }
 
-  /** What a reader of the log learns on its way. */
+  /** Remembers the kind of a job from an event that was read. */
   learn({ type, data }: RecordedEvent): void {
     if (type !== 'JobSubmitted') return;
     const { jobId, kind } = data as { jobId: string; kind: string };

@@ -1,4 +1,4 @@
-/** Merges streams that ascend by sequence into one that does. Holds one message of each. */
+/** Merges streams in ascending order of sequence into one in that order. Holds one message of each. */
 export async function* mergeBySequence<Message extends { readonly sequence: number }>(
   streams: readonly AsyncGenerator<Message>[],
 ): AsyncGenerator<Message> {

@@ -16,14 +16,14 @@ export class FileIndexController {
   constructor(private readonly index: FileIndexService) {}
 
   /**
-   * All entries, streamed; with `count` a page of them, with `lastKey` those behind an entry. With `unmounted` the copies
-   * that no mount covers.
+   * All entries, as a stream. With `count`: a page of them. With `lastKey`: the entries after that one. With
+   * `unmounted`: the copies that no mount covers.
    */
   @Get()
   async list(@Query() query: Record<string, unknown>, @Res() reply: FastifyReply): Promise<void> {
     const count = pageCount(query.count);
     const entries = this.index.list(queryText(query.lastKey), queryFlag('unmounted', query.unmounted));
-    // Errors of the first look at the workers are still answered with a status of their own.
+    // Before the first entry is sent, an error of a worker can still be answered with its own status.
     const first = await entries.next();
     const body = Readable.from(documentOf(first, entries, count));
     await reply.header('content-type', 'application/json; charset=utf-8').send(body);
@@ -42,7 +42,7 @@ export class FileIndexController {
   }
 }
 
-/** `{"results":[…]}`, with the page's `lastKey` where it was asked for a page. */
+/** `{"results":[…]}`, with `lastKey` if the client asked for a page. */
 async function* documentOf(
   first: IteratorResult<string>,
   entries: AsyncGenerator<string>,

@@ -15,7 +15,7 @@ const changedSchema = z.object({ changed: z.array(z.boolean()) });
 const pageSchema = z.object({ files: z.array(z.string()), next: z.string().optional() });
 const pageSize = 1000;
 
-/** The index as a whole: what the workers keep of it, put together. */
+/** The whole index, combined from the parts that the workers keep. */
 @Injectable()
 export class FileIndexService {
   constructor(
@@ -26,7 +26,8 @@ export class FileIndexService {
   ) {}
 
   /**
-   * Adds each file where its copies are, so that it goes with them; one that nobody holds, at the worker that owns it.
+   * Adds each file at the workers that hold its copies, so that the entry goes when the copy goes. A file without
+   * copies is added at the worker that owns it.
    * @returns how many were not in the index before
    */
   async add(files: readonly string[], context: CommandContext): Promise<number> {
@@ -45,7 +46,7 @@ export class FileIndexService {
     return this.record('FilesAddedToIndex', paths, added.size, context);
   }
 
-  /** Removes each file wherever it stands. @returns how many files really were removed */
+  /** Removes each file at all workers. @returns how many files were really removed */
   async remove(files: readonly string[], context: CommandContext): Promise<number> {
     const paths = this.resolve(files);
     const removed = await Promise.all(this.online().map((workerId) => this.change(workerId, 'remove', paths)));
@@ -53,15 +54,15 @@ export class FileIndexService {
   }
 
   /**
-   * All entries behind `after`, in byte order, as a stream.
-   * @param unmounted instead, the paths of all copies that no mount covers
+   * All entries after `after`, in byte order, as a stream.
+   * @param unmounted lists the paths of all copies that no mount covers instead
    * @throws DomainError Unavailable when a worker is silent
    */
   list(after?: string, unmounted = false): AsyncGenerator<string> {
     return mergeSorted(this.online().map((workerId) => this.entriesOf(workerId, after, unmounted)));
   }
 
-  /** Which of the paths are in the index, and who holds copies of them. */
+  /** Which of the paths are in the index, and which workers hold copies of them. */
   private async whereabouts(
     paths: readonly string[],
   ): Promise<{ listed: Set<string>; holders: Map<string, string[]> }> {

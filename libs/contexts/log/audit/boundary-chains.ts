@@ -1,41 +1,41 @@
 import { chainStart } from '#jetstream';
 import { faultAt, type Fault } from './fault.js';
 
-/** The end of one boundary as far as it has been read. Digests are packed: there may be a million of these. */
+/** The last message read of one boundary. Digests are packed, because there may be a million boundaries. */
 interface Head {
   sequence: number;
   digest: string;
   /** Digest of the message before it; `chainStart` for a boundary's first. */
   before: string;
   chained: boolean;
-  /** The message at `sequence` does not name the one before it. */
+  /** Set when the message at `sequence` does not name the one before it. */
   broken?: Break;
 }
 
 /** A message that does not name the one before it on its boundary. */
 interface Break {
   readonly boundary: string;
-  /** Of the message before it; undefined when it is the boundary's first. */
+  /** Sequence of the message before it; undefined when it is the first of the boundary. */
   readonly after?: number;
   readonly witness: number;
 }
 
-/** More would tell nothing more about the first. */
+/** Only the first fault is reported, so more are of no use. */
 const maxNoted = 1_000;
 
 /**
- * Follows `prev` along every boundary. A broken link tells that something is wrong at or before it, often not exactly
- * what: the message before was changed, or one in between removed, or this one slipped in. The next message of the
- * boundary names its own predecessor and so tells which of them were there when it was written.
+ * Follows `prev` along every boundary. A broken link shows that something is wrong at or before it: the message before
+ * was changed, or one in between was removed, or this one was inserted. Often it does not show which of these. The next
+ * message of the boundary names its own predecessor, and so shows which messages were there when it was written.
  */
 export class BoundaryChains {
   private readonly heads = new Map<string, Head>();
   private readonly breaks = new Set<Break>();
   private readonly certain: Fault[] = [];
-  /** Messages from before commits were chained. */
+  /** How many messages come from before commits were chained. */
   unchained = 0;
 
-  /** @param fromStart whether the log is read from its first message: otherwise a boundary may begin anywhere */
+  /** @param fromStart whether the log is read from its first message; otherwise a boundary may begin anywhere */
   constructor(private readonly fromStart: boolean) {}
 
   add(sequence: number, boundary: string, digest: string, prev: string | undefined): void {
@@ -52,8 +52,8 @@ export class BoundaryChains {
   }
 
   /**
-   * A message that is no part of history: what was written after it names it all the same. What does not was there before
-   * it, which has slipped in since.
+   * Adds a void message. A message that was written after it still names it. A later message that does not name it was
+   * there first: then the void message was inserted.
    */
   addVoid(sequence: number, boundary: string, digest: string): void {
     const last = this.heads.get(boundary);
@@ -61,7 +61,7 @@ export class BoundaryChains {
     this.heads.set(boundary, { sequence, digest: packed(digest), before: last?.digest ?? chainStart, chained });
   }
 
-  /** @param equalThrough up to here every message is proven to be what it was when a checkpoint was made */
+  /** @param equalThrough up to here, a checkpoint proves that every message is unchanged */
   faults(equalThrough: number): Fault[] {
     return [...this.certain, ...[...this.breaks].map((one) => faultOf(one, equalThrough))];
   }
@@ -76,7 +76,7 @@ export class BoundaryChains {
 
   private addBroken(boundary: string, head: Head, last: Head, prev: string): Break | undefined {
     if (prev !== last.before) return this.note({ boundary, after: last.sequence, witness: head.sequence });
-    // It was written when the last one was not there.
+    // This message was written before `last` was there.
     if (last.broken) this.breaks.delete(last.broken);
     const why = `The message at ${head.sequence}, the next on its boundary, names the one before this as its predecessor.`;
     this.certainly(faultAt('inserted', last.sequence, why));

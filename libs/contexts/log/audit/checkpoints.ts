@@ -13,23 +13,23 @@ export function checkpointMac(key: SigningKey, throughSequence: number, root: st
   return createHmac('sha256', derivedKey(key, keyPurpose)).update(`${throughSequence}:${root}`).digest('hex');
 }
 
-/** Whether a checkpoint was made by whoever holds the key. */
+/** Whether a checkpoint was signed with this key. */
 export function isSignedBy(key: SigningKey, { throughSequence, root, mac }: LogCheckpointedData): boolean {
   const [expected, given] = [checkpointMac(key, throughSequence, root), mac].map((text) => Buffer.from(text));
   return expected.length === given.length && timingSafeEqual(expected, given);
 }
 
-/** What a checkpoint keeps of a digest, as hexadecimal. */
+/** The part of a digest that a checkpoint keeps, hexadecimal. */
 export const keptPart = (digest: string): string => digest.slice(0, 2 * keptDigestBytes);
 
-/** The kept parts of a checkpoint's messages, in order. */
+/** The kept parts of the digests of a checkpoint's messages, in order. */
 export function keptParts({ digests }: LogCheckpointedData): string[] {
   const text = Buffer.from(digests, 'base64').toString('hex');
   const length = 2 * keptDigestBytes;
   return Array.from({ length: Math.floor(text.length / length) }, (_, i) => text.slice(i * length, (i + 1) * length));
 }
 
-/** Messages that a checkpoint will cover, taken in one after another. */
+/** Collects the messages that a checkpoint will cover, one after another. */
 export class Stretch {
   private readonly kept: Buffer[] = [];
 
@@ -43,7 +43,7 @@ export class Stretch {
     return this.fromSequence + this.kept.length - 1;
   }
 
-  /** @throws DomainError Bug for any message but the next */
+  /** @throws DomainError Bug for any message except the next */
   add({ sequence, boundary, data }: { sequence: number; boundary: string; data: Uint8Array }): void {
     const expected = this.throughSequence + 1;
     if (sequence !== expected) {

@@ -4,14 +4,14 @@ import { faultAt, type Fault } from './fault.js';
 import type { StoredMessage } from './verify-log.js';
 
 export interface Comparison {
-  /** Messages that both have and that are the same. */
+  /** How many messages both have with the same content. */
   readonly same: number;
   readonly fault?: Fault;
 }
 
 /**
- * Compares a log with what somebody else has kept of it, a backup: each message that the backup holds must stand in the
- * log at the same sequence with the same content. The log may begin later (archived) and go further.
+ * Compares a log with a copy kept elsewhere, such as a backup. Each message of the copy must be in the log at the same
+ * sequence with the same content. The log may begin later (when it was archived) and go further.
  */
 export async function compareLogs(
   kept: AsyncIterable<StoredMessage>,
@@ -34,7 +34,7 @@ async function walk(
 ): Promise<Comparison> {
   let same = 0;
   let [mine, theirs] = [await next(known), await next(found)];
-  // What was archived, from either, is compared as far as both have it.
+  // Either may have been archived: compare only the sequences that both have.
   while (mine && theirs && mine.sequence < theirs.sequence) mine = await next(known);
   while (mine && theirs && theirs.sequence < mine.sequence) theirs = await next(found);
   for (;;) {

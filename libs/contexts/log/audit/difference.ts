@@ -1,13 +1,14 @@
 import type { Fault } from './fault.js';
 
-/** How many messages behind a difference are looked at to tell its kind. */
+/** How many messages after a difference are compared to find its kind. */
 export const differenceWindow = 64;
 
 /**
- * What became of a list of messages, from the first place at which it is not what it was. Digests are unique, so the
- * first one that is found again tells how far the rest has moved.
+ * Compares a list of messages with its earlier state, from the first difference on. Digests are unique, so the first
+ * one that appears in both lists shows how far the rest has moved.
  *
- * @param known digests as they were, from that place on; `found` as they are now; either may end early
+ * @param known the earlier digests, from the first difference on; may end early
+ * @param found the present digests from there on; may end early
  */
 export function judgeDifference(
   known: readonly string[],
@@ -23,7 +24,7 @@ export function judgeDifference(
   return { kind: 'altered', count: 0 };
 }
 
-/** The same as a sentence about the message at `sequence`; `witness` is what knows how it was. */
+/** Describes the message at the difference. @param witness what holds the earlier digests: `The checkpoint at 17` */
 export function describeDifference({ kind, count }: { kind: Fault['kind']; count: number }, witness: string): string {
   const messages = count === 1 ? 'one message' : `${count} messages`;
   switch (kind) {

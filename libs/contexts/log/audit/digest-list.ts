@@ -2,7 +2,7 @@ import { emptyRoot, rollDigest } from '#jetstream';
 
 const digestBytes = 32;
 
-/** Digests of consecutive messages, 32 bytes each; the older ones can be let go of. */
+/** Digests of consecutive messages, 32 bytes each. The older ones can be dropped. */
 export class DigestList {
   private bytes = Buffer.alloc(1024 * digestBytes);
   private length = 0;
@@ -36,14 +36,14 @@ export class DigestList {
     return this.bytes.toString('hex', index * digestBytes, (index + 1) * digestBytes);
   }
 
-  /** From a sequence on, at most `count`. */
+  /** The digests from a sequence on, at most `count`. */
   from(sequence: number, count: number): string[] {
     const found: string[] = [];
     for (let at = sequence; at < sequence + count && at <= this.last; at++) found.push(this.at(at)!);
     return found;
   }
 
-  /** Rolling digest of everything through a sequence; undefined where that is not held any more, or not yet. */
+  /** Rolling digest up to and including a sequence; undefined when that was dropped or not added yet. */
   rootAt(sequence: number): string | undefined {
     if (sequence < this.first - 1 || sequence > this.last) return undefined;
     let root = this.base;
@@ -51,7 +51,7 @@ export class DigestList {
     return root;
   }
 
-  /** Lets go of everything through a sequence, whose rolling digest is `root`. */
+  /** Drops the digests up to and including a sequence. @param root rolling digest there */
   dropThrough(sequence: number, root: string): void {
     const count = sequence - this.first + 1;
     this.bytes.copyWithin(0, count * digestBytes, this.length * digestBytes);

@@ -1,12 +1,12 @@
 /**
- * What is wrong with a log. `altered`: something was changed, removed or slipped in, and what is left does not tell
- * which.
+ * What is wrong with a log. `altered`: something was changed, removed or inserted, and the log does not show which of
+ * these.
  */
 export interface Fault {
   readonly kind: 'changed' | 'removed' | 'inserted' | 'altered';
-  /** The first message at fault: of one that was removed, the place where it stood. */
+  /** The first message at fault. For a removed message, the place where it was. */
   readonly sequence: number;
-  /** Where what is left does not tell the place exactly: the first message at fault is one of these. */
+  /** The first message at fault is one of these. Longer than one message when the log does not show the exact place. */
   readonly possible: { readonly from: number; readonly through: number };
   /** One or two sentences. */
   readonly why: string;
@@ -17,14 +17,14 @@ export function faultAt(kind: Fault['kind'], sequence: number, why: string): Fau
   return { kind, sequence, possible: { from: sequence, through: sequence }, why };
 }
 
-/** The same for a fault somewhere in a stretch. */
+/** An `altered` fault somewhere from `from` through `through`. */
 export function faultWithin(from: number, through: number, sequence: number, why: string): Fault {
   return { kind: 'altered', sequence, possible: { from, through }, why };
 }
 
 const isExact = ({ possible }: Fault): boolean => possible.from === possible.through;
 
-/** The first of several; one whose place is known rather than one that may be the same and does not know where. */
+/** The first of several faults. If its place is not exact, an exact fault within its possible places is preferred. */
 export function firstFault(faults: readonly Fault[]): Fault | undefined {
   const inOrder = [...faults].sort(
     (a, b) => a.possible.from - b.possible.from || a.possible.through - b.possible.through,
@@ -35,8 +35,8 @@ export function firstFault(faults: readonly Fault[]): Fault | undefined {
 }
 
 /**
- * The first fault, where `vague` ones only say that there is one somewhere in a long stretch: what is found within that
- * stretch explains it.
+ * The first fault. A vague fault only says that something is wrong somewhere in a long stretch, so a precise fault
+ * within that stretch explains it.
  */
 export function firstOf(precise: readonly Fault[], vague: readonly Fault[]): Fault | undefined {
   const [near, wide] = [firstFault(precise), firstFault(vague)];

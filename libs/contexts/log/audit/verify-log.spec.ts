@@ -5,7 +5,7 @@ import { ChainedLog, foreignKey, key, renumbered, slippedIn, tampered } from './
 
 const boundaries = ['a', 'b.1', 'c'];
 
-/** Appends to boundaries, and checkpoints in between. */
+/** A log of appends to several boundaries, with checkpoints between them. */
 const logArbitrary = fc
   .array(
     fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...boundaries) }, { weight: 1, arbitrary: fc.constant('|') }),
@@ -46,13 +46,13 @@ function atAnyPlace(check: (messages: StoredMessage[], at: number) => void | Pro
   );
 }
 
-/** Whether anything that is left could tell: a later message of the boundary, or a checkpoint that covers it. */
+/** Whether a later message could show the fault: one of the same boundary, or a checkpoint that covers it. */
 function isWitnessed(messages: readonly StoredMessage[], at: number): boolean {
   const rest = messages.slice(at + 1);
   return rest.some(({ boundary }) => boundary === messages[at].boundary || boundary === checkpointBoundary.name);
 }
 
-/** The last checkpoint covers it, and did so before anybody touched it. */
+/** Whether the last checkpoint covers the message, as it was before the change. */
 function isCovered(messages: readonly StoredMessage[], at: number): boolean {
   return messages.slice(at + 1).some(({ boundary }) => boundary === checkpointBoundary.name);
 }
@@ -120,7 +120,7 @@ describe('one message removed', () => {
     atAnyPlace(async (messages, at) => {
       const fault = await compare(messages, renumbered(messages.toSpliced(at, 1)));
       expect(fault).toMatchObject({ sequence: at + 1 });
-      // Of the last but one, nothing that follows tells.
+      // For the last but one, no later message shows the kind of the fault.
       if (at !== messages.length - 2) expect(fault!.kind).toBe('removed');
     }));
 });
@@ -153,7 +153,7 @@ describe('one message slipped in', () => {
 });
 
 describe('a forged tail, chained as it should be', () => {
-  /** Everything from a place on written anew, checkpoints included, without the key. */
+  /** All messages from a place on, written again without the key, including checkpoints. */
   function forged(messages: readonly StoredMessage[], at: number): StoredMessage[] {
     const log = ChainedLog.after(messages.slice(0, at), foreignKey);
     for (const { boundary } of messages.slice(at)) {

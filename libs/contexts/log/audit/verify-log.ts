@@ -23,13 +23,13 @@ export interface StoredMessage {
 }
 
 export interface VerifyOptions {
-  /** Where the log begins: 1, unless it was archived. */
+  /** First sequence of the log: 1, unless it was archived. */
   readonly firstSequence: number;
-  /** For the signatures of checkpoints; without keys they are not looked at. */
+  /** Keys for the signatures of checkpoints. Without keys, these signatures are not checked. */
   readonly keys?: readonly SigningKey[];
-  /** Roots that were noted elsewhere, a backup's for example, by sequence. */
+  /** Roots that were noted outside the log, by sequence: that of a backup, for example. */
   readonly anchors?: ReadonlyMap<number, string>;
-  /** Tells what is no part of the log's history, by signatures; without it they are not looked at. */
+  /** Finds void messages by their signatures. Without a gate, these signatures are not checked. */
   readonly gate?: Gate;
 }
 
@@ -39,34 +39,34 @@ export interface Verdict {
   /** Rolling digest of everything that was read. */
   readonly root: string;
   readonly checkpoints: number;
-  /** The last message that a checkpoint proves; `firstSequence - 1` when none does. */
+  /** The last message that a checkpoint proves; `firstSequence - 1` when there is no such message. */
   readonly provenThrough: number;
-  /** Messages from before commits were chained: nothing but checkpoints proves them. */
+  /** How many messages come from before commits were chained. Only checkpoints prove them. */
   readonly unchained: number;
-  /** Keys that signed checkpoints and were not given. */
+  /** Ids of keys that signed checkpoints, but were not given in the options. */
   readonly unknownKeys: readonly string[];
-  /** Messages that do not hold and that no operator has recorded as void, the first few. */
+  /** The first void messages, at most `maxVoid`. */
   readonly void: readonly VoidMessage[];
   /** The first fault. */
   readonly fault?: Fault;
 }
 
-/** So many messages that do not hold are named. */
+/** How many void messages are listed at most. */
 const maxVoid = 100;
-/** A gap longer than this is told, and what follows it is not looked at. */
+/** A longer gap ends the verification: it is reported, and the messages after it are not read. */
 const maxGap = 1_000_000;
 
 /**
- * Walks a log, message by message in its order, and finds the first that was changed, removed or slipped in. Three
- * things tell: sequences, which have no gaps; the chain along each boundary; and checkpoints, which know a part of the
- * digest of each message they cover. What a checkpoint proves is let go of, so memory goes with the messages since the
- * last one (32 bytes each) and with the number of boundaries (about 200 bytes each).
+ * Reads a log message by message and finds the first one that was changed, removed or inserted. It checks three things:
+ * the sequences, which have no gaps; the chain along each boundary; and checkpoints, which keep a part of the digest of
+ * each message they cover. Digests that a checkpoint proves are dropped. So memory grows with the messages since the
+ * last checkpoint (32 bytes each) and with the number of boundaries (about 200 bytes each).
  */
 export class LogVerifier {
   private readonly digests: DigestList;
   private readonly chains: BoundaryChains;
   private readonly faults: Fault[] = [];
-  /** There is a fault somewhere in a stretch. */
+  /** Faults whose place is only known as a stretch. */
   private readonly vague: Fault[] = [];
   private readonly unknownKeys = new Set<string>();
   private readonly void: VoidMessage[] = [];
@@ -76,9 +76,9 @@ export class LogVerifier {
   /** The last message that a checkpoint covers; undefined before the first. */
   private covered: number | undefined;
   private provenThrough: number;
-  /** Whether the digest list's roots are the log's: of an archived log they are from the first checkpoint on. */
+  /** Whether the roots of the digest list are those of the log. In an archived log: from the first checkpoint on. */
   private rootKnown: boolean;
-  /** The first difference from a checkpoint: what was known from there on. */
+  /** The first difference from a checkpoint, with the digests that checkpoints keep from there on. */
   private difference: { readonly at: number; readonly known: string[]; readonly covers: string } | undefined;
 
   constructor(private readonly options: VerifyOptions) {
@@ -141,18 +141,18 @@ export class LogVerifier {
     };
   }
 
-  /** What was read so far must have the root that somebody else has noted, a backup's trailer for example. */
+  /** Compares the root of the messages read so far with one noted elsewhere, such as that of a backup's trailer. */
   checkRoot(root: string, witness: string): void {
     if (root !== this.root) this.rootDiffers(this.digests.last, root, this.root, witness);
   }
 
-  /** The log goes on to here: what is missing at its end was removed. */
+  /** Tells the last sequence of the log. If fewer messages were read, those at the end were removed. */
   endsAt(lastSequence: number): void {
     const { last } = this.digests;
     if (last < lastSequence) this.faults.push(faultAt('removed', last + 1, `The log goes on to ${lastSequence}.`));
   }
 
-  /** Void, and not one that a known writer signed: that one still tells of what stood around it when it was written. */
+  /** Void and not signed by a known writer. One that is signed but misplaced still names the message before it. */
   private isForeign(message: StoredMessage): boolean {
     const judged = this.options.gate?.admit({ recordedAtMs: 0, ...message });
     if (!judged || 'commit' in judged) return false;
@@ -164,13 +164,13 @@ export class LogVerifier {
     const missing = to - from === 1 ? 'This sequence is' : `The sequences from here through ${to - 1} are`;
     this.faults.push(faultAt('removed', from, `${missing} missing: the next message is at ${to}.`));
     if (to - from > maxGap) return false;
-    // In the place of each a digest that nothing has, so that what follows keeps its place.
+    // A digest that no message has fills each missing place, so that later messages keep theirs.
     for (let at = from; at < to; at++) this.digests.push('0'.repeat(64));
     return true;
   }
 
   private rootDiffers(sequence: number, root: string, own: string, witness: string): void {
-    // A checkpoint whose signature nobody looks at proves nothing against a root that was kept elsewhere.
+    // Without keys, a checkpoint's signature is not checked. Then it proves nothing against a root kept elsewhere.
     const from = this.options.keys ? Math.min(this.provenThrough + 1, sequence) : 1;
     const why = `${witness} is ${root} at ${sequence}, and that of this log is ${own}.`;
     this.vague.push(faultWithin(from, sequence, from, why));
@@ -207,7 +207,7 @@ export class LogVerifier {
       this.difference.known.push(...known);
       return;
     }
-    // Of an archived log, the first checkpoint may cover messages that are no longer there.
+    // In an archived log, the first checkpoint may cover messages that are no longer there.
     const skipped = Math.max(0, this.digests.start - data.fromSequence);
     const differs = (kept: string, i: number) =>
       i >= skipped && kept !== keptPart(this.digests.at(data.fromSequence + i) ?? '');
@@ -220,13 +220,13 @@ export class LogVerifier {
     this.provenThrough = at - 1;
     const covers = `The checkpoint at ${sequence}`;
     this.difference = { at, known, covers };
-    // What a checkpoint covers stood before it: when something was taken out of that, it has moved up itself.
+    // A checkpoint stands after the messages it covers. If one of them was removed, the checkpoint has moved up, too.
     if (throughSequence < sequence) return;
     const why = `${covers} covers messages through ${throughSequence}, which must stand before it.`;
     this.faults.push(faultAt('removed', at, why));
   }
 
-  /** Notes what is wrong with a checkpoint by itself. */
+  /** Notes what is wrong with the checkpoint itself. @returns whether its content can be used */
   private mayRelyOn(sequence: number, data: LogCheckpointedData): boolean {
     const { fromSequence, throughSequence, keyId } = data;
     const unproven = this.provenThrough + 1;

@@ -4,8 +4,8 @@ import { logMarkSchema } from '../index.js';
 import type { StoredMessage } from '../audit/index.js';
 
 /**
- * A backup is one file: gzip of JSON Lines. First a header, then a line for each message of the log in its order, last
- * a trailer. It holds no key: secret option values are in it as they are in the log, sealed.
+ * A backup is one file: gzip of JSON Lines. It has a header, a line for each message of the log in order, and a
+ * trailer. It holds no key: secret option values are sealed, as they are in the log.
  */
 export const backupFormat = 'larder-backup-1';
 
@@ -13,7 +13,7 @@ export const backupHeaderSchema = z.object({
   format: z.literal(backupFormat),
   /** Name of the cluster it was taken from; it may be restored under another one. */
   cluster: z.string(),
-  /** Absent for a log from before logs had one. */
+  /** Absent for an old log without an identity. */
   logId: z.string().optional(),
   /** 1, unless the log was archived. */
   firstSequence: z.number(),
@@ -32,7 +32,7 @@ export const backupTrailerSchema = z.object({
   count: z.number(),
   /** Rolling digest of them all. */
   root: z.string(),
-  /** SHA-256 of all lines before this one, their newlines included; hexadecimal. */
+  /** SHA-256 of all lines before this one, including their newlines; hexadecimal. */
   sha256: z.string(),
 });
 export type BackupTrailer = z.infer<typeof backupTrailerSchema>;
@@ -40,11 +40,11 @@ export type BackupTrailer = z.infer<typeof backupTrailerSchema>;
 const messageLineSchema = z.object({
   sequence: z.number(),
   boundary: z.string(),
-  /** When the log took it in, ISO 8601. */
+  /** When the log stored it, ISO 8601. */
   recordedAt: z.string(),
-  /** The stored bytes, where they are UTF-8 ... */
+  /** The stored bytes, if they are UTF-8 ... */
   text: z.string().optional(),
-  /** ... and where they are not. */
+  /** ... and if they are not. */
   base64: z.string().optional(),
 });
 
@@ -74,7 +74,7 @@ export function parsed<T>(schema: z.ZodType<T>, value: unknown, what: string): T
   throw damaged(`a line that should be ${what} is none`);
 }
 
-/** The file is not, or not any more, what `larder backup` wrote. */
+/** The error for a file that `larder backup` did not write, or that was changed since. */
 export function damaged(why: string, cause?: unknown): DomainError {
   return new DomainError('Refused', 'backup-damaged', `the backup is damaged: ${why}`, { cause });
 }

@@ -46,7 +46,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     nats = await startTestNats({ version });
     original = await openTestLog(nats.url, { catalogue });
     await original.store.append('log', 0, record([{ type: 'LogStarted', data: { logId: 'original' } }]));
-    // Not only what is well-formed: bytes are bytes.
+    // The bytes of a message need not be well formed.
     await original.link.js.publish(original.names.eventSubject('odd.1'), Buffer.from([0xff, 0x00, 0xfe]));
     await Promise.all(
       Array.from({ length: 700 }, (_, i) => original.store.appendFact(`many.${i % 7}`, `${i}`, [note(`é ${i}`)])),
@@ -67,7 +67,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
       now: new Date(0).toISOString(),
     });
 
-  /** A store of another cluster in the same NATS, whose streams nobody has made. */
+  /** The store of another cluster in the same NATS. Its streams do not exist yet. */
   function emptyCluster(cluster: string): Omit<RestoreOptions, 'file'> {
     const names = new Names(cluster);
     const store = new EventStore(original.link, names, new EventCodec([catalogue]));
@@ -109,7 +109,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
       type: 'LogRestored',
       data: { logId: 'restored-log', parentId: 'original', throughSequence: 702 },
     });
-    // A second time there is nothing to do.
+    // A second restore has nothing to do.
     expect(await restoreBackup({ ...target, file })).toMatchObject({ complete: true });
     expect(await contents(target.store)).toHaveLength(703);
   });

@@ -15,19 +15,19 @@ import {
   parseMessageLine,
 } from './backup-format.js';
 
-/** A message is below what NATS takes; with its quoting it may be several times as long. */
+/** NATS limits the size of a message. With JSON escapes, a line may be several times as long. */
 const maxLineBytes = 64 * 1024 * 1024;
 const newline = 0x0a;
 
 export interface ReadOptions {
   /**
-   * Also reads a file whose messages, count, root or checksum are not what its trailer says, for whoever looks for what
-   * is wrong. The file has to be whole: what cannot be unpacked or parsed is an error all the same.
+   * Also reads a file whose messages, count, root or checksum differ from its trailer, so that the caller can find out
+   * what is wrong. The file must still be complete: a part that cannot be unpacked or parsed is an error.
    */
   readonly acceptFaults?: boolean;
 }
 
-/** A backup, read in its order as often as one likes. */
+/** A backup file. It can be read several times, each time in order. */
 export class BackupFile {
   private constructor(
     readonly file: string,
@@ -41,7 +41,7 @@ export class BackupFile {
     throw damaged('it is empty');
   }
 
-  /** Reads the whole file. @throws DomainError `backup-damaged` when anything in it is not as its trailer says */
+  /** Reads the whole file. @throws DomainError `backup-damaged` when anything in it differs from its trailer */
   static async check(file: string): Promise<BackupTrailer> {
     const backup = await BackupFile.open(file);
     const messages = backup.messages();
@@ -51,7 +51,7 @@ export class BackupFile {
     }
   }
 
-  /** The messages; at the end the trailer is compared with them, and returned. @throws DomainError `backup-damaged` */
+  /** Yields the messages, then compares the trailer with them and returns it. @throws DomainError `backup-damaged` */
   async *messages(options: ReadOptions = {}): AsyncGenerator<BackupMessage, BackupTrailer> {
     const hash = createHash('sha256');
     let [count, root, expected] = [0, emptyRoot, this.header.firstSequence];
@@ -110,7 +110,7 @@ function json(line: Buffer): unknown {
 }
 
 async function* readLines(file: string): AsyncGenerator<Buffer> {
-  // Whatever goes wrong with either ends the iteration below with that error.
+  // An error of either stream ends the iteration below with that error.
   const unpacked = pipeline(createReadStream(file), createGunzip(), () => undefined);
   let rest: Buffer[] = [];
   let restBytes = 0;

@@ -22,18 +22,18 @@ export interface RestoreOptions {
   readonly names: Names;
   readonly store: EventStore;
   readonly file: string;
-  /** Copies of the log in NATS. */
+  /** How many copies of the log NATS keeps. */
   readonly replicas: number;
   /** Identity of the restored log. */
   readonly logId: string;
-  /** Also restores a log whose chain is broken; what is wrong with it stays in it. */
+  /** Also restores a log with faults, such as a broken chain. The faults stay in it. */
   readonly acceptFaults?: boolean;
-  /** Whether the store signs what it appends: a log that owes signatures will not have its new identity otherwise. */
+  /** Whether the store signs what it appends. A log with signatures does not accept its new identity otherwise. */
   readonly signs?: boolean;
-  /** Tells what in the backup is void: that is restored as it is, and is no fault. */
+  /** Finds the void messages of the backup. They are restored as they are and are no fault. */
   readonly gate?: () => Gate;
   readonly record: (events: readonly LogEvent[]) => RecordedEvent[];
-  /** Told now and then how far it is. */
+  /** Called from time to time with the progress. */
   readonly progress?: (sequence: number, of: number) => void;
 }
 
@@ -44,29 +44,29 @@ export interface Restored extends BackupTrailer {
   readonly complete: boolean;
 }
 
-/** Publishes under way: more would only wait longer (measured). */
+/** How many publishes run at the same time. More only wait longer (measured). */
 const windowSize = 256;
-/** Attempts in a row that do not get one message further. */
+/** How many attempts in a row may fail to store a single message. */
 const maxFruitless = 80;
 const retryMs = 250;
-/** Attempts at the whole, and how long NATS may stay away before each. */
+/** How many attempts at the whole restore, and how long to wait for NATS before each. */
 const maxAttempts = 5;
 const reconnectMs = 30_000;
 
 /**
- * Copies a backup into an empty log: the same bytes on the same boundaries at the same sequences, each published only if
- * the one before it is the last. A restore that was interrupted is taken up where it ended. Afterwards everything is
- * read back, and the log gets an identity of its own that names its parent.
+ * Copies a backup into an empty log: the same bytes on the same boundaries at the same sequences. A message is
+ * published only if the one before it is the last in the log. An interrupted restore continues where it ended.
+ * Afterwards everything is read back, and the log gets an identity of its own that names its parent.
  *
- * @throws DomainError `backup-damaged`, `backup-tampered`, `signing-key-missing`, `log-not-empty`, `log-written-meanwhile`, `restore-differs`,
- *   what `ensureStreams` and the store throw
+ * @throws DomainError `backup-damaged`, `backup-tampered`, `signing-key-missing`, `log-not-empty`,
+ *   `log-written-meanwhile`, `restore-differs`; errors of `ensureStreams` and of the store
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await restoreOnce(options);
     } catch (error) {
-      // What is there is taken up where it ends, so the whole may be tried again when NATS is back.
+      // A new attempt continues where this one ended, so try again when NATS is back.
       const isAway = error instanceof DomainError && error.kind === 'Unavailable' && error.code !== 'restore-stuck';
       if (!isAway || attempt === maxAttempts) throw error;
       options.link.log('warn', `NATS went away: ${error.message}`);
@@ -133,12 +133,12 @@ function beginsSigning({ boundary, data, sequence }: BackupMessage): boolean {
   try {
     return parseEnvelope(data, sequence).events.some(({ type }) => type === 'SigningBegan');
   } catch {
-    // The verifier says what is wrong with it.
+    // The verifier reports what is wrong with this message.
     return false;
   }
 }
 
-/** How far the log is the beginning of the backup already. @throws DomainError `log-not-empty` when it is anything else */
+/** How much of the backup the log holds already. @throws DomainError `log-not-empty` when it holds anything else */
 async function presentPart(
   store: EventStore,
   backup: BackupFile,
@@ -173,7 +173,7 @@ function isRestoreOf({ boundary, data, sequence }: BackupMessage, { root }: Back
   return event.type === 'LogRestored' && event.data.root === root && event.data.throughSequence === through;
 }
 
-/** Publishes what follows a sequence until the end, or until the first failure; every answer has come in afterwards. */
+/** Publishes the messages after a sequence, until the end or the first failure. Resolves when no answer is pending. */
 async function publishAfter(
   { link, names, progress }: RestoreOptions,
   backup: BackupFile,
@@ -204,12 +204,12 @@ async function publishAfter(
   await Promise.all(under);
   if (failure === undefined) return;
   if (failure instanceof DomainError && failure.code === 'log-written-meanwhile') throw failure;
-  // Anything else may only mean that an answer was lost: how far the log goes tells.
+  // For any other failure, the message may be stored and only its answer lost. The end of the log shows that.
   link.log('warn', `publishing stopped: ${messageOf(failure)}`);
   await new Promise((again) => setTimeout(again, retryMs));
 }
 
-/** The log's end, once NATS tells it. */
+/** The last sequence of the log. Retries while NATS does not answer. */
 async function settledEnd(store: EventStore): Promise<number> {
   let failures = 0;
   const mayPass = () => failures++ < maxFruitless;
@@ -233,7 +233,7 @@ async function compareWhole(store: EventStore, backup: BackupFile, { count }: Ba
   await messages.next();
 }
 
-/** The log from here on is another than the one the backup was taken from. */
+/** Gives the restored log its own identity: from here on, it differs from the log that the backup was taken from. */
 async function nameParent({ store, logId, record }: RestoreOptions, backup: BackupFile, trailer: BackupTrailer) {
   const events: LogEvent[] = [];
   let sequence = 0;
@@ -243,7 +243,7 @@ async function nameParent({ store, logId, record }: RestoreOptions, backup: Back
   }
   const state = fold(log, events);
   const { lastSequence: throughSequence } = backup.header;
-  // A log from before logs had an identity gets its first one here.
+  // An old log without an identity gets its first one here.
   const decided =
     state.logId === undefined
       ? log.decide(state, { type: 'StartLog', logId })

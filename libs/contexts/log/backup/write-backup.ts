@@ -21,7 +21,7 @@ export interface BackupOptions {
   readonly store: EventStore;
   readonly cluster: string;
   readonly natsVersion: string;
-  /** Where the file goes; there must be none yet. */
+  /** The file to write. It must not exist yet. */
   readonly file: string;
   /** ISO 8601. */
   readonly now: string;
@@ -31,15 +31,15 @@ export interface WrittenBackup extends BackupTrailer {
   readonly header: BackupHeader;
 }
 
-/** Lines put together before they are compressed. */
+/** Lines are compressed in chunks of about this size. */
 const chunkBytes = 64 * 1024;
 
 /**
- * Copies the log, as far as it goes when the call is made, to a file. The file has its name only once it is whole, on
- * the disk, and has been read back.
+ * Copies the log to a file, up to the last message at the time of the call. The file gets its name only when it is
+ * complete, on the disk, and has been read back.
  *
- * @throws DomainError `file-exists`, `backup-damaged` when what was read back is not what was written; what the store
- *   throws, LogDamagedError for a log with gaps among it
+ * @throws DomainError `file-exists`, `backup-damaged` when the file read back is not as written; errors of the store,
+ *   such as LogDamagedError for a log with gaps
  */
 export async function writeBackup(options: BackupOptions): Promise<WrittenBackup> {
   const file = path.resolve(options.file);
@@ -62,7 +62,7 @@ export async function writeBackup(options: BackupOptions): Promise<WrittenBackup
 
 async function headerOf({ store, cluster, natsVersion, now }: BackupOptions): Promise<BackupHeader> {
   const { firstSequence: first, lastSequence } = await store.info();
-  // An empty stream says 0.
+  // An empty stream reports 0.
   const firstSequence = Math.max(1, first);
   const events: LogEvent[] = [];
   for await (const commit of store.readBoundary(logBoundary.name)) {
@@ -83,7 +83,7 @@ async function headerOf({ store, cluster, natsVersion, now }: BackupOptions): Pr
 async function writeLines(file: string, header: BackupHeader, store: EventStore): Promise<BackupTrailer> {
   let trailer: BackupTrailer | undefined;
   const lines = linesOf(header, store, (written) => (trailer = written));
-  // Flushed to the disk when it is closed.
+  // `flush`: the file is flushed to the disk when it is closed.
   await pipeline(
     Readable.from(lines),
     createGzip(),
@@ -128,7 +128,7 @@ async function* messagesOf(store: EventStore, from: number, through: number): As
   if (through >= from) yield* store.readMessages('>', { from, through });
 }
 
-/** A rename is on the disk only when the directory is. */
+/** A rename is on the disk only when the directory is flushed. */
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {

@@ -8,7 +8,7 @@ export class LogEnds {
 
   constructor(private readonly store: EventStore) {}
 
-  /** @throws DomainError Unavailable when NATS cannot be asked or the log is not there */
+  /** @throws DomainError Unavailable when NATS cannot be reached or does not hold the log */
   async look(): Promise<LogEnd> {
     try {
       const { streamId, lastSequence } = await this.store.info();
@@ -22,7 +22,7 @@ export class LogEnds {
     }
   }
 
-  /** @param through its last commit is at least this one */
+  /** @param through sequence that the last commit of the log's own boundary has at least */
   private async readState(through: number): Promise<LogState> {
     const last = await this.store.lastOf(logBoundary.name);
     if ((last?.sequence ?? 0) < through) {
@@ -30,7 +30,7 @@ export class LogEnds {
       throw new DomainError('Unavailable', 'no-majority', text);
     }
     const events = last?.commit ? logBoundary.eventsIn(last.commit) : [];
-    // Almost always so; what goes on from another log has to be read whole, which costs the server a scan.
+    // The usual case. A log that continues another one must be read whole, which costs the server a scan.
     if (events[0] === undefined || events[0].type === 'LogStarted') return fold(log, events);
     const all: LogEvent[] = [];
     for await (const commit of this.store.readBoundary(logBoundary.name)) all.push(...logBoundary.eventsIn(commit));

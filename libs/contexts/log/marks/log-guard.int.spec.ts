@@ -36,7 +36,7 @@ describe('the guard of a log', () => {
     });
   }
 
-  /** The log `a` with so many messages. */
+  /** Makes the log `a` with this number of messages. */
   async function given(messages: number): Promise<void> {
     await log.store.append('log', 0, record([{ type: 'LogStarted', data: { logId: 'a' } }]));
     for (let i = 1; i < messages; i++) await log.store.appendFact('notes', `${i}`, [note(`${i}`)]);
@@ -108,7 +108,7 @@ describe('the guard of a log', () => {
       expect(last).toMatchObject({ sequence: 6, commit: { events: [{ type: 'LogLossAccepted', data }] } });
       expect((await log.store.info()).lastSequence).toBe(6);
       const { state } = await new LogEnds(log.store).look();
-      // All marks of the lost log agree, and a later loss is another one.
+      // All marks of the lost log agree now. A later loss is not accepted.
       await check(guard(), witness(9), witness(1000));
       const later = guard(accept('a', 9));
       await expect(check(later, witness(9), witness(9, state.logId))).rejects.toThrow(`the log ${state.logId} ends`);
@@ -144,7 +144,7 @@ describe('the guard of a log', () => {
       expect(on.admits(witness(6))).toBe(true);
       expect(on.admits(witness(7, 'a', 'w2'))).toBe(true);
       await log.store.appendFact('notes', 'recovered', [note('recovered')]);
-      // One that is really ahead, asked for last: by its end, the others have long been judged.
+      // The last witness is really ahead. When it is judged, the others have been judged, too.
       expect(on.admits(witness(100, 'a', 'w3'))).toBe(true);
       await until(() => lost.length > 0);
       expect(lost).toHaveLength(1);

@@ -21,16 +21,16 @@ export interface LogGuardOptions {
   record: (events: readonly DomainEvent[]) => RecordedEvent[];
   /** Whether a worker has ever joined this log. */
   hasWorkers: () => Promise<boolean>;
-  /** The loss that an operator gives up (`LARDER_ACCEPT_LOG`). */
+  /** The loss that an operator accepts (`LARDER_ACCEPT_LOG`). */
   accept?: LogMark;
   log: Log;
-  /** The log is found to be another than was seen while it is being served from. */
+  /** Called when the log turns out to differ from what was seen, while this coordinator already serves from it. */
   onLost: (error: DomainError) => void;
-  /** How long a log that ends too early is taken for one whose server is still recovering. Default 10 s. */
+  /** How long a log may end too early, because its server may still be recovering. Default 10 s. */
   graceMs?: number;
 }
 
-/** What a coordinator's view shows of the log, without asking anybody. */
+/** What a coordinator's view knows about the log, without a request. */
 export interface SeenLog {
   state: LogState;
   lastSequence: number;
@@ -40,15 +40,15 @@ const defaultGraceMs = 10_000;
 const againMs = 250;
 
 /**
- * Holds the log against what others have seen of it: before this coordinator serves (`check`), and as long as it does
- * (`admits`). It refuses rather than build on a log that has lost something.
+ * Compares the log with the marks of other processes: before this coordinator serves (`check`), and while it serves
+ * (`admits`). It refuses to serve from a log that has lost something.
  */
 export class LogGuard {
   private readonly ends: LogEnds;
   private readonly graceMs: number;
   private readonly examined = new Set<string>();
   private readonly strays = new Set<string>();
-  /** Set as soon as views are there. */
+  /** Set as soon as the views exist. */
   seen: (() => SeenLog) | undefined;
 
   constructor(private readonly options: LogGuardOptions) {
@@ -57,12 +57,12 @@ export class LogGuard {
   }
 
   /**
-   * Resolves when the log agrees with its witnesses. Workers of another log are no witnesses against one that has
-   * workers of its own: they are strays; what this coordinator itself has seen (`own`) always counts. As long as
-   * something speaks against the log, workers are asked again: those that start at the same time may have seen more.
+   * Resolves when the log agrees with its witnesses. If the log has workers of its own, workers of another log do not
+   * count: they are strays. The mark of this coordinator (`own`) always counts. While a mark does not agree, the
+   * workers are asked again, because workers that are still starting may have seen more.
    *
-   * @param ask the workers that are up
-   * @throws DomainError Refused `log-lost` with what was seen by whom, and what to do; Unavailable
+   * @param ask returns the marks of the workers that are up
+   * @throws DomainError Refused `log-lost`: its text says which process saw what, and what to do; Unavailable
    */
   async check(ask: () => Promise<Witness[]>, own?: Witness): Promise<void> {
     const deadline = performance.now() + this.graceMs;
@@ -79,13 +79,13 @@ export class LogGuard {
     if (this.options.accept) this.options.log('info', 'LARDER_ACCEPT_LOG is of no more use and can be taken away');
   }
 
-  /** Whether a worker with this mark may belong to the cluster. What the mark says is looked into by the way. */
+  /** Whether a worker with this mark may belong to the cluster. Starts an examination of a mark that does not agree. */
   admits(witness: { who: string; mark?: LogMark }): boolean {
     const { who, mark } = witness;
     if (!mark || !this.seen) return true;
     const { state, lastSequence } = this.seen();
     const verdict = judgeMark(state, lastSequence, mark);
-    // A worker may well have seen more of the log than the views of this replica have: the log itself must be asked.
+    // A worker may have seen more of the log than the views of this replica. So look at the log itself.
     if (verdict !== 'agrees') void this.examine({ who, mark });
     return verdict !== 'foreign';
   }
@@ -97,7 +97,7 @@ export class LogGuard {
     return own ? [own, ...kept] : [...kept];
   }
 
-  /** One look after another until the log agrees, or the grace is over. While NATS cannot be asked, nothing counts. */
+  /** Looks again until the log agrees or the grace period is over. The period restarts while NATS cannot be reached. */
   private async examine(witness: Witness): Promise<void> {
     const key = `${witness.who} ${witness.mark.logId}`;
     if (this.examined.has(key)) return;
@@ -118,7 +118,7 @@ export class LogGuard {
         await delay(againMs, undefined, { ref: false });
       }
     } catch (error) {
-      // Looked into again with the next heartbeat.
+      // The next heartbeat starts another examination.
       this.options.log('warn', 'a log mark could not be looked into', { who: witness.who, reason: String(error) });
     } finally {
       this.examined.delete(key);
@@ -141,7 +141,7 @@ export class LogGuard {
     this.options.log('error', `${describeObjection(end, objection)}: it is not admitted to this cluster`);
   }
 
-  /** Exactly what was named, so that the setting can not cover a later loss should it be left on. */
+  /** Compares exactly: if the setting is left on, it must not cover a later loss. */
   private isAccepted(mark: LogMark): boolean {
     const { accept } = this.options;
     return accept?.logId === mark.logId && accept.sequence === mark.sequence;
@@ -160,7 +160,7 @@ export class LogGuard {
       if (events.length > 0) await store.append(logBoundary.name, expected, record(events));
       this.options.log('warn', `given up: what the log ${lost.logId} held beyond sequence ${end.lastSequence}`);
     } catch (error) {
-      // Another coordinator was quicker: the next look sees what it wrote.
+      // Another coordinator was faster. The next look sees what it wrote.
       if (!(error instanceof DomainError) || error.kind !== 'StaleVersion') throw error;
     }
   }

@@ -3,12 +3,12 @@ import path from 'node:path';
 import { DomainError, type Commit } from '#kernel';
 import { logBoundary, logMarkSchema, type LogMark } from '../index.js';
 
-/** So much of what was seen last may be missing from the file after a power cut. */
+/** After a power cut, the file may lack what was seen in this last period. */
 const writeAfterMs = 1000;
 
 /**
- * Keeps a mark on disk: how far this process, in this or an earlier life, has seen the log. Whoever uses it must first
- * have found that the log agrees with `mark`: from `identify` on, the file is about the log that is being read.
+ * Keeps a mark on disk: how far this process has seen the log, now or before a restart. The caller must first check
+ * that the log agrees with `mark`, because from `identify` on the file is about the log that is being read.
  */
 export class MarkFile {
   private observed = 0;
@@ -24,8 +24,8 @@ export class MarkFile {
   ) {}
 
   /**
-   * @param complain told, once in a row, that the mark cannot be written: no reason to stop, the disk may be full
-   * @throws DomainError Malformed when the file is there and holds no mark
+   * @param complain called once for consecutive failures to write; the process goes on, as the disk may only be full
+   * @throws DomainError Malformed when the file exists and holds no mark
    */
   static async open(file: string, complain: (line: string) => void): Promise<MarkFile> {
     const mark = await readMark(file);
@@ -37,15 +37,15 @@ export class MarkFile {
     return this.current;
   }
 
-  /** The log that is being read is this one. */
+  /** Tells which log is being read. */
   identify(logId: string): void {
     if (this.current?.logId === logId) return;
-    // What was seen of the log before does not count for the one that goes on from it.
+    // What was seen of the previous log does not count for the log that continues it.
     this.current = { logId, sequence: this.observed };
     this.schedule();
   }
 
-  /** This sequence is in the log: it was read, or an append was acknowledged with it. */
+  /** Tells that the log has this sequence: it was read, or an append was acknowledged with it. */
   saw(sequence: number): void {
     this.observed = Math.max(this.observed, sequence);
     if (!this.current || this.observed <= this.current.sequence) return;
@@ -53,13 +53,13 @@ export class MarkFile {
     this.schedule();
   }
 
-  /** Takes in what was read from the log. */
+  /** Tells that this commit was read from the log. */
   follow(commit: Commit): void {
     for (const { data } of logBoundary.eventsIn(commit)) if ('logId' in data) this.identify(data.logId);
     this.saw(commit.sequence);
   }
 
-  /** Writes what is not written yet; settles when it is on the disk. Never throws. */
+  /** Writes the mark if it has changed. Resolves when it is on the disk. Never throws. */
   async flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -96,9 +96,9 @@ async function readMark(file: string): Promise<LogMark | undefined> {
   }
 }
 
-/** Whole or not at all, and on the disk: a mark is worth nothing if a power cut takes it along with the log's end. */
+/** Writes all or nothing, and flushes to the disk: a power cut that cuts the log's end must not lose the mark, too. */
 async function writeWhole(target: string, text: string): Promise<void> {
-  // Named by the process: should two be given one file, the last one's mark stands whole.
+  // The name has the process id: if two processes share one file by mistake, the last mark written is still complete.
   const temporary = `${target}.${process.pid}.new`;
   try {
     const file = await open(temporary, 'w', 0o600);

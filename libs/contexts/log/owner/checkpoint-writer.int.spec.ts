@@ -40,7 +40,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     await nats?.stop();
   });
 
-  /** A coordinator as far as checkpoints go. It hears nobody else, so it takes itself for the one that writes. */
+  /** The checkpoint writer of a coordinator. It hears no other coordinator, so it is the one that writes. */
   async function startWriter(env: Record<string, string>): Promise<{ views: Views; looks: () => number }> {
     const config = loadConfig({ LARDER_NATS_URL: nats.url, LARDER_SECRET_KEYS: secretKeys, ...env }, 'coordinator');
     const own = await openTestLog(nats.url, { catalogue });
@@ -115,7 +115,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     const covered = () => (views.get(logView).checkpoint?.throughSequence ?? 0) >= views.get(logView).newestSequence;
     await until(covered);
     const { lastSequence } = await log.store.info();
-    // Looked at many times longer than a message may wait.
+    // Wait for many more checks than a message may stay uncovered.
     const lookedAt = looks();
     await until(() => looks() > lookedAt + 60);
     expect((await log.store.info()).lastSequence).toBe(lastSequence);
@@ -128,7 +128,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     const readable = log.codec.encode({ commitId: 'c', events: [note('readable')] });
     const put = (data: Uint8Array | string) => log.link.js.publish(log.names.eventSubject('notes.1'), data);
     const { views } = await startWriter({ LARDER_CHECKPOINT_EVERY: '10000', LARDER_CHECKPOINT_MS: '100' });
-    /** Each junk stands between messages that can be read. @returns the newest checkpoint, which covers them */
+    /** Appends junk between valid messages. @returns the newest checkpoint, which covers them */
     const flood = async (count: number) => {
       let last = 0;
       for (let left = count; left > 0; left -= 500) {

@@ -7,20 +7,21 @@ import { CONFIG, Heartbeats, ownContext, Recorder, Views, type LarderConfig } fr
 import { Stretch } from '../audit/index.js';
 import { checkpointBoundary, logView, type CheckpointEvent } from '../index.js';
 
-/** Messages that one checkpoint covers at most: it has to stay well below what NATS takes as one message. */
+/** How many messages one checkpoint covers at most: it must stay well below the largest message that NATS accepts. */
 const maxStretch = 10_000;
 /**
- * Void ranges that a checkpoint names: far more than there are without a flood, and together with the digests far less
- * than NATS takes in a message (1 MB). One that names none proves the log all the same, and spares nobody to verify it.
+ * How many void ranges a checkpoint lists at most. Without a flood of void messages there are far fewer. Together with
+ * the digests they stay far below the largest message of NATS (1 MB). A checkpoint without this list still proves the
+ * log, but its readers must verify all messages themselves.
  */
 export const maxVoidRanges = 5_000;
-/** How often a writer looks whether a checkpoint is due. */
+/** How often a writer checks whether a checkpoint is due. */
 const lookEveryMs = 1_000;
 
 /**
- * Writes checkpoints over the log: so many messages after the last one, or so long after the first message that none
- * covers. One replica does; if two believe that it is them, the guard lets one. What fails is tried again at the next
- * look. A checkpoint is no reason for another one, so an idle log stays as it is.
+ * Writes checkpoints over the log: after a number of uncovered messages, or a time after the first uncovered one. One
+ * replica does this. If two replicas try, the expected sequence lets only one append. After a failure, the next check
+ * tries again. A checkpoint does not make another one due, so an idle log stays as it is.
  */
 @Injectable()
 export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy {
@@ -29,7 +30,7 @@ export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy
   private unsubscribe?: () => void;
   private writing?: Promise<void>;
   private stopped = false;
-  /** Since when there has been something to cover, by this process's own clock. */
+  /** Since when there are uncovered messages, by the clock of this process. */
   private pendingSinceMs: number | undefined;
 
   constructor(
@@ -71,13 +72,13 @@ export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy
     return this.uncovered() >= checkpointEvery || performance.now() - this.pendingSinceMs >= checkpointMs;
   }
 
-  /** Messages through the newest that is no checkpoint which no checkpoint covers. */
+  /** How many messages are uncovered, up to the newest message that is not a checkpoint. */
   private uncovered(): number {
     const { newestSequence, checkpoint } = this.views.get(logView);
     return Math.max(0, newestSequence - (checkpoint?.throughSequence ?? 0));
   }
 
-  /** One checkpoint after another until all that was there at the start is covered. */
+  /** Writes checkpoints until all messages are covered that were there at the start. */
   private async write(): Promise<void> {
     const end = this.views.get(logView).newestSequence;
     let { sequence, throughSequence, root } = this.views.get(logView).checkpoint ?? {
@@ -103,7 +104,7 @@ export class CheckpointWriter implements OnApplicationBootstrap, OnModuleDestroy
       try {
         ({ sequence } = await this.store.append(checkpointBoundary.name, sequence, events));
       } catch (error) {
-        // Another replica believed to be the one, and was quicker.
+        // Another replica wrote at the same time and was faster.
         if (error instanceof DomainError && error.kind === 'StaleVersion') return;
         throw error;
       }

@@ -2,6 +2,6 @@ import { Module } from '@nestjs/common';
 import { JobsModule } from '#contexts/jobs/http';
 import { CheckpointWriter } from './checkpoint-writer.js';
 
-/** Keeps the log's own books. */
+/** Writes the checkpoints of the log. */
 @Module({ imports: [JobsModule], providers: [CheckpointWriter] })
 export class LogModule {}

@@ -29,7 +29,7 @@ export class CacheController {
     return this.tellAll(op, 'stop');
   }
 
-  /** Answers per worker: whoever could not be told stands in `errors` by its address. */
+  /** Sends the operation to all workers. `errors` has an entry, by address, for each worker that it did not reach. */
   private async tellAll(operation: string, op: 'start' | 'stop'): Promise<{ errors: Record<string, string> }> {
     if (operation !== 'clear-stale') {
       throw new DomainError('Refused', 'unknown-operation', 'OP not implemented', { httpStatus: 501 });

@@ -5,7 +5,7 @@ import { CommandHandler, commandContext, missingParameters, queryText, Views } f
 import { listWorkers, membership, membershipBoundary, membershipView, type Worker } from '../index.js';
 import { WorkerWatch } from './worker-watch.js';
 
-/** The reference's words. */
+/** The text of the reference. */
 const notFound = 'worker not found...';
 
 /** `/api/v1/nodes`: the workers of the cluster. */
@@ -20,7 +20,7 @@ export class NodesController {
   @Get()
   async read(@Query('id') id?: unknown): Promise<unknown> {
     const wanted = queryText(id);
-    // The reference has `result` here where every other list has `results`.
+    // The reference has `result` here, although every other list has `results`.
     if (wanted === undefined) return { result: this.workers().map((worker) => this.present(worker)) };
     const worker = await this.views.find(() => this.workers().find(({ workerId }) => workerId === wanted));
     if (!worker) throw new DomainError('NotFound', 'worker-not-found', notFound);

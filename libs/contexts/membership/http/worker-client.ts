@@ -14,17 +14,17 @@ type RequestOptions = NonNullable<Parameters<typeof request>[1]>;
 /** A copy that a worker holds: its size and UFS version. */
 export type HeldCopy = [sizeBytes: number, version: string];
 
-/** Asks workers directly, over the port on which they serve objects. */
+/** Sends requests to workers, on the port where they serve objects. */
 @Injectable()
 export class WorkerClient {
   constructor(private readonly views: Views) {}
 
   /**
-   * What a worker holds of some UFS paths, in their order; null where it has nothing, or nothing is mounted.
+   * The worker's copies of some UFS paths, in their order; null where it has no copy or no mount covers the path.
    * @throws DomainError Unavailable when the worker does not answer
    */
   async lookup(workerId: string, paths: readonly string[]): Promise<(HeldCopy | null)[]> {
-    // The worker may not have heard yet of a mount that this coordinator knows.
+    // The worker may not know yet of a mount that this coordinator knows.
     const namespace = this.views.get(namespaceView).sequence;
     const answer = await this.post(workerId, '/v1/lookup', { paths, namespace });
     return lookupSchema.parse(answer).entries;

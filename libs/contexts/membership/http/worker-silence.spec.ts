@@ -46,7 +46,7 @@ it('each contradiction doubles the patience, up to a bound; a heartbeat ends it'
     const before = silence.isSilent('w');
     nowMs += 1;
     const after = silence.isSilent('w');
-    // Silent and back between two looks, or seen as both.
+    // The worker was silent and came back: between two looks, or with a look at each state.
     if (times % 2 === 0) silence.learn([worker('offline')]);
     silence.learn([worker('online')]);
     return [before, after];

@@ -1,13 +1,13 @@
 import { LiveSet } from '#runtime';
 import type { Worker } from '../index.js';
 
-/** A coordinator that was contradicted so often waits no longer still. */
+/** After this many contradictions, the wait does not get longer. */
 const mostDoublings = 3;
 
 /**
- * How long a worker has been silent: by what this process hears, and by what others have heard and put into the log. Where
- * the network is split, one coordinator may hear a worker that another does not. A coordinator that says of a worker that it
- * is silent and is contradicted waits twice as long before it says so again, until it hears the worker itself.
+ * How long a worker has been silent, by the heartbeats that this process hears and by the events that others wrote to
+ * the log. In a split network, one coordinator may hear a worker that another does not. If the log contradicts a
+ * coordinator's report of silence, it waits twice as long before its next one, until it hears the worker itself.
  */
 export class WorkerSilence {
   readonly heard: LiveSet;
@@ -28,7 +28,7 @@ export class WorkerSilence {
     this.contradictions.delete(workerId);
   }
 
-  /** Takes in what the log says. Whom it names for the first time, or anew as online, was heard just now. */
+  /** Learns from the log. A worker that is new there, or that is online again, was heard just now by a coordinator. */
   learn(workers: Iterable<Worker>): void {
     for (const worker of workers) {
       const before = this.known.get(worker.workerId);
@@ -36,13 +36,13 @@ export class WorkerSilence {
       this.known.set(worker.workerId, worker);
       if (before && worker.status !== 'online') continue;
       this.vouchedFor.hear(worker.workerId);
-      // The same process is back: it was taken for silent meanwhile, whether or not that was seen here.
+      // The same process is back, so it was reported as silent in between, even if that was not seen here.
       const isBack = before?.bootId === worker.bootId;
       if (isBack && !this.heard.isLive(worker.workerId)) this.count(worker.workerId);
     }
   }
 
-  /** Whether nobody has heard the worker for so long that it counts as offline; after `graceMs` more it is lost. */
+  /** Whether no coordinator heard the worker for so long that it counts as offline; `graceMs` later, as lost. */
   isSilent(workerId: string, graceMs = 0): boolean {
     const patienceMs = this.timeoutMs * 2 ** (this.contradictions.get(workerId) ?? 0);
     const silences = [this.heard, this.vouchedFor].map((live) => live.silenceMs(workerId) ?? Infinity);

@@ -27,25 +27,25 @@ import {
 import { WorkerSilence } from './worker-silence.js';
 
 const sweepMs = 250;
-/** A worker that has not said within so long what it holds is asked again. */
+/** How long to wait for the workers' answers to one `figures` request. */
 const figuresWithinMs = 500;
 
 /**
- * Turns heartbeats, and their absence, into membership events. Every coordinator watches; whoever decides first
- * writes the event, and the others find nothing left to decide.
+ * Turns heartbeats, and their absence, into membership events. Every coordinator watches. The first one to decide
+ * writes the event, and the others then have nothing left to decide.
  */
 @Injectable()
 export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('membership');
   private readonly heartbeats = new Map<string, WorkerHeartbeat>();
   private readonly silence: WorkerSilence;
-  /** Looked at with every heartbeat. */
+  /** Rings with every heartbeat. */
   private readonly news = new Bell();
   private readonly stalls = new StallWatch(sweepMs);
   private timer?: NodeJS.Timeout;
   private unsubscribe?: () => void;
   private sweeping = false;
-  /** Told of once each. */
+  /** Those already logged: each is logged once. */
   private readonly impostors = new Set<string>();
   private readonly actor: string;
 
@@ -70,12 +70,12 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     this.unsubscribe?.();
   }
 
-  /** Undefined within a request about the past: heartbeats are not stored. */
+  /** Undefined in a request about the past, because heartbeats are not stored. */
   lastHeartbeat(workerId: string): WorkerHeartbeat | undefined {
     return currentPast() ? undefined : this.heartbeats.get(workerId);
   }
 
-  /** What the workers have in hand for a job right now, by batch id; of the past nothing is known. */
+  /** The batches of a job that workers are running now. Empty in a request about the past. */
   runningBatches(jobId: string): WorkerHeartbeat['running'] {
     if (currentPast()) return [];
     return [...this.heartbeats.values()]
@@ -84,8 +84,8 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Waits until every worker that is heard of serves by mounts and policies as of this log sequence or later.
-   * @returns addresses of those that have not said so within the time
+   * Waits until every known worker applies the mounts and policies of this log sequence or later.
+   * @returns addresses of the workers that have not reported this within the timeout
    */
   async untilNamespace(sequence: number, timeoutMs: number): Promise<string[]> {
     await this.news.until(() => this.behind(sequence).length === 0 || undefined, timeoutMs);
@@ -93,8 +93,8 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Asks all workers what they hold now, so that no heartbeat on its way hides what came after it.
-   * @returns whether all answered that are online and can be asked; those of versions up to 0.2 cannot
+   * Asks all workers for their present numbers, because their last heartbeats may be older than their last changes.
+   * @returns whether all online workers answered, except those of versions up to 0.2, which cannot be asked
    */
   async hearAll(): Promise<boolean> {
     const listening = [...this.heartbeats.values()].filter(
@@ -111,14 +111,14 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 
-  /** Places in the work stream of the batches that a worker holds, as it said last; undefined while it is not heard. */
+  /** Work stream sequences of the batches that a worker holds, by its last heartbeat; undefined while it is silent. */
   heldBy(workerId: string): readonly number[] | undefined {
     const last = this.heartbeats.get(workerId);
     if (!last || last.leaving || this.silence.heard.suspended || !this.silence.heard.isLive(workerId)) return undefined;
     return last.held ?? [];
   }
 
-  /** @returns whose word it was; undefined where it does not count */
+  /** @returns the worker's id; undefined when the heartbeat is ignored */
   private heard(message: unknown): string | undefined {
     const parsed = workerHeartbeatSchema.safeParse(message);
     if (!parsed.success) {
@@ -127,21 +127,21 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     }
     const heartbeat = parsed.data;
     const { workerId, address, logMark, refusesLog } = heartbeat;
-    // One that belongs to another log, or takes this one for another, is nobody here: as if it were silent.
+    // Ignore a worker that belongs to another log, or that refuses this log: it counts as silent.
     const admitted = this.guard.admits({ who: workerWitness(workerId, address), mark: logMark });
     if (!admitted || refusesLog !== undefined || this.isImpostor(heartbeat)) return undefined;
-    // Its last numbers stay when it leaves: what it has cached is still on its disk.
+    // The last numbers of a leaving worker stay, because its cached objects are still on its disk.
     if (!isOlder(heartbeat, this.heartbeats.get(workerId))) this.heartbeats.set(workerId, heartbeat);
     this.silence.hear(workerId);
     this.news.sound();
     return workerId;
   }
 
-  /** Workers that may still serve by mounts and policies from before this log sequence. */
+  /** Addresses of workers that may still apply mounts and policies from before this log sequence. */
   private behind(sequence: number): string[] {
     const heard = (workerId: string) => this.heartbeats.get(workerId);
     const online = listWorkers(this.views.get(membershipView).state).filter(({ status }) => status === 'online');
-    // Decommissioned ones serve what they hold as long as they run.
+    // Decommissioned workers serve their copies as long as they run.
     const others = [...this.heartbeats.values()].filter(({ workerId }) => this.silence.heard.isLive(workerId));
     const addresses = new Map([...online, ...others].map(({ workerId, address }) => [workerId, address]));
     return [...addresses]
@@ -176,7 +176,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
         );
       }
     } catch (error) {
-      // NATS is away or another replica was quicker: the next sweep decides again from what it then sees.
+      // NATS is away or another replica was faster. The next sweep decides again.
       if (!(error instanceof DomainError)) throw error;
       this.logger.warn(`membership could not be updated: ${error.message}`);
     } finally {
@@ -196,7 +196,7 @@ export class WorkerWatch implements OnApplicationBootstrap, OnModuleDestroy {
     for (const { workerId, bootId, status } of Object.values(state.workers)) {
       if (status !== 'online' && status !== 'offline') continue;
       const last = this.heartbeats.get(workerId);
-      // Who takes leave is offline at once; its grace period runs from that word.
+      // A worker that leaves is offline at once. Its grace period starts with its last heartbeat.
       if (last?.leaving && last.bootId === bootId && status === 'online') {
         commands.push({ type: 'ReportSilence', workerId, bootId, lost: false });
         continue;

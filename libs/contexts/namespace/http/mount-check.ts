@@ -4,17 +4,17 @@ import { CONFIG, type LarderConfig } from '#runtime';
 import { probeUfs, UfsError, validateLocation, type UfsLocation } from '#ufs';
 import { connectorOf } from '#ufs/declarations';
 
-/** Even a directory may hang, on a network file system. */
+/** Even a directory may hang if it is on a network file system. */
 const directoryLookMs = 2_000;
 
-/** What is asked of a mount before it is written down. */
+/** Checks a mount before it is recorded. */
 @Injectable()
 export class MountCheck {
   constructor(@Inject(CONFIG) private readonly config: LarderConfig) {}
 
   /**
-   * @returns the options to keep, and the names of those that have no meaning here
-   * @throws DomainError Malformed, naming the option at fault and the nearest known one
+   * @returns the options to keep, and the names of options without a meaning here
+   * @throws DomainError Malformed, naming the wrong option and the nearest known one
    */
   options(ufs: string, options: Record<string, string>): ReturnType<typeof validateLocation> {
     try {
@@ -25,10 +25,11 @@ export class MountCheck {
   }
 
   /**
-   * One look at the mount's root, bounded in time. It is this coordinator that looks: workers read for themselves, may
-   * run elsewhere and under another user, and so a directory that is not to be seen from here is no reason to refuse.
-   * @returns a sentence for the answer where something is amiss
-   * @throws DomainError Malformed for what can never be mounted
+   * Looks once at the mount's root, for a limited time. This coordinator looks, but workers do the reading. They may
+   * run on other machines and under another user. So a directory that this coordinator cannot see is no reason to
+   * refuse.
+   * @returns a sentence for the answer if something is wrong
+   * @throws DomainError Malformed for a location that can never be mounted
    */
   async look({ ufs, options }: UfsLocation): Promise<string | undefined> {
     const limitMs = connectorOf(ufs)?.isLocal ? directoryLookMs : this.config.mountCheckMs;
@@ -38,7 +39,7 @@ export class MountCheck {
     const limit = AbortSignal.timeout(limitMs);
     const late = aborted(limit).then(() => `${ufs} did not answer within ${limitMs} ms.`);
     try {
-      // What cannot be aborted, a call into a hanging file system, is left behind.
+      // A call into a hanging file system cannot be aborted. It is abandoned.
       const found = await Promise.race([probeUfs({ ufs, options }, tuning, limit), late]);
       return found && `${found} This is what this coordinator sees; the mount was made all the same.`;
     } catch (error) {

@@ -19,7 +19,7 @@ import { MountCheck } from './mount-check.js';
 import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from './mount.dto.js';
 import { StaticMountTable } from './static-mount-table.js';
 
-/** How long the removal of a mount waits for workers: they hear of it within milliseconds, unless something is wrong. */
+/** How long a change of a mount waits for workers. They learn of it within milliseconds unless something is wrong. */
 const workersWithinMs = 2_000;
 
 /** `/api/v1/mount`: the mount table. */
@@ -53,14 +53,14 @@ export class MountController {
     const ufs = normalizeUfsRoot(dto.ufs);
     const { options, ignored } = this.check.options(ufs, dto.options ?? {});
     const command = { type: 'Mount', path, ufs, options: this.keyRing.sealOptions(ufs, options) } as const;
-    // What the mount table is going to refuse need not be looked at, which takes its time.
+    // Looking at the store takes time, so skip it if the mount table will refuse the mount anyway.
     const isFree = await this.views.find(() => this.accepts(command) || undefined);
     const warning = isFree ? await this.check.look({ ufs, options }) : undefined;
     await this.execute(command, request);
     return answerOf(ignored, warning);
   }
 
-  /** Other options for a mount, such as keys that are being rotated. Its policies and copies stay. */
+  /** Replaces the options of a mount, for example to rotate keys. Its policies and copies stay. */
   @Put()
   @HttpCode(200)
   async replaceOptions(@Body() dto: ReplaceMountOptionsDto, @Req() request: FastifyRequest): Promise<unknown> {
@@ -74,7 +74,7 @@ export class MountController {
     const command = { type: 'ReplaceMountOptions', path, ...ufs, options: sealed } as const;
     const warning = this.accepts(command) ? await this.check.look({ ufs: mount.ufs, options }) : undefined;
     const { sequence } = await this.execute(command, request);
-    // Whoever is told so shall be able to revoke the old keys.
+    // After this answer, the client may revoke the old keys.
     const stillUsing = await this.watch.untilNamespace(sequence, workersWithinMs);
     return { ...answerOf(ignored, warning), ...(stillUsing.length > 0 && { stillUsing }) };
   }
@@ -85,7 +85,7 @@ export class MountController {
     this.table.requireManaged();
     const command: NamespaceCommand = { type: 'Unmount', path: normalizeNamespacePath(dto.path) };
     const { sequence } = await this.execute(command, request);
-    // Whoever is told that the mount is gone shall not be served from it by a worker that is slow to hear of it.
+    // After this answer, no worker should still serve from the mount. Slow workers are named in it.
     const stillServing = await this.watch.untilNamespace(sequence, workersWithinMs);
     return { status: 'ok', ...(stillServing.length > 0 && { stillServing }) };
   }

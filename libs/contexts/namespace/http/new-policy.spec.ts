@@ -20,7 +20,7 @@ import {
 import { commonPolicyControllers } from './policy.controller.js';
 import { PolicyRequests } from './policy-requests.js';
 
-/** A new kind of policy is a file, here that of a made-up one, and its entry in the list. */
+/** A new kind of policy needs a file and an entry in the list. This adds those of an invented kind. */
 jest.mock('../policies/index.js', () => {
   const actual = jest.requireActual<{ policies: readonly object[] }>('../policies/index.js');
   const { pinPolicy } = jest.requireActual<{ pinPolicy: object }>('../policies/spec-support/pin.js');
@@ -28,7 +28,7 @@ jest.mock('../policies/index.js', () => {
 });
 
 const mounted: NamespaceEvent = { type: 'Mounted', data: { path: '/data/', ufs: 's3://bucket/', options: {} } };
-// The compiler knows the kinds of the list as it really is.
+// The compiler only knows the kinds in the real list.
 const pinned = (path: string, copies: number) =>
   ({ type: 'PinSet', data: { path, copies } }) as unknown as NamespaceEvent;
 const unpinned = (path: string) => ({ type: 'PinRemoved', data: { path } }) as unknown as NamespaceEvent;

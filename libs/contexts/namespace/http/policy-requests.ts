@@ -19,7 +19,7 @@ export class PolicyRequests {
     private readonly commands: CommandHandler,
   ) {}
 
-  /** The policy at the path of the query, or all of that kind where there is none. */
+  /** The policy at the path of the query; without a path, all policies of that kind. */
   async read(
     { record, item }: PolicyDeclaration,
     path: unknown,

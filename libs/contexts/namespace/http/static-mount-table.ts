@@ -23,8 +23,8 @@ const tableSchema = z.array(
 type Entry = z.infer<typeof tableSchema>[number];
 
 /**
- * A mount table in a file (LARDER_MOUNT_TABLE): at the start the log is brought in line with it, and the API cannot
- * change it. Changes of the file take effect at the next start of a coordinator.
+ * A mount table in a file (LARDER_MOUNT_TABLE). At the start, a coordinator changes the mounts in the log to match it.
+ * The API cannot change it. Changes of the file take effect at the next start of a coordinator.
  */
 @Injectable()
 export class StaticMountTable implements OnApplicationBootstrap {
@@ -38,7 +38,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
-  /** @throws DomainError, answered with 501, where the mount table is a file */
+  /** @throws DomainError, answered with 501, when the mount table is a file */
   requireManaged(): void {
     if (this.config.mountTable === undefined) return;
     const message = 'the mount table is a static file and cannot be changed through the API';
@@ -58,7 +58,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
       if (entry && this.matches(mount, entry)) continue;
       const options = this.keyRing.sealOptions(mount.ufs, entry?.options ?? {});
       const sameStore = entry?.ufs === mount.ufs && storeOfMount({ ufs: mount.ufs, options }) === storeOfMount(mount);
-      // What is below a mount of the same store stays: policies and copies.
+      // If the store is the same, the policies and copies below the mount stay.
       if (sameStore) await this.execute({ type: 'ReplaceMountOptions', path: mount.path, options });
       else await this.execute({ type: 'Unmount', path: mount.path });
     }
@@ -71,7 +71,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
     }
   }
 
-  /** @throws DomainError Malformed, which ends the start, for options that no mount can have */
+  /** @throws DomainError Malformed for options that no mount can have; it ends the start */
   private checked(entry: Entry): Entry {
     const { options, ignored } = this.check.options(entry.ufs, entry.options);
     if (ignored.length > 0)
@@ -85,7 +85,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
     return mount.ufs === entry.ufs && sorted(options) === sorted(entry.options);
   }
 
-  /** @throws DomainError Refused: to mount anew what cannot be compared would cost the policies below it */
+  /** @throws DomainError Refused: options that do not open cannot be compared, and a remount would lose policies */
   private opened({ path, options }: Mount): Record<string, string> {
     try {
       return this.keyRing.openOptions(options);
@@ -102,7 +102,7 @@ export class StaticMountTable implements OnApplicationBootstrap {
   }
 }
 
-/** A refusal ends the start: the operator is told which line of the table it is about. */
+/** A refusal ends the start, so its text names the entry of the table. */
 async function named<T>({ path }: Pick<Entry, 'path'>, check: () => T | Promise<T>): Promise<T> {
   try {
     return await check();

@@ -6,5 +6,5 @@ export type { PolicyDeclaration, PolicyField } from './policy.js';
 export { defaultPriority, evictionTier, priorities, type Priority } from './priority.js';
 export { quotaPolicy } from './quota.js';
 
-/** Every kind of policy there is: a new one is a file beside this one and an entry here. */
+/** All kinds of policies. To add one, add a file beside this one and an entry here. */
 export const policies = [quotaPolicy, ttlPolicy, priorityPolicy] as const;

@@ -1,60 +1,60 @@
 import type { z } from 'zod';
 
-/** A field of a request or of an answer: validation and the API's document are made from it. */
+/** A field of a request or an answer. Validation and the API document are made from it. */
 export type PolicyField =
   | {
       readonly kind: 'number';
-      /** What is counted: `seconds`. */
+      /** The unit: `seconds`. */
       readonly unit: string;
-      /** Else 0. */
+      /** Default 0. */
       readonly min?: number;
       readonly description: string;
     }
   | {
       readonly kind: 'text';
-      /** Undefined: any text but the empty one. */
+      /** Undefined: any text except the empty one. */
       readonly oneOf?: readonly string[];
       readonly description: string;
     };
 
 /**
- * All there is to say about one kind of policy on directories of the namespace. Events, decisions, routes and their
- * description are folded from it; what the policy brings about is the business of whoever looks it up.
+ * Declares one kind of policy on directories of the namespace. Its events, decisions, routes and their descriptions are
+ * made from this. The effect of the policy is not declared here: it is in the code that looks the policy up.
  */
 export interface PolicyDeclaration {
-  /** In the names of events, commands and operations: `Quota` makes `QuotaSet` and `RemoveQuota`. */
+  /** Part of the names of events, commands and operations: `Quota` makes `QuotaSet` and `RemoveQuota`. */
   readonly noun: string;
   /** Name of its record in the namespace's state, value by path. */
   readonly record: string;
   /** Name of its value in events, commands, requests and answers. */
   readonly field: string;
-  /** The value as it is recorded. */
+  /** The schema of the recorded value. */
   readonly value: z.ZodType;
   /** One sentence each, for docs/events.md. */
   readonly events: { readonly set: string; readonly removed: string };
-  /** The reference's words for a policy of this kind, in `No … found for path`. */
+  /** The name of a policy of this kind in the reference's text `No … found for path`. */
   readonly item: string;
   readonly http: {
     /** Last segment of its URL, and its tag in the API's document. */
     readonly route: string;
-    /** The setting that switches the feature on and off, and the reference's words for when it is off. */
+    /** The setting that switches the feature on and off, and the reference's error text when it is off. */
     readonly feature?: { readonly setting: string; readonly off: string };
-    /** Whether a subclass of its controller does more than the routes in common; that is wired elsewhere. */
+    /** Whether a subclass of its controller does more than the common routes. That class is registered elsewhere. */
     readonly hasOwnController?: true;
     /** One sentence that explains the tag. */
     readonly description: string;
-    /** What the document calls a policy of this kind. */
+    /** The name of a policy of this kind in the API document. */
     readonly what: string;
-    /** The value as it is asked for. */
+    /** The value as a request has it. */
     readonly request: PolicyField;
     /**
-     * The value to record for one that is well formed; without it that is the one that was asked for.
+     * Turns a valid requested value into the value to record. Without it, the requested value is recorded.
      * @throws DomainError Malformed
      */
     readonly parse?: (value: string) => unknown;
-    /** Fields of an answer, beside `path`, in their order. */
+    /** The fields of an answer besides `path`, in their order. */
     readonly answer: Readonly<Record<string, PolicyField & { readonly optional?: true }>>;
-    /** A value to ask for, and the fields that then show it. */
+    /** An example: a requested value, and the fields of the answer that show it. */
     readonly example: { readonly value: unknown; readonly answer: Readonly<Record<string, unknown>> };
   };
 }

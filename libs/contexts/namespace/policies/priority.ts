@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DomainError } from '#kernel';
 import type { PolicyDeclaration } from './policy.js';
 
-/** In the order in which they are evicted. */
+/** In the order of eviction. */
 export const priorities = ['low', 'medium', 'high'] as const;
 export type Priority = (typeof priorities)[number];
 export const defaultPriority: Priority = 'medium';
@@ -10,7 +10,7 @@ export const defaultPriority: Priority = 'medium';
 /** The lowest tier is evicted first. */
 export const evictionTier = (priority: Priority) => priorities.indexOf(priority) as 0 | 1 | 2;
 
-/** Which data below a directory is evicted first. The most specific path holds. */
+/** Which data below a directory is evicted first. The policy with the most specific path applies. */
 export const priorityPolicy = {
   noun: 'Priority',
   record: 'priorities',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { PolicyDeclaration } from './policy.js';
 
-/** Bytes that may be cached below a directory, every replica counted. All quotas above a path must hold. */
+/** Bytes that may be cached below a directory, counting every replica. All quotas above a path apply. */
 export const quotaPolicy = {
   noun: 'Quota',
   record: 'quotas',
@@ -12,7 +12,7 @@ export const quotaPolicy = {
   http: {
     route: 'quota',
     feature: { setting: 'quota', off: 'Quota not enabled' },
-    // It waits for workers and tells how full a quota is: contexts/jobs/quota.
+    // Its controller waits for workers and reports how full a quota is: contexts/jobs/quota.
     hasOwnController: true,
     description: 'How many bytes may be cached below a directory. All quotas that apply must hold.',
     what: 'quota',

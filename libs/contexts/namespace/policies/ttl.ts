@@ -8,7 +8,7 @@ const seconds = {
   description: 'Seconds from loading to expiry.',
 } as const satisfies PolicyField;
 
-/** Seconds from loading to expiry. The most specific path holds. */
+/** Seconds from loading to expiry. The policy with the most specific path applies. */
 export const ttlPolicy = {
   noun: 'Ttl',
   record: 'ttls',

@@ -7,26 +7,26 @@ interface PooledConnector {
   users: number;
 }
 
-/** What one batch holds of the pool while it runs. */
+/** The connectors of the pool that one batch uses while it runs. */
 export interface ConnectorLease {
-  /** @throws UfsError `Outside` where no mount covers the path */
+  /** @throws UfsError `Outside` when no mount covers the path */
   connectorFor(ufsPath: string): UfsConnector;
   release(): Promise<void>;
 }
 
 /**
- * One open connector per mount and options, opened when the first batch asks for it and shared by all: and with it, its
- * connections and what is known of the store's health.
+ * One open connector per mount and options. It is opened when the first batch needs it and shared by all batches, with
+ * its connections and what is known about the health of the store.
  */
 export class ConnectorPool {
   private readonly pooled = new Map<string, PooledConnector>();
-  /** With users still. */
+  /** Replaced connectors that still have users. */
   private readonly retiring = new Set<PooledConnector>();
 
   /**
-   * @param mountOf the current mount table's answer
+   * @param mountOf finds the mount in the current mount table
    * @param open opens the mount's options and connects
-   * @param policy how outages of a store are sat out
+   * @param policy how an outage of a store is waited out
    */
   constructor(
     private readonly mountOf: (ufsPath: string) => Mount | undefined,
@@ -56,8 +56,8 @@ export class ConnectorPool {
   }
 
   /**
-   * Retires the connectors of mounts that have changed: what is under way ends as it began. What is under way through a
-   * mount that is gone is broken off.
+   * Retires the connectors of mounts that have changed. Reads in progress end with the old connector. If the mount is
+   * gone, reads in progress are aborted.
    */
   async keepOnly(mounts: readonly Mount[]): Promise<void> {
     const current = new Set(mounts.map(keyOf));
@@ -71,7 +71,7 @@ export class ConnectorPool {
     await Promise.all([...this.retiring].map((pooled) => this.retire(pooled, mounted.has(pooled.ufs))));
   }
 
-  /** The stores that are waited for. */
+  /** The stores whose outage is waited for. */
   outages(): StoreOutage[] {
     return [...this.pooled.values()].flatMap(({ connector }) => connector.status() ?? []);
   }
@@ -103,7 +103,7 @@ export class ConnectorPool {
   }
 }
 
-/** Secrets stand in it sealed, as they do in the mount table. */
+/** Secrets in the key are sealed, as in the mount table. */
 function keyOf({ ufs, options }: Mount): string {
   return JSON.stringify([ufs, Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }

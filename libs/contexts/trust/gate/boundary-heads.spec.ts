@@ -44,7 +44,7 @@ it('a boundary that has messages is not begun anew', () => {
 it('remembers the boundaries that were written last, and believes a commit on one that it has forgotten', () => {
   const heads = new BoundaryHeads();
   for (let i = 0; i < 10_000; i++) heads.set(`job.${i}`, digestOf(`${i}`));
-  // Written again, it is one of the newest.
+  // A boundary that is written again is one of the newest.
   heads.set('job.0', digestOf('again'));
   heads.set('job.10000', digestOf('10000'));
   const restored = new BoundaryHeads(throughJson(heads.toSnapshot()));
@@ -55,7 +55,7 @@ it('remembers the boundaries that were written last, and believes a commit on on
     expect(each.follows('job.2', digestOf('anything'))).toBe(false);
     expect(each.toSnapshot()).toHaveLength(10_000);
   }
-  // The order is part of the snapshot: both forget the same one next.
+  // The order is part of the snapshot: both drop the same boundary next.
   restored.set('job.10001', digestOf('10001'));
   expect(restored.follows('job.2', digestOf('anything'))).toBe(true);
   expect(restored.follows('job.3', digestOf('anything'))).toBe(false);

@@ -1,10 +1,10 @@
 import { chainStart } from '#jetstream';
 import { hexOf, shortDigest } from './short-digest.js';
 
-/** Boundaries remembered, those that were written last; a commit on any other is believed about what it follows. */
+/** How many boundaries are remembered: the last written ones. On any other boundary, `prev` is not checked. */
 const remembered = 10_000;
 
-/** The digest of the last message of each boundary, void or not: the next one has to name it as its `prev`. */
+/** The digest of the last message of each boundary, void or not. The next message must name it as its `prev`. */
 export class BoundaryHeads {
   private readonly heads = new Map<string, string>();
 
@@ -19,7 +19,7 @@ export class BoundaryHeads {
     if (this.heads.size > remembered) this.heads.delete(this.heads.keys().next().value!);
   }
 
-  /** Whether a commit that names `prev` may follow what stands on its boundary. */
+  /** Whether a commit that names `prev` may follow the last message of its boundary. */
   follows(boundary: string, prev: string): boolean {
     const head = this.heads.get(boundary);
     return head === undefined || (prev !== chainStart && shortDigest(prev) === head);

@@ -9,18 +9,18 @@ import {
 import { DomainError } from '#kernel';
 import { Quarantine, type SequenceRange } from '../index.js';
 
-/** What a signed checkpoint says of everything before it. */
+/** What a signed checkpoint states about all messages before it. */
 export interface Coverage {
   readonly throughSequence: number;
   /** Rolling digest of all messages through that one. */
   readonly root: string;
-  /** Those among them that were void. */
+  /** The void ones among these messages. */
   readonly void: readonly SequenceRange[];
 }
 
-/** What was read is not what the checkpoint was made over: it has to be verified message by message. */
+/** The messages read differ from those that the checkpoint covers. The reader must verify them one by one. */
 export class PrefixDiffersError extends DomainError {
-  /** @param throughSequence where it showed */
+  /** @param throughSequence where the difference was found */
   constructor(throughSequence: number) {
     const text = `the log through ${throughSequence} is not what the checkpoint over it was made of`;
     super('Bug', checkpointDiffers, text);
@@ -28,8 +28,9 @@ export class PrefixDiffersError extends DomainError {
 }
 
 /**
- * The beginning of the log that a signed checkpoint stands for: its messages were verified when it was made, and need
- * not be again, if they are still the same. That shows at its end; whoever reads it has believed it until then.
+ * The beginning of the log, as covered by a signed checkpoint. Its messages were verified when the checkpoint was made.
+ * If they are unchanged, they need no second verification. Only the root at the end shows whether they are: until then
+ * the reader relies on messages that are not yet proven.
  */
 export class CoveredLog {
   private readonly void: Quarantine;
@@ -38,7 +39,7 @@ export class CoveredLog {
     this.void = new Quarantine({ void: coverage.void, acknowledged: [], examples: [] });
   }
 
-  /** @returns undefined behind the end */
+  /** @returns undefined for a sequence after the covered part */
   says(sequence: number): 'holds' | 'void' | undefined {
     if (sequence > this.coverage.throughSequence) return undefined;
     return this.void.has(sequence) ? 'void' : 'holds';
@@ -52,8 +53,9 @@ export class CoveredLog {
 }
 
 /**
- * What a checkpoint says to hold was read when it was made: what cannot be read now is another message, or a newer build's.
- * @throws PrefixDiffersError: whoever reads it anew without the checkpoint finds out which
+ * Decodes a message that a checkpoint lists as valid. It could be decoded when the checkpoint was made. If it cannot be
+ * decoded now, either the message was replaced or a newer build wrote it.
+ * @throws PrefixDiffersError then; reading again without the checkpoint shows which of the two it is
  */
 export function decodeCovered(codec: EventCodec, message: StoredCommit): DecodedCommit {
   try {

@@ -1,12 +1,12 @@
 import { type CommitEnvelope } from '#jetstream';
 import { DomainError } from '#kernel';
 
-/** Code of the error for a log that was begun with a key which this process was not given. */
+/** Error code: signing of the log began with a key that this process does not have. */
 export const signingKeyUnknown = 'signing-key-unknown';
 
 /**
- * A log that another key began to sign is no forgery, but a process that was given the wrong keys.
- * @param envelope signed by nobody that is known, before signatures are owed
+ * If an unknown key began to sign the log, the log is not forged: this process has the wrong keys.
+ * @param envelope signed by an unknown writer, before signatures are required
  * @throws DomainError Refused `signing-key-unknown`
  */
 export function refuseForeignBeginning({ key, events }: CommitEnvelope): void {

@@ -44,7 +44,7 @@ interface Wanted {
   seen?: Seen;
 }
 
-/** A log as NATS holds it: whatever is put there, by whom ever. */
+/** A log as NATS holds it: any message of any writer. */
 class Log {
   readonly messages: StoredCommit[] = [];
 
@@ -54,7 +54,7 @@ class Log {
     return message;
   }
 
-  /** As a writer does it. */
+  /** Appends a commit as a writer does. */
   commit(boundary: string, events: RecordedEvent[], { signer, prev, seen }: Wanted = {}): StoredCommit {
     const last = this.messages.findLast((one) => one.boundary === boundary);
     const chained = prev ?? (last ? messageDigest(boundary, last.data) : chainStart);
@@ -80,7 +80,7 @@ class Log {
   }
 }
 
-/** Why each message is void; '' of one that holds. */
+/** Why each message is void; '' for a valid one. */
 function verdicts(gate: LogGate, messages: readonly StoredCommit[]): string[] {
   return messages.map((message) => {
     const judged = gate.admit(message);
@@ -91,7 +91,7 @@ function verdicts(gate: LogGate, messages: readonly StoredCommit[]): string[] {
 const whole = (options: Partial<ConstructorParameters<typeof LogGate>[0]> = {}) =>
   new LogGate({ codec, ring, ...options });
 
-/** A log that owes signatures, with a worker in it. */
+/** A log in which signatures are mandatory, with a worker. */
 function signedLog(): Log {
   const log = new Log();
   log.commit('log', [event('LogStarted', { logId: 'l' }), begin], { signer: coordinator });
@@ -126,7 +126,7 @@ describe('from when on signatures are owed', () => {
     const log = new Log();
     log.commit('log', [begin], { signer: other.signer('coordinator-9') });
     expect(() => whole().admit(log.messages[0])).toThrow('signed with the key "k9"');
-    // Of a log that is signed already it is one more forgery.
+    // In a log that is signed already, it is just another forgery.
     const signed = signedLog();
     signed.commit('log', [begin], { signer: other.signer('coordinator-9') });
     expect(verdicts(whole(), signed.messages)).toEqual(['', '', 'signed by a stranger']);
@@ -157,7 +157,7 @@ describe('a message is void', () => {
 
   it('that does not name the one before it on its boundary, void or not', () => {
     log.commit('namespace', [ttl('/a/')], { signer: coordinator, prev: '0'.repeat(64) });
-    // The boundary is new: there is nothing that it could follow wrongly.
+    // The boundary is new, so no `prev` is wrong there.
     expect(last()).toBe('');
     log.commit('namespace', [ttl('/b/')], { signer: coordinator, prev: '1'.repeat(64) });
     expect(last()).toBe('does not follow what stands before it');
@@ -273,7 +273,7 @@ describe('a gate', () => {
     expect(trusting.map((reason) => reason !== '')).toEqual(expected.map((reason) => reason !== ''));
     const wrong = whole({ coverage: { ...coverage, root: '0'.repeat(64) } });
     expect(() => verdicts(wrong, log.messages)).toThrow('not what the checkpoint over it was made of');
-    // Nor does it end for good at what cannot be read: without the checkpoint that is void.
+    // A message that cannot be decoded is no permanent error either: without the checkpoint, it is void.
     const rewritten = log.messages.with(2, { ...log.messages[2], data: Buffer.from('junk') });
     expect(() => verdicts(whole({ coverage }), rewritten)).toThrow('not what the checkpoint over it was made of');
     expect(verdicts(whole(), rewritten)[2]).toBe('not signed');

@@ -27,15 +27,15 @@ import { CoveredLog, type Coverage, decodeCovered } from './covered-log.js';
 export interface LogGateOptions {
   readonly codec: EventCodec;
   readonly ring: TrustRing;
-  /** Whether this very message was signed and stored by this process a short while ago: it need not be verified. */
+  /** Whether this process signed and stored this message a short while ago. Such a message needs no verification. */
   readonly isOwn?: (digest: string) => boolean;
-  /** Told of each message that has passed by: what this process signs says what it has seen. */
+  /** Called for each message, because every commit that this process signs names a message that it has seen. */
   readonly noticed?: (sequence: number, digest: string) => void;
-  /** What a signed checkpoint says of the log's beginning: it stands for what was verified before it. */
+  /** What a signed checkpoint states about the beginning of the log. These messages are not verified again. */
   readonly coverage?: Coverage;
-  /** The gate of a reader of some boundaries: it misses what the others know. Default: every message passes. */
+  /** The reader sees only some boundaries, so the gate does not see every message. Default: it sees them all. */
   readonly partial?: boolean;
-  /** Boundaries that the reader has no use for: they pass as commits without events, and nobody looks at them. */
+  /** Boundaries that the reader does not need. Their messages are not judged: they become commits without events. */
   readonly ignores?: (boundary: string) => boolean;
 }
 
@@ -56,9 +56,9 @@ export interface StoredGate {
 type Verdict = { readonly commit: DecodedCommit } | { readonly why: string; readonly misplaced?: boolean };
 
 /**
- * Judges the messages of the log in their order. From `SigningBegan` on a message holds only if a writer that is known
- * signed it, the boundary is that writer's to write on, it follows what stood before it on the boundary, and it is no
- * replay. What does not hold is void; a message that holds and yet cannot be read is a newer build's, and an error.
+ * Judges the messages of the log in their order. From `SigningBegan` on, a message is valid only if a known writer
+ * signed it, that writer may write on the boundary, it follows the message before it on the boundary, and it is no
+ * replay. Any other message is void. A valid message that cannot be decoded comes from a newer build: that is an error.
  */
 export class LogGate implements Gate {
   readonly quarantine: Quarantine;
@@ -70,7 +70,7 @@ export class LogGate implements Gate {
   private readonly covered: CoveredLog | undefined;
   private sequence: number;
   private rolling: string;
-  /** From here on signatures are owed; undefined before `SigningBegan`. */
+  /** Every message after this sequence must be signed; undefined before `SigningBegan`. */
   private owedFrom: number | undefined;
   private workThrough: number | undefined;
 
@@ -90,15 +90,15 @@ export class LogGate implements Gate {
     this.covered = options.coverage && new CoveredLog(options.coverage);
   }
 
-  /** Last sequence of the work stream from before batches were signed; infinite before `SigningBegan`. */
+  /** Last sequence of the work stream that may be unsigned; infinite before `SigningBegan`. */
   get unsignedWorkThrough(): number {
     return this.workThrough ?? Infinity;
   }
 
   /**
-   * The next message.
-   * @throws UnknownEventError, CorruptEventError of a message that holds; DomainError Refused `signing-key-unknown`;
-   *   PrefixDiffersError when a signed checkpoint does not stand for what was read
+   * Judges the next message.
+   * @throws UnknownEventError, CorruptEventError for a valid message; DomainError Refused `signing-key-unknown`;
+   *   PrefixDiffersError when the messages read differ from those that the signed checkpoint covers
    */
   admit(message: StoredCommit): { readonly commit: DecodedCommit } | { readonly void: VoidMessage } {
     const { sequence, boundary, data } = message;
@@ -116,8 +116,9 @@ export class LogGate implements Gate {
   }
 
   /**
-   * One message out of its order: signature and writer are looked at, its place is not, so that it may be a replay.
-   * @returns undefined when it is void, or when that cannot be told without what stands before it
+   * Judges one message out of order. It checks the signature and the writer but not the place, so the message may be a
+   * replay.
+   * @returns undefined when the message is void, or when only the messages before it could show whether it is
    */
   check(message: StoredCommit): DecodedCommit | undefined {
     const split = splitSignature(message.data);
@@ -127,8 +128,8 @@ export class LogGate implements Gate {
   }
 
   /**
-   * A gate for reading some boundaries once more from their beginning, with what this one knows of writers.
-   * @param owedFrom 0: every message owes a signature, those from before `SigningBegan` too
+   * A gate for reading some boundaries again from their beginning. It knows the same writers as this gate.
+   * @param owedFrom 0: every message must be signed, also those before `SigningBegan`
    */
   fork(owedFrom = this.owedFrom): LogGate {
     const { workerKeys: workers } = this;
@@ -162,7 +163,7 @@ export class LogGate implements Gate {
     return this.judgeUnsigned(message);
   }
 
-  /** From before signatures: all of it is believed that can be read. */
+  /** A message from before `SigningBegan`: it is valid if it can be decoded. */
   private judgeUnsigned(message: StoredCommit): Verdict {
     try {
       const commit = this.options.codec.decode(message.data, message);
@@ -174,7 +175,7 @@ export class LogGate implements Gate {
     }
   }
 
-  /** @param digest undefined: out of its order */
+  /** @param digest undefined for a message that is judged out of order */
   private judgeSigned(
     message: StoredCommit,
     { body, signature }: NonNullable<ReturnType<typeof splitSignature>>,
@@ -205,7 +206,7 @@ export class LogGate implements Gate {
     return { commit: this.options.codec.decodeEnvelope(envelope, message) };
   }
 
-  /** What a worker says and this build cannot read is void: no single worker may stop everybody who reads the log. */
+  /** A worker's commit that this build cannot decode is void: one worker must not be able to stop all readers. */
   private judgeFact(message: StoredCommit, envelope: CommitEnvelope, writer: Writer): Verdict {
     try {
       const commit = this.options.codec.decodeEnvelope(envelope, message);
@@ -225,7 +226,7 @@ export class LogGate implements Gate {
     return known && { writer: { role: 'worker', workerId: by! }, key: known };
   }
 
-  /** Whether these very bytes stood on this boundary a while ago. */
+  /** Whether the same bytes stood on this boundary a while ago. */
   private isReplay(digest: string): boolean {
     return this.options.partial ? this.met.holds(digest) : this.window.holds(digest);
   }
@@ -271,7 +272,7 @@ export class LogGate implements Gate {
     try {
       this.workers.set(workerId, publicKeyOf(Buffer.from(publicKey, 'base64')));
     } catch {
-      // Coordinators do not admit a worker with such a key; of one that is there all the same nothing is believed.
+      // Coordinators admit no worker with such a key. If the log has one all the same, all its messages are void.
       this.workers.delete(workerId);
     }
   }

@@ -27,13 +27,13 @@ afterEach(() => log?.close());
 
 const event = (type: string, data: unknown, v = 1): RecordedEvent => ({ ...note('', randomUUID()), type, v, data });
 
-/** As one process writes: chained, and signed by whoever it is. @returns its sequence */
+/** Appends a commit as one process does: chained, and signed by `signer`. @returns its sequence */
 async function append(boundary: string, events: RecordedEvent[], signer?: Signer): Promise<number> {
   const store = new EventStore(log.link, log.names, codec, { signer });
   return (await store.append(boundary, await store.lastSequence(boundary), events)).sequence;
 }
 
-/** Behind whatever stands there, with nothing but a NATS client. */
+/** Appends text to a boundary with a plain NATS client. */
 const put = async (boundary: string, data: string) =>
   (await log.link.js.publish(log.names.eventSubject(boundary), data)).seq;
 
@@ -51,7 +51,7 @@ const begin = () =>
     coordinator,
   );
 
-/** What a checkpoint over everything up to now says. */
+/** A checkpoint over all messages up to now. */
 async function checkpoint(changes: Record<string, unknown> = {}): Promise<RecordedEvent> {
   let [root, throughSequence] = [emptyRoot, 0];
   for await (const { sequence, boundary, data } of log.store.readMessages()) {
@@ -62,7 +62,7 @@ async function checkpoint(changes: Record<string, unknown> = {}): Promise<Record
   return event('LogCheckpointed', { ...kept, ...changes }, 2);
 }
 
-/** A coordinator that starts over the log: its store, and its judgement. */
+/** The store and the trust of a coordinator that starts with this log. */
 function starting() {
   const store = new EventStore(log.link, log.names, codec, { signer: coordinator });
   return { store, trust: new LogTrust(store, { codec, ring }) };
@@ -106,7 +106,7 @@ describe('before the views are there', () => {
 describe('what the newest checkpoint stands for', () => {
   it('is believed without being verified again, void messages included; strictly, nothing is', async () => {
     await begin();
-    // Neither holds by itself: which of them did is for the checkpoint to say.
+    // Neither message is valid by itself. The checkpoint says which of them was.
     const [believed, voided] = [await append('notes.1', [note('a')]), await append('notes.1', [note('b')])];
     await append(checkpointBoundary.name, [await checkpoint({ void: [[voided, voided]] })], coordinator);
     const { trust } = starting();

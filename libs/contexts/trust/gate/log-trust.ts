@@ -12,8 +12,8 @@ export interface LogTrustOptions {
 }
 
 /**
- * Judges single messages, and boundaries from their beginning, by a gate that has seen some of the log or none.
- * @param isInPlace asked of each single commit that is rightly signed: a replay is, too
+ * Judges single messages, and boundaries from their beginning, with a gate that has read a part of the log or nothing.
+ * @param isInPlace called for each single commit with a valid signature, because a replay has one, too
  */
 export function judgeBy(gate: LogGate, isInPlace: (commit: DecodedCommit) => Promise<boolean>): Judge {
   return {
@@ -33,8 +33,8 @@ export function judgeBy(gate: LogGate, isInPlace: (commit: DecodedCommit) => Pro
 }
 
 /**
- * A coordinator's judgement of the log: the gate that its views are folded behind decides, and everything else that
- * reads the log asks what that one has decided.
+ * Decides for a coordinator which messages of the log are valid. The gate in front of its views decides, and all other
+ * readers of the log use that decision.
  */
 export class LogTrust {
   private current: LogGate;
@@ -45,7 +45,7 @@ export class LogTrust {
     private readonly options: LogTrustOptions,
   ) {
     this.current = new LogGate(this.gateOptions());
-    // Until the views are there: signatures by themselves, and the log's own boundary from its beginning.
+    // Until the views exist: single messages by their signatures, the log's own boundary from its beginning.
     store.judge = judgeBy(this.current, (commit) => store.isInPlace(commit));
   }
 
@@ -62,10 +62,10 @@ export class LogTrust {
     return this.current.quarantine.report();
   }
 
-  /** Looks for the newest checkpoint that stands for what came before it. @throws DomainError Unavailable */
+  /** Looks for the newest checkpoint that lists its void messages. @throws DomainError Unavailable */
   async prepare(): Promise<void> {
-    // One that stands for others is signed. This gate has not read yet from when on signatures are owed.
-    // A checkpoint says the truth wherever it stands: one that is sent again covers less, and nothing wrongly.
+    // Such a checkpoint is always signed. So every message must be signed here: 0, as the gate has not read
+    // `SigningBegan` yet. The place does not matter: a replayed checkpoint covers less of the log, but is still true.
     const anywhere = judgeBy(this.current.fork(0), () => Promise.resolve(true));
     const last = await this.store.lastOf(checkpointBoundary.name, anywhere);
     for (const { data } of last?.commit ? checkpointBoundary.eventsIn(last.commit) : []) {
@@ -74,14 +74,14 @@ export class LogTrust {
     }
   }
 
-  /** The gate for folding the views. @param stored its state in a snapshot. @param strict relies on no checkpoint */
+  /** The gate for folding the views. @param stored its state in a snapshot. @param strict ignore checkpoints */
   openGate(stored: unknown, strict: boolean): LogGate {
     const options = { ...this.gateOptions(), ...(!strict && this.coverage && { coverage: this.coverage }) };
     this.current = new LogGate(options, (stored ?? undefined) as StoredGate | undefined);
     return this.current;
   }
 
-  /** From now on what the views have passed over is void for everybody here. */
+  /** From now on, all readers in this process treat the messages as void that the views have skipped. */
   follow(views: { waitFor(sequence: number): Promise<void> }): void {
     const { codec } = this.options;
     const admit = async (message: StoredCommit) => {
@@ -97,7 +97,6 @@ export class LogTrust {
   }
 }
 
-/** What a synchronous judgement returns or throws, as a promise. */
 function settled<T>(judge: () => T): Promise<T> {
   return new Promise((resolve) => resolve(judge()));
 }

@@ -1,7 +1,7 @@
 import { seenWindow } from '#jetstream';
 import { MetMessages, ReplayWindow } from './replay-window.js';
 
-/** As good as a hash here, and much cheaper: no two numbers of 32 bits are alike, nor do neighbours look alike. */
+/** As good as a hash here, and much cheaper: different for all 32-bit numbers, and neighbours do not look alike. */
 function digestOf(sequence: number): string {
   const spread = (Math.imul(sequence, 0x9e3779b1) >>> 0).toString(16).padStart(8, '0');
   return (spread + ((sequence ^ 0x5bd1e995) >>> 0).toString(16).padStart(8, '0')).repeat(4);
@@ -9,7 +9,7 @@ function digestOf(sequence: number): string {
 const seenOf = (sequence: number) => [sequence, digestOf(sequence).slice(0, 16)] as const;
 const throughJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
-/** A window that has taken in the messages up to a sequence. */
+/** A window with the messages up to a sequence. */
 function windowThrough(last: number, from = 1): ReplayWindow {
   const window = new ReplayWindow(from);
   for (let sequence = from; sequence <= last; sequence++) window.add(digestOf(sequence));
@@ -23,7 +23,7 @@ function probes(next: number): number[] {
   return [...new Set(around)].filter((sequence) => sequence > 0);
 }
 
-/** What each digest around the ends of the window is taken for, by its sequence. */
+/** The window's answers for the digests around its ends, by sequence. */
 function answers(window: ReplayWindow, next: number) {
   return probes(next).map((sequence) => ({
     sequence,
@@ -32,7 +32,7 @@ function answers(window: ReplayWindow, next: number) {
   }));
 }
 
-/** The ring is once not full, once exactly full, once around by one, and more than twice around. */
+/** The ring is not full, exactly full, one message past full, or has gone round more than twice. */
 const fills = [
   ['nearly empty', 3],
   ['one short of full', seenWindow - 1],
@@ -65,12 +65,12 @@ describe.each(fills)('a window that is %s', (_, last) => {
     expect(restored.holds(digestOf(gone + 1))).toBe(true);
     expect(restored.holds(digestOf(gone))).toBe(false);
     expect(restored.hasSeen(seenOf(next + 9), next + 10)).toBe(true);
-    // The stored window is nobody's to write to.
+    // Later additions do not change the stored window.
     expect(original.toSnapshot()).toEqual(stored);
   });
 
   it('no message falls between: a replay is remembered, or has seen nothing new enough', () => {
-    // The newest that the writer of the message at `sequence` can have seen is the one before it.
+    // The writer of the message at `sequence` can have seen the message before it at most.
     for (const sequence of probes(next).filter((one) => one <= last)) {
       const again = window.holds(digestOf(sequence)) || !window.hasSeen(seenOf(sequence - 1), next);
       expect({ sequence, again }).toEqual({ sequence, again: true });

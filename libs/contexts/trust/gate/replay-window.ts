@@ -5,14 +5,14 @@ import { shortDigest, shortDigestBytes } from './short-digest.js';
 export interface StoredWindow {
   /** Sequence of the newest message. */
   readonly last: number;
-  /** Kept parts of the digests of the messages up to `last`, one after another, in base64. */
+  /** Short digests of the messages up to `last`, one after another, in base64. */
   readonly digests: string;
 }
 
 /**
- * The newest messages of the whole log by their digests. It tells two things of a commit: whether it stood in the log
- * before, and whether its writer had seen this log, not long ago. A replay always fails one of them: within the window
- * it is remembered, behind the window it has seen nothing new enough.
+ * The digests of the newest messages of the whole log. They show two things about a commit: whether it stood in the
+ * log before, and whether its writer saw this log a short while ago. A replay always fails one of the two checks.
+ * Within the window its digest is known. If its original is older than that, so is the message that its writer saw.
  */
 export class ReplayWindow {
   private readonly ring = Buffer.alloc(seenWindow * shortDigestBytes);
@@ -20,7 +20,7 @@ export class ReplayWindow {
   private first: number;
   private last: number;
 
-  /** @param next sequence of the first message that will be taken in */
+  /** @param next sequence of the first message that will be added */
   constructor(next = 1, stored?: StoredWindow) {
     this.first = next;
     this.last = next - 1;
@@ -30,31 +30,31 @@ export class ReplayWindow {
     const count = Math.min(seenWindow, whole);
     this.first = stored.last - count + 1;
     this.last = this.first - 1;
-    // The newest stand last.
+    // The newest digests are last.
     for (let i = whole - count; i < whole; i++)
       this.push(digests.toString('latin1', i * shortDigestBytes, (i + 1) * shortDigestBytes));
   }
 
-  /** Every message of the log, held or void. @param digest hexadecimal */
+  /** To be called for every message of the log, valid or void. @param digest hexadecimal */
   add(digest: string): void {
     this.push(shortDigest(digest));
   }
 
-  /** Whether this very message stands in the window already. */
+  /** Whether the same message is in the window already. */
   holds(digest: string): boolean {
     return this.known.has(shortDigest(digest));
   }
 
-  /** Whether the message that a commit at `sequence` says its writer had seen is in this log, and not too far back. */
+  /** A commit at `sequence` names a message that its writer had seen: whether this log has it, and not too far back. */
   hasSeen([seen, digest]: Seen, sequence: number): boolean {
     if (seen < 0 || seen >= sequence || seen <= sequence - seenWindow) return false;
-    // Before the first message there is nothing to be seen; and before the window was begun, nothing is known.
+    // 0: the writer saw an empty log. The window knows nothing about messages before its own first one.
     if (seen === 0) return digest === '';
     if (seen < this.first) return true;
     return this.at(seen) === shortDigest(digest);
   }
 
-  /** The same as far as a reader of some boundaries can tell. */
+  /** The same check for a reader of some boundaries: it compares sequences but no digests. */
   couldSee([seen]: Seen, sequence: number): boolean {
     return seen < sequence && seen > sequence - seenWindow;
   }
@@ -84,7 +84,7 @@ export class ReplayWindow {
   }
 }
 
-/** The digests of messages that a reader of some boundaries has met, as far back as replays can reach. */
+/** The digests of the messages that a reader of some boundaries has read, as far back as a replay can reach. */
 export class MetMessages {
   private readonly met = new Set<string>();
 

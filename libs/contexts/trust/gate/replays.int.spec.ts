@@ -16,7 +16,7 @@ const signer = ring.signer('coordinator-1');
 
 let nats: TestNats;
 let log: TestLog;
-/** Of a coordinator, that has read nothing. */
+/** The store of a coordinator that has read nothing. */
 let writer: EventStore;
 
 beforeAll(async () => {
@@ -39,7 +39,7 @@ async function append(boundary: string, events: RecordedEvent[] = [note(boundary
   return (await writer.append(boundary, await writer.lastSequence(boundary), events)).sequence;
 }
 
-/** Behind whatever stands there, with nothing but a NATS client. */
+/** Appends bytes to a boundary with a plain NATS client. */
 const put = async (boundary: string, data: Uint8Array) =>
   (await log.link.js.publish(log.names.eventSubject(boundary), data)).seq;
 
@@ -49,13 +49,13 @@ async function messages(): Promise<StoredCommit[]> {
   return all;
 }
 
-/** What was stored at a sequence, once more. */
+/** Appends the message at a sequence again. */
 async function again(sequence: number): Promise<number> {
   const { subject, data } = await log.link.jsm.streams.getMessage(log.names.eventStream, { seq: sequence });
   return put(log.names.boundaryOf(subject), data);
 }
 
-/** One that reads boundaries alone, as workers do, and coordinators before their views are there. */
+/** A store that reads single boundaries, like workers, and like coordinators before their views exist. */
 function lonely(): EventStore {
   const store = new EventStore(log.link, log.names, codec);
   store.judge = judgeBy(new LogGate({ codec, ring }), (commit) => store.isInPlace(commit));
@@ -67,12 +67,12 @@ const lastOf = async (boundary: string) => {
   return end && [end.sequence, end.commit?.sequence];
 };
 
-/** `notes.1`, by its last message and the last that holds. */
+/** Expects the last message of `notes.1`, and its last valid message. */
 async function endsAt(last: number, holds: number): Promise<void> {
   expect(await lastOf('notes.1')).toEqual([last, holds]);
 }
 
-/** Sequence of the last message of each boundary, and of the last that holds, as the whole log read in order says. */
+/** For each boundary, the sequences of its last message and of its last valid one, from the whole log in order. */
 async function ends(): Promise<Record<string, [number, number | undefined]>> {
   const gate = new LogGate({ codec, ring });
   const found: Record<string, [number, number | undefined]> = {};
@@ -107,7 +107,7 @@ describe('the last message of a boundary, read alone', () => {
     const first = await append('notes.1');
     const [{ data: before }] = (await messages()).slice(-1);
     const place = { prev: messageDigest('notes.1', before), after: first };
-    // Signed by one who had read on meanwhile, and refused by the log.
+    // Signed by a writer that had read newer messages since; the log refused it.
     const winner = await append('notes.1');
     const { data: won } = (await messages()).at(-1)!;
     const seen = [winner, messageDigest('notes.1', won).slice(0, 16)] as const;

@@ -1,12 +1,12 @@
-/** First bytes of a message's digest: enough that two of those that are remembered are never alike by chance. */
+/** How many first bytes of a digest are kept: enough that no two remembered messages have the same ones by chance. */
 export const shortDigestBytes = 8;
 
-/** The first bytes of a digest in hexadecimal, as a string of as many characters: there are tens of thousands in memory. */
+/** The first bytes of a hexadecimal digest, one character each. That is short: tens of thousands are in memory. */
 export function shortDigest(digest: string): string {
   return Buffer.from(digest.slice(0, 2 * shortDigestBytes), 'hex').toString('latin1');
 }
 
-/** A short digest in hexadecimal again. */
+/** A short digest, back in hexadecimal. */
 export function hexOf(short: string): string {
   return Buffer.from(short, 'latin1').toString('hex');
 }

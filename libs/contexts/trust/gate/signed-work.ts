@@ -3,13 +3,13 @@ import { type TrustRing } from './signing-keys.js';
 
 export interface SignedWorkOptions {
   readonly ring: TrustRing;
-  /** Of a coordinator; workers queue nothing. */
+  /** A coordinator's signer. Workers have none, because they send no batches. */
   readonly signer?: Signer;
-  /** Batches through this sequence of the work stream are from before they were signed. */
+  /** Batches up to and including this sequence of the work stream may be unsigned. */
   readonly unsignedThrough: () => number;
 }
 
-/** Batches carry a coordinator's signature: a worker does what coordinators ask, and nobody else. */
+/** Signs batches as a coordinator and checks signatures. A worker accepts only batches that a coordinator signed. */
 export function signedWork({ ring, signer, unsignedThrough }: SignedWorkOptions): WorkSeal {
   return {
     sealed: (context, batch) => (signer ? withSignature(context, batch, signer) : batch),

@@ -69,7 +69,7 @@ describe('a key', () => {
 });
 
 describe('the coordinators’ keys', () => {
-  // Whatever a log holds was signed with what is derived today: it must come out the same in every version.
+  // Existing logs were signed with keys derived in this way. Every version must derive the same keys.
   it('are derived from their secrets: a recorded vector', () => {
     const ring = new TrustRing([secret('k1', 1)]);
     const [{ id, key }] = ring.verifyKeys();

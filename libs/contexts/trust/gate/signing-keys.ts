@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { type ClusterKey, derivedKey, type Signer } from '#jetstream';
 
-/** A secret of LARDER_SIGNING_KEYS (or of LARDER_SECRET_KEYS, where there are no others): 32 bytes. */
+/** A secret of LARDER_SIGNING_KEYS (or, when that is not set, of LARDER_SECRET_KEYS): 32 bytes. */
 export type SigningSecret = ClusterKey;
 
 /** A public key of LARDER_VERIFY_KEYS: Ed25519, 32 bytes. */
@@ -15,14 +15,14 @@ const signingPurpose = 'larder-commit-signatures';
 const privatePrefix = Buffer.from('302e020100300506032b657004220420', 'hex');
 const publicPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** The private key that a seed stands for. @param seed 32 bytes. @throws Error for anything else */
+/** The private key made from a seed. @param seed 32 bytes. @throws Error for another length */
 export function privateKeyOf(seed: Uint8Array): KeyObject {
-  // OpenSSL passes over what stands behind the key.
+  // OpenSSL ignores bytes after the key, so it would accept a longer seed.
   if (seed.length !== 32) throw new Error(`a seed of ${seed.length} bytes`);
   return createPrivateKey({ key: Buffer.concat([privatePrefix, seed]), format: 'der', type: 'pkcs8' });
 }
 
-/** @param raw 32 bytes. @throws Error for anything else */
+/** @param raw 32 bytes. @throws Error for another length */
 export function publicKeyOf(raw: Uint8Array): KeyObject {
   if (raw.length !== 32) throw new Error(`a public key of ${raw.length} bytes`);
   return createPublicKey({ key: Buffer.concat([publicPrefix, raw]), format: 'der', type: 'spki' });
@@ -38,12 +38,12 @@ export function isSignedWith(key: KeyObject, bytes: Uint8Array, signature: Uint8
   return verify(null, bytes, key, signature);
 }
 
-/** The keys of coordinators: those that this process may sign with, and those that it believes. */
+/** The keys of coordinators: those that this process may sign with, and those that it trusts. */
 export class TrustRing {
   private readonly secrets = new Map<string, KeyObject>();
   private readonly publics = new Map<string, KeyObject>();
 
-  /** @param secrets the first signs, all are believed. @param verifyKeys are believed as well */
+  /** @param secrets the first one signs, all are trusted. @param verifyKeys are trusted, too */
   constructor(secrets: readonly SigningSecret[], verifyKeys: readonly VerifyKey[] = []) {
     for (const { id, key } of verifyKeys) this.publics.set(id, publicKeyOf(key));
     for (const one of secrets) {
@@ -67,7 +67,7 @@ export class TrustRing {
     return [...this.publics.values()].some((key) => isSignedWith(key, bytes, signature));
   }
 
-  /** Every key that is believed, as LARDER_VERIFY_KEYS has them. */
+  /** All trusted keys, as listed in LARDER_VERIFY_KEYS. */
   verifyKeys(): VerifyKey[] {
     return [...this.publics].map(([id, key]) => ({ id, key: rawPublicKey(key) }));
   }
@@ -81,10 +81,10 @@ export class TrustRing {
   }
 }
 
-/** So many digests of what this process has signed are remembered: what comes back soon need not be verified. */
+/** How many digests of its own messages a process remembers. Own messages that it reads soon need no verification. */
 const rememberedDigests = 4_096;
 
-/** Signs, and knows its own messages again. */
+/** Signs messages and recognises them when they are read back. */
 export class OwnSigner implements Signer {
   private readonly digests = new Set<string>();
 
@@ -108,7 +108,7 @@ export class OwnSigner implements Signer {
     if (this.digests.size > rememberedDigests) this.digests.delete(this.digests.values().next().value!);
   }
 
-  /** Whether this very message is one that it signed and that was stored a short while ago. */
+  /** Whether this signer signed this message, and the message was stored a short while ago. */
   isOwn(digest: string): boolean {
     return this.digests.has(digest);
   }
@@ -122,8 +122,8 @@ export interface CoordinatorKeySettings {
 }
 
 /**
- * The keys that a process believes coordinators by: LARDER_SIGNING_KEYS and LARDER_VERIFY_KEYS; where neither is set,
- * those that are derived from LARDER_SECRET_KEYS.
+ * The coordinators' keys that a process trusts: LARDER_SIGNING_KEYS and LARDER_VERIFY_KEYS. When neither is set, they
+ * are derived from LARDER_SECRET_KEYS.
  */
 export function coordinatorKeys({ secretKeys, signingKeys, verifyKeys }: CoordinatorKeySettings): TrustRing {
   return new TrustRing(signingKeys ?? (verifyKeys ? [] : secretKeys), verifyKeys);

@@ -19,7 +19,7 @@ export class ChainedLog {
 
   constructor(private readonly signer: SigningKey = key) {}
 
-  /** A log that goes on behind these messages. */
+  /** A log that continues after these messages. */
   static after(messages: readonly StoredMessage[], signer: SigningKey): ChainedLog {
     const log = new ChainedLog(signer);
     for (const message of messages) log.push(message.boundary, message.data);
@@ -59,12 +59,12 @@ export function tampered(message: StoredMessage): StoredMessage {
   return { ...message, data: bytesOf({ ...envelope, events }) };
 }
 
-/** As if the list had always been like this: sequences without a gap. */
+/** Gives the messages sequences without a gap, as if the log had always been like this. */
 export function renumbered(messages: readonly StoredMessage[]): StoredMessage[] {
   return messages.map((message, i) => ({ ...message, sequence: i + 1 }));
 }
 
-/** A message that was never written, for the place behind `before`; its `prev` is right where `linked`. */
+/** A forged message for the place after `before`. Its `prev` is right if `linked`. */
 export function slippedIn(before: readonly StoredMessage[], boundary: string, linked: boolean): StoredMessage {
   const last = before.findLast((message) => message.boundary === boundary);
   const right = last ? messageDigest(boundary, last.data) : chainStart;

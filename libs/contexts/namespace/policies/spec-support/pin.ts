@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { PolicyDeclaration } from '../policy.js';
 
-/** A made-up kind of policy: how many copies below a directory may never be evicted. */
+/** An invented kind of policy: how many copies below a directory may never be evicted. */
 export const pinPolicy = {
   noun: 'Pin',
   record: 'pins',
