@@ -84,7 +84,7 @@ function concerns(boundary: string): boolean {
   return concerning.has(scopeEnd > 0 ? boundary.slice(0, scopeEnd) : boundary);
 }
 
-/** @param missing called with the reason why there is no answer yet, or with nothing when the stream does not exist */
+/** @param missing called with the reason when the stream does not exist, or when NATS cannot tell */
 async function streamExists(link: NatsLink, stream: string, missing: (why: string) => void): Promise<boolean> {
   try {
     await link.jsm.streams.info(stream);
