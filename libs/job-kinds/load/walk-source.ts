@@ -16,8 +16,8 @@ const pageSize = 1000;
 const looksPerPage = 32;
 
 /**
- * Walks the roots one after the other through the UFS's own listing, a page at a time; then looks whether the paths are
- * there that the roots cover. Each path that was asked for and is not there is a rejected name, and a fault of the source.
+ * Walks the roots one after the other through the UFS's own listing, a page at a time. Then checks that the covered
+ * paths exist. Each requested path that does not exist is a rejected name and a fault of the source.
  */
 export async function* walkSource(
   spec: LoadSpec,

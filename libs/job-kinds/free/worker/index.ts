@@ -33,9 +33,10 @@ export const freeWorkerKind: WorkerJobKind = {
 async function freeAll(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
   const options = freeBatchOptionsSchema.parse(batch.options);
   const { ring } = await ports.members();
-  // A copy counts as a file where only one worker counts that file.
+  // One worker alone counts a file with several copies: its first owner.
   const countsAsFile = ({ path, replicas }: CacheEntry) => replicas <= 1 || ring.owners(path)[0] === ports.workerId;
-  // What is gone is the same, whoever looks for it: a group that was noted is of one path, and so of one sort.
+  // Looks in both places: a noted group is of one path, so its copies are of one sort, and a removed copy is in
+  // neither.
   const everywhere = { get: (path: string) => ports.cache.get(path) ?? ports.unmounted.get(path) };
   const removals = await RemovalTally.open({ checkpoint: ports.checkpoint, cache: everywhere }, noneFreed);
   const tally = new FreeTally(removals, countsAsFile);
