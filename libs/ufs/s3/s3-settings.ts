@@ -27,7 +27,7 @@ export interface S3Settings {
 }
 
 /**
- * Checks what is asked of a new mount, beyond what `s3Settings` needs: options that contradict each other.
+ * Checks a new mount for more than `s3Settings` needs: options that contradict each other.
  * @throws UfsError `Invalid` naming the option
  */
 export function checkS3Options(location: UfsLocation): void {

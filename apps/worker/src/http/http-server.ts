@@ -83,7 +83,10 @@ export interface HttpServerOptions {
   logger: Logger;
 }
 
-/** Serves the cache and what peers and coordinators ask about it, and whether the worker is alive and ready. @throws when the port cannot be bound */
+/**
+ * Serves the cache, answers peers and coordinators about it, and reports whether the worker is alive and ready.
+ * @throws when the port cannot be bound
+ */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const adapter = new FastifyAdapter({
     bodyLimit: bodyLimitBytes,
