@@ -103,7 +103,7 @@ export class CacheLayout {
   }
 }
 
-/** Makes names added to or removed from a directory durable: POSIX promises that only after an fsync of the directory. */
+/** Makes names added to or removed from a directory durable: POSIX requires an fsync of the directory for that. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {

@@ -26,7 +26,7 @@ export interface ToldObject {
   likeness: Likeness;
 }
 
-/** @throws UfsError `Changed` for another size than the known one; `Unavailable` for another range than the one asked for */
+/** @throws UfsError `Changed` for another size than the known one; `Unavailable` for another range than requested */
 export function toldObject(path: string, answer: Head, options: UfsReadOptions = {}): ToldObject {
   const { expectedVersion, knownSizeBytes } = options;
   const given = givenValidators(answer);

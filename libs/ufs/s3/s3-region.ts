@@ -30,7 +30,7 @@ export function originInRegion(origin: string, region: string): string {
 /** Statuses of a server whose bucket is elsewhere. A HEAD has only the status and the header. */
 const elsewhereStatuses: ReadonlySet<number> = new Set([301, 302, 307, 308, 400, 403]);
 
-/** The region that an error answer names, in its header or its body (Amazon S3 API reference, HeadBucket; Error responses). */
+/** The region in an error answer's header or body (Amazon S3 API reference, HeadBucket; Error responses). */
 export function toldRegion(
   { status, headers }: { status: number; headers: Record<string, string | string[] | undefined> },
   body: Buffer,
