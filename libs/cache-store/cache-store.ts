@@ -222,7 +222,7 @@ export class DiskCacheStore implements CacheStore {
     return writer;
   }
 
-  /** Accesses that no write took along. */
+  /** Writes accesses that no other write has written. */
   private async keepHouse(): Promise<void> {
     const { mutex, space, log } = this.parts;
     try {

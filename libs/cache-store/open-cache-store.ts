@@ -34,7 +34,7 @@ const NEW_INDEX_BYTES = 1 << 20;
 type Log = NonNullable<CacheStoreOptions['log']>;
 
 /**
- * Opens a cache directory, making it if it is not there, for this process alone.
+ * Opens a cache directory for this process alone, and creates it if it is missing.
  * @throws CacheOpenError when another process has it, or a newer version wrote it.
  */
 export async function openCacheStore(options: CacheStoreOptions): Promise<CacheStore> {
@@ -129,8 +129,8 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
 }
 
 /**
- * No capacity can be larger than the file system. What others have on it beside the cache is another matter: that may
- * change, and is looked at whenever room is needed.
+ * No capacity can be larger than the file system. Other files on it may change in size: they are checked whenever room
+ * is needed.
  */
 async function capacityFor({ capacityBytes }: CacheStoreOptions, layout: CacheLayout, log: Log) {
   const { totalBytes } = await DiskRoom.sizeOf(layout.directory);
@@ -144,15 +144,15 @@ async function capacityFor({ capacityBytes }: CacheStoreOptions, layout: CacheLa
 }
 
 /**
- * A 64th of the capacity, so that one segment more or less matters little; but at least 1 MiB, as every segment costs a
- * file, and for tiny caches never more than an eighth, as room for compacting one segment is kept free.
+ * A 64th of the capacity, so that one segment more or less matters little. At least 1 MiB, as every segment costs a
+ * file. For tiny caches at most an eighth, as room for compacting one segment is kept free.
  */
 export function segmentBytesFor(capacityBytes: number): number {
   const wanted = Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, Math.floor(capacityBytes / 64)));
   return Math.min(wanted, Math.floor(capacityBytes / 8));
 }
 
-/** Opens and reads the index; one that cannot be read is put aside, and the cache starts empty. */
+/** Opens and reads the index. An unreadable index is put aside, and the cache starts empty. */
 async function openIndex(
   layout: CacheLayout,
   format: number,
@@ -189,7 +189,7 @@ async function openIndex(
   return openAndRead();
 }
 
-/** LMDB's first transactions are its own, and it must not meet a full disk (see `IndexRoom`). */
+/** LMDB runs its first transactions by itself, and it must not meet a full disk (see `IndexRoom`). */
 async function assertRoomForNewIndex(layout: CacheLayout): Promise<void> {
   const { freeBytes } = await DiskRoom.sizeOf(layout.directory);
   if (freeBytes >= NEW_INDEX_BYTES || (await exists(CacheIndex.dataFile(layout.index)))) return;

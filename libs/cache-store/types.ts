@@ -13,33 +13,33 @@ export interface CacheEntry {
   lastAccessMs: number;
   /** Present when only metadata was loaded: there are no bytes to serve. */
   metadataOnly?: boolean;
-  /** The job that put it here, or has kept it since; passive caching leaves it out. */
+  /** The job that put the copy here, or has kept it since; absent for passive caching. */
   jobId?: string;
-  /** Present when `jobId` has found the copy here and counts on it, rather than put it here. */
+  /** Present when `jobId` found the copy here and counts on it. */
   kept?: boolean;
-  /** Further jobs that count on this copy, and ran when it last changed hands. */
+  /** Further running jobs that counted on this copy when its job last changed. */
   keepers?: JobClaim[];
-  /** Distinct workers that were to hold a copy when this was loaded. */
+  /** Number of distinct workers that were to hold a copy when this was loaded. */
   replicas: number;
 }
 
-/** A job's hold on a copy. */
+/** A job's claim on a copy. */
 export interface JobClaim {
   jobId: string;
-  /** It has found the copy here, rather than put it here. */
+  /** The job found the copy here, instead of putting it here. */
   kept: boolean;
 }
 
 export interface NewObject {
   path: string;
-  /** The store that the content is of; default the one that the path belongs to. Heeded by `ScopedCache` alone. */
+  /** The store of the content; default the path's store. Only `ScopedCache` uses this. */
   store?: string;
   version: string;
   jobId?: string;
   /** Distinct workers that were to hold a copy when this was loaded, 1 to 255; default 1. */
   replicas?: number;
   /**
-   * When the content came from the UFS, ms since the epoch; default, and at the latest, now. A copy that moves between
+   * When the content came from the UFS, ms since the epoch. Default, and latest value: now. A copy that moves between
    * workers keeps it: a time to live counts from loading.
    */
   loadedAtMs?: number;
@@ -52,9 +52,11 @@ export interface KeptCopy {
   jobId: string;
 }
 
-/** Where policies stand, as the store asks for them. Called often, also in long walks: keep it cheap. */
+/** The policies in the form that the store needs. Called often, also in long walks: must be cheap. */
 export interface CachePolicies {
-  /** Eviction tier of a path: 0 = LOW, 1 = MEDIUM (default), 2 = HIGH; before all of them goes -1, of no use at present. */
+  /**
+   * Eviction tier of a path: 0 = LOW, 1 = MEDIUM (default), 2 = HIGH. Tier -1, of no use at present, is evicted first.
+   */
   tierOf(path: string): -1 | 0 | 1 | 2;
   /** Seconds after loading at which the path expires; undefined: never. Few distinct values are cheap, many are not. */
   ttlSecondsOf(path: string): number | undefined;
@@ -63,15 +65,15 @@ export interface CachePolicies {
 /** An ordered, persistent set of paths. */
 export interface CacheFileIndex {
   /**
-   * For each path whether it was really added (false: it was there). Works for paths that are not cached too. Long lists
-   * take several transactions. @throws Error, PathTooLongError for what cannot be a path (nothing is added then);
+   * For each path whether it was really added (false: it was there). Also works for paths that are not cached. Long
+   * lists take several transactions. @throws Error, PathTooLongError for invalid paths (nothing is added then);
    * DiskFullError.
    */
   add(paths: readonly string[]): Promise<boolean[]>;
   /** For each path whether it was really removed. The cached copy, if there is one, stays. @throws DiskFullError */
   remove(paths: readonly string[]): Promise<boolean[]>;
   has(path: string): boolean;
-  /** Those that start with `prefix`, in order of UTF-8 bytes, greater than `after`, at most `limit`. */
+  /** The paths that start with `prefix`, in order of UTF-8 bytes, greater than `after`, at most `limit`. */
   list(options: { prefix?: string; after?: string; limit: number }): string[];
   count(): number;
 }
@@ -93,11 +95,12 @@ export interface WriteOptions {
 export interface CacheRead {
   entry: CacheEntry;
   /**
-   * The bytes `start..end` (inclusive), default all. Whole and unchanged even if the object is replaced, evicted or
-   * compacted meanwhile; destroyed with an error if the bytes on disk do not match their checksum (whole reads only).
+   * The bytes `start..end` (inclusive), default all. They stay whole and unchanged if the object is replaced, evicted
+   * or compacted meanwhile. Destroyed with an error if the bytes on disk do not match their checksum (whole reads
+   * only).
    */
   stream(range?: { start: number; end: number }): Readable;
-  /** Must be called when the read is not streamed after all. */
+  /** Must be called when the read is not streamed. */
   close(): Promise<void>;
 }
 
@@ -110,18 +113,18 @@ export interface CacheStats {
   objects: number;
   /** Visible entries of which only metadata is kept; counted in neither `objects` nor `usedBytes`. */
   metadataEntries?: number;
-  /** Copies that left for want of room, since the start. */
+  /** Copies removed for lack of room, since the start. */
   evictedObjects: number;
-  /** Copies that left because their time had passed, since the start. */
+  /** Copies removed because their time had passed, since the start. */
   expiredObjects: number;
 }
 
-/** What stood in the way of making room. */
+/** Why no room could be made. */
 export interface RoomRefusal {
   missingBytes: number;
-  /** Promised to writers under way: some of it may come back. */
+  /** Promised to running writers: some of it may become free. */
   promisedBytes: number;
-  /** Running jobs, other than the one that asked, for which copies are kept that could go otherwise. */
+  /** Other running jobs, for which copies are kept that could be evicted otherwise. */
   keptFor: string[];
 }
 
@@ -137,8 +140,8 @@ export class NoRoomError extends Error {
 }
 
 /**
- * No room could be made: everything left belongs to the same job or is kept for a running one, is of a higher tier, is
- * being read, or the object is larger than the cache.
+ * No room could be made. Everything left belongs to the same job, is kept for a running one, is of a higher tier or is
+ * being read; or the object is larger than the cache.
  */
 export class CacheFullError extends NoRoomError {
   override readonly name = 'CacheFullError';
@@ -167,8 +170,8 @@ export class CorruptObjectError extends Error {
 export interface CacheStore {
   get(path: string): CacheEntry | undefined;
   /**
-   * Puts a small object; visible and durable when it resolves. Replaces an older copy atomically. What is put for a job
-   * waits for room as long as writers under way may give some back, but not for ever.
+   * Puts a small object; visible and durable when it resolves. Replaces an older copy atomically. A job's object waits
+   * a limited time for room that running writers may give back.
    * @throws CacheFullError, DiskFullError; the signal's reason when aborted while it waits for room
    */
   put(object: NewObject, bytes: Buffer, options?: WriteOptions): Promise<CacheEntry>;
@@ -176,20 +179,22 @@ export interface CacheStore {
   create(object: NewObject, sizeBytes: number, options?: WriteOptions): Promise<CacheWriter>;
   putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry>;
   /**
-   * A job counts on a copy that is here already: like those that it has put here itself, it is not evicted for that job
-   * any more, durably. Counts as an access. False when there is no copy of this version and size (any more).
+   * A job counts on a copy that is already here. Like copies that the job put here, it is durably protected from
+   * eviction for that job. Counts as an access. False when there is no (longer a) copy of this version and size.
    * @throws DiskFullError
    */
   keep(copy: KeptCopy): Promise<boolean>;
   /**
-   * From now on, also after a restart, what this job has put here or keeps is evicted for nobody else: it is going to say
-   * that it is here. Until `letGo`, which is to be called when the job ends or is stopped.
+   * From now on, also after a restart, no eviction for others removes what this job has put here or keeps: the job will
+   * report that it is here. Ends with `letGo`, to be called when the job ends or is stopped.
    */
   keepFor(jobId: string): Promise<void>;
   letGo(jobId: string): void;
-  /** The jobs for which something may be kept. */
+  /** The jobs for which copies may be kept. */
   keptFor(): string[];
-  /** Asked before something fails for the sake of what is kept: to `letGo` of jobs that have ended meanwhile. */
+  /**
+   * `confirm` runs before an object fails because of kept copies. It calls `letGo` for jobs that have ended meanwhile.
+   */
   onKeptFull(confirm: () => Promise<void>): void;
   /** Opens for reading and counts as an access for eviction. Undefined when absent or metadata only. */
   read(path: string): CacheRead | undefined;
@@ -200,22 +205,23 @@ export interface CacheStore {
   entries(prefix: string, options?: { after?: string; limit?: number }): Iterable<CacheEntry>;
   stats(): CacheStats;
   /**
-   * From now on these hold, also for what is already cached. To be called when they change (not over and over: each time
-   * all entries are looked at again, in the background). Until the first call: MEDIUM, and nothing expires.
+   * Applies these policies, also to cached copies. Call this only when policies change: each call reads all entries
+   * again, in the background. Until the first call: MEDIUM, and nothing expires.
    */
   setPolicies(policies: CachePolicies): void;
   /**
-   * Bytes and objects at and below a directory: the object of exactly that path and all below `path/`; `''` is everything.
-   * Slashes at the end are ignored. Costs two look-ups, whatever is below. Metadata-only entries count 0 bytes and 0 objects.
+   * Bytes and objects at and below a directory: the object of exactly that path and all below `path/`; `''` is
+   * everything. Slashes at the end are ignored. Always costs two look-ups. Metadata-only entries count 0 bytes and 0
+   * objects.
    */
   usage(path: string): { bytes: number; objects: number };
   /**
-   * Evicts of what is at and below a directory until that has no more bytes: the lowest tier first, least recently used
-   * first within it. What running jobs count on and what is being read stays, and so more may be left.
+   * Evicts at and below a directory until it has at most so many bytes: the lowest tier first, within it the least
+   * recently used first. Copies that running jobs count on, or that are being read, stay: so more may be left.
    */
   trim(path: string, maxBytes: number): Promise<void>;
   /**
-   * `put` and `create().commit()` add the path, delete, eviction and expiry remove it, each in the entry's own
+   * `put` and `create().commit()` add the path; delete, eviction and expiry remove it, each in the entry's own
    * transaction. `putMetadata` does not add it, and removes it where it replaces a copy.
    */
   readonly fileIndex: CacheFileIndex;
@@ -232,6 +238,6 @@ export interface CacheStoreOptions {
   policies?: CachePolicies;
   /** Wall clock, ms since the epoch; tests give their own. */
   clock?: () => number;
-  /** Told of what an operator should know: a damaged index put aside, a corrupt object dropped, a file not removed. */
+  /** Receives news for the operator: a damaged index put aside, a corrupt object dropped, a file not removed. */
   log?: (message: string, details?: Record<string, unknown>) => void;
 }

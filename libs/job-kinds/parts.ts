@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { ApiPart } from '#contexts/api-docs';
 import type { CoordinatorJobKind } from '#contexts/jobs/kinds';
 
-/** What a coordinator has of a kind of jobs: how it plans them, their routes, and what the API's description says of these. */
+/** The coordinator's parts of a job kind: how it plans jobs, its routes, and their part of the API's description. */
 export interface JobKindParts {
   kind: CoordinatorJobKind;
   module: Type;

@@ -5,39 +5,39 @@ import { normalizeUfsPath } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { UfsError } from '#ufs';
 
-/** Size and UFS version of an object, as a listing, a `stat` or a read told them. */
+/** Size and UFS version of an object, from a listing, a `stat` or a read. */
 export interface KnownVersion {
   sizeBytes: number;
   version: string;
 }
 
-/** One file of a batch. `listed` is absent where the job's source does not tell (index files). */
+/** One file of a batch. `listed` is absent where the job's source does not give it (index files). */
 export interface BatchFile {
   path: string;
   listed?: KnownVersion;
-  /** The store that it is of; default that of the mount. */
+  /** The store of the file; default: the store of the mount. */
   store?: string;
-  /** Distinct workers that are to hold a copy; kept with the entry. */
+  /** Number of distinct workers that should hold a copy; kept with the entry. */
   replicas: number;
-  /** For a copy that only moves: when it came from the UFS. */
+  /** For a copy that only moves: when it was loaded from the UFS. */
   loadedAtMs?: number;
 }
 
-/** What became of one file; each file of a batch has exactly one outcome. */
+/** The outcome of one file; each file of a batch has exactly one. */
 export type FileOutcome<Kind extends string> = { kind: Kind; sizeBytes: number; movedBytes: number } | FailedOutcome;
 
 export interface FailedOutcome {
   kind: 'failed';
-  /** As listed, 0 where the listing does not tell. */
+  /** As listed, 0 where the listing does not give it. */
   sizeBytes: number;
   failure: FileFailure;
 }
 
-/** A failure of this file alone: it is counted and named, and the batch goes on. */
+/** A failure of this file alone: it is counted and named, and the batch continues. */
 export class FileError extends Error {
   override readonly name = 'FileError';
 
-  /** @param attempts how often it was tried; 0 where trying could not help */
+  /** @param attempts number of attempts; 0 where an attempt could not help */
   constructor(
     message: string,
     readonly attempts: number,
@@ -56,8 +56,8 @@ export function batchFiles(batch: WorkBatch, replicas = 1): BatchFile[] {
 }
 
 /**
- * Does `work` for all files at once (transfers wait for their slots in `retrying`) and makes a failure of that file out
- * of whatever befalls it. Returns only after the last file has come to rest.
+ * Does `work` for all files at once (transfers wait for their slots in `retrying`) and turns each error into a failure
+ * of its file. Returns only when all files are done.
  * @param work gets ports whose transfer slots are those of the file's store
  * @throws the signal's reason when aborted, or the first error that is no file's fault
  */
@@ -91,7 +91,7 @@ export async function forEachFile<Kind extends string>(
   });
 }
 
-/** The same ports, with transfer slots that are counted for this source: the store of a UFS path, or another worker. */
+/** The same ports, with transfer slots counted for this source: the store of a UFS path, or another worker. */
 export function transferringFrom<Ports extends Pick<WorkerPorts, 'withTransferSlot'>>(
   from: string,
   ports: Ports,
@@ -104,7 +104,7 @@ export function failed(file: Pick<BatchFile, 'path' | 'listed'>, reason: string,
   return { kind: 'failed', sizeBytes: file.listed?.sizeBytes ?? 0, failure };
 }
 
-/** Undefined for an error that no file can be blamed for: a bug. */
+/** Undefined for an error that is no file's fault: a bug. */
 export function describeFault(error: unknown): { message: string; attempts: number } | undefined {
   if (error instanceof FileError) return error;
   if (error instanceof DomainError && error.kind !== 'Bug') return { message: error.message, attempts: 0 };
@@ -114,7 +114,7 @@ export function describeFault(error: unknown): { message: string; attempts: numb
 
 const cacheErrors = [CacheFullError, DiskFullError, PathTooLongError, CorruptObjectError];
 
-/** One sentence for what the UFS, the cache or its disk said; undefined where they said nothing. */
+/** One sentence for an error of the UFS, the cache or its disk; undefined for other errors. */
 export function fileErrorReason(error: unknown): string | undefined {
   if (error instanceof UfsError)
     return error.code === 'NotFound' ? `the file is gone: ${error.message}` : error.message;

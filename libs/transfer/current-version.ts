@@ -6,14 +6,14 @@ import { retrying } from './retrying.js';
 
 type File = Pick<BatchFile, 'path' | 'listed'>;
 
-/** The version that the UFS has: as listed where the listing tells of it, else as it is now. */
+/** The UFS's version: as listed where the listing gives it, else as it is now. */
 export async function currentVersion(file: File, ports: WorkerPorts): Promise<KnownVersion> {
   return file.listed ?? (await statted(file, ports));
 }
 
 /**
- * What the UFS has instead of what is cached; undefined where that is current. A listing may call a version otherwise than
- * the answers to reads do (gateways, encryption), or tell less: what does not agree with it is asked for once more.
+ * The UFS's version when it differs from the cached one; undefined where that is current. A listing may name a version
+ * differently from reads (gateways, encryption), or give less: on a difference, the UFS is asked once more.
  */
 export async function newerVersion(
   cached: CacheEntry,

@@ -7,21 +7,23 @@ import { isUfsError, retrying } from './retrying.js';
 /** Objects up to this size are read in one piece and share segment files in the cache. */
 export const packedObjectMaxBytes = 256 * 1024;
 
-/** How much of a streamed object is asked of the throttle at a time: small against a second's worth of any link. */
+/**
+ * How much of a streamed object is requested from the throttle at a time: small against a second's bytes on any link.
+ */
 const throttleQuantumBytes = 64 * 1024;
 
 /** Where bytes come from: a UFS, or another worker. */
 export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'>;
 
-/** What of a worker's ports fetching needs. */
+/** The part of a worker's ports that fetching needs. */
 export type FetchPorts = Pick<
   WorkerPorts,
   'cache' | 'storeOf' | 'claimRoom' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
 > & { connectorFor(path: string): ObjectSource };
 
 /**
- * Brings one object from the UFS into the cache, whole and of one version. A version that changes on the way starts
- * the file again with the UFS's current one.
+ * Brings one object from the UFS into the cache, as a whole and of one version. When the version changes on the way,
+ * the file begins again with the UFS's current version.
  * @throws FileError
  */
 export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPorts): Promise<CacheEntry> {
@@ -30,7 +32,7 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
   let known = file.listed;
   let changed = false;
   const once = async () => {
-    // For each attempt: the mount may have got other options, or be gone.
+    // Asked for each attempt: the mount may have changed its options, or be removed.
     const connector = ports.connectorFor(path);
     if (file.store === undefined && ports.storeOf(path) !== store) throw changedStore(path);
     const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, ports };
@@ -47,12 +49,12 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
     try {
       return await once();
     } catch (error) {
-      // It may be called otherwise in a listing than here, which is no reason to wait.
+      // A listing may name the version differently: that is no reason to wait.
       if (!changed) throw error;
       return once();
     }
   };
-  // Small objects are paid for before they take a slot, so that a limited job does not wait in one.
+  // Small objects pay before they take a slot, so that a job with a bandwidth limit does not wait while it holds one.
   const payForSmall = async () => {
     if (!known || known.sizeBytes > packedObjectMaxBytes) return;
     await ports.throttle(jobId, known.sizeBytes, ports.signal);
@@ -73,7 +75,8 @@ interface Fetch {
 async function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
   if (known.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, known);
   if (isStrong(known.version)) return fetchLarge(fetch, known);
-  // A listing without tags: an object that takes long gets a version that tells more than a time does, where there is one.
+  // A listing without tags: for an object that takes long, get a version that tells more than a time does, if there is
+  // one.
   const now = await fetch.connector.stat(fetch.path, fetch.ports.signal);
   if (now.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, now);
   return fetchLarge(
@@ -82,7 +85,7 @@ async function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry
   );
 }
 
-/** Most objects are small, so reading is tried before asking for the size: one request instead of two. */
+/** Most objects are small. So read before asking for the size: one request instead of two. */
 async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
   try {
     return await fetchSmall(fetch);
@@ -130,13 +133,13 @@ async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry
 async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
   const { jobId, path, store, replicas, loadedAtMs, connector } = fetch;
   const ports = withRevocableProgress(fetch.ports);
-  // Room is made before the UFS is asked for the first byte: a full cache costs no transfer.
+  // Room is made before the first byte is requested from the UFS: a full cache costs no transfer.
   const writer = await ports.cache.create(
     { path, store, version: known.version, jobId, replicas, loadedAtMs },
     known.sizeBytes,
     { signal: ports.signal },
   );
-  // Leaving the loop early must end the transfer at the UFS too, whatever the connector does with an abandoned body.
+  // Leaving the loop early must also end the transfer at the UFS, however the connector treats an abandoned body.
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);
   try {
@@ -162,7 +165,7 @@ async function copy(
 ): Promise<void> {
   let received = 0;
   let paid = 0;
-  /** Pays for what has come beyond what was paid for, and for a quantum of what is still to come. */
+  /** Pays for the bytes that came beyond what was paid for, and for a quantum of the bytes still to come. */
   const payAhead = async () => {
     const due = Math.min(received + throttleQuantumBytes, known.sizeBytes) - paid;
     if (due <= 0) return;
@@ -180,7 +183,7 @@ async function copy(
   requireLength(path, received, known.sizeBytes);
 }
 
-/** Bytes of an attempt that came to nothing must not show as progress. */
+/** Bytes of a failed attempt must not show as progress. */
 function withRevocableProgress(ports: FetchPorts): FetchPorts & { revoke(): void } {
   let moved = 0;
   return {
@@ -193,7 +196,7 @@ function withRevocableProgress(ports: FetchPorts): FetchPorts & { revoke(): void
   };
 }
 
-/** No connector should let this happen; the cache must not depend on it. */
+/** Connectors should prevent this, but the cache must not depend on it. */
 function requireLength(path: string, received: number, expected: number): void {
   if (received === expected) return;
   throw new UfsError('Truncated', path, `${received} bytes came where ${expected} were expected: ${path}`);

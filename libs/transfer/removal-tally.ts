@@ -5,13 +5,13 @@ import { z } from 'zod';
 const countsSchema = z.record(z.string(), z.number());
 const noteSchema = z.object({ counts: countsSchema, intended: z.array(z.tuple([z.string(), countsSchema])) });
 
-/** Where it is noted, and where it is looked for. */
+/** Where removals are noted, and where the copies are looked for. */
 type RemovalPorts = Pick<WorkerPorts, 'checkpoint'> & { cache: Pick<WorkerPorts['cache'], 'get'> };
 
 /**
- * Counts what a batch removes so that the counts outlive the process, or a stop of the job: what is removed cannot be
- * found and counted again. Each group is noted before it is removed; whoever goes on counts those of the last group that
- * are gone, and finds the others where they were.
+ * Counts what a batch removes. The counts outlive the process, or a stop of the job, as removed copies cannot be found
+ * and counted again. Each group is noted before it is removed. A process that continues the batch counts those of the
+ * last group that are gone, and finds the others in place.
  */
 export class RemovalTally {
   private constructor(
@@ -30,7 +30,7 @@ export class RemovalTally {
     return tally;
   }
 
-  /** To be called before the copies are removed, with what each of them counts for. */
+  /** Call this before the copies are removed, with what each of them counts for. */
   async intend(intended: readonly (readonly [path: string, worth: Counts])[]): Promise<void> {
     if (intended.length > 0) await this.checkpoint.save({ counts: this.counts, intended });
   }

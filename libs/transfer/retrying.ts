@@ -3,10 +3,10 @@ import type { WorkerPorts } from '#contexts/jobs/kinds';
 import { FileError, fileErrorReason } from './batch-file.js';
 
 /**
- * Tries `attempt` until it succeeds or trying again cannot help, with full jitter between attempts. Each attempt takes
- * a transfer slot of its own, so that a file waiting for its next attempt, or for its store, keeps none from the others.
+ * Tries `attempt` until it succeeds or another try cannot help, with full jitter between attempts. Each attempt takes a
+ * transfer slot of its own: a file that waits for its next attempt, or for its store, holds no slot.
  * @param prepare waits for what an attempt needs before it takes its slot
- * @throws FileError naming the reason and the number of attempts; the signal's reason when aborted
+ * @throws FileError with the reason and the number of attempts; the signal's reason when aborted
  */
 export async function retrying<T>(
   ports: Pick<WorkerPorts, 'withTransferSlot' | 'retry' | 'signal'>,

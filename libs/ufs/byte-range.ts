@@ -2,8 +2,8 @@ import { printable } from './names.js';
 import { UfsError, type UfsObject, type UfsReadOptions } from './types.js';
 
 /**
- * The bytes that `start` and `end` (inclusive) choose of an object. An `end` beyond the last byte means the end, as in
- * HTTP (RFC 9110, 14.1.2); reading an empty object, or from exactly its end, gives no bytes.
+ * The bytes of an object from `start` to `end` (inclusive). An `end` beyond the last byte means the end, as in HTTP
+ * (RFC 9110, 14.1.2). Reading an empty object, or from exactly its end, gives no bytes.
  * @throws UfsError `Invalid` when the range begins after the end or is no range
  */
 export function byteRange(
@@ -20,7 +20,7 @@ export function byteRange(
   return { start, length: Math.max(0, end - start + 1) };
 }
 
-/** What can be said about a range before the object is known. @throws UfsError `Invalid` */
+/** Checks a range as far as possible before the object is known. @throws UfsError `Invalid` */
 export function assertRange(path: string, { start = 0, end = start }: Pick<UfsReadOptions, 'start' | 'end'>): void {
   if ([start, end].every((bound) => Number.isSafeInteger(bound) && bound >= 0) && start <= end) return;
   throw new UfsError('Invalid', path, `The range ${start}-${end} is none: ${printable(path)}.`);

@@ -3,10 +3,10 @@ import * as fc from 'fast-check';
 import { compareUtf8, hasControlCharacter } from './names.js';
 import { UfsError, type UfsConnector, type UfsErrorCode, type UfsObject } from './types.js';
 
-/** A UFS that the contract is run against: a place of its own for each test, which starts empty. */
+/** A UFS that the contract runs against: each test has a place of its own, which starts empty. */
 export interface UfsFixture {
   name: string;
-  /** Time for `start`, for a server that takes long. */
+  /** Time for `start`, for a slow server. */
   startTimeoutMs?: number;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -14,7 +14,7 @@ export interface UfsFixture {
   makeRoot(): Promise<string>;
   put(path: string, bytes: Buffer): Promise<void>;
   remove(path: string): Promise<void>;
-  /** A connector that shares nothing with the others: what another process would open. */
+  /** A connector that shares nothing with the others, as in another process. */
   connect(): UfsConnector;
   /** Whether an object's name may end with `/` or have empty segments, and a name be an object and a directory. */
   freeNames: boolean;
@@ -30,7 +30,7 @@ async function collect(body: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Names that some layer somewhere decodes, trims, normalises, sorts or escapes wrongly. */
+/** Names that some layer may decode, trim, normalise, sort or escape wrongly. */
 const oddNames = [
   '007', 'true', 'null', '__proto__', 'plain.txt', ' leading', 'trailing ', 'two  spaces', 'a+b', 'a b', 'a%20b',
   'a%2Fb', 'a%252Fb', '100%', '&amp;', '<a>', "it's", '"quoted"', 'a?b', 'a#b', 'a&b=c', 'a;b', 'a,b', 'a:b', 'a@b',

@@ -9,7 +9,7 @@ export class LineSet {
   private mask: number;
   size = 0;
 
-  /** @param maxLines beyond so many distinct lines none is remembered any more, which bounds the memory */
+  /** @param maxLines limits the memory: beyond this many distinct lines no more are remembered */
   constructor(private readonly maxLines: number) {
     this.mask = 2 ** 14 - 1;
     this.slots = new Uint32Array((this.mask + 1) * 3);
@@ -17,7 +17,7 @@ export class LineSet {
 
   /** False when the line was added before. */
   add(line: string): boolean {
-    // As text of one byte a character: a buffer for each of a million lines is garbage that lies about for long.
+    // As text of one byte a character: a buffer for each of a million lines would be long-lived garbage.
     const digest = hash('sha1', line, 'binary');
     const a = word(digest, 0);
     const b = word(digest, 4);

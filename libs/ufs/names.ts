@@ -1,4 +1,4 @@
-/** Helpers about names that every connector shares: what may be a name, how to show one that may not, how to order. */
+/** Helpers about names that all connectors share: which names are valid, how to show an invalid one, how to order. */
 
 // eslint-disable-next-line no-control-regex -- finding control characters is the purpose
 const controlCharacters = /[\u0000-\u001f\u007f]/;
@@ -14,7 +14,7 @@ export function hasDotSegment(name: string): boolean {
   return name.includes('.') && name.split('/').some((segment) => segment === '.' || segment === '..');
 }
 
-/** The name with control characters as `\xNN`, so that it can stand in a message or a log line. */
+/** The name with control characters as `\xNN`, for messages and log lines. */
 export function printable(name: string): string {
   return name.replace(everyControlCharacter, (character) => escapedByte(character.charCodeAt(0)));
 }

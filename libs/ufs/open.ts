@@ -6,7 +6,7 @@ import { openings } from './openings.js';
 import { UfsError, type UfsConnector, type UfsLocation, type UfsTuning } from './types.js';
 
 /**
- * Checks the location and the options of a new mount without any I/O: whether the UFS can be reached is not asked.
+ * Checks the location and the options of a new mount without any I/O, so not whether the UFS can be reached.
  * @returns the options that take effect, and the names of those that have no meaning here and should not be kept
  * @throws UfsError `Invalid`, its message naming the option at fault and, for an unknown one, the nearest known one
  */
@@ -27,8 +27,8 @@ export function validateLocation(location: UfsLocation): { options: Record<strin
 }
 
 /**
- * The connector for a mount. It connects on first use; the caller closes it. Options that are not known are passed over:
- * mounts that older versions took hold some.
+ * The connector for a mount. It connects on first use; the caller closes it. Unknown options are ignored: mounts that
+ * older versions made have some.
  * @throws UfsError `Invalid` where a known option is malformed
  */
 export function openUfs(location: UfsLocation, tuning: UfsTuning): UfsConnector {
@@ -36,9 +36,9 @@ export function openUfs(location: UfsLocation, tuning: UfsTuning): UfsConnector 
 }
 
 /**
- * One look at what a mount would show, from where this process stands.
- * @returns a sentence about what is amiss and may be mended, such as a directory that is not there; else undefined
- * @throws UfsError `Invalid` for what can never be mounted
+ * Checks once what a mount would show, from this process.
+ * @returns a sentence about a fault that can be repaired, such as a missing directory; else undefined
+ * @throws UfsError `Invalid` for a location that can never be mounted
  */
 export async function probeUfs(
   location: UfsLocation,
@@ -48,7 +48,7 @@ export async function probeUfs(
   return await connectorFor(location.ufs).opening.probe(location, tuning, signal);
 }
 
-/** Both halves of it. @throws UfsError `Invalid` where there is none for the scheme */
+/** Both halves of the connector. @throws UfsError `Invalid` where there is none for the scheme */
 function connectorFor(ufs: string): { declaration: ConnectorDeclaration; opening: ConnectorOpening } {
   const declaration = connectorOf(ufs);
   if (declaration) {

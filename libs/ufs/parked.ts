@@ -1,6 +1,6 @@
 /**
- * Things that ended a page and may be asked for the next one, by its cursor: the latest few, for a while. Only a saving:
- * what is not found here is made anew.
+ * Keeps objects that a page ended with, for the next page, by its cursor: the latest few, for a while. Only saves work:
+ * a missing object is made again.
  */
 export class Parked<T> {
   private readonly parked = new Map<string, { value: T; expiry: NodeJS.Timeout }>();
@@ -10,7 +10,7 @@ export class Parked<T> {
     private readonly forMs: number,
   ) {}
 
-  /** A thing is handed out once: two readers of the same cursor must not share it. */
+  /** Returns an object once: two readers of the same cursor must not share it. */
   take(start: string, cursor: string): T | undefined {
     const key = keyOf(start, cursor);
     const entry = this.parked.get(key);

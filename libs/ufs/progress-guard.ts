@@ -1,9 +1,9 @@
 import { UfsError } from './types.js';
 
 /**
- * Ends an operation that cannot be interrupted itself (a file system call in the thread pool) as soon as the caller
- * aborts, or when it has shown no progress for `idleTimeoutMs`. The operation goes on in the background and must
- * release what it holds in a `finally` of its own.
+ * Ends an operation that cannot be interrupted itself (a file system call in the thread pool) when the caller aborts,
+ * or when it has made no progress for `idleTimeoutMs`. The operation continues in the background and must release what
+ * it holds in its own `finally`.
  */
 export class ProgressGuard {
   private readonly stopped: Promise<never>;
@@ -18,7 +18,7 @@ export class ProgressGuard {
     private readonly signal?: AbortSignal,
   ) {
     this.stopped = new Promise<never>((_, reject) => (this.reject = reject));
-    // The rejection reaches the caller through `run`; between two runs nobody listens.
+    // The rejection reaches the caller through `run`. Between two runs it has no listener.
     this.stopped.catch(() => undefined);
     this.timer = setTimeout(() => this.stop(timedOut(path, idleTimeoutMs)), idleTimeoutMs);
     if (signal?.aborted) this.onAbort();
@@ -31,7 +31,7 @@ export class ProgressGuard {
     return await Promise.race([operation(), this.stopped]);
   }
 
-  /** Reports progress: starts the idle time anew. Throws when the operation has already been given up. */
+  /** Reports progress: restarts the idle time. Throws when the operation has already been given up. */
   beat(): void {
     if (this.failure !== undefined) throw this.failure;
     this.timer.refresh();

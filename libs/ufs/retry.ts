@@ -8,11 +8,11 @@ export interface RetryPolicy {
   /** Upper bound of the wait before the second attempt; doubles with every further one. */
   baseDelayMs: number;
   maxDelayMs: number;
-  /** Longest time, from the first such answer, for a store that fails as a whole; default: as long as an outage is sat out. */
+  /** Longest wait, from the first such error, for a store that fails as a whole. Default: the limit of an outage. */
   maxStoreWaitMs?: number;
-  /** Somebody waits for this very object. */
+  /** A reader waits for this object. */
   demand?: boolean;
-  /** Told when a wait for the store begins; the function it returns, when it ends. */
+  /** Called when a wait for the store begins. The returned function is called when it ends. */
   onStoreWait?: (outage: StoreOutage) => () => void;
 }
 
@@ -24,7 +24,7 @@ export interface RetryHooks {
   onRetry?: (error: UfsError, attempt: number, delayMs: number) => void;
 }
 
-/** The last error of an operation that was given up, and how often it was tried. */
+/** The last error of an operation that was given up, and the number of attempts. */
 export class RetriesExhausted extends Error {
   override readonly name = 'RetriesExhausted';
 
@@ -70,9 +70,11 @@ export async function withRetries<T>(
   }
 }
 
-/** How long one operation waits for its store. Waiting is no attempt: the store's troubles are not the object's. */
+/**
+ * How long one operation waits for its store. Waiting is no attempt: an outage of the store is not the object's fault.
+ */
 class StorePatience {
-  /** When it was first told to wait. */
+  /** When the first wait began. */
   private beganMs: number | undefined;
   private firstFailureMs: number | undefined;
 
@@ -81,7 +83,7 @@ class StorePatience {
     private readonly signal: AbortSignal | undefined,
   ) {}
 
-  /** @throws RetriesExhausted when there is no more hope, or no more patience */
+  /** @throws RetriesExhausted when the outage, or this wait, has lasted too long */
   async wait(error: StoreWaiting, attempt: number): Promise<'again' | 'counts'> {
     const nowMs = performance.now();
     this.beganMs ??= nowMs;
@@ -116,7 +118,7 @@ class StorePatience {
   }
 }
 
-/** The error keeps what it says of the store: callers that ask next get the same answer. */
+/** The error keeps its information about the store: the next callers get the same answer. */
 const hopeless = (error: StoreWaiting, attempt: number) => new RetriesExhausted(attempt, error);
 
 function waitUnlessAborted(delayMs: number, signal: AbortSignal | undefined, attempt: number, error: UfsError) {

@@ -1,5 +1,5 @@
 /**
- * The one interface behind which every under-file-system (UFS) connector stands.
+ * The interface of every under-file-system (UFS) connector.
  *
  * Paths are UFS URIs taken literally: `s3://bucket/key` and `file:///absolute/path`. Nothing is percent-decoded or
  * Unicode-normalised, so `a%2Fb`, `a+b` and both normal forms of `é` are distinct names that round-trip byte for byte.
@@ -12,19 +12,19 @@ export interface UfsObject {
   path: string;
   sizeBytes: number;
   /**
-   * Token that differs whenever the content may differ, to be compared by `compareVersions` alone (`version.ts`): one
+   * Token that differs whenever the content may differ. Compare it only by `compareVersions` (`version.ts`): one
    * version may have two names, one from a listing and one from a read. File: `<mtimeNs>-<sizeBytes>-<inode>`.
    */
   version: string;
 }
 
-/** A name the listing met that can never be loaded, with the reason as a sentence for the user. */
+/** A listed name that can never be loaded, with the reason as a sentence for the user. */
 export interface RejectedName {
   path: string;
   reason: string;
 }
 
-/** What a listing passes over because it holds no data of its own. */
+/** Entries that a listing skips because they hold no data of their own. */
 export type SpecialKind = 'directoryLink' | 'fifo' | 'socket' | 'device' | 'other';
 
 export interface SpecialFile {
@@ -36,9 +36,11 @@ export interface UfsListPage {
   objects: UfsObject[];
   /** Names that count as failed: not valid UTF-8, control characters, `.`/`..` segments, links that leave the root. */
   rejected: RejectedName[];
-  /** Entries that were passed over because they hold no data of their own. A link to a directory is not followed. */
+  /** Entries that were skipped because they hold no data of their own. A link to a directory is not followed. */
   special: SpecialFile[];
-  /** Opaque. Give it back as `after`, with the same path, to go on, also from another process. Absent on the last page. */
+  /**
+   * Opaque. Pass it as `after`, with the same path, to continue, also from another process. Absent on the last page.
+   */
   next?: string;
 }
 
@@ -52,7 +54,9 @@ export interface UfsListOptions {
 export interface UfsReadOptions {
   /** Fails with `Changed` unless the object read has this version, from its first byte to its last. */
   expectedVersion?: string;
-  /** What the object's size is, for servers that do not tell it; where they tell another one, it is `Changed`. */
+  /**
+   * The object's size, for servers that do not give it. Where they give another size, the read fails with `Changed`.
+   */
   knownSizeBytes?: number;
   /** First byte, default 0. */
   start?: number;
@@ -62,7 +66,7 @@ export interface UfsReadOptions {
 }
 
 /**
- * `body` fails with `Truncated` when it ends early and with `Changed` when the object changed while being read. It holds
+ * `body` fails with `Truncated` when it ends early and with `Changed` when the object changed during the read. It holds
  * a connection or an open file until it has been iterated (to its end, or left with `break`) or the signal aborts: do
  * one of the two. It can be iterated once.
  */
@@ -78,7 +82,7 @@ export interface ContentHash {
 
 export interface UfsConnector {
   /**
-   * The object named exactly `path` (unless `path` ends with `/`), then everything below `path/`. Never a mere
+   * The object named exactly `path` (unless `path` ends with `/`), then everything below `path/`. Never matches a mere
    * string prefix: `/dir` does not list `/directory`. A path that names nothing gives an empty last page.
    */
   list(path: string, options?: UfsListOptions): Promise<UfsListPage>;
@@ -91,11 +95,11 @@ export interface UfsConnector {
   exists(path: string, signal?: AbortSignal): Promise<boolean>;
   /** The bytes as a stream. */
   open(path: string, options?: UfsReadOptions): Promise<UfsRead>;
-  /** A whole small object in one buffer: the fast path. The caller bounds the size with `maxBytes` (`TooLarge` beyond). */
+  /** A whole small object in one buffer: the fast path. `maxBytes` limits the size (`TooLarge` beyond). */
   read(path: string, options: UfsReadOptions & { maxBytes: number }): Promise<{ object: UfsObject; bytes: Buffer }>;
   /**
-   * A hash of the UFS content to compare cached bytes with, or undefined where the UFS cannot give one without the
-   * whole object being transferred. S3: the ETag where it has the form of an MD5. File: computed by reading.
+   * A hash of the UFS content to compare cached bytes with. Undefined where the UFS cannot give one without
+   * transferring the whole object. S3: the ETag where it has the form of an MD5. File: computed by reading.
    */
   contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash | undefined>;
   close(): Promise<void>;
@@ -124,19 +128,19 @@ const retryableCodes: ReadonlySet<UfsErrorCode> = new Set([
 ]);
 
 /**
- * Whose fault an error is. `store`: of the store as a whole (it asks to slow down, or cannot be reached). `unclear`: of
- * the store or of the one object. Absent: of the object or the request, or it cannot be told.
+ * What an error is the fault of. `store`: the store as a whole (it asks to slow down, or cannot be reached). `unclear`:
+ * the store or the one object. Absent: the object or the request, or unknown.
  */
 export type Blame = 'store' | 'unclear';
 
 export interface UfsErrorOptions {
   cause?: unknown;
   blame?: Blame;
-  /** How long the store asks to be left alone. */
+  /** How long the store asks clients to wait. */
   retryAfterMs?: number;
 }
 
-/** What went wrong at the UFS. The message is one sentence for the user and holds no secret. */
+/** A fault at the UFS. The message is one sentence for the user and holds no secret. */
 export class UfsError extends Error {
   override readonly name = 'UfsError';
   readonly blame: Blame | undefined;
@@ -153,7 +157,7 @@ export class UfsError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** Whether the same request can succeed later. `Changed` can only with a fresh version. */
+  /** Whether the same request can succeed later. `Changed` can only succeed with a fresh version. */
   get retryable(): boolean {
     return retryableCodes.has(this.code);
   }
@@ -172,9 +176,9 @@ export interface UfsTuning {
   /** Upper bound of connections to one endpoint. */
   maxConnections: number;
   /**
-   * Read small files with blocking calls where the mount lies on a local file system (a network file system may hang):
-   * a quarter of the CPU of asynchronous ones. For processes whose event loop may stand still for milliseconds; not for
-   * coordinators.
+   * Read small files with blocking calls where the mount is on a local file system (a network file system may hang):
+   * this costs a quarter of the CPU of asynchronous calls. For processes whose event loop may stop for milliseconds, so
+   * not for coordinators.
    */
   blockingReads?: boolean;
 }

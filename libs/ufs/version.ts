@@ -1,12 +1,12 @@
 /**
- * What "the same version" of an object means, by what its store tells of it. Pure; used wherever versions are made or
- * compared, so that a listing, a HEAD, a GET and a cache entry of one object can be held against each other.
+ * What "the same version" of an object means, by what its store tells. Pure; used wherever versions are made or
+ * compared, so that a listing, a HEAD, a GET and a cache entry of one object are comparable.
  *
- * Two things tell a version (RFC 9110, 8.8): the entity tag, strong or weak, and the time of the last modification, which
- * is a weak one of whole seconds where a header tells it. The size is kept beside the version everywhere.
+ * Two things identify a version (RFC 9110, 8.8): the entity tag, strong or weak, and the time of the last modification,
+ * which is a weak validator of whole seconds when it comes in a header. The size is kept beside the version everywhere.
  *
  * A version is written as a string:
- * - a strong tag as it stands, without its quotes, as all caches have them: `0123456789abcdef0123456789abcdef`;
+ * - a strong tag unchanged, without its quotes, as in all caches: `0123456789abcdef0123456789abcdef`;
  * - everything else as `W/"tag" @time`, where the tag may be '' and the time may be missing. A strong tag has no `"`.
  */
 
@@ -17,19 +17,19 @@ interface Validators {
   modifiedMs?: number;
 }
 
-/** As a store gives them: headers, or elements of a listing. */
+/** Validators in the store's form: headers, or elements of a listing. */
 export interface GivenValidators {
   etag?: string | string[];
   /** An HTTP date, or one of ISO 8601. */
   lastModified?: string | string[];
 }
 
-/** Nothing is known that would tell one version from another. */
+/** There is nothing that could distinguish versions. */
 export const noVersion = 'W/""';
 
 /**
- * The version that these tell of; `noVersion` where there are none. A tag that could not be sent back is taken as weak:
- * it can be compared.
+ * The version for these validators; `noVersion` where there are none. A tag that cannot be sent back counts as weak: it
+ * can still be compared.
  */
 export function versionOf({ etag, lastModified }: GivenValidators): string {
   const { tag, isWeak } = parseTag(textOf(etag));
@@ -38,19 +38,19 @@ export function versionOf({ etag, lastModified }: GivenValidators): string {
   return `W/"${tag ?? ''}"${ms === undefined ? '' : ` @${new Date(ms).toISOString()}`}`;
 }
 
-/** How a version compares with another one of the same object. `unknown`: they have nothing in common to compare. */
+/** How two versions of the same object compare. `unknown`: they have nothing in common to compare. */
 export type Likeness = 'same' | 'other' | 'unknown';
 
 /**
- * A strong tag is compared with a strong one, tags of which one is weak by their text (RFC 9110, 8.8.3.2; a proxy that
- * compresses makes a strong tag weak), times where not both have a tag. Weak tags that are alike, with times that are
- * not, are two versions.
+ * Two strong tags are compared as such, tags of which one is weak by their text (RFC 9110, 8.8.3.2; a proxy that
+ * compresses makes a strong tag weak), times where not both have a tag. Equal weak tags with different times are two
+ * versions.
  */
 export function compareVersions(one: string, other: string): Likeness {
   return compare(parseVersion(one), parseVersion(other));
 }
 
-/** What an object is held against: version and size. */
+/** The version and size that an object is compared with. */
 export interface SizedVersion {
   version: string;
   sizeBytes: number;
@@ -61,24 +61,24 @@ export function isSameVersion(one: SizedVersion, other: SizedVersion): boolean {
   return one.sizeBytes === other.sizeBytes && compareVersions(one.version, other.version) === 'same';
 }
 
-/** Whether two go by one version, which may be none: that is as much as can be known where a store tells nothing. */
+/** Whether both have the same version, or both none. For a store that tells nothing, more cannot be known. */
 export function isSameCopy(one: SizedVersion, other: SizedVersion): boolean {
   return (one.sizeBytes === other.sizeBytes && one.version === other.version) || isSameVersion(one, other);
 }
 
-/** Whether the version is a strong tag, which differs whenever a byte does. */
+/** Whether the version is a strong tag, which differs when any byte differs. */
 export function isStrong(version: string): boolean {
   return !parseVersion(version).isWeak;
 }
 
-/** The version of the two that tells more; the first where neither does. */
+/** The version that tells more; the first where neither does. */
 export function strongerOf(one: string, other: string): string {
   return rank(parseVersion(other)) > rank(parseVersion(one)) ? other : one;
 }
 
 /**
- * What lets a server answer only if it still has this version. A weak tag must not stand in `If-Match` (RFC 9110,
- * 13.1.1). Times are whole seconds there: one that is finer is rounded up, as some servers do with their own.
+ * Headers that let a server answer only if it still has this version. A weak tag must not stand in `If-Match` (RFC
+ * 9110, 13.1.1). Times have whole seconds there: a finer time is rounded up, as some servers do with their own.
  */
 export function preconditionOf(
   version: string,
@@ -90,9 +90,9 @@ export function preconditionOf(
 }
 
 /**
- * Whether an answer can be of the expected version, and the version to go by from then on: the answer's where it has a
+ * Whether an answer can be of the expected version, and the version to use from then on: the answer's where it has a
  * strong tag and the expected one has none, else the expected one.
- * @returns likeness `unknown` where the answer has nothing to compare: then it depends on whether the server has heeded
+ * @returns likeness `unknown` where the answer has nothing to compare: then it depends on whether the server has obeyed
  *   `preconditionOf(expected)`
  */
 export function judgeAnswer(expected: string, answer: GivenValidators): { likeness: Likeness; version: string } {
@@ -110,8 +110,8 @@ function compare(one: Validators, other: Validators): Likeness {
 }
 
 /**
- * A listing may tell milliseconds where the header tells the second before or after (Swift rounds up), so that a time of a
- * whole second is compared with a finer one by less than a second.
+ * A listing may give milliseconds where the header gives the second before or after (Swift rounds up). So a time of a
+ * whole second equals a finer one that differs by less than a second.
  */
 function compareTimes(one: number | undefined, other: number | undefined): Likeness {
   if (one === undefined || other === undefined) return 'unknown';
@@ -125,24 +125,24 @@ function rank({ tag, isWeak, modifiedMs }: Validators): number {
   return modifiedMs === undefined ? 0 : 1;
 }
 
-/** Also of older caches, which have a strong tag as it came, and a weak one as `W/"tag"`. */
+/** Also reads older caches, which have a strong tag unchanged, and a weak one as `W/"tag"`. */
 function parseVersion(version: string): Validators {
   const [, tag, time] = /^W\/"(.*)"(?: @(\S+))?$/s.exec(version) ?? [];
   if (tag === undefined) return { tag: unquote(version), isWeak: false };
   return { tag: tag === '' ? undefined : tag, isWeak: true, modifiedMs: parseTime(time ?? '') };
 }
 
-/** An HTTP date, or one of ISO 8601; `Date.parse` alone would find a time in nearly anything. */
+/** An HTTP date, or one of ISO 8601. `Date.parse` alone would accept nearly any text as a time. */
 function parseTime(text: string): number | undefined {
   const isDate = /^(?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2,8},? .*\d{2}:\d{2}:\d{2}.*)$/.test(
     text.trim(),
   );
   const ms = isDate ? Date.parse(text) : NaN;
-  // The beginning of the epoch is what servers say that do not know.
+  // Servers that do not know the time send the beginning of the epoch.
   return ms > 0 ? ms : undefined;
 }
 
-/** Servers leave the quotes out, or write them twice. */
+/** Servers omit the quotes, or write them twice. */
 function parseTag(text: string): { tag?: string; isWeak: boolean } {
   const [, weak, quoted] = /^(W\/)?(.*)$/s.exec(text.trim()) ?? [];
   const tag = unquote((quoted ?? '').trim());
@@ -154,12 +154,12 @@ function unquote(tag: string): string {
   return tag.replace(/^"+|"+$/g, '');
 }
 
-/** What may stand between the quotes (RFC 9110, 8.8.3), and comes through a header as it is. */
+/** Whether the tag may stand between the quotes (RFC 9110, 8.8.3) and passes through a header unchanged. */
 function isSendable(tag: string): boolean {
   return /^[\x21\x23-\x7e]+$/.test(tag);
 }
 
-/** Of a header that came twice the first holds. */
+/** Of a header that came twice, the first counts. */
 function textOf(value: string | string[] | undefined): string {
   return (Array.isArray(value) ? value[0] : value) ?? '';
 }

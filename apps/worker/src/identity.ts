@@ -23,9 +23,9 @@ export interface Identity {
   workerId: string;
   /** New at every start. */
   bootId: string;
-  /** Its reports are signed with this. Kept like the id, which stays with the key. */
+  /** Signs this worker's reports. Kept with the id: one id has one key. */
   signingKey: KeyObject;
-  /** What coordinators know that key by: Ed25519, 32 bytes in base64. */
+  /** The public half, by which coordinators check the signatures: Ed25519, 32 bytes in base64. */
   publicKey: string;
 }
 
@@ -68,7 +68,7 @@ async function readIdentity(directory: string): Promise<StoredIdentity | undefin
   }
 }
 
-/** Whole or not at all: a power cut must not leave a file that then refuses the start. */
+/** Writes the file as a whole or not at all: a power cut must not leave a file that then prevents the start. */
 async function writeIdentity(directory: string, known: string | undefined): Promise<StoredIdentity> {
   const identity = { workerId: known ?? `worker-${randomUUID()}`, signingKey: randomBytes(32).toString('base64') };
   const temporary = path.join(directory, `${identityFile}.new`);

@@ -6,7 +6,7 @@ import { DomainError } from '#kernel';
 import { exitOnSignals, exitSaying, Refusal } from '#process';
 import { startWorker } from './start-worker.js';
 
-/** Below the two seconds that standalone gives its workers, after which it kills. */
+/** Shorter than the two seconds after which standalone kills its workers. */
 const stopTimeoutMs = 1800;
 
 // From dist/apps/worker/src, where the build puts this file.
@@ -27,10 +27,13 @@ async function main(): Promise<void> {
   }
 }
 
-/** Refusals that starting again would not mend. */
+/** Refusals that a restart would not cure. */
 const configurationFaults: readonly string[] = ['unknown-event', 'nats-refused', signingKeyUnknown];
 
-/** One sentence where an operator must act, the whole error where we must; the exit code says whether to try again. */
+/**
+ * Prints one sentence where an operator must act, the whole error where a developer must. The exit code tells whether
+ * to try again.
+ */
 function end(error: unknown): never {
   const refused =
     error instanceof Refusal ||

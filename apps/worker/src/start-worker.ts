@@ -16,15 +16,15 @@ import type { Readiness } from './tokens.js';
 import { WorkerServices } from './worker-services.js';
 
 /**
- * How long a stop waits for NATS and for what is under way, and for readers: less than a supervisor does, so that the
- * cache is always closed in good order.
+ * How long a stop waits for NATS, running work and readers. Shorter than a supervisor's limit, so that the cache is
+ * always closed cleanly.
  */
 const leaveWithinMs = 1_000;
 const closeWithinMs = 400;
 
 export interface RunningWorker {
   workerId: string;
-  /** `host:port` of the read path, as it is announced. */
+  /** `host:port` of the read path, as announced to others. */
   address: string;
   logger: Logger;
   /** Resolves when batches are being taken; rejects when the worker is stopped before. */
@@ -33,9 +33,9 @@ export interface RunningWorker {
 }
 
 /**
- * Opens the cache, serves it, and joins the cluster as soon as that can be reached.
+ * Opens the cache, serves it, and joins the cluster as soon as the cluster can be reached.
  * @param onFatal the log cannot be read any further: the process must end
- * @throws Refusal, ConfigError for what starting again would not mend
+ * @throws Refusal, ConfigError for faults that a restart would not cure
  */
 export async function startWorker(
   config: ProcessConfig,
@@ -44,7 +44,7 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   const logger = createLogger('worker', config.logLevel);
   makeUsableDirectory('LARDER_CACHE_DIR', config.cacheDir, { mayBeFull: true });
-  // The cache first: its lock makes sure that no other process has this directory, its identity and its journal.
+  // The cache first: its lock guarantees that no other process uses this directory, its identity and its journal.
   const copies = await openCache(config, (message, details) => logger.warn(details ?? {}, message));
   try {
     const identity = await loadIdentity(config.cacheDir);
@@ -60,7 +60,7 @@ export async function startWorker(
     const address = config.workerAdvertise ?? `${hostForUrl(config.workerHost)}:${http.port}`;
     logger.info({ address }, 'worker listens');
     const kept = { cache, journal, checkpoints, mark };
-    // What was seen of a log that has just lost something must not be lost with it.
+    // Save the mark first: it says what was seen of a log that has just lost something.
     const end = (error: unknown) => void mark.flush().then(() => onFatal(error));
     const agent = new WorkerAgent({ config, identity, address, ...kept, services, version, logger, onFatal: end });
     readiness.of = () => readinessOf(agent, services);
@@ -84,7 +84,7 @@ export async function startWorker(
   }
 }
 
-/** A mount that cannot be opened is a warning; a key ring that opens none of them is not this cluster's. */
+/** A mount that cannot be opened is a warning. A key ring that opens none of them belongs to another cluster. */
 function readinessOf(agent: WorkerAgent, services: WorkerServices): ReturnType<Readiness> {
   const missing = agent.notReady();
   if (missing !== undefined) return { missing };

@@ -9,5 +9,5 @@ export const quotaTrimmerToken = Symbol('QuotaTrimmer');
 export const removerToken = Symbol('CopyRemover');
 export const fileIndexEnabledToken = Symbol('file index enabled');
 
-/** Undefined when ready, else one sentence on what is missing; and what an operator should mend beside that. */
+/** `missing`: undefined when ready, else one sentence. `warnings`: what an operator should repair besides. */
 export type Readiness = () => { missing?: string; warnings?: readonly string[] };

@@ -22,7 +22,7 @@ export interface WorkerDisk {
   stores: CacheStores;
 }
 
-/** What batches, readers and peers share: the view of the cluster, the connectors, and what follows from the two. */
+/** What batches, readers and peers share: the view of the cluster, the connectors, and the parts built on these two. */
 export class WorkerServices {
   /** What may be served: the copies that mounts cover. */
   readonly cache: CacheStore;
@@ -70,7 +70,7 @@ export class WorkerServices {
       maxPauseMs: config.retryMaxMs,
       maxOutageMs: config.ufsOutageMs,
     });
-    // Somebody waits: before what is fetched ahead, and not for long.
+    // A reader waits: its requests go before prefetching, and do not retry for long.
     const retry: RetryPolicy = {
       attempts: config.maxAttempts,
       baseDelayMs: config.retryBaseMs,
@@ -85,20 +85,23 @@ export class WorkerServices {
     this.quotaTrimmer = new QuotaTrimmer(cache, logger);
   }
 
-  /** From now on, which is when the log has been read, an operator is told which mounts there is no key for. */
+  /** Call this when the log has been read: from now on the operator is warned of mounts for which there is no key. */
   watchKeys(logger: Logger): void {
     const tell = tellClosed(({ path, keyId, sentence }) => logger.error({ mount: path, keyId }, sentence));
     this.tellKeys = () => tell(this.keys.look(this.view.namespace.mounts));
     this.tellKeys();
   }
 
-  /** The mounts that cannot be opened, one sentence each; `all`: there are sealed ones, and not one of them can. */
+  /**
+   * The mounts that cannot be opened, one sentence each. `all`: there are sealed mounts, and none of them can be
+   * opened.
+   */
   closedMounts(): { sentences: readonly string[]; all: boolean } {
     const { closed, opensNone } = this.keys.look(this.view.namespace.mounts);
     return { sentences: closed.map(({ sentence }) => sentence), all: opensNone };
   }
 
-  /** All that was in the log when this process began to read has been taken in: from now on the mount table counts. */
+  /** Everything that was in the log when this process began to read is included: from now on the mount table counts. */
   async noteRead(): Promise<void> {
     await this.disk.stores.adopt(this.disk.copies);
     this.view.noteRead();

@@ -6,7 +6,7 @@ export function errorCode(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** Whether a file system call failed for want of space. */
+/** Whether a file system call failed for lack of space. */
 export function isDiskFull(error: unknown): boolean {
   return FULL_CODES.has(errorCode(error) ?? '');
 }

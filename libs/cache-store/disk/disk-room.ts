@@ -1,20 +1,20 @@
 import { statfs } from 'node:fs/promises';
 import { type Usage } from './usage.js';
 
-/** Left free for the index and for the small notes that a worker keeps beside the cache. */
+/** Kept free for the index and for the small notes that a worker keeps beside the cache. */
 export const KEPT_FREE_BYTES = 1 << 20;
-/** With so much more than is asked for, what was measured a moment ago will do. */
+/** While this much more than requested is free, a recent measurement is good enough. */
 const EASE_BYTES = 64 << 20;
 const FRESH_MS = 1000;
 
 /**
- * What the file system really has left for newcomers: its free space without what writers under way were promised and
+ * What the file system really has left for new objects: its free space minus what running writers were promised and
  * have not written yet. Other programs may use the same disk, so it is measured again and again.
  */
 export class DiskRoom {
   private readonly writing = new Set<Promise<unknown>>();
   private measuring: Promise<number> | undefined;
-  /** As last measured, without what was promised since. */
+  /** The last measurement, minus what was promised since. */
   private known = { freeBytes: 0, atMs: -Infinity };
 
   constructor(
@@ -22,25 +22,28 @@ export class DiskRoom {
     private readonly usage: Usage,
   ) {}
 
-  /** Size of the file system; infinite where it does not tell. */
+  /** Size of the file system; infinite where it gives none. */
   static async sizeOf(directory: string): Promise<{ totalBytes: number; freeBytes: number }> {
     const { blocks, bavail, bsize } = await statfs(directory);
-    // Some network file systems tell nothing.
+    // Some network file systems report no size.
     return blocks === 0
       ? { totalBytes: Infinity, freeBytes: Infinity }
       : { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
   }
 
-  /** Bytes for newcomers; negative when more was promised than there is. Exact unless there are at least `wantedBytes`. */
+  /**
+   * Bytes for new objects; negative when more was promised than there is. Exact unless there are at least
+   * `wantedBytes`.
+   */
   async freeBytes(wantedBytes: number): Promise<number> {
     const isFresh = performance.now() - this.known.atMs < FRESH_MS;
     if (isFresh && this.known.freeBytes >= wantedBytes + EASE_BYTES) return this.known.freeBytes;
-    // Bytes being written at this moment may be counted twice, as promised and as used: then it is measured once more.
+    // Bytes being written at this moment may be counted twice, as promised and as used: then measure once more.
     const free = await this.measure();
     return free >= wantedBytes ? free : this.measureAtRest();
   }
 
-  /** From now on so much of it belongs to a writer (it stands in `usage.reservedBytes`). */
+  /** Assigns so many bytes to a writer (they are part of `usage.reservedBytes`). */
   promise(bytes: number): void {
     this.known.freeBytes -= bytes;
   }
@@ -57,7 +60,7 @@ export class DiskRoom {
     }
   }
 
-  /** While nobody writes: those that would begin wait meanwhile. */
+  /** Measures while no write runs: writes that would begin wait meanwhile. */
   private async measureAtRest(): Promise<number> {
     this.measuring = Promise.allSettled(this.writing).then(() => this.measure());
     try {

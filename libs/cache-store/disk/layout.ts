@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 import { CacheOpenError } from '../types.js';
 
-/** Raised whenever a build can no longer read what an older one wrote, or the other way round. */
+/** Raise it when a build can no longer read what an older one wrote, or the other way round. */
 export const FORMAT_VERSION = 2;
 
-/** Beside the cache, a worker keeps its identity and its notes in the same directory. */
+/** A worker keeps its identity and its notes in the same directory as the cache. */
 const workersNames =
   /^(lock(\..*)?|(format|identity|log-mark|keeps|stores)\.json(\..*)?|index(\.\w+)?|segments|objects|tmp|running|progress)$/;
 
-/** Whether a name in a cache directory is that of something which a worker has put there. */
+/** Whether a name in a cache directory is that of a worker's file. */
 export function isWorkersFile(name: string): boolean {
   return workersNames.test(name);
 }
@@ -55,7 +55,7 @@ export class CacheLayout {
   }
 
   /**
-   * Makes the folders and checks the format; gives the one that the directory has.
+   * Makes the folders and checks the format. Returns the directory's format.
    * @throws CacheOpenError when a newer version wrote the directory.
    */
   async prepare(): Promise<{ format: number }> {
@@ -73,7 +73,7 @@ export class CacheLayout {
     return { format: version ?? FORMAT_VERSION };
   }
 
-  /** From now on the directory is of this build's format. Durable when it resolves. */
+  /** Marks the directory as of this build's format. Durable when it resolves. */
   async writeFormat(): Promise<void> {
     const temporary = `${this.format}.new`;
     await writeFile(temporary, JSON.stringify({ format: FORMAT_VERSION }) + '\n', {
@@ -103,7 +103,7 @@ export class CacheLayout {
   }
 }
 
-/** Makes names added to or removed from a directory durable: POSIX promises that only after an fsync of the directory. */
+/** Makes names added to or removed from a directory durable: POSIX requires an fsync of the directory for that. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {

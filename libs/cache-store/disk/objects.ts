@@ -32,7 +32,7 @@ export class ObjectFiles {
     await rm(this.layout.tmpFile(objectId), { force: true });
   }
 
-  /** Gives a complete, synced temporary file its final name, durably. Nothing refers to it yet. */
+  /** Gives a complete, synced temporary file its final name, durably. The index does not refer to it yet. */
   async publish(objectId: number): Promise<void> {
     const folder = this.layout.objectFolder(objectId);
     if (!this.folders.has(folder)) {
@@ -44,7 +44,7 @@ export class ObjectFiles {
     await syncDirectory(folder);
   }
 
-  /** Takes back a published file that the index never came to refer to. */
+  /** Takes back a published file that the index never referred to. */
   async unpublish(objectId: number): Promise<void> {
     await rm(this.layout.objectFile(objectId), { force: true });
   }
@@ -54,7 +54,7 @@ export class ObjectFiles {
     this.usage.objectBytes += sizeBytes;
   }
 
-  /** The index, durably, no longer refers to the file: it goes now, or when its last reader is done. */
+  /** The index, durably, no longer refers to the file: removes it now, or when its last reader is done. */
   async release(objectId: number, sizeBytes: number): Promise<void> {
     if (this.pins.has(objectId)) this.pins.whenFree(objectId, () => void this.remove(objectId, sizeBytes));
     else await this.remove(objectId, sizeBytes);

@@ -1,9 +1,9 @@
-/** Files that readers are using, by id: such a file is removed only when its last reader lets go. */
+/** Files that readers are using, by id. Such a file is removed only after its last reader is done. */
 export class FilePins {
   private readonly counts = new Map<number, number>();
   private readonly waiting = new Map<number, () => void>();
 
-  /** Returns the release, which may be called more than once. */
+  /** @returns the release, which may be called more than once */
   pin(fileId: number): () => void {
     this.counts.set(fileId, (this.counts.get(fileId) ?? 0) + 1);
     let released = false;
@@ -18,7 +18,7 @@ export class FilePins {
     return this.counts.has(fileId);
   }
 
-  /** Calls `action` once nobody has the file pinned: at once, or when the last pin goes. */
+  /** Calls `action` when the file has no pin: at once, or after the last release. */
   whenFree(fileId: number, action: () => void): void {
     if (this.counts.has(fileId)) this.waiting.set(fileId, action);
     else action();

@@ -4,7 +4,7 @@ const MAX_IDLE = 64;
 
 export interface OpenFile {
   handle: FileHandle;
-  /** Instead of closing the handle. */
+  /** Call this instead of closing the handle. */
   release: () => Promise<void>;
 }
 
@@ -34,14 +34,14 @@ export class ReadHandles {
     }
   }
 
-  /** The file is going to be removed: its space is free only once it is closed. */
+  /** Call this before the file is removed: its space is free only when it is closed. */
   async drop(fileId: number): Promise<void> {
     const file = this.shared.get(fileId);
     this.shared.delete(fileId);
     if (file?.users === 0) await (await file.handle).close();
   }
 
-  /** Closes what is idle now, and the rest as it is released. */
+  /** Closes idle handles now, and the others when they are released. */
   async close(): Promise<void> {
     this.closed = true;
     for (const fileId of [...this.shared.keys()]) await this.drop(fileId);

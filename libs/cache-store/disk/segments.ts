@@ -11,7 +11,7 @@ export interface Segment {
   sizeBytes: number;
   /** Bytes of the records that the index refers to. */
   liveBytes: number;
-  /** A record header in it does not read back, so it cannot be compacted; it goes when its last entry goes. */
+  /** One of its record headers is damaged, so the segment cannot be compacted. It is removed with its last entry. */
   damaged: boolean;
 }
 
@@ -30,15 +30,15 @@ export interface RecordPlace {
 const MAX_BUFFERS_PER_WRITE = 1000;
 
 /**
- * The append-only files that small objects share. One segment is active; the others only lose live bytes, until they
- * are removed as empty or by compaction. Appends come one at a time (the store's mutex); reads at any time.
+ * The append-only files that small objects share. One segment is active. The others only lose live bytes, until they
+ * are empty, or compacted, and then removed. Appends run one at a time (the store's mutex); reads at any time.
  */
 export class Segments {
   readonly pins = new FilePins();
   private readonly byId = new Map<number, Segment>();
   private active: { segment: Segment; handle: FileHandle } | undefined;
   private nextId = 1;
-  /** Segments that may have no live records left, looked at by `sweep`. */
+  /** Segments that may have no live records left. `sweep` checks them. */
   private readonly suspects = new Set<Segment>();
   private readonly readHandles: ReadHandles;
 
@@ -58,7 +58,7 @@ export class Segments {
     this.usage.segmentBytes += segment.sizeBytes;
   }
 
-  /** Goes on writing into the newest segment if it has room. `endBytes`: where its last live record ends. */
+  /** Continues the newest segment if it has room. `endBytes`: where its last live record ends. */
   async resume(endBytes: number): Promise<void> {
     const segment = this.byId.get(this.nextId - 1);
     if (segment === undefined || endBytes >= this.segmentBytes) return;
@@ -77,8 +77,8 @@ export class Segments {
   }
 
   /**
-   * Appends records and makes them durable. All or nothing: on an error the files are cut back to what they were. The
-   * records count as dead until `retain`. Their space has to be reserved before; success turns it into segment bytes.
+   * Appends records and makes them durable. All or nothing: on an error the files are cut back to their old size. The
+   * records count as dead until `retain`. Reserve their space before; success turns it into segment bytes.
    */
   async append(records: Appendable[]): Promise<RecordPlace[]> {
     const places: RecordPlace[] = [];
@@ -119,7 +119,7 @@ export class Segments {
     await handle.close();
   }
 
-  /** Removes the sealed segments without live records; those being read, when their readers are done. */
+  /** Removes the sealed segments without live records. Those with readers are removed when the readers are done. */
   async sweep(): Promise<void> {
     const removals: Promise<void>[] = [];
     for (const segment of this.suspects) {
@@ -209,7 +209,9 @@ export class Segments {
   }
 }
 
-/** A write may be cut short (a nearly full disk, a file size limit); the rest is written, or fails with the reason. */
+/**
+ * A write may stop early (a nearly full disk, a file size limit). The rest is written too, or fails with the reason.
+ */
 async function writeFully(handle: FileHandle, buffers: Buffer[], position: number): Promise<number> {
   const total = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
   let { bytesWritten } = await handle.writev(buffers, position);

@@ -1,14 +1,14 @@
-/** The running totals. `diskBytes` is what capacity is held against: files that exist, and files that will. */
+/** The running totals. The capacity limits `diskBytes`: files that exist, and files that are going to. */
 export class Usage {
   /** Sizes of the segment files, dead records included. */
   segmentBytes = 0;
   /** Sizes of the object files, including those unlinked only after their last reader is done. */
   objectBytes = 0;
-  /** Space promised to writers under way, whether they have written it yet or not. */
+  /** Space promised to running writers, whether they have written it yet or not. */
   reservedBytes = 0;
-  /** What of it belongs to writers of object files: they take their time, and may yet give it back. */
+  /** The part of it that belongs to writers of object files. These take long, and may still give it back. */
   streamedBytes = 0;
-  /** What of that they have written. */
+  /** The part of those bytes that is written. */
   writtenBytes = 0;
   usedBytes = 0;
   objects = 0;
@@ -17,7 +17,7 @@ export class Usage {
   evictedObjects = 0;
   expiredObjects = 0;
 
-  /** @param heldToDisk the capacity is the file system's size, and not what was asked for */
+  /** @param heldToDisk the capacity is the file system's size, and not the configured one */
   constructor(
     readonly capacityBytes: number,
     readonly heldToDisk = false,
@@ -27,7 +27,7 @@ export class Usage {
     return this.segmentBytes + this.objectBytes + this.reservedBytes;
   }
 
-  /** Not on the disk yet, and nobody else's any more. */
+  /** Not on the disk yet, but reserved. */
   get promisedBytes(): number {
     return this.reservedBytes - this.writtenBytes;
   }

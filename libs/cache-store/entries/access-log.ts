@@ -4,8 +4,8 @@ import { type IndexBatch } from './index-batch.js';
 const MAX_DRAINED = 256;
 
 /**
- * Accesses not yet in the index. Reading is far more frequent than the index can be written, so accesses are kept here
- * and go along with the next write, or about every second; a crash loses that much of the order, nothing else.
+ * Accesses that are not in the index yet. Reads are far more frequent than index writes can be. So accesses are kept
+ * here and written with the next write, or about every second. A crash loses only this much of the order.
  */
 export class AccessLog {
   private readonly pending = new Map<string, { tick: number; atMs: number }>();
@@ -32,7 +32,7 @@ export class AccessLog {
     return this.pending.size === 0;
   }
 
-  /** Moves pending accesses into a batch, some at a time; they are lost if it fails, as they are by a crash. */
+  /** Moves pending accesses into a batch, some at a time. They are lost if the batch fails, as they are in a crash. */
   drainInto(batch: IndexBatch): void {
     let room = MAX_DRAINED;
     for (const [path, { tick, atMs }] of this.pending) {

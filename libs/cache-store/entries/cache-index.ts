@@ -27,16 +27,16 @@ import {
 export interface ExpiryRow {
   loadedAtMs: number;
   path: string;
-  /** Where to go on after this row. */
+  /** The key from which to continue after this row. */
   following: Buffer;
 }
 
 type BinaryDatabase = Database<Buffer, Buffer>;
 const BINARY = { keyEncoding: 'binary', encoding: 'binary' } as const;
 const SCAN_CHUNK = 256;
-/** What a transaction that has to succeed on a full disk may remove. */
+/** The most removals in one transaction that must succeed on a full disk. */
 export const MAX_SHRINKING_CHANGES = 32;
-/** Rows per table that such a transaction may concern: of directories there are several above each entry. */
+/** Rows per table that such a transaction may change: each entry has several directories above it. */
 const SHRINKING_ROWS: Record<Table, number> = {
   entries: MAX_SHRINKING_CHANGES,
   eviction: MAX_SHRINKING_CHANGES,
@@ -49,7 +49,7 @@ const REBUILD_CHUNK = 1000;
 /**
  * The ordered, persistent index: path (UTF-8 bytes) → entry; tick → path for eviction; (loadedAtMs, path) for expiry;
  * directory → bytes and objects below it; and the file index. All of them change in the same transactions. Reads are
- * synchronous; a commit is one LMDB transaction, durable when it resolves. One commit at a time (the store's mutex).
+ * synchronous. A commit is one LMDB transaction, durable when it resolves. One commit at a time (the store's mutex).
  */
 export class CacheIndex {
   private readonly root: RootDatabase<Buffer, Buffer>;
@@ -59,7 +59,7 @@ export class CacheIndex {
 
   constructor(directory: string) {
     this.room = new IndexRoom(CacheIndex.dataFile(directory));
-    // overlappingSync off: a transaction's promise then means "on disk", which is what a put acknowledges.
+    // overlappingSync off: a transaction's promise then means "on disk", which a put must guarantee.
     this.root = open<Buffer, Buffer>({ path: directory, noSubdir: false, overlappingSync: false, ...BINARY });
     const openTable = (name: Table) => [name, this.root.openDB<Buffer, Buffer>(name, BINARY)] as const;
     this.tables = Object.fromEntries(TABLES.map(openTable)) as Record<Table, BinaryDatabase>;
@@ -76,7 +76,7 @@ export class CacheIndex {
     return value && decodeEntry(path, value);
   }
 
-  /** Every raw entry, in order of path. Only for opening: nothing may be written meanwhile. */
+  /** Every raw entry, in order of path. Only for opening: no write may run meanwhile. */
   *scan(): Iterable<{ key: Buffer; value: Buffer }> {
     yield* this.tables.entries.getRange();
   }
@@ -89,7 +89,7 @@ export class CacheIndex {
     );
   }
 
-  /** All entries in the order in which they were loaded, from a key on, up to another one. */
+  /** All entries in the order of loading, from one key up to another. */
   expiryRows(start: Buffer, end: Buffer | undefined, limit: number): ExpiryRow[] {
     const range = { start, limit, ...(end ? { end } : {}) };
     return Array.from(this.tables.expiry.getKeys(range), (key) => ({
@@ -104,7 +104,7 @@ export class CacheIndex {
     return decodeUsage(key && this.tables.directories.get(key));
   }
 
-  /** Every directory that something is counted for, in order. */
+  /** Every directory with a count, in order. */
   directoryNames(): Iterable<string> {
     return this.tables.directories.getKeys().map((key) => key.toString('utf8'));
   }
@@ -129,7 +129,7 @@ export class CacheIndex {
     return paths;
   }
 
-  /** Ordered by bytes, in chunks, so that a slow consumer holds no read transaction open (LMDB could reuse no page). */
+  /** In byte order, in chunks: a slow consumer must hold no read transaction open (LMDB could then reuse no page). */
   *range(prefix: string, after?: string): Iterable<StoredEntry> {
     const prefixBytes = Buffer.from(prefix, 'utf8');
     let start = startOf(prefixBytes, after);
@@ -146,9 +146,9 @@ export class CacheIndex {
   }
 
   /**
-   * Makes all of a batch visible and durable, or nothing of it. Returns what changed, from which space is settled.
-   * `shrinking`: it only removes, and may use the room held back for that.
-   * @throws Error with code ENOSPC when there is no room for the index; nothing has happened then.
+   * Makes all of a batch visible and durable, or nothing of it. Returns the changes, from which space is settled.
+   * `shrinking`: it only removes, and may use the room kept for that.
+   * @throws Error with code ENOSPC when there is no room for the index; nothing has changed then.
    */
   async commit(batch: IndexBatch, { shrinking = false } = {}): Promise<IndexChange[]> {
     const changes: IndexChange[] = [];
@@ -170,7 +170,7 @@ export class CacheIndex {
   }
 
   /**
-   * Makes sure that these entries could be written anew, wherever their bytes are then.
+   * Ensures that these entries can be written anew, for any new place of their bytes.
    * @throws Error with code ENOSPC when there is no room for the index
    */
   async ensureRoom(entries: readonly StoredEntry[]): Promise<void> {
@@ -184,8 +184,8 @@ export class CacheIndex {
   }
 
   /**
-   * Makes everything that follows from the entries anew: for a cache of format 1, which had only these. May be begun
-   * again after a crash.
+   * Rebuilds everything that follows from the entries, for a cache of format 1, which had only these. May run again
+   * after a crash.
    */
   async rebuild(): Promise<void> {
     for (const table of ['expiry', 'directories', 'fileIndex'] as const) await this.tables[table].clearAsync();
@@ -217,8 +217,8 @@ export class CacheIndex {
   private async write(rows: RowWrite[], shrinking: boolean): Promise<void> {
     if (rows.length === 0) return;
     await this.makeRoom(rows, shrinking);
-    // A failed commit rejects every promise handed out for it, and lmdb hands out several: all are awaited, or the
-    // process would end by an unhandled rejection on a full disk.
+    // A failed commit rejects every promise that lmdb returned for it, and there are several. All are awaited: an
+    // unhandled rejection would end the process on a full disk.
     const promises = new Set<Promise<unknown>>();
     promises.add(
       this.root.batch(() => {
@@ -233,9 +233,9 @@ export class CacheIndex {
   }
 
   /**
-   * A transaction copies at most the pages from a root to a leaf for every row, no page more than once, and splits pages
-   * only for rows that are put (two for each: with the longest keys, branches split almost as often as leaves). Pages
-   * free within the file are left out of account. The constant stands for roots and the list of free pages.
+   * For every row, a transaction copies at most the pages from a root to a leaf, each page once. It splits pages only
+   * for rows that are put (two for each: with the longest keys, branches split almost as often as leaves). Free pages
+   * within the file are ignored. The constant stands for roots and the list of free pages.
    */
   private async makeRoom(rows: RowWrite[], shrinking: boolean): Promise<void> {
     const { pageSize, lastPageNumber } = this.root.getStats() as { pageSize: number; lastPageNumber: number };
@@ -256,7 +256,7 @@ export class CacheIndex {
     await this.room.ensure(
       { pageBytes: pageSize, usedPages: lastPageNumber + 1 },
       copies + (shrinking ? 0 : 2 * puts),
-      // Twice, as the pages of one transaction cannot be used by the next.
+      // Twice, as the next transaction cannot use the pages of this one.
       shrinking ? 0 : 2 * shrinkingCopies,
     );
   }
@@ -273,7 +273,7 @@ function statsOf(table: BinaryDatabase): TableStats {
   return table.getStats() as TableStats;
 }
 
-/** The first key that can start with `prefix` and come behind `after`. */
+/** The first key that can start with `prefix` and come after `after`. */
 function startOf(prefix: Buffer, after: string | undefined): Buffer {
   const start = prefix.length === 0 ? Buffer.alloc(1) : prefix;
   const afterBytes = after === undefined ? undefined : Buffer.from(after, 'utf8');
@@ -288,7 +288,7 @@ function fileIndexRow([path, present]: [string, boolean]): RowWrite {
   return { table: 'fileIndex', key: Buffer.from(path, 'utf8'), value: present ? NO_VALUE : undefined };
 }
 
-/** lmdb rejects with "Commit failed" and hangs a promise of the cause on it. */
+/** lmdb rejects with "Commit failed" and attaches a promise of the cause to it. */
 async function underlyingError(reason: unknown): Promise<unknown> {
   const cause = (reason as { commitError?: Promise<unknown> }).commitError;
   if (cause === undefined) return reason;

@@ -10,7 +10,7 @@ export interface DirectoryUsage {
   objects: number;
 }
 
-/** The directory that a path is in directly; undefined at the top. */
+/** The directory that directly contains a path; undefined at the top. */
 export function directoryOf(path: string): string | undefined {
   const authorityAt = SCHEME.exec(path)?.[0].length ?? 0;
   let end = path.lastIndexOf('/');
@@ -18,7 +18,7 @@ export function directoryOf(path: string): string | undefined {
   return end < authorityAt || end <= 0 ? undefined : path.slice(0, end);
 }
 
-/** A directory as it is kept, whatever slashes its name came with. */
+/** The stored form of a directory's name, for any slashes at its end. */
 export function directoryName(path: string): string {
   const authorityAt = SCHEME.exec(path)?.[0].length ?? 0;
   let end = path.length;
@@ -26,7 +26,7 @@ export function directoryName(path: string): string {
   return path.slice(0, end);
 }
 
-/** Sums up what changes, per directory: files of one directory cost one update of each directory above them. */
+/** Sums changes per directory: many files of one directory cost one update of each directory above them. */
 export class DirectoryChanges {
   private readonly direct = new Map<string, DirectoryUsage>();
 
@@ -35,7 +35,7 @@ export class DirectoryChanges {
     if (directory !== undefined) accumulate(this.direct, directory, bytes, objects);
   }
 
-  /** What changes at and below every directory concerned. */
+  /** The changes at and below every directory. */
   totals(): Map<string, DirectoryUsage> {
     const totals = new Map<string, DirectoryUsage>();
     for (const [directory, { bytes, objects }] of this.direct) {

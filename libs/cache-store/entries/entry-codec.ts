@@ -2,8 +2,8 @@ import { crc32 } from 'node:zlib';
 import { PathTooLongError, type CacheEntry, type JobClaim } from '../types.js';
 
 /**
- * LMDB keys hold at most 1978 bytes with its 4 KiB pages; the margin is for keys that carry more than the path. UFS paths
- * have at most 1900: the rest is for the number of a path's store.
+ * LMDB keys hold at most 1978 bytes with its 4 KiB pages. The margin is for keys with more than the path. UFS paths
+ * have at most 1900 bytes: the rest is for the number of a path's store.
  */
 export const MAX_PATH_BYTES = 1920;
 
@@ -11,7 +11,7 @@ export const MAX_PATH_BYTES = 1920;
 export type Location =
   { kind: 'segment'; segmentId: number; offset: number } | { kind: 'object'; objectId: number } | { kind: 'none' };
 
-/** An entry as the index keeps it. `tick` is its place among the accesses. */
+/** An entry in the index. `tick` is its place among the accesses. */
 export interface StoredEntry {
   entry: CacheEntry;
   tick: number;
@@ -29,9 +29,9 @@ const HEADER_BYTES = 56;
 const FLAG_METADATA_ONLY = 1;
 const FLAG_HAS_JOB = 2;
 const FLAG_OBJECT_FILE = 4;
-/** An older build, which does not know it, takes the copy for one that the job has loaded: no harm. */
+/** An older build does not know this flag and treats the copy as one that the job has loaded: no harm. */
 const FLAG_KEPT = 8;
-/** An older build takes what follows for a part of the job id, and so for that of a job which it does not know. */
+/** An older build reads what follows as part of the job id, and so as the id of a job that it does not know. */
 const FLAG_KEEPERS = 16;
 
 /** @throws Error for text that is not a key: empty, too long, or not Unicode (it would not read back as itself). */
@@ -54,7 +54,7 @@ export function lookupKey(path: string): Buffer | undefined {
   return key.length > MAX_PATH_BYTES ? undefined : key;
 }
 
-/** A value of the index that is not what `encodeEntry` writes. */
+/** A value of the index that `encodeEntry` cannot have written. */
 export class DamagedEntryError extends Error {
   override readonly name = 'DamagedEntryError';
 }
@@ -141,7 +141,7 @@ export function decodeEntry(path: string, value: Buffer): StoredEntry {
   };
 }
 
-/** The part of an entry that opening a cache has to know of every one, without making strings. */
+/** The part of every entry that opening a cache needs, without making strings. */
 export function decodeSummary(value: Buffer): { sizeBytes: number; tick: number; location: Location } {
   if (value.length < HEADER_BYTES || value[0] !== LAYOUT_VERSION) {
     throw new DamagedEntryError('Not an index entry of this format');
@@ -203,8 +203,8 @@ export function decodeEvictionRow(tick: number, value: Buffer): EvictionRow {
 }
 
 /**
- * Tells entries of one job from those of others without reading them. Two jobs sharing a tag (1 in 4 billion) merely
- * spare each other's files. 0 stands for "no job".
+ * Distinguishes the entries of jobs without reading them. Two jobs with the same tag (1 in 4 billion) only spare each
+ * other's files. 0 stands for "no job".
  */
 export function jobTag(jobId: string | undefined): number {
   return jobId === undefined ? 0 : crc32(jobId) || 1;
@@ -215,7 +215,7 @@ export function jobTag(jobId: string | undefined): number {
 const EXPIRY_PREFIX_BYTES = 6;
 const MAX_EXPIRY_MS = 2 ** 48 - 1;
 
-/** Without a path: before all entries of that millisecond. Times that do not fit are moved to where they do. */
+/** Without a path: before all entries of that millisecond. Times outside the range are moved to its ends. */
 export function expiryKey(loadedAtMs: number, path?: Buffer): Buffer {
   const key = Buffer.allocUnsafe(EXPIRY_PREFIX_BYTES + (path?.length ?? 0));
   key.writeUIntBE(Math.min(Math.max(Math.floor(loadedAtMs), 0), MAX_EXPIRY_MS), 0, EXPIRY_PREFIX_BYTES);

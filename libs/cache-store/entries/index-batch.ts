@@ -1,29 +1,29 @@
 import { type StoredEntry } from './entry-codec.js';
 
-/** Changes gathered for one index transaction; a later change to a path replaces an earlier one. */
+/** Changes for one index transaction. A later change to a path replaces an earlier one. */
 export class IndexBatch {
   private readonly overlay = new Map<string, StoredEntry | undefined>();
   private readonly touches = new Map<string, { tick: number; atMs: number }>();
   private readonly fileIndex = new Map<string, boolean>();
 
-  /** Set and then set again or removed within this batch: their bytes were written, and nobody will ever see them. */
+  /** Set and then set again or removed within this batch: their bytes were written, but never become visible. */
   readonly superseded: StoredEntry[] = [];
 
   constructor(
     private readonly committed: { get(path: string): StoredEntry | undefined; isIndexed(path: string): boolean },
   ) {}
 
-  /** As it will be after this batch. */
+  /** The entry as it will be after this batch. */
   get(path: string): StoredEntry | undefined {
     return this.overlay.has(path) ? this.overlay.get(path) : this.committed.get(path);
   }
 
-  /** Leaves the file index alone: an entry that is only moved stays in it or out of it. */
+  /** Leaves the file index alone: moving an entry does not change whether it is listed there. */
   set(stored: StoredEntry): void {
     this.change(stored.entry.path, stored);
   }
 
-  /** Also from the file index. */
+  /** Removes the path, also from the file index. */
   remove(path: string): void {
     this.change(path, undefined);
     this.setIndexed(path, false);
@@ -33,12 +33,12 @@ export class IndexBatch {
     return this.fileIndex.get(path) ?? this.committed.isIndexed(path);
   }
 
-  /** Puts a path into the file index or takes it out. */
+  /** Adds a path to the file index or removes it. */
   setIndexed(path: string, present: boolean): void {
     this.fileIndex.set(path, present);
   }
 
-  /** Notes an access. Applied to the entry as it is when the batch is committed: it may be evicted until then. */
+  /** Notes an access. It is applied to the entry as it is at commit: the entry may be evicted until then. */
   touch(path: string, tick: number, atMs: number): void {
     this.touches.set(path, { tick, atMs });
   }
@@ -47,7 +47,7 @@ export class IndexBatch {
     yield* this.overlay;
     for (const [path, { tick, atMs }] of this.touches) {
       const stored = this.overlay.has(path) ? undefined : this.committed.get(path);
-      // An entry written since the access was used later than that.
+      // An entry written since the access has a later last use.
       if (stored === undefined || stored.tick > tick) continue;
       yield [path, { ...stored, tick, entry: { ...stored.entry, lastAccessMs: atMs } }];
     }

@@ -3,19 +3,19 @@ import { isDiskFull } from '../disk/disk-errors.js';
 
 const EXTENSION_BYTES = 256 << 10;
 
-/** Pages at the end of LMDB's file, as its statistics give them. */
+/** The end of LMDB's file in pages, from its statistics. */
 export interface IndexExtent {
   pageBytes: number;
   usedPages: number;
 }
 
 /**
- * Keeps LMDB from ever meeting a full disk. lmdb 3.5.6 damages its own heap when a page cannot be written (seen with
- * ENOSPC: "corrupted size vs. prev_size"), so its file is filled with zeros, and synced, beyond the last page in use
- * before every transaction that might need them; a full disk then shows here, as an error, with nothing begun.
+ * Ensures that LMDB never meets a full disk. lmdb 3.5.6 damages its own heap when a page cannot be written (seen with
+ * ENOSPC: "corrupted size vs. prev_size"). So before every transaction that might need them, its file is filled with
+ * zeros beyond the last page in use, and synced. A full disk then shows here, as an error, before anything has begun.
  *
- * Some pages more are held back for transactions that only remove: with copy on write these need room too, and without
- * them nothing could be evicted from a full disk.
+ * Some more pages are kept for transactions that only remove. With copy on write these need room too: without the
+ * pages, nothing could be evicted from a full disk.
  */
 export class IndexRoom {
   private fileBytes = 0;
@@ -24,7 +24,7 @@ export class IndexRoom {
   constructor(private readonly file: string) {}
 
   /**
-   * Makes sure that a transaction can write `pages` new pages and leave `keptPages` for later.
+   * Ensures that a transaction can write `pages` new pages and leave `keptPages` for later.
    * @throws Error with code ENOSPC or EDQUOT, and `wantedBytes` of disk
    */
   async ensure({ pageBytes, usedPages }: IndexExtent, pages: number, keptPages: number): Promise<void> {
@@ -39,7 +39,7 @@ export class IndexRoom {
       await this.extend(this.handle, goalBytes);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      // What little was left is of more use to the files of objects.
+      // The small rest is more useful to the files of objects.
       await this.handle.truncate(before);
       this.fileBytes = before;
       throw Object.assign(error as Error, { wantedBytes: goalBytes - before });

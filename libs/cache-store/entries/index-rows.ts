@@ -1,7 +1,7 @@
 import { DirectoryChanges } from './directories.js';
 import { encodeEntry, encodeEvictionValue, evictionKey, expiryKey, type StoredEntry } from './entry-codec.js';
 
-/** What one path was and is: the caller settles space and totals from it. */
+/** One path before and after the change. The caller computes space and totals from it. */
 export interface IndexChange {
   path: string;
   before: StoredEntry | undefined;
@@ -18,15 +18,15 @@ export interface RowWrite {
   value: Buffer | undefined;
 }
 
-/** For rows that are all key. */
+/** For rows that have only a key. */
 export const NO_VALUE = Buffer.alloc(0);
 
-/** Whether there are bytes: only then is there something to evict and to count. */
+/** Whether there are bytes: only such entries are evicted and counted. */
 export function hasBytes(stored: StoredEntry | undefined): stored is StoredEntry {
   return stored !== undefined && stored.location.kind !== 'none';
 }
 
-/** The rows of one changed entry in every order that entries are kept in. */
+/** The rows of one changed entry in every order of the index. */
 export function* entryRows({ path, before, after }: IndexChange): Iterable<RowWrite> {
   const key = Buffer.from(path, 'utf8');
   yield { table: 'entries', key, value: after && encodeEntry(after) };
@@ -43,7 +43,7 @@ export function* entryRows({ path, before, after }: IndexChange): Iterable<RowWr
   if (loadedAfter !== undefined) yield { table: 'expiry', key: expiryKey(loadedAfter, key), value: NO_VALUE };
 }
 
-/** What changed entries add to and take from the directories above them. */
+/** What changed entries add to and remove from the directories above them. */
 export function directoryChanges(changes: Iterable<IndexChange>): DirectoryChanges {
   const directories = new DirectoryChanges();
   for (const { path, before, after } of changes) {

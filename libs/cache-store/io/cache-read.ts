@@ -17,7 +17,7 @@ export interface PinnedBytes {
   unpin(): void;
 }
 
-/** Pins the file of an entry as it is now; undefined for metadata only. To be called in the turn the entry was read. */
+/** Pins the file of an entry as it is now; undefined for metadata only. Call this in the turn that read the entry. */
 export function pinBytes(storage: Storage, { entry, location }: StoredEntry): PinnedBytes | undefined {
   switch (location.kind) {
     case 'none':
@@ -63,7 +63,10 @@ export class PinnedRead implements CacheRead {
   }
 }
 
-/** Reads `start..end` (exclusive). A whole read ends only after its checksum was found right: the last chunk waits for it. */
+/**
+ * Reads `start..end` (exclusive). A whole read ends only after its checksum was found right: the last chunk waits for
+ * it.
+ */
 class PinnedStream extends Readable {
   private file: OpenFile | undefined;
   private reading: Promise<void> = Promise.resolve();
@@ -92,7 +95,7 @@ class PinnedStream extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    // A read under way still uses the handle.
+    // A running read still uses the handle.
     void this.reading
       .then(() => this.file?.release())
       .then(

@@ -23,12 +23,12 @@ import { type Space } from '../space/space.js';
 import { type Storage } from '../space/storage.js';
 import { type CacheEntry, type KeptCopy, type NewObject, type WriteOptions } from '../types.js';
 
-/** What is given back on a full disk when it is the index that cannot grow. */
+/** Freed on a full disk when the index itself cannot grow. */
 const INDEX_ROOM_BYTES = 1 << 20;
 
 /**
- * Group commit: what callers hand in while one group is being written becomes the next. A group costs one append with
- * one sync, and one index transaction, however many callers share it; none of them is told before both are durable.
+ * Group commit: while one group is being written, new calls form the next group. A group costs one append with one
+ * sync, and one index transaction, for any number of callers. No caller's promise resolves before both are durable.
  */
 export class Committer {
   private queue: Operation[] = [];
@@ -75,7 +75,7 @@ export class Committer {
     return this.enqueue({ object, stage: (batch) => this.replace(batch, object, content, { objectId }), committed });
   }
 
-  /** A copy of the same version and size is worth more than its metadata, and stays. */
+  /** Leaves a copy of the same version and size in place: it is worth more than its metadata. */
   putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
     encodePath(object.path);
     return this.enqueue({
@@ -89,7 +89,10 @@ export class Committer {
     });
   }
 
-  /** Makes a copy the job's as if it had put it here. Tells whether the copy was there. @throws DiskFullError */
+  /**
+   * Makes a copy the job's, as if the job had put it here. Resolves to whether the copy was there. @throws
+   * DiskFullError
+   */
   keep({ path, version, sizeBytes, jobId }: KeptCopy): Promise<boolean> {
     return this.enqueue({
       object: { path, version, jobId },
@@ -99,7 +102,7 @@ export class Committer {
         const { entry } = present;
         if (entry.version !== version || entry.sizeBytes !== sizeBytes) return false;
         if (claimOf(entry, jobId)) return true;
-        // A new tick, as what is known of the order of old ones is true of the jobs that had them (`eviction-order.ts`).
+        // A new tick: what is known of the order of old ticks holds for the jobs that had them (`eviction-order.ts`).
         const tick = this.accesses.nextTick();
         const keepers = this.keeps.claimsBeside(entry, jobId);
         const kept = { ...entry, jobId, kept: true, lastAccessMs: this.clock() };
@@ -109,7 +112,7 @@ export class Committer {
     });
   }
 
-  /** Tells whether there was something to delete. */
+  /** Resolves to whether there was something to delete. */
   delete(path: string): Promise<boolean> {
     return this.enqueue({
       shrinking: true,
@@ -121,7 +124,7 @@ export class Committer {
     });
   }
 
-  /** Puts paths into the file index or takes them out. Tells for each whether that changed anything. */
+  /** Adds paths to the file index or removes them. Resolves to whether each changed. */
   setIndexed(paths: readonly string[], present: boolean): Promise<boolean[]> {
     return this.enqueue({
       weight: paths.length,
@@ -134,7 +137,7 @@ export class Committer {
     });
   }
 
-  /** Takes no more; resolves when everything handed in so far is durable or has failed. */
+  /** Accepts no more calls. Resolves when every earlier one is durable or has failed. */
   async close(): Promise<void> {
     this.closed = true;
     await this.running;
@@ -143,7 +146,7 @@ export class Committer {
   private enqueue<T>(operation: Omit<Operation<T>, 'resolve' | 'reject'>): Promise<T> {
     if (this.closed) return Promise.reject(new Error('The cache store is closed'));
     return new Promise<T>((resolve, reject) => {
-      // The queue only passes a result on, from `stage` to `resolve` of the same operation.
+      // The queue only passes a result from `stage` to `resolve` of the same operation.
       this.queue.push({ ...operation, resolve, reject } as Operation);
       this.running ??= this.run();
     });
@@ -165,14 +168,14 @@ export class Committer {
 
   private async commit(group: Operation[]): Promise<void> {
     await this.appendPacked(group);
-    // Those without a place have failed and been told so.
+    // Those without a place have failed, and their callers know.
     const ready = group.filter(({ packed }) => packed === undefined || packed.place !== undefined);
     await this.commitReady(ready);
   }
 
   /**
-   * On a full disk something is evicted for the index, and then the group is made smaller, as it needs less room then.
-   * What only removes is left to the last: it has room of its own.
+   * On a full disk, evicts something for the index, and then makes the group smaller, as it then needs less room.
+   * Operations that only remove come last: they have room of their own.
    */
   private async commitReady(ready: Operation[]): Promise<void> {
     try {
@@ -212,7 +215,7 @@ export class Committer {
     operations.forEach((operation, i) => operation.resolve(results[i]));
   }
 
-  /** Reserves room for the group's packed objects and appends them. Those that fail are rejected here. */
+  /** Reserves room for the group's packed objects and appends them. Rejects those that fail. */
   private async appendPacked(group: Operation[]): Promise<void> {
     const admitted: Required<Pick<Operation, 'packed' | 'reject'>>[] = [];
     for (const { packed, reject } of group) {
@@ -237,7 +240,7 @@ export class Committer {
     objects.forEach((object, i) => (object.place = places[i]));
   }
 
-  /** The group did not fit the disk: each object by itself, after something was evicted for it. */
+  /** The group did not fit the disk: appends each object by itself, after evicting something for it. */
   private async appendOnFullDisk(packed: PackedObject, cause: unknown, reject: (error: unknown) => void) {
     try {
       if (!isDiskFull(cause)) throw cause;

@@ -11,7 +11,7 @@ import { type CacheEntry, type CacheWriter, type NewObject, type WriteOptions } 
 
 /** Network chunks are small; writes of this size cost far fewer trips to the thread pool. */
 const BUFFER_BYTES = 1 << 20;
-/** How often a write is tried on a disk that others fill while room is made for it. */
+/** How often a write is tried while other programs fill the disk. */
 const MAX_ATTEMPTS = 4;
 
 export interface WriterParts {
@@ -21,11 +21,11 @@ export interface WriterParts {
   committer: Committer;
   admission: Admission;
   disk: DiskRoom;
-  /** Tells the store that the writer has ended, one way or the other. */
+  /** Called when the writer has ended, by success or failure. */
   onEnd(writer: ObjectWriter): void;
 }
 
-/** Streams one large object into `tmp/`; its space is reserved from the start. Calls are to be made one at a time. */
+/** Streams one large object into `tmp/`; its space is reserved from the start. Make one call at a time. */
 export class ObjectWriter implements CacheWriter {
   private buffer: Buffer;
   private filled = 0;
@@ -34,7 +34,7 @@ export class ObjectWriter implements CacheWriter {
   private checksum = 0;
   private state: 'open' | 'committing' | 'ended' = 'open';
   private published = false;
-  /** Resolves when the writer has nothing under way and nothing reserved any more. */
+  /** Resolves when the writer has no running work and no reservation left. */
   readonly ended: Promise<void>;
   private resolveEnded!: () => void;
 
@@ -112,7 +112,7 @@ export class ObjectWriter implements CacheWriter {
   }
 
   async abort(): Promise<void> {
-    // A commit under way can no longer be called off: it ends by itself, one way or the other.
+    // A running commit can no longer be cancelled: it ends by itself, by success or failure.
     if (this.state !== 'open') return;
     this.state = 'committing';
     const { objects } = this.parts.storage;
@@ -161,8 +161,8 @@ export class ObjectWriter implements CacheWriter {
   }
 
   /**
-   * Somebody else has used what this writer was promised. When what is left does not do for all writers under way, this
-   * one gives up, and its file is gone before the next one looks: one file less each time, until the rest do fit.
+   * Another program has used space that this writer was promised. When the rest is too small for all running writers,
+   * this one gives up. Its file is removed before the next one checks: one file less each time, until the others fit.
    * @throws CacheFullError, DiskFullError
    */
   private async makeRoomAgain(): Promise<void> {
@@ -175,7 +175,7 @@ export class ObjectWriter implements CacheWriter {
     }
   }
 
-  /** From `writtenBytes` on, so that a second attempt overwrites what the first got down. */
+  /** Writes from `writtenBytes` on, so that a second attempt overwrites the part that the first one wrote. */
   private async writeFully(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {
       const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.writtenBytes + done);

@@ -3,7 +3,7 @@ import { type IndexBatch } from '../entries/index-batch.js';
 import { type Appendable, type RecordPlace } from '../disk/segments.js';
 import { type CacheEntry, type JobClaim, type NewObject } from '../types.js';
 
-/** More than this waits for the next group: it bounds how long the first caller of a group waits. */
+/** More than this waits for the next group: it limits how long the first caller of a group waits. */
 const MAX_GROUP_BYTES = 8 << 20;
 const MAX_GROUP_OPERATIONS = 256;
 const MIN_GROUP_OPERATIONS = 8;
@@ -19,13 +19,13 @@ export interface PackedObject {
 
 export interface Operation<T = unknown> {
   packed?: PackedObject;
-  /** For which something may be evicted. */
+  /** The object for which something may be evicted. */
   object?: NewObject;
-  /** Counted towards the group's operations. Default 1. */
+  /** How much it counts among the group's operations. Default 1. */
   weight?: number;
   /** It only removes from the index. */
   shrinking?: boolean;
-  /** Adds the changes to the group's index transaction; gives what the caller is told once that is durable. */
+  /** Adds the changes to the group's index transaction. Returns the caller's result for when that is durable. */
   stage: (batch: IndexBatch) => T;
   /** Runs when the transaction is durable, right before totals change. */
   committed?: () => void;
@@ -38,13 +38,13 @@ export interface Content {
   crc32: number;
 }
 
-/** How many operations may share a transaction: on a small disk the index is not to take what objects need. */
+/** How many operations may share a transaction: on a small disk the index must not take the space of the objects. */
 export function operationsFor(capacityBytes: number): number {
   const affordable = Math.floor(capacityBytes / CAPACITY_PER_OPERATION);
   return Math.min(MAX_GROUP_OPERATIONS, Math.max(MIN_GROUP_OPERATIONS, affordable));
 }
 
-/** Takes from the queue what goes together. */
+/** Takes the operations of the next group from the queue. */
 export function takeGroup(queue: Operation[], maxOperations: number): Operation[] {
   let bytes = 0;
   let weight = 0;

@@ -25,7 +25,7 @@ const NO_ROOT = 0xffff_ffff_ffff_ffffn;
 /** Offsets within MDB_meta of lmdb 3.5's liblmdb (mdb.c). */
 const META = { magic: 0, pageBytes: 24, freeRoot: 64, mainRoot: 112, txnId: 128, end: 136 };
 
-/** Why the index must not be opened, or undefined when nothing speaks against it. */
+/** Why the index must not be opened, or undefined when no damage was found. */
 export async function findIndexDamage(layout: CacheLayout): Promise<string | undefined> {
   const file = CacheIndex.dataFile(layout.index);
   const bytes = await sizeOf(file);
@@ -35,7 +35,7 @@ export async function findIndexDamage(layout: CacheLayout): Promise<string | und
   return (await sizeOf(openingMarker(layout))) === undefined ? undefined : probe(layout.index);
 }
 
-/** Runs the opening of the index under a marker that stays behind if the process dies of it. */
+/** Opens the index under a marker that remains if opening kills the process. */
 export async function withOpeningMarker<T>(layout: CacheLayout, task: () => Promise<T>): Promise<T> {
   const marker = openingMarker(layout);
   await writeFile(marker, '', { mode: PRIVATE_FILE_MODE });
@@ -44,14 +44,16 @@ export async function withOpeningMarker<T>(layout: CacheLayout, task: () => Prom
   return result;
 }
 
-/** Whether an error of LMDB or of decoding says that the index is damaged (and not, say, that memory is short). */
+/**
+ * Whether an error of LMDB or of decoding means that the index is damaged (and not, for example, that memory is short).
+ */
 export function isDamage(error: unknown): boolean {
   if (error instanceof DamagedEntryError) return true;
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === 'number' && DAMAGE_CODES.has(code);
 }
 
-/** Puts the index aside for whoever wants to look at it, in place of one put aside earlier. */
+/** Puts the index aside for inspection. It replaces one put aside earlier. */
 export async function quarantineIndex(layout: CacheLayout): Promise<void> {
   await rm(layout.quarantine, { recursive: true, force: true });
   await rename(layout.index, layout.quarantine);
@@ -86,17 +88,17 @@ async function checkMetaPages(file: string, fileBytes: number): Promise<string |
   }
 }
 
-/** Lets another process open and read all of the index, and tells if that kills it. */
+/** Another process opens and reads all of the index. Returns whether that killed it. */
 async function probe(directory: string): Promise<string | undefined> {
   const script = `
     const { open } = require(process.argv[2]);
     const root = open({ path: process.argv[1], noSubdir: false, readOnly: true });
     for (const name of ${JSON.stringify(TABLES)}) {
       const database = root.openDB(name, { keyEncoding: 'binary', encoding: 'binary' });
-      // An older format has fewer of them.
+      // An older format has fewer databases.
       for (const { value } of database?.getRange() ?? []) value.length;
     }`;
-  // The main script, unlike this module, has a known place in both module systems.
+  // The main script has a known place in both module systems. This module has not.
   const lmdb = createRequire(process.argv[1] ?? join(process.cwd(), 'main.js')).resolve('lmdb');
   const child = spawn(process.execPath, ['-e', script, directory, lmdb], { stdio: 'ignore' });
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];

@@ -8,7 +8,7 @@ import { recordBytes } from '../disk/record.js';
 import { type Segment } from '../disk/segments.js';
 import { type Storage } from '../space/storage.js';
 
-/** What the index refers to, gathered in one pass over it. */
+/** What the index refers to, collected in one pass. */
 export interface Inventory {
   segments: Map<number, Segment & { endBytes: number }>;
   /** Size by object id. */
@@ -17,11 +17,11 @@ export interface Inventory {
   usedBytes: number;
   visibleObjects: number;
   metadataEntries: number;
-  /** Entries whose bytes are not there; never by a crash, but a hand in the directory can do it. */
+  /** Entries whose bytes are missing. A crash cannot cause this, but a manual change in the directory can. */
   broken: string[];
 }
 
-/** Reads the whole index against the names (not the contents) of the data files. */
+/** Compares the whole index with the names (not the contents) of the data files. */
 export async function takeInventory(layout: CacheLayout, index: CacheIndex): Promise<Inventory> {
   const inventory: Inventory = {
     segments: await listSegments(layout),
@@ -62,7 +62,7 @@ export async function takeInventory(layout: CacheLayout, index: CacheIndex): Pro
   return inventory;
 }
 
-/** Hands what was found to the storage, and removes what no entry refers to: whatever a crash left half done. */
+/** Passes the inventory to the storage. Removes files without an entry: a crash can leave such half-done work. */
 export async function adoptInventory(
   layout: CacheLayout,
   index: CacheIndex,

@@ -7,7 +7,7 @@ export const HIGHEST_TIER: Tier = 2;
 
 const NO_POLICIES: CachePolicies = { tierOf: () => 1, ttlSecondsOf: () => undefined };
 
-/** The policies that hold at the moment. What was derived from earlier ones is told by `generation`. */
+/** The policies in force. `generation` identifies them: results derived from an earlier generation are out of date. */
 export class ActivePolicies {
   /** Grows with every change. 0: none were ever set. */
   generation = 0;

@@ -3,15 +3,14 @@ import { type JobKeeps } from './job-keeps.js';
 import { NoRoomError, type NewObject } from '../types.js';
 
 /**
- * For so long what a job puts waits for room that writers under way may give back. It keeps a transfer from others
- * meanwhile, and most of those writers get to their end.
+ * How long an object of a job waits for room that running writers may give back. It keeps a transfer slot meanwhile,
+ * and most of those writers succeed.
  */
 const PATIENCE_MS = 10_000;
 
 /**
- * Decides what becomes of an object for which there is no room. Much of what fills a cache may be promised to writers
- * that do not get to their end, and what jobs keep may be kept for one that has just ended: a file fails only when
- * neither can help.
+ * Decides about an object for which there is no room. Much of a full cache may be promised to writers that will fail,
+ * and kept for a job that has just ended. A file fails only when neither can help.
  */
 export class Admission {
   private readonly news = new Bell();
@@ -22,7 +21,7 @@ export class Admission {
     keeps.onLetGo = () => this.noteDeparture();
   }
 
-  /** A writer has ended, or a job has let go. */
+  /** Call this when a writer has ended, or a job's keeps were released. */
   noteDeparture(): void {
     this.departures++;
     this.news.sound();
@@ -42,7 +41,7 @@ export class Admission {
         return await attempt();
       } catch (error) {
         signal?.throwIfAborted();
-        // Who merely reads must not be made to wait.
+        // A mere reader must not wait.
         if (!(error instanceof NoRoomError) || error.refusal === undefined || jobId === undefined) throw error;
         const { missingBytes, promisedBytes, keptFor } = error.refusal;
         if (keptFor.length > 0 && !confirmed) {
@@ -55,7 +54,7 @@ export class Admission {
     }
   }
 
-  /** Nobody waits any longer. */
+  /** Ends all waits. */
   close(): void {
     this.closed = true;
     this.noteDeparture();

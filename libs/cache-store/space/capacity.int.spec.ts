@@ -6,7 +6,7 @@ import { CacheFullError, type CacheRead, type CacheStore } from '../index.js';
 
 const KIB = 1 << 10;
 
-/** What the store was told, and what it must therefore know or have evicted. */
+/** The calls that the store received, and what it must therefore hold or have evicted. */
 interface Known {
   seed: number;
   sizeBytes: number;
@@ -39,7 +39,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('letGo', 'reopen') }) },
 );
 
-/** Runs steps against a store and holds its answers against what it was told. */
+/** Runs steps against a store and compares its answers with the calls so far. */
 class Run {
   private readonly known = new Map<string, Known>();
   private readonly held: { read: CacheRead; known: Known }[] = [];
@@ -111,7 +111,7 @@ class Run {
     await this.store.close();
   }
 
-  /** At rest: the totals are what is there, to the byte. */
+  /** At rest: the totals equal what is there, to the byte. */
   async checkTotals(): Promise<void> {
     const entries = [...this.store.entries('')];
     const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));

@@ -10,7 +10,7 @@ import { type Storage } from './storage.js';
 
 type Log = (message: string, details?: Record<string, unknown>) => void;
 
-/** Read and moved at a time: bounds memory, and how much is copied before anything is given back. */
+/** Bytes read and moved at a time: bounds memory, and how much is copied before space is freed. */
 const WINDOW_BYTES = 4 << 20;
 
 interface LiveRecord {
@@ -19,8 +19,8 @@ interface LiveRecord {
 }
 
 /**
- * Frees a segment by appending its live records to the active segment. Each window is copied, synced, and only then
- * switched over in the index; a crash in between leaves both copies, of which the index knows the old one.
+ * Frees a segment by appending its live records to the active segment. Each window is copied and synced before the
+ * index refers to the new copy. A crash in between leaves both copies, and the index refers to the old one.
  */
 export class Compaction {
   constructor(
@@ -32,8 +32,8 @@ export class Compaction {
   ) {}
 
   /**
-   * Needs free space for the segment's live bytes. Afterwards the segment is gone (when its readers are), unless it
-   * turned out `damaged`. @throws Error with code ENOSPC when the disk is full, with nothing lost.
+   * Needs free space for the segment's live bytes. Afterwards the segment is removed (when its readers are done),
+   * unless it was found `damaged`. @throws Error with code ENOSPC when the disk is full; nothing is lost then.
    */
   async run(segment: Segment): Promise<void> {
     await this.storage.segments.seal(segment);
@@ -91,7 +91,10 @@ export class Compaction {
     return { records, consumed: position, damaged: false };
   }
 
-  /** The fewer at a time, the less room the index needs. Asked before anything is copied, as that takes room as well. */
+  /**
+   * The fewer records at a time, the less room the index needs. Checked before anything is copied, as copies take room
+   * too.
+   */
   private async moveAll(records: LiveRecord[]): Promise<void> {
     try {
       await this.index.ensureRoom(records.map(({ stored }) => stored));
@@ -134,7 +137,7 @@ export class Compaction {
 }
 
 async function readWindow(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
-  // Not from the shared pool: the payloads are handed to writev as parts of this buffer.
+  // Not from the shared pool: writev receives the payloads as parts of this buffer.
   const window = Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {

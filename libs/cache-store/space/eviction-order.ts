@@ -5,38 +5,38 @@ import { type CacheIndex } from '../entries/cache-index.js';
 import { type JobKeeps } from './job-keeps.js';
 import { storedBytes, type Storage } from './storage.js';
 
-/** Rows read at a time: few, as a victim is mostly near; more and more when it is not. */
+/** Rows read at a time: few, as a victim is mostly near. The number grows when it is not. */
 const FIRST_LOOK = 32;
 const LAST_LOOK = 1024;
 const MAX_REMEMBERED_JOBS = 4 * 256;
 
-/** On whose behalf something is evicted. */
+/** For what something is evicted. */
 export interface Claimant {
   jobId?: string;
-  /** The highest tier of which entries may go. */
+  /** The highest tier whose entries may be evicted. */
   tier: Tier;
-  /** Whether what running jobs count on stays, whatever its tier. */
+  /** Whether copies that running jobs count on stay, in any tier. */
   spares: boolean;
 }
 
-/** How far the order holds nothing that may go for a claimant, and which running jobs' claims were met on the way. */
+/** Up to where the order has no victim for a claimant, and the running jobs whose claims were met on the way. */
 interface Passed {
   below: number;
   keptFor: Set<string>;
 }
 
 /**
- * Chooses what to evict: tier by tier, least recently used first, never what the asking job itself has loaded, nor what
- * another job that runs counts on: both are going to say that it is here.
+ * Chooses what to evict: tier by tier, least recently used first. It never chooses what the asking job itself has
+ * loaded, nor what another running job counts on: both will report that these copies are here.
  *
- * All entries are in one order, by access, and which tier an entry is of is asked of the policies, so that new policies
- * need no entry touched. Per tier a cursor keeps how far the order holds none of it any more. Ticks only grow (an access
- * or a new copy gets a new one), so what was passed once need not be looked at again until policies change.
+ * All entries are in one order, by access, and the policies give the tier of an entry. So new policies change no entry.
+ * A cursor per tier marks up to where the order has no entry of the tier left. Ticks only grow (an access or a new copy
+ * gets a new one), so a passed part is not read again until policies change.
  */
 export class EvictionOrder {
   /** Per tier, the tick below which there is no entry of it. */
   private readonly below = new Map<Tier, number>();
-  /** Per tier and job, the tick below which of that tier only entries are left that stay for the job, or for others. */
+  /** Per tier and job: below this tick the tier has only entries that stay for the job, or for others. */
   private readonly ownBelow = new Map<string, Passed>();
   private generation = 0;
   private keepsGeneration = 0;
@@ -49,8 +49,8 @@ export class EvictionOrder {
   ) {}
 
   /**
-   * Entries worth at least `wantedBytes` on disk, or all that may be evicted for `claimant`, at most `limit`. All accesses
-   * so far have to be in the index: one that comes later with an earlier tick would be overlooked.
+   * Entries worth at least `wantedBytes` on disk, or all that may be evicted for `claimant`, at most `limit`. All
+   * accesses so far must be in the index: a later one with an earlier tick would be overlooked.
    */
   async pick(claimant: Claimant, wantedBytes: number, limit: number): Promise<StoredEntry[]> {
     for (;;) {
@@ -63,7 +63,7 @@ export class EvictionOrder {
     }
   }
 
-  /** The other running jobs for which something was passed over that could go for this claimant otherwise. */
+  /** The other running jobs whose entries were passed over, although this claimant could evict them otherwise. */
   keptForOthers({ jobId, tier, spares }: Claimant): string[] {
     const met = new Set<string>();
     for (const each of spares ? TIERS : []) {
@@ -74,7 +74,7 @@ export class EvictionOrder {
     return [...met].filter((other) => this.keeps.has(other));
   }
 
-  /** What was picked is still there after all (the index could not be written): look at everything again. */
+  /** The chosen entries are still there (the index could not be written): read everything again. */
   forget(): void {
     this.below.clear();
     this.ownBelow.clear();
@@ -121,7 +121,7 @@ export class EvictionOrder {
         await nextTurn();
       }
     } finally {
-      // Also when no more is asked for: the last one yielded was not passed then.
+      // Also when no more is requested: the last yielded entry was not passed then.
       if (this.generation === this.policies.generation) {
         for (const each of TIERS) this.below.set(each, walk.below(each, this.belowOf(each)));
         if (claimant.spares && this.keepsGeneration === this.keeps.generation) {
@@ -131,9 +131,9 @@ export class EvictionOrder {
     }
   }
 
-  /** Whether a job counts on the entry: the one that asks, or another that runs, which is then added to `keptFor`. */
+  /** Whether a job counts on the entry: the asking one, or another that runs, which is then added to `keptFor`. */
   private stays({ jobTag: tag, path }: EvictionRow, jobId: string | undefined, keptFor: Set<string>): boolean {
-    // The row tells of most without a look at the entry.
+    // For most entries the row is enough.
     if (jobId !== undefined && tag === jobTag(jobId)) return true;
     let others = [...this.keeps.ofTag(tag)];
     if (others.length === 0) {
@@ -164,7 +164,7 @@ function ownKey(tier: Tier, jobId: string | undefined): string {
   return `${tier}:${jobId}`;
 }
 
-/** What a walk along the order for one tier's entries has found out, about the other tiers too. */
+/** What a walk along the order for one tier's entries has found, also about the other tiers. */
 class Walk {
   from: number;
   /** The first entry met of each tier that stays. */
@@ -180,20 +180,20 @@ class Walk {
     this.from = start;
   }
 
-  /** `gone`: an entry of the tier walked for that is taken; of another tier, just any. */
+  /** `gone`: a chosen entry of the walk's own tier; of another tier, any entry. */
   pass(tick: number, tier: Tier, as: 'gone' | 'own' | 'read'): void {
     this.from = tick + 1;
     if (as === 'read') this.firstRead ??= tick;
     if ((tier !== this.tier || as !== 'gone') && !this.first.has(tier)) this.first.set(tier, tick);
   }
 
-  /** The tick below which there is no entry of a tier, if before the walk there was none below `known`. */
+  /** The tick below which a tier has no entry, if before the walk it had none below `known`. */
   below(tier: Tier, known: number): number {
     if (this.start > known) return known;
     return Math.max(known, this.first.get(tier) ?? this.from);
   }
 
-  /** The tick below which the tier has only entries that stay for the sake of jobs. */
+  /** The tick below which the tier has only entries that stay for jobs. */
   get othersBelow(): number {
     return this.firstRead ?? this.from;
   }

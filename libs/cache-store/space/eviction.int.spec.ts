@@ -148,7 +148,7 @@ describe('eviction and compaction', () => {
     const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: 100 * KIB });
     const writer = await store.create({ path: 'a', version: '1', jobId: 'a' }, MIB - 5 * KIB);
     const waiting = [0, 1].map((i) => put(store, `b${i}`, sizeBytes, 'b'));
-    // Who merely reads is not made to wait, nor whom nothing that is under way could help.
+    // Mere readers do not wait, nor do objects that no running writer could help.
     await expect(put(store, 'c', sizeBytes)).rejects.toThrow(CacheFullError);
     await expect(put(store, 'd', MIB + 1, 'd')).rejects.toThrow(CacheFullError);
     await writer.abort();

@@ -5,7 +5,7 @@ import { expiryKey } from '../entries/entry-codec.js';
 import { type CacheEntry } from '../types.js';
 
 const INTERVAL_MS = 500;
-/** The event loop is given back after this long. */
+/** Other tasks get a turn after this long. */
 const SLICE_MS = 5;
 const ROWS_PER_LOOK = 256;
 /** Entries per transaction. */
@@ -14,15 +14,15 @@ const MAX_EXPIRED = 256;
 export type Loaded = Pick<CacheEntry, 'path' | 'loadedAtMs'>;
 
 /**
- * Removes entries whose time has passed. Entries are ordered by when they were loaded, so those of one time-to-live
- * expire in that order: per distinct value there is a cursor before which none of that value is left, and a round looks
- * only at what has come of that age since the last. New policies make that void; then all entries are looked at once,
- * a slice at a time.
+ * Removes entries whose time has passed. Entries are ordered by loading time, so those with the same time-to-live
+ * expire in that order. For each distinct value, a cursor marks where no expired entry is left before it. A round reads
+ * only the entries that have reached that age since the last round. New policies make the cursors void. Then all
+ * entries are read once, a slice at a time.
  */
 export class Expiry {
   /** By time-to-live in ms: the key before which no entry with it is left, but for those the scan has yet to find. */
   private readonly cursors = new Map<number, Buffer>();
-  /** How far all entries were looked at under these policies; undefined when done. */
+  /** Up to where all entries were read under these policies; undefined when done. */
   private scanFrom: Buffer | undefined;
   private generation = 0;
   /** Values whose cursors are still to be moved in this round. */
@@ -31,7 +31,7 @@ export class Expiry {
   private running: Promise<void> | undefined;
   private stopped = false;
 
-  /** `remove` takes away those that are still the same copies and still expired. */
+  /** `remove` deletes those that are still the same copies and still expired. */
   constructor(
     private readonly index: CacheIndex,
     private readonly policies: ActivePolicies,
@@ -51,7 +51,7 @@ export class Expiry {
     await this.running;
   }
 
-  /** Removes what has expired by now. Joins a round under way. */
+  /** Removes what has expired by now. Joins a running round. */
   run(): Promise<void> {
     if (this.stopped) return Promise.resolve();
     this.running ??= this.round().finally(() => (this.running = undefined));
@@ -63,11 +63,11 @@ export class Expiry {
     return ttlMs !== undefined && loadedAtMs + ttlMs <= this.clock();
   }
 
-  /** To be called with every new copy, once it is in the index. */
+  /** Call this with every new copy, once it is in the index. */
   noteLoaded({ path, loadedAtMs }: Loaded): void {
     const ttlMs = this.policies.ttlMsOf(path);
     if (ttlMs === undefined) return;
-    // Also moves a cursor back: the clock may have gone backwards.
+    // Also moves a cursor back, as the clock may have been set back.
     const key = expiryKey(loadedAtMs);
     const cursor = this.cursors.get(ttlMs);
     if (cursor === undefined || Buffer.compare(key, cursor) < 0) this.cursors.set(ttlMs, key);
@@ -81,7 +81,7 @@ export class Expiry {
         more = this.collect(expired);
         if (expired.length > 0) await this.remove(expired);
       } catch (error) {
-        // The cursors are past them; the next round has to find them again.
+        // The cursors have passed them; the next round must find them again.
         for (const loaded of expired) this.noteLoaded(loaded);
         this.onError(error);
         return;
@@ -90,7 +90,7 @@ export class Expiry {
     }
   }
 
-  /** Gathers expired entries for about a slice of time. True when there is more to look at. */
+  /** Collects expired entries for about a slice of time. True when there is more to read. */
   private collect(expired: Loaded[]): boolean {
     if (this.generation !== this.policies.generation) {
       this.generation = this.policies.generation;
@@ -121,7 +121,7 @@ export class Expiry {
     return !done;
   }
 
-  /** Visits rows until the end, the end of the slice, or until enough are found. At least one look is taken. */
+  /** Reads rows until the end, the end of the slice, or until enough are found. Reads at least one. */
   private walk(
     start: Buffer,
     end: Buffer | undefined,

@@ -7,13 +7,13 @@ import { type CacheEntry, type JobClaim } from '../types.js';
 type Log = (message: string, details?: Record<string, unknown>) => void;
 
 /**
- * The jobs under way that count on what they have put or found here. A short list, as it is of jobs and not of files,
- * and on disk, so that a restart makes nobody's files fair game. Whoever follows the jobs says when one has ended.
+ * The running jobs that count on what they have put or found here. The list is short, as it has jobs and not files. It
+ * is on disk, so that files stay protected after a restart. The code that follows the jobs reports when one has ended.
  */
 export class JobKeeps {
-  /** Grows when a job lets go: what was passed over for its sake may go from then on. */
+  /** Grows when a job is removed: entries kept for it may be evicted from then on. */
   generation = 0;
-  /** Told when that happens. */
+  /** Called when a job is removed. */
   onLetGo: () => void = () => undefined;
   confirm: () => Promise<void> = () => Promise.resolve();
   private readonly byTag = new Map<number, Set<string>>();
@@ -26,7 +26,7 @@ export class JobKeeps {
     private readonly log: Log,
   ) {}
 
-  /** A list that cannot be read is taken for an empty one: then nothing is kept until jobs go on. */
+  /** An unreadable list counts as empty: then nothing is kept until jobs continue. */
   static async open(file: string, log: Log): Promise<JobKeeps> {
     const keeps = new JobKeeps(file, log);
     try {
@@ -47,7 +47,7 @@ export class JobKeeps {
     return this.jobs.has(jobId);
   }
 
-  /** Whether a job under way counts on an entry. */
+  /** Whether a running job counts on an entry. */
   counted(entry: CacheEntry): boolean {
     return claimsOn(entry).some(({ jobId }) => this.has(jobId));
   }
@@ -57,7 +57,7 @@ export class JobKeeps {
     return this.byTag.get(tag) ?? [];
   }
 
-  /** Holds from the call on; is on disk when it resolves, unless that cannot be written. */
+  /** Takes effect at the call. On disk when it resolves, unless writing fails. */
   async add(jobId: string): Promise<void> {
     if (!this.jobs.has(jobId)) {
       this.note(jobId);
@@ -77,7 +77,7 @@ export class JobKeeps {
     this.onLetGo();
   }
 
-  /** Claims on an entry that go on when it is put or kept for `jobId`: those of other jobs under way. */
+  /** Claims on an entry that remain when it is put or kept for `jobId`: those of other running jobs. */
   claimsBeside(entry: CacheEntry | undefined, jobId: string | undefined): JobClaim[] {
     return entry ? claimsOn(entry).filter((claim) => claim.jobId !== jobId && this.has(claim.jobId)) : [];
   }
@@ -96,7 +96,7 @@ export class JobKeeps {
     this.saving = this.saving.then(() => this.write());
   }
 
-  /** Whole or not at all. Not synced: a power cut may take the last change with it. */
+  /** Written as a whole or not at all. Not synced: a power cut may lose the last change. */
   private async write(): Promise<void> {
     const temporary = `${this.file}.new`;
     try {
@@ -117,7 +117,7 @@ export function claimsOn({ jobId, kept = false, keepers = [] }: CacheEntry): Job
   return jobId === undefined ? keepers : [{ jobId, kept }, ...keepers];
 }
 
-/** A job's hold on a copy, whoever else has one. */
+/** A job's claim on a copy, next to any other claims. */
 export function claimOf(entry: CacheEntry, jobId: string): JobClaim | undefined {
   return claimsOn(entry).find((claim) => claim.jobId === jobId);
 }

@@ -84,7 +84,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen'), policiesAtOnce: fc.boolean() }) },
 );
 
-/** Runs steps against a store and holds its answers against what it was told. */
+/** Runs steps against a store and compares its answers with the calls so far. */
 class Run {
   private readonly known = new Map<string, Known>();
   private readonly indexed = new Set<string>();

@@ -14,20 +14,20 @@ import { CacheFullError, DiskFullError, NoRoomError } from '../types.js';
 
 /** Entries per eviction transaction. */
 const MAX_VICTIMS = 256;
-/** A segment with this share of dead bytes is compacted rather than more being evicted. */
+/** When a segment has this share of dead bytes, it is compacted before more is evicted. */
 const WORTHWHILE_GARBAGE = 0.25;
 /** In a refusal's sentence. */
 const MAX_NAMED_JOBS = 3;
 
 export interface Need {
   bytes: number;
-  /** For a segment file, or for a file of its own. */
+  /** Whether the bytes are for a segment file, or for a file of their own. */
   packed: boolean;
-  /** What it is for. Left out, it is for the cache as a whole: anything may be evicted. */
+  /** The object to make room for. Without it, the room is for the cache as a whole: anything may be evicted. */
   object?: { path: string; jobId?: string };
 }
 
-/** What is missing; nothing where `bytes` is 0 or less. */
+/** The missing bytes; nothing is missing where `bytes` is 0 or less. */
 interface Shortfall {
   bytes: number;
   of: 'cache' | 'disk';
@@ -57,14 +57,15 @@ export class Space {
     this.disk.promise(need.bytes);
   }
 
-  /** Gives back what was reserved and has not turned into bytes of files that are counted. */
+  /** Gives back the reserved bytes that have not become bytes of counted files. */
   giveBack({ bytes, packed }: Pick<Need, 'bytes' | 'packed'>): void {
     this.promise({ bytes: -bytes, packed });
   }
 
   /**
-   * The disk was full for a writer although it had these bytes promised: someone else has used them. They are given up
-   * and reserved again, if that can be. @throws CacheFullError, DiskFullError; they are still the writer's then
+   * The disk was full for a writer although it had these bytes promised: another program has used them. They are given
+   * up and, if possible, reserved again. @throws CacheFullError, DiskFullError; the bytes still belong to the writer
+   * then
    */
   async reserveAgain(need: Need): Promise<void> {
     this.giveBack(need);
@@ -76,7 +77,7 @@ export class Space {
     }
   }
 
-  /** After opening with less capacity than before. */
+  /** Call this after opening with less capacity than before. */
   async shrinkToCapacity(): Promise<void> {
     const need: Need = { bytes: 0, packed: false };
     if (this.storage.usage.freeBytes < 0) await this.makeRoom(need);
@@ -88,7 +89,7 @@ export class Space {
     if (!packed) usage.streamedBytes += bytes;
   }
 
-  /** Makes room on the disk for what is not an object's, as far as that can be done. */
+  /** Makes room on the disk for other things than objects, as far as possible. */
   async freeDisk(need: Need): Promise<void> {
     try {
       if ((await this.shortfall(need)).bytes > 0) await this.makeRoom(need);
@@ -97,7 +98,7 @@ export class Space {
     }
   }
 
-  /** Removes those of them that are still the same copies, and are still to expire. */
+  /** Removes those candidates that are still the same copies and have still expired. */
   async expire(candidates: Loaded[], expiry: Pick<Expiry, 'isExpired'>): Promise<void> {
     const expired = candidates.filter((candidate) => {
       const entry = this.index.get(candidate.path)?.entry;
@@ -135,7 +136,7 @@ export class Space {
     await this.flushAccesses();
     // Evicting somewhat more than asked saves most callers a transaction of their own.
     const slackBytes = Math.floor(segments.segmentBytes / 8);
-    // Someone else may be filling the disk; the cache is not emptied for that.
+    // Another program may be filling the disk: do not empty the cache for that.
     let diskBudget = 2 * need.bytes + 2 * segments.segmentBytes + KEPT_FREE_BYTES;
     let canCompact = true;
     for (let missing = await this.shortfall(need); missing.bytes > 0; missing = await this.shortfall(need)) {
@@ -156,7 +157,7 @@ export class Space {
     }
   }
 
-  /** What can never fit shall evict nothing. @throws CacheFullError, DiskFullError */
+  /** An object that can never fit must evict nothing. @throws CacheFullError, DiskFullError */
   private assertPossible(need: Need): void {
     const { usage, segments } = this.storage;
     const wanted = need.bytes + (need.packed ? Math.min(segments.segmentBytes, need.bytes) : 0);
@@ -167,8 +168,8 @@ export class Space {
   }
 
   /**
-   * Bytes missing from what has to stay free: the need, and as much as moving the live records of one segment can take,
-   * so that compaction never has to fit into a full cache.
+   * Bytes missing from what must stay free: the need, and the largest size of one segment's live records. So compaction
+   * always has room, also in a full cache.
    */
   private async shortfall(need: Need): Promise<Shortfall> {
     const { usage, segments } = this.storage;
@@ -202,7 +203,7 @@ export class Space {
     }
   }
 
-  /** Runs under the store's mutex, as all of this. */
+  /** Runs under the store's mutex, like all of this class. */
   async evict(paths: string[]): Promise<void> {
     try {
       this.storage.usage.evictedObjects += await this.drop(paths);
@@ -212,7 +213,7 @@ export class Space {
     }
   }
 
-  /** In as few transactions as a full disk allows. Gives the number of copies that went. */
+  /** Removes in as few transactions as a full disk allows. Returns the number of removed copies. */
   private async drop(paths: string[]): Promise<number> {
     const batch = new IndexBatch(this.index);
     for (const path of paths) batch.remove(path);
@@ -245,7 +246,7 @@ export class Space {
   }
 }
 
-/** As a sentence goes on after "are left,". */
+/** The rest of a sentence after "are left,". */
 function whyLeft({ object }: Need, keptFor: readonly string[]): string {
   const reasons = ['all of higher priority'];
   if (object?.jobId !== undefined) reasons.push(`loaded by job ${object.jobId}`);

@@ -18,7 +18,7 @@ export function storedBytes({ entry, location }: StoredEntry): number {
   }
 }
 
-/** The data files behind the index, and the one place where committed index changes turn into space and totals. */
+/** The data files behind the index, and the one place where committed index changes become space and totals. */
 export class Storage {
   constructor(
     readonly usage: Usage,
@@ -26,12 +26,12 @@ export class Storage {
     readonly objects: ObjectFiles,
   ) {}
 
-  /** Told of every new copy once it is in the index. */
+  /** Called with every new copy once it is in the index. */
   onLoaded: (entry: CacheEntry) => void = () => undefined;
 
   /**
-   * To be called with what an index commit changed, once it is durable: only then may bytes go that were referred to.
-   * Totals are right as soon as this returns its promise; files that nobody reads are gone when it resolves.
+   * Call this with the changes of an index commit, once it is durable: only then may the old bytes be removed. Totals
+   * are right as soon as this returns its promise. Unread files are removed when it resolves.
    */
   async settle(changes: IndexChange[]): Promise<void> {
     const removals: Promise<void>[] = [];
@@ -47,7 +47,7 @@ export class Storage {
     await Promise.all(removals);
   }
 
-  /** Whether a reader uses the file that holds the entry, so that evicting it would free nothing yet. */
+  /** Whether a reader uses the entry's file: then evicting the entry frees nothing yet. */
   isBeingRead({ location }: StoredEntry): boolean {
     switch (location.kind) {
       case 'none':

@@ -8,7 +8,7 @@ import { type Storage } from './storage.js';
 
 const rowsAtOnce = 256;
 
-/** Evicts below one directory, for the sake of nothing but a limit on it. Others write meanwhile. */
+/** Evicts below one directory, only to keep a limit on it. Other writes run meanwhile. */
 export class Trimming {
   constructor(
     private readonly index: CacheIndex,
@@ -21,7 +21,7 @@ export class Trimming {
 
   /**
    * @param directory without a slash at its end
-   * @param bytesLeft what it holds at the moment
+   * @param bytesLeft what the directory holds at the moment
    */
   async run(directory: string, maxBytes: number, bytesLeft: () => number): Promise<void> {
     if (bytesLeft() <= maxBytes) return;

@@ -13,8 +13,8 @@ import { indexSource } from '../sources/index.js';
 import { freeSpecSchema } from './spec.js';
 
 /**
- * The coordinator's half of the free job. Nothing is listed: the paths go to every worker, and each looks through its
- * own ordered index. So copies are found whose UFS file is gone, and any number of replicas.
+ * The coordinator's half of the free job. The coordinator lists nothing: the paths go to every worker, and each worker
+ * searches its own ordered index. This also finds copies whose UFS file is gone, and any number of replicas.
  */
 export const freeKind: CoordinatorJobKind = {
   name: 'free',

@@ -15,7 +15,10 @@ export const freeSpecSchema = z.object({
 });
 export type FreeSpec = z.infer<typeof freeSpecSchema>;
 
-/** With `recursive`, because freeing a directory's children and freeing all below it are different things to do; likewise `unmounted`. */
+/**
+ * Contains `recursive`, because freeing a directory's children and freeing everything below it are different jobs. The
+ * same holds for `unmounted`.
+ */
 export function freeTarget({ roots, indexPath, options }: FreeSpec): string {
   const { recursive, unmounted } = options;
   const reach = { recursive, ...(unmounted ? { unmounted } : {}) };

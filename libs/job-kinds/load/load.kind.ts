@@ -61,7 +61,7 @@ function conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: 
   return { state: 'SUCCEEDED', message: [remark(record), passedOver(record)].filter((part) => part !== '').join('; ') };
 }
 
-/** What a success should be read with. */
+/** A remark that a successful job should be read with. */
 function remark(record: JobRecord): string {
   if (record.scannedFiles === 0) return 'nothing was loaded: there is no file at the given paths';
   if (record.scannedFiles === record.filteredFiles) {
@@ -70,7 +70,7 @@ function remark(record: JobRecord): string {
   return '';
 }
 
-/** Of what was passed over, what may have been meant: behind a link to a directory there are files. */
+/** Names skipped entries that the user may have meant: a link to a directory has files behind it. */
 function passedOver({ specialFiles = {} }: JobRecord): string {
   const { count: links = 0, examples = [] } = specialFiles['directoryLinks'] ?? {};
   if (links === 0) return '';

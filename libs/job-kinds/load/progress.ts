@@ -2,7 +2,7 @@ import { mainPass, type JobRecord, type WireState } from '#contexts/jobs';
 import { elapsedMs, errorMessage, startTime, waitOf, type LiveProgress } from '#contexts/jobs/kinds';
 import { loadSpecSchema, verification } from './spec.js';
 
-/** The progress object of the REST reference, with Larder's additions behind the documented fields. */
+/** The progress object of the REST reference. Larder's additions follow the documented fields. */
 export function loadProgress(
   record: JobRecord,
   wireState: WireState,

@@ -122,7 +122,7 @@ describe('walking', () => {
     const covered = [...there, ...absent].map((name) => `${ufs}${name}`);
     const given = spec({ roots: [`${ufs}d`], covered });
     const pages = await pagesOf(given);
-    // What cannot be loaded is told of by the walk, once.
+    // The walk reports a name that cannot be loaded, once.
     const told = rejected(pages).map(({ path }) => path.slice(ufs.length));
     expect(told).toEqual(['d/dangling', ...absent]);
     expect(rejected(pages)).toContainEqual(missing('d/missing.csv'));

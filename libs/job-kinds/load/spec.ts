@@ -4,7 +4,10 @@ import { pathSpecFields } from '#contexts/jobs/kinds';
 /** What a load job was asked to do, as it stands in `JobSubmitted`. */
 export const loadSpecSchema = z.object({
   ...pathSpecFields,
-  /** Asked for as well and covered by a root: to be there, but not to be walked once more. Absent in older events. */
+  /**
+   * Paths that were asked for too and that a root covers. They must exist, but are not walked again. Absent in older
+   * events.
+   */
   covered: z.array(z.string()).default([]),
   /** See `storesOf`. Absent in events of versions up to 0.2. */
   stores: z.record(z.string(), z.string()).optional(),
@@ -23,10 +26,10 @@ export const loadSpecSchema = z.object({
 });
 export type LoadSpec = z.infer<typeof loadSpecSchema>;
 
-/** The pass behind the main one, which compares what workers hold with the UFS. */
+/** The pass after the main one. It compares what workers hold with the UFS. */
 export const verification = 'verify';
 
-/** Canonical form of what was asked for: with the kind, the job's identity. */
+/** Canonical form of the request: together with the kind, the job's identity. */
 export function loadTarget({ roots, indexPath, covered = [] }: LoadTargetParts): string {
   if (indexPath !== '') return JSON.stringify({ index: indexPath });
   return JSON.stringify({ roots, ...(covered.length > 0 ? { covered } : {}) });

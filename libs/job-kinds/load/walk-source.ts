@@ -6,18 +6,18 @@ import { fileFilter } from './file-filter.js';
 import type { LoadSpec } from './spec.js';
 
 /**
- * Where a walk stands: at which root, after which cursor of its listing, and whether that root has shown anything yet.
- * Behind the last root come the covered paths: `roots.length + n` is the n-th of them.
+ * Where a walk stands: at which root, after which cursor of its listing, and whether that root has listed anything yet.
+ * After the last root come the covered paths: `roots.length + n` is the n-th of them.
  */
 type WalkCursor = [at: number, after: string | null, seen: boolean];
 
 const pageSize = 1000;
-/** Covered paths that are looked for at once, and told of in one page. */
+/** Covered paths that are checked at once, and reported in one page. */
 const looksPerPage = 32;
 
 /**
- * Walks the roots one after the other through the UFS's own listing, a page at a time; then looks whether the paths are
- * there that the roots cover. Each path that was asked for and is not there is a rejected name, and a fault of the source.
+ * Walks the roots one after the other through the UFS's own listing, a page at a time. Then checks that the covered
+ * paths exist. Each requested path that does not exist is a rejected name and a fault of the source.
  */
 export async function* walkSource(
   spec: LoadSpec,
@@ -25,7 +25,7 @@ export async function* walkSource(
   cursor: string,
   ports: SourcePorts,
 ): AsyncGenerator<SourcePage> {
-  // What was missing at first is told of once.
+  // Paths that are missing from the start are reported once.
   const covered = pass === mainPass ? spec.covered : [];
   const end = spec.roots.length + covered.length;
   const [at, after, seen]: WalkCursor = cursor === '' ? [0, null, false] : (JSON.parse(cursor) as WalkCursor);
@@ -69,7 +69,7 @@ async function* walkRoot(
       filteredFiles: page.objects.length - files.length,
       rejected: [
         ...page.rejected.map(({ path, reason }) => ({ path, reason, attempts: 0 })),
-        // A later pass only finds out what went missing meanwhile: no file of its own.
+        // A later pass only finds what went missing meanwhile: that is no file of its own.
         ...(missing && pass === mainPass ? [missing] : []),
       ],
       seenEntries,
@@ -96,13 +96,13 @@ function byKind(special: UfsListPage['special']): SpecialFiles {
   return sum;
 }
 
-/** @param because as the store says it */
+/** @param because in the words of the store */
 function notThere(path: string, because?: string): FileFailure {
   const reason = `nothing exists at ${path}${because === undefined ? '' : `: ${because}`}`;
   return { path, reason: cut(reason), attempts: 0 };
 }
 
-/** An event holds many. */
+/** Shortened, as an event holds many reasons. */
 function cut(reason: string): string {
   return reason.slice(0, 300);
 }
@@ -111,13 +111,13 @@ function countOf({ objects, rejected, special }: UfsListPage): number {
   return objects.length + rejected.length + special.length;
 }
 
-/** Those of the paths that are not there. One that cannot be looked for fails with that reason, and alone. */
+/** The missing ones of the paths. A path that cannot be checked fails alone, with that reason. */
 async function missingOf(paths: readonly string[], ports: SourcePorts): Promise<FileFailure[]> {
   const looks = paths.map(async (path) => {
-    // A signal each: so many listeners on one look like a leak.
+    // One signal each: this many listeners on one signal look like a leak.
     const own = { ...ports, signal: AbortSignal.any([ports.signal]) };
     try {
-      // What cannot be loaded is no object, and was met, and told of, by the walk of what covers it.
+      // A name that cannot be loaded is no object. The walk of the covering root has met and reported it.
       if ((await exists(path, own)) || countOf(await listPage(path, null, own, 1)) > 0) return [];
       return [notThere(path)];
     } catch (error) {
@@ -129,7 +129,7 @@ async function missingOf(paths: readonly string[], ports: SourcePorts): Promise<
   return (await Promise.all(looks)).flat();
 }
 
-/** A thousand names can take seconds: linear time is not short time, and this is the thread that answers requests. */
+/** A thousand names can take seconds, even in linear time, and this is the thread that answers requests. */
 async function matching(objects: readonly UfsObject[], matches: (path: string) => boolean): Promise<UfsObject[]> {
   const slice = new TimeSlice();
   const found: UfsObject[] = [];
@@ -140,7 +140,7 @@ async function matching(objects: readonly UfsObject[], matches: (path: string) =
   return found;
 }
 
-/** A mount whose directory or bucket is not there lists nothing, and says why in `gone`. */
+/** A mount whose directory or bucket does not exist lists nothing, and gives the reason in `gone`. */
 async function listPage(
   root: string,
   after: string | null,

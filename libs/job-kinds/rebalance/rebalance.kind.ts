@@ -14,7 +14,7 @@ import { pruning, rebalanceSpecSchema } from './spec.js';
 
 /**
  * The coordinator's half of the rebalance job: one batch per target worker and pass. First every target fetches what
- * the ring gives it; only when all of them have confirmed does anybody prune, and then only what the new owner holds.
+ * the ring gives it. Only when all of them have confirmed do workers prune, and then only what the new owner holds.
  */
 export const rebalanceKind: CoordinatorJobKind = {
   name: 'rebalance',

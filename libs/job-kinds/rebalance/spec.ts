@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const rebalanceSpecSchema = z.object({
   /** A worker's id, or ALL. */
   target: z.string(),
-  /** Who that was when the job was submitted. */
+  /** The workers that the target stood for when the job was submitted. */
   workers: z.array(z.string()),
   options: z.object({
     /** Files asked for at once while loading. */
@@ -15,7 +15,7 @@ export const rebalanceSpecSchema = z.object({
     skipPrune: z.boolean(),
   }),
 });
-/** The pass behind the main one, which removes what has found a better place. */
+/** The pass after the main one. It removes copies that now have a better place. */
 export const pruning = 'prune';
 
 export type RebalanceSpec = z.infer<typeof rebalanceSpecSchema>;

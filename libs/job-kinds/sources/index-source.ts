@@ -5,7 +5,7 @@ import type { SourceFile, SourcePage, SourcePorts } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import { TimeSlice } from './time-slice.js';
 
-/** Where the reading of an index stands. The version pins it: an index that changed meanwhile is not mixed. */
+/** How far an index has been read. The version pins the file: two versions of an index are never mixed. */
 interface IndexCursor {
   offset: number;
   version: string;
@@ -16,21 +16,21 @@ const chunkBytes = 1024 * 1024;
 const linesPerPage = 1000;
 const newline = 10;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-/** 4 Mi lines × 12 bytes at 3/4 load: 64–100 MB at most. Later doubles are loaded, and counted, again. */
+/** 4 Mi lines × 12 bytes at 3/4 load: 64–100 MB at most. Later duplicates are loaded, and counted, again. */
 const maxRememberedLines = 4 * 1024 * 1024;
 
 interface Line {
   text: string;
   /** Offset of the byte behind the line and its newline. */
   end: number;
-  /** Set where the bytes are no usable line. */
+  /** Set where the bytes are not a usable line. */
   fault?: string;
 }
 
 /**
- * Reads an index file (a path per line; LF or CRLF, an optional byte-order mark, blank lines and doubles ignored) in
- * ranges, so that neither the file nor a connection is held while the workers are busy. What a line names is found
- * out by the worker that loads it: a round trip per line does not happen here.
+ * Reads an index file in ranges, so that it holds neither the file nor a connection while the workers are busy. The
+ * file has one path a line; LF or CRLF; a byte-order mark, blank lines and duplicates are ignored. The worker that
+ * loads a line finds out what it names: here that would cost a round trip per line.
  */
 export async function* indexSource(
   path: string,
@@ -47,7 +47,7 @@ export async function* indexSource(
   const slice = new TimeSlice();
   for await (const lines of readLines(object, ports)) {
     for (const line of lines) {
-      // Lines before the cursor only refill the memory of doubles.
+      // Lines before the cursor only refill the memory of duplicates.
       if (line.end <= start.offset) {
         page.skip(line);
         continue;
@@ -83,14 +83,14 @@ class PageBuilder {
     if (text.trim() === '') return;
     const resolved = this.resolve(text);
     const { path } = resolved;
-    // By what they name, not by how: a file can be written as a UFS path and as one in the namespace.
+    // Compares what lines name, not their text: a file can be written as a UFS path and as a path in the namespace.
     if (!this.seen.add(path ?? text)) return;
     if (path === undefined) this.reject(text, resolved.refusal);
     else if (this.matches(path)) this.files.push({ path, sizeBytes: -1, version: '' });
     else this.filtered++;
   }
 
-  /** A line that an earlier owner has read: it is only remembered. */
+  /** An earlier owner has read this line: it is only remembered. */
   skip({ text, fault }: Line): void {
     if (fault === undefined && text.trim() !== '') this.seen.add(this.resolve(text).path ?? text);
   }
@@ -117,7 +117,7 @@ class PageBuilder {
   }
 }
 
-/** The lines of one chunk after another: a promise per line would cost more than all the rest. */
+/** The lines of one chunk after another. A promise per line would cost more than everything else. */
 async function* readLines(object: UfsObject, ports: SourcePorts): AsyncGenerator<Iterable<Line>> {
   const { path, version, sizeBytes } = object;
   let skippingLongLine = false;
@@ -166,7 +166,7 @@ function decodeLine(bytes: Buffer, offset: number): { text: string; fault?: stri
   try {
     return { text: decoder.decode(line) };
   } catch {
-    // The decoder's only error; its message says no more than this.
+    // The decoder has only this error; its message adds nothing.
     return { text: line.toString('latin1'), fault: `the line at byte ${offset} is not valid UTF-8` };
   }
 }

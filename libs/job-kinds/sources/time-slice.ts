@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const sliceMs = 10;
 
-/** For work of no known length on the event loop: after 10 ms of it, everybody else has a turn. */
+/** For work of unknown length on the event loop: after 10 ms other tasks get a turn. */
 export class TimeSlice {
   private sinceMs = performance.now();
 

@@ -12,20 +12,20 @@ export function connectorOf(ufs: string): ConnectorDeclaration | undefined {
   return connectors.find(({ scheme }) => scheme === name);
 }
 
-/** The connector that users mean by a scheme in lower case, whichever of its spellings that is. */
+/** The connector for any spelling of its scheme, in lower case. */
 export function connectorMeant(name: string): ConnectorDeclaration | undefined {
   return connectors.find(({ scheme, aliases }) => scheme === name || aliases?.includes(name));
 }
 
-/** Whether an option's value may be stored and shown in clear. What no connector knows is a secret. */
+/** Whether an option's value may be stored and shown in clear. An option that no connector knows is a secret. */
 export function isHarmlessOption(ufs: string, name: string): boolean {
   const use = connectorOf(ufs)?.options.use(name, ufs);
   return use?.kind === 'taken' && use.harmless;
 }
 
 /**
- * Which store a mount shows, in a form that is the same for every mount of that store. Two mounts of one store name the
- * same bytes by the same UFS path; of two stores nothing is known.
+ * The store that a mount shows, in a form that is the same for every mount of that store. Two mounts of one store name
+ * the same bytes by the same UFS path; about two stores nothing is known.
  * @param options in clear as far as they are known
  */
 export function storeOfLocation(ufs: string, options: Readonly<Record<string, string>>): string {

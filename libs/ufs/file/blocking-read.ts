@@ -5,13 +5,13 @@ import { isLinkLoop, isVanished, toUfsError } from './file-errors.js';
 import { assertFits, assertUnchanged, checkedObject, openFlags, truncated } from './file-reader.js';
 import type { FilePath, MountRoot } from './mount-root.js';
 
-/** Larger files spend their time in the copying, where a blocking read saves nothing. */
+/** Larger files take most of their time for copying, where a blocking read saves nothing. */
 const blockingAtMostBytes = 1024 * 1024;
 
 /**
- * `readFile` with blocking system calls, for threads that do nothing but transfers: a trip through libuv's thread pool
- * costs several times what reading a small file does.
- * @returns undefined where the case is not the plain one (a symbolic link, a large file); `readFile` then decides
+ * `readFile` with blocking system calls, for threads that only do transfers: the way through libuv's thread pool costs
+ * several times as much as reading a small file.
+ * @returns undefined for special cases (a symbolic link, a large file), which `readFile` handles
  */
 export function readFileBlocking(
   root: MountRoot,
@@ -33,7 +33,7 @@ export function readFileBlocking(
     if (filled < length) throw truncated(path.uri, filled, length);
     return { object, bytes };
   } catch (error) {
-    // No /proc here: the other way knows another proof.
+    // No /proc here: `readFile` has another way to prove the path.
     if (isVanished(error)) return undefined;
     throw toUfsError(error, path.uri);
   } finally {

@@ -5,16 +5,16 @@ import { entryFault, isLinkLoop, isVanished, toUfsError } from './file-errors.js
 import { sortYielding } from './yielding-sort.js';
 import { nameFault, toDisplay, toSystemPath, type PathBytes } from './path-bytes.js';
 
-/** One name that the walk met, in listing order; the caller looks at what it is now. */
+/** One name that the walk met, in listing order. The caller inspects what it is now. */
 export interface WalkEntry {
   /** Path below the start directory. */
   name: PathBytes;
-  /** `unloadable` carries the reason; what a directory of such a name holds is not looked at. */
+  /** `unloadable` has the reason; a directory of such a name is not read. */
   kind: 'file' | 'link' | 'unloadable' | SpecialKind;
   reason?: string;
 }
 
-/** A directory on the current path. Only its own names are held, not those of its siblings or children. */
+/** A directory on the current path. It holds only its own names, not those of its siblings or children. */
 interface Frame {
   /** '' for the start directory, else ends with `/`. */
   prefix: PathBytes;
@@ -23,17 +23,20 @@ interface Frame {
 }
 
 /**
- * A name with its kind as a suffix, so that a plain sort gives listing order: directories end with `/` and sort by it;
+ * A name with its kind as a suffix, so that a plain sort gives listing order. Directories end with `/` and sort by it.
  * NUL sorts below everything and occurs in no name, so `a` stays before `a.txt`.
  */
 type SortableName = string;
 const suffixLength = { directory: 1, other: 2 } as const;
 
-/** Behind a directory's name in a position: it was told of as one that cannot be entered. NUL occurs in no name. */
+/**
+ * Follows a directory's name in a position: the directory was reported as one that cannot be entered. NUL occurs in no
+ * name.
+ */
 const given = '\0';
 /** How many directories one page may enter: keeps a page short in a tree of empty directories. */
 const directoriesPerPage = 1000;
-/** Names asked of the system at a time. */
+/** Names read from the system at a time. */
 const namesPerRead = 1024;
 
 /**
@@ -55,7 +58,7 @@ export class DirectoryWalk {
     private readonly startUri: string,
   ) {}
 
-  /** Give it to another walk of the same directory to go on from here. */
+  /** Pass it to another walk of the same directory to continue from here. */
   get cursor(): PathBytes {
     return this.position;
   }
@@ -64,7 +67,7 @@ export class DirectoryWalk {
     return this.started && this.frames.length === 0;
   }
 
-  /** The next entries, at most `limit`; fewer, even none, do not mean the end: `done` does. */
+  /** The next entries, at most `limit`. Fewer, or none, do not mean the end: only `done` does. */
   async next(limit: number, onProgress: () => void): Promise<WalkEntry[]> {
     const found: WalkEntry[] = [];
     let entered = 0;
@@ -96,7 +99,7 @@ export class DirectoryWalk {
     }
     const directory = prefix + entry;
     if (this.position.startsWith(directory)) {
-      // An earlier page was here: go back in to where it ended, unless it was told of as one that cannot be entered.
+      // An earlier page was here: enter again and continue where it ended, unless it reported that it cannot enter.
       const isGiven = this.position === directory + given || nameFault(entry) !== undefined;
       if (!isGiven) await this.enter(directory, found, onProgress);
       return 0;
@@ -108,7 +111,7 @@ export class DirectoryWalk {
     return 1;
   }
 
-  /** One entry tells of all that the directory holds; the position says that it did. */
+  /** One entry stands for everything in the directory. The position records that it was reported. */
   private giveUp(directory: PathBytes, reason: string, found: WalkEntry[]): void {
     this.position = directory + given;
     found.push({ name: directory, kind: 'unloadable', reason });
@@ -152,7 +155,7 @@ function describe(leaf: PathBytes, entry: SortableName): Pick<WalkEntry, 'kind' 
 
 async function readNames(directory: PathBytes, onProgress: () => void): Promise<SortableName[]> {
   const names: SortableName[] = [];
-  // 'buffer' is accepted at run time (and needed for entries whose type the file system does not tell), but not typed.
+  // 'buffer' works at run time (entries whose type the file system does not give need it), but has no type.
   const encoding = 'buffer' as BufferEncoding;
   for await (const entry of await fs.opendir(toSystemPath(directory), {
     encoding,

@@ -23,13 +23,16 @@ import { MountRoot, type FilePath } from './mount-root.js';
 import { toDisplay, toSystemPath, toText, type PathBytes } from './path-bytes.js';
 
 const defaultPageLimit = 1000;
-/** Taking up a directory of a million names in its middle means reading all of them again. */
+/** To continue in the middle of a directory of a million names, all of them must be read again. */
 const parkedAtMost = 8;
 const parkedForMs = 60_000;
-/** More would only queue up in front of libuv's threads. */
+/** More would only queue for libuv's threads. */
 const concurrentStats = 16;
 
-/** `file://`: the tree below one directory. Regular files are the objects; see README.md for what else a tree holds. */
+/**
+ * `file://`: the tree below one directory. Regular files are the objects. README.md describes the other kinds of
+ * entries.
+ */
 export class FileConnector implements UfsConnector {
   private readonly root: MountRoot;
   private readonly parkedWalks = new Parked<DirectoryWalk>(parkedAtMost, parkedForMs);
@@ -96,7 +99,7 @@ export class FileConnector implements UfsConnector {
     return await readFile(this.root, parsed, options, this.tuning.idleTimeoutMs);
   }
 
-  /** Asked once: what is mounted there does not change under a mount. */
+  /** Asked once: the file system does not change under a mount. */
   private async isLocal(): Promise<boolean> {
     this.local ??= await isLocalFileSystem(toSystemPath(await this.root.realPath()));
     return this.local;
@@ -141,7 +144,7 @@ export class FileConnector implements UfsConnector {
     return found?.kind === 'directory' ? new DirectoryWalk(found.real, position, start.uri) : undefined;
   }
 
-  /** What a listing starts from: `real` is the directory to walk. Undefined when the path names nothing. */
+  /** Where a listing starts: `real` is the directory to walk. Undefined when the path names nothing. */
   private async findStart(
     start: FilePath,
   ): Promise<Exclude<Found, { kind: 'directory' }> | DirectoryStart | undefined> {
@@ -183,7 +186,7 @@ export class FileConnector implements UfsConnector {
     }
     try {
       const found = await inspect(this.root, `${realStart}/${entry.name}`);
-      // A file that has just become a directory belongs to the next walk.
+      // A file that has just become a directory is left to the next walk.
       return found.kind === 'directory' ? undefined : { path, found };
     } catch (error) {
       if (isVanished(error)) return undefined;

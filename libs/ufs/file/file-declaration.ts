@@ -1,6 +1,8 @@
 import type { ConnectorDeclaration } from '../declaration.js';
 
-/** Files are the same at every worker, or the mount is wrong: all of them are one store. There are no options. */
+/**
+ * Files must be the same at every worker, or the mount is wrong: so all of them are one store. There are no options.
+ */
 export const fileDeclaration = {
   scheme: 'file',
   examples: { path: 'file:///dir', root: 'file:///directory' },

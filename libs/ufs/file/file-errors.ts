@@ -2,7 +2,7 @@ import { errnoOf } from '../errno.js';
 import { UfsError, type UfsErrorCode } from '../types.js';
 import { printable } from '../names.js';
 
-/** True when the name led nowhere: it vanished, or something on the way to it is no directory (any more). */
+/** True when the name does not exist: it vanished, or a part of its path is not (or no longer) a directory. */
 export function isVanished(error: unknown): boolean {
   const errno = errnoOf(error);
   return errno === 'ENOENT' || errno === 'ENOTDIR';
@@ -33,12 +33,12 @@ const meaning: Record<string, readonly [UfsErrorCode, string]> = {
   ENFILE: ['Unavailable', 'The machine has too many files open'],
 };
 
-/** What ails the process or the machine, and not the one name that was asked for: another try may help. */
+/** Faults of the process or the machine, not of the requested name: another try may help. */
 const ownErrors = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN', 'EINTR']);
 
 /**
- * Why one name of a walk cannot be read, as a sentence: the rest of the tree can.
- * @returns undefined for what is no fault of that name
+ * Why one name of a walk cannot be read, as a sentence: the rest of the tree can be read.
+ * @returns undefined for an error that is not a fault of that name
  */
 export function entryFault(error: unknown, what: 'directory' | 'file'): string | undefined {
   const errno = errnoOf(error);
@@ -51,7 +51,10 @@ export function entryFault(error: unknown, what: 'directory' | 'file'): string |
   return `${sentence} (${errno}).`;
 }
 
-/** The error of a `node:fs` call as UfsError. What is already one, and what is no system error (a bug), stays as it is. */
+/**
+ * Turns the error of a `node:fs` call into a UfsError. UfsErrors and errors that are not the system's (bugs) stay as
+ * they are.
+ */
 export function toUfsError(error: unknown, path: string): unknown {
   const errno = errnoOf(error);
   if (errno === undefined || error instanceof UfsError || errno.startsWith('ERR_')) return error;

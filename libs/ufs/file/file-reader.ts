@@ -12,7 +12,7 @@ import { toSystemPath, type PathBytes } from './path-bytes.js';
 export const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const chunkBytes = 1024 * 1024;
 
-/** A whole file in one buffer, at most `maxBytes` of it. */
+/** A whole file in one buffer, of at most `maxBytes`. */
 export async function readFile(
   root: MountRoot,
   path: FilePath,
@@ -71,7 +71,7 @@ class FileBody implements AsyncIterable<Buffer> {
     private readonly idleTimeoutMs: number,
     private readonly signal: AbortSignal | undefined,
   ) {
-    // A body that nobody reads any further must not keep the file open.
+    // A body that is no longer read must not keep the file open.
     signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
@@ -82,7 +82,8 @@ class FileBody implements AsyncIterable<Buffer> {
         const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, end - position));
         const filled = await guarded(this.uri, this.idleTimeoutMs, this.signal, async (guard) => {
           const got = await fill(this.handle, chunk, position, guard);
-          // The last chunk is handed out only after the check: who has all bytes knows that they are of one version.
+          // The last chunk is returned only after the check: a reader with all bytes knows that they are of one
+          // version.
           if (got < chunk.length || position + got === end) {
             assertUnchanged(this.uri, this.before, await this.handle.stat({ bigint: true }));
           }
@@ -101,12 +102,15 @@ class FileBody implements AsyncIterable<Buffer> {
   }
 
   private readonly onAbort = (): void => {
-    // Closing waits for a pending read and may be repeated; an error of it has nobody left to hear it.
+    // Closing waits for a pending read and may be repeated. Its error has no receiver any more.
     this.handle.close().catch(() => undefined);
   };
 }
 
-/** Opens a file that is proven to lie inside the root: the check is made on what was opened, so no swap can pass it. */
+/**
+ * Opens a file that is proven to lie inside the root. The check is on the opened file, so replacing the name cannot
+ * pass it.
+ */
 async function openInside(root: MountRoot, path: FilePath): Promise<fs.FileHandle> {
   const handle = await openNoFollow(root, path);
   try {
@@ -138,7 +142,7 @@ async function assertDirectory(path: FilePath): Promise<never> {
   throw isDirectory(path.uri);
 }
 
-/** Linux tells the path of an open file; without /proc the name is resolved once more. */
+/** Linux gives the path of an open file. Without /proc the name is resolved once more. */
 async function realPathOf(handle: fs.FileHandle, absolute: string): Promise<PathBytes> {
   try {
     return await fs.readlink(`/proc/self/fd/${handle.fd}`, 'latin1');

@@ -349,7 +349,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     await fs.rm(at('d'), { recursive: true });
     const rest = await connector.list(uri(), { after: first.next });
     expect(names(rest)).toEqual(['b', 'e']);
-    // What the directory held nobody can say any more.
+    // What the directory held is now unknown.
     const reason = 'The directory vanished during the walk (ENOENT).';
     expect(rest.rejected).toEqual([{ path: uri('d/'), reason }]);
   });

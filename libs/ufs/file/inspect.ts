@@ -5,7 +5,7 @@ import type { SpecialKind } from '../types.js';
 import type { MountRoot } from './mount-root.js';
 import { toSystemPath, type PathBytes } from './path-bytes.js';
 
-/** What a name stands for, symbolic links to files followed. */
+/** What a name stands for. Symbolic links to files are followed. */
 export type Found =
   | { kind: 'object'; stats: BigIntStats }
   | { kind: 'directory' }
@@ -14,8 +14,8 @@ export type Found =
   | { kind: 'rejected'; reason: string };
 
 /**
- * Looks at one name.
- * @param absolute the links in its directory part are the caller's to check
+ * Inspects one name.
+ * @param absolute the caller must check the links in its directory part
  * @throws the system's error, `ENOENT` when there is no such name
  */
 export async function inspect(root: MountRoot, absolute: PathBytes): Promise<Found> {

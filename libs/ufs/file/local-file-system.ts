@@ -15,13 +15,13 @@ const localTypes: ReadonlySet<number> = new Set([
   0x794c7630, // overlayfs
 ]);
 
-/** False also where it cannot be told. */
+/** False also where it is unknown. */
 export async function isLocalFileSystem(directory: string | Buffer): Promise<boolean> {
   try {
     // The field is signed on some platforms.
     return localTypes.has((await statfs(directory)).type >>> 0);
   } catch {
-    // What is wrong with the directory is said by the read that follows.
+    // The read that follows reports what is wrong with the directory.
     return false;
   }
 }

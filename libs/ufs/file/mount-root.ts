@@ -6,7 +6,7 @@ import { toPathBytes, toSystemPath, type PathBytes } from './path-bytes.js';
 
 const scheme = 'file://';
 
-/** A path of the connector, checked and taken apart. */
+/** A path of the connector, checked and split. */
 export interface FilePath {
   /** As given, without trailing `/`. */
   uri: string;
@@ -16,7 +16,7 @@ export interface FilePath {
   endsWithSlash: boolean;
 }
 
-/** The directory that a `file://` mount gives access to, and nothing beside it. */
+/** The directory that a `file://` mount gives access to, and only that. */
 export class MountRoot {
   /** Absolute, without trailing `/`; '' stands for the file system's root. */
   private readonly directory: string;
@@ -33,7 +33,7 @@ export class MountRoot {
     this.directory = absolute;
   }
 
-  /** @throws UfsError `Outside` for a path that is not below the root, `Invalid` for one that can name no file */
+  /** @throws UfsError `Outside` for a path that is not below the root, `Invalid` for one that cannot name a file */
   parse(path: string): FilePath {
     const endsWithSlash = path.endsWith('/');
     const absolute = path.slice(scheme.length).replace(/\/$/, '');
@@ -54,9 +54,9 @@ export class MountRoot {
   }
 
   /**
-   * The root with all symbolic links resolved. Asked of the system anew when `fresh`, since an operator may point a
-   * root that is a link itself somewhere else.
-   * @throws UfsError `NotFound` when the root does not exist: an empty listing would pass for an empty mount
+   * The root with all symbolic links resolved. Resolved again when `fresh`: the root may be a link, and an operator may
+   * change it.
+   * @throws UfsError `NotFound` when the root does not exist: an empty listing would look like an empty mount
    */
   async realPath(fresh = false): Promise<PathBytes> {
     if (this.real !== undefined && !fresh) return this.real;
@@ -67,7 +67,7 @@ export class MountRoot {
     }
   }
 
-  /** `contains` by what is known of the root so far: false also means that it is to be asked. */
+  /** `contains` by the known real path of the root. False can also mean that it must be resolved again. */
   isKnownInside(real: PathBytes): boolean {
     return this.real !== undefined && isBelow(this.real, real);
   }
@@ -91,9 +91,9 @@ export class MountRoot {
 }
 
 /**
- * One look at the directory of a mount from where this process stands.
- * @returns a sentence where it is not there or may not be read: both can be mended, and another machine may see it
- * @throws UfsError `Invalid` where there is something else than a directory
+ * Checks the directory of a mount from this process.
+ * @returns a sentence where it does not exist or may not be read: both can be repaired, and another machine may see it
+ * @throws UfsError `Invalid` where there is something other than a directory
  */
 export async function probeFileRoot(uri: string): Promise<string | undefined> {
   const root = new MountRoot(uri);
@@ -102,14 +102,14 @@ export async function probeFileRoot(uri: string): Promise<string | undefined> {
     const real = await root.realPath();
     isDirectory = (await fs.stat(toSystemPath(real))).isDirectory();
     if (isDirectory) {
-      // To list it, and to come at what is in it.
+      // To list it, and to reach what is in it.
       await (await fs.opendir(toSystemPath(real))).close();
       await fs.stat(toSystemPath(`${real}/.`));
     }
   } catch (error) {
     const known = toUfsError(error, uri);
     if (!(known instanceof UfsError)) throw error;
-    // Of a file's path the meaning would say "no such file".
+    // The general text is about a file's path: it would say "no such file".
     return known.code === 'NotFound' ? `There is no such directory: ${printable(uri)}.` : known.message;
   }
   if (isDirectory) return undefined;
@@ -128,6 +128,6 @@ function pathFault(absolute: string): { code: 'Outside' | 'Invalid'; sentence: s
   }
   if (segments.includes('')) return { code: 'Invalid', sentence: 'The path has an empty segment' };
   if (hasControlCharacter(absolute)) return { code: 'Invalid', sentence: 'The path holds a control character' };
-  // A lone surrogate has no UTF-8 form: the system would be asked for another name than the one given.
+  // A lone surrogate has no UTF-8 form: the system would receive another name than the given one.
   return absolute.isWellFormed() ? undefined : { code: 'Invalid', sentence: 'The path is not valid Unicode' };
 }

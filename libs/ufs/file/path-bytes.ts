@@ -21,7 +21,7 @@ export function toText(bytes: PathBytes): string | undefined {
   return isUtf8(buffer) ? buffer.toString('utf8') : undefined;
 }
 
-/** What to give to a `node:fs` function. */
+/** The form that a `node:fs` function takes. */
 export function toSystemPath(bytes: PathBytes): string | Buffer {
   return asciiOnly.test(bytes) ? bytes : Buffer.from(bytes, 'latin1');
 }
@@ -33,7 +33,7 @@ export function nameFault(bytes: PathBytes): string | undefined {
   return hasControlCharacter(text) ? 'The name holds a control character.' : undefined;
 }
 
-/** A path of any bytes as text for people: what is no printable UTF-8 stands there as `\xNN`. */
+/** A path of any bytes as text for people: bytes that are not printable UTF-8 become `\xNN`. */
 export function toDisplay(bytes: PathBytes): string {
   const text = toText(bytes);
   if (text !== undefined && !hasControlCharacter(text)) return text;

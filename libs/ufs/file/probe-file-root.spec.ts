@@ -12,7 +12,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(root, { recursive: true }));
 
-/** Root may read everything: as root, the look is taken by a user who is nobody. */
+/** Root may read everything: when run as root, the probe runs as the user `nobody`. */
 async function withoutPrivileges<T>(run: () => Promise<T>): Promise<T> {
   if (process.getuid?.() !== 0) return await run();
   process.seteuid?.(65534);

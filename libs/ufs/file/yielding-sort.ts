@@ -4,9 +4,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 const defaultRunLength = 8192;
 
 /**
- * Sorts strings by their code units, in place for short arrays, without holding the event loop for more than some
- * milliseconds at a time: a plain sort of a million names takes seconds. Bottom-up merge sort over short sorted runs.
- * @param onTurn called between two turns of the event loop; what it throws ends the sort
+ * Sorts strings by their code units, in place for short arrays. Holds the event loop for only some milliseconds at a
+ * time: a plain sort of a million names takes seconds. Bottom-up merge sort over short sorted runs.
+ * @param onTurn called between two turns of the event loop; an error that it throws ends the sort
  */
 export async function sortYielding(
   items: string[],

@@ -4,32 +4,32 @@ import { PathFailures } from './path-failures.js';
 import { StoreWaiting, type WaitOptions, type WaitOutcome } from './store-waiting.js';
 import { WaitQueue } from './wait-queue.js';
 
-/** So many objects that fail one after the other, with no success between, are an outage. */
+/** This many objects that fail one after the other, without a success between, are an outage. */
 const objectsOfAnOutage = 3;
-/** Who was let through and has not come by then (it may wait for a transfer slot) loses its place. */
+/** A waiter that was let through and sends no request within this time (it may wait for a slot) loses its place. */
 const ticketMs = 2_000;
-/** So many at once are no limit any more. */
+/** This many at once are no limit any more. */
 const openLimit = 64;
 
-/** Leave to send one request; valid for the time between two openings. */
+/** Permission to send one request. Valid for the time between two openings. */
 export interface Passage {
   readonly epoch: number;
 }
 
-/** Something to ask a store for when it is in doubt. */
+/** A request that tests the store when it is in doubt. */
 export interface Canary {
-  /** Whether it is asked for with the breaker's own verb: only then does its success speak for that verb. */
+  /** Whether it uses the breaker's own verb: only then does its success prove that the verb works. */
   speaksForVerb(): boolean;
   /** @throws UfsError */
   ask(): Promise<void>;
 }
 
 /**
- * A circuit breaker (M. Nygard, "Release It!", 2007) for one verb of one mount, shared by all that ask. It opens when
+ * A circuit breaker (M. Nygard, "Release It!", 2007) for one verb of one mount, shared by all requests. It opens when
  * the store asks to slow down or cannot be reached, and when several objects fail without a success between. While it
- * is open everybody waits; after a pause (the store's Retry-After, else exponential with jitter) one request probes.
- * When that succeeds, more are let through with each success: doubled per round up to half of what was too much, then
- * one more per round (slow start and congestion avoidance, RFC 5681).
+ * is open, all requests wait. After a pause (the store's Retry-After, else exponential with jitter) one request probes.
+ * When that succeeds, each success lets more through: doubled per round up to half of what was too much, then one more
+ * per round (slow start and congestion avoidance, RFC 5681).
  */
 export class CircuitBreaker {
   private isOpen = false;
@@ -37,7 +37,7 @@ export class CircuitBreaker {
   private epoch = 0;
   /** Of this epoch. */
   private inFlight = 0;
-  /** Waiters that were let go and have not entered. */
+  /** Waiters that were let through and have not entered yet. */
   private tickets = 0;
   private limit = Infinity;
   private threshold = Infinity;
@@ -55,7 +55,7 @@ export class CircuitBreaker {
 
   /**
    * @param ufs root of the mount, for people
-   * @param graceMs how long something must have failed, by who is blamed, before it may be its own fault
+   * @param graceMs how long an object must have failed, by blame, before it may be at fault itself
    */
   constructor(
     private readonly ufs: string,
@@ -73,7 +73,7 @@ export class CircuitBreaker {
     return { epoch: this.epoch };
   }
 
-  /** For who may not enter: the error to let go with. */
+  /** The error for a request that may not enter. */
   heldBack(path: string): StoreWaiting {
     const fault = this.lastFault ?? new UfsError('Throttled', path, `The store is busy: ${this.ufs}.`);
     return this.waiting(fault, path, false, (options) => this.wait(path, options, false));
@@ -84,14 +84,14 @@ export class CircuitBreaker {
     this.answered(passage);
   }
 
-  /** @returns what the caller is to be told: the error itself is the object's own */
+  /** @returns the error for the caller: `error` itself when it is the object's own */
   failed(passage: Passage, path: string, error: UfsError): UfsError {
     if (error.code === 'Aborted') {
       this.leave(passage);
       this.grant();
       return error;
     }
-    // The store answered, if only to refuse this.
+    // The store answered, even if it refused this request.
     if (error.blame === undefined) {
       this.answered(passage);
       return error;
@@ -101,7 +101,7 @@ export class CircuitBreaker {
     const isOutage = error.blame === 'store' || (this.isOpen && this.failures.objects >= objectsOfAnOutage);
     const { successesBetween, objects, failingMs } = this.failures.add(path, error.blame);
     const isEarly = failingMs < this.graceMs[error.blame];
-    // Others succeed, and this one fails again and again: it is the object, whatever the store calls it.
+    // Other objects succeed and this one fails again and again: so the object is at fault, whatever the store blames.
     if (!isEarly && successesBetween >= (error.blame === 'store' ? 2 : 1)) {
       if (isCurrent && this.isOpen) this.rest(error);
       this.grant();
@@ -121,13 +121,13 @@ export class CircuitBreaker {
     return { ufs: this.ufs, sinceMs: this.outage.sinceMs, reason: this.lastFault.message };
   }
 
-  /** Lets all waiters ask again at once: the mount has other options now. */
+  /** Lets all waiters try again at once: the mount has other options now. */
   supersede(): void {
     this.waiters.releaseAll('again');
     this.doubters.releaseAll('again');
   }
 
-  /** The mount is gone: fails all waiters, and every request from now on. */
+  /** The mount is gone: fails all waiters and every later request. */
   close(error: UfsError): void {
     this.closedBy = error;
     clearTimeout(this.timer);
@@ -143,7 +143,7 @@ export class CircuitBreaker {
     return mayEnter ? 'again' : this.waiters.join(path, options);
   }
 
-  /** One object failed, in a way that may be the store's: something it has given before tells which. */
+  /** One object failed, and the fault may be the store's. An object that it has given before shows which. */
   private doubt(path: string, options: WaitOptions): Promise<WaitOutcome> {
     if (this.isOpen || this.closedBy) return this.wait(path, options, true);
     const doubt = this.doubters.join(path, options);
@@ -192,7 +192,7 @@ export class CircuitBreaker {
     this.setTimer();
   }
 
-  /** A request that was under way says so too. */
+  /** For requests that were running when it opened: their answers extend the pause. */
   private extend(error: UfsError): void {
     if (error.retryAfterMs === undefined) return;
     this.restUntilMs = Math.max(this.restUntilMs, performance.now() + this.pauseMs(error.retryAfterMs));
@@ -217,7 +217,7 @@ export class CircuitBreaker {
     if (this.isHopeless()) this.waiters.releaseAll('hopeless');
     if (performance.now() < this.restUntilMs) return this.setTimer();
     if (this.inFlight > 0) return;
-    // What has failed as a probe may be at fault itself: the next one is for something that was given before.
+    // A failed probe may be at fault itself: the next one requests something that was given before.
     const isSuspect = this.level % 2 === 1 || this.failures.anySuspect;
     if (isSuspect && this.canary.speaksForVerb()) return void this.probe();
     this.tickets = 1;
@@ -239,7 +239,7 @@ export class CircuitBreaker {
   private answered(passage: Passage): void {
     this.leave(passage);
     this.failures.noteSuccess();
-    // Sent before the store asked for a pause: that still holds.
+    // Sent before the store asked for a pause: the pause still holds.
     if (passage.epoch !== this.epoch) return;
     if (this.isOpen) return this.recover();
     if (this.limit < openLimit) this.limit += this.limit < this.threshold ? 1 : 1 / this.limit;

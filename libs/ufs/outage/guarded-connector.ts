@@ -11,21 +11,21 @@ import {
 import { CircuitBreaker, type Canary } from './circuit-breaker.js';
 import type { OutagePolicy, StoreOutage } from './outage-policy.js';
 
-/** What a store may be well for, and not for another. */
+/** A store may be well for one of these and not for another. */
 type Verb = 'list' | 'head' | 'get';
 
 /**
- * A listing is one long request for which there is no other: that its pages fail while the first entry of the mount can
- * still be listed says little. Slowed down, it is waited for; broken, it is for some seconds.
+ * A listing is one long request without alternatives: when its pages fail and the first entry of the mount can still be
+ * listed, that proves little. A store that slows us down is waited for. A broken listing is waited for some seconds.
  */
 const listGraceMs = { store: Infinity, unclear: 10_000 };
 
-/** The connector of one mount with a circuit breaker for each verb: all that ask for the mount share the three. */
+/** The connector of one mount with a circuit breaker for each verb. All requests of the mount share the three. */
 export class GuardedConnector implements UfsConnector {
   private readonly breakers: Record<Verb, CircuitBreaker>;
-  /** The object that the store gave last, for each verb: what is asked for when it is in doubt. */
+  /** For each verb, the object that the store gave last. It is requested again when the store is in doubt. */
   private readonly good: { head?: string; get?: string } = {};
-  /** How to end what is under way. */
+  /** Functions that end the running requests. */
   private readonly pending = new Set<(error: UfsError) => void>();
   private gone: UfsError | undefined;
   private closing: Promise<void> | undefined;
@@ -79,18 +79,18 @@ export class GuardedConnector implements UfsConnector {
     await (this.closing ??= this.inner.close());
   }
 
-  /** What is waited for, the longest wait first; undefined while all is well. */
+  /** The outage that is waited for, the longest first; undefined while all is well. */
   status(): StoreOutage | undefined {
     const outages = Object.values(this.breakers).flatMap((breaker) => breaker.status() ?? []);
     return outages.sort((a, b) => a.sinceMs - b.sinceMs)[0];
   }
 
-  /** The mount has other options now: lets all waiters look for the new connector. */
+  /** The mount has other options now: all waiters get the new connector. */
   supersede(): void {
     for (const breaker of Object.values(this.breakers)) breaker.supersede();
   }
 
-  /** The mount is gone: what is under way and who waits ends at once, with UfsError `Outside`. */
+  /** The mount is gone: running requests and waiters end at once, with UfsError `Outside`. */
   async abandon(): Promise<void> {
     this.gone = new UfsError('Outside', this.ufs, `no mount covers ${this.ufs} any more`);
     for (const breaker of Object.values(this.breakers)) breaker.close(this.gone);
@@ -109,13 +109,13 @@ export class GuardedConnector implements UfsConnector {
     } catch (error) {
       if (this.gone) throw this.gone;
       if (error instanceof UfsError) throw breaker.failed(passage, path, error);
-      // A bug of ours: the store has nothing to do with it.
+      // A bug in Larder: the store is not at fault.
       breaker.succeeded(passage, path);
       throw error;
     }
   }
 
-  /** Not by a race with one long-lived promise: that would keep every request of the mount in memory. */
+  /** Not a race with one long-lived promise: that would keep every request of the mount in memory. */
   private unlessGone<T>(request: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const settle = (): void => void this.pending.delete(reject);
@@ -127,7 +127,7 @@ export class GuardedConnector implements UfsConnector {
     });
   }
 
-  /** The object that was given last, by the same verb; where there was none yet, the first entry of the mount. */
+  /** The object that the same verb gave last; where there was none yet, the first entry of the mount. */
   private canary(verb: Verb): Canary {
     const known = () => (verb === 'list' ? undefined : this.good[verb]);
     return {

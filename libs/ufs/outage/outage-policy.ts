@@ -1,34 +1,34 @@
-/** How an outage of a store is sat out. */
+/** How to wait for the end of a store's outage. */
 export interface OutagePolicy {
-  /** Upper bound of the first pause; doubles while the store goes on failing. */
+  /** Upper bound of the first pause. Doubles while the store keeps failing. */
   basePauseMs: number;
   maxPauseMs: number;
-  /** An outage that lasts longer is a fault of what is asked for: files fail, walks end. */
+  /** A longer outage counts as a fault of the requested object: files fail, walks end. */
   maxOutageMs: number;
   /** Uniform in [0, 1); default `Math.random`. */
   random?: () => number;
 }
 
-/** Why a mount's store is waited for. */
+/** Why work waits for a mount's store. */
 export interface StoreOutage {
   /** Root of the mount: `s3://bucket/`. */
   ufs: string;
   /** Since when, milliseconds since the epoch. */
   sinceMs: number;
-  /** One sentence: what the store said last. */
+  /** One sentence: the store's last error. */
   reason: string;
 }
 
-/** Pauses once a store has been given up, so that one that comes back is noticed. */
+/** The longest pause after a store was given up, so that its return is noticed. */
 const maxHopelessPauseMs = 5_000;
 
-/** How long a store is left alone: for as long as it asks, else exponentially longer; with jitter either way. */
+/** The pause before the next request: what the store asks for, else exponentially longer; with jitter either way. */
 export function pauseMs(
   { basePauseMs, maxPauseMs, maxOutageMs, random = Math.random }: OutagePolicy,
   { level, isHopeless, retryAfterMs }: { level: number; isHopeless: boolean; retryAfterMs: number | undefined },
 ): number {
   const longest = isHopeless ? Math.min(maxPauseMs, maxHopelessPauseMs) : maxPauseMs;
-  // Workers that were sent away together must not come back together.
+  // Workers that were told to wait together must not return together.
   if (retryAfterMs !== undefined && retryAfterMs >= basePauseMs) {
     return Math.min(retryAfterMs, maxOutageMs) * (1 + random() / 10);
   }

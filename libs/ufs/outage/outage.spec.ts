@@ -149,7 +149,7 @@ describe('an outage of a store', () => {
       expect(outcome).toBeInstanceOf(RetriesExhausted);
       expect((outcome as RetriesExhausted).attempts).toBe(3);
     }
-    // And nobody waits for it.
+    // And no request waits for it.
     const next = get('next');
     await jest.advanceTimersByTimeAsync(10_000);
     await next;
@@ -171,7 +171,7 @@ describe('an outage of a store', () => {
   });
 
   it('of a listing alone is the store’s while it is slowed down, and for some seconds while it is broken', async () => {
-    // Whoever asks for a single entry, as a canary does, gets it.
+    // A request for a single entry, as a canary sends it, succeeds.
     const list = store.connector.list.bind(store.connector);
     store.connector.list = (path, options) => list(options?.after === undefined ? 'first' : path, options);
     const page = () => withRetries(retry, () => guarded.list('s3://b/', { after: 'page' }));
@@ -213,7 +213,7 @@ describe('an outage of a store', () => {
     const late = get('late').catch((error: RetriesExhausted) => error);
     await jest.advanceTimersByTimeAsync(6_000);
     expect(await late).toBeInstanceOf(RetriesExhausted);
-    // It comes back: whoever asks next is let through with the next probe.
+    // The store comes back: the next request is let through with the next probe.
     store.fault = () => undefined;
     const well = get('well');
     await jest.advanceTimersByTimeAsync(6_000);

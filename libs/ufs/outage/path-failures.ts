@@ -1,6 +1,6 @@
 import type { Blame } from '../types.js';
 
-/** More objects than that are not told apart. */
+/** More objects than this are not distinguished. */
 const maxPaths = 10_000;
 
 interface Failures {
@@ -12,19 +12,22 @@ interface Failures {
   sinceMs: number;
 }
 
-/** Which objects of a store fail, and whether it gave others meanwhile: what tells a bad object from a bad hour. */
+/**
+ * Which objects of a store fail, and whether the store gave others meanwhile. This distinguishes a bad object from an
+ * outage.
+ */
 export class PathFailures {
   private successes = 0;
   private readonly byPath = new Map<string, Failures>();
   /** Since the last success. */
   private readonly failing = new Set<string>();
 
-  /** How many objects have failed, in a way that may be the store's, since the last success. */
+  /** How many objects have failed since the last success, for reasons that may be the store's. */
   get objects(): number {
     return this.failing.size;
   }
 
-  /** Whether an object failed after others were given, so that it is no fit probe. */
+  /** Whether an object failed after others were given: then it is not a good probe. */
   anySuspect = false;
 
   noteSuccess(): void {

@@ -1,10 +1,10 @@
 import type { StoreOutage } from './outage-policy.js';
 
-/** Who of a piece of work waits for which store at the moment: what is said of it while nothing moves. */
+/** Which stores a piece of work waits for at the moment. Shown while the work makes no progress. */
 export class StoreWaits {
   private readonly outages = new Set<StoreOutage>();
 
-  /** @returns what ends the wait */
+  /** @returns the function that ends the wait */
   begin(outage: StoreOutage): () => void {
     const own = { ...outage };
     this.outages.add(own);

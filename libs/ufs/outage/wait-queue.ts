@@ -6,7 +6,7 @@ interface Waiter {
   reject(error: UfsError): void;
 }
 
-/** Those who wait for a store, in the order they came; who is asked for goes before who is fetched ahead. */
+/** Requests that wait for a store, in order of arrival. Requests of readers go before prefetching. */
 export class WaitQueue {
   private readonly demanded = new Set<Waiter>();
   private readonly others = new Set<Waiter>();
@@ -33,7 +33,7 @@ export class WaitQueue {
     });
   }
 
-  /** The first goes on. False: nobody waits. */
+  /** Lets the first waiter go on. False: there is none. */
   release(): boolean {
     const [first] = this.demanded.size > 0 ? this.demanded : this.others;
     first?.resolve('again');

@@ -17,13 +17,13 @@ const parkedForMs = 600_000;
 export interface ListingPorts {
   client: Pick<S3Client, 'exchange'>;
   bucket: string;
-  /** The mount says that the store lists in no order. */
+  /** Set by the mount: the store lists in no order. */
   isUnordered: boolean;
   /** The object named exactly so; undefined where there is none. */
   findExact(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined>;
 }
 
-/** What a bucket lists. */
+/** Lists a bucket. */
 export class BucketListing {
   private readonly walk: KeyWalk;
   private readonly trails = new Parked<ListTrail>(parkedAtMost, parkedForMs);
@@ -53,7 +53,9 @@ export class BucketListing {
     return { ...page, next };
   }
 
-  /** The object by the listing, which has it among the keys that begin with its own: first, where there is an order. */
+  /**
+   * Finds the object by a listing of the keys that begin with its own: it comes first, where the listing has an order.
+   */
   async find(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined> {
     const { isUnordered } = this.ports;
     const query = { path, prefix: key, limit: isUnordered ? maxKeysPerPage : 1, signal };
@@ -65,7 +67,7 @@ export class BucketListing {
     return undefined;
   }
 
-  /** Whether there is any key in the directory of this name. */
+  /** Whether there is any key in the directory with this name. */
   async hasBelow(path: string, key: string, signal?: AbortSignal): Promise<boolean> {
     const prefix = key === '' || key.endsWith('/') ? key : `${key}/`;
     for await (const { entries } of this.pages({ path, prefix, limit: 1, signal })) if (entries.length > 0) return true;
@@ -89,7 +91,7 @@ export class BucketListing {
     return this.ports.isUnordered ? { unordered: true } : {};
   }
 
-  /** What a page that did not come has taken from memory goes back there for the next try. */
+  /** When a page fails, the state that it took from memory goes back there for the next try. */
   private async goOn<T>(walk: () => Promise<T>, prefix: string, after: string | undefined, trail?: ListTrail) {
     try {
       return await walk();

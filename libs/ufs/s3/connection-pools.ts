@@ -3,10 +3,10 @@ import type { UfsTuning } from '../types.js';
 import { externalLookup } from './internal-address.js';
 import type { RequestTarget } from './redirects.js';
 
-/** A store of many nodes that redirects to each. Beyond, who was not asked for longest is let go. */
+/** For a store of many nodes that redirects to each. Beyond this, the least recently used pool is closed. */
 const maxPools = 256;
 
-/** Connections to the endpoint, and to wherever it redirects. */
+/** Connections to the endpoint, and to the places that it redirects to. */
 export class ConnectionPools {
   private readonly pools = new Map<string, Pool>();
 
@@ -22,7 +22,7 @@ export class ConnectionPools {
     return pool;
   }
 
-  /** Ends what is still running. */
+  /** Ends all running requests. */
   async destroy(): Promise<void> {
     await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
   }
@@ -38,7 +38,7 @@ export class ConnectionPools {
   private letGo(): void {
     const [id, pool] = this.pools.entries().next().value!;
     this.pools.delete(id);
-    // What it is asked already it still answers.
+    // Running requests still get their answers.
     void pool.close();
   }
 }

@@ -3,7 +3,7 @@ import { CephServer, SwiftServer } from '#testing';
 import { describeConnectorContract } from '../connector.contract.js';
 import { S3Connector } from './s3-connector.js';
 
-// Servers that nobody of this project wrote, and that not every machine has.
+// Servers of other projects, which not every machine has.
 
 const tuning = { idleTimeoutMs: 30_000, connectTimeoutMs: 5000, maxConnections: 8 };
 // Every request passes through several processes.

@@ -8,17 +8,19 @@ for (const [network, prefix] of [
   ['192.0.0.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15], ['224.0.0.0', 4], ['240.0.0.0', 4],
 ] as const) internal.addSubnet(network, prefix, 'ipv4'); // prettier-ignore
 for (const [network, prefix] of [
-  // The first and the last two hold an IPv4 address, which is not looked into.
+  // The first and the last two contain an IPv4 address, which is not inspected.
   ['::', 96], ['fc00::', 7], ['fe80::', 10], ['fec0::', 10], ['ff00::', 8], ['64:ff9b::', 96], ['2002::', 16],
 ] as const) internal.addSubnet(network, prefix, 'ipv6'); // prettier-ignore
 
-/** Whether an IP address belongs to this machine or its own network; also as IPv6 writes an IPv4 one (`::ffff:10.0.0.1`). */
+/**
+ * Whether an IP address belongs to this machine or its own network; also an IPv4 one in IPv6 form (`::ffff:10.0.0.1`).
+ */
 export function isInternalAddress(address: string): boolean {
   const family = isIP(address);
   return family !== 0 && internal.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** A name that must not lead to an internal address did. */
+/** A name that must not lead to an internal address led to one. */
 export class InternalAddressError extends Error {
   override readonly name = 'InternalAddressError';
 
@@ -30,8 +32,8 @@ export class InternalAddressError extends Error {
 type Callback = (error: Error | null, address: string | LookupAddress[], family?: number) => void;
 
 /**
- * `dns.lookup` for connections that must not reach an internal address: it is the addresses themselves that are connected
- * to that are looked at, so that no name can be one when it is looked at and another when it is used.
+ * `dns.lookup` for connections that must not reach an internal address. It checks the addresses that are connected to:
+ * so a name cannot resolve to one address for the check and to another for the connection.
  */
 export function externalLookup(host: string, options: LookupOptions, callback: Callback): void {
   resolve(host, { ...options, all: true }, (error, addresses) => {

@@ -16,23 +16,23 @@ export interface WalkedPage {
 }
 
 /**
- * One page after another, of which the whole listing can be believed: every key once, or an error. The server's own token
- * leads from page to page. A listing in order also knows where it stands by its last key, and is held to that order: each
- * key is greater than the one before by its UTF-8 bytes. One that is in no order is held against the keys it had before.
+ * Walks one page after another. The walk is complete: it gives every key once, or fails. The server's own token leads
+ * from page to page. In an ordered listing, the last key also tells the position, and the order is checked: each key is
+ * greater than the one before by its UTF-8 bytes. In an unordered listing, each key is compared with the keys before.
  */
 export class KeyWalk {
   /**
-   * @param maxEmptyPages so many pages in a row may hold nothing but what the server hides, such as the markers of deleted
+   * @param maxEmptyPages this many pages in a row may hold only what the server hides, such as the markers of deleted
    *   objects
    */
   constructor(
     private readonly client: Pick<S3Client, 'exchange'>,
-    /** The mount's option for listings in no order, to be named where one is needed. */
+    /** The mount's option for listings in no order, for messages that recommend it. */
     private readonly orderOption: string,
     private readonly maxEmptyPages = 10_000,
   ) {}
 
-  /** @param trail of the walk so far, where this process has gone it */
+  /** @param trail of the walk so far, where this process has done it */
   async next(query: ListQuery, cursor: ListCursor, trail: ListTrail | undefined): Promise<WalkedPage> {
     if (cursor.unordered) return await this.nextUnordered(query, cursor, trail);
     const known = trail ?? trailOf(cursor);
@@ -40,7 +40,7 @@ export class KeyWalk {
     const disorder = disorderOf(page, cursor.after);
     if (disorder === undefined) {
       for (const key of keysOf(page)) known.addInOrder(key);
-      // `start-after` has left keys out, and in an unordered listing they might have come later.
+      // `start-after` has skipped keys. In an unordered listing they might have come later.
       if (position.startAfter !== undefined) known.miss();
       return { page, next: this.behind(query, cursor, page, position, known), trail: known };
     }
@@ -64,8 +64,8 @@ export class KeyWalk {
   }
 
   /**
-   * Another process began the walk: goes over its part once more, for the keys that must not come again, and for a token
-   * of its own.
+   * Another process began the walk: repeats its part, to learn the keys that must not come again and a token of its
+   * own.
    * @throws UfsError `Invalid` where the part has changed meanwhile: which keys came already is then unknown
    */
   private async recall(query: ListQuery, listed: Listed): Promise<{ at: ListCursor; trail: ListTrail }> {
@@ -95,7 +95,7 @@ export class KeyWalk {
     return { page, next: this.behind(query, cursor, page, position, trail), trail };
   }
 
-  /** Asks for the page behind the cursor in the ways there are, the server's own word first. */
+  /** Requests the page after the cursor in each possible way, by the server's own token first. */
   private async ask(query: ListQuery, cursor: ListCursor): Promise<{ page: KeyPage; position: ListPosition }> {
     const ways = waysOn(cursor);
     let ignored: { page: KeyPage; position: ListPosition } | undefined;
@@ -104,7 +104,7 @@ export class KeyWalk {
       try {
         const page = await requestPage(this.client, query, position);
         assertBelow(query, page);
-        // A server of V1 takes no notice of `start-after`: its own parameter is left to try.
+        // A server of V1 ignores `start-after`: try its own parameter.
         const isIgnored = position.startAfter !== undefined && disorderOf(page, cursor.after) !== undefined;
         if (isLast || !isIgnored) return { page, position };
         ignored = { page, position };
@@ -118,7 +118,7 @@ export class KeyWalk {
     throw new Error('there is always a way to ask');
   }
 
-  /** Where the listing stands behind this page; undefined at its end. */
+  /** The position after this page; undefined at the end of the listing. */
   private behind(
     { path }: ListQuery,
     cursor: ListCursor,
@@ -137,7 +137,7 @@ export class KeyWalk {
     const byMarker = page.token === undefined && (page.isV1 || position.marker !== undefined);
     const marker = byMarker ? (page.nextMarker ?? last) : undefined;
     const word = page.token ?? marker;
-    // The last key would do for a store that keeps the order, which nobody knows.
+    // The last key would be enough for a store that keeps the order, which is unknown here.
     if (word === undefined && (page.isTruncated === true || unordered !== undefined || last === undefined)) {
       throw misread(path, 'announces a further page and does not say where');
     }
@@ -154,7 +154,7 @@ export class KeyWalk {
   }
 }
 
-/** What the cursor tells of the walk so far. */
+/** What the cursor says of the walk so far. */
 function trailOf(cursor: ListCursor): ListTrail {
   const { listed } = cursor;
   if (listed !== undefined) return new ListTrail(listed.keys, listed.digest);
@@ -167,7 +167,7 @@ function isStart({ after, token, marker }: ListCursor): boolean {
 
 function waysOn(cursor: ListCursor): ListPosition[] {
   const { after, token, marker, unordered, listed } = cursor;
-  // A server may know V1 alone, and say so.
+  // A server may know only V1, and refuse V2.
   if (isStart(cursor)) return [{}, { marker: '' }];
   const ways: ListPosition[] = [];
   if (token !== undefined) ways.push({ token });
@@ -176,12 +176,12 @@ function waysOn(cursor: ListCursor): ListPosition[] {
     ways.push({ startAfter: after });
     if (ways.length === 1) ways.push({ marker: after });
   }
-  // Behind pages without a key the beginning is as good a place.
+  // After pages without a key, the beginning is an equally good position.
   if (after === undefined && listed?.keys === 0) ways.push({});
   return ways;
 }
 
-/** Where an answer does not say, the next page will: nothing is taken for the end that may not be. */
+/** When an answer does not say, the next page will: no page counts as the last one without proof. */
 function mayHaveMore({ isTruncated, token, nextMarker, entries }: KeyPage): boolean {
   return isTruncated ?? (token !== undefined || nextMarker !== undefined || entries.length > 0);
 }
@@ -190,13 +190,13 @@ function keysOf({ entries }: Pick<KeyPage, 'entries'>): string[] {
   return entries.flatMap(({ key }) => key ?? []);
 }
 
-/** Also of a key that cannot be read: one that is not encoded as announced is not encoded at all. */
+/** Also of an unreadable key: a key that is not encoded as announced is not encoded at all. */
 function lastNameOf({ entries }: Pick<KeyPage, 'entries'>): string | undefined {
   const last = entries.at(-1);
   return last?.key ?? last?.name ?? keysOf({ entries }).at(-1);
 }
 
-/** The first two keys that are not in ascending order, of which the first may be where the page before ended. */
+/** The first two keys that are not in ascending order. The first of them may be the last key of the page before. */
 function disorderOf(page: KeyPage, after: string | undefined): [string, string] | undefined {
   let before = after;
   for (const key of keysOf(page)) {

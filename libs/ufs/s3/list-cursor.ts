@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { UfsError } from '../types.js';
 
-/** Where a listing stands, in a form that another process can go on from. */
+/** The position of a listing, in a form that another process can continue from. */
 export interface ListCursor {
   /** The last key that was listed; absent before the first. */
   after?: string;
-  /** The server's own word for what comes next: `NextContinuationToken` of ListObjectsV2. */
+  /** The server's own token for the next page: `NextContinuationToken` of ListObjectsV2. */
   token?: string;
-  /** The same of ListObjects: `NextMarker`, or the last key. */
+  /** The same for ListObjects: `NextMarker`, or the last key. */
   marker?: string;
   /** Pages without a key since the last one with any. */
   emptyPages?: number;
-  /** How much has been listed: of a listing in no order always, of one in order as long as it is short. */
+  /** How much has been listed. Always kept for an unordered listing, for an ordered one as long as it is short. */
   listed?: Listed;
-  /** The listing is in no order: its keys say nothing about what comes next. */
+  /** The listing is in no order: its keys do not tell what comes next. */
   unordered?: true;
 }
 
@@ -36,7 +36,7 @@ export function encodeCursor(cursor: ListCursor): string {
   return `${cursor.unordered === undefined ? 'ordered' : 'unordered'}:${JSON.stringify(cursor)}`;
 }
 
-/** Also of jobs that began under version 0.2, which knew a key or a token. @throws UfsError `Invalid` */
+/** Also for jobs that began under version 0.2, with a key or a token. @throws UfsError `Invalid` */
 export function decodeCursor(path: string, cursor: string): ListCursor {
   if (cursor.startsWith('key:')) return { after: cursor.slice('key:'.length) };
   if (cursor.startsWith('token:')) return { token: cursor.slice('token:'.length) };
@@ -44,7 +44,7 @@ export function decodeCursor(path: string, cursor: string): ListCursor {
   try {
     if (json !== undefined) return cursorSchema.parse(JSON.parse(json));
   } catch {
-    // Neither JSON nor a cursor: the sentence says so.
+    // Neither JSON nor a cursor: the error below says so.
   }
   throw new UfsError('Invalid', path, 'The listing position is not one of this connector.');
 }

@@ -8,7 +8,7 @@ import { answerError, type S3Answer } from './s3-errors.js';
 /** A thousand keys of 1024 bytes, each byte written as `%XX`, and as much again for the rest. */
 const maxListAnswerBytes = 8 * 1024 * 1024;
 
-/** Where a page is to begin: at the start, or after what is given. A `marker` asks in the form of V1. */
+/** Where a page begins: at the start, or after the given position. A `marker` makes a request in the form of V1. */
 export interface ListPosition {
   token?: string;
   startAfter?: string;
@@ -23,7 +23,7 @@ export interface ListQuery {
   signal?: AbortSignal;
 }
 
-/** The server takes requests, but not this position, or not this version of them. */
+/** The server accepts requests, but not this position, or not this version of the API. */
 export class PositionRefused extends Error {
   constructor(readonly why: UfsError) {
     super(why.message);
@@ -55,19 +55,19 @@ export async function requestPage(
 const limits = { maxOutputLength: maxListAnswerBytes };
 const decoders: Record<string, (body: Buffer) => Promise<Buffer>> = {
   gzip: (body) => promisify(gunzip)(body, limits),
-  // RFC 9110, 8.4.1.2: a zlib stream, which some servers leave the wrapping off.
+  // RFC 9110, 8.4.1.2: a zlib stream. Some servers omit its wrapping.
   deflate: (body) => ((body[0] ?? 0) % 16 === 8 ? promisify(inflate) : promisify(inflateRaw))(body, limits),
   br: (body) => promisify(brotliDecompress)(body, limits),
   identity: (body) => Promise.resolve(body),
 };
 
-/** The body without its content codings, of which the last was applied last (RFC 9110, 8.4). */
+/** The body without its content codings. The last coding was applied last (RFC 9110, 8.4). */
 async function decoded(path: string, { headers, body }: S3Answer): Promise<Buffer> {
   const codings = [headers['content-encoding'] ?? []]
     .flat()
     .flatMap((value) => value.split(','))
     .map((coding) => coding.trim().toLowerCase().replace(/^x-/, ''))
-    // Not a coding: how clients of Amazon's upload in chunks, which some servers repeat.
+    // Not a coding: Amazon's clients mark uploads in chunks so, and some servers repeat the mark.
     .filter((coding) => coding !== '' && coding !== 'aws-chunked');
   let bytes = body;
   for (const coding of codings.reverse()) {

@@ -4,7 +4,7 @@ import type { Listed } from './list-cursor.js';
 
 /** 12 bytes a key at 3/4 load: 64 to 100 MB at most, for listings that are in no order. */
 export const maxRemembered = 4 * 1024 * 1024;
-/** Enough for the disorder of a listing to show; later, one in order needs no memory of its keys. */
+/** Enough for the disorder of a listing to show. After that, an ordered listing needs no memory of its keys. */
 const maxRememberedInOrder = 10_000;
 
 /** What is known of the keys and the tokens of one listing, from its beginning on. */
@@ -13,15 +13,15 @@ export class ListTrail {
   private readonly tokens = new LineSet(maxRemembered);
 
   /**
-   * @param keys how many were listed before this process took over; Infinity where that is not known
-   * @param digest of all keys so far, in their order: two walks with the same one have come to the same place
+   * @param keys how many were listed before this process took over; Infinity where that is unknown
+   * @param digest of all keys so far, in their order: two walks with the same digest are at the same position
    */
   constructor(
     private keys = 0,
     private digest = '',
   ) {}
 
-  /** How far the listing has come; undefined where that is not known, or of no use any more. */
+  /** How far the listing has come; undefined where that is unknown, or no longer useful. */
   get listed(): Listed | undefined {
     return this.keys === Infinity ? undefined : { keys: this.keys, digest: this.digest };
   }
@@ -38,18 +38,18 @@ export class ListTrail {
     return this.names.add(key);
   }
 
-  /** As `add`, for a listing in order: its keys are only remembered as long as it is short. */
+  /** Like `add`, for an ordered listing: its keys are remembered only as long as it is short. */
   addInOrder(key: string): void {
     if (this.keys < maxRememberedInOrder) this.add(key);
     else this.miss();
   }
 
-  /** There may be keys that were passed over, or are not remembered. */
+  /** Notes that keys may have been skipped, or are not remembered. */
   miss(): void {
     this.keys = Infinity;
   }
 
-  /** False where the server has said this before. */
+  /** False where the server gave this token before. */
   addToken(token: string): boolean {
     return this.tokens.add(token);
   }

@@ -4,7 +4,7 @@ import { printable } from '../names.js';
 import { UfsError } from '../types.js';
 import { versionOf } from '../version.js';
 
-/** One entry of a listing. With `fault` it can never be loaded; `name` is what stands there where the key is not known. */
+/** One entry of a listing. With `fault` it can never be loaded; `name` is the text in place of an unknown key. */
 export type ListedEntry =
   | {
       key: string;
@@ -25,7 +25,7 @@ export interface KeyPage {
   token?: string;
   /** `NextMarker` of ListObjects. */
   nextMarker?: string;
-  /** The answer has the form of ListObjects, whatever was asked for: a `Marker`, or nothing that only V2 has. */
+  /** The answer has the form of ListObjects, for any request: a `Marker`, or nothing that only V2 has. */
   isV1: boolean;
 }
 
@@ -41,7 +41,7 @@ function decodeReferences(text: string): string {
   });
 }
 
-/** No guessing of types and no trimming: `007`, `true` and ` x` are keys, and must arrive as they are. */
+/** Types are not guessed and text is not trimmed: `007`, `true` and ` x` are keys, and must arrive unchanged. */
 const parser = new XMLParser({
   parseTagValue: false,
   trimValues: false,
@@ -52,7 +52,7 @@ const parser = new XMLParser({
   isArray: (name) => name === 'Contents' || name === 'CommonPrefixes',
   entityDecoder: {
     decode: decodeReferences,
-    // An S3 answer defines no entities; one that does is refused before it comes here.
+    // An S3 answer defines no entities. An answer that does is refused before this.
     addInputEntities: () => undefined,
     setExternalEntities: () => undefined,
     setXmlVersion: () => undefined,
@@ -60,13 +60,13 @@ const parser = new XMLParser({
   },
 });
 
-/** What the parser makes of an element: text, elements below, or a list where it came more than once. */
+/** The parser's result for an element: text, child elements, or a list where it came more than once. */
 type Parsed = string | { [name: string]: Parsed } | Parsed[];
 
 /**
- * Reads an answer to ListObjectsV2 or ListObjects (Amazon S3 API reference, Response Syntax). What decides where the
- * listing goes on, or whether it does, must be as documented; an entry that is not is a fault of that entry alone.
- * @throws UfsError `Unavailable` when it is no such answer, or not a whole one; `Invalid` when it says what cannot be
+ * Reads an answer to ListObjectsV2 or ListObjects (Amazon S3 API reference, Response Syntax). The parts that decide
+ * whether and where the listing continues must be as documented. A malformed entry is a fault of that entry alone.
+ * @throws UfsError `Unavailable` when it is no such answer, or not a whole one; `Invalid` when its content cannot be
  *   understood
  */
 export function parseKeyPage(body: Buffer, path: string): KeyPage {
@@ -84,7 +84,7 @@ export function parseKeyPage(body: Buffer, path: string): KeyPage {
     entries: elements(result['Contents']).map((content) => entryOf(content, decode, hasBrokenText)),
     isTruncated: flagOf(path, result),
     token,
-    // One that cannot be decoded was not encoded.
+    // A marker that cannot be decoded was not encoded.
     nextMarker: nonEmpty(marker) && (decode(marker!) ?? marker),
     isV1: token === undefined && (result['Marker'] !== undefined || result['KeyCount'] === undefined),
   };
@@ -103,12 +103,12 @@ function parseResult(body: Buffer, path: string): Record<string, Parsed> {
     if (typeof result === 'object' && !Array.isArray(result)) return result;
     if (result === '') return {};
   } catch {
-    // Elements that are not closed, or not as they should be: the sentence says what there is to say.
+    // Elements that are not closed, or not correctly: the error below covers it.
   }
   throw notWhole(path);
 }
 
-/** Whether nothing but comments and the like follows the end of the result: the parser closes open elements itself. */
+/** Whether only comments and the like follow the end of the result: the parser itself closes open elements. */
 function isWhole(xml: string): boolean {
   let end = xml.trimEnd();
   for (const [open, close] of [
@@ -136,7 +136,7 @@ function entryOf(content: Parsed, decode: (key: string) => string | undefined, h
   return { key, sizeBytes: Number(size), version };
 }
 
-/** Without those that are empty: some serializers write one where there is none. */
+/** Without empty elements: some serializers write one in place of none. */
 function elements(value: Parsed | undefined): Parsed[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'object') : [];
 }
@@ -152,7 +152,7 @@ function flagOf(path: string, result: Record<string, Parsed>): boolean | undefin
   throw misread(path, `has an IsTruncated that is neither true nor false (${printable(word.slice(0, 40))})`);
 }
 
-/** @throws UfsError `Invalid` for an element that is no text, or came twice */
+/** @throws UfsError `Invalid` for an element that is not text, or that came twice */
 function textOf(path: string, result: Record<string, Parsed>, name: string): string | undefined {
   const value = result[name];
   if (value === undefined || typeof value === 'string') return value;
@@ -167,12 +167,12 @@ function notWhole(path: string): UfsError {
   return new UfsError('Unavailable', path, `The server's answer is no S3 listing, or not a whole one: ${path}.`);
 }
 
-/** Not worth another try: the server means it so. */
+/** Not worth another try: the server answers so on purpose. */
 export function misread(path: string, what: string): UfsError {
   return new UfsError('Invalid', path, `The server's listing ${what}: ${path}.`);
 }
 
-/** What an error answer tells: the code, and the region a bucket is in. Both only where they look like one. */
+/** The code and the bucket's region in an error answer. Each only where it has the right form. */
 export function parseErrorBody(xml: string): { code?: string; region?: string } {
   return {
     code: /<Code>([A-Za-z0-9.]{1,64})<\/Code>/.exec(xml)?.[1],

@@ -6,7 +6,7 @@ export function rangeHeader({ start, end }: UfsReadOptions): string | undefined 
   return (start === undefined || start === 0) && end === undefined ? undefined : `bytes=${start ?? 0}-${end ?? ''}`;
 }
 
-/** @param conditional whether the server is to refuse another version than the expected one */
+/** @param conditional whether the server should refuse any version but the expected one */
 export function readHeaders(options: UfsReadOptions, conditional: boolean): Record<string, string> {
   const range = rangeHeader(options);
   return {
@@ -17,16 +17,16 @@ export function readHeaders(options: UfsReadOptions, conditional: boolean): Reco
 
 type Head = Omit<S3Answer, 'body'>;
 
-/** What the headers of a good answer to HEAD or GET say of the object. */
+/** What the headers of a good answer to HEAD or GET tell of the object. */
 export interface ToldObject {
   version: string;
-  /** Absent where they do not tell: a body in chunks, a range of `*`. */
+  /** Absent where they do not tell it: a body in chunks, a range of `*`. */
   sizeBytes?: number;
-  /** Of the version told and the expected one, where there is one; `unknown`: the answer holds nothing to compare. */
+  /** Compares the answer's version with the expected one, if any. `unknown`: the answer has nothing to compare. */
   likeness: Likeness;
 }
 
-/** @throws UfsError `Changed` for another size than the known one; `Unavailable` for another range than the one asked for */
+/** @throws UfsError `Changed` for another size than the known one; `Unavailable` for another range than requested */
 export function toldObject(path: string, answer: Head, options: UfsReadOptions = {}): ToldObject {
   const { expectedVersion, knownSizeBytes } = options;
   const given = givenValidators(answer);

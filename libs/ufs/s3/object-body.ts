@@ -9,13 +9,13 @@ interface ExpectedBody {
   origin: string;
   length: number;
   signal?: AbortSignal;
-  /** Asked after the last byte; rejects where these were not the expected version's. */
+  /** Called after the last byte; rejects where the bytes were not the expected version's. */
   confirm?: () => Promise<void>;
 }
 
 /**
- * The body of a GET, which ends without an error only after exactly `length` bytes. One answer is one version of the
- * object: S3 replaces objects as a whole, and a read that has begun goes on with the old one.
+ * The body of a GET. It ends without an error only after exactly `length` bytes. One answer is one version of the
+ * object: S3 replaces objects as a whole, and a running read continues with the old one.
  */
 export async function* boundedBody(
   body: AsyncIterable<Buffer>,
@@ -51,7 +51,7 @@ export async function readErrorBody(body: AsyncIterable<Buffer>): Promise<Buffer
       if ((bytes += chunk.length) > errorBodyBytes) break;
     }
   } catch {
-    // The status says enough for an error; the body would only have told it more exactly.
+    // The status is enough for an error; the body would only add detail.
   }
   return Buffer.concat(chunks);
 }

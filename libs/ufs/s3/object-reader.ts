@@ -7,24 +7,24 @@ import { Preconditions } from './preconditions.js';
 import type { S3Client, S3Request, StreamedAnswer } from './s3-client.js';
 import type { S3Answer } from './s3-errors.js';
 
-/** What the reader asks of the connector. */
+/** What the reader needs from the connector. */
 export interface ReaderPorts {
   client: S3Client;
-  /** The object as a listing tells of it; undefined where the listing has no such key. */
+  /** The object as listed; undefined where the listing has no such key. */
   findListed(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined>;
-  /** The error for an answer. @param versionExpected somebody has seen the object before */
+  /** The error for an answer. @param versionExpected the caller knows a version, so the object existed */
   explain(request: S3Request, answer: S3Answer, versionExpected: boolean): Promise<UfsError>;
 }
 
 type Told = Pick<ToldObject, 'version' | 'sizeBytes'>;
 
 /**
- * Reads single objects, each read of one version. What an answer leaves out (ETag, Last-Modified, Content-Length are
- * missing behind some gateways) is what the caller knows, or is asked for with a HEAD or a listing.
+ * Reads single objects, each read of one version. Answers of some gateways lack ETag, Last-Modified or Content-Length.
+ * The caller's knowledge, a HEAD or a listing then fills the gap.
  */
 export class ObjectReader {
   private readonly preconditions: Preconditions;
-  /** Whether GET, and then the listing, has better validators than HEAD; undefined as long as nobody has looked. */
+  /** Whether GET, and then the listing, has better validators than HEAD; undefined until the first comparison. */
   private getTellsMore: boolean | undefined;
   private listingTellsMore: boolean | undefined;
   private lengthIsMissing = false;
@@ -46,8 +46,8 @@ export class ObjectReader {
   }
 
   /**
-   * The object that a good answer to HEAD tells of. Where that has no strong tag, GET may have one, which a copy goes by,
-   * else the listing. What has shown to tell no more is not asked again.
+   * The object in a good answer to HEAD. Where that has no strong tag, GET may have one, which decides whether a copy
+   * is current, else the listing. A request that has proved to tell no more is not sent again.
    */
   async describe(request: S3Request, answer: Pick<S3Answer, 'status' | 'headers'>): Promise<UfsObject> {
     const { path } = request;
@@ -65,7 +65,9 @@ export class ObjectReader {
     return { path, sizeBytes: all.sizeBytes, version: all.version };
   }
 
-  /** What differs may have been replaced between the two answers, and the first is as good as any. */
+  /**
+   * When the sizes or versions differ, the object may have been replaced between the two answers: the first is as good.
+   */
   private better(first: Told, second: Told, learn: (tellsMore: boolean) => void): Told {
     const version = strongerOf(first.version, second.version);
     learn(version !== first.version);
@@ -75,7 +77,10 @@ export class ObjectReader {
     return agrees ? { version, sizeBytes } : first;
   }
 
-  /** Of the first byte, or of all where there is none: a range of nothing is an error without the object's headers. */
+  /**
+   * Requests the first byte, or everything where the object is empty: an empty range is an error without the object's
+   * headers.
+   */
   private async headersOfGet(
     { path, key, signal }: S3Request,
     sizeBytes: number | undefined,
@@ -88,7 +93,7 @@ export class ObjectReader {
     return isGood ? toldObject(path, answer, range) : undefined;
   }
 
-  /** @param isVouched a tag that is not the expected one was found to be of the expected version all the same */
+  /** @param isVouched a tag other than the expected one was proven to be of the expected version */
   async open(path: string, key: string, given: UfsReadOptions, isVouched = false): Promise<UfsRead> {
     const options = this.lengthIsMissing ? await this.withSize(path, key, given) : given;
     const { request, answer } = await this.get(path, key, options);
@@ -102,7 +107,7 @@ export class ObjectReader {
       const sizeBytes = told.sizeBytes ?? options.knownSizeBytes;
       const isDoubtful = told.likeness === 'other' && !isVouched;
       if (sizeBytes === undefined || isDoubtful) {
-        // Given up first: an answer that waits for another one can keep the last connection from it.
+        // Destroyed first: an answer that waits for another one can take the last connection from it.
         answer.body.destroy();
         this.lengthIsMissing ||= sizeBytes === undefined;
         if (isDoubtful) await this.requireVouched(request);
@@ -126,7 +131,7 @@ export class ObjectReader {
     if (answer.status !== 200 && answer.status !== 206) {
       throw await this.ports.explain(request, answer, options.expectedVersion !== undefined);
     }
-    // A body in chunks says itself where it ends; one that ends with its connection does not (RFC 9112, 6.3).
+    // A body in chunks marks its own end; one that ends with its connection does not (RFC 9112, 6.3).
     const isWhole = answer.headers['transfer-encoding'] === 'chunked' && rangeHeader(options) === undefined;
     const told = toldObject(path, answer, options);
     const sizeBytes =
@@ -171,7 +176,7 @@ export class ObjectReader {
     });
   }
 
-  /** Once more without the precondition, where the server refuses the very version that it has. */
+  /** Repeats the request without the precondition, where the server refuses the very version that it has. */
   private async conditionally<T extends { answer: Pick<S3Answer, 'status'>; discard: () => void }>(
     path: string,
     key: string,
@@ -194,9 +199,9 @@ export class ObjectReader {
   }
 
   /**
-   * The object that a good answer to GET is of.
-   * @returns `confirm` where it takes another question, after the last byte, to know that these are the expected version's
-   * @throws UfsError `Changed`; `Invalid` for a part of an object of which nothing tells the version
+   * The object in a good answer to GET.
+   * @returns `confirm` where another request, after the last byte, must prove that the bytes are the expected version's
+   * @throws UfsError `Changed`; `Invalid` for a part of an object whose version is unknown
    */
   private identify(
     request: S3Request,
@@ -222,14 +227,14 @@ export class ObjectReader {
   }
 
   /**
-   * An answer with another tag is of the expected version only where the server is known to have looked at that: some
-   * name a version otherwise in GET than anywhere else. @throws UfsError `Changed`
+   * An answer with another tag is of the expected version only where the server has proven that it checks the version:
+   * some servers name a version in GET differently from elsewhere. @throws UfsError `Changed`
    */
   private async requireVouched(request: S3Request): Promise<void> {
     if (!(await this.preconditions.vouchFor(request, true))) throw changed(request.path);
   }
 
-  /** The options with what the object's size is now; of the same version as the expected one or the one told. */
+  /** The options with the object's current size; of the same version as the expected one or the answer's. */
   private async withSize<T extends UfsReadOptions>(
     path: string,
     key: string,
@@ -245,7 +250,7 @@ export class ObjectReader {
     return { ...options, knownSizeBytes: now.sizeBytes, expectedVersion: expectedVersion ?? now.version };
   }
 
-  /** After a 416: a range that begins at the very end is empty, one beyond it is an error. */
+  /** After a 416: a range that begins at the very end is empty; one beyond it is an error. */
   private async emptyRange({ path, key, signal }: S3Request, options: UfsReadOptions): Promise<UfsObject> {
     const object = await this.stat(path, key, signal);
     const { expectedVersion } = options;
@@ -256,7 +261,7 @@ export class ObjectReader {
     throw new UfsError('Unavailable', path, `The server refuses the range ${rangeHeader(options)}: ${path}.`);
   }
 
-  /** Who may not list learns nothing here, and goes by the rest. */
+  /** A client that may not list learns nothing here, and uses the other answers. */
   private async lookIntoListing({ path, key, signal }: S3Request): Promise<UfsObject | undefined> {
     try {
       return await this.ports.findListed(path, key, signal);

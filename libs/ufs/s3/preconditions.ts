@@ -2,19 +2,19 @@ import type { UfsObject } from '../types.js';
 import { compareVersions, preconditionOf } from '../version.js';
 import type { S3Client, S3Request } from './s3-client.js';
 
-/** No object has this tag, and none is so old. */
+/** No object has this tag, and no object is this old. */
 const impossible = {
   'if-match': '"larder-asks-for-what-is-not-there"',
   'if-unmodified-since': 'Tue, 02 Jan 1990 00:00:00 GMT',
 } as const;
 type Precondition = keyof typeof impossible;
 
-/** Refusals that are remembered, so that a second one can be looked into. */
+/** Refusals that are remembered, so that a second one can be checked. */
 const maxRemembered = 1000;
 
 /**
- * What is known of how a server treats preconditions. Some ignore them, and some compare with another tag than the one
- * that they show. Both are found out from its answers, once for each connector.
+ * How a server treats preconditions. Some servers ignore them. Some compare with another tag than the one they show.
+ * Both are detected from its answers, once for each connector.
  */
 export class Preconditions {
   private readonly heeded = new Map<Precondition, boolean>();
@@ -29,8 +29,9 @@ export class Preconditions {
   }
 
   /**
-   * Whether the server has refused a version that it has: then no more preconditions are sent. A refusal that was looked
-   * into once and found true is believed from then on, unless it comes again: as a rule the object has changed.
+   * Whether the server has refused a version that it has: then no more preconditions are sent. When a refusal was
+   * checked once and was right, later ones are trusted, unless the same one comes again: as a rule the object has
+   * changed.
    * @param stat what the server has
    */
   async mislead(path: string, expectedVersion: string, stat: () => Promise<UfsObject>): Promise<boolean> {
@@ -46,7 +47,9 @@ export class Preconditions {
     return this.misleading;
   }
 
-  /** Where a server does not take the header itself: the answer without it, if that is a good one, and none from then on. */
+  /**
+   * For a server that refuses the header itself: the answer without it, if that is a good one. Then no more are sent.
+   */
   async dropIfGood<T extends { answer: { status: number }; discard: () => void }>(
     refused: T,
     without: () => Promise<T>,
@@ -59,9 +62,9 @@ export class Preconditions {
   }
 
   /**
-   * Whether a good answer to this request is proof of the version by its precondition alone: the server refuses another
-   * one with 412 (RFC 9110, 13.2). That is tried once, with one that cannot hold, for the first byte.
-   * @param forThis tried for this object, too, as its answer speaks against it
+   * Whether the precondition alone makes a good answer to this request proof of the version: the server refuses another
+   * version with 412 (RFC 9110, 13.2). This is tried once, with a condition that cannot hold, for the first byte.
+   * @param forThis tried for this object too, as its answer is evidence against the server
    */
   async vouchFor({ path, key, headers, signal }: S3Request, forThis = false): Promise<boolean> {
     const name = (Object.keys(impossible) as Precondition[]).find((one) => headers?.[one] !== undefined);
@@ -72,7 +75,7 @@ export class Preconditions {
     const { status, body } = await this.client.stream({ method: 'GET', path, key, headers: probe, signal });
     body.destroy();
     const isHeeded = status === 412;
-    // A failure, or a refusal for another reason, tells nothing.
+    // A failure, or a refusal for another reason, proves nothing.
     if (known === undefined && (isHeeded || [200, 206, 416].includes(status))) this.heeded.set(name, isHeeded);
     return isHeeded;
   }

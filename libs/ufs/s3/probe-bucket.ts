@@ -3,9 +3,9 @@ import { UfsError, type UfsLocation, type UfsTuning } from '../types.js';
 import { S3Connector } from './s3-connector.js';
 
 /**
- * Asks for the first key of a mount: one request.
- * @returns a sentence where the bucket is not there, does not let this process list it or does not answer, or where
- *   nothing lies below the mount's prefix
+ * Requests the first key of a mount: one request.
+ * @returns a sentence where the bucket does not exist, refuses the listing or does not answer, or where nothing lies
+ *   below the mount's prefix
  */
 export async function probeBucket(
   location: UfsLocation,

@@ -4,11 +4,11 @@ import { UfsError } from '../types.js';
 import { isInternalAddress } from './internal-address.js';
 import { amazonHost } from './s3-region.js';
 
-/** Where a mount's requests may be sent on to. */
+/** Where a mount's requests may be redirected to. */
 export interface RedirectRules {
-  /** The endpoint's, at any port. */
+  /** The endpoint's hosts, at any port. */
   ownHosts: readonly string[];
-  /** By the operator: a host, or `*.` and what a host's name ends with. */
+  /** Set by the operator: a host, or `*.` and the end of a host's name. */
   hosts: readonly string[];
 }
 
@@ -19,15 +19,15 @@ export interface RequestTarget {
   /** With the query. */
   path: string;
   region: string;
-  /** A host that the mount does not name: it must not resolve to an internal address. */
+  /** The mount does not name this host: it must not resolve to an internal address. */
   mustBeExternal?: boolean;
 }
 
-/** RFC 9110, 15.4, but for 303, which asks for another method. */
+/** RFC 9110, 15.4, except 303, which requests another method. */
 const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 export const maxHops = 5;
 
-/** The way of one request. */
+/** The redirections of one request. */
 export class Redirects {
   private readonly visited = new Set<string>();
 
@@ -37,8 +37,8 @@ export class Redirects {
   ) {}
 
   /**
-   * Where a redirection leads; undefined for an answer that is none, or does not say where to.
-   * @throws UfsError `Invalid` where that is not allowed, a circle, or one hop too many
+   * The target of a redirection; undefined for other answers, or without a location.
+   * @throws UfsError `Invalid` where the target is not allowed, for a circle, or for one hop too many
    */
   next(
     from: RequestTarget,
@@ -76,8 +76,8 @@ export class Redirects {
 }
 
 /**
- * Whether requests, and with them their signatures, may go to a host. What is allowed by a pattern or for being
- * Amazon's like the endpoint itself must lie outside of the own network, by address as well.
+ * Whether requests, with their signatures, may go to a host. A host that is allowed by a pattern, or because it is
+ * Amazon's like the endpoint, must lie outside of the own network, also by its address.
  */
 export function allowance(host: string, { ownHosts, hosts }: RedirectRules): 'yes' | 'if external' | undefined {
   if (ownHosts.includes(host) || hosts.includes(host)) return 'yes';
@@ -87,7 +87,7 @@ export function allowance(host: string, { ownHosts, hosts }: RedirectRules): 'ye
   return isOfPattern || isAmazons ? 'if external' : undefined;
 }
 
-/** China's is apart from the others. */
+/** China has a domain of its own. */
 function amazonDomain(host: string): string | undefined {
   return /\.(amazonaws\.com(?:\.cn)?)$/.exec(host)?.[1];
 }

@@ -24,11 +24,11 @@ export interface S3Request {
 
 export interface StreamedAnswer extends Omit<S3Answer, 'body'> {
   body: Readable;
-  /** Who has answered, for errors. */
+  /** The server that answered, for errors. */
   origin: string;
 }
 
-/** One answer of one server, with what decides whether it is the last one. */
+/** One answer of one server, with the facts that decide whether it is the last one. */
 interface Hop<A> {
   answer: A;
   status: number;
@@ -42,8 +42,8 @@ const streamBufferBytes = 1024 * 1024;
 const tolerableSkewMs = 5 * 60 * 1000;
 
 /**
- * Signed HTTP to one bucket: what an answer means is the connector's business, how it travels is this one's. A bucket that
- * turns out to be in another region, and redirections to where the mount goes, are dealt with here.
+ * Signed HTTP to one bucket. This class transports requests; the connector interprets the answers. It handles buckets
+ * in another region, and redirections that the mount allows.
  */
 export class S3Client {
   private readonly pools: ConnectionPools;
@@ -81,12 +81,14 @@ export class S3Client {
     });
   }
 
-  /** Ends what is still running: a connector is closed when nobody waits for it any more. */
+  /** Ends all running requests: a connector is closed when no caller waits for it. */
   async close(): Promise<void> {
     await this.pools.destroy();
   }
 
-  /** Asks again by the server's clock, in the region that it names, and where it redirects to. Each is bounded. */
+  /**
+   * Repeats the request by the server's clock, in the region that it names, and where it redirects to. Each is bounded.
+   */
   private async untilAnswered<A>(request: S3Request, ask: (target: RequestTarget) => Promise<Hop<A>>): Promise<A> {
     const redirects = new Redirects(this.settings.redirects, request.path);
     let target = this.home(request);
@@ -132,7 +134,7 @@ export class S3Client {
         signal: request.signal,
         highWaterMark: streamBufferBytes,
       });
-      // An error also arrives where the body is read. Before that, with no listener, it would end the process.
+      // The reader of the body gets an error too. Before it reads, an error without a listener would end the process.
       answer.body.on('error', () => undefined);
       return { status: answer.statusCode, headers: answer.headers, body: answer.body, origin };
     } catch (error) {
@@ -142,8 +144,8 @@ export class S3Client {
   }
 
   /**
-   * Whether a refusal may be due to a wrong clock here, and is worth another try by the server's: its `Date` is another
-   * time than the one that was signed. (The error's code is no help: the answer to a HEAD has no body.)
+   * Whether a wrong clock here may be the cause of a refusal, so that another try by the server's clock can help: its
+   * `Date` differs from the signed time. (The error's code does not help: the answer to a HEAD has no body.)
    */
   private learnsTheTime({ status, headers }: Pick<S3Answer, 'status' | 'headers'>, signedAtMs: number): boolean {
     if (status !== 403 || this.settings.credentials === undefined) return false;
@@ -157,7 +159,7 @@ export class S3Client {
     return Date.now() + this.clockOffsetMs;
   }
 
-  /** Where the mount's own requests go. */
+  /** The target of the mount's own requests. */
   private home(request: S3Request): RequestTarget {
     const { settings } = this;
     const query = Object.entries(request.query ?? {}).map(([name, value]) => `${name}=${encodeValue(value)}`);
@@ -172,7 +174,7 @@ export class S3Client {
     return {
       method: request.method,
       path: target.path,
-      // Not signed: proxies change it. Listings are asked for as they are, objects are never encoded for the way.
+      // Not signed: proxies change it. Listings are requested unencoded; objects are never encoded for the way.
       headers: {
         ...this.signedHeaders(request, target),
         ...(request.key === '' ? { 'accept-encoding': 'identity' } : {}),
@@ -185,7 +187,7 @@ export class S3Client {
   /** AWS Signature Version 4 in the Authorization header; the body of a GET is empty, so its hash is not needed. */
   private signedHeaders(request: S3Request, { origin, path, region }: RequestTarget): Record<string, string> {
     const headers = { ...request.headers, host: new URL(origin).host };
-    // An address that holds a signature already must not get a second one.
+    // An address that already has a signature must not get a second one.
     const isPresigned = /[?&](?:X-Amz-)?Signature=/i.test(path);
     if (this.settings.credentials === undefined || isPresigned) return headers;
     // `20260102T030405Z`

@@ -18,7 +18,7 @@ import { ObjectReader } from './object-reader.js';
 import { keyOf } from './s3-path.js';
 import { s3Settings, type S3Settings } from './s3-settings.js';
 
-/** `s3://`: one bucket, or what lies below a prefix of it, on Amazon S3 or any server that speaks its protocol. */
+/** `s3://`: one bucket, or the part below a prefix of it, on Amazon S3 or any server with the same protocol. */
 export class S3Connector implements UfsConnector {
   private readonly settings: S3Settings;
   private readonly client: S3Client;
@@ -96,14 +96,14 @@ export class S3Connector implements UfsConnector {
       return (await this.isDirectoryAlone(request, answer)) ? undefined : this.objects.describe(request, answer);
     }
     if (answer.status === 404) return undefined;
-    // Who may list but not read sees 403 here; the listing knows the object nevertheless.
+    // A client that may list but not read gets 403 here, but the listing has the object.
     if (answer.status !== 403) throw answerError(path, answer);
     return this.listing.find(path, key, signal);
   }
 
   /**
-   * Stores that keep directories of their own answer a HEAD for one with 200 and a size of 0 (SeaweedFS, Ozone, Swift,
-   * gateways to file systems). Whether there is an object of that name too the listing knows.
+   * Stores with directories of their own answer a HEAD for one with 200 and a size of 0 (SeaweedFS, Ozone, Swift,
+   * gateways to file systems). The listing shows whether there is also an object of that name.
    */
   private async isDirectoryAlone({ path, key, signal }: S3Request, { headers }: S3Answer): Promise<boolean> {
     const isNamedSo = /^(?:httpd\/unix|application\/x)-directory\b/i.test(String(headers['content-type'] ?? ''));
@@ -111,16 +111,17 @@ export class S3Connector implements UfsConnector {
     try {
       return (await this.listing.find(path, key, signal)) === undefined;
     } catch (error) {
-      // Who may read but not list has only the HEAD to go by.
+      // A client that may read but not list has only the HEAD.
       if (error instanceof UfsError && error.code === 'Forbidden') return isNamedSo;
       throw error;
     }
   }
 
-  /** The error for an answer, after a look at whether the path that names no object is a directory. */
+  /** The error for an answer. Checks whether a path without an object is a directory. */
   private async explain({ path, key, signal }: S3Request, answer: S3Answer, versionExpected: boolean) {
     const error = answerError(path, answer);
-    // Who expects a version has seen the object: it is gone, and a second request per lost object is not worth it.
+    // A caller that expects a version has seen the object: it is gone. A second request per lost object would cost too
+    // much.
     if (error.code !== 'NotFound' || versionExpected || key.endsWith('/')) return error;
     if (answer.body.includes('NoSuchBucket')) return error;
     return (await this.listing.hasBelow(path, key, signal)) ? this.isDirectory(path) : error;

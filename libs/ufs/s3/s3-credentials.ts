@@ -9,7 +9,7 @@ export interface S3Credentials {
 }
 
 /**
- * What requests are signed with; undefined: they go unsigned.
+ * The keys that sign requests; undefined: requests go unsigned.
  * @throws UfsError `Invalid` naming the option
  */
 export function s3Credentials(location: UfsLocation): S3Credentials | undefined {
@@ -31,8 +31,8 @@ export function s3Credentials(location: UfsLocation): S3Credentials | undefined 
 }
 
 /**
- * Hadoop's list of credential providers, tried in order. Those that ask the machine or another service for keys do not
- * exist here. @throws UfsError `Invalid` where none of the list can do anything with the options given
+ * Hadoop's list of credential providers, tried in order. Providers that get keys from the machine or another service do
+ * not exist here. @throws UfsError `Invalid` where no provider in the list can work with the given options
  */
 export function checkProvider(location: UfsLocation): void {
   const given = readOption(location, 'credentialsProvider');
@@ -45,7 +45,7 @@ export function checkProvider(location: UfsLocation): void {
 
 type SigningWay = 'temporary' | 'simple' | 'anonymous';
 
-/** By Hadoop's list; undefined without one, and where nothing in it can be used. */
+/** By Hadoop's list; undefined without one, and where none of its providers can be used. */
 function signingWay(location: UfsLocation): SigningWay | undefined {
   const has = (option: S3OptionName) => readOption(location, option) !== undefined;
   const hasKeys = has('accessKeyId') && has('secretAccessKey');
@@ -65,7 +65,7 @@ function siblingOf({ name }: GivenOption, missing: 'accessKeyId' | 'secretAccess
   return s3OptionTable[missing].names[Math.max(at, 0)];
 }
 
-/** Goes into a request header, where another character would fail every request, or worse, begin a new header. */
+/** For values in a request header: another character would fail every request, or even begin a new header. */
 function assertHeaderValue(location: UfsLocation, { name, value }: GivenOption): void {
   if (!/^[\x21-\x7e]*$/.test(value)) throw invalid(location, name, 'holds a character that no key has');
 }

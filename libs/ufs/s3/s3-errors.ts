@@ -10,7 +10,7 @@ import { toldRegion } from './s3-region.js';
 export interface S3Answer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
-  /** Of an error answer, its beginning. */
+  /** The beginning of an error answer's body. */
   body: Buffer;
 }
 
@@ -50,7 +50,7 @@ const wrongRegionCodes = new Set([
   'AuthorizationHeaderMalformed',
 ]);
 
-/** What an answer other than the hoped-for one means. Of its body only the code is repeated, never its texts. */
+/** The error for an unexpected answer. It repeats only the code of the body, never its texts. */
 export function answerError(path: string, answer: S3Answer): UfsError {
   const { code } = parseErrorBody(answer.body.toString('utf8'));
   const shown = `${answer.status}${code === undefined ? '' : ` ${code}`}`;
@@ -64,7 +64,7 @@ export function answerError(path: string, answer: S3Answer): UfsError {
   return new UfsError(ufsCode, path, `${sentence} (${shown}): ${printable(path)}.`, { blame, retryAfterMs });
 }
 
-/** 503 is what S3 slows clients down with (Amazon S3 User Guide, "Best practices design patterns"). */
+/** S3 slows clients down with 503 (Amazon S3 User Guide, "Best practices design patterns"). */
 function blameFor(status: number, code: UfsErrorCode, retryAfterMs: number | undefined): Blame | undefined {
   if (code === 'Throttled' || status === 503) return 'store';
   if (status < 500 && code !== 'Timeout') return undefined;
@@ -76,7 +76,7 @@ function byStatusClass(status: number): readonly [UfsErrorCode, string] {
   return status >= 400 ? ['Invalid', 'The server refuses the request'] : ['Unavailable', 'The answer is not one of S3'];
 }
 
-/** What remains to be said after the client has tried the region, or the address, that the answer names. */
+/** The message after the client has tried the region, or the address, that the answer names. */
 function elsewhere(answer: S3Answer): string {
   const region = toldRegion(answer, answer.body);
   if (region !== undefined) {
@@ -87,11 +87,11 @@ function elsewhere(answer: S3Answer): string {
   return `The bucket is in another region or behind another endpoint, and the server does not say which: ${advice}`;
 }
 
-/** No request, whatever it asks for, gets as far as the store. */
+/** With these, no request reaches the store. */
 const unreachable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 
 /**
- * What a failed exchange means.
+ * The error for a failed exchange.
  * @param bodyBegun the answer's headers had arrived
  */
 export function networkError(path: string, origin: string, error: unknown, bodyBegun: boolean): UfsError {

@@ -1,7 +1,7 @@
 import { UfsError, type UfsLocation } from '../types.js';
 import { bucketOf, meaningOf, s3OptionTable, type S3OptionName } from './s3-options.js';
 
-/** An option as it was given: the spelling that holds, for sentences about it, and its value. */
+/** An option as given: the spelling that counts, for messages about it, and its value. */
 export interface GivenOption {
   name: string;
   value: string;
@@ -26,7 +26,7 @@ function ownSpelling(location: UfsLocation, option: S3OptionName): string | unde
   });
 }
 
-/** The value itself is not quoted: it may be a secret that was put into the wrong field. */
+/** The message does not quote the value: it may be a secret in the wrong field. */
 export function invalid(location: UfsLocation, name: string, sentence: string): UfsError {
   return new UfsError('Invalid', location.ufs, `The option ${name} ${sentence}.`);
 }

@@ -94,7 +94,7 @@ const idle = new RegExp(
   ].join(''),
 );
 
-/** What a name means to a mount of a bucket. */
+/** The meaning of a name for a mount of a bucket. */
 type Meaning = { option: S3OptionName; forBucket: boolean } | 'idle' | undefined;
 
 /** @param bucket of the mount */
@@ -119,15 +119,16 @@ function isOfAnotherBucket(name: string, own: string): boolean {
 }
 
 /**
- * Whether a bucket may be called so: by what stores have, not by what Amazon asks of new buckets. Amazon's before 2018 may
- * have 255 letters of both cases, `.`, `-` and `_` anywhere (Amazon S3 user guide, General purpose bucket naming rules); Ceph
- * writes `tenant:bucket`; `.` and `..` would be a step in the request's path. Whether it exists the store says.
+ * Whether a bucket may have this name, by the names that stores have, not by Amazon's rules for new buckets. Amazon's
+ * before 2018 may have 255 letters of both cases, `.`, `-` and `_` anywhere (Amazon S3 user guide, General purpose
+ * bucket naming rules). Ceph writes `tenant:bucket`. `.` and `..` would be a step in the request's path. The store
+ * tells whether it exists.
  */
 export function isBucketName(name: string): boolean {
   return /^[A-Za-z0-9._:-]{1,255}$/.test(name) && name !== '.' && name !== '..';
 }
 
-/** The mount's bucket; '' where the location is malformed, which is said elsewhere. */
+/** The mount's bucket; '' where the location is malformed, which another check reports. */
 export function bucketOf(ufs: string): string {
   return /^s3:\/\/([^/]*)/.exec(ufs)?.[1] ?? '';
 }

@@ -17,7 +17,7 @@ export function keyOf(path: string, settings: S3Settings): string {
   if (hasDotSegment(key)) throw outside(path, 'has a segment . or ..');
   if (hasControlCharacter(key)) throw new UfsError('Invalid', path, sentence(path, 'holds a control character'));
   if (!key.isWellFormed()) throw new UfsError('Invalid', path, sentence(path, 'is not valid Unicode'));
-  // The mount's own root, written without its `/`, is the directory and not the object of that name beside it.
+  // The mount's own root without its `/` is the directory, not the object of that name beside it.
   return key.startsWith(prefix) ? key : prefix;
 }
 

@@ -313,7 +313,7 @@ describe('S3Connector and a bucket in another region', () => {
       }
       return url.includes('secret') ? { status: 403, headers: named } : { status: 200, headers: { etag: '"e"' } };
     };
-    // Before any success it is believed, and taken back for good when the store insists on the configured one.
+    // Before any success the named region is used, and dropped for good when the store insists on the configured one.
     for (const keys of [
       ['a', 'secret', 'a'],
       ['secret', 'a', 'secret', 'a'],

@@ -7,9 +7,9 @@ export function isRegionName(text: string): boolean {
 }
 
 /**
- * Amazon's hosts hold their region, and Hadoop's users often give nothing else: `s3.<region>.amazonaws.com`, also as
- * `s3-<region>`, `s3.dualstack.<region>`, with `-fips` and with the bucket before it.
- * @returns undefined for a host that is not one of those; `region` is absent for `s3.amazonaws.com`
+ * Amazon's hosts contain their region, and Hadoop's users often give only the host: `s3.<region>.amazonaws.com`, also
+ * as `s3-<region>`, `s3.dualstack.<region>`, with `-fips` and with the bucket before it.
+ * @returns undefined for any other host; `region` is absent for `s3.amazonaws.com`
  */
 export function amazonHost(host: string): { before: string; region?: string; domain: string } | undefined {
   const form =
@@ -18,7 +18,7 @@ export function amazonHost(host: string): { before: string; region?: string; dom
   return before === undefined ? undefined : { before: before + (between ?? '.'), region, domain };
 }
 
-/** The same of Amazon's origins in another region; any other origin stays as it is. */
+/** One of Amazon's origins, moved to another region. Any other origin stays as it is. */
 export function originInRegion(origin: string, region: string): string {
   const { protocol, hostname, port } = new URL(origin);
   const amazon = amazonHost(hostname);
@@ -27,10 +27,10 @@ export function originInRegion(origin: string, region: string): string {
   return `${protocol}//${amazon.before}${region}.${domain}${port === '' ? '' : `:${port}`}`;
 }
 
-/** Statuses with which a server says that a bucket is elsewhere; a HEAD has no more than the status and the header. */
+/** Statuses of a server whose bucket is elsewhere. A HEAD has only the status and the header. */
 const elsewhereStatuses: ReadonlySet<number> = new Set([301, 302, 307, 308, 400, 403]);
 
-/** The region that an error answer names, in its header or its body (Amazon S3 API reference, HeadBucket; Error responses). */
+/** The region in an error answer's header or body (Amazon S3 API reference, HeadBucket; Error responses). */
 export function toldRegion(
   { status, headers }: { status: number; headers: Record<string, string | string[] | undefined> },
   body: Buffer,
@@ -42,9 +42,9 @@ export function toldRegion(
 }
 
 /**
- * The region that requests are signed for: as configured, until the store names another one. That is believed once, and
- * only as long as no request has succeeded: a store may name some region with every refusal. If the named one is refused
- * in favour of the configured one, that is used for good.
+ * The region that requests are signed for: the configured one, until the store names another. A named region is tried
+ * once, and only while no request has succeeded: a store may name some region with every refusal. If the named region
+ * is refused in favour of the configured one, the configured one is used for good.
  */
 export class SigningRegion {
   private learned: string | undefined;
@@ -61,7 +61,7 @@ export class SigningRegion {
     if (used === this.current) this.isSettled = true;
   }
 
-  /** Whether a request that was signed for `used` is worth another try, signed for the region that the store has told. */
+  /** Whether a request that was signed for `used` is worth another try, signed for the region that the store named. */
   learn(told: string | undefined, used: string): boolean {
     if (told === undefined || told === used) return false;
     if (!this.isSettled && this.learned === undefined) this.learned = told;

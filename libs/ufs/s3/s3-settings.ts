@@ -12,11 +12,11 @@ export type { S3Credentials } from './s3-credentials.js';
 /** A location of scheme `s3`, checked and with the defaults filled in. */
 export interface S3Settings {
   bucket: string;
-  /** What every key of the mount begins with: '' or ends with `/`. */
+  /** The beginning of every key of the mount: '' or ends with `/`. */
   keyPrefix: string;
-  /** Scheme, host and port that requests go to, the bucket's own host included where it has one. */
+  /** Scheme, host and port of requests, including the bucket's own host where it has one. */
   origin: string;
-  /** What stands before the key in a request's path: ends with `/`, holds the bucket when it is not in the host. */
+  /** The part before the key in a request's path. Ends with `/`, contains the bucket when the host does not. */
   basePath: string;
   region: string;
   /** The store lists keys in an order of its own, not by their UTF-8 bytes. */
@@ -27,7 +27,7 @@ export interface S3Settings {
 }
 
 /**
- * Checks what is asked of a new mount, beyond what `s3Settings` needs: options that contradict each other.
+ * Checks a new mount for more than `s3Settings` needs: options that contradict each other.
  * @throws UfsError `Invalid` naming the option
  */
 export function checkS3Options(location: UfsLocation): void {
@@ -47,7 +47,7 @@ export function checkS3Options(location: UfsLocation): void {
 }
 
 /**
- * Of options in several spellings the first in `s3OptionTable` holds; the form for this bucket alone outranks them.
+ * Of an option's spellings, the first in `s3OptionTable` counts. The form for this bucket alone goes before them.
  * @param location `s3://bucket/` or `s3://bucket/some/prefix/`; an option that is '' counts as absent
  * @throws UfsError `Invalid` naming the option
  */
@@ -73,7 +73,7 @@ export function s3Settings(location: UfsLocation): S3Settings {
     origin: `${protocol}//${pathStyle ? '' : `${bucket}.`}${host}`,
     basePath: pathStyle ? `${root}${encodeValue(bucket)}/` : root,
     region,
-    // Amazon's directory buckets (S3 Express One Zone) are known by their names, which end in the zone and this.
+    // Names of Amazon's directory buckets (S3 Express One Zone) end in the zone and this.
     unorderedListing: readFlag(location, 'unorderedListing')?.value ?? bucket.endsWith('--x-s3'),
     redirects: { ownHosts: ownHosts(bucket, new URL(`${protocol}//${host}`)), hosts: readRedirectHosts(location) },
     credentials: s3Credentials(location),
@@ -113,7 +113,7 @@ function splitLocation(ufs: string): { bucket: string; keyPrefix: string } {
   return { bucket, keyPrefix: key === '' || key.endsWith('/') ? key : `${key}/` };
 }
 
-/** @param ssl whether a host without a scheme, as Hadoop's users write it, is asked over TLS */
+/** @param ssl whether a host without a scheme, as Hadoop's users write it, is reached over TLS */
 function parseEndpoint(location: UfsLocation, { name, value }: GivenOption, ssl: boolean): URL {
   const bareAllowed = name.startsWith('fs.s3a.') || readOption(location, 'ssl') !== undefined;
   const isBare = bareAllowed && !value.includes('://');

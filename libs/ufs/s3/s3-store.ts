@@ -6,12 +6,12 @@ import type { UfsLocation } from '../types.js';
 const amazonHost = /^s3(?:-accelerate|-external-1|-fips)?(?:[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d+))?$/;
 
 /**
- * Which store a bucket belongs to: all that decides which bytes a key names. That is the bucket and where it is asked for:
- * scheme, host in lower case and port, with defaults filled in, and a path in front of the bucket. Keys, the region and how
- * the bucket stands in a request do not belong to it. Amazon's endpoints of one partition, whatever their region, are one
- * store: within a partition a bucket's name is given once (Amazon S3 User Guide, "Bucket naming rules").
+ * The store of a bucket: everything that decides which bytes a key names. That is the bucket and its address: scheme,
+ * host in lower case and port, with defaults filled in, and a path before the bucket. Keys, the region and the bucket's
+ * place in a request do not count. Amazon's endpoints of one partition, in all regions, are one store: within a
+ * partition, a bucket's name is given once (Amazon S3 User Guide, "Bucket naming rules").
  *
- * Says something for every location, also for one that cannot be opened.
+ * Returns a store for every location, also for one that cannot be opened.
  */
 export function s3Store(location: UfsLocation): string {
   return `s3:${endpointOf(location)}/${bucketOf(location.ufs)}`;
@@ -32,7 +32,7 @@ function endpointOf(location: UfsLocation): string {
   return `${protocol}//${host}:${port || defaultPort}${pathname.replace(/\/+$/, '')}`;
 }
 
-/** Undefined for a host that is none of Amazon's (AWS General Reference, "Amazon S3 endpoints and quotas"). */
+/** Undefined for a host that is not Amazon's (AWS General Reference, "Amazon S3 endpoints and quotas"). */
 function amazonPartition(host: string, region: string): string | undefined {
   const [, name = '', domain = ''] = /^(.+?)\.(amazonaws\.com(?:\.cn)?)$/.exec(host) ?? [];
   const plain = name.replace(/\.dualstack$/, '');

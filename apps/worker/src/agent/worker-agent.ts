@@ -27,7 +27,7 @@ export interface AgentOptions extends RunnerParts {
   identity: Identity;
   /** `host:port` of the read path, as others reach it. */
   address: string;
-  /** How far this worker has seen the log. */
+  /** How much of the log this worker has seen. */
   mark: MarkFile;
   version: string;
   /** The log cannot be read any further: the process must end. */
@@ -36,7 +36,7 @@ export interface AgentOptions extends RunnerParts {
 
 const catchUpTimeoutMs = 5000;
 
-/** The worker's part in the cluster: follows the log, takes batches from its queue, reports what came of them. */
+/** The worker's part in the cluster: follows the log, takes batches from its queue, reports their outcomes. */
 export class WorkerAgent {
   private readonly stopping = new AbortController();
   private readonly bandwidths = new JobBandwidths();
@@ -46,9 +46,12 @@ export class WorkerAgent {
   private consumer: WorkConsumer | undefined;
   private heartbeat: Heartbeat | undefined;
   private missing: string | undefined = 'the worker is starting';
-  /** Why the log is not read: it is not the one this worker has seen. */
+  /** Why this worker refuses the log: it is not the log that the worker has seen before. */
   private refusesLog: string | undefined;
-  /** Everything that this worker, in this or an earlier process, has reported up to here is in its cache's totals. */
+  /**
+   * The cache's totals include everything that this worker, in this or an earlier process, reported up to this
+   * sequence.
+   */
   private reportedSequence = 0;
   private beats = 0;
 
@@ -59,12 +62,12 @@ export class WorkerAgent {
     this.seal = new BroadcastSeal(options.config.secretKeys);
   }
 
-  /** Undefined when batches are being taken, else one sentence on what is missing. */
+  /** Undefined while batches are taken, else one sentence on what is missing. */
   notReady(): string | undefined {
     return this.missing ?? this.cluster?.link.trouble;
   }
 
-  /** Resolves when batches are being taken. @throws the abort reason when stopped meanwhile */
+  /** Resolves when batches are taken. @throws the abort reason when stopped meanwhile */
   async start(): Promise<void> {
     const { config, identity, address, logger } = this.options;
     const { signal } = this.stopping;
@@ -102,27 +105,27 @@ export class WorkerAgent {
     this.runner = runner;
     this.refusesLog = undefined;
     this.options.services.watchKeys(logger);
-    // Coordinators want to know at once what is held below a quota that has just been set.
+    // Coordinators need to know at once what is held below a quota that was just set.
     policies.begin(() => this.heartbeat?.beat());
     broadcasts.respond(cluster.names.workersControl(figuresVerb), () => this.describe());
     this.showItself(cluster.names, broadcasts);
     this.consumer = new WorkConsumer(cluster.link, cluster.names, workerId);
     this.consumer.run({ maxConcurrent: config.workerBatches, handle: (message) => runner.handle(message) });
     this.missing = undefined;
-    // Not all that this worker has seen is what its readers follow: its own reports may be what is missing.
+    // This worker has seen more of the log than its readers follow: the part that is missing may hold its own reports.
     cluster.link.onStatus((status) => void (status === 'connected' && this.compareAgain(cluster)));
     logger.info({ address, bootId: identity.bootId }, 'worker ready');
     void this.forgetEnded(jobs);
   }
 
-  /** A coordinator that starts asks all workers, whether they could join or not. */
+  /** A coordinator that starts asks all workers, also those that could not join. */
   private tellMark(link: NatsLink, names: Names): void {
     const { identity, address, mark } = this.options;
     const answer = (): LogMarkAnswer => ({ workerId: identity.workerId, address, mark: mark.mark });
     new Broadcasts(link, this.seal).respond(names.workersControl(logMarkVerb), answer);
   }
 
-  /** Nothing is served either, as nobody knows what is mounted; coordinators are told why. */
+  /** Until then nothing is served either, as the mounts are unknown. Coordinators receive the reason. */
   private async untilLogAgrees({ store, names }: ClusterLink, broadcasts: Broadcasts): Promise<void> {
     const { mark, logger, config } = this.options;
     const ends = new LogEnds(store);
@@ -138,7 +141,7 @@ export class WorkerAgent {
     if (this.refusesLog !== undefined) logger.info('the log agrees again with what was seen of it');
   }
 
-  /** NATS is back: if it has lost something, this process must begin anew, and will then refuse the log. */
+  /** NATS is back: if its log has lost something, this process must end. The next one will then refuse the log. */
   private compareAgain({ store }: ClusterLink): void {
     const { mark, onFatal, logger, config } = this.options;
     const ends = new LogEnds(store);
@@ -160,7 +163,7 @@ export class WorkerAgent {
     );
   }
 
-  /** Takes no more batches, breaks off those in hand (they come back later), says goodbye. */
+  /** Takes no more batches, breaks off the running ones (they come back later), announces the end. */
   async stop(): Promise<void> {
     this.missing = 'the worker is stopping';
     this.stopping.abort(new Error('the worker stops'));
@@ -183,7 +186,7 @@ export class WorkerAgent {
       services.view.evolve(commit);
       if (services.view.isDecommissioned(identity.bootId)) this.leaveQueue();
     });
-    // What happened to jobs before is looked up when a batch of theirs arrives.
+    // Earlier events of a job are looked up when one of its batches arrives.
     const { lastSequence } = await untilAvailable(logger, signal, () => store.unconfirmedInfo());
     this.reportedSequence = lastSequence;
     this.options.mark.saw(lastSequence);
@@ -232,7 +235,7 @@ export class WorkerAgent {
   private describe(): WorkerHeartbeat {
     const { identity, address, cache, version, services, mark } = this.options;
     const { workerId, bootId, publicKey } = identity;
-    // Before the numbers: what is reported meanwhile may be in them too, but never the other way round.
+    // Read before the numbers: these may then include later reports too, but never miss one.
     const { reportedSequence, refusesLog } = this;
     const { capacityBytes, usedBytes, objects } = cache.stats();
     const { bytes: unmountedBytes, objects: unmountedObjects } = services.unmounted.usage();
@@ -256,7 +259,7 @@ export class WorkerAgent {
     return { workerId, address, bootId, publicKey, ...totals, ...log, version, running, held };
   }
 
-  /** An operator took this process out of the cluster: its batches go to others; what is cached is still served. */
+  /** An operator took this process out of the cluster: its batches go to others. What is cached is still served. */
   private leaveQueue(): void {
     if (this.missing === decommissioned) return;
     this.missing = decommissioned;
@@ -266,7 +269,7 @@ export class WorkerAgent {
     });
   }
 
-  /** What jobs have left here that ended while this worker was away. */
+  /** Clears what jobs left here that ended while this worker was away. */
   private async forgetEnded(jobs: JobStates): Promise<void> {
     const { journal, cache, logger } = this.options;
     const { signal } = this.stopping;

@@ -24,7 +24,7 @@ export class ClearStale {
     private readonly logger: Logger,
   ) {}
 
-  /** Begins, unless it is at it already. */
+  /** Begins, unless a run is under way. */
   start(): void {
     if (this.run) return;
     const abort = new AbortController();
@@ -35,7 +35,7 @@ export class ClearStale {
     this.run = { abort, done };
   }
 
-  /** Resolves when it has come to rest: after the few copies that are being removed at the moment. */
+  /** Resolves when the run has ended: after the few copies that are being removed at the moment. */
   async stop(): Promise<void> {
     this.run?.abort.abort();
     await this.run?.done;
@@ -63,7 +63,7 @@ export class ClearStale {
     this.logger.info({ stopped: signal.aborted, ...this.counts }, 'stale copies cleared');
   }
 
-  /** Off the ring, or before the log has told who is on it, nothing says where a copy should be instead. */
+  /** While this worker is off the ring, or the log has not told the members yet, a copy's right place is unknown. */
   private isStale({ path, replicas }: CacheEntry): boolean {
     const { ring } = this.view.members();
     return ring.members.includes(this.view.workerId) && !ring.owners(path, replicas).includes(this.view.workerId);

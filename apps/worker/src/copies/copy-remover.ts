@@ -2,8 +2,8 @@ import type { CacheStore } from '#cache-store';
 import type { ClusterView } from '../agent/log/cluster-view.js';
 
 /**
- * Removes copies because others hold them. From the moment a removal is decided this worker no longer vouches for the
- * copy: else two workers, each with a ring of its own time, could each let go of theirs for the sake of the other's.
+ * Removes copies because others hold them. Once a removal is decided, this worker no longer vouches for the copy.
+ * Otherwise two workers with rings of different times could each remove their copy because of the other's.
  */
 export class CopyRemover {
   private readonly leaving = new Set<string>();
@@ -13,7 +13,7 @@ export class CopyRemover {
     private readonly view: ClusterView,
   ) {}
 
-  /** Only while membership is still as it was at this log sequence. False: nothing was removed. */
+  /** Removes only while membership is still as at this log sequence. False: nothing was removed. */
   async remove(path: string, membershipSequence: number): Promise<boolean> {
     if (this.view.members().sequence !== membershipSequence || this.leaving.has(path)) return false;
     this.leaving.add(path);

@@ -6,12 +6,12 @@ import { bodyOf } from './request-body.js';
 
 const operationSchema = z.object({ op: z.enum(['start', 'stop']) });
 
-/** Removes, in the background, what the ring does not give to this worker. */
+/** Removes, in the background, the copies that the ring does not give to this worker. */
 @Controller('v1/clear-stale')
 export class ClearStaleController {
   constructor(@Inject(clearStaleToken) private readonly clearStale: ClearStale) {}
 
-  /** Answers at once when it has begun. Stopping answers when nothing is being removed any more. */
+  /** Starting answers at once. Stopping answers when no more copies are being removed. */
   @Post()
   @HttpCode(200)
   async operate(@Body() body: unknown): Promise<Record<string, never>> {

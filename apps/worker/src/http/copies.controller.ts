@@ -39,7 +39,7 @@ const maxExamined = 20_000;
 const lookupsAtOnce = 500;
 const logTimeoutMs = 5000;
 
-/** What this worker holds of what is mounted, for coordinators and for its peers. */
+/** The copies of mounted paths that this worker holds, for coordinators and peers. */
 @Controller('v1')
 export class CopiesController {
   constructor(
@@ -49,8 +49,8 @@ export class CopiesController {
   ) {}
 
   /**
-   * Size and version of the copies with bytes at these paths, in their order, and the stores that they are of; null where
-   * there is none.
+   * Size, version and store of the copies with bytes at these paths, in the order of the paths; null where there is
+   * none.
    */
   @Post('lookup')
   @HttpCode(200)
@@ -71,7 +71,10 @@ export class CopiesController {
     return { entries, stores };
   }
 
-  /** A page of the entries here that the ring gives to a worker. Without any but with `next`, there may be more behind. */
+  /**
+   * A page of this worker's entries that the ring gives to `owner`. A page without entries but with `next` may have
+   * more behind it.
+   */
   @Get('entries')
   async entries(@Req() { raw: { url = '' } }: FastifyRequest): Promise<{ entries: ListedEntry[]; next?: string }> {
     const owner = queryParameter(url, 'owner');
@@ -93,7 +96,7 @@ export class CopiesController {
     return { entries };
   }
 
-  /** Looks at the membership of each moment: it may change while others have their turn. */
+  /** Checks the membership for each entry anew: it may change while other tasks run. */
   private async vouching(sequence: number): Promise<(entry: CacheEntry) => boolean> {
     await this.membersAt(sequence);
     return ({ path, replicas }) => this.view.owns(path, replicas) && !this.remover.isLeaving(path);

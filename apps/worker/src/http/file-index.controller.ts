@@ -22,7 +22,7 @@ export class FileIndexController {
     @Inject(fileIndexEnabledToken) private readonly enabled: boolean,
   ) {}
 
-  /** For each path whether it really was added, or removed; or whether it is there. */
+  /** For each path whether it was really added or removed; or whether it is in the index. */
   @Post()
   @HttpCode(200)
   async change(@Body() body: unknown): Promise<{ changed: boolean[] } | { present: boolean[] }> {
@@ -33,7 +33,7 @@ export class FileIndexController {
     return { changed: op === 'add' ? await fileIndex.add(ufsPaths) : await fileIndex.remove(ufsPaths) };
   }
 
-  /** In byte order, behind `after`: the index, or with `unmounted` the copies that no mount covers. */
+  /** In byte order, after `after`: the index, or with `unmounted` the copies that no mount covers. */
   @Get()
   list(@Req() { raw: { url = '' } }: FastifyRequest): { files: string[]; next?: string } {
     const { fileIndex } = this.index();

@@ -13,7 +13,9 @@ export class HealthController {
     return { status: 'alive' };
   }
 
-  /** The worker takes batches; 503 until it does. Objects are served once the mount table was read, whatever this says. */
+  /**
+   * The worker takes batches; 503 until it does. Independent of this, objects are served once the mount table was read.
+   */
   @Get('readyz')
   ready(): { status: string; warnings?: readonly string[] } {
     const { missing, warnings = [] } = this.readiness();

@@ -68,7 +68,7 @@ export interface HttpServerOptions {
   port: number;
   /** What may be served. */
   cache: CacheStore;
-  /** What may not. */
+  /** Copies that may not be served. */
   unmounted: UnmountedCopies;
   view: ClusterView;
   passive: PassiveCache;
@@ -78,17 +78,20 @@ export interface HttpServerOptions {
   /** Whether the file index is served. */
   fileIndex: boolean;
   readiness: Readiness;
-  /** The names by which this worker may be asked. */
+  /** The host names by which this worker may be asked. */
   hosts: KnownHosts;
   logger: Logger;
 }
 
-/** Serves the cache and what peers and coordinators ask about it, and whether the worker is alive and ready. @throws when the port cannot be bound */
+/**
+ * Serves the cache, answers peers and coordinators about it, and reports whether the worker is alive and ready.
+ * @throws when the port cannot be bound
+ */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const adapter = new FastifyAdapter({
     bodyLimit: bodyLimitBytes,
     forceCloseConnections: true,
-    // Its own HEAD routes would run the GET, drop the body and say that it has no length.
+    // Fastify's own HEAD routes would run the GET, drop the body and state no length.
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true },
     requestTimeout: httpLimits.requestTimeout,

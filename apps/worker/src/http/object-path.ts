@@ -13,7 +13,7 @@ export function objectPath(url: string): string {
   return normalizeUfsPath(path);
 }
 
-/** A parameter decoded likewise; undefined where it is absent or empty. @throws DomainError Malformed */
+/** A parameter, decoded in the same way; undefined where it is absent or empty. @throws DomainError Malformed */
 export function queryParameter(url: string, name: string): string | undefined {
   const query = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
   const given = query.split('&').filter((pair) => pair.startsWith(`${name}=`));
@@ -40,7 +40,7 @@ export function flagParameter(url: string, name: string, byDefault: boolean): bo
   throw new DomainError('Malformed', `bad-${name}`, `${name} must be true or false`);
 }
 
-/** Stricter than URLSearchParams, which turns what is not UTF-8 into U+FFFD and so into another object's name. */
+/** Stricter than URLSearchParams: that replaces invalid UTF-8 by U+FFFD and so makes another object's name of it. */
 function decode(encoded: string, name: string): string {
   try {
     return decodeURIComponent(encoded.replaceAll('+', ' '));

@@ -9,7 +9,7 @@ import { cacheToken, passiveToken, viewToken } from '../tokens.js';
 import { flagParameter, objectPath, queryParameter } from './object-path.js';
 import { entityTag, ifRangeHolds, noneMatchHits, parseRange, type ByteRange } from './range.js';
 
-/** An object that can be served, wherever its bytes come from. Either streamed or closed. */
+/** An object that can be served, from any source. The caller must stream it or close it. */
 interface Servable {
   sizeBytes: number;
   version: string;
@@ -18,8 +18,9 @@ interface Servable {
 }
 
 /**
- * The read path: objects byte for byte as the UFS had them under the version in `ETag`. Nothing is served that no mount
- * covers at the moment, cached or not. One that is cached here is served whatever the ring says. A missing one is fetched by its owner, to whom readers are redirected.
+ * The read path: objects byte for byte as the UFS had them under the version in `ETag`. Only paths that a mount covers
+ * at the moment are served, cached or not. A copy that is cached here is served, also off the ring. The owner fetches a
+ * missing object, and other workers redirect readers to the owner.
  */
 @Controller('v1/objects')
 export class ObjectsController {
@@ -45,7 +46,7 @@ export class ObjectsController {
     const redirects = flagParameter(url, 'redirect', true);
     const cachedOnly = flagParameter(url, 'cachedOnly', false);
     this.view.requireNamespace();
-    // A peer means the store that it knows to be mounted there.
+    // A peer means the store that it knows to be mounted at the path.
     const meant = queryParameter(url, 'store');
     const store = await this.view.readableStoreOf(path, meant);
     if (store === undefined) throw new DomainError('NotFound', 'not-mounted', `no mount covers this path: ${path}`);
@@ -117,7 +118,7 @@ async function end(reply: FastifyReply, object: Servable, status: number): Promi
   void reply.code(status).send();
 }
 
-/** The other worker is told not to redirect in turn: where the two see different rings, the reader must not go round. */
+/** The other worker must not redirect in turn: when the two have different rings, the reader would go in circles. */
 function redirect(reply: FastifyReply, address: string, path: string): void {
   const location = `http://${address}/v1/objects?path=${encodeURIComponent(path)}&redirect=false`;
   void reply
@@ -126,7 +127,7 @@ function redirect(reply: FastifyReply, address: string, path: string): void {
     .send({ status: `worker ${address} owns this object` });
 }
 
-/** For `HEAD`: nothing is fetched. */
+/** For `HEAD`: no bytes are fetched. */
 function headersOf({ sizeBytes, version }: { sizeBytes: number; version: string }): Servable {
   const stream = () => {
     throw new DomainError('Bug', 'no-body', 'the headers of an object have no bytes');

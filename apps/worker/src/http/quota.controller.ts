@@ -13,7 +13,7 @@ const requestSchema = z.object({
 });
 const logTimeoutMs = 5000;
 
-/** What this worker holds below quotas, and how much of it may stay: asked by the coordinator that holds quotas. */
+/** What this worker holds below quotas, and how much of it may stay. The coordinator that enforces quotas asks this. */
 @Controller('v1/quotas')
 export class QuotaController {
   constructor(

@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * A `Range` header (RFC 9110 §14) against an object of `sizeBytes`. `whole` when it is absent, not understood or asks for
- * several ranges, which a server may answer with everything; `unsatisfiable` when it lies beyond the end.
+ * A `Range` header (RFC 9110 §14) against an object of `sizeBytes`. `whole` when it is absent, not understood or asks
+ * for several ranges: a server may answer these with everything. `unsatisfiable` when it lies beyond the end.
  */
 export function parseRange(header: string | undefined, sizeBytes: number): ByteRange | 'whole' | 'unsatisfiable' {
   const match = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header ?? '');

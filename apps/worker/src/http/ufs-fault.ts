@@ -3,7 +3,7 @@ import { DomainError } from '#kernel';
 import { StatusFilter } from '#runtime';
 import { StoreWaiting, UfsError } from '#ufs';
 
-/** What a reader is told when the UFS does not give an object, or breaks off before the first byte of it was passed on. */
+/** The answer to a reader when the UFS does not give an object, or breaks off before its first byte was passed on. */
 @Catch(UfsError)
 export class UfsFaultFilter extends StatusFilter {
   override catch(error: UfsError, host: ArgumentsHost): void {
@@ -14,7 +14,7 @@ export class UfsFaultFilter extends StatusFilter {
 function faultOf(error: UfsError): DomainError {
   const { message, retryAfterMs } = error;
   const details = (httpStatus: number) => ({ httpStatus, cause: error });
-  // Of the store as a whole: the reader is to come again, and not at once.
+  // The store as a whole fails: the reader should come again, but not at once.
   if (isStores(error)) return new DomainError('Unavailable', 'ufs-waiting', message, { retryAfterMs, cause: error });
   switch (error.code) {
     case 'NotFound':

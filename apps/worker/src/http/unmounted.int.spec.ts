@@ -75,7 +75,7 @@ describe('what no mount covers', () => {
     cluster.namespace(unmounted);
     expect(await status(worker, 'large')).toBe(404);
     cluster.mount();
-    // What is fetched through a mount is broken off when it goes, so that the reader sees that it is not whole.
+    // Removing a mount breaks off its transfers, so that the reader sees that the object is not whole.
     await expect(early.arrayBuffer()).rejects.toThrow('terminated');
     await worker.services.passive.stop();
     expect(worker.cache.get(`${root}large`)).toBeUndefined();

@@ -16,11 +16,13 @@ import { Window } from './window.js';
 
 /** What a download keeps in memory for its readers. */
 export const windowBytes = 4 * 1024 * 1024;
-/** How far it runs ahead of its fastest reader; with the next chunk that still lies within the window. */
+/** How many bytes the download may lead its fastest reader by. With the next chunk that still fits the window. */
 const leadBytes = windowBytes / 2;
-/** A reader who takes nothing for so long no longer holds up what goes into the cache. */
+/** A reader that takes nothing for this long no longer delays what goes into the cache. */
 const patienceMs = 5_000;
-/** Where nothing goes into the cache, the download is there for its readers alone, and ends with their patience. */
+/**
+ * A download that does not go into the cache serves its readers alone. It ends when they take nothing for this long.
+ */
 const uncachedPatienceMs = 60_000;
 
 export interface DownloadPorts {
@@ -29,9 +31,9 @@ export interface DownloadPorts {
   retry: RetryPolicy;
   /** Whether an object of this size may be put into the cache. */
   mayKeep(object: UfsObject): Promise<boolean>;
-  /** The store that it comes from. */
+  /** The store that the object comes from. */
   store: string | undefined;
-  /** Whether the mount that it is read through is still there, with the same options. */
+  /** Whether the mount that the object is read through still exists, with the same options. */
   isStillMounted(): boolean;
   logger: Logger;
   /** Ends the download for good. */
@@ -39,7 +41,7 @@ export interface DownloadPorts {
 }
 
 export interface DownloadReader {
-  /** Bytes `start` to `end` (exclusive); fails rather than ending early. Leaves when it is closed. */
+  /** Bytes `start` to `end` (exclusive). Fails rather than ending early. Closing the stream leaves the download. */
   stream(object: UfsObject, start: number, end: number): Readable;
   leave(): void;
 }
@@ -48,17 +50,17 @@ type State = 'running' | 'received' | 'cached' | 'uncached' | 'failed';
 
 /**
  * One object on its way from the UFS to its readers and into the cache. Readers that keep up share a window of the
- * latest bytes; who comes late or falls behind waits until the object is in the cache, or reads on from the UFS where
- * it is not going to be. So memory is bounded, whatever the object's size and the number of readers, and a reader that
- * leaves or dawdles keeps nothing out of the cache.
+ * latest bytes. A reader that comes late or falls behind waits until the object is in the cache, or reads on from the
+ * UFS where it is not going to be cached. So memory is bounded for any object size and any number of readers, and a
+ * reader that leaves or is slow does not keep the object out of the cache.
  */
 export class Download {
   /** Rejects with a UfsError when the UFS does not give the object. */
   readonly opened: Promise<UfsObject>;
-  /** Resolves when nothing is under way any more; never rejects. */
+  /** Resolves when the download has ended completely; never rejects. */
   readonly ended: Promise<void>;
   private readonly window = new Window(windowBytes);
-  /** The newest chunk is held back until its successor, or the end, has come: the last bytes mean "all is well". */
+  /** The newest chunk is held back until the next one, or the end, has come: the last bytes mean that all is well. */
   private visible = 0;
   private readonly bell = new Bell();
   private readonly abort = new AbortController();
@@ -79,12 +81,12 @@ export class Download {
     this.signal = AbortSignal.any([ports.signal, this.abort.signal]);
     const opening = this.open();
     this.opened = opening.then(({ object }) => object);
-    // Whoever reads awaits it; with no reader left there is nobody to tell.
+    // Readers await it. Without readers, its rejection would be unhandled.
     this.opened.catch(() => undefined);
     this.ended = opening.then((read) => this.run(read)).catch((error: unknown) => this.fail(error));
   }
 
-  /** Must be left by whoever joins. From here on the download knows that there is somebody to read. */
+  /** Every reader that joins must leave. From here on the download knows that it has had a reader. */
   join(): DownloadReader {
     const me = Symbol('reader');
     this.followers.set(me, 0);
@@ -97,7 +99,7 @@ export class Download {
         this.followers.set(me, start);
         this.takenAtMs = performance.now();
         const stream = Readable.from(this.bytes(me, object, start, end), { objectMode: false });
-        // Also when it is closed before the first byte was asked for.
+        // Also when it is closed before its first byte was read.
         return stream.once('close', leave);
       },
       leave,
@@ -125,7 +127,7 @@ export class Download {
     }
   }
 
-  /** From the cache, once the object is there; else from the UFS, provided it is still the same version. */
+  /** From the cache, once the object is there; else from the UFS, if it still has the same version. */
   private async readElsewhere(object: UfsObject, start: number, end: number): Promise<AsyncIterable<Buffer>> {
     this.waitingForCache++;
     this.bell.sound();
@@ -176,7 +178,7 @@ export class Download {
       await this.writer?.abort();
       throw error;
     } finally {
-      // Ends the transfer at the UFS too, whatever the connector does with an abandoned body.
+      // Also ends the transfer at the UFS, however the connector treats an abandoned body.
       this.abort.abort();
     }
   }
@@ -212,20 +214,21 @@ export class Download {
     this.enter(this.writer ? 'cached' : 'uncached');
   }
 
-  /** The cache's troubles are not the readers'. */
+  /** Faults of the cache are no faults for the readers. */
   private notKept(error: unknown): undefined {
     const { path } = this;
     const { logger } = this.ports;
     const reason = (error as Error).message;
     const noRoom = [CacheFullError, DiskFullError, PathTooLongError].some((type) => error instanceof type);
-    // A full cache is an ordinary thing, and may be met at every read.
+    // A full cache is ordinary, and can be met at every read.
     if (noRoom) logger.debug({ path, reason }, 'an object that was read could not be kept');
     else logger.error({ err: error, path }, 'an object that was read could not be kept');
   }
 
   /**
-   * Keeps to the pace of the fastest reader, whom the others can only fall behind. Not while somebody waits for the cache.
-   * @throws UfsError when nobody is left for whom it would go on
+   * Keeps to the pace of the fastest reader; the others can only fall behind it. Does not wait while a reader waits for
+   * the cache.
+   * @throws UfsError when no reader is left, or none takes bytes, and the object does not go into the cache
    */
   private async waitForReaders(): Promise<void> {
     for (;;) {

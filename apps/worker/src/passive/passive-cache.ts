@@ -17,18 +17,18 @@ export interface PassiveCacheOptions {
   logger: Logger;
 }
 
-/** Fetches what readers ask for and this worker does not hold: one download per object, however many ask. */
+/** Fetches objects that readers ask for and this worker lacks: one download per object for any number of readers. */
 export class PassiveCache {
   private readonly downloads = new Map<string, { download: Download; mount: Mount | undefined }>();
   private readonly stopping = new AbortController();
 
   constructor(private readonly options: PassiveCacheOptions) {}
 
-  /** `host:port` of a worker that should be asked for a missing object instead: an owner who is online. */
+  /** `host:port` of a worker to ask for a missing object instead: an owner that is online. */
   betterWorker(path: string): string | undefined {
     const { view } = this.options;
     const { ring, workers } = view.members();
-    // How many copies it is to have is not known of an object that nobody has loaded.
+    // An object that was never loaded has no known number of replicas.
     const [owner] = ring.owners(path);
     if (owner === undefined || owner === view.workerId) return undefined;
     return workers[owner]?.status === 'online' ? workers[owner].address : undefined;
@@ -45,12 +45,12 @@ export class PassiveCache {
   }
 
   /**
-   * Joins the download of a missing object: the one under way, or a new one. The reader must be streamed or left.
+   * Joins the download of a missing object: the running one, or a new one. The reader must be streamed or left.
    * @throws UfsError
    */
   async open(path: string): Promise<{ object: UfsObject; reader: DownloadReader }> {
     const current = this.downloads.get(path);
-    // One for a mount that is gone is not joined: what is mounted there now may be another store.
+    // A download for a removed mount is not joined: another store may be mounted there now.
     const joins = current && current.mount === this.options.view.mountOf(path);
     const download = joins ? current.download : this.begin(path);
     const reader = download.join();
@@ -62,7 +62,7 @@ export class PassiveCache {
     }
   }
 
-  /** Breaks off what is under way. */
+  /** Breaks off the running downloads. */
   async stop(): Promise<void> {
     this.stopping.abort(new UfsError('Aborted', '', 'the worker stops'));
     await Promise.all([...this.downloads.values()].map(({ download }) => download.ended));
@@ -75,7 +75,7 @@ export class PassiveCache {
     const connector = lease.connectorFor(path);
     const mount = view.mountOf(path);
     const store = view.storeOf(path);
-    // Who was asked although another owns the object (a reader who will not be redirected) does not keep it.
+    // A worker that serves an object of another owner (for a reader that refuses redirects) does not keep it.
     const keeps = this.betterWorker(path) === undefined;
     let room: RoomClaim | undefined;
     const mayKeep = async ({ sizeBytes }: UfsObject) => {

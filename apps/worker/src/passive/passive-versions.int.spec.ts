@@ -44,7 +44,7 @@ describe('reading through a worker from a store that tells versions otherwise', 
   );
   it.each(ignoring)('with %s: a late reader gets one version or an error', async (_name, bend) => {
     cluster.s3.validators = bend;
-    // Nothing is kept, so that who comes late must ask the store for the rest.
+    // Nothing is kept, so a late reader must request the rest from the store.
     const worker = await cluster.start({ capacityBytes: 2 ** 20 });
     const old = randomBytes(largeBytes);
     await cluster.s3.put('bucket', 'a', old, new Date('2026-01-01T10:00:00Z'));

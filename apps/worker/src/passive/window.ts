@@ -1,8 +1,8 @@
-/** The latest bytes of a download, so that readers who keep up share them. Holds a chunk more than `minBytes` at most. */
+/** The latest bytes of a download, which readers that keep up share. Holds at most one chunk more than `minBytes`. */
 export class Window {
   private readonly chunks: { start: number; bytes: Buffer }[] = [];
   private held = 0;
-  /** Bytes that have come in all. */
+  /** Bytes received in all. */
   received = 0;
 
   constructor(private readonly minBytes: number) {}

@@ -12,8 +12,8 @@ import {
 const maxRemembered = 16_384;
 
 /**
- * The policies of a namespace as the cache asks for them. What a directory's policies come to is remembered, so that a
- * path costs two look-ups; a policy on the very path of a file is found by that path.
+ * The policies of a namespace in the form that the cache asks for. The result for each directory is remembered, so a
+ * path costs two look-ups. A policy on the exact path of a file is found by that path.
  * @param enabled a feature that is switched off has no policies
  */
 export function cachePolicies(namespace: NamespaceState, enabled: { ttl: boolean; priority: boolean }): CachePolicies {

@@ -8,7 +8,7 @@ export interface Features {
   priority: boolean;
 }
 
-/** Keeps the cache's policies as the namespace has them, and knows how much is held below each quota. */
+/** Keeps the cache's policies equal to the namespace's, and knows how much is held below each quota. */
 export class PolicyKeeper {
   private namespace: NamespaceState | undefined;
   private quotas: UfsPolicy<number>[] = [];
@@ -21,8 +21,8 @@ export class PolicyKeeper {
   ) {}
 
   /**
-   * From now on the cache acts on policies. Not before the log has been read: policies that were in force for a while
-   * long ago must not act on what is cached now.
+   * From now on the cache applies policies. Call this only when the log has been read: policies that were in force for
+   * a while long ago must not affect what is cached now.
    * @param changed called after each change of the namespace, once for changes that come together
    */
   begin(changed: () => void): void {

@@ -20,7 +20,7 @@ describe('room for copies on their way', () => {
     claims = worker.services.claims;
     [asked, answers] = [[], []];
     claims.connect((request) => {
-      // Whoever asks all workers before it answers finds the claim.
+      // A coordinator that asks all workers before it answers finds the claim.
       expect(claims.describe().map(({ id }) => id)).toContain(request.id);
       asked.push(request);
       return Promise.resolve((answers.shift() ?? (() => ({ granted: true })))());

@@ -11,10 +11,10 @@ import { z } from 'zod';
 const grantSchema = z.object({ granted: z.boolean(), reason: z.string().optional(), unsure: z.boolean().optional() });
 type Grant = z.infer<typeof grantSchema>;
 const timeoutMs = 2000;
-/** A batch asks again after so long where no coordinator could say. */
+/** When no coordinator could answer, a batch asks again after this time. */
 const againMs = 250;
 
-/** Asks the coordinators, who know what all workers hold. @throws DomainError Unavailable */
+/** Asks the coordinators, which know what all workers hold. @throws DomainError Unavailable */
 export type AskForGrant = (
   request: { workerId: string; id: string; path: string; bytes: number },
   timeoutMs: number,
@@ -53,7 +53,7 @@ export class QuotaClaims {
     this.ask = ask;
   }
 
-  /** Those below quotas that add something, by what the cache holds at this moment. */
+  /** The claims below quotas that add bytes, by what the cache holds at this moment. */
   describe(): QuotaClaim[] {
     return [...this.open.values()]
       .map((one) => ({
@@ -66,8 +66,8 @@ export class QuotaClaims {
   }
 
   /**
-   * Room for what a reader asked for; undefined where a quota leaves none. So also when no coordinator answers in time:
-   * a quota that cannot be asked about is taken as full.
+   * Room for an object that a reader asked for; undefined where a quota leaves none. A quota counts as full also when
+   * no coordinator answers in time.
    */
   async forReader(path: string, sizeBytes: number): Promise<RoomClaim | undefined> {
     const { entry, release } = this.enter(path, sizeBytes);
@@ -82,8 +82,8 @@ export class QuotaClaims {
   }
 
   /**
-   * Room for the copies that a batch brings in: what its owner has set aside, and beyond that what is granted.
-   * @param moves the copies are moved here from elsewhere: they are counted, and not asked for
+   * Room for the copies that a batch brings in: what its owner has reserved, and beyond that what coordinators grant.
+   * @param moves the copies are moved here from other workers: they are counted, but need no grant
    */
   forBatch(
     batch: WorkBatch,
@@ -142,7 +142,7 @@ export class QuotaClaims {
     return { entry, release: () => void this.open.delete(id) };
   }
 
-  /** The copy that it replaces may go meanwhile: then it adds all of its bytes. */
+  /** The copy that it replaces may be removed meanwhile: then it adds all of its bytes. */
   private added({ path, sizeBytes }: Open): number {
     const held = this.cache.get(path);
     return Math.max(0, sizeBytes - (held && !held.metadataOnly ? held.sizeBytes : 0));

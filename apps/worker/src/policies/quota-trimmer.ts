@@ -1,13 +1,13 @@
 import type { CacheStore } from '#cache-store';
 import type { Logger } from 'pino';
 
-/** A quota's directory by its UFS path, and what it may hold here; without that it is only looked at. */
+/** A quota's directory by its UFS path, and what it may hold here. Without `maxBytes` it is only measured. */
 export interface QuotaShare {
   ufsPath: string;
   maxBytes?: number;
 }
 
-/** What a quota's directory holds here; `busy`: less in a moment. */
+/** What a quota's directory holds here. `busy`: it is being trimmed, so less in a moment. */
 export interface QuotaHolding {
   bytes: number;
   busy: boolean;
@@ -22,7 +22,7 @@ export class QuotaTrimmer {
     private readonly logger: Logger,
   ) {}
 
-  /** Begins with those that have a `maxBytes`, unless it is at them already. */
+  /** Begins to trim the quotas that have a `maxBytes` and are not being trimmed already. */
   look(quotas: readonly QuotaShare[]): QuotaHolding[] {
     return quotas.map(({ ufsPath, maxBytes }) => {
       if (maxBytes !== undefined && !this.running.has(ufsPath)) this.begin(ufsPath, maxBytes);

@@ -6,11 +6,11 @@ import { Coverage } from './coverage.js';
 import { bucketOf, numberedKey, numberedPrefixes, splitKey } from './store-keys.js';
 import { StoresFile, type NumberedStores } from './stores-file.js';
 
-/** Clocks of a coordinator, which dates mounts, and of a worker, which dates copies, may differ by so much. */
+/** How much the clocks of a coordinator (which dates mounts) and of a worker (which dates copies) may differ. */
 const clockSkewMs = 60_000;
 const removedAtOnce = 256;
 
-/** When a store's last mount of a directory went. */
+/** When the last mount of a store's directory was removed. */
 interface FormerRoot {
   ufs: string;
   store: string;
@@ -18,14 +18,14 @@ interface FormerRoot {
 }
 
 /**
- * Knows which store each copy is of and which store is mounted where. It follows the mount table through the whole log,
- * and gives every store that is met under a bucket's name a number of its own (`store-keys.ts`).
+ * Knows the store of each copy and which store is mounted where. It follows the mount table through the whole log. It
+ * gives every store that it meets under a bucket's name a number of its own (`store-keys.ts`).
  */
 export class CacheStores {
   coverage: Coverage;
   private mounts: readonly Mount[] = [];
   private readonly numbers = new Map<string, string[]>();
-  /** Which store is, or was last, mounted under a bucket's name, and since when without another in between. */
+  /** The store that is, or was last, mounted under a bucket's name, and since when without another store in between. */
   private readonly current = new Map<string, { store: string; sinceMs: number; others: boolean }>();
   private readonly former = new Map<string, FormerRoot>();
   private adopted = false;
@@ -34,7 +34,7 @@ export class CacheStores {
 
   private constructor(
     private readonly file: StoresFile,
-    /** False for a cache of a version that did not tell stores apart, or whose list of them is lost. */
+    /** False for a cache of a version that did not distinguish stores, or whose list of stores is lost. */
     private readonly isKnown: boolean,
     private readonly logger: Logger,
   ) {
@@ -54,7 +54,7 @@ export class CacheStores {
     return stores;
   }
 
-  /** @param atMs when the mount table became this one */
+  /** @param atMs when the mount table took this form */
   follow(mounts: readonly Mount[], atMs: number): void {
     if (mounts === this.mounts) return;
     const before = this.coverage.roots;
@@ -70,18 +70,18 @@ export class CacheStores {
     if (this.adopted) this.save();
   }
 
-  /** The store that is mounted where a UFS path is. */
+  /** The store that is mounted at a UFS path. */
   storeOf(path: string): string | undefined {
     return this.coverage.rootOf(path)?.store;
   }
 
-  /** The key for a copy of a store that was mounted there once. Content of it may be on its way still. */
+  /** The key for a copy of a store that was once mounted there. Its content may still be on its way. */
   keyIn(path: string, store: string): string {
     if (!this.numbers.get(bucketOf(path))?.includes(store)) throw new Error(`${store} was never mounted at ${path}`);
     return numberedKey(path, this.numberOf(path, store));
   }
 
-  /** All keys under which there may be a copy of a path. */
+  /** All keys under which a copy of a path may be. */
   keysOf(path: string): string[] {
     const count = this.numbers.get(bucketOf(path))?.length ?? 0;
     return Array.from({ length: Math.max(1, count) }, (_, number) => numberedKey(path, number));
@@ -92,13 +92,15 @@ export class CacheStores {
     return Math.max(0, ...[...this.numbers.values()].map(({ length }) => length - 1));
   }
 
-  /** Which store a copy is of; undefined where that was never known. */
+  /** The store of a copy; undefined where it was never known. */
   ownerOf(key: string): string | undefined {
     const { path, number } = splitKey(key);
     return this.numbers.get(bucketOf(path))?.[number];
   }
 
-  /** When the last mount went that covered a copy, ms since the epoch; undefined where the log tells of none. */
+  /**
+   * When the last mount that covered a copy was removed, ms since the epoch; undefined where the log has no such mount.
+   */
   uncoveredSince(key: string): number | undefined {
     const { path } = splitKey(key);
     const store = this.ownerOf(key);
@@ -111,8 +113,8 @@ export class CacheStores {
   }
 
   /**
-   * Resolves when the numbers that are in use are on disk: before that no copy may have one. The first of a bucket is known
-   * without: the log tells of its stores in the same order again. @throws what the disk says
+   * Resolves when the numbers in use are on disk: a copy may have a number only after that. The first store of a bucket
+   * needs no file: the log lists its stores in the same order again. @throws the disk's error
    */
   async durable(): Promise<void> {
     await this.saving;
@@ -120,9 +122,9 @@ export class CacheStores {
   }
 
   /**
-   * To be called once, when all of the log has been read and before anything is served. A cache that does not tell stores
-   * apart is taken for that of the store that is, or was last, mounted under each bucket's name. Where the log knows of
-   * several, what was loaded before that one was mounted is removed: it may be of another.
+   * Call this once, when the whole log has been read and before anything is served. A cache that does not distinguish
+   * stores counts as that of the store that is, or was last, mounted under each bucket's name. Where the log has
+   * several such stores, copies loaded before that store was mounted are removed: they may be of another one.
    */
   async adopt(cache: CacheStore): Promise<void> {
     if (!this.isKnown) {
@@ -143,7 +145,7 @@ export class CacheStores {
     for (const [bucket, { sinceMs, others }] of this.current) {
       if (others) removed += await removeBelow(cache, `${bucket}/`, sinceMs + clockSkewMs);
     }
-    // Only the lost list said which stores these numbers stand for.
+    // Only the lost list had the stores of these numbers.
     for (const prefix of numberedPrefixes) removed += await removeBelow(cache, prefix, Infinity);
     if (removed > 0)
       this.logger.warn({ copies: removed }, 'copies were removed: another store may have been mounted there');
@@ -167,7 +169,7 @@ export class CacheStores {
     return new Coverage(this.mounts, (ufs, store) => this.numberOf(ufs, store));
   }
 
-  /** Nothing is being written when it resolves. */
+  /** When it resolves, no write is running. */
   async close(): Promise<void> {
     await this.saving;
   }
@@ -182,7 +184,7 @@ export class CacheStores {
     }
   }
 
-  /** Who needs it on disk asks for that with `durable`. */
+  /** Starts a write. Callers that need it on disk await `durable`. */
   private save(): void {
     this.saving = this.saving
       .then(() => (this.unsaved ? this.write() : undefined))
@@ -194,7 +196,7 @@ export class CacheStores {
 
 const rootKey = ({ ufs, store }: { ufs: string; store: string }): string => `${store} ${ufs}`;
 
-/** Removes copies whose keys start so and that were loaded before, together so that they share transactions. */
+/** Removes copies with this key prefix that were loaded before a time, together so that they share transactions. */
 async function removeBelow(cache: CacheStore, prefix: string, loadedBeforeMs: number): Promise<number> {
   let removed = 0;
   for (let after: string | undefined; ;) {

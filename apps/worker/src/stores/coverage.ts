@@ -4,18 +4,18 @@ import { numberedKey, splitKey } from './store-keys.js';
 /** Directories remembered at once: a few MB. */
 const maxRemembered = 16_384;
 
-/** A directory of which a mount shows one store. */
+/** A directory where a mount shows one store. */
 export interface CoveredRoot {
   /** UFS root, ends with `/`. */
   ufs: string;
   store: string;
-  /** Of the store, among those met under the bucket's name. */
+  /** The store's number among those met under the bucket's name. */
   number: number;
 }
 
-/** Which copies the mounts of one moment cover: those at a mounted path and of the store that is mounted there. */
+/** Which copies the mounts of one moment cover: those at a mounted path that are of the store mounted there. */
 export class Coverage {
-  /** In the order of their bytes. */
+  /** In byte order. */
   readonly roots: readonly CoveredRoot[];
   private readonly byRoot: ReadonlyMap<string, CoveredRoot>;
   private readonly byDirectory = new Map<string, CoveredRoot | undefined>();
@@ -29,7 +29,7 @@ export class Coverage {
     this.byRoot = new Map(this.roots.map((root) => [root.ufs, root]));
   }
 
-  /** The mounted directory that a UFS path is in, or is itself. */
+  /** The mounted directory that contains, or is, a UFS path. */
   rootOf(path: string): CoveredRoot | undefined {
     const itself = this.byRoot.get(`${path}/`);
     if (itself) return itself;
@@ -41,7 +41,7 @@ export class Coverage {
     return root;
   }
 
-  /** The key of the copy that may be served at a path; undefined where nothing is mounted. */
+  /** The key of the copy that may be served at a path; undefined where no mount is. */
   keyOf(path: string): string | undefined {
     const root = this.rootOf(path);
     return root && numberedKey(path, root.number);

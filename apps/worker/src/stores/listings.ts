@@ -1,10 +1,10 @@
-/** Greater than any character a name can go on with, but for itself. */
+/** Greater than any character that can continue a name, except itself. */
 const lastCharacter = '\u{10FFFF}';
 
-/** In the order of their bytes: what starts with `prefix` and comes behind `after`. */
+/** In byte order: what starts with `prefix` and comes after `after`. */
 export type Lister<T> = (prefix: string, after?: string) => Iterable<T>;
 
-/** Lists page by page, for a source that gives pages. */
+/** Lists page by page, for a source that returns pages. */
 export function paged(page: (prefix: string, after?: string) => string[], size: number): Lister<string> {
   return function* (prefix, after) {
     for (let last = after; ;) {
@@ -17,8 +17,8 @@ export function paged(page: (prefix: string, after?: string) => string[], size: 
 }
 
 /**
- * What lies outside certain directories, leaping over them.
- * @param rootOf the directory, ending with `/`, that a key is in or is itself; undefined outside of all
+ * Lists what lies outside certain directories, and skips these without reading them.
+ * @param rootOf the directory, ending with `/`, that contains or is a key; undefined outside of all
  */
 export function* outside<T>(
   list: Lister<T>,
@@ -45,7 +45,7 @@ export function* outside<T>(
   }
 }
 
-/** Merges listings that are each in the order of their bytes, keeping it. Equal ones come one after the other. */
+/** Merges listings that are each in byte order, and keeps that order. Equal items follow one another. */
 export function* merged<T>(listings: readonly Iterable<T>[], pathOf: (item: T) => string): Generator<T> {
   const heads = listings.map((listing) => ({
     rest: listing[Symbol.iterator](),

@@ -124,7 +124,7 @@ describe('a bucket of the same name at another endpoint', () => {
     expect(moved).toBe(true);
     expect(await read(worker, 'large', '&cachedOnly=true')).toBe(404);
     expect(await read(worker, 'large')).toBe('small');
-    // An attempt that had begun may end; one that begins later reads from nobody.
+    // An attempt that had begun may end; one that begins later has no source.
     const kept = worker.services.unmounted.get(`${root}large`)?.sizeBytes;
     expect(kept).toBe(counts.loadedFiles === 1 ? bytes.length : undefined);
   });

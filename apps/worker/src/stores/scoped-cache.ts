@@ -15,9 +15,9 @@ import { numberedKey, splitKey } from './store-keys.js';
 import { ScopedFileIndex } from './scoped-file-index.js';
 
 /**
- * The cache as the mounts of the moment cover it. What is of another store than the one that is mounted at its path, or of
- * none that is mounted, is not there: it is neither found nor listed nor counted below a directory. `UnmountedCopies` has
- * those. Content that is written says which store it is of, for another may be mounted by then.
+ * The cache as the mounts of the moment cover it. Copies of a store that is not mounted at their path are hidden: they
+ * are not found, listed or counted below a directory. `UnmountedCopies` has those. Written content names its store, as
+ * another store may be mounted by then.
  */
 export class ScopedCache implements CacheStore {
   readonly fileIndex: CacheFileIndex;
@@ -88,7 +88,7 @@ export class ScopedCache implements CacheStore {
     return key === undefined ? { bytes: 0, objects: 0 } : this.cache.usage(key);
   }
 
-  /** Copies that no mount covers go before all others, and no time to live is theirs. */
+  /** Copies that no mount covers are evicted before all others, and have no time to live. */
   setPolicies(policies: CachePolicies): void {
     const { coverage } = this.stores;
     this.cache.setPolicies({
@@ -133,8 +133,8 @@ export class ScopedCache implements CacheStore {
   }
 
   /**
-   * Mounted directories never overlap, so that their copies come in order when they themselves do. That of exactly the
-   * directory's name, without its slash, has a place of its own.
+   * Mounted directories never overlap: when they are in order, so are their copies. A copy named exactly like the
+   * directory, without its slash, has a place of its own.
    */
   private *covered(prefix: string, after: string | undefined): Iterable<CacheEntry> {
     const { roots } = this.stores.coverage;

@@ -6,8 +6,8 @@ import { numberedKey, schemes, splitKey } from './store-keys.js';
 const pageSize = 256;
 
 /**
- * The file index as the mounts of the moment cover it: below a mount the names of its store alone. Names that lie outside
- * every mount are users' own business and are listed, whatever store a copy of theirs is of.
+ * The file index as the mounts of the moment cover it: below a mount only the names of its store. Names outside every
+ * mount belong to users and are listed for every store.
  */
 export class ScopedFileIndex implements CacheFileIndex {
   constructor(
@@ -53,7 +53,7 @@ export class ScopedFileIndex implements CacheFileIndex {
     for (const { root: scheme, isNumbered } of schemes) {
       const start = scheme.startsWith(prefix) ? scheme : prefix;
       if (!start.startsWith(scheme)) continue;
-      // Of every number what no mount of another store lies over.
+      // For each number, the names that no mount of another store covers.
       const listings = numbers.map((number) => {
         const foreign = (key: string) => {
           const root = coverage.rootOf(splitKey(key).path);

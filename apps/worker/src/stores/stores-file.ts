@@ -8,7 +8,7 @@ export type NumberedStores = Record<string, string[]>;
 
 const schema = z.strictObject({ v: z.literal(1), stores: z.record(z.string(), z.array(z.string())) });
 
-/** The numbers that stores have in the keys of a cache, beside it on disk. */
+/** The file beside a cache with the numbers that stores have in its keys. */
 export class StoresFile {
   private readonly file: string;
 
@@ -28,7 +28,7 @@ export class StoresFile {
     return schema.parse(JSON.parse(text)).stores;
   }
 
-  /** Whole or not at all, and durable when it resolves. */
+  /** Writes the file as a whole or not at all; durable when it resolves. */
   async write(stores: NumberedStores): Promise<void> {
     const temporary = `${this.file}.new`;
     await synced(temporary, 'w', (handle) => handle.writeFile(`${JSON.stringify({ v: 1, stores })}\n`));

@@ -11,8 +11,8 @@ interface Keyed {
 }
 
 /**
- * The copies that no mount covers: nothing is mounted at their path, or another store is. They are never served, and stay
- * for the case that their mount comes back. Of several stores' copies at one path as one is told.
+ * The copies that no mount covers: their path is not mounted, or shows another store. They are never served. They stay
+ * in case their mount comes back. The copies of several stores at one path are listed as one.
  */
 export class UnmountedCopies {
   constructor(
@@ -54,13 +54,13 @@ export class UnmountedCopies {
     return (await Promise.all(this.keysOf(path).map((key) => this.cache.delete(key)))).includes(true);
   }
 
-  /** Only what is not covered by now. */
+  /** Removes a copy only while no mount covers it. */
   async remove(key: string): Promise<boolean> {
     return this.stores.coverage.pathOf(key) === undefined && this.cache.delete(key);
   }
 
   /**
-   * Bytes and objects, without a look at any of them. The totals follow the index a moment later, so what has just been
+   * Bytes and objects, without reading any copy. The totals follow the index a moment later, so a copy that has just been
    * stored may be missing here for that long. The result is never negative.
    */
   usage(): { bytes: number; objects: number } {

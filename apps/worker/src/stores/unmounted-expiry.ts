@@ -9,8 +9,8 @@ const removedAtOnce = 256;
 const looksAtOnce = 1000;
 
 /**
- * Removes copies some time after the last mount went that covered them, by the log's word on when that was: a restart does
- * not begin the time anew. For a copy of which the log knows no mount, its time counts from its last use.
+ * Removes copies some time after the last mount that covered them was removed. The log says when that was, so a restart
+ * does not begin the time again. For a copy without such a mount in the log, the time counts from its last use.
  */
 export class UnmountedExpiry {
   private timer: NodeJS.Timeout | undefined;

@@ -43,8 +43,8 @@ export class FreeController {
     const { batchSize, recursive, unmounted = false } = dto.options ?? {};
     const chosen = { batchSize: batchSize || this.config.batchSize, recursive: recursive ?? true };
     const options = unmounted ? { ...chosen, unmounted } : chosen;
-    // What is covered goes with what covers it. That a path is not there, or not mounted, is no fault: it is what a free
-    // is for.
+    // Drop paths that another path covers. A path that does not exist, or is not mounted, is no error: a free is made
+    // for such paths too.
     const reach = options.recursive ? 'tree' : 'children';
     const { covered: _covered, ...paths } = await this.requests.accept(dto, reach, { alsoUnmounted: true });
     return { ...paths, options };

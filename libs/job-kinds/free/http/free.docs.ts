@@ -107,7 +107,7 @@ const paths: Paths = {
   },
 };
 
-/** What the API's description says of free jobs. */
+/** The part of the API's description about free jobs. */
 export const freeDocs: ApiPart = {
   tag: { name, description: 'Remove data from the cache.' },
   paths,

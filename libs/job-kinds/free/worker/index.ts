@@ -13,10 +13,12 @@ import { cutReason, describeFault, RemovalTally } from '#transfer';
 import { freeBatchOptionsSchema, type FreeBatchOptions } from './options.js';
 import { targetsOf } from './targets.js';
 
-/** No group is larger, whatever `batchSize` says: stopping must not wait for long. */
+/** The largest group for any `batchSize`: stopping must not take long. */
 const maxGroup = 1000;
 
-/** Removes the copies that this worker holds of the given paths. What is read at the moment stays whole for its reader. */
+/**
+ * Removes the copies that this worker holds of the given paths. A copy that is being read stays whole for its reader.
+ */
 export const freeWorkerKind: WorkerJobKind = {
   name: 'free',
   execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
@@ -31,9 +33,10 @@ export const freeWorkerKind: WorkerJobKind = {
 async function freeAll(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome> {
   const options = freeBatchOptionsSchema.parse(batch.options);
   const { ring } = await ports.members();
-  // Copies count as files where one worker alone says so of a file.
+  // One worker alone counts a file with several copies: its first owner.
   const countsAsFile = ({ path, replicas }: CacheEntry) => replicas <= 1 || ring.owners(path)[0] === ports.workerId;
-  // What is gone is the same, whoever looks for it: a group that was noted is of one path, and so of one sort.
+  // Looks in both places: a noted group is of one path, so its copies are of one sort, and a removed copy is in
+  // neither.
   const everywhere = { get: (path: string) => ports.cache.get(path) ?? ports.unmounted.get(path) };
   const removals = await RemovalTally.open({ checkpoint: ports.checkpoint, cache: everywhere }, noneFreed);
   const tally = new FreeTally(removals, countsAsFile);
@@ -41,7 +44,10 @@ async function freeAll(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutco
   return tally.outcome();
 }
 
-/** Of a mounted path the copies that the mount covers go, of any other, or when asked for them, those that none covers. */
+/**
+ * Frees the copies that a mount covers below a mounted path. Below other paths, or on request, frees those that no
+ * mount covers.
+ */
 async function free(name: string, options: FreeBatchOptions, tally: FreeTally, ports: WorkerPorts): Promise<void> {
   let group: CacheEntry[] = [];
   const size = Math.min(options.batchSize, maxGroup);
@@ -72,7 +78,7 @@ async function removeGroup(
   const results = await Promise.allSettled(group.map(({ path }) => source.delete(path)));
   results.forEach((result, i) => {
     if (result.status === 'rejected') tally.failed(group[i], result.reason);
-    // Otherwise it was evicted or has expired a moment ago.
+    // Otherwise it was evicted or expired a moment ago.
     else if (result.value) tally.freed(group[i]);
   });
   const removed = group.filter((_entry, i) => results[i].status === 'fulfilled');
@@ -85,7 +91,7 @@ async function removeGroup(
 const noneFreed = { freedFiles: 0, freedReplicas: 0, freedBytes: 0 };
 
 class FreeTally {
-  /** Not noted down: what could not be removed is found, and tried, again. */
+  /** Not in the checkpoint: copies that could not be removed are found, and tried, again. */
   private readonly failedCounts = { failedFiles: 0, failedBytes: 0 };
   private readonly failures: FileFailure[] = [];
 
@@ -102,7 +108,7 @@ class FreeTally {
     this.removals.add(this.worth(entry));
   }
 
-  /** @throws the error itself when no file can be blamed for it */
+  /** @throws the error itself when it is not the fault of one file */
   failed(entry: CacheEntry, error: unknown): void {
     const known = describeFault(error);
     if (!known) throw error;

@@ -1,16 +1,16 @@
 import type { CacheEntry } from '#cache-store';
 import type { CopySource } from '#contexts/jobs/kinds';
 
-/** Greater than any character a name can go on with, but for itself. */
+/** Greater than any character that can continue a name, except itself. */
 const lastCharacter = '\u{10FFFF}';
-/** So many subdirectories are passed over before the caller gets a chance to let others run. */
+/** After skipping this many subdirectories, the caller gets a chance to let other tasks run. */
 const leapsAtOnce = 256;
 
 /**
- * The cached copies that a path to free stands for, in the order of the index: with a trailing slash what is below it,
- * without one also the object of exactly that path. Undefined now and then where a long stretch held none of them.
- * The copies that were handed out may be removed while this goes on.
- * @param recursive false: of what is below only the direct children
+ * The cached copies that a path to free stands for, in the order of the index. With a trailing slash: what is below it.
+ * Without one: also the object of exactly that path. Yields undefined now and then where a long stretch has no such
+ * copy. The caller may remove yielded copies meanwhile.
+ * @param recursive false: only the direct children
  */
 export function* targetsOf(cache: CopySource, path: string, recursive: boolean): Generator<CacheEntry | undefined> {
   const directory = path.endsWith('/') ? path : `${path}/`;
@@ -22,7 +22,7 @@ export function* targetsOf(cache: CopySource, path: string, recursive: boolean):
   else yield* childrenOf(cache, directory);
 }
 
-/** Leaps over subdirectories instead of reading through them. */
+/** Skips subdirectories instead of reading them. */
 function* childrenOf(cache: CopySource, directory: string): Generator<CacheEntry | undefined> {
   let after: string | undefined;
   for (let leaps = 1; ; leaps++) {

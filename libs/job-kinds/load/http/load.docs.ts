@@ -177,7 +177,7 @@ const paths: Paths = {
   },
 };
 
-/** What the API's description says of load jobs. */
+/** The part of the API's description about load jobs. */
 export const loadDocs: ApiPart = {
   tag: { name, description: 'Bring data of a UFS into the cache.' },
   paths,

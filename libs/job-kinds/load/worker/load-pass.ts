@@ -64,18 +64,18 @@ async function loadMetadata(
   return outcome('loaded', sizeBytes, 0);
 }
 
-/** Makes a copy that was found current stay for this job's sake: nothing else of it is to push it out. */
+/** Keeps a copy that was found current for this job: other files of the job must not push it out. */
 function keep(jobId: string, { path, version, sizeBytes }: CacheEntry, ports: WorkerPorts): Promise<boolean> {
   return ports.cache.keep({ path, jobId, version, sizeBytes });
 }
 
-/** A batch that is delivered again finds what its first run has put here, and counts it as it did then. */
+/** A batch that is delivered again finds what its first run put here, and counts it as that run did. */
 function isPutBy(jobId: string, cached: CacheEntry): boolean {
   const claim = claimOf(cached, jobId);
   return claim !== undefined && !claim.kept;
 }
 
-/** Of an unlisted file, whichever version this job has read is the one. */
+/** For an unlisted file, any version that this job has read is the right one. */
 async function newerFor(own: boolean, cached: CacheEntry, file: BatchFile, ports: WorkerPorts) {
   return own && file.listed === undefined ? undefined : newerVersion(cached, file, ports);
 }

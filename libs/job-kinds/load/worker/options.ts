@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** What the coordinator's half of the kind puts into `WorkBatch.options`. */
 export const loadBatchOptionsSchema = z.object({
-  /** Leave a file alone whose cached bytes are of the UFS's current version. */
+  /** Skip a file whose cached bytes are of the UFS's current version. */
   skipIfExists: z.boolean().default(false),
   /** Keep size and version only; no bytes are read. */
   loadMetadataOnly: z.boolean().default(false),

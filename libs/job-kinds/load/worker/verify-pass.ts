@@ -19,7 +19,7 @@ import type { LoadBatchOptions } from './options.js';
 type VerifyOutcome = FileOutcome<'verified' | 'repaired'>;
 
 /**
- * Compares what the cache holds with the UFS, and loads what differs once more. `verifiedFiles + repairedFiles +
+ * Compares what the cache holds with the UFS, and loads different files once more. `verifiedFiles + repairedFiles +
  * verifyFailedFiles` is the number of files in the batch.
  */
 export async function verifyPass(
@@ -42,7 +42,7 @@ async function verifyBytes(jobId: string, file: BatchFile, ports: WorkerPorts): 
   switch (found) {
     case 'right':
       if (newer) return repairUnlessEqual(jobId, file, cached, known, ports);
-      // It stays: no repair of this job is to push it out.
+      // Keep the copy: no repair of this job may push it out.
       return (await ports.cache.keep({ ...keyOf(cached), jobId }))
         ? verified(cached)
         : repair(jobId, file, known, ports);
@@ -58,7 +58,7 @@ async function verifyBytes(jobId: string, file: BatchFile, ports: WorkerPorts): 
   }
 }
 
-/** Where nothing can tell the versions apart. */
+/** For a store whose answers cannot distinguish the versions. */
 function mayBeSame(cached: CacheEntry, newer: KnownVersion): boolean {
   return cached.sizeBytes === newer.sizeBytes && compareVersions(cached.version, newer.version) === 'unknown';
 }
@@ -77,7 +77,7 @@ async function repair(
   return { kind: 'repaired', sizeBytes: entry.sizeBytes, movedBytes: entry.sizeBytes };
 }
 
-/** What brings the bytes that were there was no repair: the store's tag is no MD5, or it tells no version at all. */
+/** Loading the same bytes again is no repair: the store's tag is no MD5, or the store gives no version at all. */
 async function repairUnlessEqual(
   jobId: string,
   file: BatchFile,
@@ -91,7 +91,9 @@ async function repairUnlessEqual(
   return isEqual ? verified(cached) : outcome;
 }
 
-/** How often in a row a connector's hashes were none. After a few the bytes are compared with their own checksum only. */
+/**
+ * How often in a row a connector's hashes were wrong. After a few, the bytes are only compared with their own checksum.
+ */
 const falseHashes = new WeakMap<UfsConnector, number>();
 const maxFalseHashes = 3;
 
@@ -101,7 +103,10 @@ function noteHash(connector: UfsConnector, wasRight: boolean): void {
 
 type Found = 'right' | 'damaged' | 'another hash' | 'changed';
 
-/** Whether the cache holds exactly this version's bytes: re-reads them, and compares with the UFS's hash if it has one. */
+/**
+ * Whether the cache holds exactly this version's bytes: reads them again, and compares them with the UFS's hash if
+ * there is one.
+ */
 async function compareWithHash(cached: CacheEntry, ports: WorkerPorts): Promise<Found> {
   return retrying(ports, async () => {
     const md5Hex = await currentMd5(cached, ports);
@@ -112,7 +117,7 @@ async function compareWithHash(cached: CacheEntry, ports: WorkerPorts): Promise<
 async function compareBytes(path: string, md5Hex: string | undefined, ports: WorkerPorts): Promise<Found> {
   if (await ports.cache.check(path, md5Hex)) return 'right';
   const isWhole = md5Hex !== undefined && (await ports.cache.check(path));
-  // Wrong bytes must not be served while the repair is tried, nor if it fails.
+  // Wrong bytes must not be served during the repair, nor after a failed one.
   await ports.cache.delete(path);
   return isWhole ? 'another hash' : 'damaged';
 }

@@ -116,7 +116,7 @@ const paths: Paths = {
   },
 };
 
-/** What the API's description says of rebalance jobs. */
+/** The part of the API's description about rebalance jobs. */
 export const rebalanceDocs: ApiPart = {
   tag: { name, description: 'Move copies to the workers where the hash ring wants them.' },
   paths,

@@ -14,10 +14,13 @@ import {
 import { isSameCopy, isSameVersion } from '#ufs';
 import type { PeerClient, PeerEntry } from './peer-client.js';
 
-/** What a peer gives in one answer. */
+/** The most entries that a peer gives in one answer. */
 const maxPage = 1000;
 
-/** Fetches what the ring gives to this worker and others hold: from them, and from the UFS where they no longer can. */
+/**
+ * Fetches what the ring gives to this worker and others hold: from these, or from the UFS where they no longer can give
+ * it.
+ */
 export function loadPass(
   jobId: string,
   batchSize: number,
@@ -28,7 +31,7 @@ export function loadPass(
 }
 
 class LoadPass {
-  /** By path: another peer may still have what one could not give. */
+  /** By path: another peer may still have what the first could not give. */
   private readonly failures = new Map<string, FileFailure>();
   private filesFromUfs = 0;
   private members!: ClusterMembers;
@@ -46,7 +49,7 @@ class LoadPass {
     return this.outcome();
   }
 
-  /** Whoever might hold something: also those off the ring, which serve what they have as long as they run. */
+  /** All workers that may hold something: also those off the ring, which serve their copies as long as they run. */
   private others(): Worker[] {
     const { workers } = this.members;
     const { workerId } = this.ports;
@@ -65,7 +68,7 @@ class LoadPass {
     } while (after !== undefined);
   }
 
-  /** Undefined for a peer that does not answer. What it alone holds cannot be known, so that one of an online peer fails. */
+  /** Undefined for a peer that does not answer. An online peer then fails, as its copies cannot be known. */
   private async pageOf(peer: Worker, after: string | undefined) {
     const { address, status, workerId } = peer;
     const { sequence } = this.members;
@@ -85,7 +88,8 @@ class LoadPass {
     const { path } = entry;
     try {
       this.ports.signal.throwIfAborted();
-      // What is not of the store that is mounted there is not served, and does not move; a peer may not have heard of that.
+      // A copy of another store than the mounted one is not served and does not move. A peer may not know the mount
+      // yet.
       if (entry.store !== undefined && entry.store === this.ports.storeOf(path)) await this.bring(peer, entry);
       this.failures.delete(path);
     } catch (error) {
@@ -106,7 +110,7 @@ class LoadPass {
     }
     if (!own || own.metadataOnly) return this.fetch(peer, entry);
     if (isSameCopy(own, entry)) return;
-    // Two versions, and only the UFS knows which is the newer.
+    // There are two versions, and only the UFS knows which is newer.
     const current = await this.currentVersion(path);
     if (!current || isSameVersion(own, current)) return;
     if (isSameVersion(entry, current)) return this.fetch(peer, entry);
@@ -119,7 +123,7 @@ class LoadPass {
     await this.fetchFromUfs(entry, entry);
   }
 
-  /** False where the peer cannot give this version any more. */
+  /** False where the peer can no longer give this version. */
   private async fetchFromPeer(peer: Worker, entry: PeerEntry): Promise<boolean> {
     const { path, store, sizeBytes, version, replicas, loadedAtMs } = entry;
     const source = this.peers.source(peer.address, entry);
@@ -131,7 +135,7 @@ class LoadPass {
     } catch (error) {
       this.ports.signal.throwIfAborted();
       const { cause } = error as Error;
-      // Not so when our own cache is full: then nobody's copy would do.
+      // Not when our own cache is full: then a copy from any source would fail.
       if (isUfsError(cause, 'NotFound') || isUfsError(cause, 'Unavailable') || isUfsError(cause, 'Truncated'))
         return false;
       throw error;
@@ -160,7 +164,7 @@ class LoadPass {
     return others.filter((_worker, i) => holding[i]);
   }
 
-  /** Undefined where the UFS has no such file any more. */
+  /** Undefined where the UFS no longer has such a file. */
   private async currentVersion(path: string): Promise<KnownVersion | undefined> {
     try {
       const ports = transferringFrom(path, this.ports);
@@ -171,14 +175,14 @@ class LoadPass {
     }
   }
 
-  /** @throws the error itself when nobody but we can be blamed for it */
+  /** @throws the error itself when the fault is our own */
   private fail(path: string, error: unknown): void {
     const known = describeFault(error);
     if (!known) throw error;
     this.failures.set(path, { path, reason: cutReason(known.message), attempts: known.attempts });
   }
 
-  /** Counts what is here now, so that a pass that was broken off and is made again counts the same. */
+  /** Counts what is here now, so that an interrupted pass that runs again counts the same. */
   private async outcome(): Promise<BatchOutcome> {
     const { ring } = this.members;
     const { cache, workerId, signal } = this.ports;

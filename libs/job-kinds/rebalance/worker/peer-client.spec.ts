@@ -37,7 +37,7 @@ describe('fetching from a peer', () => {
     });
   }
 
-  // An abandoned body reports its own end as an error: with nobody to hear it, it used to end the worker.
+  // An abandoned body reports its own end as an error. Without a listener this used to end the worker.
   it.each([
     ['a version that the peer holds no longer', 200, { etag: '"v2"' }, 'NotFound'],
     ['an answer that is none', 503, {}, 'Unavailable'],

@@ -5,12 +5,12 @@ import type { ObjectSource } from '#transfer';
 import { UfsError } from '#ufs';
 
 const connectTimeoutMs = 2000;
-/** A peer looks through a bounded part of its index before it answers, so silence this long is no work. */
+/** A peer reads a bounded part of its index before it answers: after this much silence it is not working. */
 const idleTimeoutMs = 10_000;
 
 const peerEntrySchema = z.object({
   path: z.string(),
-  /** The store that the copy is of; absent from workers of versions up to 0.2, which do not know. */
+  /** The store of the copy; absent from workers of versions up to 0.2, which do not know it. */
   store: z.string().optional(),
   sizeBytes: z.number(),
   version: z.string(),
@@ -29,12 +29,12 @@ const lookupSchema = z.object({
   stores: z.array(z.string().nullable()).default([]),
 });
 
-/** A path, and the store by which it is meant. */
+/** A path, and the store that it means. */
 type Meant = Pick<PeerEntry, 'path' | 'store'>;
 
 /**
- * Asks other workers, over the port on which they serve objects. A peer that cannot be reached, or that answers with an
- * error, is a UfsError `Unavailable` naming its address, so that it is retried as a UFS is.
+ * Sends requests to other workers, over the port on which they serve objects. A peer that is unreachable, or that
+ * answers with an error, is a UfsError `Unavailable` with its address. So it is retried like a UFS.
  */
 export class PeerClient {
   private readonly agent = new Agent({
@@ -46,7 +46,7 @@ export class PeerClient {
 
   constructor(private readonly signal: AbortSignal) {}
 
-  /** A page of the entries that the ring, as of `membership` or later, gives to `owner`. */
+  /** A page of the entries that the ring gives to `owner`, as of `membership` or later. */
   async entries(
     address: string,
     ask: { owner: string; membership: number; limit: number; after?: string },
@@ -58,19 +58,19 @@ export class PeerClient {
   }
 
   /**
-   * Size and version of the copies for which the peer vouches: it holds them, and the ring as of `membership` or later
+   * Size and version of the copies that the peer vouches for: it holds them, and the ring as of `membership` or later
    * gives them to it. Null for the others.
    */
   async vouched(address: string, copies: readonly Meant[], membership: number): Promise<([number, string] | null)[]> {
     return this.lookup(address, copies, { asOwner: membership });
   }
 
-  /** Size and version of the copies that the peer holds, null for those that it does not or that are of another store. */
+  /** Size and version of the copies that the peer holds. Null for missing ones and for those of another store. */
   async held(address: string, copies: readonly Meant[]): Promise<([number, string] | null)[]> {
     return this.lookup(address, copies, {});
   }
 
-  /** One copy of a peer's, to be fetched the way UFS objects are. */
+  /** One copy of a peer, to be fetched like a UFS object. */
   source(address: string, entry: PeerEntry): ObjectSource {
     const { path, sizeBytes, version } = entry;
     const object = { path, sizeBytes, version };
@@ -96,7 +96,7 @@ export class PeerClient {
   ): Promise<AsyncIterable<Buffer>> {
     const { path, sizeBytes, store } = entry;
     const meant = store === undefined ? '' : `&store=${encodeURIComponent(store)}`;
-    // A peer must not fetch from the UFS for us: that is only for files which no peer has.
+    // A peer must not fetch from the UFS for us: only files that no peer has come from there.
     const target = `/v1/objects?cachedOnly=true&path=${encodeURIComponent(path)}${meant}`;
     const { statusCode, headers, body } = await this.request(address, 'GET', target, { signal });
     if (statusCode === 200 && Number(headers['content-length']) === sizeBytes && sameTag(headers.etag, entry.version)) {
@@ -139,7 +139,7 @@ export class PeerClient {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     try {
       const answer = await this.agent.request({ origin: `http://${address}`, method, path, headers, body, signal });
-      // An error also arrives where the body is read. Before that, with no listener, it would end the process.
+      // The reader of the body gets an error too. Before it reads, an error without a listener would end the process.
       answer.body.on('error', () => undefined);
       return answer;
     } catch (cause) {
@@ -148,7 +148,7 @@ export class PeerClient {
   }
 }
 
-/** Ends without an error only after exactly the bytes that the peer's index tells of. */
+/** Ends without an error only after exactly the number of bytes in the peer's index. */
 async function* checkedBody(body: AsyncIterable<Buffer>, address: string, entry: PeerEntry): AsyncGenerator<Buffer> {
   const { path, sizeBytes } = entry;
   let received = 0;
@@ -166,7 +166,7 @@ async function* checkedBody(body: AsyncIterable<Buffer>, address: string, entry:
   throw new UfsError('Truncated', path, `worker ${address} sent other bytes than it holds: ${path}`);
 }
 
-/** As the read path writes it: characters that cannot stand in an entity tag are percent-encoded. */
+/** Compares in the form of the read path: characters that an entity tag cannot hold are percent-encoded. */
 function sameTag(tag: string | string[] | undefined, version: string): boolean {
   return tag === `"${version.toWellFormed().replace(/[^\x21\x23-\x7e]/gu, encodeURIComponent)}"`;
 }

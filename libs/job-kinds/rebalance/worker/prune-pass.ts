@@ -9,8 +9,9 @@ const pageSize = 1000;
 
 /**
  * Removes the copies that the ring no longer gives to this worker, but only those for which every owner vouches with
- * the same version: no file is ever without a copy. Two workers cannot talk each other out of both copies either: who
- * vouches is an owner by a ring at least as new as ours, and our copy goes only while our ring is still that one.
+ * the same version: each file always has a copy. Two workers cannot both remove theirs because of the other's: a worker
+ * that vouches is an owner by a ring at least as new as ours, and our copy is removed only while our ring is still that
+ * one.
  */
 export async function prunePass(jobId: string, peers: PeerClient, ports: WorkerPorts): Promise<BatchOutcome> {
   const tally = await RemovalTally.open(ports, { filesPruned: 0, bytesPruned: 0 });
@@ -32,7 +33,7 @@ export async function prunePass(jobId: string, peers: PeerClient, ports: WorkerP
     );
     strays.forEach((entry, i) => {
       const result = pruned[i];
-      // Those that went before it are noted, and will be counted when the batch is taken up again.
+      // Earlier removals are in the checkpoint, and will be counted when the batch continues.
       if (result.status === 'rejected') throw result.reason;
       if (result.value) tally.add(worthOf(entry));
       else if (!entry.metadataOnly) {
@@ -66,7 +67,7 @@ async function confirmedByOwners(
   const missing = new Map<string, number>();
   for (const entry of strays) {
     const owners = ring.owners(entry.path, entry.replicas);
-    // Without an owner nobody can confirm anything. Metadata is no copy of a file, and needs nobody's word.
+    // Without owners there is no confirmation. Metadata is no copy of a file and needs none.
     missing.set(entry.path, owners.length > 0 && entry.metadataOnly ? 0 : Math.max(1, owners.length));
     if (entry.metadataOnly) continue;
     for (const owner of owners) byOwner.set(owner, [...(byOwner.get(owner) ?? []), entry]);
@@ -82,7 +83,7 @@ async function confirmedByOwners(
   return new Set([...missing].filter(([, left]) => left === 0).map(([path]) => path));
 }
 
-/** Nothing is vouched for by an owner who does not answer. */
+/** An owner that does not answer vouches for nothing. */
 async function vouchedBy(
   address: string | undefined,
   entries: readonly CacheEntry[],

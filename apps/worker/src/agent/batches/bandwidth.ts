@@ -4,8 +4,8 @@ import type { JobRate } from '../log/job-states.js';
 const keptAllowanceMs = 100;
 
 /**
- * A token bucket that starts empty: bytes are paid for before (or, where their number is not known, right after) they
- * are moved, so the rate holds on average from the first second on. Requests are served in order, each whole.
+ * A token bucket that starts empty. A caller pays for bytes before it moves them, or right after when their number is
+ * not known before. So the average rate holds from the first second on. Requests are served in order, each as a whole.
  */
 export class BandwidthLimiter {
   private tokens = 0;
@@ -28,7 +28,7 @@ export class BandwidthLimiter {
     return this.bytesPerSecond > 0;
   }
 
-  /** Takes effect at once, also for those who wait. */
+  /** Takes effect at once, also for waiting requests. */
   setRate(bytesPerSecond: number): void {
     this.refill();
     this.bytesPerSecond = bytesPerSecond;
@@ -92,8 +92,8 @@ export class JobBandwidths {
   private readonly limiters = new Map<string, { limiter: BandwidthLimiter; users: number; asOf: number }>();
 
   /**
-   * Called by each batch when it starts and, with the returned function, when it ends. Batches do not come in the order
-   * in which they were sent: what is older than the rate in force does not change it.
+   * Each batch calls this when it starts, and calls the returned function when it ends. Batches can arrive in another
+   * order than they were sent in: a rate older than the one in force changes nothing.
    */
   enter(jobId: string, { bytesPerSecond, asOf }: JobRate): () => void {
     const entry = this.limiters.get(jobId) ?? { limiter: new BandwidthLimiter(bytesPerSecond), users: 0, asOf };

@@ -4,10 +4,10 @@ import { isDiskFull } from '#cache-store';
 import type { Checkpoint } from '#contexts/jobs/kinds';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
 
-/** What belongs to jobs that were stopped and never resumed goes after so long. */
+/** The notes of a stopped job that was never resumed are removed after this time. */
 const maxAgeMs = 7 * 24 * 3_600_000;
 
-/** What batches note down of their progress, a file each, until they are settled. It outlives the process. */
+/** Notes of the progress of batches, one file each, kept until the batch is settled. They outlive the process. */
 export class BatchCheckpoints {
   private readonly unwritten = new Map<string, unknown>();
 
@@ -34,8 +34,8 @@ export class BatchCheckpoints {
           throw error;
         }
       },
-      // Whole or not at all. Not synced: a power cut may take the last note with it, as it may take removals. On a full
-      // disk it is kept in memory: the batch may be what frees the disk.
+      // Written as a whole or not at all. Not synced: a power cut may lose the last note, as it may lose removals. When
+      // the disk is full, the note is kept in memory: the batch may be what frees the disk.
       save: async (value) => {
         try {
           await writeFile(`${file}.new`, JSON.stringify(value), { mode: PRIVATE_FILE_MODE });

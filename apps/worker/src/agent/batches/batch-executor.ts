@@ -9,7 +9,7 @@ import type { JobRate } from '../log/job-states.js';
 import type { RunningJournal } from './running-journal.js';
 import type { TransferSlots } from './transfer-slots.js';
 
-/** A batch that has ended badly so often is not executed again. */
+/** A batch that has ended badly this many times is not executed again. */
 export const maxCrashes = 3;
 
 export interface ExecutorPorts {
@@ -20,14 +20,16 @@ export interface ExecutorPorts {
   removeCopy: WorkerPorts['removeCopy'];
   unmounted: WorkerPorts['unmounted'];
   storeOf: WorkerPorts['storeOf'];
-  /** Room below quotas for what a batch brings in. */
+  /** Room below quotas for the copies that a batch brings in. */
   roomFor(batch: WorkBatch, moves: boolean, signal: AbortSignal): WorkerPorts['claimRoom'];
-  /** What tells the source of a transfer from others: for a UFS path the root of its mount, else the name itself. */
+  /** Identifies the source of a transfer: for a UFS path the root of its mount, else the name itself. */
   sourceOf(from: string): string;
   checkpointOf(batchId: string): Checkpoint;
   pool: ConnectorPool;
   slots: TransferSlots;
-  /** What jobs with a bandwidth limit may hold of `slots`: a slow job must not keep the others from theirs. */
+  /**
+   * The part of `slots` that jobs with a bandwidth limit may hold: a slow job must not take the slots of the others.
+   */
   limitedSlots: TransferSlots;
   bandwidths: JobBandwidths;
   gate: ExclusiveGate;
@@ -46,14 +48,14 @@ export interface Execution {
   onStoreWait: WorkerPorts['retry']['onStoreWait'];
 }
 
-/** The batch's execution failed by a bug of ours; it may be tried again. */
+/** The batch failed because of a bug in Larder. It may be tried again. */
 export class ExecutionFailed extends Error {
   override readonly name = 'ExecutionFailed';
 }
 
 /**
- * Executes batches with the worker's resources and keeps the journal that catches poison batches: one that has crashed
- * a process before runs alone, and after `maxCrashes` it is given up.
+ * Executes batches with the worker's resources. It keeps the journal that detects batches that crash the process: a
+ * batch that has crashed one runs alone, and after `maxCrashes` it is given up.
  */
 export class BatchExecutor {
   constructor(private readonly ports: ExecutorPorts) {}
@@ -80,7 +82,8 @@ export class BatchExecutor {
 
   private async run({ batch, kind, rate, signal, onProgress, onStoreWait }: Execution): Promise<BatchOutcome> {
     const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
-    // In one turn with the look at the signal: whoever aborts it when the job has ended lets go of the job then, too.
+    // Check the signal and begin in the same turn: the code that aborts the signal of an ended job also drops the job's
+    // keeps.
     signal.throwIfAborted();
     await cache.keepFor(batch.jobId);
     const lease = pool.lease();

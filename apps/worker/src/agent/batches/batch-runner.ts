@@ -14,7 +14,7 @@ export interface BatchMessage {
   readonly sequence: number;
   readonly deliveries: number;
   ack(): Promise<void>;
-  /** Back into the queue, to be delivered again after `delayMs`. */
+  /** Puts the message back into the queue, to be delivered again after `delayMs`. */
   retryLater(delayMs: number): void;
 }
 
@@ -39,11 +39,13 @@ export interface RunnerPorts {
   isGenuine(message: BatchMessage): boolean;
   jobs: JobStates;
   executor: BatchExecutor;
-  /** Resolves when the mount table includes everything up to this log sequence. */
+  /** Resolves when the mount table includes every change up to this log sequence. */
   namespaceAt(sequence: number, signal: AbortSignal): Promise<void>;
-  /** Resolves when the outcome is in the log, however long that takes. @throws the signal's reason when aborted */
+  /** Resolves when the outcome is in the log, after any length of time. @throws the signal's reason when aborted */
   settle(batch: WorkBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void>;
-  /** The batch's outcome is in the log (`settled`), its job was stopped, and may be resumed, or has ended. */
+  /**
+   * The batch's outcome is in the log (`settled`), its job was stopped and may be resumed (`stopped`), or has ended.
+   */
   forget(batchId: string, why: 'settled' | 'stopped' | 'finished'): Promise<void>;
   logger: Logger;
 }
@@ -61,29 +63,33 @@ export interface RunningBatch {
 interface Entry extends Omit<RunningBatch, 'waiting'> {
   readonly waits: StoreWaits;
   readonly abort: AbortController;
-  /** As new as this log sequence; undefined while that is not known. */
+  /** The entry is as new as this log sequence; undefined while that is not known. */
   asOf: number | undefined;
 }
 
 /** A batch this build does not understand waits for a newer one. */
 const notUnderstoodDelayMs = 30_000;
-/** The other delivery of the same batch will have come further by then. */
+/** By then the other delivery of the same batch has made progress. */
 const duplicateDelayMs = 1000;
 const failedDelayMs = 1000;
-/** Settled batches that are remembered; more than can be on their way to one worker at a time. */
+/** How many settled batches are remembered: more than can be on their way to one worker at a time. */
 const rememberedBatches = 10_000;
 
-/** Takes a batch from delivery to acknowledgement. Handling one again changes nothing and reports the same. */
+/**
+ * Takes a batch from delivery to acknowledgement. Handling a batch again changes nothing and reports the same outcome.
+ */
 export class BatchRunner {
   private readonly batches = new Map<string, Entry>();
-  /** Attempts at batches whose outcome this process has put into the log; a further attempt is asked for a reason. */
+  /**
+   * Attempts at batches whose outcome this process has put into the log. A new attempt at such a batch has a reason.
+   */
   private readonly settled = new Set<string>();
   private readonly handling = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
 
   constructor(private readonly ports: RunnerPorts) {}
 
-  /** Never throws: whatever goes wrong, the message is acked or comes back. */
+  /** Never throws: after any error the message is acked or is delivered again. */
   handle(message: BatchMessage): Promise<void> {
     const handled = this.handleOne(message).finally(() => this.handling.delete(handled));
     this.handling.add(handled);
@@ -97,7 +103,7 @@ export class BatchRunner {
     });
   }
 
-  /** Breaks off what runs for this job and was sent before this log sequence, where the log tells of its stop or end. */
+  /** Breaks off the job's batches that were sent before this log sequence, where the log has the job's stop or end. */
   jobEnded(jobId: string, sequence: number, how: 'stopped' | 'finished'): void {
     for (const batch of this.batches.values()) {
       const isOlder = batch.asOf !== undefined && batch.asOf < sequence;
@@ -105,7 +111,7 @@ export class BatchRunner {
     }
   }
 
-  /** Breaks everything off; resolves when the last batch has come to rest. */
+  /** Breaks off all batches. Resolves when the last one has ended. */
   async stop(): Promise<void> {
     this.stopping.abort(new WorkerStopping('the worker stops'));
     for (const { abort } of this.batches.values()) abort.abort(this.stopping.signal.reason);
@@ -122,12 +128,12 @@ export class BatchRunner {
       const understood = this.understand(message);
       if (!understood) return message.retryLater(notUnderstoodDelayMs);
       const { batch, kind } = understood;
-      // Sent twice: an owner that had lost its job without knowing had the same stretch in hand as its successor.
+      // Sent twice: an owner that did not notice the loss of its job sent the same stretch as its successor.
       if (this.settled.has(attemptOf(batch))) return await message.ack();
       if (this.batches.has(batch.batchId)) return message.retryLater(duplicateDelayMs);
       await this.take(batch, kind, message);
     } catch (error) {
-      // Only the acknowledgement itself is left to fail here: the queue delivers the batch again.
+      // Only the acknowledgement itself can fail here. The queue then delivers the batch again.
       this.ports.logger.warn({ err: error }, 'a batch could not be acknowledged');
     }
   }
@@ -163,7 +169,7 @@ export class BatchRunner {
     } catch (error) {
       const reason: unknown = entry.abort.signal.reason;
       if (reason instanceof JobEnded) {
-        // The list stays in the work stream; a job that is resumed has it sent again.
+        // The list stays in the work stream: when the job is resumed, its owner sends it again.
         await this.ports.forget(batchId, reason.how);
         await message.ack();
       } else if (reason instanceof WorkerStopping) {
@@ -177,7 +183,7 @@ export class BatchRunner {
     }
   }
 
-  /** @throws the abort reason, ExecutionFailed, or what keeps the log from being read */
+  /** @throws the abort reason, ExecutionFailed, or the error that prevents reading the log */
   private async work(batch: WorkBatch, kind: WorkerJobKind, entry: Entry): Promise<void> {
     const { jobs, executor } = this.ports;
     const { signal } = entry.abort;
@@ -198,7 +204,7 @@ export class BatchRunner {
         entry.bytes += bytes;
       },
     });
-    // A job that is stopped from here on has had its batch done; only the worker's own end keeps it from the log.
+    // A stop of the job no longer discards the outcome. Only the end of the worker does.
     await this.ports.settle(batch, outcome, this.stopping.signal);
     this.settled.add(attemptOf(batch));
     if (this.settled.size > rememberedBatches) this.settled.delete(this.settled.values().next().value!);
@@ -207,7 +213,7 @@ export class BatchRunner {
 
 const attemptOf = ({ batchId, attempt }: WorkBatch): string => `${batchId}:${attempt}`;
 
-/** The newer of what the batch itself says, as of when it was sent, and what the log is known to say. */
+/** The newer of two rates: the batch's own, as of when it was sent, and the one known from the log. */
 function rateOf(batch: WorkBatch, kind: WorkerJobKind, known: JobRate | undefined): JobRate {
   const asOf = batch.jobSequence ?? 0;
   if (known && known.asOf > asOf) return known;

@@ -35,14 +35,16 @@ export interface CreateRunnerOptions extends RunnerParts {
   /** Of mounts, policies and members. */
   clusterReader: LogReader;
   bandwidths: JobBandwidths;
-  /** Told where in the log the outcome of a batch stands. */
+  /** Receives the log sequence of each batch outcome. */
   reported: (sequence: number) => void;
 }
 
-/** Longest wait of one attempt for the log; there are as many as it takes. */
+/** Longest wait of one attempt for the log. The number of attempts is unlimited. */
 const catchUpTimeoutMs = 5_000;
 
-/** What takes batches from delivery to acknowledgement, with all that it needs of this worker. */
+/**
+ * Builds the runner that takes batches from delivery to acknowledgement, with the parts of this worker that it needs.
+ */
 export function createRunner(options: CreateRunnerOptions): BatchRunner {
   const { workerId, journal, checkpoints, logger, cluster, jobs, clusterReader, reported } = options;
   const settleOptions = {
@@ -62,7 +64,7 @@ export function createRunner(options: CreateRunnerOptions): BatchRunner {
       untilAvailable(logger, signal, () => clusterReader.waitFor(sequence, catchUpTimeoutMs)),
     settle: async (batch, outcome, signal) => reported(await settle(settleOptions, batch, outcome, signal)),
     forget: async (batchId, why) => {
-      // A stopped job is resumed with what its batches have done to earlier processes.
+      // A stopped job can be resumed: keep the counts of processes that its batches have crashed.
       if (why !== 'stopped') await journal.forget(batchId);
       if (why === 'settled') await checkpoints.remove(batchId);
     },
@@ -86,7 +88,7 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     unmounted: services.unmounted,
     storeOf: (path) => view.storeOf(path),
     roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
-    // Files of a mount that is gone have one place together: each fails at once.
+    // Files of unmounted paths share one source: each fails at once.
     sourceOf: (from) => view.mountOf(from)?.ufs ?? (from.includes('://') ? '' : from),
     slots: new TransferSlots(config.workerTransfers),
     limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),

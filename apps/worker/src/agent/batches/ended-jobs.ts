@@ -12,14 +12,16 @@ interface LeftByJobs {
   readonly isOver: (jobId: string) => Promise<boolean>;
 }
 
-/** Clears the notes about jobs that ended while this worker was away: it does not hear of their end any more. */
+/** Clears the notes about jobs that ended while this worker was away: it receives no further news of their end. */
 export async function forgetEndedJobs({ journal, cache, isFinished, isOver }: LeftByJobs): Promise<void> {
-  // Suspects of such jobs will not be delivered again; those of a stopped job may be, once it is resumed.
+  // Suspects of finished jobs are not delivered again. Those of a stopped job can be, when it is resumed.
   for (const { jobId, batchId } of journal.suspects()) if (await isFinished(jobId)) await journal.forget(batchId);
   for (const jobId of cache.keptFor()) if (await isOver(jobId)) cache.letGo(jobId);
 }
 
-/** Takes in the ends of jobs that are in the log and not yet here. While the log cannot be asked, what is known holds. */
+/**
+ * Reads the ends of jobs that the log has and this worker lacks. When the log is unreachable, the known state counts.
+ */
 export async function catchUp(jobReader: LogReader, timeoutMs: number): Promise<void> {
   try {
     await jobReader.caughtUp(timeoutMs);

@@ -1,16 +1,16 @@
-/** A batch can wait minutes for its store. Other batches wait for it, or queue behind it, no longer than this. */
+/** A batch can wait minutes for its store. Other batches wait for it, or queue behind it, at most this long. */
 const defaultPatienceMs = 5_000;
 
 /**
- * Lets batches run beside each other, and one that is under suspicion of killing the process alone: if it does it again,
- * no other batch falls under suspicion with it. Batches enter in the order in which they came. Exclusion ends after a
- * while: a batch that kills the process does so soon, and it takes three crashes before a batch is given up.
+ * Runs batches side by side, but a batch suspected of killing the process alone: if it kills the process again, no
+ * other batch becomes suspect. Batches enter in the order in which they came. Exclusion ends after a while: a batch
+ * that kills the process does so soon, and only the third crash makes a batch be given up.
  */
 export class ExclusiveGate {
   private running = 0;
   private alone = false;
   private readonly queue: { alone: boolean; enter: () => void }[] = [];
-  /** Since when the first in the queue, or who runs alone, keeps the others out. */
+  /** Since when the first batch in the queue, or the batch that runs alone, keeps the others out. */
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly patienceMs = defaultPatienceMs) {}

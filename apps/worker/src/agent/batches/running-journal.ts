@@ -7,19 +7,18 @@ import { z } from 'zod';
 const noteSchema = z.object({
   jobId: z.string(),
   batchId: z.string(),
-  /** How many processes died while they executed the batch. */
+  /** How many processes died while executing the batch. */
   crashes: z.number(),
-  /** Being executed by the process that wrote the note. */
+  /** The process that wrote the note is executing the batch. */
   running: z.boolean(),
 });
 type Note = z.infer<typeof noteSchema>;
 
 /**
- * Notes on disk which batches are being executed, so that a batch that brings the whole process down is recognised
- * after the restart: what an earlier process left here as running was running when that process died.
- *
- * Not synced to disk: what a crash of this process must not lose is in the page cache already, and a crash of the whole
- * machine is no batch's fault. On a full disk nothing is noted: the batch, which may be what frees it, has to go on.
+ * Notes on disk which batches are running. After a restart this identifies a batch that kills the process: a note that
+ * an earlier process left as running names a batch that ran when that process died.
+ * Not synced to disk: a crash of the process does not lose the page cache, and a crash of the machine is not the fault
+ * of a batch. When the disk is full, nothing is noted: the batch must go on, as it may be what frees the disk.
  */
 export class RunningJournal {
   private constructor(
@@ -32,7 +31,7 @@ export class RunningJournal {
     const journal = new RunningJournal(directory, new Map());
     for (const name of await readdir(directory)) {
       const note = await readNote(path.join(directory, name));
-      // Torn by the crash before it held anything; the batch will be delivered again as if for the first time.
+      // The crash cut the note off before it held anything. The batch will be delivered again as if for the first time.
       if (!note) await rm(path.join(directory, name), { force: true });
       else await journal.suspect({ ...note, running: false, crashes: note.crashes + (note.running ? 1 : 0) });
     }
@@ -54,21 +53,21 @@ export class RunningJournal {
     await this.write({ jobId, batchId, crashes: this.crashes(batchId), running: true });
   }
 
-  /** The execution failed by a bug, without taking the process with it. Returns the crashes so far. */
+  /** Counts a failure by a bug that did not kill the process. @returns the crashes so far */
   async countFailure(jobId: string, batchId: string): Promise<number> {
     const crashes = this.crashes(batchId) + 1;
     await this.suspect({ jobId, batchId, crashes, running: false });
     return crashes;
   }
 
-  /** The execution was broken off in good order; earlier crashes stay counted. */
+  /** The execution was broken off cleanly; earlier crashes stay counted. */
   async interrupt(batchId: string): Promise<void> {
     const note = this.suspectNotes.get(batchId);
     if (note) await this.write(note);
     else await this.forget(batchId);
   }
 
-  /** The batch did no harm, is settled, or nobody will ask for it again. */
+  /** The batch is harmless, settled, or will not be delivered again. */
   async forget(batchId: string): Promise<void> {
     this.suspectNotes.delete(batchId);
     await rm(this.file(batchId), { force: true });

@@ -1,4 +1,4 @@
-/** Who a slot is for. */
+/** What a slot is used for. */
 export interface SlotUser {
   /** Where the bytes come from: a mount's root, or another worker. */
   store: string;
@@ -9,23 +9,23 @@ interface Waiter extends SlotUser {
   grant(): void;
 }
 
-/** What one store holds: slots in all, and by job. */
+/** The slots that one store holds: in all, and by job. */
 interface Holder {
   held: number;
   readonly byJob: Map<string, number>;
 }
 
 /**
- * About `size` transfers at once, shared out fairly by store, and within a store by job (max-min fairness: the waiter that
- * holds least is next). A store, or a job of it, that holds less than its share goes ahead at once, even when all slots are
- * taken: transfers cannot be taken back, and a store that has stopped answering would otherwise keep the slots of all
- * others. So with n stores there may be up to size × (1 + 1/2 + … + 1/n) at once, until those beyond their share end.
- * A waiter that is aborted leaves the queue.
+ * About `size` transfers at once, shared fairly between stores, and within a store between jobs (max-min fairness: the
+ * waiter that holds least is next). A store, or one of its jobs, that holds less than its share gets a slot at once,
+ * even when all slots are taken: transfers cannot be taken back, so a store that stopped answering would keep the slots
+ * of all others. With n stores there can therefore be up to size × (1 + 1/2 + … + 1/n) at once, until the transfers
+ * beyond a share end. An aborted waiter leaves the queue.
  */
 export class TransferSlots {
   private held = 0;
   private readonly holders = new Map<string, Holder>();
-  /** By store and job, each in the order they asked. */
+  /** By store and job, each in the order of the requests. */
   private readonly waiting = new Map<string, Set<Waiter>>();
 
   constructor(private readonly size: number) {}
@@ -42,7 +42,7 @@ export class TransferSlots {
   private take(user: SlotUser, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const key = keyOf(user);
-    // While others of the same job wait, it waits behind them. With room nobody waits.
+    // A request waits behind earlier ones of the same job. While slots are free there are no waiters.
     if (!this.waiting.has(key) && (this.held < this.size || this.isBelowShare(user))) {
       this.count(user, 1);
       return Promise.resolve();
@@ -57,7 +57,7 @@ export class TransferSlots {
       const aborted = () => {
         leave();
         reject(signal.reason as Error);
-        // With fewer that wait, the shares of the others are larger.
+        // With fewer waiters, the shares of the others are larger.
         this.serve();
       };
       const waiter: Waiter = { ...user, grant: () => (leave(), resolve()) };
@@ -97,7 +97,7 @@ export class TransferSlots {
 
   private isBelowShare(user: SlotUser): boolean {
     const jobs = this.holders.get(user.store)?.byJob;
-    // Shares are for all that hold a slot, wait for one or ask for one.
+    // Stores that hold a slot, wait for one or ask for one have a share.
     const newStores = new Set<string>();
     const newJobs = new Set<string>();
     const askers = [user, ...[...this.waiting.values()].map(([first]) => first)];

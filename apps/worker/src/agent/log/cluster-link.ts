@@ -16,7 +16,7 @@ export interface ClusterLink {
   names: Names;
   codec: EventCodec;
   store: EventStore;
-  /** Judges what this worker reads of the log. */
+  /** Checks what this worker reads of the log. */
   gate: LogGate;
   /** The coordinators' keys. */
   ring: TrustRing;
@@ -31,18 +31,18 @@ export interface ClusterLinkOptions {
   ring: TrustRing;
   logger: Logger;
   signal: AbortSignal;
-  /** Told as soon as NATS answers, before the streams are there. */
+  /** Called as soon as NATS answers, before the streams exist. */
   connected: (link: NatsLink, names: Names) => void;
-  /** Told what is being waited for. */
+  /** Called with what is being waited for. */
   waiting: (what: string) => void;
 }
 
 const retryDelayMs = 250;
 
 /**
- * Connects to NATS and waits for the streams, for as long as it takes: a coordinator makes them, and processes start in
+ * Connects to NATS and waits for the streams without a time limit: a coordinator creates them, and processes start in
  * any order.
- * @throws the signal's reason; DomainError Malformed for an address that is none, Refused for wrong credentials
+ * @throws the signal's reason; DomainError Malformed for an invalid address, Refused for wrong credentials
  */
 export async function openClusterLink(options: ClusterLinkOptions): Promise<ClusterLink> {
   const { natsUrl, workerId, logger, signal, waiting } = options;
@@ -71,12 +71,12 @@ export async function openClusterLink(options: ClusterLinkOptions): Promise<Clus
   return { link, names, codec, store, gate, ring };
 }
 
-/** What a worker acts on; it passes over the rest of what its readers are delivered. */
+/** The events that a worker acts on. It skips the rest of what its readers deliver. */
 const concerning: ReadonlySet<string> = new Set([logBoundary.name, namespaceBoundary.name, membershipBoundary.name]);
 
 const concerns = (boundary: string): boolean => concerning.has(boundary) || jobBoundary.idsIn(boundary) !== undefined;
 
-/** @param missing told why there is no answer yet, or none that it is there */
+/** @param missing called with the reason when the stream does not exist, or when NATS cannot tell */
 async function streamExists(link: NatsLink, stream: string, missing: (why: string) => void): Promise<boolean> {
   try {
     await link.jsm.streams.info(stream);

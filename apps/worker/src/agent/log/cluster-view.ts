@@ -6,14 +6,16 @@ import type { ClusterMembers } from '#contexts/jobs/kinds';
 import { DomainError, type Commit } from '#kernel';
 
 export interface ClusterViewListener {
-  /** Mounts or policies are others than before, since `atMs` by the clock of who decided it (ms since the epoch). */
+  /**
+   * Mounts or policies have changed. `atMs`: when, by the clock of the process that decided it (ms since the epoch).
+   */
   namespaceChanged(namespace: NamespaceState, atMs: number): void;
 }
 
-/** A reader of something that is not mounted waits no longer than this for the newest mount table. */
+/** A reader of an unmounted path waits at most this long for the newest mount table. */
 const catchUpWithinMs = 1000;
 
-/** The cluster as this worker follows it from the log: what is mounted under which policies, and who belongs to it. */
+/** The cluster as this worker follows it from the log: mounts, policies and members. */
 export class ClusterView {
   private readonly namespaceState = namespaceView.initial();
   private readonly membership = membershipView.initial();
@@ -38,19 +40,19 @@ export class ClusterView {
     this.news.sound();
   }
 
-  /** All that was in the log when this process began to read has been taken in: from now on the mount table counts. */
+  /** Everything that was in the log when this process began to read is included: from now on the mount table counts. */
   noteRead(): void {
     this.isRead = true;
   }
 
-  /** @param catchUp resolves when everything is included that was in the log at the call; may fail */
+  /** @param catchUp resolves when everything that was in the log at the call is included; may fail */
   catchUpBy(catchUp: () => Promise<unknown>): void {
     this.catchUp = catchUp;
   }
 
   /**
-   * To be asked before anything is served by the mount table. While the log is being read the table is one of long ago,
-   * and says neither what may be served nor what is not there. Once read, the last one known counts, also without NATS.
+   * Call this before serving anything by the mount table. While the log is being read, the table is an old one: it
+   * cannot tell what may be served, nor what is missing. After that the last known table counts, also without NATS.
    * @throws DomainError Unavailable
    */
   requireNamespace(): void {
@@ -64,7 +66,7 @@ export class ClusterView {
     return this.namespaceState.sequence;
   }
 
-  /** Whether mounts and policies are those of this log sequence or later, at the latest after this time. */
+  /** Whether mounts and policies are those of this log sequence or later. Waits at most this time. */
   async namespaceAt(sequence: number, timeoutMs: number): Promise<boolean> {
     const found = await this.news.until(() => this.namespaceSequence >= sequence || undefined, timeoutMs);
     return found ?? false;
@@ -78,26 +80,26 @@ export class ClusterView {
     return mountOfUfsPath(this.namespace, ufsPath);
   }
 
-  /** The store that is mounted there. */
+  /** The store that is mounted at the path. */
   storeOf(ufsPath: string): string | undefined {
     const mount = this.mountOf(ufsPath);
     return mount && storeOfMount(mount);
   }
 
   /**
-   * The store that is mounted there, if it is the one that is meant where one is. A mount may have been made a moment ago
-   * and not be known here yet: before the answer is no, the log is read to its end, if that can be done soon.
+   * The store that is mounted at the path, if it is the meant one (where one is given). A mount that was made a moment
+   * ago may be unknown here: before the answer is no, the log is read to its end, if that can be done soon.
    */
   async readableStoreOf(ufsPath: string, meant?: string): Promise<string | undefined> {
     const isRight = (store: string | undefined) => store !== undefined && (meant === undefined || store === meant);
     if (isRight(this.storeOf(ufsPath)) || this.catchUp === undefined) return this.storeOf(ufsPath);
-    // Without NATS the table that is known counts.
+    // Without NATS the last known table counts.
     const caughtUp = this.catchUp().catch(() => undefined);
     await within(caughtUp, catchUpWithinMs);
     return this.storeOf(ufsPath);
   }
 
-  /** As far as the log has been read. */
+  /** The members as far as the log has been read. */
   members(): ClusterMembers {
     const { sequence, state } = this.membership;
     if (this.known?.sequence !== sequence) {
@@ -106,7 +108,7 @@ export class ClusterView {
     return this.known;
   }
 
-  /** The members as of this log sequence or later; undefined when the log has not come so far within the time. */
+  /** The members as of this log sequence or later; undefined when the log is not read that far within the time. */
   membersAt(sequence: number, timeoutMs: number): Promise<ClusterMembers | undefined> {
     return this.news.until(() => (this.membership.sequence >= sequence ? this.members() : undefined), timeoutMs);
   }
@@ -116,7 +118,7 @@ export class ClusterView {
     return this.members().ring.owners(path, replicas).includes(this.workerId);
   }
 
-  /** Whether an operator has taken this very process of the worker out of the cluster. */
+  /** Whether an operator has taken this process of the worker out of the cluster. */
   isDecommissioned(bootId: string): boolean {
     const { workers } = this.members();
     const worker = Object.hasOwn(workers, this.workerId) ? workers[this.workerId] : undefined;

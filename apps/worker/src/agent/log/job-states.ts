@@ -2,11 +2,13 @@ import { jobBoundary, type JobEvent, type WorkBatch } from '#contexts/jobs';
 import type { DecodedCommit } from '#jetstream';
 import { exhausted, type Commit } from '#kernel';
 
-/** What a worker knows of a job. All of it may be older than a batch that it has in hand. */
+/** What a worker knows of a job. All of it may be older than a batch that the worker has received. */
 interface JobStatus {
   /** The last log sequence of the job that is included. */
   sequence: number;
-  /** By here the job was stopped, or ended: what was sent before is void. 0: never, as far as is known. */
+  /**
+   * The job was stopped, or ended, at or before this sequence: batches sent before are void. 0: never, as far as known.
+   */
   endedAt: number;
   /** For good. */
   finished: boolean;
@@ -20,34 +22,39 @@ export interface JobRate {
   asOf: number;
 }
 
-/** How a batch stands with its job, as far as this worker knows. */
+/** The state of a batch's job, as far as this worker knows. */
 export interface BatchStanding {
-  /** The batch is as new as this log sequence: only a stop behind it makes it void. */
+  /** The batch is as new as this log sequence: only a later stop makes it void. */
   asOf: number;
-  /** Set when the job was stopped or has ended since the batch was sent: its owner knows, and sends it again or never. */
+  /**
+   * Set when the job was stopped or has ended since the batch was sent. Its owner knows, and sends the batch again or
+   * never.
+   */
   ended?: 'stopped' | 'finished';
   rate?: JobRate;
 }
 
 export interface JobStatesListener {
-  /** What was sent of the job before this log sequence is void. */
+  /** Batches of the job that were sent before this log sequence are void. */
   jobEnded(jobId: string, sequence: number, how: 'stopped' | 'finished'): void;
-  /** It had been stopped. */
+  /** The job had been stopped. */
   jobResumed(jobId: string): void;
   jobRetuned(jobId: string, rate: JobRate): void;
 }
 
-/** Beyond this many, the jobs of which nothing was heard for longest are forgotten; one that turns up is looked up again. */
+/**
+ * Beyond this number, the jobs without news for longest are forgotten. A forgotten job is looked up again when needed.
+ */
 const maxKnownJobs = 10_000;
 
 /**
- * The jobs this worker has met. Follows the log from the worker's start on; a job that is older is looked up once, by
- * the last thing the log says of it. That is no replay: `LogReads.lastOf` has seen to it.
+ * The jobs this worker has met. It follows the log from the worker's start on. An older job is looked up once, by the
+ * last commit that the log has of it. That commit is no replay: `LogReads.lastOf` checks it.
  *
- * Batches come by another way than the log, and may be here long before what is told of their job up to the moment they
- * were sent. So nothing is judged by whether the job "is" stopped: a batch is void when the log tells of a stop, or of
- * the end, behind the sequence that the batch itself carries. No owner can record what it sent before a stop, and
- * whoever runs the job after it sends anew what was in flight; so to drop what is void loses nothing.
+ * Batches do not come through the log. A batch may arrive long before this worker has read the log up to the moment the
+ * batch was sent. So the test is not whether the job "is" stopped: a batch is void when the log has a stop, or the end,
+ * behind the sequence that the batch itself carries. No owner can record what it sent before a stop, and the next owner
+ * of the job sends again what was in flight. So dropping a void batch loses nothing.
  */
 export class JobStates {
   private readonly states = new Map<string, JobStatus>();
@@ -59,7 +66,7 @@ export class JobStates {
     private readonly listener: JobStatesListener,
   ) {}
 
-  /** Takes in what the log says next. */
+  /** Applies the next commit of the log. */
   evolve(commit: Commit): void {
     const jobId = jobBoundary.idsIn(commit.boundary)?.jobId;
     if (jobId === undefined) return;
@@ -76,22 +83,22 @@ export class JobStates {
 
   /** @throws what the look-up throws when the log cannot be reached */
   async standingOf({ jobId, jobSequence }: Pick<WorkBatch, 'jobId' | 'jobSequence'>): Promise<BatchStanding> {
-    // Asked after the batch was here: the last that the log says of its job is as new as one that does not say how new
-    // it is. Unless that is a stop, for then it was sent before.
+    // The look-up begins after the batch arrived. For a batch without a sequence, the job's last commit is therefore
+    // new enough. Only a stop is different: the batch was sent before it.
     const found = jobSequence === undefined ? await this.lookUp(jobId) : await this.statusOf(jobId);
     const asOf = jobSequence ?? (isOver(found) ? found.sequence - 1 : found.sequence);
-    // What followed in the meantime is known better.
+    // A state from the log that arrived meanwhile is newer than the look-up.
     const status = this.states.get(jobId) ?? found;
     const { rate } = status;
     return { asOf, ...(status.endedAt > asOf && { ended: howEnded(status) }), ...(rate && { rate }) };
   }
 
-  /** Whether the log says that the job has ended for good. @throws what the look-up throws */
+  /** Whether the job has ended for good by the log. @throws what the look-up throws */
   async isFinished(jobId: string): Promise<boolean> {
     return (await this.lookUp(jobId)).finished;
   }
 
-  /** Whether the last that the log says of the job is its stop or its end. @throws what the look-up throws */
+  /** Whether the job's last commit in the log is its stop or its end. @throws what the look-up throws */
   async isOver(jobId: string): Promise<boolean> {
     return isOver(await this.lookUp(jobId));
   }
@@ -105,7 +112,7 @@ export class JobStates {
     return known ? Promise.resolve(known) : this.lookUpOnce(jobId);
   }
 
-  /** The batches of one job arrive together: one look-up that is under way answers them all. */
+  /** The batches of one job arrive together: they share one look-up. */
   private lookUpOnce(jobId: string): Promise<JobStatus> {
     let lookup = this.lookups.get(jobId);
     if (!lookup) {
@@ -118,7 +125,7 @@ export class JobStates {
   private async lookUp(jobId: string): Promise<JobStatus> {
     const commit = await this.lastOf(jobBoundary.of(jobId));
     const status = commit ? fold(initial, commit) : initial;
-    // Not through `evolve`: nothing of a job met now runs here yet. One that is known goes on being followed by the log.
+    // Not through `evolve`: no batch of a job met now runs here yet. A known job is still followed by the log.
     if (!this.states.has(jobId)) this.remember(jobId, status);
     return status;
   }
@@ -131,12 +138,12 @@ export class JobStates {
 }
 
 /**
- * Takes in what the log says of jobs from a sequence on. A commit that was signed before its writer had seen as much may be
- * a replay of one that stands before `from`, which this worker has not read: then the log is asked. Such a commit is
- * rare, for coordinators are seldom far behind; so is the question.
+ * Applies what the log has of jobs from a sequence on. A commit that was signed before its writer had seen as much may
+ * be a replay of one before `from`, which this worker has not read: then the log is asked. Such commits are rare, as
+ * coordinators are seldom far behind.
  *
- * @param isInPlace as `LogReads.isInPlace`; told only of what cannot be believed by itself
- * @param failed told why the log could not be asked
+ * @param isInPlace as `LogReads.isInPlace`; called only for commits that do not prove their own place
+ * @param failed called with the reason why the log could not be asked
  */
 export function jobsFrom(
   from: number,
@@ -152,7 +159,7 @@ export function jobsFrom(
 
 const initial: JobStatus = { sequence: 0, endedAt: 0, finished: false };
 
-/** Whether the last that is known of it is its stop or end. */
+/** Whether the job's last known commit is its stop or end. */
 const isOver = ({ endedAt, sequence }: JobStatus): boolean => endedAt > 0 && endedAt === sequence;
 const howEnded = ({ finished }: JobStatus): 'stopped' | 'finished' => (finished ? 'finished' : 'stopped');
 
@@ -170,7 +177,7 @@ function evolveJob(status: JobStatus, event: JobEvent, sequence: number): JobSta
       return { ...status, endedAt: sequence, finished: true };
     case 'JobResumed': {
       const { bandwidth } = event.data;
-      // It was stopped just before, whether this worker has heard of that or not.
+      // The job was stopped just before, also when this worker has not read of it.
       const endedAt = Math.max(status.endedAt, sequence - 1);
       return { ...status, endedAt, ...(bandwidth !== undefined && { rate: rateOf(bandwidth, sequence) }) };
     }

@@ -8,9 +8,9 @@ export interface LogAgreementOptions {
   /** How far this worker has seen the log; undefined for one that has seen none yet. */
   mark: () => LogMark | undefined;
   signal: AbortSignal;
-  /** Told why the log is refused, once for each reason. */
+  /** Called with the reason why the log is refused, once for each reason. */
   refuse: (reason: string) => void;
-  /** How long a log that ends too early is taken for one whose server is still recovering. Default 10 s. */
+  /** How long a log that ends too early counts as one whose server is still recovering. Default 10 s. */
   graceMs?: number;
 }
 
@@ -18,8 +18,8 @@ const defaultGraceMs = 10_000;
 const againMs = 500;
 
 /**
- * Resolves when the log is the one this worker has seen, and goes as far: at once, or when an operator has brought it
- * back. Until then the worker must not work for it.
+ * Resolves when the log is the one this worker has seen and reaches as far: at once, or when an operator has restored
+ * it. Until then the worker must not work for it.
  *
  * @throws the signal's reason
  */
@@ -52,7 +52,7 @@ async function look({
     const objection = objectionTo(end, [{ who: 'this worker', mark: seen }]);
     return objection ? { end, objection } : 'agrees';
   } catch (error) {
-    // NATS is away, or does not hold the log (yet): nothing can be said.
+    // NATS is away, or does not hold the log (yet): there is nothing to compare.
     if (error instanceof DomainError && error.kind === 'Unavailable') return 'unknown';
     throw error;
   }

@@ -1,6 +1,6 @@
 import type { WorkerHeartbeat } from '#contexts/membership';
 
-/** Sends a heartbeat at once, then one every `intervalMs`, and a last one that says goodbye. */
+/** Sends a heartbeat at once, then one every `intervalMs`, and a last one that announces the end. */
 export class Heartbeat {
   private readonly timer: NodeJS.Timeout;
 
@@ -17,7 +17,7 @@ export class Heartbeat {
     this.timer = setInterval(() => this.send(this.now()), intervalMs);
   }
 
-  /** An extra one, for news that should not wait. */
+  /** Sends an extra heartbeat, for urgent news. */
   beat(): void {
     this.send(this.now());
   }

@@ -20,10 +20,10 @@ export interface SettleOptions {
 }
 
 /**
- * Puts a batch's outcome into the log. NATS may be away for long: the same fact with the same ids is offered until it is
- * in, so the work is not done again while this process lives.
- * @returns where in the log it stands
- * @throws the signal's reason when aborted; DomainError when the fact itself is at fault
+ * Puts a batch's outcome into the log. NATS may be away for long: the same event with the same ids is sent until it is
+ * in the log, so this process does not do the work again.
+ * @returns its log sequence
+ * @throws the signal's reason when aborted; DomainError when the event itself is at fault
  */
 export async function settle(
   options: SettleOptions,

@@ -35,7 +35,7 @@ function fit(failures: readonly FileFailure[], room: number): FileFailure[] {
     const cut = failures.map((failure) => ({ ...failure, reason: failure.reason.slice(0, length).toWellFormed() }));
     if (byteLength(cut) <= room) return cut;
   }
-  // Very long paths: as many as there is room for. The counts still name them all.
+  // Very long paths: list as many as fit. The counts still include all of them.
   const kept: FileFailure[] = [];
   let used = byteLength([]);
   for (const { path, attempts } of failures) {
