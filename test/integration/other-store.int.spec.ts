@@ -2,6 +2,9 @@ import { content, eventually, keys, S3Fixture, startCluster, type TestCluster, t
 
 const count = 20;
 
+/** Of each worker at once, where a test sets it. */
+const transfers = 4;
+
 describe('a bucket of the same name at another endpoint', () => {
   let cluster: TestCluster;
   let first: S3Fixture;
@@ -161,32 +164,37 @@ describe('a bucket of the same name at another endpoint', () => {
     expect(await load()).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 100, loadedFiles: 100 });
   });
 
-  test('cannot be put in the place of a mount by other options; other keys can, while a load runs', async () => {
-    const files = await first.bucket(cluster, 'shared', keys(200));
-    await call('POST', '/ttl', { path: '/shared', ttlSeconds: 100_000 });
-    const gate = first.hold('shared', 20);
-    const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 5, replicas: 1 } });
-    await gate.reached;
-    const put = (options: Record<string, string>, more = {}) =>
-      call('PUT', '/mount', { path: '/shared', options, ...more });
-    expect(await put(other.mountOptions)).toMatchObject({
-      status: 409,
-      body: { status: expect.stringMatching(/another store/) as string },
-    });
-    expect(await call('PUT', '/mount', { path: '/none', options: {} })).toMatchObject({ status: 404 });
-    expect(await call('PUT', '/mount', { path: '/shared' })).toMatchObject({ status: 400 });
-    expect(await put({ ...first.mountOptions, endpiont: 'x' })).toMatchObject({ status: 400 });
+  test(
+    'cannot be put in the place of a mount by other options; other keys can, while a load runs',
+    async () => {
+      const files = await first.bucket(cluster, 'shared', keys(200));
+      await call('POST', '/ttl', { path: '/shared', ttlSeconds: 100_000 });
+      const gate = first.hold('shared', 20);
+      const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 5, replicas: 1 } });
+      // No read with the old keys is on its way any more when they change: all that may be under way are held.
+      await eventually('all transfers are held', () => first.reads('shared').length === 20 + 2 * transfers);
+      const put = (options: Record<string, string>, more = {}) =>
+        call('PUT', '/mount', { path: '/shared', options, ...more });
+      expect(await put(other.mountOptions)).toMatchObject({
+        status: 409,
+        body: { status: expect.stringMatching(/another store/) as string },
+      });
+      expect(await call('PUT', '/mount', { path: '/none', options: {} })).toMatchObject({ status: 404 });
+      expect(await call('PUT', '/mount', { path: '/shared' })).toMatchObject({ status: 400 });
+      expect(await put({ ...first.mountOptions, endpiont: 'x' })).toMatchObject({ status: 400 });
 
-    Object.assign(first.server.credentials, { accessKeyId: 'rotated', secretAccessKey: 'rotated-secret' });
-    expect(await put(first.mountOptions)).toMatchObject({ status: 200, body: { status: 'ok' } });
-    gate.open();
-    expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 200, failedFiles: 0 });
-    expect((await call('GET', '/ttl?path=/shared')).body).toEqual({ path: '/shared', ttlSeconds: 100_000 });
-    const { body } = await call<{ options: Record<string, string> }>('GET', '/mount?path=/shared');
-    expect(JSON.stringify(body)).not.toContain('rotated-secret');
-    const events = await call<{ results: { type: string }[] }>('GET', '/events?type=MountOptionsReplaced');
-    expect(events.body.results).toHaveLength(1);
-    expect(JSON.stringify(events.body)).not.toContain('rotated-secret');
-    expect(await answers(files[0].path)).toHaveLength(1);
-  });
+      Object.assign(first.server.credentials, { accessKeyId: 'rotated', secretAccessKey: 'rotated-secret' });
+      expect(await put(first.mountOptions)).toMatchObject({ status: 200, body: { status: 'ok' } });
+      gate.open();
+      expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 200, failedFiles: 0 });
+      expect((await call('GET', '/ttl?path=/shared')).body).toEqual({ path: '/shared', ttlSeconds: 100_000 });
+      const { body } = await call<{ options: Record<string, string> }>('GET', '/mount?path=/shared');
+      expect(JSON.stringify(body)).not.toContain('rotated-secret');
+      const events = await call<{ results: { type: string }[] }>('GET', '/events?type=MountOptionsReplaced');
+      expect(events.body.results).toHaveLength(1);
+      expect(JSON.stringify(events.body)).not.toContain('rotated-secret');
+      expect(await answers(files[0].path)).toHaveLength(1);
+    },
+    { LARDER_WORKER_TRANSFERS: String(transfers) },
+  );
 });

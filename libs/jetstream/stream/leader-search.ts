@@ -1,4 +1,4 @@
-import { within } from '#async';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type StreamInfo } from 'nats';
 import { type NatsLink } from '../link/connection.js';
 import { objectionTo } from './stream-info.js';
@@ -14,8 +14,10 @@ const answerWithinMs = 500;
  *
  * A nats-server that does not reach the leader still accepts clients, and tells them all the while that the stream has
  * no leader. Another server may serve them at once. So, when every request of one kind has failed for some seconds, the
- * other servers are asked over the connections that `confirmedInfo` keeps to them. If one of them passes on the answer
- * of a leader that has a majority, the process connects anew.
+ * servers are asked over the connections that `confirmedInfo` keeps to them. If another server passes on the answer of a
+ * leader that has a majority, and the process' own server does not, the process connects anew. A request that fails
+ * although the own server reaches the leader has another cause: consumers, for example, are made by a leader of their
+ * own, which may be elected seconds later.
  */
 export class LeaderSearch {
   private failingSinceMs: number | undefined;
@@ -44,9 +46,11 @@ export class LeaderSearch {
 
   private async look(): Promise<void> {
     if (!this.link.connected) return;
-    const elsewhere = await this.serverWithLeader();
+    const seeing = await this.serversWithLeader();
     if (this.failingSinceMs === undefined) return;
-    if (elsewhere === undefined) {
+    const own = this.link.nc.info?.server_name ?? '';
+    const [elsewhere] = seeing;
+    if (elsewhere === undefined || seeing.has(own)) {
       this.leaderSeenAtMs = undefined;
       return;
     }
@@ -56,22 +60,20 @@ export class LeaderSearch {
     await this.link.moveOn(`stream ${this.stream} is out of reach here, and server ${elsewhere} sees its leader`);
   }
 
-  /** A server over whose connection a leader with a majority answers, other than the one this process uses. */
-  private async serverWithLeader(): Promise<string | undefined> {
-    const { witnesses, nc } = this.link;
+  /** Servers over whose connections a leader with a majority answers. */
+  private async serversWithLeader(): Promise<Set<string>> {
+    const { witnesses } = this.link;
     await witnesses.open();
-    const others = [...witnesses.lines()].filter(([server]) => server !== nc.info?.server_name);
-    const ends: (() => void)[] = [];
-    const found = new Promise<string>((resolve) => {
-      for (const [server, line] of others) {
-        const hear = (info: StreamInfo & { error?: unknown }) => {
-          if (info.error === undefined && objectionTo(info, this.stream) === undefined) resolve(server);
-        };
-        ends.push(
-          line.ask(`$JS.API.STREAM.INFO.${this.stream}`, (reply) => void (reply.headers?.code || hear(reply.json()))),
-        );
-      }
-    });
-    return within(found, answerWithinMs).finally(() => ends.forEach((end) => end()));
+    const seeing = new Set<string>();
+    const ends = [...witnesses.lines()].map(([server, line]) =>
+      line.ask(`$JS.API.STREAM.INFO.${this.stream}`, (reply) => {
+        if (reply.headers?.code) return;
+        const info = reply.json<StreamInfo & { error?: unknown }>();
+        if (info.error === undefined && objectionTo(info, this.stream) === undefined) seeing.add(server);
+      }),
+    );
+    await delay(answerWithinMs);
+    for (const end of ends) end();
+    return seeing;
   }
 }
