@@ -1,18 +1,39 @@
 import { wireStates } from '#contexts/jobs';
 import { JobIdDto } from '#contexts/jobs/http';
 import { requestSchemaOf } from '#runtime';
-import { answerObject, count, listOf, oneOfTexts, text, type Schema } from './openapi.js';
-import { body, query } from './responses.js';
+import { answerObject, count, listOf, oneOfTexts, text, type ApiResponse, type Schema } from './openapi.js';
+import { answer, body, error, ok, query, results } from './responses.js';
 import { failure, ref, uuid, wholeAnswer } from './schemas.js';
 
 /** What the descriptions of all kinds of jobs are made of. */
 
-export const jobGone = "The job doesn't exist or has already finished";
+const jobGone = "The job doesn't exist or has already finished";
 export const noJob = 'No job found...';
 
 /** Both what a submission answers at once and what it answers with `sync`. */
 export const submitted = (progress: string): Schema => ({
   anyOf: [ref(progress), ref('JobId')],
+});
+
+/** The answers to a GET: one job, or the list of them. */
+export const readJobs = (progress: string): Record<string, ApiResponse> => ({
+  '200': answer('Progress of the job, or the list.', { anyOf: [ref(progress), results(progress, { paged: true })] }),
+  '404': error('No job found.', noJob),
+});
+
+/** The answer to a submission whose target has an unfinished job. */
+export const existingJob = (example: Record<string, unknown>): Record<string, ApiResponse> => ({
+  '409': answer(
+    'A job of that target has not finished; it was resumed if it was stopped.',
+    ref('ExistingJob'),
+    example,
+  ),
+});
+
+/** The answers to a stop. */
+export const stopJob = (stopped?: string): Record<string, ApiResponse> => ({
+  '200': ok(stopped),
+  '410': error('The job doesn’t exist or has already finished.', jobGone),
 });
 
 /** The body that stops a job. */

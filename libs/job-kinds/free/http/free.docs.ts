@@ -4,20 +4,17 @@ import {
   body,
   count,
   elapsed,
-  error,
+  existingJob,
   flag,
   jobFields,
-  jobGone,
   jobIdBody,
   jobState,
-  noJob,
-  ok,
   oneOfTexts,
   pageParameters,
   query,
+  readJobs,
   readResponses,
-  ref,
-  results,
+  stopJob,
   submitted,
   submittedAlias,
   submittedIndex,
@@ -66,12 +63,7 @@ const paths: Paths = {
       tags,
       summary: 'List all free jobs, or get the progress of one',
       parameters: [query('id', 'Job id.'), jobState, ...pageParameters, asOf],
-      responses: readResponses({
-        '200': answer('Progress of the job, or the list.', {
-          anyOf: [ref('FreeProgress'), results('FreeProgress', { paged: true })],
-        }),
-        '404': error('No job found.', noJob),
-      }),
+      responses: readResponses(readJobs('FreeProgress')),
     },
     post: {
       operationId: 'submitFree',
@@ -86,7 +78,7 @@ const paths: Paths = {
       }),
       responses: writeResponses({
         '200': answer('A new job. With sync: its progress at the end.', submitted('FreeProgress'), { id }),
-        '409': answer('A job of that target has not finished; it was resumed if it was stopped.', ref('ExistingJob'), {
+        ...existingJob({
           id,
           resumed: false,
           applied: {},
@@ -99,10 +91,7 @@ const paths: Paths = {
       tags,
       summary: 'Stop a free job',
       requestBody: jobIdBody,
-      responses: writeResponses({
-        '200': ok(),
-        '410': error('The job doesn’t exist or has already finished.', jobGone),
-      }),
+      responses: writeResponses(stopJob()),
     },
   },
 };

@@ -6,20 +6,20 @@ import {
   count,
   elapsed,
   error,
+  existingJob,
   flag,
   jobFields,
-  jobGone,
   jobIdBody,
   jobState,
   listOf,
   noJob,
-  ok,
   oneOfTexts,
   pageParameters,
   query,
+  readJobs,
   readResponses,
   ref,
-  results,
+  stopJob,
   submitted,
   submittedAlias,
   submittedIndex,
@@ -116,12 +116,7 @@ const paths: Paths = {
         ...pageParameters,
         asOf,
       ],
-      responses: readResponses({
-        '200': answer('Progress of the job, or the list.', {
-          anyOf: [ref('LoadProgress'), results('LoadProgress', { paged: true })],
-        }),
-        '404': error('No job found.', noJob),
-      }),
+      responses: readResponses(readJobs('LoadProgress')),
     },
     post: {
       operationId: 'submitLoad',
@@ -137,7 +132,7 @@ const paths: Paths = {
       ),
       responses: writeResponses({
         '200': answer('A new job. With sync: its progress at the end.', submitted('LoadProgress'), { id }),
-        '409': answer('A job of that target has not finished; it was resumed if it was stopped.', ref('ExistingJob'), {
+        ...existingJob({
           id,
           resumed: true,
           applied: { bandwidth: 1_000_000 },
@@ -151,10 +146,7 @@ const paths: Paths = {
       summary: 'Stop a load job',
       description: 'What was loaded stays. A POST of the same target resumes the job.',
       requestBody: jobIdBody,
-      responses: writeResponses({
-        '200': ok('Stopped; within two seconds no worker fetches anything more for it.'),
-        '410': error('The job doesn’t exist or has already finished.', jobGone),
-      }),
+      responses: writeResponses(stopJob('Stopped; within two seconds no worker fetches anything more for it.')),
     },
   },
   '/api/v1/load/{id}/failed_files': {

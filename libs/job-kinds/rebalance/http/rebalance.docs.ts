@@ -4,19 +4,17 @@ import {
   body,
   count,
   elapsed,
-  error,
+  existingJob,
   flag,
   jobFields,
-  jobGone,
   jobState,
-  noJob,
-  ok,
   oneOfTexts,
   pageParameters,
   query,
+  readJobs,
   readResponses,
   ref,
-  results,
+  stopJob,
   text,
   waitingFor,
   waits,
@@ -74,12 +72,7 @@ const paths: Paths = {
         ...pageParameters,
         asOf,
       ],
-      responses: readResponses({
-        '200': answer('Progress of the job, or the list.', {
-          anyOf: [ref('RebalanceProgress'), results('RebalanceProgress', { paged: true })],
-        }),
-        '404': error('No job found.', noJob),
-      }),
+      responses: readResponses(readJobs('RebalanceProgress')),
     },
     post: {
       operationId: 'submitRebalance',
@@ -94,7 +87,7 @@ const paths: Paths = {
       }),
       responses: writeResponses({
         '200': answer('A new job.', ref('JobId'), { id }),
-        '409': answer('A job of that target has not finished; it was resumed if it was stopped.', ref('ExistingJob'), {
+        ...existingJob({
           id,
           resumed: false,
           applied: {},
@@ -108,10 +101,7 @@ const paths: Paths = {
       summary: 'Stop a rebalance job',
       description: 'By id, or by target: the unfinished job of it.',
       requestBody: body(requestSchemaOf(StopRebalanceDto), { id }, { target: 'ALL' }),
-      responses: writeResponses({
-        '200': ok(),
-        '410': error('The job doesn’t exist or has already finished.', jobGone),
-      }),
+      responses: writeResponses(stopJob()),
     },
   },
 };
