@@ -12,6 +12,7 @@ type Written = Pick<Commit, 'boundary' | 'events'>;
 /** A consistency boundary of the log: its name, without the cluster's prefix, and which events are written there. */
 export interface Boundary<Catalogue extends EventCatalogue> {
   readonly name: string;
+  /** What may be written there. */
   readonly events: Catalogue;
   /** The events of a commit with their types; empty if it belongs to another boundary. */
   eventsIn(commit: Written): readonly Recorded<EventOf<Catalogue>>[];
@@ -20,6 +21,7 @@ export interface Boundary<Catalogue extends EventCatalogue> {
 /** Boundaries of one sort, such as one for each job: their names are `<scope>.<id>…`. */
 export interface BoundaryFamily<Ids extends readonly string[], Catalogue extends EventCatalogue> {
   readonly scope: string;
+  /** What may be written there. */
   readonly events: Catalogue;
   /** The name of the boundary with these ids. */
   of(...ids: { [Index in keyof Ids]: string }): string;
@@ -43,17 +45,23 @@ export function defineBoundaries<const Ids extends readonly string[], Catalogue 
   ids: Ids,
   events: Catalogue,
 ): BoundaryFamily<Ids, Catalogue> {
-  const idsIn = (boundary: string): Record<Ids[number], string> | undefined => {
-    const [first, ...tokens] = boundary.split('.');
-    if (first !== scope || tokens.length !== ids.length) return undefined;
-    return Object.fromEntries(ids.map((id, index) => [id, tokens[index]])) as Record<Ids[number], string>;
+  const prefix = `${scope}.`;
+  // Asked of every commit that is folded: a boundary of another sort costs no more than the comparison.
+  const tokensOf = (boundary: string): string[] | undefined => {
+    if (!boundary.startsWith(prefix)) return undefined;
+    const tokens = boundary.slice(prefix.length).split('.');
+    return tokens.length === ids.length ? tokens : undefined;
   };
   return {
     scope,
     events,
-    of: (...given) => [scope, ...given].join('.'),
-    idsIn,
-    eventsIn: (commit) => (idsIn(commit.boundary) === undefined ? [] : typed(commit)),
+    of: (...given) => prefix + given.join('.'),
+    idsIn(boundary) {
+      const tokens = tokensOf(boundary);
+      if (tokens === undefined) return undefined;
+      return Object.fromEntries(ids.map((id, index) => [id, tokens[index]])) as Record<Ids[number], string>;
+    },
+    eventsIn: (commit) => (tokensOf(commit.boundary) === undefined ? [] : typed(commit)),
   };
 }
 
