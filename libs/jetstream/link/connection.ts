@@ -165,7 +165,8 @@ export class NatsLink {
     if (!this.connected || now - this.movedAtMs < betweenMovesMs) return;
     this.movedAtMs = now;
     this.log('warn', `connecting to another NATS server: ${reason}`, { left: this.nc.info?.server_name });
-    await this.nc.reconnect();
+    // Refused when the connection is being closed: this process ends, and needs no other server.
+    await this.nc.reconnect().catch(() => undefined);
   }
 
   async close(): Promise<void> {

@@ -27,7 +27,6 @@ export class LeaderSearch {
   constructor(
     private readonly link: NatsLink,
     private readonly stream: string,
-    private readonly now: () => number = () => performance.now(),
   ) {}
 
   /** The stream's leader answered a request, with a refusal or not. */
@@ -38,8 +37,8 @@ export class LeaderSearch {
 
   /** A request got no answer, or had no responder. */
   failed(): void {
-    this.failingSinceMs ??= this.now();
-    if (this.asking || this.now() - this.failingSinceMs < patienceMs) return;
+    this.failingSinceMs ??= performance.now();
+    if (this.asking || performance.now() - this.failingSinceMs < patienceMs) return;
     this.asking = true;
     void this.look().finally(() => (this.asking = false));
   }
@@ -54,8 +53,8 @@ export class LeaderSearch {
       this.leaderSeenAtMs = undefined;
       return;
     }
-    this.leaderSeenAtMs ??= this.now();
-    if (this.now() - this.leaderSeenAtMs < electedMs) return;
+    this.leaderSeenAtMs ??= performance.now();
+    if (performance.now() - this.leaderSeenAtMs < electedMs) return;
     this.answered();
     await this.link.moveOn(`stream ${this.stream} is out of reach here, and server ${elsewhere} sees its leader`);
   }
