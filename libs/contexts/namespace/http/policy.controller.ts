@@ -10,17 +10,12 @@ export class PolicyPathDto {
   path: string;
 }
 
-/** Declares on a DTO the value of a policy of this kind, under the name of its field. */
-function declareValue(dto: new () => PolicyPathDto, { field, http: { request } }: PolicyDeclaration): void {
+/** What sets a policy of this kind: its path, and its value under the name of its field. */
+export function setPolicyDto({ field, http: { request } }: PolicyDeclaration): new () => PolicyPathDto {
+  class SetPolicyDto extends PolicyPathDto {}
   const { description } = request;
   const declare = request.kind === 'number' ? RequiredNumber(description, request) : RequiredText(description);
-  declare(dto.prototype as object, field);
-}
-
-/** What sets a policy of this kind, for the API's document. */
-export function setPolicyDto(policy: PolicyDeclaration): new () => PolicyPathDto {
-  class SetPolicyDto extends PolicyPathDto {}
-  declareValue(SetPolicyDto, policy);
+  declare(SetPolicyDto.prototype, field);
   return SetPolicyDto;
 }
 
@@ -45,8 +40,7 @@ interface SwitchedPolicy extends PolicyDeclaration {
 /** `/api/v1/<route>`: policies of one kind are listed, set and removed. */
 export function policyController(policy: SwitchedPolicy): Type<PolicyController> {
   const { field, http } = policy;
-  class SetPolicyDto extends PolicyPathDto {}
-  declareValue(SetPolicyDto, policy);
+  class SetPolicyDto extends setPolicyDto(policy) {}
 
   @Controller(http.route)
   class Routes extends PolicyController {
