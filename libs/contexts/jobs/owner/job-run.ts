@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { within } from '#async';
 import { membershipView, ringMembers } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { DomainError, unreachable } from '#kernel';
@@ -209,10 +210,6 @@ export class JobRun {
 
   private async sleep(ms: number): Promise<void> {
     if (this.awake) return;
-    const timer = new AbortController();
-    const woken = new Promise<void>((resolve) => (this.wakeUp = resolve));
-    // The timer is aborted when the wake-up comes first: its rejection then says just that.
-    await Promise.race([woken, delay(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    timer.abort();
+    await within(new Promise<void>((resolve) => (this.wakeUp = resolve)), ms);
   }
 }

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { aborted } from '#async';
 import { DomainError } from '#kernel';
 import { CONFIG, type LarderConfig } from '#runtime';
 import { probeUfs, UfsError, validateLocation, type UfsLocation } from '#ufs';
@@ -46,10 +47,6 @@ export class MountCheck {
       throw asMalformed('bad-mount-root', 'ufs', error);
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 function asMalformed(code: string, field: string, error: unknown): unknown {
