@@ -67,7 +67,7 @@ export function hostNames(): Parser<readonly string[]> {
     .string()
     .transform((given) => given.split(',').map((one) => one.trim()))
     .refine((names) => names.every((name) => /^[A-Za-z0-9._-]+$/.test(name) || isIP(name) !== 0));
-  return { schema, expected: 'host names or IP addresses without ports, several apart by commas' };
+  return { schema, expected: 'host names or IP addresses without ports, several separated by commas' };
 }
 
 /** `host:port`; an IPv6 address stands in brackets. */
@@ -86,7 +86,7 @@ export function addressRanges(): Parser<readonly string[]> {
         .filter((one) => one !== ''),
     )
     .refine((ranges) => ranges.every(isAddressRange));
-  return { schema, expected: 'IP addresses or CIDR ranges such as 10.0.0.0/8, several apart by commas' };
+  return { schema, expected: 'IP addresses or CIDR ranges such as 10.0.0.0/8, several separated by commas' };
 }
 
 function isAddressRange(given: string): boolean {
@@ -115,7 +115,7 @@ export function logMark(): Parser<{ readonly logId: string; readonly sequence: n
 /** Comma-separated servers of one NATS; credentials, if any, are in the first. */
 export function natsUrl(): Parser<string> {
   const schema = z.string().refine((given) => given.split(',').every(isNatsServer));
-  return { schema, expected: 'nats://[token@ or user:password@]host:port, several apart by commas' };
+  return { schema, expected: 'nats://[token@ or user:password@]host:port, several separated by commas' };
 }
 
 function isNatsServer(given: string): boolean {
@@ -138,5 +138,5 @@ export function keyRing(): Parser<readonly SecretKey[]> {
     .transform((given) => given.split(','))
     .pipe(z.array(entry))
     .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length);
-  return { schema, expected: '<keyId>:<base64 of 32 bytes>, several with different ids apart by commas' };
+  return { schema, expected: '<keyId>:<base64 of 32 bytes>, several with different ids separated by commas' };
 }

@@ -12,7 +12,7 @@ const filters = [
   ),
   query('id', 'Of a job, a worker, an event or a request. An id of a job finds the events of that job.'),
   query('path', 'Namespace or UFS path: events that name it or something below it.'),
-  query('type', 'Event types, several apart by commas.'),
+  query('type', 'Event types, several separated by commas.'),
   query('actor', 'Who asked, as recorded.'),
   query('from', `Not before: ${moment}; inclusive.`),
 ];

@@ -20,7 +20,7 @@ const asOfSequence: Header = {
 
 const ignoredNames: Header = {
   description:
-    'Only when there are any: fields and query parameters that are not known and had no effect, apart by commas, percent-encoded.',
+    'Only when there are any: fields and query parameters that are not known and had no effect, separated by commas, percent-encoded.',
   schema: { type: 'string' },
 };
 

@@ -14,7 +14,7 @@ export function testWalls(names = new Names()): Required<Pick<NatsServerOptions,
 
 /**
  * Addresses of servers behind `testWalls`, with the name and password of a role.
- * @param addresses `host:port` or `nats://host:port`, several apart by commas
+ * @param addresses `host:port` or `nats://host:port`, several separated by commas
  */
 export function natsUrlFor(role: Role, addresses: string, names = new Names()): string {
   const one = (address: string) =>
