@@ -6,6 +6,7 @@ import { type NatsLink } from '../link/connection.js';
 import { LogDamagedError, messageOf } from '../link/errors.js';
 import { LeaderSearch } from './leader-search.js';
 import { type Delivered, PullSubscription } from './pull-subscription.js';
+import { QuietReader } from './quiet-reader.js';
 import { storedMessage } from './stored-message.js';
 import { StreamContinuity } from './stream-continuity.js';
 
@@ -61,6 +62,7 @@ export class OrderedConsumer {
   private readonly batch: number;
   private readonly continuity: StreamContinuity;
   private readonly leaderSearch: LeaderSearch;
+  private readonly quiet: QuietReader;
 
   constructor(
     private readonly link: NatsLink,
@@ -70,10 +72,17 @@ export class OrderedConsumer {
     this.batch = options.batch ?? 1_000;
     this.continuity = new StreamContinuity(link, options);
     this.leaderSearch = new LeaderSearch(link, options.stream);
+    this.quiet = new QuietReader(link, {
+      stream: options.stream,
+      // While a consumer is being created, that alone tells whether the leader is within reach.
+      lastSequence: () => (this.paused || this.connecting ? undefined : this.nextToQueue - 1),
+      leaderSearch: this.leaderSearch,
+    });
   }
 
   /** Starts and returns at once. A broken connection is no error here. */
   start(): void {
+    this.quiet.start();
     void this.reconnect('start');
   }
 
@@ -96,6 +105,7 @@ export class OrderedConsumer {
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
+    this.quiet.stop();
     this.queue = [];
     this.dropConsumer();
   }

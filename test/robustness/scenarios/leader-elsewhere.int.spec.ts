@@ -63,10 +63,35 @@ import { canReplicate, NatsServers } from '../harness/nats-servers.js';
     expect(log.lines.filter(({ message }) => /connecting to another NATS server/.test(message))).not.toEqual([]);
   }, 120_000);
 
+  /** The only reader of a process, with its consumer on the server that the process is connected to. */
+  async function readFromOwnServer(log: TestLog): Promise<number[]> {
+    const consumers = () =>
+      // Fails for a while after the routes of an earlier test were cut.
+      log.link.jsm.consumers
+        .list(log.names.eventStream)
+        .next()
+        .catch(() => undefined);
+    return eventually(
+      'a consumer is on the own server',
+      async () => {
+        const before = (await consumers())?.map(({ name }) => name);
+        if (before === undefined) return undefined;
+        const read: number[] = [];
+        const reader = log.reader({ startSequence: 1, onCommit: ({ sequence }) => read.push(sequence) });
+        await eventually('it reads', () => read.length > 0);
+        const own = (await consumers())?.find(({ name }) => !before.includes(name));
+        if (own?.cluster?.leader === serverOf(log)) return read;
+        reader.stop();
+        return undefined;
+      },
+      { timeoutMs: 60_000 },
+    );
+  }
+
   test('keeps no coordinator from reading what others write', async () => {
     const log = await openAtFollower();
-    const read: number[] = [];
-    log.reader({ startSequence: 1, onCommit: ({ sequence }) => read.push(sequence) });
+    await log.store.append('three', 0, [note('first')]);
+    const read = await readFromOwnServer(log);
     const server = await cutOff(log);
     const other = await openTestLog(servers.addresses.filter((_, index) => `n${index}` !== server).join(','), {
       replicas: 3,
