@@ -105,15 +105,14 @@ const quotaReservedSchema = z.object({
 export type QuotaReservedData = z.infer<typeof quotaReservedSchema>;
 
 /** Each batch is replaced by what the ring of now makes of its files; where nothing changed, by itself. */
-const replacedBatchesSchema = z.array(
-  z.object({ id: z.string(), attempt: z.number(), into: z.array(plannedBatchSchema) }),
-);
+const dispatchedBatchSchema = z.object({ id: z.string(), attempt: z.number(), into: z.array(plannedBatchSchema) });
+export type DispatchedBatch = z.infer<typeof dispatchedBatchSchema>;
 const batchesDispatchedSchema = z.object({
   epoch: z.number(),
   reason: z.enum(['worker-lost', 'resumed']),
-  batches: replacedBatchesSchema,
+  batches: z.array(dispatchedBatchSchema),
 });
-const forgottenBatchesDispatchedSchema = z.object({ epoch: z.number(), batches: replacedBatchesSchema });
+const forgottenBatchesDispatchedSchema = z.object({ epoch: z.number(), batches: z.array(dispatchedBatchSchema) });
 
 const batchParkedSchema = z.object({
   epoch: z.number(),

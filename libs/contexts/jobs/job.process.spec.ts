@@ -2,7 +2,7 @@ import { type JobRecord, type BatchInFlight } from './jobs.view.js';
 import { job } from './job.js';
 import { nextAction, type JobWorld } from './job.process.js';
 
-const world: JobWorld = { ring: ['w1', 'w2'], batchWindow: 2, maxDispatches: 3, passes: ['main'], movable: true };
+const world: JobWorld = { ring: ['w1', 'w2'], batchWindow: 2, maxLosses: 3, passes: ['main'], movable: true };
 
 function batch(id: string, changes: Partial<BatchInFlight> = {}): BatchInFlight {
   return {
@@ -14,6 +14,7 @@ function batch(id: string, changes: Partial<BatchInFlight> = {}): BatchInFlight 
     workSequence: 1,
     pass: 'main',
     attempt: 1,
+    losses: 0,
     withdrawn: false,
     ...changes,
   };
@@ -66,9 +67,15 @@ it.each<[string, JobRecord, Partial<JobWorld>, object]>([
   ],
   [
     'fault 12: gives a batch up that lost its worker again and again',
-    record([batch('a', { workerId: 'gone', attempt: 3 })]),
+    record([batch('a', { workerId: 'gone', losses: 2 })]),
     {},
     { type: 'Park', batch: { id: 'a' } },
+  ],
+  [
+    'moves a batch that was sent often for other reasons',
+    record([batch('a', { workerId: 'gone', attempt: 9, losses: 1 })]),
+    {},
+    { type: 'Dispatch', reason: 'worker-lost', batches: [{ id: 'a' }] },
   ],
   [
     'gives a batch up that only its worker could do',

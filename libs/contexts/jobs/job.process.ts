@@ -19,8 +19,8 @@ export interface JobWorld {
   ring: readonly string[];
   /** Batches planned ahead, per worker. */
   batchWindow: number;
-  /** So many workers may be lost with a batch in hand before the batch itself is suspected. */
-  maxDispatches: number;
+  /** A batch is given up when this many workers were lost with it in hand: it may be what ends them. */
+  maxLosses: number;
   /** The passes of this job, in order. */
   passes: readonly Pass[];
   /** Whether another worker can do what a lost one has not done. */
@@ -34,7 +34,7 @@ export function nextAction(record: JobRecord, world: JobWorld): JobAction {
   const inFlight = Object.values(record.inFlight);
   const onRing = new Set(world.ring);
   const lost = inFlight.filter((batch) => !batch.withdrawn && !onRing.has(batch.workerId));
-  const hopeless = lost.find((batch) => !world.movable || batch.attempt >= world.maxDispatches);
+  const hopeless = lost.find((batch) => !world.movable || batch.losses + 1 >= world.maxLosses);
   if (hopeless) return { type: 'Park', batch: hopeless };
   if (onRing.size > 0) {
     const withdrawn = inFlight.filter((batch) => batch.withdrawn);

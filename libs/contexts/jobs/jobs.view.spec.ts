@@ -159,6 +159,20 @@ describe('counts', () => {
       expect(log.record.totals).toEqual(two);
     });
 
+    it('remember how many workers were lost with them in hand, whatever else sent them again', () => {
+      log.job(plan(0, [l0]));
+      log.job(dispatched);
+      const again = (reason: 'resumed' | 'worker-lost', attempt: number): JobEvent => ({
+        type: 'BatchesDispatched',
+        data: { epoch: 1, reason, batches: [{ id: into[0].id, attempt, into: [into[0]] }] },
+      });
+      log.job(again('resumed', 3));
+      log.job(again('worker-lost', 4));
+      const at = (index: number) => log.record.inFlight[into[index].id];
+      expect(at(0)).toMatchObject({ attempt: 4, losses: 2 });
+      expect(at(1)).toMatchObject({ attempt: 2, losses: 1 });
+    });
+
     it('count as well when a replacement’s report runs ahead of the word that it was sent', () => {
       log.job(plan(0, [l0]));
       log.settle(into[0].id, one, 'w2', 2);

@@ -8,6 +8,7 @@ import {
   slotBoundary,
   type BatchEvent,
   type Counts,
+  type DispatchedBatch,
   type FileFailure,
   type JobEvent,
   type Pass,
@@ -22,7 +23,10 @@ import { addSpecialFiles } from './special-files.js';
 /** A planned batch that has not settled. */
 export interface BatchInFlight extends PlannedBatch {
   pass: Pass;
+  /** Counts from 1: how often it was sent to a worker, for whatever reason. */
   attempt: number;
+  /** How many workers were lost with it in hand. */
+  losses: number;
   /** Its job was stopped: no worker works on it until it is dispatched again. */
   withdrawn: boolean;
 }
@@ -160,13 +164,10 @@ function applyJobEvent(view: JobsViewState, record: JobRecord, event: Recorded<J
       applyPlan(record, event.data);
       break;
     case 'BatchesDispatched':
+      applyDispatch(record, event.data.batches, event.data.reason === 'worker-lost');
+      break;
     case 'ForgottenBatchesDispatched':
-      for (const { id, attempt, into } of event.data.batches) {
-        const batch = record.inFlight[id];
-        if (!batch) continue;
-        delete record.inFlight[id];
-        for (const plan of into) trackBatch(record, { ...plan, pass: batch.pass, attempt, withdrawn: false });
-      }
+      applyDispatch(record, event.data.batches, false);
       break;
     case 'BatchParked': {
       const { batchId, counts, failures } = event.data;
@@ -211,9 +212,19 @@ function applyPlan(record: JobRecord, data: Extract<JobEvent, { type: 'BatchesPl
     if (data.specialFiles !== undefined) addSpecialFiles((record.specialFiles ??= {}), data.specialFiles);
   }
   for (const plan of data.batches) {
-    const batch: BatchInFlight = { ...plan, pass: data.pass, attempt: 1, withdrawn: false };
+    const batch: BatchInFlight = { ...plan, pass: data.pass, attempt: 1, losses: 0, withdrawn: false };
     if (data.pass === mainPass && batch.copy === 0) record.plannedFiles += batch.files;
     trackBatch(record, batch);
+  }
+}
+
+function applyDispatch(record: JobRecord, batches: readonly DispatchedBatch[], workerLost: boolean): void {
+  for (const { id, attempt, into } of batches) {
+    const batch = record.inFlight[id];
+    if (!batch) continue;
+    delete record.inFlight[id];
+    const losses = batch.losses + (workerLost ? 1 : 0);
+    for (const plan of into) trackBatch(record, { ...plan, pass: batch.pass, attempt, losses, withdrawn: false });
   }
 }
 

@@ -48,6 +48,7 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
         workSequence: 1,
         pass: 'main',
         attempt: 1,
+        losses: 0,
         withdrawn: false,
       },
     },

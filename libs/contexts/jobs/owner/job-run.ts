@@ -16,8 +16,12 @@ import type { JobRunPorts } from './ports.js';
 const idleMs = 1000;
 /** Pause after an error that another try may mend. */
 const pauseMs = 500;
-/** So many workers may be lost with a batch in hand before the batch itself is given up. */
-const maxDispatches = 3;
+/**
+ * A batch is given up when this many workers were lost with it in hand. A worker gives a batch up by itself that ended it
+ * several times, so this is only for workers that do not come back. Machines that are taken away now and then must not
+ * use it up.
+ */
+const maxLosses = 10;
 /** So often a batch that its worker has forgotten is sent again before it is given up. */
 const maxForgotten = 3;
 /** A bug that strikes again and again ends the job as FAILED instead of keeping it for ever. */
@@ -110,7 +114,7 @@ export class JobRun {
     const action = nextAction(record, {
       ring,
       batchWindow: this.ports.config.batchWindow,
-      maxDispatches,
+      maxLosses,
       passes: passNames(kind, record.spec),
       movable: kind.plan(record).placement === 'owners',
     });

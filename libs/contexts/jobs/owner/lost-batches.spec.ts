@@ -72,7 +72,7 @@ class Fixture {
 
 function batch(id: string, workSequence: number): BatchInFlight {
   const plan = { id, workerId: 'w1', copy: 0, files: 1, bytes: 1, workSequence };
-  return { ...plan, pass: 'main', attempt: 1, withdrawn: false };
+  return { ...plan, pass: 'main', attempt: 1, losses: 0, withdrawn: false };
 }
 
 describe('lost lists', () => {
