@@ -18,4 +18,4 @@ COPY --from=build /larder/dist dist
 RUN mkdir /cache && chown node:node /cache
 USER node
 ENV NODE_ENV=production
-CMD ["node", "dist/apps/coordinator/src/main.js"]
+CMD ["node", "dist/bin/coordinator.js"]

@@ -16,7 +16,7 @@ try {
     await ensureDependencies();
     await ensureBuild();
   }
-  await import('../dist/apps/cli/src/main.js');
+  await import('../dist/bin/larder.js');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -1,7 +1,8 @@
 // `npm run dev`: `npm start`, which compiles whenever a source changes and restarts the processes whose code that was.
 import './check-node.mjs';
+import path from 'node:path';
 import { ensureOwnNatsServer } from './nats-server.mjs';
-import { ensureDependencies } from './prepare.mjs';
+import { ensureDependencies, root } from './prepare.mjs';
 
 const say = (line) => console.log(line);
 /** Until the cluster runs there is nothing to restart. */
@@ -14,8 +15,9 @@ try {
   await new Promise((built, failed) => void compile(built).catch(failed));
   // As apps/standalone/src/main.ts has it.
   process.umask(0o077);
-  const { run } = await import('../dist/apps/standalone/src/run.js');
-  await run((restartRoles) => (restart = restartRoles));
+  const compiled = path.join(root, 'dist/apps/standalone/src');
+  const { run } = await import(path.join(compiled, 'run.js'));
+  await run(compiled, (restartRoles) => (restart = restartRoles));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

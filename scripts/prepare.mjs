@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { bundle, bundlesIntact } from './bundle.mjs';
 
 export const root = path.resolve(import.meta.dirname, '..');
 const dist = path.join(root, 'dist');
@@ -64,13 +65,14 @@ function dependenciesInstalled() {
 export async function ensureBuild() {
   const sources = hashOfSources();
   const built = fs.existsSync(buildStamp) && fs.readFileSync(buildStamp, 'utf8') === sources;
-  if (built && outputsIntact()) return;
+  if (built && outputsIntact() && bundlesIntact()) return;
   console.log('Building ...');
   if (!(await build())) throw new Error('The build failed: see the messages above.');
 }
 
 /**
- * One compiler run for all apps and libraries, incremental; what no longer has a source is removed from dist.
+ * One compiler run for all apps and libraries, incremental; what no longer has a source is removed from dist. Then the
+ * bundles are made of what was compiled.
  * @returns {Promise<boolean>} whether it succeeded
  */
 export async function build() {
@@ -78,8 +80,9 @@ export async function build() {
   const sources = hashOfSources();
   const succeeded = await runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
   removeOrphans();
-  if (succeeded) fs.writeFileSync(buildStamp, sources);
-  return succeeded;
+  if (!succeeded || !(await bundle())) return false;
+  fs.writeFileSync(buildStamp, sources);
+  return true;
 }
 
 /** Before dist is written: it is no build of known sources any more, and the compiler's notes go if they do not hold. */

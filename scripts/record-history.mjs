@@ -68,7 +68,7 @@ async function live(cluster) {
 /** Moves the log into another NATS, as an operator would; answers with what is there now. */
 async function backUpAndRestore(cluster, nats) {
   const file = path.join(source, 'backup.gz');
-  const cli = path.resolve(import.meta.dirname, '..', 'dist', 'apps', 'cli', 'src', 'main.js');
+  const cli = path.resolve(import.meta.dirname, '..', 'dist', 'bin', 'larder.js');
   for (const args of [
     ['backup', '--nats', cluster.nats.url, '--out', file],
     ['restore', '--nats', nats.url, '--in', file],

@@ -8,7 +8,7 @@ try {
   await ensureDependencies();
   await ensureBuild();
   await ensureOwnNatsServer();
-  await import('../dist/apps/standalone/src/main.js');
+  await import('../dist/bin/standalone.js');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -196,7 +196,7 @@ async function startSecondCluster(): Promise<ApiClient> {
     more: Record<string, string>,
     isReady: () => Promise<boolean>,
   ) => {
-    const script = path.join(projectRoot(), `dist/apps/${app}/src/main.js`);
+    const script = path.join(projectRoot(), `dist/bin/${app}.js`);
     const env = { ...common, LARDER_NATS_URL: natsUrlFor(app, empty.url, second), ...more };
     const spec = { name, script, env, logFile: inDirectory(`${name}.log`), isReady };
     const started = new ManagedProcess(spec);

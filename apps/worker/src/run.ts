@@ -1,19 +1,15 @@
 import 'reflect-metadata';
-import { createRequire } from 'node:module';
 import { exitWithSupervisor, loadConfig } from '#config';
 import { signingKeyUnknown } from '#contexts/trust/gate';
 import { DomainError } from '#kernel';
-import { exitOnSignals, exitSaying, Refusal } from '#process';
+import { exitOnSignals, exitSaying, larderVersion, Refusal } from '#process';
 import { startWorker } from './start-worker.js';
 
 /** Shorter than the two seconds after which standalone kills its workers. */
 const stopTimeoutMs = 1800;
 
-// From dist/apps/worker/src, where the build puts this file.
-const { version } = createRequire(import.meta.url)('../../../../package.json') as { version: string };
-
 async function main(): Promise<void> {
-  const worker = await startWorker(loadConfig(process.env, 'worker'), version, end);
+  const worker = await startWorker(loadConfig(process.env, 'worker'), larderVersion(), end);
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= worker.stop());
   exitOnSignals(stop, stopTimeoutMs, (error) => {

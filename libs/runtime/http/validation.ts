@@ -1,4 +1,6 @@
 import { ValidationPipe } from '@nestjs/common';
+import * as classTransformer from 'class-transformer';
+import * as classValidator from 'class-validator';
 import type { ValidationError } from 'class-validator';
 import { DomainError } from '#kernel';
 
@@ -19,6 +21,9 @@ export function validationPipe(): ValidationPipe {
     transform: true,
     whitelist: true,
     forbidUnknownValues: false,
+    // By itself Nest imports them dynamically, and such an import has no named exports in a bundle.
+    transformerPackage: classTransformer,
+    validatorPackage: classValidator,
     exceptionFactory: (errors) => toDomainError(errors),
   });
 }

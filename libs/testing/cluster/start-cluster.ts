@@ -275,7 +275,7 @@ export class TestCluster {
     return new ManagedProcess({
       name,
       node: this.given.node,
-      script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
+      script: join(projectRoot(), `dist/bin/${app}.js`),
       env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.given.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,

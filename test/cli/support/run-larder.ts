@@ -16,7 +16,7 @@ export interface RunningLarder {
 
 /** Starts the built command line. Nothing of this process's own LARDER_ settings reaches it. */
 export function startLarder(args: readonly string[], env: Record<string, string> = {}): RunningLarder {
-  const script = path.join(projectRoot(), 'dist/apps/cli/src/main.js');
+  const script = path.join(projectRoot(), 'dist/bin/larder.js');
   const child = spawn(process.execPath, [script, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -20,7 +20,7 @@ export class StandaloneCluster {
     this.dataDir = join(directory, 'data');
     this.process = new ManagedProcess({
       name: 'standalone',
-      script: join(projectRoot(), 'dist/apps/standalone/src/main.js'),
+      script: join(projectRoot(), 'dist/bin/standalone.js'),
       // By the name of the npm script it knows to end with its parent, so with the test run.
       env: { ...env, LARDER_DATA_DIR: this.dataDir, npm_lifecycle_event: 'cluster' },
       logFile: join(directory, 'standalone.log'),

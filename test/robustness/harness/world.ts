@@ -210,7 +210,7 @@ export class World {
     const app = name.startsWith('worker') ? 'worker' : 'coordinator';
     const process = new ManagedProcess({
       name,
-      script: join(projectRoot(), `dist/apps/${app}/src/main.js`),
+      script: join(projectRoot(), `dist/bin/${app}.js`),
       env: {
         ...settings,
         LARDER_NATS_URL: natsUrlFor(app, toNats.map(({ address }) => address).join(',')),

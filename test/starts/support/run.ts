@@ -51,8 +51,8 @@ export function run(script: string, options: RunOptions = {}): Promise<Ended> {
 }
 
 export const mains = {
-  coordinator: 'dist/apps/coordinator/src/main.js',
-  worker: 'dist/apps/worker/src/main.js',
-  standalone: 'dist/apps/standalone/src/main.js',
-  cli: 'dist/apps/cli/src/main.js',
+  coordinator: 'dist/bin/coordinator.js',
+  worker: 'dist/bin/worker.js',
+  standalone: 'dist/bin/standalone.js',
+  cli: 'dist/bin/larder.js',
 } as const;

@@ -24,7 +24,7 @@ import type { DomainEvent } from '#kernel';
 import { ownContext, Recorder } from '#runtime';
 import { projectRoot } from '#testing';
 
-const script = path.join(projectRoot(), 'dist/apps/worker/src/main.js');
+const script = path.join(projectRoot(), 'dist/bin/worker.js');
 
 /** A worker process of a test. */
 export class TestWorker {
