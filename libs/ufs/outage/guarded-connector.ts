@@ -42,6 +42,10 @@ export class GuardedConnector implements UfsConnector {
     };
   }
 
+  get readsParts(): boolean {
+    return this.inner.readsParts;
+  }
+
   list(path: string, options?: UfsListOptions): Promise<UfsListPage> {
     return this.run('list', path, () => this.inner.list(path, options));
   }

@@ -16,6 +16,7 @@ class FakeStore {
   closed = 0;
 
   readonly connector = {
+    readsParts: false,
     list: (path) => this.answer('list', path, { objects: [], rejected: [], special: [] }),
     stat: (path) => this.answer('head', path, { path, sizeBytes: 1, version: 'v' }),
     exists: (path) => this.answer('list', path, true),
