@@ -18,6 +18,7 @@ const { values } = parseArgs({
     'large-bytes': { type: 'string', default: String(4 * 1024 ** 3) },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
+    refused: { type: 'string', default: '0.01' },
     'no-peer': { type: 'boolean', default: false },
   },
 });
@@ -159,7 +160,7 @@ async function compare(label, amount, unit, participants) {
 const peer = (run) => (values['no-peer'] ? {} : run);
 
 async function small(ttfbMs, more, label) {
-  const endpoint = await startEndpoint({ small: files, ttfbMs, ...more });
+  const endpoint = await startEndpoint({ small: files, ttfbMs, refused: Number(values.refused), ...more });
   const keyOf = (i) => {
     const directory = Math.floor((i * 100) / files);
     return `/bench/small/${String(directory).padStart(5, '0')}/${String(i).padStart(9, '0')}`;

@@ -8,7 +8,8 @@ import {
   type UfsRead,
   type UfsReadOptions,
 } from '../types.js';
-import { CircuitBreaker, type Canary } from './circuit-breaker.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import type { Canary } from './circuit-breaker.types.js';
 import type { OutagePolicy, StoreOutage } from './outage-policy.js';
 
 /** A store may be well for one of these and not for another. */
