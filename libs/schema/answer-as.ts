@@ -6,8 +6,11 @@ import { type SchemaOf } from './schema.js';
  * spread brings in, nor an optional field that is never given. Both would make the API's document untrue.
  *
  * `ignored` need not be given: it is added to an answer when it is sent.
+ *
+ * `const` keeps a text such as 'ONLINE' from becoming `string`. A type that does not fit `Declared` would be replaced by
+ * `Declared`, which has no mismatch with itself.
  */
-export function answerAs<Declared, Given extends Declared>(
+export function answerAs<Declared, const Given extends Declared>(
   _declared: SchemaOf<Declared>,
   given: Given & Agreeing<Given, Declared>,
 ): Declared {

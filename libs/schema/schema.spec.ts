@@ -65,6 +65,8 @@ describe('an answer does not compile', () => {
     answerAs(declared, { ...given, ...more });
     // @ts-expect-error -- a spread may bring `surplus` in
     answerAs(declared, { ...given, ...(Math.random() > 2 ? more : {}) });
+    // @ts-expect-error -- also where a text is written out
+    answerAs(declared, { state: 'up', copies: given.copies, reasons: {}, empty: true, ...more });
     // @ts-expect-error -- `surplus` in an entry of a list
     answerAs(declared, { ...given, copies: [{ path: '/a', bytes: 1, ...more }] });
   });
