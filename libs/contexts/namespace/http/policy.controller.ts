@@ -81,7 +81,7 @@ type Undeclared<P extends Policy> = P extends { readonly http: { readonly hasOwn
   ? never
   : Presented<P> extends AnswerOf<P['http']['answer']>
     ? Mismatch<Presented<P>, AnswerOf<P['http']['answer']>>
-    : `${P['noun']}: a field has another type`;
+    : `${P['noun']}: a field is missing, or has another type`;
 /** Does not compile where the common routes answer something else than a policy declares. */
 const all: [Undeclared<Policy>] extends [never] ? readonly SwitchedPolicy[] : Undeclared<Policy> = policies;
 
