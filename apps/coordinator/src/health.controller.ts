@@ -1,8 +1,16 @@
 import { Controller, Get } from '@nestjs/common';
+import { readinessAnswer, type ReadinessAnswer } from '#contexts/api-docs';
 import { MountKeys, namespaceView } from '#contexts/namespace';
+import type { QuarantineReport } from '#contexts/trust';
 import { LogTrust } from '#contexts/trust/gate';
 import { DomainError } from '#kernel';
 import { Heartbeats, Shutdown, Views } from '#runtime';
+import { answerAs, type Ok } from '#schema';
+
+/** For operators; the document of the API does not have it. */
+interface Quarantined {
+  readonly quarantine?: QuarantineReport;
+}
 
 /** For supervisors and balancers; outside `/api/v1`. */
 @Controller()
@@ -17,7 +25,7 @@ export class HealthController {
 
   /** The process answers. */
   @Get('healthz')
-  healthz(): unknown {
+  healthz(): Ok {
     return { status: 'ok' };
   }
 
@@ -28,7 +36,7 @@ export class HealthController {
    * coordinator is ready, but an operator should look at them.
    */
   @Get('readyz')
-  async readyz(): Promise<unknown> {
+  async readyz(): Promise<ReadinessAnswer & Quarantined> {
     if (this.shutdown.draining.aborted) throw unready('draining', 'this coordinator is about to stop');
     if (!this.views.ready) throw unready('not-ready', 'the views have not caught up with the log');
     const staleMs = await this.views.freshen();
@@ -42,7 +50,10 @@ export class HealthController {
     const warnings = sentences.length > 0 ? { warnings: sentences } : {};
     const { count, unacknowledged, examples } = this.trust.report();
     const quarantine = count > 0 ? { quarantine: { count, unacknowledged, examples } } : {};
-    return { status: 'ok', sequence: this.views.appliedSequence, ...warnings, ...quarantine };
+    return {
+      ...answerAs(readinessAnswer, { status: 'ok', sequence: this.views.appliedSequence, ...warnings }),
+      ...quarantine,
+    };
   }
 }
 

@@ -1,8 +1,8 @@
 import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from '#contexts/namespace/http';
 import { requestSchemaOf } from '#runtime';
+import { ref, resultsOf } from '#schema';
 import { type Paths } from './openapi.js';
-import { answer, asOf, body, error, ok, query, readResponses, results, writeResponses } from './responses.js';
-import { ref } from './schemas.js';
+import { answer, asOf, body, error, ok, query, readResponses, writeResponses } from './responses.js';
 
 const tags = ['mount'] as const;
 const shown = {
@@ -23,7 +23,7 @@ export const mountPaths: Paths = {
       summary: 'List mount points, or get one',
       parameters: [query('path', 'Namespace path of the mount point.'), asOf],
       responses: readResponses({
-        '200': answer('The mount point, or the list.', { anyOf: [ref('Mount'), results('Mount')] }, shown),
+        '200': answer('The mount point, or the list.', { anyOf: [ref('Mount'), resultsOf(ref('Mount'))] }, shown),
         '404': error('Mount point not found.', 'No mount point found for path: /data/'),
       }),
     },

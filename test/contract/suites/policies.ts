@@ -128,7 +128,7 @@ export function policyContract(lab: Lab): void {
     });
 
     it('goes with its mount', async () => {
-      await lab.cluster.api.mount('/passing', 's3://passing-bucket');
+      await lab.mount('/passing', 's3://passing-bucket');
       await lab.api.post(`/${route}`, { ...example, path: '/passing/x' });
       await lab.api.delete('/mount', { path: '/passing' });
       expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });

@@ -53,8 +53,12 @@ export class Lab {
   }
 
   async mountData(): Promise<void> {
-    await this.cluster.api.mount('/data', 's3://my-bucket', this.s3.mountOptions);
-    await this.cluster.api.mount('/local', `file://${this.scratch}/local`);
+    await this.mount('/data', 's3://my-bucket', this.s3.mountOptions);
+    await this.mount('/local', `file://${this.scratch}/local`);
+  }
+
+  async mount(path: string, ufs: string, options: Record<string, string> = {}): Promise<void> {
+    expect(await this.api.post('/mount', { path, ufs, options })).toMatchObject({ status: 200 });
   }
 
   async stop(): Promise<void> {
