@@ -2,7 +2,7 @@ import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from '#context
 import { requestSchemaOf } from '#runtime';
 import { ref, resultsOf } from '#schema';
 import { type Paths } from './openapi.js';
-import { answer, asOf, body, error, ok, query, readResponses, writeResponses } from './responses.js';
+import { answer, asOf, body, error, query, readResponses, writeResponses } from './responses.js';
 
 const tags = ['mount'] as const;
 const shown = {
@@ -79,11 +79,12 @@ export const mountPaths: Paths = {
       summary: 'Delete a mount point',
       description:
         'Takes the policies below it away too. What is cached stays for a time (LARDER_UNMOUNTED_KEEP_MS), is used again when the same store is mounted, and is served by no worker. ' +
-        'Answers when all workers have said so, within two seconds; the field `stillServing` names, by `host:port`, those ' +
-        'that have not.',
+        'Answers when all workers have said so, within two seconds.',
       requestBody: body(requestSchemaOf(DeleteMountDto), { path: '/data' }),
       responses: writeResponses({
-        '200': ok(),
+        '200': answer('Removed, and served by no worker but those in `stillServing`.', ref('MountRemoved'), {
+          status: 'ok',
+        }),
         '410': error('The path isn’t mounted to any UFS.', '/data/ is not mounted to any UFS'),
         '501': fixed,
       }),

@@ -2,7 +2,7 @@ import { eventAnswer } from '#contexts/audit';
 import { existingJobAnswer, failureAnswer, jobIdAnswer } from '#contexts/jobs/kinds';
 import { nodeAnswer } from '#contexts/membership/http';
 import { policies } from '#contexts/namespace';
-import { mountAnswer, mountedAnswer, mountReplacedAnswer } from '#contexts/namespace/http';
+import { mountAnswer, mountedAnswer, mountRemovedAnswer, mountReplacedAnswer } from '#contexts/namespace/http';
 import { answerObject, okAnswer, text, type Schema } from '#schema';
 
 type Noun = (typeof policies)[number]['noun'];
@@ -17,6 +17,7 @@ export const schemas = {
   Ok: okAnswer,
   Mounted: mountedAnswer,
   MountReplaced: mountReplacedAnswer,
+  MountRemoved: mountRemovedAnswer,
   JobId: jobIdAnswer,
   ExistingJob: existingJobAnswer,
   Failure: failureAnswer,

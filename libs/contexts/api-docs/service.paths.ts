@@ -1,4 +1,4 @@
-import { answerObject, constant, count, listOf, plainText, type AnswerOf } from '#schema';
+import { answerObject, constant, count, listOf, plainText, text, type AnswerOf } from '#schema';
 import { type Paths } from './openapi.js';
 import { answer, ok, readResponses } from './responses.js';
 
@@ -13,8 +13,20 @@ export const readinessAnswer = answerObject(
       plainText,
       'Only where an operator should mend something: mounts, beside others, that it has no key for.',
     ),
+    quarantine: answerObject({
+      count: count('Messages in the log that are void: they have no effect.'),
+      unacknowledged: count('How many of them no operator has recorded as void yet.'),
+      examples: listOf(
+        answerObject({
+          sequence: count('Log sequence.'),
+          boundary: text('What the message claims to be about.'),
+          reason: text('Why it is void.'),
+        }),
+        'A few of the newest.',
+      ),
+    }),
   },
-  ['warnings'],
+  ['warnings', 'quarantine'],
 );
 export type ReadinessAnswer = AnswerOf<typeof readinessAnswer>;
 

@@ -36,3 +36,12 @@ export const mountReplacedAnswer = wholeAnswer(
   ['warning', 'stillUsing'],
 );
 export type MountReplacedAnswer = AnswerOf<typeof mountReplacedAnswer>;
+
+export const mountRemovedAnswer = wholeAnswer(
+  {
+    status: constant('ok'),
+    stillServing: listOf(text('host:port'), 'Workers that may still serve from it: they have not said otherwise.'),
+  },
+  ['stillServing'],
+);
+export type MountRemovedAnswer = AnswerOf<typeof mountRemovedAnswer>;

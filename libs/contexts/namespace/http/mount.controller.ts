@@ -20,9 +20,11 @@ import { MountCheck } from './mount-check.js';
 import {
   mountAnswer,
   mountedAnswer,
+  mountRemovedAnswer,
   mountReplacedAnswer,
   type MountAnswer,
   type MountedAnswer,
+  type MountRemovedAnswer,
   type MountReplacedAnswer,
 } from './mount.answers.js';
 import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from './mount.dto.js';
@@ -30,11 +32,6 @@ import { StaticMountTable } from './static-mount-table.js';
 
 /** How long a change of a mount waits for workers. They learn of it within milliseconds unless something is wrong. */
 const workersWithinMs = 2_000;
-
-/** The document names this field where it describes the route, and not in the schema of the answer. */
-interface StillServing {
-  readonly stillServing?: readonly string[];
-}
 
 /** `/api/v1/mount`: the mount table. */
 @Controller('mount')
@@ -101,13 +98,13 @@ export class MountController {
 
   @Delete()
   @HttpCode(200)
-  async remove(@Body() dto: DeleteMountDto, @Req() request: FastifyRequest): Promise<Ok & StillServing> {
+  async remove(@Body() dto: DeleteMountDto, @Req() request: FastifyRequest): Promise<MountRemovedAnswer> {
     this.table.requireManaged();
     const command: NamespaceCommand = { type: 'Unmount', path: normalizeNamespacePath(dto.path) };
     const { sequence } = await this.execute(command, request);
     // After this answer, no worker should still serve from the mount. Slow workers are named in it.
     const stillServing = await this.watch.untilNamespace(sequence, workersWithinMs);
-    return { status: 'ok', ...(stillServing.length > 0 && { stillServing }) };
+    return answerAs(mountRemovedAnswer, { status: 'ok', ...(stillServing.length > 0 && { stillServing }) });
   }
 
   private get state() {
