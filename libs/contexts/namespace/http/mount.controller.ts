@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { WorkerWatch } from '#contexts/membership/http';
 import { DomainError } from '#kernel';
 import { CommandHandler, commandContext, CONFIG, queryText, Views, type LarderConfig } from '#runtime';
-import { answerAs, type Ok, type Results } from '#schema';
+import { answerAs, type Results } from '#schema';
 import {
   KeyRing,
   maskOptions,
