@@ -1,17 +1,18 @@
 import { connectNats, EventCodec, EventStore, Names } from '#jetstream';
 import { allEvents } from '#contexts/catalogue';
 import { type Commit } from '#kernel';
-import { FileTree, startCluster, type TestCluster } from '#testing';
+import { clusterSuite, FileTree } from '#testing';
 import { join } from 'node:path';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { everything, jsonLines, page, StreamClient, type AuditEvent } from './audit-lab.js';
+import { everything, jsonLines, page, StreamClient, type AuditEvent } from './support/event-client.js';
 
 const canary = 'xCanaryz7Q4w9Larder';
 
-describe('the log as events', () => {
+const env = { LARDER_BATCH_SIZE: '10', LARDER_TRUSTED_PROXIES: '127.0.0.1' };
+
+clusterSuite('the log as events', { env }, ({ cluster }) => {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-audit-'));
-  let cluster: TestCluster;
   let commits: Commit[];
   let load: string;
   let free: string;
@@ -35,7 +36,6 @@ describe('the log as events', () => {
 
   beforeAll(async () => {
     FileTree.create(join(scratch, 'data'), { seed: 5, smallFiles: 60, largeFiles: [] });
-    cluster = await startCluster({ env: { LARDER_BATCH_SIZE: '10', LARDER_TRUSTED_PROXIES: '127.0.0.1' } });
     const options = { 's3a.secretKey': canary, 's3a.accessKeyId': 'somebody', endpoint: 'http://127.0.0.1:1' };
     await command('POST', '/mount', { path: '/s3', ufs: 's3://bucket-of-secrets', options });
     await command('POST', '/mount', { path: '/data', ufs: roots.ufs }, { 'x-larder-actor': 'alice' });
@@ -53,10 +53,7 @@ describe('the log as events', () => {
     commits = await readLog();
   }, 120_000);
 
-  afterAll(async () => {
-    await cluster?.dispose();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   const ids = (events: readonly { id: string }[]) => events.map(({ id }) => id);
   const inLog = (wanted: (commit: Commit, event: Commit['events'][number]) => boolean) =>

@@ -1,5 +1,5 @@
 import { type ApiClient, clusterSuite } from '#testing';
-import { everything, StreamClient } from './audit-lab.js';
+import { everything, StreamClient } from './support/event-client.js';
 
 const keyOf = ({ sequence, index }: { sequence: number; index: number }) => `${sequence}.${index}`;
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually, FileTree, startCluster, type TestCluster } from '#testing';
+import { clusterSuite, eventually, FileTree, type TestCluster } from '#testing';
 
 const canary = 'xCanaryz7Q4w9Larder';
 
@@ -12,10 +12,11 @@ interface Recorded {
   readonly body: Record<string, unknown>;
 }
 
-describe('asOf', () => {
+const env = { LARDER_BATCH_SIZE: '10', LARDER_SNAPSHOT_EVERY: '20', LARDER_FINISHED_JOBS: '1' };
+
+clusterSuite('asOf', { env }, ({ cluster, test }) => {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-as-of-'));
   const recorded: Recorded[] = [];
-  let cluster: TestCluster;
   let load: string;
   let stopped: string;
 
@@ -68,9 +69,6 @@ describe('asOf', () => {
   beforeAll(async () => {
     FileTree.create(join(scratch, 'data'), { seed: 9, smallFiles: 60, largeFiles: [] });
     FileTree.create(join(scratch, 'slow'), { seed: 10, smallFiles: 5, largeFiles: [3 * 1024 * 1024] });
-    cluster = await startCluster({
-      env: { LARDER_BATCH_SIZE: '10', LARDER_SNAPSHOT_EVERY: '20', LARDER_FINISHED_JOBS: '1' },
-    });
     await record('/mount', '/nodes', '/ttl', '/load');
     const options = { 's3a.secretKey': canary, 's3a.accessKeyId': 'somebody', endpoint: 'http://127.0.0.1:1' };
     await command('POST', '/mount', { path: '/s3', ufs: 's3://bucket', options });
@@ -105,12 +103,7 @@ describe('asOf', () => {
     await record('/mount', '/nodes', '/ttl', '/quota', '/priority', `/load?id=${load}`);
   }, 120_000);
 
-  afterAll(async () => {
-    await cluster?.dispose();
-    rmSync(scratch, { recursive: true, force: true });
-  });
-
-  const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 90_000);
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   async function expectAsRecorded(api: TestCluster['api'] = cluster.api): Promise<void> {
     for (const { path, sequence, time, body } of recorded) {

@@ -1,35 +1,21 @@
-import { content, eventually, keys, S3Fixture, startCluster, type TestCluster, type WorkerHandle } from '#testing';
+import { clusterSuite, type ClusterSuite, content, eventually, keys, S3Fixture, type WorkerHandle } from '#testing';
 
 const count = 20;
 
 /** Of each worker at once, where a test sets it. */
 const transfers = 4;
 
-describe('a bucket of the same name at another endpoint', () => {
-  let cluster: TestCluster;
-  let first: S3Fixture;
+/** Some tests need settings of their own. Each test has a cluster of its own. */
+function otherStoreSuite(env: Record<string, string>, body: (suite: ClusterSuite) => void): void {
+  const options = { workers: 2, env, clusterPer: 'test', testTimeoutMs: 120_000 } as const;
+  clusterSuite('a bucket of the same name at another endpoint', options, body);
+}
+
+/** The first store is `s3` of the suite. Answers the other one, and what tests do with both. */
+function twoStores({ cluster, s3: first }: ClusterSuite) {
   let other: S3Fixture;
-
-  beforeEach(async () => {
-    first = await S3Fixture.start();
-    other = await S3Fixture.start();
-  }, 60_000);
-
-  afterEach(async () => {
-    await cluster?.dispose();
-    await first?.stop();
-    await other?.stop();
-  });
-
-  const test = (name: string, body: () => Promise<void>, env: Record<string, string> = {}) =>
-    it(
-      name,
-      async () => {
-        cluster = await startCluster({ workers: 2, env });
-        await cluster.watch(body);
-      },
-      120_000,
-    );
+  beforeEach(async () => void (other = await S3Fixture.start()));
+  afterEach(() => other?.stop());
 
   const call = async <Body = Record<string, unknown>>(
     method: 'GET' | 'POST' | 'PUT' | 'DELETE',
@@ -62,17 +48,39 @@ describe('a bucket of the same name at another endpoint', () => {
     return files;
   }
 
-  const mount = (lab: S3Fixture) => cluster.api.mount('/shared', 's3://shared', lab.mountOptions);
+  const mount = (store: S3Fixture) => cluster.api.mount('/shared', 's3://shared', store.mountOptions);
   const unmount = () => call('DELETE', '/mount', { path: '/shared' });
-  const moveTo = async (lab: S3Fixture) => {
+  const moveTo = async (store: S3Fixture) => {
     expect((await unmount()).status).toBe(200);
-    await mount(lab);
+    await mount(store);
   };
+
+  return {
+    call,
+    index,
+    load,
+    free,
+    read,
+    answers,
+    firstLoaded,
+    mount,
+    unmount,
+    moveTo,
+    get other() {
+      return other;
+    },
+  };
+}
+
+otherStoreSuite({}, (suite) => {
+  const { cluster, s3: first, test } = suite;
+  const stores = twoStores(suite);
+  const { call, index, load, free, read, answers, firstLoaded, mount, unmount, moveTo } = stores;
 
   test('is loaded anew, verified and served with its own bytes, and the first comes back as it was', async () => {
     const [{ path }] = await firstLoaded();
     const own = content(`other ${keys(1)[0]}`, 700).toString();
-    await moveTo(other);
+    await moveTo(stores.other);
     // By the worker that has not got the file in its own cache, by the other, and through a redirect.
     expect(await answers(path)).toEqual([own]);
     expect(await answers(path, '')).toEqual([own]);
@@ -93,7 +101,7 @@ describe('a bucket of the same name at another endpoint', () => {
   test('is told from the first by rebalances, by quotas and by workers that were away', async () => {
     const [{ path }] = await firstLoaded();
     await cluster.workers[0].process.kill9();
-    await moveTo(other);
+    await moveTo(stores.other);
     cluster.workers[0].process.launch();
     await cluster.workers[0].process.untilReady();
     await cluster.untilOnline(2);
@@ -121,7 +129,7 @@ describe('a bucket of the same name at another endpoint', () => {
     expect((await unmount()).status).toBe(200);
     expect(await index('?unmounted=true&count=100')).toEqual(paths);
     expect(await free({ paths: ['s3://shared/f/00000'] })).toMatchObject({ state: 'SUCCEEDED', freedFiles: 1 });
-    await mount(other);
+    await mount(stores.other);
     expect(await load()).toMatchObject({ state: 'SUCCEEDED' });
     expect(await index('?unmounted=true')).toEqual(paths.slice(1));
     await eventually('the nodes tell of it', async () => {
@@ -135,66 +143,69 @@ describe('a bucket of the same name at another endpoint', () => {
     expect((await call('GET', '/file_index?unmounted=perhaps')).status).toBe(400);
   });
 
-  test(
-    'what was left of the first goes by itself',
-    async () => {
-      await firstLoaded();
-      await moveTo(other);
-      expect(await load()).toMatchObject({ state: 'SUCCEEDED' });
-      await eventually('they are gone', async () => (await index('?unmounted=true')).length === 0 || undefined);
-      expect(await index()).toHaveLength(count);
-    },
-    { LARDER_UNMOUNTED_KEEP_MS: '2000' },
-  );
-
   test('ends a load of the first that is under way, which loads nothing from the other', async () => {
     await first.bucket(cluster, 'shared', keys(3000), 100);
-    other.server.createBucket('shared');
-    for (const key of keys(3000).slice(2900)) await other.put('shared', key, content(`other ${key}`, 700));
+    stores.other.server.createBucket('shared');
+    for (const key of keys(3000).slice(2900)) await stores.other.put('shared', key, content(`other ${key}`, 700));
     const gate = first.hold('shared', 20);
     const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 10 } });
     await gate.reached;
-    await moveTo(other);
+    await moveTo(stores.other);
     gate.open();
     const done = await cluster.api.waitForJob(id);
     expect(done).toMatchObject({ state: 'FAILED' });
     expect(JSON.stringify(done.errorMessage)).toMatch(/another store .* submit it anew/);
-    expect(other.reads('shared')).toEqual([]);
+    expect(stores.other.reads('shared')).toEqual([]);
     expect(await index()).toEqual([]);
     expect(await load()).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 100, loadedFiles: 100 });
   });
+});
 
-  test(
-    'cannot be put in the place of a mount by other options; other keys can, while a load runs',
-    async () => {
-      const files = await first.bucket(cluster, 'shared', keys(200));
-      await call('POST', '/ttl', { path: '/shared', ttlSeconds: 100_000 });
-      const gate = first.hold('shared', 20);
-      const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 5, replicas: 1 } });
-      // No read with the old keys is on its way any more when they change: all that may be under way are held.
-      await eventually('all transfers are held', () => first.reads('shared').length === 20 + 2 * transfers);
-      const put = (options: Record<string, string>, more = {}) =>
-        call('PUT', '/mount', { path: '/shared', options, ...more });
-      expect(await put(other.mountOptions)).toMatchObject({
-        status: 409,
-        body: { status: expect.stringMatching(/another store/) as string },
-      });
-      expect(await call('PUT', '/mount', { path: '/none', options: {} })).toMatchObject({ status: 404 });
-      expect(await call('PUT', '/mount', { path: '/shared' })).toMatchObject({ status: 400 });
-      expect(await put({ ...first.mountOptions, endpiont: 'x' })).toMatchObject({ status: 400 });
+otherStoreSuite({ LARDER_UNMOUNTED_KEEP_MS: '2000' }, (suite) => {
+  const stores = twoStores(suite);
+  const { index, load, firstLoaded, moveTo } = stores;
 
-      Object.assign(first.server.credentials, { accessKeyId: 'rotated', secretAccessKey: 'rotated-secret' });
-      expect(await put(first.mountOptions)).toMatchObject({ status: 200, body: { status: 'ok' } });
-      gate.open();
-      expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 200, failedFiles: 0 });
-      expect((await call('GET', '/ttl?path=/shared')).body).toEqual({ path: '/shared', ttlSeconds: 100_000 });
-      const { body } = await call<{ options: Record<string, string> }>('GET', '/mount?path=/shared');
-      expect(JSON.stringify(body)).not.toContain('rotated-secret');
-      const events = await call<{ results: { type: string }[] }>('GET', '/events?type=MountOptionsReplaced');
-      expect(events.body.results).toHaveLength(1);
-      expect(JSON.stringify(events.body)).not.toContain('rotated-secret');
-      expect(await answers(files[0].path)).toHaveLength(1);
-    },
-    { LARDER_WORKER_TRANSFERS: String(transfers) },
-  );
+  suite.test('what was left of the first goes by itself', async () => {
+    await firstLoaded();
+    await moveTo(stores.other);
+    expect(await load()).toMatchObject({ state: 'SUCCEEDED' });
+    await eventually('they are gone', async () => (await index('?unmounted=true')).length === 0 || undefined);
+    expect(await index()).toHaveLength(count);
+  });
+});
+
+otherStoreSuite({ LARDER_WORKER_TRANSFERS: String(transfers) }, (suite) => {
+  const { cluster, s3: first, test } = suite;
+  const stores = twoStores(suite);
+  const { call, answers } = stores;
+
+  test('cannot be put in the place of a mount by other options; other keys can, while a load runs', async () => {
+    const files = await first.bucket(cluster, 'shared', keys(200));
+    await call('POST', '/ttl', { path: '/shared', ttlSeconds: 100_000 });
+    const gate = first.hold('shared', 20);
+    const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 5, replicas: 1 } });
+    // No read with the old keys is on its way any more when they change: all that may be under way are held.
+    await eventually('all transfers are held', () => first.reads('shared').length === 20 + 2 * transfers);
+    const put = (options: Record<string, string>, more = {}) =>
+      call('PUT', '/mount', { path: '/shared', options, ...more });
+    expect(await put(stores.other.mountOptions)).toMatchObject({
+      status: 409,
+      body: { status: expect.stringMatching(/another store/) as string },
+    });
+    expect(await call('PUT', '/mount', { path: '/none', options: {} })).toMatchObject({ status: 404 });
+    expect(await call('PUT', '/mount', { path: '/shared' })).toMatchObject({ status: 400 });
+    expect(await put({ ...first.mountOptions, endpiont: 'x' })).toMatchObject({ status: 400 });
+
+    Object.assign(first.server.credentials, { accessKeyId: 'rotated', secretAccessKey: 'rotated-secret' });
+    expect(await put(first.mountOptions)).toMatchObject({ status: 200, body: { status: 'ok' } });
+    gate.open();
+    expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 200, failedFiles: 0 });
+    expect((await call('GET', '/ttl?path=/shared')).body).toEqual({ path: '/shared', ttlSeconds: 100_000 });
+    const { body } = await call<{ options: Record<string, string> }>('GET', '/mount?path=/shared');
+    expect(JSON.stringify(body)).not.toContain('rotated-secret');
+    const events = await call<{ results: { type: string }[] }>('GET', '/events?type=MountOptionsReplaced');
+    expect(events.body.results).toHaveLength(1);
+    expect(JSON.stringify(events.body)).not.toContain('rotated-secret');
+    expect(await answers(files[0].path)).toHaveLength(1);
+  });
 });

@@ -1,13 +1,4 @@
-import {
-  clusterSuite,
-  eventually,
-  expectCacheEqualsSource,
-  type FaultHook,
-  keys,
-  S3Fixture,
-  sizeOf,
-  startCluster,
-} from '#testing';
+import { clusterSuite, eventually, expectCacheEqualsSource, type FaultHook, keys, sizeOf } from '#testing';
 import { expectCountsToAddUp } from './counts.js';
 
 type Fault = NonNullable<ReturnType<FaultHook>>;
@@ -136,33 +127,30 @@ clusterSuite(
   },
 );
 
-describe('a job whose listing waits for its store', () => {
-  it('goes on with what was listed, also when a worker is lost', async () => {
-    const s3 = await S3Fixture.start();
-    const env = { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '1000', LARDER_WORKER_GRACE_MS: '1000' };
-    const cluster = await startCluster({ env });
-    try {
-      await s3.bucket(cluster, 'half', keys(1_500), 10);
-      const gate = s3.hold('half', 200);
-      s3.faults.set('half', (request) => {
-        if (request.operation !== 'ListObjectsV2') return gate.fault(request);
-        return /continuation-token|start-after/.test(request.query.toString())
-          ? { kind: 'status', status: 503 }
-          : undefined;
-      });
-      const id = await cluster.api.load({ paths: ['/half'] });
-      await gate.reached;
-      await cluster.workers[0].process.kill9();
-      gate.open();
-      await eventually('all that was listed to be loaded', async () => {
-        const { loadedFiles, state, runningState } = await cluster.api.progress(id);
-        return loadedFiles === 1_000 && state === 'RUNNING' && runningState === 'WAITING_FOR_STORE';
-      });
-      s3.faults.delete('half');
-      expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 1_500 });
-    } finally {
-      await cluster.dispose();
-      await s3.stop();
-    }
-  }, 120_000);
+const lossOfWorkers = {
+  env: { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '1000', LARDER_WORKER_GRACE_MS: '1000' },
+  testTimeoutMs: 120_000,
+};
+
+clusterSuite('a job whose listing waits for its store', lossOfWorkers, ({ cluster, s3, test }) => {
+  test('goes on with what was listed, also when a worker is lost', async () => {
+    await s3.bucket(cluster, 'half', keys(1_500), 10);
+    const gate = s3.hold('half', 200);
+    s3.faults.set('half', (request) => {
+      if (request.operation !== 'ListObjectsV2') return gate.fault(request);
+      return /continuation-token|start-after/.test(request.query.toString())
+        ? { kind: 'status', status: 503 }
+        : undefined;
+    });
+    const id = await cluster.api.load({ paths: ['/half'] });
+    await gate.reached;
+    await cluster.workers[0].process.kill9();
+    gate.open();
+    await eventually('all that was listed to be loaded', async () => {
+      const { loadedFiles, state, runningState } = await cluster.api.progress(id);
+      return loadedFiles === 1_000 && state === 'RUNNING' && runningState === 'WAITING_FOR_STORE';
+    });
+    s3.faults.delete('half');
+    expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 1_500 });
+  });
 });

@@ -1,5 +1,5 @@
 import { clusterSuite, keys, type SourceFile } from '#testing';
-import { bytesOf, call, heldBy, jobEnd, pathsOf, readThrough, runJob } from './support/policy-lab.js';
+import { bytesOf, call, heldBy, jobEnd, pathsOf, readThrough, runJob } from './support/calls.js';
 
 const sizeBytes = 1000;
 

@@ -1,16 +1,6 @@
 import { clusterSuite, eventually, keys, type SourceFile } from '#testing';
 import { expectCountsToAddUp } from '../integration/counts.js';
-import {
-  bytesOf,
-  call,
-  heldByAny,
-  jobEnd,
-  pathsOf,
-  quotaAt,
-  readThrough,
-  runJob,
-  untilUsed,
-} from './support/policy-lab.js';
+import { bytesOf, call, heldByAny, jobEnd, pathsOf, quotaAt, readThrough, runJob, untilUsed } from './support/calls.js';
 
 const exceeded = (path: string) => new RegExp(`the quota of ${path} \\(\\d+ bytes\\) would be exceeded`);
 

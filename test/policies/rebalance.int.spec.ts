@@ -1,6 +1,6 @@
 import { HashRing } from '#hash-ring';
 import { clusterSuite, eventually, expectCacheEqualsSource, keys, type SourceFile, type TestCluster } from '#testing';
-import { call, entriesOf, heldByAny, jobEnd, pathsOf, runJob } from './support/policy-lab.js';
+import { call, entriesOf, heldByAny, jobEnd, pathsOf, runJob } from './support/calls.js';
 
 const MiB = 1024 * 1024;
 

@@ -1,23 +1,14 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'undici';
-import { eventually, keys, S3Fixture, type SourceFile, startCluster, type TestCluster } from '#testing';
+import { clusterSuite, eventually, keys, type SourceFile } from '#testing';
 import { expectCountsToAddUp } from '../integration/counts.js';
-import { call, heldByAny, pathsOf, runJob } from './support/policy-lab.js';
+import { call, heldByAny, pathsOf, runJob } from './support/calls.js';
 
 const MiB = 1024 * 1024;
 
 describe('what expires, and what makes way', () => {
-  let lab: S3Fixture;
-  beforeAll(async () => void (lab = await S3Fixture.start()));
-  afterAll(() => lab?.stop());
-
-  describe('time to live, on two workers', () => {
-    let cluster: TestCluster;
-    beforeAll(async () => void (cluster = await startCluster({ workers: 2 })), 120_000);
-    afterAll(() => cluster?.dispose());
-
-    const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 90_000);
+  clusterSuite('time to live, on two workers', { workers: 2 }, ({ cluster, s3, test }) => {
     const setTtl = (path: string, ttlSeconds: number) => call(cluster.api, 'POST', '/ttl', { path, ttlSeconds });
     const load = async (...paths: string[]) =>
       expect(await runJob(cluster.api, 'load', { paths })).toMatchObject({ state: 'SUCCEEDED' });
@@ -37,7 +28,7 @@ describe('what expires, and what makes way', () => {
     }
 
     test('the most specific one wins, the longer below the shorter and the other way round', async () => {
-      const all = await lab.bucket(cluster, 'specific', [
+      const all = await s3.bucket(cluster, 'specific', [
         ...keys(20, 'brief'),
         ...keys(20, 'brief/but-here'),
         ...keys(20, 'lasting'),
@@ -56,7 +47,7 @@ describe('what expires, and what makes way', () => {
     });
 
     test('it counts from loading, not from the last read', async () => {
-      const files = await lab.bucket(cluster, 'read', keys(10));
+      const files = await s3.bucket(cluster, 'read', keys(10));
       await setTtl('/read', 3);
       const before = Date.now();
       await load('/read');
@@ -70,7 +61,7 @@ describe('what expires, and what makes way', () => {
 
     test('setting, shortening, lengthening and removing one act on what is cached', async () => {
       const names = ['set', 'shortened', 'lengthened', 'removed', 'sentinel'];
-      const all = await lab.bucket(
+      const all = await s3.bucket(
         cluster,
         'changed',
         names.flatMap((name) => keys(8, name)),
@@ -92,7 +83,7 @@ describe('what expires, and what makes way', () => {
     });
 
     test('a reader in the middle of a large object that expires gets all of it', async () => {
-      const [file] = await lab.bucket(cluster, 'large', keys(1), 48 * MiB);
+      const [file] = await s3.bucket(cluster, 'large', keys(1), 48 * MiB);
       await load('/large');
       const holders = cluster.workers;
       const answers = await Promise.all(
@@ -112,18 +103,16 @@ describe('what expires, and what makes way', () => {
     });
   });
 
-  describe('priorities, on a worker with room for 15 files', () => {
-    let cluster: TestCluster;
+  const small = { workers: 1, env: { LARDER_CACHE_BYTES: String(15.5 * MiB) } };
+  clusterSuite('priorities, on a worker with room for 15 files', small, ({ cluster, s3, test }) => {
     beforeAll(async () => {
-      cluster = await startCluster({ workers: 1, env: { LARDER_CACHE_BYTES: String(15.5 * MiB) } });
-      all = await lab.bucket(
+      all = await s3.bucket(
         cluster,
         'tiers',
         ['high', 'medium', 'low', 'new-low', 'new-medium', 'new-high'].flatMap((name) => keys(4, name)),
         MiB,
       );
-    }, 120_000);
-    afterAll(() => cluster?.dispose());
+    });
     beforeEach(async () => {
       await runJob(cluster.api, 'free', { paths: ['/tiers'] });
       const { results } = await call<{ results: { path: string }[] }>(cluster.api, 'GET', '/priority');
@@ -135,7 +124,6 @@ describe('what expires, and what makes way', () => {
     });
 
     let all: SourceFile[];
-    const test = (name: string, body: () => Promise<void>) => it(name, () => cluster.watch(body), 90_000);
     const setPriority = (name: string, priority: string) =>
       call(cluster.api, 'POST', '/priority', { path: `/tiers/${name}`, priority });
     const of = (...names: string[]) =>

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventually, startCluster, type ManagedProcess, type TestCluster } from '#testing';
+import { clusterSuite, eventually, type ManagedProcess, type TestCluster } from '#testing';
 import {
   exitCode,
   markOf,
@@ -8,38 +8,27 @@ import {
   mountSome,
   NatsData,
   refusal,
-  reporting,
   untilWorkerIsReady,
   untilWorkerRefuses,
   workerReadiness,
   writeMark,
 } from './support.js';
 
-describe('a log that is not the one that was seen', () => {
-  let cluster: TestCluster | undefined;
-  afterEach(() => cluster?.dispose());
-  const test = (name: string, body: () => Promise<void>) =>
-    it(
-      name,
-      reporting(() => cluster, body),
-      120_000,
-    );
+const options = {
+  workers: 1,
+  env: { LARDER_LOG_GRACE_MS: '2000', LARDER_DRAIN_MS: '0' },
+  clusterPer: 'test',
+  processesMayEnd: true,
+  testTimeoutMs: 120_000,
+} as const;
 
-  async function start(): Promise<TestCluster> {
-    return (cluster = await startCluster({
-      coordinators: 1,
-      workers: 1,
-      env: { LARDER_LOG_GRACE_MS: '2000', LARDER_DRAIN_MS: '0' },
-    }));
-  }
-
+clusterSuite('a log that is not the one that was seen', options, ({ cluster, test }) => {
   async function stopAll({ workers, coordinators, nats }: TestCluster): Promise<void> {
     for (const { process } of [...workers, ...coordinators]) await process.stop();
     await nats.kill9();
   }
 
   test('NATS wiped under a stopped cluster: refused by who remembers, until it is accepted by name', async () => {
-    const cluster = await start();
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const ownMark = join(cluster.directory, 'coordinator-mark.json');
     coordinator.overrides['LARDER_LOG_MARK'] = ownMark;
@@ -95,7 +84,6 @@ describe('a log that is not the one that was seen', () => {
   });
 
   test('NATS’ data replaced by an older copy: refused, and all goes on when the newer comes back', async () => {
-    const cluster = await start();
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const data = new NatsData(cluster);
     await mountSome(cluster, 'early');
@@ -128,7 +116,6 @@ describe('a log that is not the one that was seen', () => {
   });
 
   test('an older copy, accepted by name, goes on from there, and all marks agree', async () => {
-    const cluster = await start();
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const data = new NatsData(cluster);
     await mountSome(cluster, 'early');
@@ -163,7 +150,6 @@ describe('a log that is not the one that was seen', () => {
   });
 
   test('the end lost under running processes: the coordinator stops, the worker waits for it to come back', async () => {
-    const cluster = await start();
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const data = new NatsData(cluster);
     await mountSome(cluster, 'early');
@@ -183,7 +169,6 @@ describe('a log that is not the one that was seen', () => {
   });
 
   test('a worker that has seen more ends a coordinator that serves already', async () => {
-    const cluster = await start();
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     await worker.process.stop();
     const { logId, sequence } = await markOf(worker);
@@ -194,9 +179,8 @@ describe('a log that is not the one that was seen', () => {
   });
 
   test('a worker of another log is not admitted, and harms nobody', async () => {
-    const cluster = await start();
     const { process: coordinator } = cluster.coordinators[0];
-    const stray = cluster.prepareWorker();
+    const stray = await cluster.prepareWorker();
     await writeMark(stray, { logId: 'another-log', sequence: 1_000_000 });
     stray.process.launch();
     expect(await untilWorkerRefuses(stray)).toContain('this worker belongs to the log another-log');

@@ -1,52 +1,26 @@
 import { connectNats, Names, type NatsLink } from '#jetstream';
-import {
-  expectCacheEqualsSource,
-  keys,
-  type LoadProgress,
-  S3Fixture,
-  sizeOf,
-  type SourceFile,
-  startCluster,
-  type TestCluster,
-} from '#testing';
+import { clusterSuite, expectCacheEqualsSource, keys, type LoadProgress, sizeOf, type SourceFile } from '#testing';
 import { expectCountsToAddUp, expectProgressToGrow } from '../integration/counts.js';
-import { reporting } from './support.js';
 
 const names = new Names();
 const batchSize = 20;
 /** More than is planned at once. */
 const fileCount = 2500;
 
-describe('a job in flight whose lists the work stream has lost', () => {
-  let cluster: TestCluster | undefined;
-  let lab: S3Fixture;
-  let link: NatsLink | undefined;
-  beforeAll(async () => void (lab = await S3Fixture.start()));
-  afterEach(async () => {
-    await link?.close();
-    await cluster?.dispose();
-  });
-  afterAll(() => lab?.stop());
-  const test = (name: string, body: () => Promise<void>) =>
-    it(
-      name,
-      reporting(() => cluster, body),
-      120_000,
-    );
+const options = {
+  workers: 1,
+  env: { LARDER_BATCH_SIZE: `${batchSize}`, LARDER_BATCH_WINDOW: '8', LARDER_WORKER_BATCHES: '1' },
+  clusterPer: 'test',
+  testTimeoutMs: 120_000,
+} as const;
 
-  async function start(): Promise<{ cluster: TestCluster; link: NatsLink }> {
-    const env = { LARDER_BATCH_SIZE: `${batchSize}`, LARDER_BATCH_WINDOW: '8', LARDER_WORKER_BATCHES: '1' };
-    cluster = await startCluster({ coordinators: 1, workers: 1, env });
-    link = await connectNats({ url: cluster.nats.url, name: 'test' });
-    return { cluster, link };
-  }
+clusterSuite('a job in flight whose lists the work stream has lost', options, ({ cluster, s3, test }) => {
+  let link: NatsLink;
+  beforeEach(async () => void (link = await connectNats({ url: cluster.nats.url, name: 'test' })));
+  afterEach(() => link?.close());
 
   /** It ends as FAILED, and says of each file what became of it; submitted again, it succeeds. */
-  async function expectHonestEnd(
-    cluster: TestCluster,
-    id: string,
-    files: readonly SourceFile[],
-  ): Promise<LoadProgress> {
+  async function expectHonestEnd(id: string, files: readonly SourceFile[]): Promise<LoadProgress> {
     const done = await cluster.api.waitForJob(id, { seen: expectProgressToGrow(), timeoutMs: 90_000 });
     expect(done).toMatchObject({ id, state: 'FAILED', inFlightFiles: 0 });
     expectCountsToAddUp(done, { files: files.length, bytes: sizeOf(files) });
@@ -68,9 +42,8 @@ describe('a job in flight whose lists the work stream has lost', () => {
   }
 
   test('the stream was made anew, and its places are given away again', async () => {
-    const { cluster, link } = await start();
-    const files = await lab.bucket(cluster, 'anew', keys(fileCount), 100);
-    const gate = lab.hold('anew', 100);
+    const files = await s3.bucket(cluster, 'anew', keys(fileCount), 100);
+    const gate = s3.hold('anew', 100);
     const id = await cluster.api.load({ paths: ['/anew'] });
     await gate.reached;
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0].process];
@@ -81,22 +54,21 @@ describe('a job in flight whose lists the work stream has lost', () => {
     gate.open();
     await coordinator.start();
     await worker.start();
-    const done = await expectHonestEnd(cluster, id, files);
+    const done = await expectHonestEnd(id, files);
     // What was in flight, and nothing else: not what took the places of the lost lists afterwards.
     expect(inFlightFiles).toBeLessThan(fileCount);
     expect(done.failedFiles).toBe(inFlightFiles);
   });
 
   test('the lists were lost while everybody went on', async () => {
-    const { cluster, link } = await start();
-    const files = await lab.bucket(cluster, 'running', keys(fileCount), 100);
-    const gate = lab.hold('running', 100);
+    const files = await s3.bucket(cluster, 'running', keys(fileCount), 100);
+    const gate = s3.hold('running', 100);
     const id = await cluster.api.load({ paths: ['/running'] });
     await gate.reached;
     const { inFlightFiles } = await cluster.api.progress(id);
     await link.jsm.streams.purge(names.workStream);
     gate.open();
-    const done = await expectHonestEnd(cluster, id, files);
+    const done = await expectHonestEnd(id, files);
     // The worker had up to three batches in hand or fetched, and goes on to report those that it worked on.
     expect(done.failedFiles).toBeLessThanOrEqual(inFlightFiles);
     expect(done.failedFiles).toBeGreaterThanOrEqual(inFlightFiles - 3 * batchSize);

@@ -1,37 +1,23 @@
 import { request } from 'undici';
 import { TrustRing } from '#contexts/trust/gate';
 import { connectNats, messageDigest, Names, type NatsLink, withSignature } from '#jetstream';
-import { eventually, startCluster, type TestCluster } from '#testing';
-import { mounts, mountSome, refusal, reporting } from './support.js';
+import { clusterKey, clusterSuite, eventually } from '#testing';
+import { mounts, mountSome, refusal } from './support.js';
 
 const names = new Names();
 
-describe('a replica that starts again', () => {
-  let cluster: TestCluster | undefined;
-  let link: NatsLink | undefined;
-  afterEach(async () => {
-    await link?.close();
-    await cluster?.dispose();
-  });
-  const test = (name: string, body: () => Promise<void>) =>
-    it(
-      name,
-      reporting(() => cluster, body),
-      120_000,
-    );
+const options = { workers: 1, clusterPer: 'test', processesMayEnd: true, testTimeoutMs: 120_000 } as const;
 
-  async function start(env: Record<string, string> = {}): Promise<{ cluster: TestCluster; link: NatsLink }> {
-    cluster = await startCluster({ coordinators: 1, workers: 1, env });
-    link = await connectNats({ url: cluster.nats.url, name: 'test' });
-    return { cluster, link };
-  }
+clusterSuite('a replica that starts again', options, ({ cluster, test }) => {
+  let link: NatsLink;
+  beforeEach(async () => void (link = await connectNats({ url: cluster.nats.url, name: 'test' })));
+  afterEach(() => link?.close());
 
   test('fault 24: an event of a newer build stops coordinator and worker, each with a sentence, and for good', async () => {
-    const { cluster, link } = await start();
     const event = { id: 'e1', type: 'FromTheFuture', v: 1, at: '2026-01-01T00:00:00.000Z', actor: 'a', requestId: 'r' };
     // It is the first on its boundary; and only what a known writer has signed can be a newer build's.
     const last = await link.jsm.streams.getMessage(names.eventStream, { last_by_subj: names.eventSubjects });
-    const signer = new TrustRing([{ id: 'test', key: Buffer.alloc(32, 7) }]).signer('coordinator-newer');
+    const signer = new TrustRing([clusterKey]).signer('coordinator-newer');
     const { writer: by, keyId: key } = signer;
     const seen = [last.seq, messageDigest(names.boundaryOf(last.subject), last.data).slice(0, 16)];
     const envelope = { id: 'e1', prev: '', by, key, seen, events: [{ ...event, data: {} }] };
@@ -45,8 +31,9 @@ describe('a replica that starts again', () => {
   });
 
   test('fault 24: a snapshot whose bytes were changed is discarded, and the same answers come from the log', async () => {
-    const { cluster, link } = await start({ LARDER_SNAPSHOT_EVERY: '5' });
     const { process, api } = cluster.coordinators[0];
+    process.overrides['LARDER_SNAPSHOT_EVERY'] = '5';
+    await process.restart();
     await mountSome(cluster, 'm', 12);
     const before = await mounts(cluster);
     const chunks = `$O.${names.snapshotBucket}.C.>`;
@@ -68,7 +55,6 @@ describe('a replica that starts again', () => {
   });
 
   test('is alive, not ready, and answers nobody while it reads a long log', async () => {
-    const { cluster, link } = await start();
     const { process, api } = cluster.coordinators[0];
     await mountSome(cluster, 'early', 1);
     await process.stop();

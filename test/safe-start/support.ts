@@ -99,15 +99,3 @@ export class NatsData {
     await cp(join(this.at(name), 'jetstream'), join(this.cluster.nats.storeDir, 'jetstream'), { recursive: true });
   }
 }
-
-/** The end of each process's log when a test fails. Processes may end by themselves here: that is what is tested. */
-export function reporting(cluster: () => TestCluster | undefined, body: () => Promise<void>): () => Promise<void> {
-  return async () => {
-    try {
-      await body();
-    } catch (error) {
-      process.stderr.write(`${cluster()?.logTails() ?? ''}\n`);
-      throw error;
-    }
-  };
-}

@@ -3,13 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  clusterSuite,
   eventually,
   freePorts,
   ManagedProcess,
   projectRoot,
-  startCluster,
   startTestNats,
-  type TestCluster,
   type TestNats,
 } from '#testing';
 import { mains, run, testKeys } from './support/run.js';
@@ -155,18 +154,15 @@ describe('a start against NATS', () => {
   }, 60_000);
 });
 
-describe('a process with another key ring than the mounts were sealed with', () => {
-  let cluster: TestCluster;
+// The log is signed with keys of its own: with others than those a process would not even start.
+const signingKeys = { LARDER_SIGNING_KEYS: `signing:${randomBytes(32).toString('base64')}` };
+const oneWorker = { workers: 1, env: signingKeys };
+
+clusterSuite('a process with another key ring than the mounts were sealed with', oneWorker, ({ cluster }) => {
   const otherBytes = `test:${randomBytes(32).toString('base64')}`;
   const options = { accessKeyId: 'larder', secretAccessKey: 'canary', endpoint: 'http://127.0.0.1:1', region: 'x' };
 
-  beforeAll(async () => {
-    // The log is signed with keys of its own: with others than those a process would not even start.
-    const LARDER_SIGNING_KEYS = `signing:${randomBytes(32).toString('base64')}`;
-    cluster = await startCluster({ workers: 1, env: { LARDER_SIGNING_KEYS } });
-    await cluster.api.mount('/old', 's3://old-bucket', options);
-  }, 60_000);
-  afterAll(() => cluster?.dispose());
+  beforeAll(() => cluster.api.mount('/old', 's3://old-bucket', options));
 
   const processes = () => [
     { process: cluster.coordinators[0].process, port: () => Number(new URL(cluster.api.baseUrl).port) },

@@ -5,103 +5,101 @@ import path from 'node:path';
 import { OwnSigner, privateKeyOf } from '#contexts/trust/gate';
 import { chainStart, messageDigest, Names, withSignature } from '#jetstream';
 import { connect, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
-import { eventually, FileTree, startCluster, type TestCluster } from '#testing';
+import { clusterKeys, clusterSuite, eventually, FileTree } from '#testing';
 import { larder, larderWell } from '../cli/support/run-larder.js';
 
 jest.setTimeout(180_000);
 
 /** A stranger has the run of NATS, and none of the cluster's keys. */
 const names = new Names();
-const keys = { LARDER_SECRET_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}` };
 const madeUp = new OwnSigner('coordinator-stranger', privateKeyOf(Buffer.alloc(32, 9)), 'test');
 
-let directory: string;
-let cluster: TestCluster;
-let stranger: NatsConnection;
-let js: JetStreamClient;
-let jsm: JetStreamManager;
+const options = { coordinators: 2, env: { LARDER_CHECKPOINT_MS: '500', LARDER_SNAPSHOT_EVERY: '20' } };
 
-beforeAll(async () => {
-  directory = mkdtempSync(path.join(tmpdir(), 'larder-forgeries-'));
-  FileTree.create(path.join(directory, 'source'), { seed: 3, smallFiles: 20, smallMaxBytes: 100 });
-  cluster = await startCluster({
-    coordinators: 2,
-    env: { LARDER_CHECKPOINT_MS: '500', LARDER_SNAPSHOT_EVERY: '20' },
+clusterSuite('whoever can write into NATS and has no key of the cluster', options, ({ cluster }) => {
+  let directory: string;
+  let stranger: NatsConnection;
+  let js: JetStreamClient;
+  let jsm: JetStreamManager;
+
+  beforeAll(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), 'larder-forgeries-'));
+    FileTree.create(path.join(directory, 'source'), { seed: 3, smallFiles: 20, smallMaxBytes: 100 });
+    await cluster.api.mount('/data', `file://${path.join(directory, 'source')}`);
+    stranger = await connect({ servers: cluster.nats.url });
+    js = stranger.jetstream();
+    jsm = await stranger.jetstreamManager();
   });
-  await cluster.api.mount('/data', `file://${path.join(directory, 'source')}`);
-  stranger = await connect({ servers: cluster.nats.url });
-  js = stranger.jetstream();
-  jsm = await stranger.jetstreamManager();
-});
-afterAll(async () => {
-  await stranger?.close();
-  await cluster?.dispose();
-  rmSync(directory, { recursive: true, force: true });
-});
+  afterAll(async () => {
+    await stranger?.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
 
-interface Stored {
-  sequence: number;
-  data: Uint8Array;
-}
+  interface Stored {
+    sequence: number;
+    data: Uint8Array;
+  }
 
-async function lastOn(boundary: string): Promise<Stored | undefined> {
-  const query = { last_by_subj: names.eventSubject(boundary) };
-  const found = await jsm.streams.getMessage(names.eventStream, query).catch(() => undefined);
-  return found && { sequence: found.seq, data: found.data };
-}
+  async function lastOn(boundary: string): Promise<Stored | undefined> {
+    const query = { last_by_subj: names.eventSubject(boundary) };
+    const found = await jsm.streams.getMessage(names.eventStream, query).catch(() => undefined);
+    return found && { sequence: found.seq, data: found.data };
+  }
 
-/** Behind whatever the boundary holds, as any writer would. @returns its sequence */
-async function put(boundary: string, data: Uint8Array | string): Promise<number> {
-  return (await js.publish(names.eventSubject(boundary), Buffer.from(data))).seq;
-}
+  /** Behind whatever the boundary holds, as any writer would. @returns its sequence */
+  async function put(boundary: string, data: Uint8Array | string): Promise<number> {
+    return (await js.publish(names.eventSubject(boundary), Buffer.from(data))).seq;
+  }
 
-const event = (type: string, v: number, data: unknown) => ({
-  id: randomUUID(),
-  type,
-  v,
-  at: new Date().toISOString(),
-  actor: 'coordinator:x',
-  requestId: 'r',
-  data,
-});
+  const event = (type: string, v: number, data: unknown) => ({
+    id: randomUUID(),
+    type,
+    v,
+    at: new Date().toISOString(),
+    actor: 'coordinator:x',
+    requestId: 'r',
+    data,
+  });
 
-/** A commit as the cluster would write it, but for the signature. */
-async function forged(boundary: string, events: unknown[], more: Record<string, unknown> = {}): Promise<Buffer> {
-  const last = await lastOn(boundary);
-  const prev = last ? messageDigest(boundary, last.data) : chainStart;
-  return Buffer.from(JSON.stringify({ id: randomUUID(), prev, ...more, events }));
-}
+  /** A commit as the cluster would write it, but for the signature. */
+  async function forged(boundary: string, events: unknown[], more: Record<string, unknown> = {}): Promise<Buffer> {
+    const last = await lastOn(boundary);
+    const prev = last ? messageDigest(boundary, last.data) : chainStart;
+    return Buffer.from(JSON.stringify({ id: randomUUID(), prev, ...more, events }));
+  }
 
-const mounted = (at: string) => event('Mounted', 1, { path: `${at}/`, ufs: `file://${directory}${at}/`, options: {} });
+  const mounted = (at: string) =>
+    event('Mounted', 1, { path: `${at}/`, ufs: `file://${directory}${at}/`, options: {} });
 
-/** What a coordinator writes beside the events: it names the real key, and the newest message of the log. */
-async function asCoordinator(): Promise<Record<string, unknown>> {
-  const { seq, subject, data } = await jsm.streams.getMessage(names.eventStream, { last_by_subj: names.eventSubjects });
-  const digest = messageDigest(names.boundaryOf(subject), data).slice(0, 16);
-  return { by: 'coordinator-stranger', key: 'test', seen: [seq, digest] };
-}
+  /** What a coordinator writes beside the events: it names the real key, and the newest message of the log. */
+  async function asCoordinator(): Promise<Record<string, unknown>> {
+    const { seq, subject, data } = await jsm.streams.getMessage(names.eventStream, {
+      last_by_subj: names.eventSubjects,
+    });
+    const digest = messageDigest(names.boundaryOf(subject), data).slice(0, 16);
+    return { by: 'coordinator-stranger', key: 'test', seen: [seq, digest] };
+  }
 
-const paths = async () => (await mountTable()).map(({ path: at }) => at).sort();
+  const paths = async () => (await mountTable()).map(({ path: at }) => at).sort();
 
-async function mountTable(): Promise<{ path: string }[]> {
-  const answers = await Promise.all(
-    cluster.coordinators.map(async ({ api }) => JSON.stringify((await api.request('GET', '/mount')).body)),
-  );
-  // All coordinators say the same.
-  expect(new Set(answers).size).toBe(1);
-  return (JSON.parse(answers[0]) as { results: { path: string }[] }).results;
-}
+  async function mountTable(): Promise<{ path: string }[]> {
+    const answers = await Promise.all(
+      cluster.coordinators.map(async ({ api }) => JSON.stringify((await api.request('GET', '/mount')).body)),
+    );
+    // All coordinators say the same.
+    expect(new Set(answers).size).toBe(1);
+    return (JSON.parse(answers[0]) as { results: { path: string }[] }).results;
+  }
 
-/** Nothing is stopped or stuck: what is real goes on, on the boundary that was written to as well. */
-async function goesOn(name: string): Promise<void> {
-  await cluster.api.mount(`/${name}`, `file://${directory}/${name}`);
-  expect(await paths()).toContain(`/${name}/`);
-  const id = await cluster.api.load({ paths: ['/data'], options: { skipIfExists: false } });
-  expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 20, loadedFiles: 20 });
-  for (const { process } of [...cluster.coordinators, ...cluster.workers]) expect(process.running).toBe(true);
-}
+  /** Nothing is stopped or stuck: what is real goes on, on the boundary that was written to as well. */
+  async function goesOn(name: string): Promise<void> {
+    await cluster.api.mount(`/${name}`, `file://${directory}/${name}`);
+    expect(await paths()).toContain(`/${name}/`);
+    const id = await cluster.api.load({ paths: ['/data'], options: { skipIfExists: false } });
+    expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 20, loadedFiles: 20 });
+    for (const { process } of [...cluster.coordinators, ...cluster.workers]) expect(process.running).toBe(true);
+  }
 
-describe('whoever can write into NATS and has no key of the cluster', () => {
   const voids: number[] = [];
 
   it.each([
@@ -202,17 +200,17 @@ describe('whoever can write into NATS and has no key of the cluster', () => {
     expect(ready.quarantine).toMatchObject({ count: voids.length, unacknowledged: voids.length });
 
     const at = ['--nats', cluster.natsUrlFor('admin')];
-    const found = await larder(['audit', 'verify', ...at], keys);
+    const found = await larder(['audit', 'verify', ...at], clusterKeys);
     expect(found.code).toBe(1);
     for (const sequence of voids) expect(found.stdout).toContain(`VOID at ${sequence} `);
-    expect(await larderWell(['audit', 'void', ...at, '--reason', 'a test'], keys)).toContain('recorded as void');
-    expect(await larderWell(['audit', 'verify', ...at], keys)).toContain('no fault was found');
+    expect(await larderWell(['audit', 'void', ...at, '--reason', 'a test'], clusterKeys)).toContain('recorded as void');
+    expect(await larderWell(['audit', 'verify', ...at], clusterKeys)).toContain('no fault was found');
     await goesOn('after-all');
   });
 
   it('a root that was noted behind the end of the log is a fault', async () => {
     const at = ['--nats', cluster.natsUrlFor('admin'), '--anchor', `1000000:${'0'.repeat(64)}`];
-    const { code, stdout } = await larder(['audit', 'verify', ...at], keys);
+    const { code, stdout } = await larder(['audit', 'verify', ...at], clusterKeys);
     expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('removed') as string });
   });
 });

@@ -2,26 +2,14 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { derivedKey, Names } from '#jetstream';
 import { connect, type NatsConnection, type ObjectStore } from 'nats';
-import { eventually, startCluster, type TestCluster } from '#testing';
+import { clusterKeys, clusterSuite, eventually } from '#testing';
 import { larderWell } from '../cli/support/run-larder.js';
-import { clusterKeys, mountsOf, quarantineOf } from './support.js';
+import { mountsOf, quarantineOf } from './support.js';
 
 jest.setTimeout(180_000);
 
 const names = new Names();
-let cluster: TestCluster;
-let stranger: NatsConnection;
-let bucket: ObjectStore;
-
-beforeAll(async () => {
-  cluster = await startCluster({ workers: 1, env: { LARDER_SNAPSHOT_EVERY: '10', LARDER_CHECKPOINT_MS: '500' } });
-  stranger = await connect({ servers: cluster.nats.url });
-  bucket = await stranger.jetstream().views.os(names.snapshotBucket);
-});
-afterAll(async () => {
-  await stranger?.close();
-  await cluster?.dispose();
-});
+const unsealed = 'no coordinator with these keys has written it';
 
 interface Taken {
   readonly name: string;
@@ -29,35 +17,48 @@ interface Taken {
   readonly state: string;
 }
 
-/** The snapshot that a coordinator which starts now would begin with. */
-async function newestSnapshot(): Promise<Taken | undefined> {
-  const place = (name: string) => Number(name.split('.').at(-1));
-  const [newest] = (await bucket.list()).sort((a, b) => place(b.name) - place(a.name));
-  const bytes = newest && (await bucket.getBlob(newest.name));
-  if (!bytes) return undefined;
-  const end = bytes.indexOf(0x0a);
-  const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Record<string, unknown>;
-  return { name: newest.name, header, state: gunzipSync(bytes.subarray(end + 1)).toString() };
-}
+const options = {
+  workers: 1,
+  env: { LARDER_SNAPSHOT_EVERY: '10', LARDER_CHECKPOINT_MS: '500' },
+  testTimeoutMs: 180_000,
+};
 
-/** A snapshot as one who knows the format writes it: whole, with the right checksum, under the name of the real one. */
-async function forge(real: Taken, state: string, macOf: (sealed: Record<string, unknown>) => unknown): Promise<void> {
-  const packed = gzipSync(state);
-  const { mac: _, ...rest } = real.header;
-  const sealed = { ...rest, sha256: createHash('sha256').update(packed).digest('hex') };
-  const header = JSON.stringify({ ...sealed, mac: macOf(sealed) });
-  await bucket.putBlob({ name: real.name }, Buffer.concat([Buffer.from(`${header}\n`), packed]));
-}
+clusterSuite('a snapshot that nobody with the keys has written', options, ({ cluster, test }) => {
+  let stranger: NatsConnection;
+  let bucket: ObjectStore;
 
-/** As a coordinator makes it, under a key of the stranger's own. */
-function ownMac(sealed: Record<string, unknown>): string {
-  const key = derivedKey({ key: randomBytes(32) }, 'larder-snapshots');
-  return createHmac('sha256', key).update(JSON.stringify(sealed)).digest('hex');
-}
+  beforeAll(async () => {
+    stranger = await connect({ servers: cluster.nats.url });
+    bucket = await stranger.jetstream().views.os(names.snapshotBucket);
+  });
+  afterAll(() => stranger?.close());
 
-const unsealed = 'no coordinator with these keys has written it';
+  /** The snapshot that a coordinator which starts now would begin with. */
+  async function newestSnapshot(): Promise<Taken | undefined> {
+    const place = (name: string) => Number(name.split('.').at(-1));
+    const [newest] = (await bucket.list()).sort((a, b) => place(b.name) - place(a.name));
+    const bytes = newest && (await bucket.getBlob(newest.name));
+    if (!bytes) return undefined;
+    const end = bytes.indexOf(0x0a);
+    const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as Record<string, unknown>;
+    return { name: newest.name, header, state: gunzipSync(bytes.subarray(end + 1)).toString() };
+  }
 
-describe('a snapshot that nobody with the keys has written', () => {
+  /** A snapshot as one who knows the format writes it: whole, with the right checksum, under the name of the real one. */
+  async function forge(real: Taken, state: string, macOf: (sealed: Record<string, unknown>) => unknown): Promise<void> {
+    const packed = gzipSync(state);
+    const { mac: _, ...rest } = real.header;
+    const sealed = { ...rest, sha256: createHash('sha256').update(packed).digest('hex') };
+    const header = JSON.stringify({ ...sealed, mac: macOf(sealed) });
+    await bucket.putBlob({ name: real.name }, Buffer.concat([Buffer.from(`${header}\n`), packed]));
+  }
+
+  /** As a coordinator makes it, under a key of the stranger's own. */
+  function ownMac(sealed: Record<string, unknown>): string {
+    const key = derivedKey({ key: randomBytes(32) }, 'larder-snapshots');
+    return createHmac('sha256', key).update(JSON.stringify(sealed)).digest('hex');
+  }
+
   it.each([
     ['without a seal', () => '', unsealed],
     ['with the seal of the real one', undefined, unsealed],
@@ -88,7 +89,7 @@ describe('a snapshot that nobody with the keys has written', () => {
     expect(await quarantineOf(api)).toBeUndefined();
   });
 
-  it('and the real one is: the state comes out of it, not out of the log', async () => {
+  test('and the real one is: the state comes out of it, not out of the log', async () => {
     const [{ api, process: coordinator }] = cluster.coordinators;
     await eventually('one that a coordinator wrote is the newest', async () => {
       const more = `/more-${randomBytes(4).toString('hex')}`;
@@ -104,7 +105,7 @@ describe('a snapshot that nobody with the keys has written', () => {
     expect(coordinator.log()).toMatch(/views restored from the snapshot at sequence \d+/);
   });
 
-  it('leaves nothing in the log that an audit would find', async () => {
+  test('leaves nothing in the log that an audit would find', async () => {
     const text = await larderWell(['audit', 'verify', '--nats', cluster.natsUrlFor('admin')], clusterKeys);
     expect(text).toContain('no fault was found');
     expect(text).not.toContain('VOID');

@@ -1,8 +1,5 @@
 import { type ApiClient } from '#testing';
 
-/** The ring of `startCluster`. */
-export const clusterKeys = { LARDER_SECRET_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}` };
-
 interface Quarantine {
   readonly count: number;
   readonly unacknowledged: number;

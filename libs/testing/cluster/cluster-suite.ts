@@ -11,6 +11,8 @@ export interface ClusterSuiteOptions extends ClusterOptions {
   proxied?: 'coordinator' | 'worker';
   /** `test`: each test has a cluster of its own. Default: all tests of the suite share one. */
   clusterPer?: 'suite' | 'test';
+  /** Processes may end by themselves, because a test makes them: only what the test expects decides. Default false. */
+  processesMayEnd?: boolean;
   /** Of each test that names no other. Default 90 s. */
   testTimeoutMs?: number;
 }
@@ -21,7 +23,7 @@ export interface ClusterSuite {
   /** An S3 endpoint in the test's own process. */
   readonly s3: S3Fixture;
   readonly natsProxy: TcpProxy;
-  /** A test that fails with the end of each process's log, and at once when a process ends that was not asked to. */
+  /** A test that fails with the end of each process's log, and at once when a process ends that may not. */
   readonly test: (name: string, body: () => Promise<void>, timeoutMs?: number) => void;
 }
 
@@ -32,7 +34,8 @@ const startWithinMs = 120_000;
  * between one process and NATS. Everything is started before the body's own hooks run and goes away after them.
  */
 export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (suite: ClusterSuite) => void): void {
-  const { s3: s3Options, proxied, clusterPer = 'suite', testTimeoutMs = 90_000, ...clusterOptions } = options;
+  const { s3: s3Options, proxied, clusterPer = 'suite', ...others } = options;
+  const { processesMayEnd = false, testTimeoutMs = 90_000, ...clusterOptions } = others;
   let current: { cluster?: TestCluster; s3?: S3Fixture; natsProxy?: TcpProxy } = {};
 
   async function start(): Promise<void> {
@@ -60,7 +63,7 @@ export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (
       s3: forwardTo(() => started(current.s3, 's3')),
       natsProxy: forwardTo(() => started(current.natsProxy, 'natsProxy')),
       test: (title, run, timeoutMs = testTimeoutMs) =>
-        it(title, () => started(current.cluster, 'cluster').watch(run), timeoutMs),
+        it(title, () => started(current.cluster, 'cluster').watch(run, { processesMayEnd }), timeoutMs),
     });
     // Hooks run in the order in which they are declared: what the body tidies up comes first.
     (clusterPer === 'suite' ? afterAll : afterEach)(stop);

@@ -51,8 +51,10 @@ export interface WorkerHandle {
   readonly address: string;
 }
 
-/** A key for tests; it guards nothing. */
-const secretKeys = `test:${Buffer.alloc(32, 7).toString('base64')}`;
+/** The key of every cluster of tests; it guards nothing. */
+export const clusterKey = { id: 'test', key: Buffer.alloc(32, 7) };
+/** The setting that gives it to a process. */
+export const clusterKeys = { LARDER_SECRET_KEYS: `${clusterKey.id}:${clusterKey.key.toString('base64')}` };
 
 /** A cluster of real processes on loopback, with everything that they write below one temporary directory. */
 export class TestCluster {
@@ -200,9 +202,11 @@ export class TestCluster {
   /**
    * Runs a test's body. When it fails, prints the end of each process's log before it passes the error on; and it fails
    * at once when a process ends that nobody has asked to.
+   * @param options.processesMayEnd the body makes processes end by themselves: that is no failure
    */
-  async watch<T>(body: () => Promise<T>): Promise<T> {
+  async watch<T>(body: () => Promise<T>, { processesMayEnd = false } = {}): Promise<T> {
     const crashed = new Promise<never>((_resolve, reject) => {
+      if (processesMayEnd) return;
       this.onCrash = reject;
       for (const process of this.processes) process.onCrash = reject;
     });
@@ -237,8 +241,8 @@ export class TestCluster {
   }
 
   /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */
-  prepareWorker(): WorkerHandle {
-    return this.addWorker(this.workers.length);
+  prepareWorker(): Promise<WorkerHandle> {
+    return Promise.resolve(this.addWorker(this.workers.length));
   }
 
   private addWorker(index: number): WorkerHandle {
@@ -276,7 +280,7 @@ export class TestCluster {
       name,
       node: this.given.node,
       script: join(projectRoot(), `dist/bin/${app}.js`),
-      env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.given.env, ...env },
+      env: { LARDER_NATS_URL: this.natsUrlFor(app), ...clusterKeys, ...this.given.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,
     });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { eventually, type NodeStatus, type SourceFile, type TestCluster, type WorkerHandle } from '#testing';
-import { bytesOf, bytesOnDisk, call, entriesOf, type HeldEntry, quotas } from './policy-lab.js';
+import { bytesOf, bytesOnDisk, call, entriesOf, type HeldEntry, quotas } from './calls.js';
 
 /** As `libs/cache-store` lays files out: larger objects have a file each, smaller ones share segments. */
 const packedObjectMaxBytes = 256 * 1024;

@@ -10,7 +10,7 @@ import {
   type TestCluster,
 } from '#testing';
 import { cachedBytesBelow, expectAgreement, fileIndex, type Holdings, holdings } from './expected-state.js';
-import { type Body, call, type EndedJob, heldByAny, pathsOf, quotas, readThrough, runJob } from './policy-lab.js';
+import { type Body, call, type EndedJob, heldByAny, pathsOf, quotas, readThrough, runJob } from './calls.js';
 
 /** A time to live that passes within a walk, and one that does not. */
 const briefTtlSeconds = 2;

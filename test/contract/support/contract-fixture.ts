@@ -13,19 +13,22 @@ export const ok = { status: 'ok' };
 export const nobody = '00000000-0000-4000-8000-000000000000';
 
 /**
- * Two clusters and their data: one with everything on, and one with every feature off and a mount table in a file.
+ * What the contract adds to a cluster: clients that check each answer, data, and a second cluster with every feature off
+ * and a mount table in a file.
  *
  * On disk: `bucket/dir/to/path` (also the bucket `my-bucket`) and `local/…`; all are mounted by `mountData`.
  */
-export class Lab {
+export class ContractFixture {
   readonly scratch = mkdtempSync(join(tmpdir(), 'larder-contract-'));
-  cluster!: TestCluster;
   api!: Contract;
   off!: TestCluster;
   offApi!: Contract;
   s3!: S3Process;
   /** Below `s3://my-bucket/dir/to/path/`, as in the reference's examples. */
   tree!: FileTree;
+
+  /** @param cluster with everything on */
+  constructor(readonly cluster: TestCluster) {}
 
   async start(): Promise<void> {
     this.tree = FileTree.create(join(this.scratch, 'bucket/dir/to/path'), {
@@ -45,7 +48,6 @@ export class Lab {
       LARDER_FILE_INDEX: 'false',
       LARDER_MOUNT_TABLE: mountTable,
     };
-    this.cluster = await startCluster();
     this.off = await startCluster({ workers: 1, env: switchedOff });
     this.api = await Contract.with(this.cluster.api.baseUrl);
     this.offApi = await Contract.with(this.off.api.baseUrl);
@@ -59,7 +61,7 @@ export class Lab {
 
   async stop(): Promise<void> {
     await Promise.all([this.api?.close(), this.offApi?.close()]);
-    await Promise.all([this.cluster?.dispose(), this.off?.dispose()]);
+    await this.off?.dispose();
     rmSync(this.scratch, { recursive: true, force: true });
   }
 

@@ -1,8 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { until } from '#async';
 import { encodeWorkBatch, jobBoundary, type BatchSettledData, type JobEvent, type WorkBatch } from '#contexts/jobs';
@@ -22,102 +18,80 @@ import {
 } from '#jetstream';
 import type { DomainEvent } from '#kernel';
 import { ownContext, Recorder } from '#runtime';
-import { projectRoot } from '#testing';
+import { clusterKey, type TestCluster, type WorkerHandle } from '#testing';
 
-const script = path.join(projectRoot(), 'dist/bin/worker.js');
+/** Of workers, so that a test sees soon what they do. */
+const workerSettings = {
+  LARDER_CACHE_BYTES: '64MiB',
+  LARDER_HEARTBEAT_MS: '100',
+  LARDER_RETRY_BASE_MS: '1',
+  LARDER_RETRY_MAX_MS: '10',
+  LARDER_LOG_LEVEL: 'debug',
+};
 
-/** A worker process of a test. */
-export class TestWorker {
-  private output = '';
-  readonly exited: Promise<number | null>;
-
-  private constructor(private readonly child: ChildProcess) {
-    const collect = (chunk: Buffer) => void (this.output += chunk.toString());
-    child.stdout!.on('data', collect);
-    child.stderr!.on('data', collect);
-    this.exited = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
-  }
-
-  static start(env: Record<string, string>): TestWorker {
-    if (!existsSync(script)) throw new Error(`${script} is missing: run npm run build`);
-    return new TestWorker(spawn(process.execPath, [script], { env: { PATH: process.env.PATH, ...env } }));
-  }
-
-  /** Everything it has written so far. */
-  get written(): string {
-    return this.output;
-  }
-
-  /** The `address` of its ready line. */
-  async ready(): Promise<string> {
-    const line = await until(() => this.output.split('\n').find((one) => one.includes('"worker ready"')));
-    return (JSON.parse(line) as { address: string }).address;
-  }
-
-  kill(signal: NodeJS.Signals): Promise<number | null> {
-    if (this.child.exitCode === null) this.child.kill(signal);
-    return this.exited;
-  }
-}
+/** A cluster for it: neither coordinators nor workers that run, and each test begins with an empty log. */
+export const withoutCoordinator = {
+  coordinators: 0,
+  workers: 0,
+  env: workerSettings,
+  clusterPer: 'test',
+  processesMayEnd: true,
+  testTimeoutMs: 60_000,
+} as const;
 
 /** What a coordinator would do, done by a test: streams, mounts, batches, and reading what workers report. */
-export class TestCluster {
-  readonly secretKey = { id: 'k1', key: randomBytes(32) };
-  private readonly workers: TestWorker[] = [];
+export class StandInCoordinator {
+  private readonly names = new Names();
+  private readonly store: EventStore;
   private readonly recorder = new Recorder(allEvents);
-  private readonly keyRing = new KeyRing([this.secretKey]);
+  private readonly keyRing = new KeyRing([clusterKey]);
   private readonly queue: WorkQueue;
-  private readonly seal = new BroadcastSeal([this.secretKey]);
+  private readonly seal = new BroadcastSeal([clusterKey]);
+  /** Of workers that are started without another one. */
+  readonly cacheDir: string;
   private namespaceSequence = 0;
 
   private constructor(
-    readonly names: Names,
+    private readonly cluster: TestCluster,
     readonly link: NatsLink,
-    readonly store: EventStore,
-    readonly directory: string,
-    private readonly natsUrl: string,
   ) {
-    this.queue = new WorkQueue(link, names);
+    this.queue = new WorkQueue(link, this.names);
+    this.store = new EventStore(link, this.names, new EventCodec(Object.values(eventCatalogues)));
+    this.cacheDir = path.join(cluster.directory, 'cache');
   }
 
-  static async open(natsUrl: string): Promise<TestCluster> {
-    const names = new Names(`t${randomUUID().slice(0, 8)}`);
-    const link = await connectNats({ url: natsUrl, name: 'test' });
-    const store = new EventStore(link, names, new EventCodec(Object.values(eventCatalogues)));
-    const directory = await mkdtemp(path.join(tmpdir(), 'larder-worker-'));
-    return new TestCluster(names, link, store, directory, natsUrl);
+  static async open(cluster: TestCluster): Promise<StandInCoordinator> {
+    return new StandInCoordinator(cluster, await connectNats({ url: cluster.natsUrl, name: 'test' }));
   }
 
   ensureStreams(): Promise<void> {
     return ensureStreams(this.link, this.names);
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.kill('SIGKILL')));
-    await this.link.close();
-    await rm(this.directory, { recursive: true, force: true });
+  close(): Promise<void> {
+    return this.link.close();
   }
 
-  startWorker(changes: Record<string, string> = {}): TestWorker {
-    const worker = TestWorker.start({
-      LARDER_NATS_URL: this.natsUrl,
-      LARDER_CLUSTER: this.names.cluster,
-      LARDER_SECRET_KEYS: `${this.secretKey.id}:${this.secretKey.key.toString('base64')}`,
-      LARDER_CACHE_DIR: path.join(this.directory, 'cache'),
-      LARDER_CACHE_BYTES: '64MiB',
-      LARDER_WORKER_PORT: '0',
-      LARDER_HEARTBEAT_MS: '100',
-      LARDER_RETRY_BASE_MS: '1',
-      LARDER_RETRY_MAX_MS: '10',
-      LARDER_LOG_LEVEL: 'debug',
-      ...changes,
-    });
-    this.workers.push(worker);
+  lastSequence(boundary: string): Promise<number> {
+    return this.store.lastSequence(boundary);
+  }
+
+  /** Without waiting until it is ready. It has the same cache as others unless the changes name another. */
+  async launchWorker(changes: Record<string, string> = {}): Promise<WorkerHandle> {
+    const worker = await this.cluster.prepareWorker();
+    Object.assign(worker.process.overrides, { LARDER_CACHE_DIR: this.cacheDir, ...changes });
+    worker.process.launch();
+    return worker;
+  }
+
+  async startWorker(changes?: Record<string, string>): Promise<WorkerHandle> {
+    const worker = await this.launchWorker(changes);
+    await worker.process.untilReady();
     return worker;
   }
 
   async workerId(): Promise<string> {
-    const text = await readFile(path.join(this.directory, 'cache', 'identity.json'), 'utf8');
+    const text = await readFile(path.join(this.cacheDir, 'identity.json'), 'utf8');
     return (JSON.parse(text) as { workerId: string }).workerId;
   }
 
