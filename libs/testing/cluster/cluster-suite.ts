@@ -25,7 +25,8 @@ export interface ClusterSuite {
 const startWithinMs = 120_000;
 
 /**
- * A suite of tests with a cluster of real processes (see `startCluster`) and an S3 endpoint. Everything is started before the body's own hooks run and goes away after them.
+ * A suite of tests with a cluster of real processes (see `startCluster`) and an S3 endpoint. Both are started before the
+ * hooks of the body run, and go away after them.
  */
 export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (suite: ClusterSuite) => void): void {
   const { s3: s3Options, clusterPer = 'suite', ...others } = options;

@@ -43,7 +43,7 @@ export interface ClusterOptions {
 
 type NatsServers = { single: TestNats } | { several: TestNatsCluster };
 
-/** A cluster of real processes on loopback, with everything that they write below one temporary directory. */
+/** A cluster of real processes on loopback, with everything that they write below one directory. */
 export class TestCluster {
   private readonly others: ManagedProcess[] = [];
   private readonly reading = new Agent({ connections: 32 });
@@ -59,11 +59,11 @@ export class TestCluster {
   static async start(options: ClusterOptions): Promise<TestCluster> {
     const { coordinators = 1, workers = 2, env = {}, natsVersion: version } = options;
     const proxies = options.proxies === true ? {} : options.proxies || undefined;
-    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'larder-cluster-')));
     const servers: NatsServers =
       options.natsServers === 3
         ? { several: await startTestNatsCluster({ version, ...testWalls(), proxies, directory: options.directory }) }
         : { single: await startTestNats({ version, ...testWalls() }) };
+    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'larder-cluster-')));
     const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
     const natsAddresses = 'several' in servers ? servers.several.addresses : [`127.0.0.1:${servers.single.port}`];
     const members = new ClusterMembers({
