@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { projectRoot } from '#testing';
+import { clusterKeys, projectRoot } from '#testing';
 
 export interface Ended {
   readonly code: number | null;
@@ -23,8 +23,7 @@ export interface RunOptions {
   readonly limitMs?: number;
 }
 
-/** A key for tests; it guards nothing. */
-export const testKeys = `test:${Buffer.alloc(32, 7).toString('base64')}`;
+export const testKeys = clusterKeys.LARDER_SECRET_KEYS;
 
 /** Runs a script of the project to its end, with no settings but those given. */
 export function run(script: string, options: RunOptions = {}): Promise<Ended> {
