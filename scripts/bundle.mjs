@@ -39,8 +39,6 @@ export async function bundle() {
       platform: 'node',
       target: 'node20',
       external,
-      // Nest names providers and routes after their classes.
-      keepNames: true,
       minifyWhitespace: true,
       minifySyntax: true,
       legalComments: 'none',

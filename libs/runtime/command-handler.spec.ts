@@ -137,7 +137,7 @@ describe('commands that come at once', () => {
     const first = fixture.execute(1);
     const [unknown, refused] = [fixture.execute(1), fixture.execute(1)];
     await first;
-    const { append } = fixture;
+    const append = fixture.append.bind(fixture);
     fixture.append = () => {
       fixture.append = append;
       return Promise.reject(new DomainError('Unavailable', 'outcome-unknown', 'nobody knows'));
@@ -149,11 +149,11 @@ describe('commands that come at once', () => {
 
   it('are appended in smaller groups when they are too large together', async () => {
     const fixture = new Fixture();
-    const { append } = fixture;
+    const append = fixture.append.bind(fixture);
     fixture.append = (boundary, expected, events) =>
       events.length > 3
         ? Promise.reject(new DomainError('Refused', 'commit-too-large', 'too large'))
-        : append.call(fixture, boundary, expected, events);
+        : append(boundary, expected, events);
     await Promise.all(Array.from({ length: 20 }, () => fixture.execute(-1)));
     expect(fixture.log).toHaveLength(20);
   });

@@ -2,6 +2,7 @@ import type { CacheWriter } from '#cache-store';
 import type { WorkerPorts } from '#contexts/jobs/kinds';
 import { RetriesExhausted, type UfsError, withRetries, type UfsConnector } from '#ufs';
 import type { KnownVersion } from './batch-file.js';
+import { PartBuffers } from './part-buffers.js';
 import { isUfsError } from './retrying.js';
 
 /** Large enough for the time to the first byte to be a small share, small enough for several to be kept in memory. */
@@ -9,6 +10,9 @@ export const partBytes = 8 * 1024 * 1024;
 
 /** Parts of one object that are under way at once, or wait for a slot. */
 const lanesAtMost = 64;
+
+/** As many as parts are under way in this process. */
+const buffers = new PartBuffers(partBytes);
 
 /** The part of a worker's ports that reading in parts needs. */
 export type PartPorts = Pick<WorkerPorts, 'withPartSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'>;
@@ -73,12 +77,14 @@ async function copyPart(
   await throttle(jobId, end + 1 - start, signal);
   const options = { expectedVersion: known.version, knownSizeBytes: known.sizeBytes, maxBytes: partBytes };
   const read = () =>
-    withPartSlot(signal, async () => {
-      const { bytes } = await connector.read(path, { ...options, start, end, signal });
-      // The slot bounds the memory of parts too, so it is held until the bytes are written.
-      await writer.writePart(start, bytes);
-      onProgress(0, bytes.length);
-    });
+    withPartSlot(signal, () =>
+      buffers.lend(async (into) => {
+        const { bytes } = await connector.read(path, { ...options, start, end, into, signal });
+        // The slot bounds the memory of parts too, so it is held until the bytes are written.
+        await writer.writePart(start, bytes);
+        onProgress(0, bytes.length);
+      }),
+    );
   const attempt = async () => {
     try {
       await read();

@@ -65,6 +65,11 @@ export interface UfsReadOptions {
   signal?: AbortSignal;
 }
 
+export interface UfsWholeReadOptions extends UfsReadOptions {
+  maxBytes: number;
+  into?: Buffer;
+}
+
 /**
  * `body` fails with `Truncated` when it ends early and with `Changed` when the object changed during the read. It holds
  * a connection or an open file until it has been iterated (to its end, or left with `break`) or the signal aborts: do
@@ -97,8 +102,12 @@ export interface UfsConnector {
   exists(path: string, signal?: AbortSignal): Promise<boolean>;
   /** The bytes as a stream. */
   open(path: string, options?: UfsReadOptions): Promise<UfsRead>;
-  /** A whole small object in one buffer: the fast path. `maxBytes` limits the size (`TooLarge` beyond). */
-  read(path: string, options: UfsReadOptions & { maxBytes: number }): Promise<{ object: UfsObject; bytes: Buffer }>;
+  /**
+   * A whole small object, or a part of one, in one buffer: the fast path. `maxBytes` limits the size (`TooLarge` beyond).
+   * @param options `into`: a buffer of at least `maxBytes` that a connector may put the bytes into. Until the promise
+   *   settles, and while `bytes` are used, it must not be used for anything else.
+   */
+  read(path: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }>;
   /**
    * A hash of the UFS content to compare cached bytes with. Undefined where the UFS cannot give one without
    * transferring the whole object. S3: the ETag where it has the form of an MD5. File: computed by reading.

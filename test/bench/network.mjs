@@ -2,7 +2,7 @@
 // bare loop of requests, and against rclone (`apt-get install rclone`) where it is installed. Needs a build.
 //
 //   node test/bench/network.mjs [--ttfb 5,30,100] [--files 50000] [--large-bytes 4294967296] [--rounds 3]
-//                               [--only small|large|capped] [--no-peer]
+//                               [--refused 0.01] [--only small|large|capped] [--no-peer] [--verbose]
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     refused: { type: 'string', default: '0.01' },
     'no-peer': { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
   },
 });
 const files = Number(values.files);
@@ -54,13 +55,17 @@ async function larder(endpoint, prefix, expected) {
   const cluster = await startCluster({ env: { LARDER_CACHE_BYTES: '16GiB' } });
   try {
     await cluster.api.mount('/bench', `s3://bench/${prefix}`, s3MountOptions(endpoint));
-    const pids = [...cluster.processes, cluster.nats].map(({ pid }) => pid);
-    const cpuBefore = pids.map(cpuOf);
+    const processes = [...cluster.processes, cluster.nats];
+    const cpuBefore = processes.map(({ pid }) => cpuOf(pid));
     const started = performance.now();
     const body = { paths: ['/bench'], options: { sync: true } };
     const answer = await cluster.api.request('POST', '/load', { body, timeoutMs: 900_000 });
     const seconds = (performance.now() - started) / 1000;
-    const cpu = pids.reduce((sum, pid, i) => sum + cpuOf(pid) - cpuBefore[i], 0);
+    const cpuEach = processes.map(({ pid }, i) => cpuOf(pid) - cpuBefore[i]);
+    const cpu = cpuEach.reduce((sum, one) => sum + one, 0);
+    if (values.verbose) {
+      console.log(processes.map(({ name = 'nats' }, i) => `${name} ${cpuEach[i].toFixed(1)} s`).join(', '));
+    }
     const { state, loadedFiles, loadedBytes } = answer.body;
     if (state !== 'SUCCEEDED' || loadedFiles !== expected.files || loadedBytes !== expected.bytes) {
       throw new Error(`the load did not end as it should: ${JSON.stringify(answer.body)}`);
@@ -113,7 +118,8 @@ function rclone(endpoint, prefix, transfers) {
   const more = ['--multi-thread-streams', '16', '--multi-thread-cutoff', '16M', '--ignore-checksum'];
   const started = performance.now();
   return new Promise((resolve) => {
-    const child = spawn('rclone', [...args, ...more, 'copy', `l:bench/${prefix}`, target], { stdio: 'inherit' });
+    const { AWS_CA_BUNDLE: _, ...env } = process.env;
+    const child = spawn('rclone', [...args, ...more, 'copy', `l:bench/${prefix}`, target], { stdio: 'inherit', env });
     child.once('error', () => resolve(undefined));
     child.once('exit', (code) => {
       const seconds = (performance.now() - started) / 1000;

@@ -7,6 +7,7 @@ import {
   type UfsObject,
   type UfsRead,
   type UfsReadOptions,
+  type UfsWholeReadOptions,
 } from '../types.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import type { Canary } from './circuit-breaker.types.js';
@@ -67,10 +68,7 @@ export class GuardedConnector implements UfsConnector {
     return read;
   }
 
-  async read(
-    path: string,
-    options: UfsReadOptions & { maxBytes: number },
-  ): Promise<{ object: UfsObject; bytes: Buffer }> {
+  async read(path: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }> {
     const read = await this.run('get', path, () => this.inner.read(path, options));
     this.good.get = path;
     return read;

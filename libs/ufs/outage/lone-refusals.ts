@@ -4,14 +4,15 @@ import { UfsError } from '../types.js';
 const remembered = 64;
 /** A store that refuses fewer than this is well. */
 const tolerable = 0.1;
+/** Of a store of which nothing is known: the third refusal in a row is too much. */
+const atFirst = 0.07;
 
 /**
  * The share of the latest requests that a store has refused, as an exponential average. Large stores refuse single
  * requests now and then, with `SlowDown` above all, while they serve all others.
  */
 export class LoneRefusals {
-  /** Until enough requests have succeeded, a refusal is no exception. */
-  private share = 1;
+  private share = atFirst;
 
   noteSuccess(): void {
     this.share -= this.share / remembered;
@@ -26,6 +27,7 @@ export class LoneRefusals {
     return blame === 'store' && retryAfterMs === undefined && this.share <= tolerable;
   }
 
+  /** The store was away: until many requests have succeeded, a refusal is no exception. */
   forget(): void {
     this.share = 1;
   }

@@ -42,10 +42,15 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
     if (this.request.method === 'HEAD' || status >= 300) return;
     const length = Number(headers['content-length'] ?? 0);
     this.assertFits(length);
-    if (length >= placedBytes && length <= this.limitBytes) this.whole = Buffer.allocUnsafeSlow(length);
+    if (length < placedBytes || length > this.limitBytes) return;
+    const { into } = this.request;
+    this.whole =
+      into !== undefined && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafeSlow(length);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    // The buffer may have got another use since.
+    if (this.settled) return;
     this.collectedBytes += chunk.length;
     if (this.status < 300) this.assertFits(this.collectedBytes);
     if (this.whole !== undefined && this.collectedBytes <= this.whole.length) {
@@ -54,6 +59,7 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    if (this.settled) return;
     this.settle();
     this.resolve({ status: this.status, headers: this.headers, body: this.body() });
   }

@@ -1,5 +1,12 @@
 import { byteRange } from '../byte-range.js';
-import { UfsError, type ContentHash, type UfsObject, type UfsRead, type UfsReadOptions } from '../types.js';
+import {
+  UfsError,
+  type ContentHash,
+  type UfsObject,
+  type UfsRead,
+  type UfsReadOptions,
+  type UfsWholeReadOptions,
+} from '../types.js';
 import { compareVersions, isStrong, judgeAnswer, noVersion, strongerOf, versionOf } from '../version.js';
 import { changed, givenValidators, rangeHeader, readHeaders, toldObject, type ToldObject } from './object-answer.js';
 import { boundedBody, emptyBody, readErrorBody } from './object-body.js';
@@ -125,7 +132,7 @@ export class ObjectReader {
     }
   }
 
-  async read(path: string, key: string, options: UfsReadOptions & { maxBytes: number }) {
+  async read(path: string, key: string, options: UfsWholeReadOptions) {
     const { request, answer } = await this.getWhole(path, key, options);
     if (answer.status === 416) return { object: await this.emptyRange(request, options), bytes: Buffer.alloc(0) };
     if (answer.status !== 200 && answer.status !== 206) {
@@ -169,9 +176,9 @@ export class ObjectReader {
     });
   }
 
-  private getWhole(path: string, key: string, options: UfsReadOptions & { maxBytes: number }) {
+  private getWhole(path: string, key: string, options: UfsWholeReadOptions) {
     return this.conditionally(path, key, options, async (request) => {
-      const answer = await this.ports.client.exchange(request, options.maxBytes);
+      const answer = await this.ports.client.exchange({ ...request, into: options.into }, options.maxBytes);
       return { request, answer, discard: () => undefined };
     });
   }

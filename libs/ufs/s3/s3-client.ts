@@ -20,6 +20,8 @@ export interface S3Request {
   query?: Record<string, string>;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** Where the body of an answer may be put; see `UfsConnector.read`. */
+  into?: Buffer;
 }
 
 export interface StreamedAnswer extends Omit<S3Answer, 'body'> {

@@ -11,8 +11,12 @@ const slackMs = 20;
 const memoryMs = 60_000;
 /** By this factor a limit falls when the store refuses or times out, as in TCP since RFC 9438 (CUBIC). */
 const backOffFactor = 0.7;
-/** Some stores refuse now and then for reasons of their own. Fewer transfers would not change that. */
-const tolerableRefusals = 0.05;
+/**
+ * Some stores refuse now and then for reasons of their own. Fewer transfers would not change that. In a small window a
+ * single refusal is a large share and says nothing.
+ */
+const tolerableShare = 0.05;
+const tolerableRefusals = 2;
 /** How long a limit does not grow after the store refused. */
 const holdMs = 1_000;
 
@@ -80,12 +84,14 @@ export class ConcurrencyLimit {
   }
 
   private judge(now: number): void {
-    if (this.refusals > tolerableRefusals * (this.latencies.length + this.refusals)) {
+    const answers = this.latencies.length + this.refusals;
+    if (this.refusals > Math.max(tolerableRefusals, tolerableShare * answers)) {
       this.backedOffAtMs = now;
       this.starting = false;
       this.set(this.limit * backOffFactor);
       return;
     }
+    if (this.latencies.length === 0) return;
     const medianMs = this.latencies.sort((a, b) => a - b)[this.latencies.length >> 1];
     const targetMs = 2 * this.lowest(now, medianMs) + slackMs;
     if (medianMs > targetMs) {
@@ -93,7 +99,7 @@ export class ConcurrencyLimit {
       const wanted = this.limit * Math.max(0.5, targetMs / medianMs);
       this.set(Math.max(wanted, Math.min(this.limit, firstLimit)));
     } else if (this.reached && now - this.backedOffAtMs >= holdMs) {
-      this.set(this.limit + (this.starting ? this.limit / 2 : Math.sqrt(this.limit)));
+      this.set(this.limit + (this.starting ? this.limit / 2 : Math.max(Math.sqrt(this.limit), this.limit / 8)));
     }
   }
 

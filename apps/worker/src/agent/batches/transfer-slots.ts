@@ -1,5 +1,5 @@
 import type { TransferSlot } from '#contexts/jobs/kinds';
-import { UfsError } from '#ufs';
+import { StoreWaiting, UfsError } from '#ufs';
 import type { ConcurrencyLimit } from './concurrency-limit.js';
 
 /** What a slot is used for. */
@@ -178,7 +178,8 @@ export class TransferSlots {
 
 const keyOf = ({ store, jobId }: SlotUser): string => `${store}\0${jobId}`;
 
-/** Signs that a store has too many requests at once. */
+/** Signs that a store has too many requests at once. A request that was held back is none: the store was not asked. */
 function isRefusal(error: unknown): boolean {
+  if (error instanceof StoreWaiting && !error.wasSent) return false;
   return error instanceof UfsError && (error.code === 'Throttled' || error.code === 'Timeout');
 }
