@@ -216,7 +216,7 @@ describe('counts', () => {
         random.submit();
         const ids = workers.map((worker) => batchId('main', 0, worker));
         random.job(plan(0, ids, { done: true }));
-        // Every batch that ever was sent to somebody: each may still be reported, by any of them.
+        // Every batch that was ever sent to a worker. Each may still be reported, by any of those workers.
         const sent = ids.map((id) => ({ id, files: 2, attempt: 1 }));
         for (const [action, worker, pick] of actions) {
           const { id, files, attempt: sentAs } = sent[pick % sent.length];
@@ -224,11 +224,11 @@ describe('counts', () => {
           if (action === 'report') {
             random.settle(id, { loadedFiles: files }, workers[worker], sentAs);
           } else if (held) {
-            // To where the ring puts it now: as it is, or under another id where its content became another.
+            // To the worker that the ring names now: unchanged, or under another id when its content has changed.
             const next = pick % 2 === 0 ? id : batchId('main', 0, `${workers[worker]}-${sent.length}`);
             const into = [{ id: next, workerId: workers[worker], copy: 0, files, bytes: 10, workSequence: 9 }];
             const attempt = held.attempt + 1;
-            // It is sent first and recorded then: whoever got it may be quicker.
+            // An owner sends first and records then, so a worker's report may come before the record.
             if (action === 'move and be overtaken')
               random.settle(next, { loadedFiles: files }, workers[worker], attempt);
             const batches = [{ id, attempt, into }];

@@ -1,7 +1,7 @@
 import type { JobRecord } from '../index.js';
 import type { JobWait, LiveProgress } from './coordinator-kind.js';
 
-/** How many failures stand in `errorMessage`; all of them are behind `failedFileListPath`. */
+/** How many failures `errorMessage` names; `failedFileListPath` leads to all of them. */
 const shownFailures = 20;
 
 /** `2024-11-21T20:58:26.957+00:00`: the reference shows a numeric offset, and some parsers insist on it. */
@@ -9,19 +9,22 @@ export function startTime(record: JobRecord): string {
   return record.submittedAt.replace(/Z$/, '+00:00');
 }
 
-/** Clocks of different machines may disagree; time never runs backwards for the reader. */
+/** Never negative: clocks of different machines may disagree. */
 export function elapsedMs(record: JobRecord, nowMs: number): number {
   const endMs = record.endedAt === undefined ? nowMs : Date.parse(record.endedAt);
   return Math.max(0, endMs - Date.parse(record.submittedAt));
 }
 
-/** `runningState` and details of a job that waits, to be shown over what it is at; empty for one that does not. */
+/**
+ * `runningState` and details of a job that waits: they replace the state that is shown otherwise. Empty for a job that
+ * does not wait.
+ */
 export function waitOf({ wait }: LiveProgress): { runningState?: string; waitingFor?: JobWait } {
   if (!wait) return {};
   return { runningState: wait.for === 'store' ? 'WAITING_FOR_STORE' : 'WAITING_FOR_WORKER', waitingFor: wait };
 }
 
-/** `{}` when there is nothing to say; else a sentence and the first failures by path. */
+/** `{}` without errors; else a sentence and the first failures by path. */
 export function errorMessage(record: JobRecord, { wait }: LiveProgress): Record<string, unknown> {
   const said = record.outcome?.message ?? record.state.sourceError ?? '';
   const message = said === '' && wait ? `waiting: ${wait.reason}` : said;

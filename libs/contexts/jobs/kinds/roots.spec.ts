@@ -26,7 +26,7 @@ it('a job that does not go below children leaves what is deeper to itself', () =
   });
 });
 
-/** As it is said in words: slow, and plainly right. */
+/** The plain definition: slow, but easy to check. */
 function coveredBy(root: string, path: string, reach: 'tree' | 'children'): boolean {
   const directory = root.endsWith('/') ? root : `${root}/`;
   if (root === path || !path.startsWith(directory)) return false;

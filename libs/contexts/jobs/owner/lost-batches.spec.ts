@@ -18,12 +18,12 @@ class Fixture {
   readonly stream = new Map<number, Uint8Array>();
   readonly running = new Set<string>();
   readonly record: JobRecord;
-  /** What the log holds and the views have not applied yet. */
+  /** Changes that the log holds and the views have not applied yet. */
   behind: (() => void)[] = [];
   reads = 0;
-  /** As its heartbeats say; undefined: it is silent. */
+  /** The places that the worker's heartbeats name; undefined: it sends none. */
   held: number[] | undefined = [];
-  /** Nothing is handed out yet. */
+  /** At first no message is delivered. */
   queue: Deliveries | undefined = { acknowledgedUpTo: 0, deliveredUpTo: 0, unacknowledged: 0 };
   readonly search: LostBatchSearch;
 
@@ -56,7 +56,7 @@ class Fixture {
     return listless;
   }
 
-  /** Of batches whose lists are there. */
+  /** Ids of the forgotten batches. Expects that no batch is without its list. */
   async findForgotten(afterMs: number): Promise<string[]> {
     const { listless, forgotten } = await this.look(afterMs);
     expect(listless).toEqual([]);
@@ -119,7 +119,7 @@ describe('lost lists', () => {
     fixture.running.add('a');
     expect(await fixture.find(0)).toEqual([]);
     expect(await fixture.find(30_000)).toEqual([]);
-    // It has died: the batch will not be reported any more.
+    // The worker has died, and will not report the batch any more.
     fixture.running.clear();
     await fixture.find(30_000);
     expect(await fixture.find(3000)).toEqual(['a']);
@@ -170,7 +170,7 @@ describe('forgotten batches', () => {
   it('are found behind one that takes for ever, when all that is not acknowledged is in hand', async () => {
     const fixture = new Fixture('a', 'b', 'c');
     fixture.queue = { acknowledgedUpTo: 0, deliveredUpTo: 3, unacknowledged: 2 };
-    // The third may be what waits to be delivered again.
+    // The third message may be the one that waits to be delivered again.
     fixture.held = [1];
     await fixture.findForgotten(0);
     expect(await fixture.findForgotten(30_000)).toEqual([]);

@@ -12,13 +12,13 @@ const file = (name: string, sizeBytes: number): SourceFile => ({
   version: 'v',
 });
 
-/** One quota of 100 bytes, a fill that can be set, and workers that hold what they are told. */
+/** One quota of 100 bytes, with a fill and copies at workers that a test sets. */
 class Fixture {
   filled = 0;
   exact = true;
   counted = true;
   setAside = 0;
-  /** What happens while all workers are asked, and whether all answer. */
+  /** Runs while all workers are asked. @returns whether all of them answer */
   onRefresh: () => boolean = () => true;
   readonly held = new Map<string, number>();
   readonly reserved: Record<string, number>[] = [];

@@ -11,12 +11,12 @@ const path = `${quota}/file`;
 const jobId = 'j1';
 const first = batchId('main', 0, 'a');
 
-/** A log that the views of this coordinator follow, and workers that say what they hold when they are asked. */
+/** A log that the views of this coordinator follow, and workers that tell their figures when they are asked. */
 class Cluster {
   readonly ledger: QuotaLedger;
-  /** As heard last. */
+  /** Figures in the last heartbeat of each worker. */
   readonly heard = new Map<string, Partial<WorkerHeartbeat>>();
-  /** What a worker would say now; undefined: it does not answer. */
+  /** Figures that a worker answers now; undefined: it does not answer. */
   readonly truth = new Map<string, Partial<WorkerHeartbeat> | undefined>();
   private sequence = 0;
   private readonly views = [jobsView(10), membershipView, namespaceView] as View<unknown>[];
@@ -89,7 +89,7 @@ class Cluster {
     return this.append(batchBoundary.of(jobId, 'w1'), 'BatchSettled', data);
   }
 
-  /** What the worker holds from now on, which is heard when it is asked. */
+  /** Sets the figures of a worker, which the ledger learns when it asks. */
   says(workerId: string, usedBytes: number, claims: QuotaClaim[] = [], reportedSequence = 0): void {
     this.truth.set(workerId, { workerId, quotaUsage: { [quota]: usedBytes }, quotaClaims: claims, reportedSequence });
   }
@@ -124,7 +124,7 @@ describe('how full a quota is', () => {
     cluster.says('w1', 0, [claim('w1.1', 25, batch)]);
     await ledger.refresh();
     expect(ledger.estimate(quota)).toBe(30 + 15);
-    // The job gives its room back; the file on its way still comes.
+    // The job releases its reservation; the file on its way still comes.
     cluster.append(jobBoundary.of(jobId), 'JobStopped', {});
     expect(ledger.estimate(quota)).toBe(25);
   });

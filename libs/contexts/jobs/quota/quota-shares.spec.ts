@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { partOf } from './quota-shares.js';
 
-/** What workers hold after each let go of its part in whole files of a size. */
+/** The bytes that workers hold after each has evicted its part, in whole files of one size. */
 function after(quotaBytes: number, held: readonly number[], fileBytes: number): number[] {
   let excess = held.reduce((sum, one) => sum + one, 0) - quotaBytes;
   return held.map((one, i) => {

@@ -5,7 +5,7 @@ import { policyController, PolicyRequests } from '#contexts/namespace/http';
 import { currentPast, Views } from '#runtime';
 import { QuotaLedger } from './quota-ledger.js';
 
-/** A worker that is slow to hear of a quota still asks no leave for what its readers bring in. */
+/** Until a worker has heard of a quota, it does not ask before it caches objects for its readers. */
 const workersWithinMs = 2_000;
 
 /** `/api/v1/quota`: bytes that may be cached below a directory, and how many are. */
@@ -28,7 +28,7 @@ export class QuotaController extends policyController(quotaPolicy) {
     const ufsPaths = this.ledger.ufsPathsOf(path);
     const sum = (bytes: (ufsPath: string) => number) => ufsPaths.reduce((total, one) => total + bytes(one), 0);
     const reservedBytes = sum((one) => this.ledger.reservedBytes(one));
-    // How full it was, and so whether it held, only heartbeats knew.
+    // For the past, the fill and so the state are not known: only heartbeats carry them.
     if (currentPast()) return { path, quotaBytes, reservedBytes };
     const usedBytes = sum((one) => this.ledger.usedBytes(one));
     const state = usedBytes + reservedBytes > quotaBytes ? 'Exceeded' : 'Available';
