@@ -5,23 +5,23 @@ import { S3Fixture } from './s3-fixture.js';
 import { type ClusterOptions, startCluster, type TestCluster } from './start-cluster.js';
 
 export interface ClusterSuiteOptions extends ClusterOptions {
-  /** Options of the S3 endpoint that the suite's `s3` is. Default: those of a plain one. */
+  /** Options of the suite's `s3` endpoint. Default: those of a plain one. */
   s3?: S3TestServerOptions;
-  /** Whose first process reaches NATS through the suite's `natsProxy`. Default: none has one. */
+  /** The kind of process whose first one reaches NATS through the suite's `natsProxy`. Default: no process does. */
   proxied?: 'coordinator' | 'worker';
   /** `test`: each test has a cluster of its own. Default: all tests of the suite share one. */
   clusterPer?: 'suite' | 'test';
-  /** Of each test that names no other. Default 90 s. */
+  /** The time limit of each test that names no other. Default 90 s. */
   testTimeoutMs?: number;
 }
 
-/** What a suite's tests work with. The first three exist while hooks of the suite's body and its tests run. */
+/** The parts that a suite's tests use. The first three exist while hooks of the suite's body and its tests run. */
 export interface ClusterSuite {
   readonly cluster: TestCluster;
   /** An S3 endpoint in the test's own process. */
   readonly s3: S3Fixture;
   readonly natsProxy: TcpProxy;
-  /** A test that fails with the end of each process's log, and at once when a process ends that was not asked to. */
+  /** A test that prints the end of each process's log when it fails. It fails at once when a process ends unasked. */
   readonly test: (name: string, body: () => Promise<void>, timeoutMs?: number) => void;
 }
 
@@ -29,7 +29,7 @@ const startWithinMs = 120_000;
 
 /**
  * A suite of tests with a cluster of real processes (see `startCluster`), an S3 endpoint and, if asked for, a proxy
- * between one process and NATS. Everything is started before the body's own hooks run and goes away after them.
+ * between one process and NATS. Everything starts before the body's own hooks run and ends after them.
  */
 export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (suite: ClusterSuite) => void): void {
   const { s3: s3Options, proxied, clusterPer = 'suite', testTimeoutMs = 90_000, ...clusterOptions } = options;
@@ -62,7 +62,7 @@ export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (
       test: (title, run, timeoutMs = testTimeoutMs) =>
         it(title, () => started(current.cluster, 'cluster').watch(run), timeoutMs),
     });
-    // Hooks run in the order in which they are declared: what the body tidies up comes first.
+    // Hooks run in the order in which they are declared: those of the body come first.
     (clusterPer === 'suite' ? afterAll : afterEach)(stop);
   });
 }
@@ -72,7 +72,7 @@ function started<T>(part: T | undefined, name: keyof ClusterSuite): T {
   return part;
 }
 
-/** Stands for an object that does not exist yet, so that a suite can take it apart by name where it is declared. */
+/** A stand-in for an object that does not exist yet, so that a suite can destructure it in its declaration. */
 function forwardTo<T extends object>(current: () => T): T {
   return new Proxy({} as T, {
     get(_, key) {

@@ -25,7 +25,7 @@ export interface ClusterOptions {
   coordinators?: number;
   /** Default 2. */
   workers?: number;
-  /** `LARDER_…` settings of all processes. At a mount no store is asked unless told so here: tests stay on loopback. */
+  /** `LARDER_…` settings of all processes. By default mounts do not check their store: tests stay on loopback. */
   env?: Record<string, string>;
   /** As `availableNatsVersions()` lists them. Default: the newest. */
   natsVersion?: string;
@@ -37,7 +37,7 @@ export interface ClusterOptions {
 
 export interface CoordinatorHandle {
   readonly process: ManagedProcess;
-  /** The `owner` of its jobs; another one in each life. */
+  /** The id under which it owns jobs; it changes with each life. */
   readonly id: string;
   readonly api: ApiClient;
 }
@@ -45,16 +45,16 @@ export interface CoordinatorHandle {
 export interface WorkerHandle {
   readonly process: ManagedProcess;
   readonly cacheDir: string;
-  /** Kept over restarts. */
+  /** The same over restarts. */
   readonly id: string;
-  /** `host:port` of the read path of its present life. */
+  /** `host:port` of the read path of its current life. */
   readonly address: string;
 }
 
-/** A key for tests; it guards nothing. */
+/** A key for tests that protects nothing. */
 const secretKeys = `test:${Buffer.alloc(32, 7).toString('base64')}`;
 
-/** A cluster of real processes on loopback, with everything that they write below one temporary directory. */
+/** A cluster of real processes on loopback. They write everything below one temporary directory. */
 export class TestCluster {
   readonly coordinators: CoordinatorHandle[] = [];
   readonly workers: WorkerHandle[] = [];
@@ -104,12 +104,12 @@ export class TestCluster {
     throw new Error('this cluster has one nats-server: start it with natsServers: 3');
   }
 
-  /** For tests, which may do everything there: all servers' addresses, separated by commas. */
+  /** For tests, which have all rights there: all servers' addresses, separated by commas. */
   get natsUrl(): string {
     return ('single' in this.servers ? this.nats : this.natsCluster).url;
   }
 
-  /** For what is behind the walls: with the name and password of a role. */
+  /** The addresses with the name and password of a role, and so with that role's rights only. */
   natsUrlFor(role: Role): string {
     return natsUrlFor(role, this.natsUrl);
   }
@@ -123,7 +123,9 @@ export class TestCluster {
     return [...this.coordinators, ...this.workers].map(({ process }) => process).concat(this.others);
   }
 
-  /** One worker more, on a cache directory of its own. Resolves when every coordinator that runs counts it ONLINE. */
+  /**
+   * Starts another worker, on a cache directory of its own. Resolves when every coordinator that runs counts it ONLINE.
+   */
   async startWorker(): Promise<WorkerHandle> {
     const worker = this.addWorker(this.workers.length);
     worker.process.onCrash = this.onCrash;
@@ -151,7 +153,7 @@ export class TestCluster {
     });
   }
 
-  /** Waits until a running coordinator owns the job, and answers which. */
+  /** Waits until a running coordinator owns the job, and returns it. */
   async ownerOf(jobId: string, api: ApiClient = this.api): Promise<CoordinatorHandle> {
     return eventually(`job ${jobId} has an owner that runs`, async () => {
       const { owner } = await api.progress(jobId);
@@ -159,20 +161,20 @@ export class TestCluster {
     });
   }
 
-  /** An S3 endpoint of its own process, which ends with the cluster. @param directories by bucket name */
+  /** An S3 endpoint in a process of its own, which ends with the cluster. @param directories by bucket name */
   async startS3(directories: Record<string, string>): Promise<S3Process> {
     const s3 = await startS3Process(directories, join(this.directory, 'logs'));
     this.others.push(s3.process);
     return s3;
   }
 
-  /** The object from whichever worker has it, whole; undefined when none has. */
+  /** The whole object from a worker that has it; undefined when no worker has it. */
   async readObject(ufsPath: string): Promise<Buffer | undefined> {
     return (await this.readCopies(ufsPath, 1)).at(0);
   }
 
   /**
-   * The object from up to `copies` different workers that hold it: asking brings nothing in.
+   * The object from up to `copies` different workers that hold it. The requests do not make a worker fetch it.
    * @throws Error for any answer but 200 and 404
    */
   async readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {
@@ -198,8 +200,8 @@ export class TestCluster {
   }
 
   /**
-   * Runs a test's body. When it fails, prints the end of each process's log before it passes the error on; and it fails
-   * at once when a process ends that nobody has asked to.
+   * Runs a test's body. When it fails, prints the end of each process's log before it throws the error. It fails at
+   * once when a process ends unasked.
    */
   async watch<T>(body: () => Promise<T>): Promise<T> {
     const crashed = new Promise<never>((_resolve, reject) => {
@@ -214,7 +216,7 @@ export class TestCluster {
     }
   }
 
-  /** Kills everything that it started and removes what that has written. */
+  /** Kills all processes that it started and removes their files. */
   async dispose(): Promise<void> {
     await Promise.all(this.processes.map((process) => process.kill9()));
     await this.reading.destroy();
@@ -236,7 +238,7 @@ export class TestCluster {
     });
   }
 
-  /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */
+  /** A worker that is not started, for tests that prepare its cache directory first or keep it from joining. */
   prepareWorker(): WorkerHandle {
     return this.addWorker(this.workers.length);
   }

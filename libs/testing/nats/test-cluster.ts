@@ -11,7 +11,7 @@ import { natsServerBinary } from './test-nats.js';
 export interface TestNatsNode {
   readonly serverName: string;
   readonly url: string;
-  /** Of its present life, or of the last one. */
+  /** The process of its current life, or of the last one. */
   readonly process: NatsServerProcess;
   readonly running: boolean;
   /** SIGKILL, and waits until the process is gone. */
@@ -19,11 +19,11 @@ export interface TestNatsNode {
   /** SIGTERM, and waits until the process is gone. */
   stop(): Promise<void>;
   /**
-   * Starts it again on the same ports and directory; kills it first if it still runs. Answers when its JetStream does:
-   * never while most of the servers are gone, so bring several back at once.
+   * Starts it again on the same ports and directory; kills it first if it still runs. Resolves when its JetStream
+   * answers. That needs a majority of the servers, so start several at once when most are gone.
    */
   restart(): Promise<void>;
-  /** SIGSTOP: it holds its connections and does nothing. */
+  /** SIGSTOP: it keeps its connections and does nothing. */
   pause(): void;
   resume(): void;
 }
@@ -34,13 +34,13 @@ export interface TestNatsCluster {
   readonly url: string;
   readonly version: string;
   readonly nodes: readonly TestNatsNode[];
-  /** The node that leads a stream (`larder-evt`), once there is one that runs. */
+  /** The node that leads a stream (`larder-evt`), once a running node does. */
   leaderOf(stream: string): Promise<TestNatsNode>;
   /** Kills all nodes and removes their directories. */
   stop(): Promise<void>;
 }
 
-/** Starts `size` (default 3) servers; answers when they have elected a leader and place streams on all of them. */
+/** Starts `size` (default 3) servers. Resolves when they have elected a leader and place streams on all of them. */
 export async function startTestNatsCluster(
   options: { version?: string; size?: number } & Partial<
     Pick<NatsServerOptions, 'syncAlways' | 'accounts' | 'nobody'>
@@ -51,7 +51,7 @@ export async function startTestNatsCluster(
   const directory = await mkdtemp(join(tmpdir(), 'larder-nats-cluster-'));
   const ports = await freePorts(size * 2);
   const routes = ports.slice(size).map((port) => `nats-route://127.0.0.1:${port}`);
-  // Another run's servers on this machine may come to listen where one of these did: by its name they are told apart.
+  // A server of another test run may later listen on the port of one of these. The name tells the clusters apart.
   const name = `test-${randomUUID()}`;
   const start = (index: number) =>
     startNatsServer({
@@ -90,7 +90,7 @@ export async function startTestNatsCluster(
   };
 }
 
-/** @param processes of all nodes, by index: of their present or last lives; a restart puts the new one there. */
+/** @param processes of all nodes, by index: their current or last ones. A restart replaces the node's process there. */
 function clusterNode(
   processes: NatsServerProcess[],
   index: number,
@@ -120,7 +120,7 @@ function clusterNode(
   };
 }
 
-/** Unlike `kill` of the process, does not wait for its end. */
+/** Unlike the `kill` of the process, does not wait for its end. */
 function signal({ pid }: NatsServerProcess, name: 'SIGSTOP' | 'SIGCONT'): void {
   process.kill(pid, name);
 }

@@ -37,7 +37,7 @@ describe('a TCP proxy', () => {
     await once(echo, 'close');
   });
 
-  /** Connects and knows what it has been told. */
+  /** A client that keeps the bytes and the end that it has received. */
   class Client {
     readonly socket: Socket;
     readonly pieces: Buffer[] = [];
@@ -120,7 +120,7 @@ describe('a TCP proxy', () => {
     proxy.setMode({ kind: 'latency', latencyMs: 40, jitterMs: 40 });
     const start = performance.now();
     await client.echoed('b');
-    // Twice 40 ms and half of the jitter; timers may come a millisecond early.
+    // Twice 40 ms plus half of the jitter. Timers may fire a millisecond early.
     expect(performance.now() - start).toBeGreaterThanOrEqual(118);
     proxy.setMode({ kind: 'latency', latencyMs: 3_600_000 });
     client.socket.write('c');
@@ -150,7 +150,7 @@ describe('a TCP proxy', () => {
     await client.echoed('a');
     proxy.setMode({ kind: 'truncate', afterBytes: 7 });
     client.socket.write('0123456789');
-    // Some systems show a reset that comes after unread bytes as the end; and it may overtake the bytes before it.
+    // Some systems report a reset behind unread bytes as the end. It may also overtake the bytes before it.
     await until(() => client.error !== undefined || client.ended);
     expect('a0123456'.startsWith(client.got)).toBe(true);
     expect(Buffer.concat(serverGot).toString()).toBe('a0123456789');
