@@ -95,7 +95,7 @@ describe('several worker processes', () => {
     expect((await entries(workers)).flatMap(([, held]) => held)).toEqual([]);
   });
 
-  it('send readers of a missing object to its owner, who fetches it once', async () => {
+  it('send readers of a missing object to its owner, which fetches it once', async () => {
     const workers = [await start('one'), await start('two')];
     await s3.put('bucket', 'a', 'aaaa');
     const [owner] = new HashRing(workers.map(({ workerId }) => workerId)).owners(`${root}a`);
@@ -116,7 +116,7 @@ describe('several worker processes', () => {
     expect(gets() - before).toBe(1);
   });
 
-  it('tell what they hold below quotas as soon as one is set, up to which report, and after a restart', async () => {
+  it('tell their bytes below a quota as soon as it is set, up to which report, and after a restart', async () => {
     const asked: unknown[] = [];
     cluster.answer('quota-grant', (ask) => {
       asked.push(ask);

@@ -151,7 +151,7 @@ describe('the worker process', () => {
     expect(fact).toMatchObject({ attempt: 2, counts: { loadedFiles: 1, loadedBytes: bytes.length } });
   });
 
-  it('holds a job to its bandwidth, and takes a new one at once', async () => {
+  it('limits a job to its bandwidth, and takes a new one at once', async () => {
     const heard = cluster.hearHeartbeats();
     await ready();
     await s3.put('bucket', 'large', randomBytes(2 ** 20));
@@ -292,7 +292,7 @@ describe('the worker process', () => {
     expect(fact.counts).toMatchObject({ loadedFiles: 0, failedFiles: 1 });
   });
 
-  it('waits for a coordinator to make the streams, alive but not ready', async () => {
+  it('is alive but not ready until a coordinator has made the streams', async () => {
     const empty = await TestCluster.open(nats.url);
     try {
       const worker = empty.startWorker({ LARDER_WORKER_PORT: '0' });
@@ -311,7 +311,7 @@ describe('the worker process', () => {
     }
   });
 
-  it('takes no more batches once decommissioned, but serves what it has', async () => {
+  it('takes no more batches once decommissioned, but serves its copies', async () => {
     const heard = cluster.hearHeartbeats();
     const { address } = await ready();
     await s3.put('bucket', 'a', 'aaaa');
@@ -340,7 +340,7 @@ describe('the worker process', () => {
       expect(await refusal(cluster.startWorker())).toMatch(/^worker: LARDER_CACHE_DIR: /m);
     });
 
-    it('with an identity that is none', async () => {
+    it('with an invalid identity', async () => {
       await mkdir(path.join(cluster.directory, 'cache'));
       await writeFile(path.join(cluster.directory, 'cache', 'identity.json'), 'not JSON');
       expect(await refusal(cluster.startWorker())).toContain('identity.json');

@@ -7,7 +7,7 @@ const turn = () => new Promise(setImmediate);
 describe('TransferSlots', () => {
   const user = { store: 's3://b/', jobId: 'j' };
 
-  it('runs at most so many of one job at once, in order', async () => {
+  it('runs at most the given number of one job at once, in order', async () => {
     const slots = new TransferSlots(2);
     let running = 0;
     let most = 0;
@@ -26,7 +26,7 @@ describe('TransferSlots', () => {
     expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
-  it('loses no slot to a failure or to someone aborted while waiting', async () => {
+  it('loses no slot to a failure or to an abort while waiting', async () => {
     const slots = new TransferSlots(1);
     let end!: () => void;
     const first = slots.run(user, never, () => new Promise<void>((resolve) => (end = resolve)));
@@ -41,7 +41,7 @@ describe('TransferSlots', () => {
     await expect(slots.run(user, never, () => Promise.resolve('ran'))).resolves.toBe('ran');
   });
 
-  it('does two files at once beside four thousand that hang, of another store or another job', async () => {
+  it('runs two files at once beside four thousand of another store or job that hang', async () => {
     const slots = new TransferSlots(32);
     const stop = new AbortController();
     const hung = Array.from({ length: 4_000 }, () =>
@@ -64,14 +64,14 @@ describe('TransferSlots', () => {
 });
 
 /** What is asked for and given back, drawn from a seed, against what must hold at any moment. */
-describe('TransferSlots, whatever is asked for', () => {
+describe('TransferSlots, for any requests', () => {
   const step = fc.oneof(
     fc.record({ ask: fc.record({ store: fc.nat(3), job: fc.nat(2) }) }),
     fc.record({ end: fc.nat() }),
     fc.record({ abort: fc.nat() }),
   );
 
-  it('nobody waits below its share, no slot stays empty, and nothing is lost', async () => {
+  it('no job waits below its share, no slot stays empty, and nothing is lost', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 12 }), fc.array(step, { maxLength: 120 }), async (size, steps) => {
         const slots = new TransferSlots(size);
