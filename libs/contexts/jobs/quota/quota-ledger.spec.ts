@@ -117,7 +117,7 @@ describe('how full a quota is', () => {
     expect([ledger.estimate(quota), ledger.isExact(quota)]).toEqual([30, true]);
   });
 
-  it('what is set aside for a batch and claimed for its files counts once, and what is claimed beyond it besides', async () => {
+  it('bytes reserved for a batch and claimed for its files count once, and further claims in addition', async () => {
     cluster.submit();
     cluster.plan(first, 30);
     const batch = { jobId, batchId: first, reserved: { [quota]: 10 } };
@@ -129,7 +129,7 @@ describe('how full a quota is', () => {
     expect(ledger.estimate(quota)).toBe(25);
   });
 
-  it('what a job has set aside for a stretch is not in its own way', () => {
+  it('the reservation of a job for a stretch does not count against itself', () => {
     cluster.submit();
     cluster.append(quotaBoundary.name, 'QuotaReserved', { jobId, pass: 'main', step: 0, bytes: { [quota]: 60 } });
     expect([ledger.estimate(quota), ledger.estimate(quota, jobId), ledger.estimate(quota, 'j2')]).toEqual([60, 0, 60]);
@@ -142,7 +142,7 @@ describe('grants', () => {
   let ledger: QuotaLedger;
   beforeEach(() => ({ ledger } = cluster = new Cluster()));
 
-  it('are decided by what workers hold now, not by what they said last', async () => {
+  it('are decided by the current bytes of workers, not by their last heartbeats', async () => {
     cluster.says('w1', 0, [claim('w1.1', 10)]);
     cluster.says('w2', 95);
     expect(ledger.estimate(quota)).toBe(0);
@@ -152,14 +152,14 @@ describe('grants', () => {
     expect(await ledger.grant({ id: 'w1.1', path, bytes: 10 })).toEqual({ granted: true });
   });
 
-  it('of two that ask for the last room at once one gets it', async () => {
+  it('go to one of two workers that ask for the last room at once', async () => {
     cluster.says('w1', 0, [claim('w1.1', 60)]);
     cluster.says('w2', 0, [claim('w2.1', 60)]);
     const both = ['w1.1', 'w2.1'].map((id) => ledger.grant({ id, path, bytes: 60 }));
     expect((await Promise.all(both)).map(({ granted }) => granted)).toEqual([true, false]);
   });
 
-  it('that another coordinator has given count for as long as their worker claims them', async () => {
+  it('of another coordinator count as long as their worker claims them', async () => {
     cluster.says('w1', 0, [claim('w1.1', 60)]);
     cluster.says('w2', 0, [claim('w2.1', 60)]);
     expect(await ledger.grant({ id: 'w2.1', path, bytes: 60 })).toMatchObject({ granted: false });
@@ -167,7 +167,7 @@ describe('grants', () => {
     expect(await ledger.grant({ id: 'w2.1', path, bytes: 60 })).toEqual({ granted: true });
   });
 
-  it('are uncertain while a worker does not answer, or does not count below the quota yet', async () => {
+  it('are unsure while a worker does not answer, or does not count below the quota yet', async () => {
     cluster.says('w1', 0, [claim('w1.1', 1)]);
     cluster.truth.set('w2', undefined);
     const unsure = { granted: false, unsure: true };
