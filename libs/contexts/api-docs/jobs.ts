@@ -52,7 +52,7 @@ const startTime: Schema = {
 
 const errorMessage = answerObject(
   {
-    message: text('What there is to say about the outcome, in words.'),
+    message: text('A remark on the outcome, in words; may be empty.'),
     failures: { ...listOf(failure, 'The first failures, by path.'), maxItems: 20 },
   },
   ['message', 'failures'],
@@ -62,15 +62,15 @@ const errorMessage = answerObject(
 export const jobFields = {
   id: uuid('Job id.'),
   startTime,
-  state: oneOfTexts(wireStates, 'SUCCEEDED, FAILED and STOPPED are final until someone resumes a STOPPED job.'),
-  errorMessage: { ...errorMessage, description: '{} when there is nothing to say.' },
+  state: oneOfTexts(wireStates, 'SUCCEEDED, FAILED and STOPPED are final until a client resumes a STOPPED job.'),
+  errorMessage: { ...errorMessage, description: '{} without a message and failures.' },
 };
 
 /** `runningState` of a job that waits. */
 export const waits = ['WAITING_FOR_STORE', 'WAITING_FOR_WORKER'];
 export const waitingFor = {
   ...wholeAnswer({
-    for: oneOfTexts(['store', 'worker'], 'What the job stands still for.'),
+    for: oneOfTexts(['store', 'worker'], 'What the job waits for.'),
     since: { ...text('ISO 8601.') },
     reason: text('Why, in words: what the store said last.'),
   }),
@@ -80,4 +80,4 @@ export const waitingFor = {
 export const elapsed = count('Milliseconds from the submission to now or to the end; never runs backwards.');
 export const submittedPaths = listOf({ type: 'string' }, 'As submitted.');
 export const submittedIndex = text('As submitted; "" without one.');
-export const submittedAlias = text('As submitted, or made up.');
+export const submittedAlias = text('As submitted, or generated.');

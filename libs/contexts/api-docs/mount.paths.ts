@@ -38,7 +38,7 @@ export const mountPaths: Paths = {
       }),
       responses: writeResponses({
         '200': answer(
-          'Mounted. What looks amiss from this coordinator, such as a directory that is not there, is said in `warning`.',
+          'Mounted. `warning` names a problem that this coordinator sees, such as a missing directory.',
           ref('Mounted'),
           { status: 'ok' },
           { status: 'ok', ignored: ['options.fs.s3a.threads.max'] },
@@ -68,7 +68,7 @@ export const mountPaths: Paths = {
         '404': error('Mount point not found.', 'No mount point found for path: /data/'),
         '409': error(
           'They name another store, or `ufs` is another one.',
-          'ufs: /data/ is mounted to s3://my-bucket/, not to s3://other/; to change that, remove the mount and make it anew',
+          'ufs: /data/ is mounted to s3://my-bucket/, not to s3://other/; to change that, remove the mount and create it again',
         ),
         '501': fixed,
       }),
@@ -78,8 +78,8 @@ export const mountPaths: Paths = {
       tags,
       summary: 'Delete a mount point',
       description:
-        'Takes the policies below it away too. What is cached stays for a time (LARDER_UNMOUNTED_KEEP_MS), is used again when the same store is mounted, and is served by no worker. ' +
-        'Answers when all workers have said so, within two seconds; the field `stillServing` names, by `host:port`, those ' +
+        'Also removes the policies below it. Cached copies stay for a time (LARDER_UNMOUNTED_KEEP_MS), are used again when the same store is mounted, and are served by no worker. ' +
+        'Answers when all workers have confirmed the removal, within two seconds; the field `stillServing` names, by `host:port`, those ' +
         'that have not.',
       requestBody: body(requestSchemaOf(DeleteMountDto), { path: '/data' }),
       responses: writeResponses({

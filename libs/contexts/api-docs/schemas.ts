@@ -8,7 +8,7 @@ export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${na
 /** A field of every answer that is an object. Present only if there is something to name. */
 export const ignored = listOf(
   { type: 'string' },
-  'What was asked for and has no effect, by name: fields (`options.x`) and query parameters that are not known, or have no meaning here. Absent when there are none.',
+  'Parts of the request without effect, by name: fields (`options.x`) and query parameters that are not known, or have no meaning here. Absent when there are none.',
 );
 
 /** The object of a whole answer. It also names the parts of the request that had no effect. */
@@ -31,7 +31,7 @@ const node = wholeAnswer(
   {
     identity: text('worker-<uuid>, kept across restarts.'),
     address: text('host:port of its read path.'),
-    status: oneOfTexts(['ONLINE', 'OFFLINE'], 'Whether it is heard of.'),
+    status: oneOfTexts(['ONLINE', 'OFFLINE'], 'ONLINE while its heartbeats arrive.'),
     capacityBytes: count('Size of its cache.'),
     version: text('Version of its software.'),
     usedBytes: count('Bytes cached, by its last heartbeat.'),
@@ -65,7 +65,7 @@ export const schemas = {
     {
       status: { type: 'string', const: 'ok' },
       warning: {
-        ...text('What this coordinator found amiss when it looked: no such directory or bucket, no access, no answer.'),
+        ...text('Problem that this coordinator found: no such directory or bucket, no access, no answer.'),
         minLength: 1,
       },
     },
@@ -74,10 +74,10 @@ export const schemas = {
   MountReplaced: wholeAnswer(
     {
       status: { type: 'string', const: 'ok' },
-      warning: { ...text('What this coordinator found amiss when it looked with the new options.'), minLength: 1 },
+      warning: { ...text('Problem that this coordinator found with the new options.'), minLength: 1 },
       stillUsing: listOf(
         text('host:port'),
-        'Workers that may still use the old options: they have not said otherwise.',
+        'Workers that may still use the old options: they have not confirmed the new ones.',
       ),
     },
     ['warning', 'stillUsing'],
@@ -116,11 +116,11 @@ export const schemas = {
       type: text('What happened.'),
       v: count('Version of the type.'),
       kind: text('Scope: the first part of the boundary.'),
-      at: text('When it was decided, by the clock of who did; ISO 8601.'),
+      at: text('When it was decided, by the clock of the deciding process; ISO 8601.'),
       recordedAt: text('When the log took it in, by the clock of NATS; ISO 8601.'),
-      actor: text('Who asked: as told by X-Larder-Actor, `coordinator:<id>` or `worker:<id>`.'),
+      actor: text('The actor: from X-Larder-Actor, or `coordinator:<id>` or `worker:<id>`.'),
       source: text('Address that the request came from; absent where there was no request.'),
-      requestId: text('As told by X-Request-Id, or made up.'),
+      requestId: text('From X-Request-Id, or generated.'),
       boundary: text('What it was decided on: commits of one boundary exclude each other.'),
       data: { type: 'object', additionalProperties: {}, description: 'By type. Secrets stand there as `******`.' },
     },

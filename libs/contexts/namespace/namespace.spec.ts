@@ -115,7 +115,7 @@ describe('replacing the options of a mount', () => {
       .thenRefused('mount-conflict', reason);
     given(namespace, [at({ endpoint: 'http://a' })])
       .when(command)
-      .thenRefused('mount-conflict', /remove the mount and make it anew/);
+      .thenRefused('mount-conflict', /remove the mount and create it again/);
   });
 
   it('is refused where nothing is mounted', () => {

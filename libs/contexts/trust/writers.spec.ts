@@ -59,7 +59,7 @@ describe('the events of a worker', () => {
     ['another worker’s beside its own', false, [own, { type: 'BatchSettled', data: { ...settled, workerId: 'x' } }]],
     ['any other event', false, [{ type: 'JobFinished', data: settled }]],
     ['any other event beside its own', false, [own, { type: 'Mounted', data: settled }]],
-    ['what is no outcome', false, [{ type: 'BatchSettled', data: { jobId: 'j', workerId } }]],
+    ['a malformed outcome', false, [{ type: 'BatchSettled', data: { jobId: 'j', workerId } }]],
   ])('%s: %s', (_, may, events) => {
     expect(saysOnlyItsOwn(worker, commit(...events))).toBe(may);
   });

@@ -17,7 +17,7 @@ describe('a sealed broadcast', () => {
     const [sender, receiver] = [new BroadcastSeal(keys('a', 1)), new BroadcastSeal(keys('a', 1))];
     const sealed = sender.seal('s', data);
     expect(receiver.fault('s', message(sealed))).toBeUndefined();
-    expect(receiver.fault('s', message(sealed))).toBe('it has been here before');
+    expect(receiver.fault('s', message(sealed))).toBe('it was received before');
   });
 
   it.each([
@@ -54,7 +54,7 @@ describe('a sealed broadcast', () => {
     expect(arrive(2_000)).toBeUndefined();
     for (let number = 977; number < 2_000; number++) expect(arrive(number)).toBeUndefined();
     expect(arrive(2_001)).toBeUndefined();
-    expect(arrive(2_000)).toBe('it has been here before');
+    expect(arrive(2_000)).toBe('it was received before');
   });
 
   it('is accepted when its sender is far ahead, and refused when it comes too late', () => {
@@ -64,8 +64,8 @@ describe('a sealed broadcast', () => {
     expect(arrive(1)).toBeUndefined();
     expect(arrive(5_000)).toBeUndefined();
     expect(arrive(5_000 - 1_023)).toBeUndefined();
-    expect(arrive(5_000 - 1_024)).toBe('it has been here before');
-    expect(arrive(1)).toBe('it has been here before');
+    expect(arrive(5_000 - 1_024)).toBe('it was received before');
+    expect(arrive(1)).toBe('it was received before');
   });
 
   it('is accepted once, in any order and number of deliveries', () => {

@@ -76,9 +76,9 @@ describe('EventCodec', () => {
     ['null', Buffer.from('null')],
     ['no id', stored([recorded(3, { title: 'a', language: 'b' })], null)],
     ['no events', stored([])],
-    ['an event that is none', stored([null])],
+    ['an invalid event', stored([null])],
     ['an event without an actor', stored([{ ...recorded(3, {}), actor: undefined }])],
-    ['a version that is none', stored([recorded(1.5, { name: 'a' })])],
+    ['an invalid version', stored([recorded(1.5, { name: 'a' })])],
     ['data that does not fit', stored([recorded(3, { title: 7, language: 'en' })])],
     ['data that an upcaster cannot take', stored([recorded(1, null)])],
   ])('fault 24: refuses %s as corrupt', (_what, bytes) => {

@@ -78,8 +78,8 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
       ['a header without a seal', `${JSON.stringify(sealed)}\n`],
       ['a seal that is no text', `${JSON.stringify({ ...sealed, mac: { toString: 1 } })}\n`],
       ['a checksum that is no text', `${JSON.stringify({ ...sealed, sha256: { toString: 1 }, mac: '' })}\n`],
-      ['a sequence that is none', `${JSON.stringify({ ...sealed, sequence: '15', mac: '' })}\n`],
-      ['a stream that is none', `${JSON.stringify({ ...sealed, streamId: null, mac: '' })}\n`],
+      ['an invalid sequence', `${JSON.stringify({ ...sealed, sequence: '15', mac: '' })}\n`],
+      ['an invalid stream', `${JSON.stringify({ ...sealed, streamId: null, mac: '' })}\n`],
     ])('as an object: %s', async (_, text) => {
       await save(10, { n: 10 });
       const theirs = await log.link.js.views.os(log.names.snapshotBucket);

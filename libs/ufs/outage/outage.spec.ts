@@ -80,7 +80,7 @@ describe('an outage of a store', () => {
 
   it.each([
     ['it asks to slow down', (path: string) => slowDown(path)],
-    ['it fails with whatever it is asked for', broken],
+    ['it fails for every request', broken],
     ['it cannot be reached', (path: string) => new UfsError('Unavailable', path, 'refused', { blame: 'store' })],
   ])('costs no attempts when %s, and gets single probes instead of a storm', async (_name, fault) => {
     during(0, 8_000, fault);

@@ -95,7 +95,7 @@ describe('listings as stores give them', () => {
     let pages = 0;
     const everyOtherEmpty = { pageLength: () => pages++ % 2, freshTokens: true };
     const stores: [string, ListingManners][] = [
-      ['pays no heed to start-after', { startAfter: 'ignored' }],
+      ['ignores start-after', { startAfter: 'ignored' }],
       ['answers as V1', { form: 'V1' }],
       ['answers as V1, with tokens for markers', { form: 'V1', startAfter: 'ignored' }],
       ['knows V1 alone', { form: 'V1 alone' }],

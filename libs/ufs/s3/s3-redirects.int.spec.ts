@@ -145,7 +145,7 @@ describe('S3Connector and a server that redirects', () => {
     ['another scheme', 'ftp://127.0.0.1/x', 'the scheme ftp:'],
     ['a file', 'file:///etc/passwd', 'the scheme file:'],
     ['credentials', 'http://u:p@127.0.0.1/x', 'with credentials'],
-    ['nothing that is an address', 'http://[', 'an address that is none'],
+    ['nothing that is an address', 'http://[', 'to an invalid address'],
   ])('%s is not followed, and nothing is sent there', async (_what, location, sentence) => {
     redirect(307, () => location);
     const connector = connect({ redirectHosts: '*.example.org, 10.0.0.1' });

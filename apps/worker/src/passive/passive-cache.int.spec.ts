@@ -194,9 +194,9 @@ describe('a read of an object that is not cached', () => {
   });
 
   it.each([
-    ['keeps what a quota leaves room for', () => Promise.resolve({ granted: true }), ['a']],
-    ['does not keep what a quota has no room for', () => Promise.resolve({ granted: false }), []],
-    ['does not keep what nobody answers for', undefined, []],
+    ['keeps an object that a quota has room for', () => Promise.resolve({ granted: true }), ['a']],
+    ['does not keep an object that a quota has no room for', () => Promise.resolve({ granted: false }), []],
+    ['does not keep an object when its claim gets no answer', undefined, []],
   ])('%s', async (_what, answer, kept) => {
     const worker = await cluster.start();
     const asked: unknown[] = [];

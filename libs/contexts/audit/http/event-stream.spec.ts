@@ -90,7 +90,7 @@ it('a client that reads nothing for long is cut off', async () => {
   const stream = new EventStream('0', { heartbeatMs: 60_000, stallMs: 20 });
   const failed = once(stream.body, 'error');
   await stream.send(source);
-  expect(String(await failed)).toContain('the client takes nothing');
+  expect(String(await failed)).toContain('the client reads nothing');
   await ended;
 });
 

@@ -21,7 +21,9 @@ export class PathsDto {
   )
   paths?: string[];
 
-  @OptionalText('A UFS file with a path per line. Exactly one of paths and index must be given; "" is none.')
+  @OptionalText(
+    'A UFS file with a path per line. Exactly one of paths and index must be given; "" counts as not given.',
+  )
   index?: string;
 
   @OptionalText('A name to find the job by.', maxAliasLength)

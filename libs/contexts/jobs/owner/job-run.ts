@@ -137,7 +137,7 @@ export class JobRun {
     }
     if (hopeful.length === 0) return;
     const ids = hopeful.map(({ id }) => id).join(', ');
-    this.ports.log(`job ${this.jobId}: nobody has batches ${ids} in hand any more; they are sent again`);
+    this.ports.log(`job ${this.jobId}: no worker has batches ${ids} in hand any more; they are sent again`);
     for (const { id } of hopeful) this.forgotten.set(id, (this.forgotten.get(id) ?? 0) + 1);
     await this.dispatcher.dispatch(record, hopeful, 'forgotten', new HashRing(ring));
   }

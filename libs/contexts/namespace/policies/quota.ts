@@ -32,7 +32,7 @@ export const quotaPolicy = {
       usedBytes: {
         kind: 'number',
         unit: 'bytes',
-        description: 'Bytes cached below it, every replica counted. Not with `asOf`: only heartbeats know.',
+        description: 'Bytes cached below it, every replica counted. Not with `asOf`: only heartbeats carry it.',
         optional: true,
       },
       reservedBytes: {

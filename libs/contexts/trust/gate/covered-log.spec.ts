@@ -67,7 +67,7 @@ describe('a message that holds by a checkpoint', () => {
   it.each([
     ['no JSON', at('junk')],
     ['no commit', at('{}')],
-    ['an event of a type that nobody knows', commit([{ ...note('a'), type: 'NotYetInvented' }])],
+    ['an event of an unknown type', commit([{ ...note('a'), type: 'NotYetInvented' }])],
     ['an event of a later version', commit([{ ...note('a'), v: 2 }])],
     ['an event with other data', commit([{ ...note('a'), data: {} }])],
   ])('is a different message when it cannot be read: %s', (_, message) => {

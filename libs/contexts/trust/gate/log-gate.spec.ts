@@ -129,7 +129,7 @@ describe('the beginning of signing', () => {
     // In a log that is signed already, it is just another forgery.
     const signed = signedLog();
     signed.commit('log', [begin], { signer: other.signer('coordinator-9') });
-    expect(verdicts(whole(), signed.messages)).toEqual(['', '', 'signed by a stranger']);
+    expect(verdicts(whole(), signed.messages)).toEqual(['', '', 'signed by an unknown writer']);
   });
 });
 
@@ -160,7 +160,7 @@ describe('a message is void', () => {
     // The boundary is new, so no `prev` is wrong there.
     expect(last()).toBe('');
     log.commit('namespace', [ttl('/b/')], { signer: coordinator, prev: '1'.repeat(64) });
-    expect(last()).toBe('does not follow what stands before it');
+    expect(last()).toBe('does not follow the message before it');
     log.commit('namespace', [ttl('/c/')], { signer: coordinator });
     expect(last()).toBe('');
   });
@@ -185,9 +185,9 @@ describe('a message is void', () => {
     ['a coordinator', 'batch.j.worker-1', () => settled('worker-1'), coordinator, 'not for a coordinator to write'],
     ['a worker', 'namespace', () => ttl('/a/'), worker, 'not for a worker to write'],
     ['a worker', 'batch.j.worker-2', () => settled('worker-2'), worker, 'not for a worker to write'],
-    ['a worker', 'batch.j.worker-1', () => settled('worker-2'), worker, 'not for a worker to say'],
-    ['a worker', 'batch.j.worker-1', () => settled('worker-1', 'k'), worker, 'not for a worker to say'],
-    ['a worker', 'batch.j.worker-1', () => ttl('/a/'), worker, 'not for a worker to say'],
+    ['a worker', 'batch.j.worker-1', () => settled('worker-2'), worker, 'an event that this worker may not write'],
+    ['a worker', 'batch.j.worker-1', () => settled('worker-1', 'k'), worker, 'an event that this worker may not write'],
+    ['a worker', 'batch.j.worker-1', () => ttl('/a/'), worker, 'an event that this worker may not write'],
     ['a worker', 'batch.j.worker-1', () => settled('worker-1'), worker, ''],
   ] as const)('that its writer may not write: %s on %s', (_, boundary, what, signer, reason) => {
     log.commit(boundary, [what()], { signer });
@@ -272,10 +272,12 @@ describe('a gate', () => {
     const trusting = verdicts(whole({ coverage }), log.messages);
     expect(trusting.map((reason) => reason !== '')).toEqual(expected.map((reason) => reason !== ''));
     const wrong = whole({ coverage: { ...coverage, root: '0'.repeat(64) } });
-    expect(() => verdicts(wrong, log.messages)).toThrow('not what the checkpoint over it was made of');
+    expect(() => verdicts(wrong, log.messages)).toThrow('differs from the log that its checkpoint was made of');
     // A message that cannot be decoded is no permanent error either: without the checkpoint, it is void.
     const rewritten = log.messages.with(2, { ...log.messages[2], data: Buffer.from('junk') });
-    expect(() => verdicts(whole({ coverage }), rewritten)).toThrow('not what the checkpoint over it was made of');
+    expect(() => verdicts(whole({ coverage }), rewritten)).toThrow(
+      'differs from the log that its checkpoint was made of',
+    );
     expect(verdicts(whole(), rewritten)[2]).toBe('not signed');
   });
 

@@ -63,7 +63,7 @@ const progress = wholeAnswer(
     quota: answerObject(
       {
         totalBytes: count('The tightest quota above all that the job loads; 0 where none applies.'),
-        remaining: count('Bytes left below it. Not with `asOf`: only heartbeats know.'),
+        remaining: count('Bytes left below it. Not with `asOf`: only heartbeats carry it.'),
       },
       ['remaining'],
     ),
