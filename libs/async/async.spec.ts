@@ -10,17 +10,17 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 describe('within', () => {
-  it('answers what comes in time, and leaves no timer behind', async () => {
+  it('returns a result that comes in time, and leaves no timer behind', async () => {
     await expect(within(Promise.resolve('here'), 1_000)).resolves.toBe('here');
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('throws what is thrown in time', async () => {
+  it('throws an error that comes in time', async () => {
     await expect(within(Promise.reject(reason), 1_000)).rejects.toBe(reason);
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('answers undefined at the limit, not before', async () => {
+  it('returns undefined at the limit, not before', async () => {
     const settled: unknown[] = [];
     void within(never, 1_000).then((answer) => settled.push(answer));
     await pass(999);
@@ -29,7 +29,7 @@ describe('within', () => {
     expect(settled).toEqual([undefined]);
   });
 
-  it('keeps what fails later from ending the process', async () => {
+  it('keeps a later failure from ending the process', async () => {
     let fail: (error: Error) => void = () => undefined;
     const unhandled = jest.fn();
     process.once('unhandledRejection', unhandled);
@@ -45,7 +45,7 @@ describe('within', () => {
 });
 
 describe('abortable', () => {
-  it('passes on what the work comes to, and takes its listener off again', async () => {
+  it('returns the result of the work, and removes its listener', async () => {
     const { signal } = new AbortController();
     const off = jest.spyOn(signal, 'removeEventListener');
     await expect(abortable(Promise.resolve(1), signal)).resolves.toBe(1);
@@ -63,7 +63,7 @@ describe('abortable', () => {
 });
 
 describe('aborted', () => {
-  it('resolves for a signal that is aborted, and for one that will be', async () => {
+  it('resolves for a signal that is aborted already, and for one that is aborted later', async () => {
     await aborted(AbortSignal.abort());
     const controller = new AbortController();
     const told = jest.fn();
@@ -77,7 +77,7 @@ describe('aborted', () => {
 });
 
 describe('Bell', () => {
-  it('wakes everybody who waits, and nobody who comes later', async () => {
+  it('wakes all current waiters, and no later one', async () => {
     const bell = new Bell();
     const woken: string[] = [];
     void bell.wait().then(() => woken.push('one'));
@@ -88,7 +88,7 @@ describe('Bell', () => {
     expect(woken).toEqual(['one', 'other']);
   });
 
-  it('looks at once, at each ring, and when the time is over', async () => {
+  it('checks at once, at each ring, and when the time is over', async () => {
     const bell = new Bell();
     let looks = 0;
     const found: unknown[] = [];
@@ -104,7 +104,7 @@ describe('Bell', () => {
     expect({ looks, found }).toEqual({ looks: 3, found: [undefined] });
   });
 
-  it('answers what it finds, and leaves no timer behind', async () => {
+  it('returns the value that it finds, and leaves no timer behind', async () => {
     const bell = new Bell();
     await expect(bell.until(() => 'there', 0)).resolves.toBe('there');
     const room: { value?: number } = {};
@@ -126,7 +126,7 @@ describe('Bell', () => {
 describe('retryWhile', () => {
   beforeEach(() => void jest.useRealTimers());
 
-  it('asks again as long as failures may pass, and tells of each', async () => {
+  it('tries again as long as failures may pass, and reports each', async () => {
     const failures: unknown[] = [];
     const mayPass = (error: unknown) => failures.push(error) > 0;
     let asked = 0;
@@ -141,7 +141,7 @@ describe('retryWhile', () => {
     expect(ask).toHaveBeenCalledTimes(1);
   });
 
-  it('does not ask when called off, and gives up when it is meanwhile, while asking or in a pause', async () => {
+  it('does not begin when aborted, and gives up when it is aborted during an attempt or a pause', async () => {
     const mayPass = () => true;
     const ask = jest.fn(() => Promise.reject(new Error('not yet')));
     await expect(retryWhile(ask, { mayPass, pauseMs: 0, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -161,7 +161,7 @@ describe('retryWhile', () => {
 describe('until', () => {
   beforeEach(() => void jest.useRealTimers());
 
-  it('looks until there is something other than undefined or false', async () => {
+  it('probes until the result is something other than undefined or false', async () => {
     const answers = [undefined, false, 0] as const;
     let looks = 0;
     await expect(until(() => answers[looks++], 0)).resolves.toBe(0);
@@ -184,7 +184,7 @@ describe('Semaphore', () => {
     return { done, end: () => (end(), done) };
   };
 
-  it('lets as many run at once as it has room for, the others in the order they came', async () => {
+  it('runs as many tasks at once as it has room for, the others in the order of their arrival', async () => {
     const turns = new Semaphore(2);
     const log: string[] = [];
     const [a, b] = ['a', 'b', 'c', 'd'].map((name) => held(turns, name, log));
@@ -198,7 +198,7 @@ describe('Semaphore', () => {
     expect(log).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('goes on behind a task that fails, whether it throws or rejects', async () => {
+  it('goes on after a task that fails, whether it throws or rejects', async () => {
     const turns = new Semaphore(1);
     await expect(turns.run(() => Promise.reject(reason))).rejects.toBe(reason);
     const thrower = () => {
@@ -208,7 +208,7 @@ describe('Semaphore', () => {
     await expect(turns.run(() => Promise.resolve(1))).resolves.toBe(1);
   });
 
-  it('lets a waiter go whose signal is aborted, and never runs its task', async () => {
+  it('rejects a waiter whose signal is aborted, and never runs its task', async () => {
     const turns = new Semaphore(1);
     const log: string[] = [];
     const first = held(turns, 'first', log);
@@ -225,7 +225,7 @@ describe('Semaphore', () => {
     expect(log).toEqual(['first', 'last']);
   });
 
-  it('gives a place back for each task that has ended, no more and no less', async () => {
+  it('frees exactly one place for each task that has ended', async () => {
     const turns = new Semaphore(2);
     await Promise.all([1, 2, 3, 4, 5].map(() => turns.run(() => Promise.resolve())));
     const log: string[] = [];

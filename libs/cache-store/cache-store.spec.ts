@@ -16,7 +16,7 @@ describe('the cache store', () => {
     ['empty', 0],
     ['packed', SMALL],
     ['large', LARGE],
-  ])('gives back %s objects byte for byte, by put and by writer', async (_name, sizeBytes) => {
+  ])('returns %s objects byte for byte, from put and from a writer', async (_name, sizeBytes) => {
     const store = await fixture.open();
     const bytes = content(1, sizeBytes);
     const put = await store.put({ path: 's3://b/put', version: '"1"', jobId: 'job-1' }, bytes);
@@ -53,7 +53,7 @@ describe('the cache store', () => {
     await read.close();
   });
 
-  it('replaces an object, and serves the old one whole to who is reading it', async () => {
+  it('replaces an object, and serves the old one whole to its current reader', async () => {
     const directory = await fixture.directory();
     const store = await fixture.open({ directory });
     for (const sizeBytes of [SMALL, LARGE]) {
@@ -102,7 +102,7 @@ describe('the cache store', () => {
     expect(store.stats()).toMatchObject({ metadataEntries: 0 });
   });
 
-  it('fault 10: a writer that got too little or too much leaves nothing', async () => {
+  it('fault 10: a writer that gets too few or too many bytes leaves nothing', async () => {
     const directory = await fixture.directory();
     const store = await fixture.open({ directory });
     for (const sizeBytes of [SMALL, LARGE]) {
@@ -165,7 +165,7 @@ describe('the cache store', () => {
     for (const name of names) expect(name).toMatch(/^[\w.-]+$/);
   });
 
-  it('refuses paths that cannot be keys, with a sentence', async () => {
+  it('refuses paths that cannot be keys, with an error that says why', async () => {
     const store = await fixture.open();
     const put = (path: string) => store.put({ path, version: '1' }, content(1, 10));
     await expect(put('x'.repeat(1921))).rejects.toThrow(PathTooLongError);

@@ -63,7 +63,7 @@ describe('fault 2: kill -9 at any moment', () => {
   const fixture = new StoreFixture();
   afterEach(() => fixture.cleanUp());
 
-  it(`leaves a cache with every acknowledged object, and with nothing in part (${ROUNDS} rounds)`, async () => {
+  it(`leaves a cache with every acknowledged object, and with no partial one (${ROUNDS} rounds)`, async () => {
     await access(BUILT); // `npm run build` makes it
     const directory = await fixture.directory();
     const ledger = new Ledger();

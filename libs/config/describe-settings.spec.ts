@@ -12,7 +12,7 @@ describe('describeSettings', () => {
     }
   });
 
-  it('is what docs/configuration.md says (`npm run docs` writes it)', () => {
+  it('equals docs/configuration.md (`npm run docs` writes it)', () => {
     const page = fs.readFileSync(path.resolve('docs/configuration.md'), 'utf8');
     expect(page).toBe(configurationPage());
   });

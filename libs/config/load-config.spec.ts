@@ -53,7 +53,7 @@ describe('loadConfig', () => {
     expect(loadConfig({ LARDER_CACHE_BYTES: text }).cacheBytes).toBe(expected);
   });
 
-  it('reads the balancers that are believed', () => {
+  it('reads the trusted balancers', () => {
     const given = '127.0.0.1, 10.0.0.0/8,::1,fd00::/8,';
     const config = loadConfig({ LARDER_TRUSTED_PROXIES: given });
     expect(config.trustedProxies).toEqual(['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8']);
@@ -61,7 +61,7 @@ describe('loadConfig', () => {
   });
 
   it.each(['everybody', '10.0.0.0/33', '10.0.0', '1.2.3.4/8/8', '::1/129', '10.0.0.0/x', '*'])(
-    'does not believe %s',
+    'does not trust %s',
     (text) => {
       expect(problems({ LARDER_TRUSTED_PROXIES: text })[0]).toContain('expected IP addresses or CIDR ranges');
     },
@@ -105,13 +105,13 @@ describe('loadConfig', () => {
     }
   });
 
-  it('reports a variable that is no setting, with the nearest one that is', () => {
+  it('reports a variable that is no setting, with the nearest setting', () => {
     expect(problems({ LARDER_PROT: '1' })).toEqual(['LARDER_PROT is not a setting: did you mean LARDER_PORT?']);
     expect(problems({ LARDER_NONSENSE: '1' })[0]).toContain('LARDER_NONSENSE is not a setting');
     expect(problems({ LARDER_SUPERVISED: '1', LARDER_TEST_SEED: '1', OTHER: '1' })).toEqual([]);
   });
 
-  it('asks a process that is started alone for NATS and the key ring', () => {
+  it('requires NATS and the key ring of a process that is started alone', () => {
     expect(problems({}, 'worker')).toEqual([
       expect.stringContaining('LARDER_NATS_URL is not set: a worker needs'),
       expect.stringContaining('LARDER_SECRET_KEYS is not set'),

@@ -4,7 +4,7 @@ import { HashRing } from './index.js';
 const members = Array.from({ length: 5 }, (_, i) => `worker-${i}`);
 
 describe('hash ring', () => {
-  it('recorded vector: changing it moves every cached object of every cluster', () => {
+  it('gives the recorded owners: a change moves every cached object of every cluster', () => {
     const ring = new HashRing(members);
     expect(['s3://bucket/a', 's3://bucket/b', 'file:///data/é', ''].map((key) => ring.owners(key, 3)))
       .toMatchInlineSnapshot(`
@@ -33,12 +33,12 @@ describe('hash ring', () => {
     `);
   });
 
-  it('needs nobody to own nothing', () => {
+  it('has no owners without members', () => {
     expect(new HashRing([]).owners('key')).toEqual([]);
     expect(new HashRing([]).owners('key', 2)).toEqual([]);
   });
 
-  it('is the same whatever the order and repetition of members', () => {
+  it('is the same for any order and repetition of members', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(members, { minLength: 1 }), fc.string(), (some, key) => {
         expect(new HashRing([...some, ...some]).owners(key)).toEqual(new HashRing([...some].sort()).owners(key));
@@ -46,7 +46,7 @@ describe('hash ring', () => {
     );
   });
 
-  it('gives distinct owners, the primary first, as many as there are', () => {
+  it('gives distinct owners, the primary first, at most as many as there are members', () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 1, max: 8 }), (key, count) => {
         const ring = new HashRing(members);
@@ -57,7 +57,7 @@ describe('hash ring', () => {
     );
   });
 
-  it('moves only the keys of a member that goes', () => {
+  it('moves only the keys of a member that leaves', () => {
     fc.assert(
       fc.property(fc.string(), fc.constantFrom(...members), (key, gone) => {
         const [before] = new HashRing(members).owners(key);

@@ -19,13 +19,13 @@ const commit = (boundary: string): Commit => ({
 });
 
 describe('a boundary', () => {
-  it('names what it is given and finds it again', () => {
+  it('has a name from which its ids are read again', () => {
     expect(batches.of('job-1', 'worker-2')).toBe('batch.job-1.worker-2');
     expect(batches.idsIn('batch.job-1.worker-2')).toEqual({ jobId: 'job-1', workerId: 'worker-2' });
   });
 
   it.each(['batch', 'batch.job-1', 'batch.job-1.worker-2.more', 'members', 'batches.job-1.worker-2', ''])(
-    'is not %p',
+    'does not match %p',
     (name) => {
       expect(batches.idsIn(name)).toBeUndefined();
       expect(batches.eventsIn(commit(name))).toEqual([]);
@@ -43,7 +43,7 @@ describe('a boundary', () => {
   });
 });
 
-it('the scope of a boundary is what stands before the first dot', () => {
+it('the scope of a boundary is the part before the first dot', () => {
   expect(['batch.j.w', 'members', ''].map(scopeOf)).toEqual(['batch', 'members', '']);
 });
 

@@ -34,7 +34,7 @@ it.each([
   expect(misspeltName(name, known)).toBe(like);
 });
 
-it('what is nearest is said whatever the distance', () => {
+it('the nearest name is found at any distance', () => {
   expect(nearestName('regoin', ['endpoint', 'region'])).toEqual({ name: 'region', distance: 1 });
   expect(nearestName('zzz', ['endpoint', 'region'])?.name).toBe('region');
   expect(nearestName('zzz', [])).toBeUndefined();

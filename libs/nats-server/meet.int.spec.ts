@@ -17,7 +17,7 @@ describe('servers of one cluster', () => {
   };
   beforeEach(() => (restarted.length = 0));
 
-  it('have met when a stream has a replica on each, and keep no trace of that', async () => {
+  it('have met when a stream has a replica on each, and keep no trace of that stream', async () => {
     await untilServersMeet({ urls: urls(), restart });
     expect(restarted).toEqual([]);
     const nc = await connect({ servers: cluster.nodes[0].url });
@@ -25,7 +25,7 @@ describe('servers of one cluster', () => {
     await nc.close();
   });
 
-  it('are started again, one after the other, until they have', async () => {
+  it('are started again, one after the other, until they have met', async () => {
     await cluster.nodes[1].stop();
     const said: string[] = [];
     const say = (line: string) => void said.push(line);
@@ -34,7 +34,7 @@ describe('servers of one cluster', () => {
     expect(said[0]).toMatch(/^the nats-servers do not find each other \(.*\): number 1 is started again$/);
   }, 120_000);
 
-  it('are given up when that does not help', async () => {
+  it('are given up when restarts do not help', async () => {
     await cluster.nodes[1].stop();
     const tried: number[] = [];
     const pretend = (index: number) => Promise.resolve(void tried.push(index));

@@ -16,7 +16,7 @@ describe('findNatsServers', () => {
     expect(new Set(found.map((one) => one.binary)).size).toBe(found.length);
   });
 
-  it('leaves out what is not a nats-server', async () => {
+  it('leaves out files that are no nats-server', async () => {
     const found = await findNatsServers({ PATH: '', LARDER_NATS_SERVER_BIN: process.execPath }, '/nowhere');
     expect(found.map((one) => one.binary)).not.toContain(process.execPath);
   });
@@ -34,7 +34,7 @@ describe.each(availableNatsVersions())('startNatsServer with %s', (version) => {
   });
   afterEach(() => rm(storeDir, { recursive: true, force: true }));
 
-  it('takes up after a kill -9 where it was, on the same port, and lets nobody in without the token', async () => {
+  it('goes on with its data after a kill -9, on the same port, and refuses clients without the token', async () => {
     const token = 's3cret/@:';
     const first = await startNatsServer({ binary, storeDir, token, syncAlways: true });
     expect(first.version).toBe(version);

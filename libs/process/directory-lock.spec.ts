@@ -23,7 +23,7 @@ describe('DirectoryLock', () => {
     fs.rmSync(directory, { recursive: true });
   });
 
-  it('lets one in, says who that is, and leaves nothing behind', () => {
+  it('lets one process in, names it, and leaves nothing behind', () => {
     const lock = DirectoryLock.acquire(file());
     expect(() => DirectoryLock.acquire(file())).toThrow(`is held by process ${process.pid}`);
     expect(fs.readdirSync(directory)).toEqual(['lock']);
@@ -31,7 +31,7 @@ describe('DirectoryLock', () => {
     expect(fs.readdirSync(directory)).toEqual([]);
   });
 
-  it('does not release a lock that is no more its own', () => {
+  it('does not release a lock that is no longer its own', () => {
     const lock = DirectoryLock.acquire(file());
     fs.writeFileSync(file(), dead('of another'));
     lock.release();
@@ -57,7 +57,7 @@ describe('DirectoryLock', () => {
     expect(fs.readdirSync(directory)).toEqual([]);
   });
 
-  it('takes over from another process only when that is dead', async () => {
+  it('takes over from another process only when that one is dead', async () => {
     const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
     await once(other, 'spawn');
     fs.writeFileSync(file(), JSON.stringify({ ...identityOf(other.pid!), token: 'a' }));
@@ -67,11 +67,11 @@ describe('DirectoryLock', () => {
     DirectoryLock.acquire(file()).release();
   });
 
-  describe('with starters who find the lock of a dead process', () => {
+  describe('with several processes that find the lock of a dead one', () => {
     it.each([
       ['', []],
       [', and the claim of one that died while it took it over', ['lock.claim-a']],
-    ])('lets one of three in, whoever gets ahead of whom at which step%s', (_, claims) => {
+    ])('lets one of three in, for any order of their steps%s', (_, claims) => {
       const outcomes = new Set<number>();
       for (let first = 0, interrupted = true; interrupted; first++) {
         for (let second = 0, inner = true; inner; second++) {

@@ -17,7 +17,7 @@ describe('endChild', () => {
     expect(child.exitCode).toBe(3);
   });
 
-  it('kills one that does not', async () => {
+  it('kills a process that does not end', async () => {
     const { child, exited } = await start('0');
     await expect(endChild(child, exited, 20)).resolves.toBe(true);
     expect(child.signalCode).toBe('SIGKILL');
@@ -42,14 +42,14 @@ describe('the end of this process', () => {
     for (const signal of ['SIGTERM', 'SIGINT']) process.removeAllListeners(signal);
   });
 
-  it('comes with 0 when it has stopped in good order', async () => {
+  it('has the exit code 0 after a stop in good order', async () => {
     exitOnSignals(() => Promise.resolve(), 60_000, fail);
     process.emit('SIGTERM');
     await Promise.resolve();
     expect(exits).toEqual([0]);
   });
 
-  it('comes with 1 and a word when the stop fails', async () => {
+  it('has the exit code 1 and a message when the stop fails', async () => {
     const failures: unknown[] = [];
     const error = new Error('no disk');
     exitOnSignals(
@@ -62,7 +62,7 @@ describe('the end of this process', () => {
     expect({ exits, failures }).toEqual({ exits: [1], failures: [error] });
   });
 
-  it('comes all the same when the stop takes too long', () => {
+  it('also comes when the stop takes too long', () => {
     exitOnSignals(() => new Promise(() => undefined), 1_000, fail);
     process.emit('SIGTERM');
     jest.advanceTimersByTime(999);
@@ -74,7 +74,7 @@ describe('the end of this process', () => {
   it.each([
     [true, 'worker: no such port\n', EXIT_REFUSED],
     [false, expect.stringMatching(/^worker: Error: no such port\n +at /), 1],
-  ])('says a sentence where an operator must act (%s), else all there is', (isExpected, text, code) => {
+  ])('prints one sentence when an operator must act (%s), else the whole error', (isExpected, text, code) => {
     exitSaying('worker', new Error('no such port'), isExpected);
     expect({ written, exits }).toEqual({ written: [text], exits: [code] });
   });

@@ -53,20 +53,20 @@ class Fixture implements AppendOnlyLog, ConsistentReads {
   }
 }
 
-it('appends what was decided and answers once the view shows it', async () => {
+it('the handler appends the decision and answers once the view shows it', async () => {
   const fixture = new Fixture();
   await expect(fixture.execute(1)).resolves.toEqual({ events: [{ type: 'Added', data: { n: 1 } }], sequence: 1 });
   expect(fixture.seen).toBe(1);
 });
 
-it('decides again when somebody else was quicker', async () => {
+it('the handler decides again when another writer was quicker', async () => {
   const fixture = new Fixture();
   fixture.log.push({ type: 'Added', data: { n: 1 } });
   await fixture.execute(1);
   expect(fixture.log).toHaveLength(2);
 });
 
-it('refuses by what the log says, not by what the view still missed', async () => {
+it('the handler refuses by the state of the log, not by a view that is behind', async () => {
   const fixture = new Fixture();
   fixture.log.push({ type: 'Added', data: { n: 2 } }, { type: 'Added', data: { n: -2 } });
   fixture.seen = 1;
@@ -74,21 +74,21 @@ it('refuses by what the log says, not by what the view still missed', async () =
   expect(fixture.log).toHaveLength(3);
 });
 
-it('passes a refusal on that stands after catching up', async () => {
+it('the handler passes on a refusal that stands after catching up', async () => {
   const fixture = new Fixture();
   fixture.log.push({ type: 'Added', data: { n: 2 } });
   await expect(fixture.execute(1)).rejects.toThrow('full');
   expect(fixture.log).toHaveLength(1);
 });
 
-it('appends nothing when nothing follows', async () => {
+it('the handler appends nothing when the decision has no events', async () => {
   const fixture = new Fixture();
   fixture.log.push({ type: 'Added', data: { n: 1 } });
   await expect(fixture.execute(0)).resolves.toEqual({ events: [], sequence: 0 });
   expect(fixture.log).toHaveLength(1);
 });
 
-it('does not take for done what somebody else has undone', async () => {
+it('the handler does not count its command as done when another writer has undone it', async () => {
   const fixture = new Fixture();
   fixture.log.push({ type: 'Added', data: { n: 1 } }, { type: 'Added', data: { n: -1 } });
   fixture.seen = 1;
@@ -170,7 +170,7 @@ describe('during the election of a leader of the log', () => {
   afterEach(() => jest.useRealTimers());
   const noLeader = () => new DomainError('Unavailable', 'no-leader', 'nobody leads');
 
-  it('asks for the log again and again, and decides when it is answered', async () => {
+  it('the handler tries to read the log again and again, and decides when it answers', async () => {
     const fixture = new Fixture();
     fixture.log.push({ type: 'Added', data: { n: 2 } }, { type: 'Added', data: { n: -2 } });
     fixture.seen = 1;
@@ -181,7 +181,7 @@ describe('during the election of a leader of the log', () => {
     expect(fixture.log).toHaveLength(3);
   });
 
-  it('gives up when the time of its request is over', async () => {
+  it('the handler gives up when the time of its request is over', async () => {
     const fixture = new Fixture();
     fixture.log.push({ type: 'Added', data: { n: 2 } });
     fixture.troubles.push(...Array.from({ length: 1000 }, noLeader));
@@ -191,7 +191,7 @@ describe('during the election of a leader of the log', () => {
     expect(fixture.asked).toBeGreaterThan(100);
   });
 
-  it('does not ask a reader that has stopped again', async () => {
+  it('the handler does not ask a stopped reader again', async () => {
     const fixture = new Fixture();
     fixture.log.push({ type: 'Added', data: { n: 2 } }, { type: 'Added', data: { n: 1 } });
     fixture.troubles.push(new DomainError('Unavailable', 'reader-stopped', 'stopped'));

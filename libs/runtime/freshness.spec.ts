@@ -26,7 +26,7 @@ function lab(options: { waitMs?: number; probeMs?: number } = {}) {
   };
 }
 
-it('asks the log for each reader, and is fresh when it answers', async () => {
+it('each read asks the log, and is fresh when the log answers', async () => {
   const { freshness, questions } = lab();
   const first = freshness.ensure();
   questions[0].answer();
@@ -37,7 +37,7 @@ it('asks the log for each reader, and is fresh when it answers', async () => {
   expect(await second).toBeUndefined();
 });
 
-it('counts the age from when the last answered question was asked', async () => {
+it('the age counts from the start of the last answered request', async () => {
   const { freshness, questions, pass } = lab();
   const first = freshness.ensure();
   pass(100);
@@ -50,7 +50,7 @@ it('counts the age from when the last answered question was asked', async () => 
   freshness.stop();
 });
 
-it('keeps readers waiting no longer once the log has not answered, until it does again', async () => {
+it('reads no longer wait after the log has not answered, until it answers again', async () => {
   const { freshness, questions, pass, question } = lab();
   const first = freshness.ensure();
   questions[0].refuse(away());
@@ -66,7 +66,7 @@ it('keeps readers waiting no longer once the log has not answered, until it does
   expect(await next).toBeUndefined();
 });
 
-it('takes silence for no answer after a while', async () => {
+it('a request without an answer counts as failed after some time', async () => {
   const { freshness, pass } = lab({ waitMs: 20 });
   const reader = freshness.ensure();
   pass(7);
@@ -74,7 +74,7 @@ it('takes silence for no answer after a while', async () => {
   freshness.stop();
 });
 
-it('believes others who know that the log is away', async () => {
+it('a report from elsewhere that the log is away counts', async () => {
   const { freshness, questions, pass } = lab({ probeMs: 60_000 });
   freshness.fail();
   pass(3);
@@ -83,7 +83,7 @@ it('believes others who know that the log is away', async () => {
   freshness.stop();
 });
 
-it('passes on what is no outage', async () => {
+it('errors that are no outage are passed on', async () => {
   const { freshness, questions } = lab();
   const reader = freshness.ensure();
   questions[0].refuse(new Error('a bug'));

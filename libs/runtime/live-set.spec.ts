@@ -8,7 +8,7 @@ beforeEach(() => {
   set = new LiveSet(1000, () => nowMs);
 });
 
-it('takes someone for live until the timeout has passed in silence', () => {
+it('a member is live until it has been silent for the timeout', () => {
   set.hear('a');
   nowMs = 1000;
   expect(set.live()).toEqual(['a']);
@@ -17,12 +17,12 @@ it('takes someone for live until the timeout has passed in silence', () => {
   expect(set.silenceMs('a')).toBe(1001);
 });
 
-it('knows nothing of who was never heard', () => {
+it('a member that was never heard is unknown', () => {
   expect(set.isLive('a')).toBe(false);
   expect(set.silenceMs('a')).toBeUndefined();
 });
 
-it('fault 5: judges nobody while it is deaf itself, and gives the time back afterwards', () => {
+it('fault 5: a process that hears nothing judges no member, and gives that time back afterwards', () => {
   set.hear('a');
   nowMs = 500;
   set.suspend();
@@ -35,13 +35,13 @@ it('fault 5: judges nobody while it is deaf itself, and gives the time back afte
   expect(set.isLive('a')).toBe(false);
 });
 
-it('forgets who takes leave', () => {
+it('a member that leaves is forgotten', () => {
   set.hear('a');
   set.forget('a');
   expect(set.isLive('a')).toBe(false);
 });
 
-it('a process that stood still knows it, and holds nobody else to that time', () => {
+it('a process that stood still notices it, and does not count that time against others', () => {
   const watch = new StallWatch(100, () => nowMs);
   set.hear('a');
   expect(watch.look()).toBe(0);

@@ -20,6 +20,6 @@ it.each([
   ...['2026-11-31', '2026-11-31T00:00:00Z', '2026-02-29T12:00:00+01:00', '2026-02-30', '2026-04-31', '2100-02-29'],
   ...['2026-00-10', '2026-01-00', '2026-01-32'],
   ...['yesterday', '31.01.2026', '2026-01-31T12:00:00ZZ', ' 17', 'NaN', '__proto__'],
-])('%s is none, and the sentence names the field and what was expected', (text) => {
+])('%s is refused with the field and the expected form', (text) => {
   expect(() => parseMoment(text, 'from')).toThrow(/^from must be a log sequence or an ISO 8601 time with its zone/);
 });

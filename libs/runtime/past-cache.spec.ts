@@ -1,6 +1,6 @@
 import { PastCache } from './past-cache.js';
 
-it('answers the last state at or before a sequence', () => {
+it('the cache returns the last state at or before a sequence', () => {
   const cache = new PastCache();
   for (const sequence of [30, 10, 20]) cache.put(sequence, `"${sequence}"`);
   expect(cache.nearest(9)).toBeUndefined();
@@ -9,7 +9,7 @@ it('answers the last state at or before a sequence', () => {
   expect(cache.nearest(1000)?.sequence).toBe(30);
 });
 
-it('lets the least recently used go when there are too many', () => {
+it('the cache drops the least recently used state when there are too many', () => {
   const cache = new PastCache(2);
   cache.put(1, 'a');
   cache.put(2, 'b');
@@ -19,7 +19,7 @@ it('lets the least recently used go when there are too many', () => {
   expect(cache.nearest(3)?.sequence).toBe(3);
 });
 
-it('lets them go when they take too much memory, and keeps nothing that is too large by itself', () => {
+it('the cache drops states that take too much memory, and keeps none that is too large by itself', () => {
   const cache = new PastCache(10, 10);
   cache.put(1, 'aaaa');
   cache.put(2, 'bbbb');

@@ -54,7 +54,7 @@ describe('the past', () => {
   const textsAt = async (sequence: number, signal = never()) =>
     ((await past.at(sequence, signal)).get('texts') as { texts: string[] }).texts;
 
-  it('is what the log held then', async () => {
+  it('is the state of the log at that moment', async () => {
     for (const sequence of [1, 120, 50, 200]) expect(await textsAt(sequence)).toEqual(written.slice(0, sequence));
   });
 
@@ -67,13 +67,13 @@ describe('the past', () => {
     expect(view.evolved).toBe(10);
   });
 
-  it('is built once for all who ask at once, and one state after another', async () => {
+  it('is built once for simultaneous requests, and one state after another', async () => {
     const asked = await Promise.all([100, 100, 100, 110, 110].map((sequence) => textsAt(sequence)));
     expect(asked.map(({ length }) => length)).toEqual([100, 100, 100, 110, 110]);
     expect(view.evolved).toBe(110);
   });
 
-  it('is given up when nobody waits for it any more, and not while somebody does', async () => {
+  it('is given up when no request waits for it any more', async () => {
     const [one, two] = [new AbortController(), new AbortController()];
     const first = textsAt(199, one.signal);
     const second = textsAt(199, two.signal);
@@ -90,7 +90,7 @@ describe('the past', () => {
     expect(await textsAt(199)).toHaveLength(199);
   });
 
-  it('turns away who would be one too many', async () => {
+  it('refuses a request beyond the limit', async () => {
     const asked = Array.from({ length: 17 }, (_, i) => textsAt(i + 1));
     const outcomes = await Promise.allSettled(asked);
     const refused = outcomes.filter(({ status }) => status === 'rejected');

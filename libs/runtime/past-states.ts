@@ -47,7 +47,7 @@ export class PastStates {
       return await abortable(building.states, signal);
     } finally {
       if (--building.waiting === 0) {
-        building.controller.abort(new DomainError('Unavailable', 'given-up', 'nobody waits for this any more'));
+        building.controller.abort(new DomainError('Unavailable', 'given-up', 'no request waits for this any more'));
         if (this.underWay.get(sequence) === building) this.underWay.delete(sequence);
       }
     }

@@ -26,12 +26,12 @@ export class Random {
     return items[this.below(items.length)];
   }
 
-  /** About so many of the items, in their order. */
+  /** About `about` of the items, in their order. */
   some<T>(items: readonly T[], about: number): T[] {
     return items.filter(() => this.chance(about / items.length));
   }
 
-  /** One of the items, each as often as its weight says. */
+  /** One of the items, chosen with a probability in proportion to its weight. */
   weighted<T extends { weight: number }>(items: readonly T[]): T {
     let at = this.next() * items.reduce((sum, { weight }) => sum + weight, 0);
     return items.find(({ weight }) => (at -= weight) < 0) ?? items[items.length - 1];

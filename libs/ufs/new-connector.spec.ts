@@ -38,11 +38,11 @@ describe('a new connector', () => {
     ['mem://shelf/../a', 'dot-segment', `path must not hold '.' or '..' segments: mem://shelf/../a`],
     ['gs://b/a', 'unknown-scheme', `path has the scheme 'gs'; supported are s3, file and mem: gs://b/a`],
     ['a', 'not-a-ufs-path', 'path must be a UFS path such as s3://bucket/dir, file:///dir or mem://shelf/dir: a'],
-  ])('has a say in what is wrong with %s', (path, code, message) => {
+  ])('gives the error for %s', (path, code, message) => {
     expect(() => normalizeUfsPath(path)).toThrow(expect.objectContaining({ code, message }) as Error);
   });
 
-  it('compares paths in one form', () => {
+  it('compares paths in their canonical form', () => {
     expect(plainUfsPath('memory://shelf//a')).toBe('mem://shelf/a');
   });
 
@@ -58,7 +58,7 @@ describe('a new connector', () => {
     );
   });
 
-  it('is mounted, with what is secret sealed and masked, and tells its stores apart', () => {
+  it('is mounted with secrets sealed and masked, and distinguishes its stores', () => {
     const ufs = normalizeUfsRoot('memory://shelf');
     const ring = new KeyRing([{ id: 'k', key: Buffer.alloc(32) }]);
     const options = ring.sealOptions(ufs, { 'mem.room': 'attic', 'mem.pass': 'hush' });
@@ -71,7 +71,7 @@ describe('a new connector', () => {
       .thenRefused('mount-conflict', /another store \(mem:hall\/shelf\) than \/m\/ shows \(mem:attic\/shelf\)/);
   });
 
-  it('is opened and looked at', async () => {
+  it('is opened and probed', async () => {
     const location = { ufs: 'mem://shelf/', options: {} };
     expect(await openUfs(location, tuning).exists('mem://shelf/')).toBe(true);
     const { signal } = new AbortController();

@@ -67,7 +67,7 @@ describe('options of a new mount', () => {
     expect(() => validate({ secretToken: 'x' }, 'file:///data/')).toThrow('secretToken is not known: file:// has no');
   });
 
-  test('what has no meaning here is named, and not kept', () => {
+  test('options without meaning here are named, and not kept', () => {
     const options = {
       'fs.s3a.endpoint': 'http://h',
       'fs.s3a.threads.max': '64',
@@ -82,14 +82,14 @@ describe('options of a new mount', () => {
     expect(validate(options)).toEqual({ options: { [taken]: 'http://h' }, ignored });
   });
 
-  test('an old mount with options that nobody knows still opens', async () => {
+  test('an old mount with unknown options still opens', async () => {
     for (const ufs of ['file:///tmp/', 's3://bucket/']) {
       const connector = openUfs({ ufs, options: { secretToken: 'x', 'fs.s3a.threads.max': '1' } }, tuning);
       await connector.close();
     }
   });
 
-  test('harmless is only what is declared so', () => {
+  test('only options that are declared harmless are harmless', () => {
     const names = s3Options.names('s3://bucket/');
     const secret = names.filter((name) => !isHarmlessOption('s3://bucket/', name));
     expect(secret.sort()).toEqual([

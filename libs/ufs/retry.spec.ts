@@ -52,7 +52,7 @@ describe('withRetries', () => {
     await expect(late).rejects.toBeInstanceOf(RetriesExhausted);
   });
 
-  test('no number of attempts or delay is ever exceeded', async () => {
+  test('never exceeds the number of attempts or the delay', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 60 }),

@@ -59,7 +59,7 @@ describe('versions', () => {
     expect(compareVersions(other, one)).toBe(likeness);
   });
 
-  test('two sizes are two versions, and what is unknown is not the same', () => {
+  test('two sizes are two versions, and an unknown one is not the same', () => {
     expect(isSameVersion({ version: md5, sizeBytes: 1 }, { version: md5, sizeBytes: 1 })).toBe(true);
     expect(isSameVersion({ version: md5, sizeBytes: 1 }, { version: md5, sizeBytes: 2 })).toBe(false);
     expect(isSameVersion({ version: noVersion, sizeBytes: 1 }, { version: noVersion, sizeBytes: 1 })).toBe(false);
@@ -92,7 +92,7 @@ describe('versions', () => {
     expect(judgeAnswer(expected, answer)).toEqual({ likeness, version });
   });
 
-  test('the stronger of two tells more', () => {
+  test('the stronger of two versions is kept', () => {
     const ranked = [md5, `W/"a" @${listed}`, times.second, noVersion];
     ranked.forEach((one, i) => {
       for (const other of ranked.slice(i + 1)) {
@@ -102,7 +102,7 @@ describe('versions', () => {
     expect([md5, 'W/"a"', noVersion].map(isStrong)).toEqual([true, false, false]);
   });
 
-  test('whatever a store gives makes a version that equals itself, unless it is none, and a valid precondition', () => {
+  test('any validators give a version that equals itself, if there is one, and a valid precondition', () => {
     const etag = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom('"a"', 'W/"a"', 'a', '""', 'W/'));
     const lastModified = fc.oneof(
       fc.string(),

@@ -26,7 +26,7 @@ function running(): void {
 }
 
 describe('which NATS', () => {
-  it('is the one that is named, before the environment and the data directory', () => {
+  it('is the one on the command line, before the environment and the data directory', () => {
     running();
     const env = { LARDER_NATS_URL: 'nats://env:1', LARDER_DATA_DIR: dataDir };
     expect(clusterSettings({ nats: 'nats://given:2' }, env).natsUrl).toBe('nats://given:2');
@@ -40,7 +40,7 @@ describe('which NATS', () => {
     );
   });
 
-  it('is refused where nothing says it, or nothing runs', () => {
+  it('is refused where none is named, or the named cluster does not run', () => {
     expect(() => clusterSettings({ dataDir }, {})).toThrow('does not run: start it with npm start');
     expect(() => clusterSettings({}, { LARDER_DATA_DIR: '/nonexistent' })).toThrow(/Which NATS is not said/);
     expect(() => clusterSettings({ dataDir: '/nonexistent' }, {})).toThrow(ConfigError);
@@ -59,7 +59,7 @@ describe('which keys', () => {
     expect(ids({ dataDir, in: 'backup.gz' }, {})).toEqual(['standalone-1']);
   });
 
-  it('are nobody’s for a backup or a NATS that may be another cluster’s', () => {
+  it('are none for a backup or a NATS that may be another cluster’s', () => {
     env.LARDER_DATA_DIR = dataDir;
     expect(ids({ in: 'backup.gz' }, env)).toBeUndefined();
     expect(ids({ nats: 'nats://other:1' }, env)).toBeUndefined();

@@ -11,19 +11,19 @@ function refsIn(value: unknown): string[] {
   return [...(typeof own === 'string' ? [own] : []), ...Object.values(value).flatMap(refsIn)];
 }
 
-it('refers to schemas that exist, and to all of them', () => {
+it('the document refers to schemas that exist, and to all of them', () => {
   const wanted = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
   expect([...new Set(refsIn(document.paths))].sort()).toEqual(wanted.sort());
 });
 
-it('names every operation once, under a tag that is explained', () => {
+it('the document names every operation once, under a tag that it explains', () => {
   const ids = operations.map(({ operationId }) => operationId);
   expect(new Set(ids).size).toBe(ids.length);
   const tags = document.tags.map(({ name }) => name);
   for (const { tags: own } of operations) expect(tags).toContain(own[0]);
 });
 
-it('documents an answer of success and the unexpected error everywhere, and body faults where there is a body', () => {
+it('every operation has a success and the unexpected error, and the errors of a body where it takes one', () => {
   for (const { requestBody, responses } of operations) {
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(['200', '400', '500', '503']));
     expect('413' in responses && '415' in responses).toBe(requestBody !== undefined);
@@ -36,7 +36,7 @@ function objectsOf(schema: Schema): Schema[] {
   return schema.anyOf ? schema.anyOf.flatMap(objectsOf) : [schema];
 }
 
-it('has room for the names of what was ignored in every answer of success that is an object', () => {
+it('every success that is an object has a field for ignored names', () => {
   // These answers are sent as text or as a stream. For them, a header names what was ignored.
   const sentOtherwise = ['readOpenApi', 'readFileIndex', 'readHealth', 'readReadiness'];
   const schemas = operations
@@ -57,7 +57,7 @@ describe('the page', () => {
     }
   });
 
-  it('needs no script and nothing from elsewhere', () => {
+  it('needs no script and loads nothing from other hosts', () => {
     expect(page).not.toMatch(/<script|<link|<img|<iframe|@import|url\(|\bon[a-z]+=/i);
   });
 

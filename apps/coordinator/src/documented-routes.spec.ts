@@ -10,7 +10,7 @@ const documentedRoutes = Object.entries(document.paths).flatMap(([path, item]) =
 );
 const real = realRoutes();
 
-it('documents every route the coordinator has, and no other', () => {
+it('the document has every route of the coordinator, and no other', () => {
   expect(real.length).toBeGreaterThan(30);
   expect(documentedRoutes.sort()).toEqual(real.map(({ name }) => name).sort());
 });

@@ -30,7 +30,7 @@ describe('the end of the service of requests', () => {
     return { answer };
   }
 
-  it('answers who is inside, and those that answer late on purpose are told to', async () => {
+  it('lets running requests finish, and tells those that wait on purpose to answer', async () => {
     await listen(10_000);
     const { answer } = await asked('/at-the-end');
     await drain.run(app.server, 0);
@@ -38,7 +38,7 @@ describe('the end of the service of requests', () => {
     await expect(fetch(`${baseUrl}/quick`)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   });
 
-  it('what has no answer when the time is over is told so, rather than cut off', async () => {
+  it('answers requests that are unfinished when the time is over, instead of cutting them off', async () => {
     await listen(50);
     const { answer } = await asked('/never');
     await drain.run(app.server, 0);

@@ -63,7 +63,7 @@ export class RequestDrain {
   /** Answers the remaining requests, so that their clients do not only see a broken connection. */
   private refuseTheRest(): void {
     const status =
-      'this coordinator has stopped before it had an answer: what was asked may be done or not; ask another';
+      'this coordinator has stopped before it had an answer: the request may be done or not; ask another coordinator';
     for (const reply of this.underWay) {
       if (reply.sent) continue;
       const headers = { 'content-type': 'application/json; charset=utf-8', 'retry-after': '1' };

@@ -81,7 +81,7 @@ export async function openInfrastructure({ config, logger, waitFor, onFatal }: O
   const trust = new LogTrust(store, { codec, ring, isOwn: (digest) => signer.isOwn(digest) });
   const recorder = new Recorder(allEvents);
   const { guard, mark } = await openGuard({ config, selfId, store, recorder, log: logLine, onLost: onFatal });
-  stages.enter('the log is being compared with what was seen of it');
+  stages.enter('the log is being compared with the log marks');
   await stages.untilAvailable(() => guard.check(asking, ownWitness(config, mark)));
   stages.enter('the log is being given its identity');
   const identity = { store, recorder, selfId, signer, workSequence: () => lastSequenceOf(link, names.workStream) };

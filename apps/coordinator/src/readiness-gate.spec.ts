@@ -13,7 +13,7 @@ describe('the gate before the API', () => {
     return { code: answer.status, ...((await answer.json()) as { status: string }) };
   };
 
-  it('is alive, and lets nobody in', async () => {
+  it('is alive, and lets no request in', async () => {
     expect(await ask('/healthz')).toEqual({ code: 200, status: 'ok' });
     gate.waitFor('the log is being read');
     const closed = { code: 503, status: 'not ready: the log is being read' };
@@ -23,7 +23,7 @@ describe('the gate before the API', () => {
     expect(await ask('/api/v1/load', { method: 'POST', body })).toEqual(closed);
   });
 
-  it('gives its port up at once, whoever still holds a connection to it', async () => {
+  it('gives its port up at once, also with connections open', async () => {
     const { port } = gate;
     const idle = connect(port, '127.0.0.1');
     await once(idle, 'connect');

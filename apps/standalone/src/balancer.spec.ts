@@ -64,7 +64,7 @@ describe('the balancer', () => {
     return answers.sort();
   };
 
-  it('goes round, and tells where a request comes from, whatever the client claims', async () => {
+  it('goes round, and forwards the real source of a request, not the one that the client claims', async () => {
     await start(new Backend('a'), new Backend('b'), new Backend('c'));
     expect(await names(6)).toEqual(['a', 'a', 'b', 'b', 'c', 'c']);
     const answer = await fetch(url, { headers: { 'x-forwarded-for': '1.2.3.4' } });
@@ -72,7 +72,7 @@ describe('the balancer', () => {
     await answer.text();
   });
 
-  it('leaves out who is not ready, until it is; when nobody is, asks all the same', async () => {
+  it('leaves out coordinators that are not ready; when none is ready, it asks all', async () => {
     const [a, b] = [new Backend('a'), new Backend('b')];
     await start(a, b);
     a.ready = false;
@@ -84,7 +84,7 @@ describe('the balancer', () => {
     await eventually('both are back', async () => (await names(2)).join() === 'a,b');
   });
 
-  it('takes a request to the next one when it is refused, body and all', async () => {
+  it('sends a request with its body to the next coordinator when one refuses the connection', async () => {
     const [a, b] = [new Backend('a'), new Backend('b')];
     await start(a, b);
     await a.close();
@@ -94,7 +94,7 @@ describe('the balancer', () => {
     expect(b.bodies).toEqual([body, body]);
   });
 
-  it('never sends again what somebody may have taken', async () => {
+  it('never sends a request again that a coordinator may have accepted', async () => {
     const dies: RequestListener = (request) => request.socket.destroy();
     const [a, b] = [new Backend('a', dies), new Backend('b', dies)];
     await start(a, b);
@@ -106,7 +106,7 @@ describe('the balancer', () => {
     expect([...a.bodies, ...b.bodies]).toEqual(['once']);
   });
 
-  it('says so when nobody is there', async () => {
+  it('answers with an error when no coordinator is there', async () => {
     const a = new Backend('a');
     await start(a);
     await a.close();
@@ -115,7 +115,7 @@ describe('the balancer', () => {
     expect(await answer.json()).toEqual({ status: 'no coordinator can be reached' });
   });
 
-  it('passes on events one by one, and the end of the client’s interest', async () => {
+  it('passes on events one by one, and the end of the client’s connection', async () => {
     let next: (() => void) | undefined;
     let closed = false;
     const stream: RequestListener = (_request, response) => {

@@ -10,10 +10,10 @@ const natsUrls = {
   worker: 'nats://larder-worker:w@127.0.0.1:4222',
 };
 
-describe('what children are told', () => {
+describe('the environment of child processes', () => {
   const directory = temporaryDirectory();
 
-  it('passes settings on, but not those of standalone alone', () => {
+  it('has the settings, except those that only standalone uses', () => {
     const given = { PATH: '/bin', LARDER_BATCH_SIZE: '7', LARDER_WORKERS: '3', LARDER_WORKER_ADVERTISE: 'a:1' };
     const env = coordinatorEnvironment({ given, natsUrls, ...keys, natsReplicas: 3 }, 20001);
     expect(env).toEqual({
@@ -35,7 +35,7 @@ describe('what children are told', () => {
     expect(loadConfig(env, 'coordinator')).toMatchObject({ port: 20001, batchSize: 7 });
   });
 
-  it('gives each worker a directory, and a free port unless ports were asked for', () => {
+  it('has a directory for each worker, and a free port unless ports were asked for', () => {
     const layout = openDataDirectory(directory.path);
     const worker = (given: Record<string, string>) =>
       workerEnvironment({ given, natsUrls, ...keys, natsReplicas: 3 }, loadConfig(given), layout, 2);

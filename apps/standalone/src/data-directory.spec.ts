@@ -18,7 +18,7 @@ describe('the data directory of a standalone cluster', () => {
     lockDirectory(root)();
   });
 
-  it('is closed where an earlier version has left it open', () => {
+  it('is closed where an earlier version left it open', () => {
     const root = path.join(temporary.path, 'old');
     for (const part of ['nats', 'logs', 'run', 'worker-1']) mkdirSync(path.join(root, part), { recursive: true });
     writeFileSync(path.join(root, 'log-mark-coordinator-1.json'), '{}');
@@ -28,7 +28,7 @@ describe('the data directory of a standalone cluster', () => {
     for (const name of readdirSync(root)) expect(modeOf(path.join(root, name)) & 0o077).toBe(0);
   });
 
-  it('is left open where it holds what is not Larder’s, and its own parts are closed', () => {
+  it('stays open where it holds files of others, and Larder’s own parts are closed', () => {
     const root = path.join(temporary.path, 'shared');
     mkdirSync(path.join(root, 'nats'), { recursive: true });
     writeFileSync(path.join(root, 'theirs'), '');

@@ -10,7 +10,7 @@ describe('lockDirectory', () => {
   const directory = temporaryDirectory();
   const lockFile = () => path.join(directory.path, 'standalone.lock');
 
-  it('refuses while another process holds it, naming that one, and takes it over when it is gone', async () => {
+  it('refuses while another process holds the lock, names that process, and takes over when it is gone', async () => {
     const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
     await once(other, 'spawn');
     fs.writeFileSync(lockFile(), JSON.stringify({ pid: other.pid, commandLine: commandLineOf(other.pid!) }));
@@ -24,7 +24,7 @@ describe('lockDirectory', () => {
     expect(fs.readdirSync(directory.path)).toEqual([]);
   });
 
-  it('is not fooled by another process that got the number', () => {
+  it('takes over when another program has the pid of the old holder', () => {
     fs.writeFileSync(lockFile(), JSON.stringify({ pid: process.ppid, commandLine: 'node scripts/start.mjs of old' }));
     lockDirectory(directory.path)();
   });

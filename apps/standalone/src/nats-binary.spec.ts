@@ -16,7 +16,7 @@ describe('chooseNatsServer', () => {
     );
   });
 
-  it('takes no other than the one that was named', () => {
+  it('takes only the one that was named', () => {
     const found = [server('2.9.10'), server('2.10.27')];
     const choose = () => chooseNatsServer(found, 3, found[0].binary);
     expect(choose).toThrow(/is 2\.9\.10: set LARDER_NATS_SERVER_BIN to a newer one/);

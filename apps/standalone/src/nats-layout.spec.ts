@@ -9,7 +9,7 @@ describe('natsPlaces', () => {
   const ports = (places: Awaited<ReturnType<typeof natsPlaces>>) =>
     places.flatMap(({ port, routePort }) => [port, routePort]);
 
-  it('gives the same places every time, all ports different', async () => {
+  it('gives the same places every time, with different ports', async () => {
     const first = await natsPlaces(directory.path, 3);
     expect(first.map(({ name }) => name)).toEqual(['nats-1', 'nats-2', 'nats-3']);
     expect(first.map(({ storeDir }) => path.basename(storeDir))).toEqual(['server-1', 'server-2', 'server-3']);
@@ -17,7 +17,7 @@ describe('natsPlaces', () => {
     expect(await natsPlaces(directory.path, 3)).toEqual(first);
   });
 
-  it('takes another port only for the one that somebody else has taken meanwhile', async () => {
+  it('replaces only the port that another process has taken meanwhile', async () => {
     const first = await natsPlaces(directory.path, 3);
     const server = net.createServer();
     await new Promise<void>((listening) => server.listen(first[1].port, '127.0.0.1', listening));
@@ -27,19 +27,19 @@ describe('natsPlaces', () => {
     expect(await natsPlaces(directory.path, 3)).toEqual(second);
   });
 
-  it('chooses anew where its file is damaged', async () => {
+  it('chooses new places where its file is damaged', async () => {
     await natsPlaces(directory.path, 3);
     const file = directory.write('servers.json', '[{"port":');
     expect(await natsPlaces(directory.path, 3)).toHaveLength(3);
     expect(JSON.parse(fs.readFileSync(file, 'utf8'))).toHaveLength(3);
   });
 
-  it('refuses another number of servers than hold the log', async () => {
+  it('refuses a number of servers that differs from those that hold the log', async () => {
     await natsPlaces(directory.path, 3);
     await expect(natsPlaces(directory.path, 1)).rejects.toThrow(/holds the log of 3: set it to 3/);
   });
 
-  it('takes a store without its file for that of a single server', async () => {
+  it('treats a store without its file as that of a single server', async () => {
     fs.mkdirSync(path.join(directory.path, 'jetstream'));
     await expect(natsPlaces(directory.path, 3)).rejects.toThrow(/holds the log of 1: set it to 1/);
     const [only] = await natsPlaces(directory.path, 1);

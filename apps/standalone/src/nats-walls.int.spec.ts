@@ -26,7 +26,7 @@ describe.each(availableNatsVersions())('the walls of a cluster’s own nats-serv
   const places = (count: number) =>
     Array.from({ length: count }, (_, i) => ({ name: `nats-${i}`, storeDir: directory.path, port: 1, routePort: 2 }));
 
-  it('stand around the log of an earlier version, which everybody with its one token could write', async () => {
+  it('protect the log of an earlier version, in which every client with the one token could write', async () => {
     const before = await start({ token: 'told-to-everybody' });
     const link = await connectNats({ url: before.url, name: 'earlier' });
     await ensureStreams(link, names);
@@ -55,7 +55,7 @@ describe.each(availableNatsVersions())('the walls of a cluster’s own nats-serv
     expect(fs.existsSync(path.join(directory.path, 'jetstream', logAccount))).toBe(true);
   });
 
-  it('stand in one account with a log that several servers keep already', async () => {
+  it('keep one account where several servers hold a log already', async () => {
     const store = path.join(directory.path, 'jetstream', '$G');
     fs.mkdirSync(store, { recursive: true });
     const { accounts, isolated } = natsWalls(places(3), 'cluster-7', { natsPasswords });

@@ -45,7 +45,7 @@ describe('RollingRestart', () => {
     ]);
   });
 
-  it('begins again with the one on its way up when its code changes, so that no other is away meanwhile', async () => {
+  it('starts a process again whose code changes while it starts, and keeps the others running meanwhile', async () => {
     restarts.request(['coordinator-1', 'coordinator-2']);
     await upTo(1);
     restarts.request(['coordinator-1', 'coordinator-2']);
@@ -56,7 +56,7 @@ describe('RollingRestart', () => {
     ready();
   });
 
-  it('leaves the others of a kind as they are when one does not come up, until the next change', async () => {
+  it('leaves the others of a kind running when one does not start, until the next change', async () => {
     restarts.request(['coordinator-1', 'coordinator-2', 'worker-1']);
     await upTo(2);
     expect(restarted).toEqual(['coordinator-1', 'worker-1']);

@@ -16,7 +16,7 @@ describe('loadSecrets', () => {
     expect(fs.readdirSync(directory.path)).toEqual(['secrets.json']);
   });
 
-  it('adds what files of earlier versions lack, and keeps the rest', () => {
+  it('adds the secrets that files of earlier versions lack, and keeps the rest', () => {
     const earlier = { natsToken: 't', secretKeys: `k1:${Buffer.alloc(32).toString('base64')}` };
     const file = directory.write('secrets.json', JSON.stringify(earlier));
     const secrets = loadSecrets(file);

@@ -63,7 +63,7 @@ describe('runStandalone', () => {
 
   const up = () => until(() => said.some((line) => line.includes('Larder is up')));
 
-  it('brings a cluster up, says where, and stops all of it on demand', async () => {
+  it('starts a cluster, prints its addresses, and stops all of it on demand', async () => {
     const ended = run({ LARDER_COORDINATORS: '2' });
     await up();
     const welcome = said.at(-1)!;
@@ -84,14 +84,14 @@ describe('runStandalone', () => {
     expect(fs.readdirSync(path.join(dataDir, 'run'))).toEqual([]);
   });
 
-  it('stops before it was up, too', async () => {
+  it('also stops before the cluster is up', async () => {
     const ended = run({}, 'setInterval(() => {}, 1000);');
     await until(() => said.some((line) => line.startsWith('Waiting for 1 coordinator')));
     stop.abort();
     await expect(ended).resolves.toBe(0);
   });
 
-  it('stops as a whole when one process refuses to run, with its sentence', async () => {
+  it('stops as a whole when one process refuses to run, and prints that process’s error', async () => {
     await expect(run({}, `console.error('No room in the cache directory.'); process.exit(78);`)).resolves.toBe(78);
     // Both refuse at once: one is named, and the other's own line may come before or after that.
     const refusal = /^worker-[12] refuses to run: No room in the cache directory\.$/;

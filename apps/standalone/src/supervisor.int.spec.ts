@@ -56,7 +56,7 @@ describe('Supervisor', () => {
     };
   }
 
-  it('starts a process again that was killed, says so, and keeps its pid on record', async () => {
+  it('starts a killed process again, prints that, and records its pid', async () => {
     const worker = start('worker-1', obedient);
     const first = await worker.nextPid();
     process.kill(first, 'SIGKILL');
@@ -89,7 +89,7 @@ describe('Supervisor', () => {
     expect(await worker.nextPid()).not.toBe(first);
   });
 
-  it('has a mendable process that refuses to run wait for its restart, once the cluster was ready', async () => {
+  it('after the cluster was ready, keeps a process that refuses to run until its code changes', async () => {
     supervisor.markReady();
     const worker = start('worker-1', `console.error('No.'); process.exit(78);`, true);
     await until(() => said.length === 2);
@@ -99,7 +99,7 @@ describe('Supervisor', () => {
     await worker.nextPid();
   });
 
-  it('does not start a process again that refuses to run, and passes its sentence on', async () => {
+  it('does not start a process again that refuses to run, and passes its error on', async () => {
     start('coordinator-1', `console.error('LARDER_PORT is "x": expected a port.'); process.exit(78);`);
     await expect(supervisor.givenUp).resolves.toBe(
       'coordinator-1 refuses to run: LARDER_PORT is "x": expected a port.',
@@ -107,20 +107,20 @@ describe('Supervisor', () => {
     expect(said).toEqual(['coordinator-1  LARDER_PORT is "x": expected a port.']);
   });
 
-  it('gives up a process that dies again and again before anything was ready', async () => {
+  it('gives up a process that dies again and again before the cluster was ready', async () => {
     start('worker-1', `console.error('out of luck'); process.exit(1);`);
     await expect(supervisor.givenUp).resolves.toMatch(/^worker-1 cannot be brought up \(out of luck\)/);
     expect(said.filter((line) => line.includes('starting it again'))).toHaveLength(2);
   });
 
-  it('keeps restarting one that dies again and again later', async () => {
+  it('keeps restarting a process that dies again and again later', async () => {
     supervisor.markReady();
     const worker = start('worker-1', `process.send({ up: process.pid }, () => process.exit(1));`);
     for (let life = 0; life < 5; life++) await worker.nextPid();
     expect(said.length).toBeGreaterThanOrEqual(4);
   });
 
-  it('stops stage after stage, and kills what does not obey', async () => {
+  it('stops stage after stage, and kills processes that do not stop', async () => {
     const order: string[] = [];
     const log = directory.write('order', '');
     const noting = (name: string) =>
@@ -144,7 +144,7 @@ describe('Supervisor', () => {
     expect(said).toEqual([]);
   });
 
-  it('ends, at the next start, what a killed supervisor left behind, and nothing else', async () => {
+  it('at the next start, ends the processes that a killed supervisor left behind, and no others', async () => {
     const left = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', directory.path], { stdio: 'ignore' });
     const foreign = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
     await Promise.all([once(left, 'spawn'), once(foreign, 'spawn')]);

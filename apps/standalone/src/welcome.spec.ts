@@ -10,7 +10,7 @@ const nothingElse = {
 };
 
 describe('welcome', () => {
-  it("prints commands that a shell takes as they were meant, whatever the directory's name", () => {
+  it('prints commands that work in a shell, with any name of the directory', () => {
     const sampleDir = "/srv/it's $HOME/docs";
     const text = welcome({ ...nothingElse, sampleDir });
     const [mount] = text.split('\n').filter((line) => line.startsWith('  curl'));
@@ -26,7 +26,7 @@ describe('welcome', () => {
     ]);
   });
 
-  it('names the balancer first, and says how to lose one nats-server and most of them', () => {
+  it('names the balancer first, and shows how to stop one nats-server and most of them', () => {
     const text = welcome({
       ...nothingElse,
       balancer: 'http://127.0.0.1:1',

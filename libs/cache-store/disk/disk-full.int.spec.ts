@@ -44,7 +44,7 @@ describe('fault 7: the file system is full', () => {
   const fixture = new StoreFixture();
   afterEach(() => fixture.cleanUp());
 
-  it('evicts or fails that object, leaves nothing behind, and lives on', async () => {
+  it('evicts or fails that object, leaves nothing behind, and goes on', async () => {
     await access(BUILT); // `npm run build` makes it
     const mount = await fixture.directory();
     // A mount namespace of its own: the small file system goes when the process does. Root or an unprivileged user

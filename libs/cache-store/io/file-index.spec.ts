@@ -5,7 +5,7 @@ describe('the file index', () => {
   const fixture = new StoreFixture();
   afterEach(() => fixture.cleanUp());
 
-  it('tells what was really added and removed, cached or not, and keeps it', async () => {
+  it('returns the entries that were really added and removed, cached or not, and keeps them', async () => {
     const directory = await fixture.directory();
     let store = await fixture.open({ directory });
     await store.put({ path: 'cached', version: '1' }, content(1, 10));
@@ -19,7 +19,7 @@ describe('the file index', () => {
     expect(store.get('a')).toBeUndefined();
   });
 
-  it('follows the copies: in with them, out with them, but out stays out', async () => {
+  it('adds and removes entries with the copies, but keeps a removed entry out', async () => {
     const store = await fixture.open({ capacityBytes: 64 << 10, packedObjectMaxBytes: 1 << 10 });
     const list = () => store.fileIndex.list({ limit: 100 });
     await store.putMetadata({ path: 'meta', version: '1' }, 5);
@@ -43,7 +43,7 @@ describe('the file index', () => {
     expect(list()).toEqual([]);
   });
 
-  it('takes and lists thousands, in order of bytes, page by page', async () => {
+  it('adds and lists thousands of entries, in the order of bytes, page by page', async () => {
     const store = await fixture.open();
     const names = Array.from({ length: 5000 }, (_, i) => `f/${String(i).padStart(5, '0')}`).concat(
       'f/é',
@@ -63,7 +63,7 @@ describe('the file index', () => {
     expect(store.stats()).toMatchObject({ objects: 0, metadataEntries: 0 });
   });
 
-  it('refuses what cannot be a path, and adds nothing then', async () => {
+  it('refuses names that cannot be paths, and then adds nothing', async () => {
     const store = await fixture.open();
     await expect(store.fileIndex.add(['ok', 'x'.repeat(1921)])).rejects.toThrow(PathTooLongError);
     await expect(store.fileIndex.add(['ok', ''])).rejects.toThrow('empty');

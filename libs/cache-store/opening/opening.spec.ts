@@ -44,7 +44,7 @@ describe('opening a cache directory', () => {
     expect((await readWhole(store, 's9'))?.equals(content(9, SMALL))).toBe(true);
   });
 
-  it('removes what a crash can leave: temporary files, unreferenced objects and segments, torn tails', async () => {
+  it('removes the remains of a crash: temporary files, unreferenced objects and segments, torn tails', async () => {
     await fill();
     const leftovers = ['tmp/00000000000001', 'objects/ff/000000000000ff', 'segments/00000009.seg'];
     await mkdir(join(directory, 'objects/ff'), { recursive: true });
@@ -57,7 +57,7 @@ describe('opening a cache directory', () => {
     expect((await stat(segment)).size).toBe(size);
   });
 
-  it('drops entries whose bytes someone took away', async () => {
+  it('drops entries whose bytes are missing', async () => {
     await fill();
     await truncate(join(directory, 'segments/00000001.seg'), 3 * SMALL);
     await rm(join(directory, 'objects'), { recursive: true });
@@ -86,7 +86,7 @@ describe('opening a cache directory', () => {
     expect((await readWhole(store, 'a'))?.equals(content(1, SMALL))).toBe(true);
   });
 
-  it('tries an index in another process when an earlier opening died, and puts it aside if that dies too', async () => {
+  it('tests an index in another process after an opening crashed, and puts it aside if that crashes too', async () => {
     await fill();
     await writeFile(join(directory, 'index.opening'), '');
     await expectAll(); // died for another reason: nothing is wrong with it
@@ -100,7 +100,7 @@ describe('opening a cache directory', () => {
     expect(paths(store)).toEqual([]);
   });
 
-  it('refuses a directory of a newer format, and one that is not ours', async () => {
+  it('refuses a directory of a newer format, and one that is not Larder’s', async () => {
     await fill();
     await writeFile(join(directory, 'format.json'), '{"format":3}');
     await expect(fixture.open({ directory })).rejects.toThrow(CacheOpenError);
@@ -111,7 +111,7 @@ describe('opening a cache directory', () => {
     await expectAll();
   });
 
-  it('completes the indexes of a cache of format 1, also when that was broken off before', async () => {
+  it('completes the indexes of a cache of format 1, also after an interruption', async () => {
     await fill();
     const index = new CacheIndex(join(directory, 'index'));
     // A format 1 had the entries and their order of eviction.
@@ -133,7 +133,7 @@ describe('opening a cache directory', () => {
     expect(fixture.log).toHaveLength(1);
   });
 
-  it('belongs to one living process, and lets nobody else in', async () => {
+  it('allows one living process, and refuses any other', async () => {
     const store = await fixture.open({ directory });
     await expect(fixture.open({ directory })).rejects.toThrow(CacheOpenError);
     await expect(fixture.open({ directory })).rejects.toThrow(`process ${process.pid}`);
@@ -142,7 +142,7 @@ describe('opening a cache directory', () => {
     expect((await readdir(directory)).filter((name) => name.startsWith('lock'))).toEqual([]);
   });
 
-  it('takes over the lock of a dead process, and of one whose pid now is another process', async () => {
+  it('takes over the lock of a dead process, also when its pid is that of another process now', async () => {
     const child = spawn('sleep', ['600']);
     await once(child, 'spawn');
     const lock = join(directory, 'lock');

@@ -197,7 +197,7 @@ describe('capacity', () => {
   const fixture = new StoreFixture();
   afterEach(() => fixture.cleanUp());
 
-  it('is kept, with exact totals and whole objects, by any sequence of operations', async () => {
+  it('holds after any sequence of operations, with exact totals and whole objects', async () => {
     const capacity = fc.integer({ min: 20 * KIB, max: 150 * KIB });
     const property = fc.asyncProperty(capacity, fc.array(step, { maxLength: 60 }), async (capacityBytes, steps) => {
       const run = new Run(fixture, await fixture.directory(), capacityBytes);

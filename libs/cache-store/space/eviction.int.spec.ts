@@ -73,7 +73,7 @@ describe('eviction and compaction', () => {
     ['packed', 100 * KIB, MIB],
     ['large', 100 * KIB, KIB],
   ])(
-    'spares what a job keeps for that job, also after a restart (%s)',
+    'spares objects that a job keeps for that job, also after a restart (%s)',
     async (_name, sizeBytes, packedObjectMaxBytes) => {
       const options = { directory: await fixture.directory(), capacityBytes: MIB, packedObjectMaxBytes };
       let store = await fixture.open(options);
@@ -100,7 +100,7 @@ describe('eviction and compaction', () => {
     },
   );
 
-  it('spares what running jobs count on, for everybody and in every tier, until they let go', async () => {
+  it('spares objects that running jobs count on, from all others and in every tier, until the jobs end', async () => {
     const options = { directory: await fixture.directory(), capacityBytes: MIB, packedObjectMaxBytes: KIB };
     let store = await fixture.open({ ...options, policies: byLetter });
     await store.keepFor('a');
@@ -127,7 +127,7 @@ describe('eviction and compaction', () => {
     expect(paths(store)).toEqual(['hy']);
   });
 
-  it('asks before it fails for the sake of a job whether that has not ended', async () => {
+  it('asks whether a job has ended before an object fails because of it', async () => {
     const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB });
     await store.keepFor('ended');
     for (let i = 0; i < 10; i++) await put(store, `old${i}`, 100 * KIB, 'ended');
@@ -144,7 +144,7 @@ describe('eviction and compaction', () => {
   it.each([
     ['a large object', 600 * KIB],
     ['a packed one', 10 * KIB],
-  ])('lets %s of a job wait for what a writer under way may give back', async (_what, sizeBytes) => {
+  ])('lets %s of a job wait for room that a running writer may release', async (_what, sizeBytes) => {
     const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: 100 * KIB });
     const writer = await store.create({ path: 'a', version: '1', jobId: 'a' }, MIB - 5 * KIB);
     const waiting = [0, 1].map((i) => put(store, `b${i}`, sizeBytes, 'b'));
@@ -156,7 +156,7 @@ describe('eviction and compaction', () => {
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(sizeBytes > 500 * KIB ? 1 : 2);
   });
 
-  it('lets nobody wait beyond the end of the job, or of the store', async () => {
+  it('ends each wait with the end of the job or of the store', async () => {
     const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB });
     await store.create({ path: 'a', version: '1', jobId: 'a' }, MIB);
     const stop = new AbortController();
@@ -167,7 +167,7 @@ describe('eviction and compaction', () => {
     await Promise.all([store.close(), expect(left).rejects.toThrow()]);
   });
 
-  it('keeps no metadata', async () => {
+  it('does not keep metadata for a job', async () => {
     const store = await fixture.open();
     await store.putMetadata({ path: 'a', version: '1' }, 100);
     expect(await store.keep({ path: 'a', version: '1', sizeBytes: 100, jobId: 'j' })).toBe(false);
@@ -194,7 +194,7 @@ describe('eviction and compaction', () => {
     ttlSecondsOf: () => undefined,
   };
 
-  it('evicts lower tiers first, and none above that of the newcomer', async () => {
+  it('evicts lower tiers first, and none above that of the new object', async () => {
     const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB, policies: byLetter });
     for (const path of ['h1', 'l1', 'm1', 'h2', 'm2', 'l2', 'h3']) await put(store, path, 140 * KIB);
     await readWhole(store, 'l1');
@@ -212,7 +212,7 @@ describe('eviction and compaction', () => {
     expect(store.stats()).toMatchObject({ evictedObjects: 8, expiredObjects: 0 });
   });
 
-  it('goes by new rules at once, without touching an entry', async () => {
+  it('applies new rules at once, without touching an entry', async () => {
     const directory = await fixture.directory();
     const store = await fixture.open({ directory, capacityBytes: MIB, packedObjectMaxBytes: KIB });
     for (const path of ['m1', 'h1', 'l1', 'm2', 'h2', 'l2', 'm3']) await put(store, path, 140 * KIB);
@@ -232,7 +232,7 @@ describe('eviction and compaction', () => {
     expect(paths(store)).toEqual(['h2', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6']);
   });
 
-  it('shrinks by tier when the policies are known at opening', async () => {
+  it('evicts by tier at opening when the policies are known', async () => {
     const directory = await fixture.directory();
     const options = { directory, packedObjectMaxBytes: KIB, policies: byLetter };
     let store = await fixture.open({ ...options, capacityBytes: 4 * MIB });
@@ -267,7 +267,7 @@ describe('eviction and compaction', () => {
     expect(asked - steady).toBeLessThan(50 * 64);
   });
 
-  it('spares what is being read, and says so when nothing else is left', async () => {
+  it('spares objects that are being read, and reports that when nothing else is left', async () => {
     const store = await fixture.open({ capacityBytes: MIB, packedObjectMaxBytes: KIB });
     await put(store, 'a', 400 * KIB);
     await put(store, 'b', 400 * KIB);
@@ -292,7 +292,7 @@ describe('eviction and compaction', () => {
     expect(paths(store)).toEqual(['small']);
   });
 
-  it('compacts segments with many dead records, and loses and tears nothing', async () => {
+  it('compacts segments with many dead records, and loses no object and no running read', async () => {
     const directory = await fixture.directory();
     const store = await fixture.open({ directory, capacityBytes: 4 * MIB });
     const name = (i: number) => `f${String(i).padStart(4, '0')}`;

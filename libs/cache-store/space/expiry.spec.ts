@@ -30,7 +30,7 @@ describe('expiry', () => {
     return paths(store);
   }
 
-  it('happens by itself, in time of the wall clock', async () => {
+  it('happens by itself, by the wall clock', async () => {
     const store = await fixture.open({ policies: byName });
     await put(store, 'a/0.2');
     await put(store, 'a/3600');
@@ -45,7 +45,7 @@ describe('expiry', () => {
     expect(store.usage('a')).toEqual({ bytes: 200, objects: 2 });
   });
 
-  it('counts from loading: a copy that is loaded anew starts anew, one that is read does not', async () => {
+  it('counts from loading: loading a copy again restarts its time, reading it does not', async () => {
     const store = await fixture.open({ policies: byName, clock });
     await put(store, 'a10');
     await put(store, 'b10');
@@ -60,7 +60,7 @@ describe('expiry', () => {
     expect(await afterRound(store)).toEqual([]);
   });
 
-  it('tears nothing from a reader, packed or large', async () => {
+  it('lets a reader finish its object, packed or large', async () => {
     const store = await fixture.open({ policies: byName, clock });
     await put(store, 's10', 5_000);
     await put(store, 'l10', LARGE);
@@ -74,7 +74,7 @@ describe('expiry', () => {
     while (store.stats().diskBytes > LARGE) await new Promise(setImmediate);
   });
 
-  it('follows new policies for what is there, also after a restart', async () => {
+  it('applies new policies to existing copies, also after a restart', async () => {
     const directory = await fixture.directory();
     let store = await fixture.open({ directory, clock });
     for (const path of ['a1', 'b5', 'c5', 'd']) await put(store, path);
@@ -90,7 +90,7 @@ describe('expiry', () => {
     expect(await afterRound(store)).toEqual(['d']);
   });
 
-  it('fault 15: goes by the clock, forwards and backwards, and overlooks nothing', async () => {
+  it('fault 15: follows the clock, forwards and backwards, and overlooks nothing', async () => {
     const store = await fixture.open({ policies: byName, clock });
     await put(store, 'a60');
     nowMs += 3_600_000;
@@ -105,7 +105,7 @@ describe('expiry', () => {
     expect(await afterRound(store)).toEqual([]);
   });
 
-  it('finds many at once, of many different times, and looks at the others once', async () => {
+  it('finds many copies at once, of many different times, and looks at each other one once', async () => {
     const store = await fixture.open({ policies: byName, clock });
     const names = Array.from({ length: 3000 }, (_, i) => `f/${i}/${i % 3 ? 'never' : 1 + (i % 50)}`);
     await Promise.all(names.map((path) => put(store, path, 10)));

@@ -285,7 +285,7 @@ describe('policies', () => {
   const fixture = new StoreFixture();
   afterEach(() => fixture.cleanUp());
 
-  it('hold for eviction and expiry, with exact usage and file index, after any sequence of operations', async () => {
+  it('hold for eviction and expiry after any sequence of operations, with exact usage and file index', async () => {
     const property = fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
       const run = new Run(fixture, await fixture.directory());
       await run.open();

@@ -14,7 +14,7 @@ describe('evicting down to a limit on a directory', () => {
   };
   const left = () => Array.from(store.entries(''), ({ path }) => path);
 
-  it('takes the lowest tier first, in it what was used least recently, and nothing elsewhere', async () => {
+  it('takes the lowest tier first, in it the least recently used, and nothing outside the directory', async () => {
     const names = ['s3://b/d', 's3://b/d/1', 's3://b/d/high', 's3://b/d/2', 's3://b/d/low', 's3://b/d/3'];
     for (const name of [...names, 's3://b/d2', 's3://b/da/x', 's3://b/e']) await put(name);
     store.setPolicies({
@@ -37,7 +37,7 @@ describe('evicting down to a limit on a directory', () => {
     expect(left()).toEqual(['s3://b/d/1']);
   });
 
-  it('leaves what a running job counts on, and takes it when the job has ended', async () => {
+  it('leaves copies that a running job counts on, and takes them when the job has ended', async () => {
     await store.keepFor('running');
     await put('s3://b/d/kept', 'running');
     for (let i = 0; i < 600; i++) await put(`s3://b/d/${i}`, 'ended', 10);
@@ -49,7 +49,7 @@ describe('evicting down to a limit on a directory', () => {
     expect(left()).toEqual([]);
   });
 
-  it('leaves what is being read whole for its reader', async () => {
+  it('leaves a copy that is being read whole for its reader', async () => {
     await put('s3://b/d/large', undefined, 2 ** 20);
     const stream = store.read('s3://b/d/large')!.stream();
     await store.trim('s3://b/d', 0);

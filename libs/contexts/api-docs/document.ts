@@ -46,7 +46,7 @@ export function apiDocument(parts: readonly ApiPart[]): Document {
     servers: [{ url: '/' }],
     tags: [
       ...parts.map(({ tag }) => tag),
-      { name: 'cache', description: 'Remove what workers hold and should not.' },
+      { name: 'cache', description: 'Remove copies that workers should not hold.' },
       { name: 'mount', description: 'The mount table: which UFS appears where in the namespace.' },
       ...policies.map(({ http }) => ({ name: http.route, description: http.description })),
       { name: 'nodes', description: 'The workers of the cluster.' },

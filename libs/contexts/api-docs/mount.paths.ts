@@ -38,7 +38,7 @@ export const mountPaths: Paths = {
       }),
       responses: writeResponses({
         '200': answer(
-          'Mounted. What looks amiss from this coordinator, such as a directory that is not there, is said in `warning`.',
+          'Mounted. `warning` names a problem that this coordinator sees, such as a missing directory.',
           ref('Mounted'),
           { status: 'ok' },
           { status: 'ok', ignored: ['options.fs.s3a.threads.max'] },
@@ -68,7 +68,7 @@ export const mountPaths: Paths = {
         '404': error('Mount point not found.', 'No mount point found for path: /data/'),
         '409': error(
           'They name another store, or `ufs` is another one.',
-          'ufs: /data/ is mounted to s3://my-bucket/, not to s3://other/; to change that, remove the mount and make it anew',
+          'ufs: /data/ is mounted to s3://my-bucket/, not to s3://other/; to change that, remove the mount and create it again',
         ),
         '501': fixed,
       }),

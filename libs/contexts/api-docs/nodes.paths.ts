@@ -24,7 +24,7 @@ export const nodesPaths: Paths = {
       operationId: 'decommissionNode',
       tags,
       summary: 'Decommission a node',
-      description: 'It leaves the hash ring at once and stays out until its process is started anew.',
+      description: 'It leaves the hash ring at once and stays out until its process is restarted.',
       parameters: [{ ...id, required: true }],
       responses: readResponses({
         '200': ok(),

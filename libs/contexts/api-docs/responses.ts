@@ -95,7 +95,7 @@ export function query(name: string, description: string, schema: Schema = { type
 /** A parameter of routes that answer from views. */
 export const asOf = query(
   'asOf',
-  'Answer as of then: a log sequence, or an ISO 8601 time with its zone. What only heartbeats know is left out.',
+  'Answer as of then: a log sequence, or an ISO 8601 time with its zone. Values that only heartbeats carry are left out.',
 );
 
 export const pageParameters: readonly Parameter[] = [

@@ -1,10 +1,10 @@
 import { cursorText, isBehind, nextSequence, parseCursor } from './cursor.js';
 
-it.each(['0', '17', '17.0', '123456789012345.7'])('%s is read and written as it stands', (text) => {
+it.each(['0', '17', '17.0', '123456789012345.7'])('%s is read and written unchanged', (text) => {
   expect(cursorText(parseCursor(text)!)).toBe(text);
 });
 
-it.each(['', 'x', '-1', '1.', '.1', '1.2.3', '1e3', ' 1', '1234567890123456'])('%j is none', (text) => {
+it.each(['', 'x', '-1', '1.', '.1', '1.2.3', '1e3', ' 1', '1234567890123456'])('%j is no cursor', (text) => {
   expect(parseCursor(text)).toBeUndefined();
 });
 

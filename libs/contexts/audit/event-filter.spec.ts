@@ -54,7 +54,7 @@ it.each([
   expect(isAtOrBelow(root, path)).toBe(is);
 });
 
-it('paths are compared in one form', () => {
+it('paths are compared in their canonical form', () => {
   expect(['/', '/a/', 's3a://b/', 's3://b/x/', 'file:///'].map(barePath)).toEqual([
     '',
     '/a',

@@ -13,11 +13,11 @@ const history = fs
 
 const canary = 'xCanaryz7Q4w9Larder';
 
-it('somebody has decided about every event type there is, and about no other', () => {
+it('the presenter has an entry for every event type, and for no other', () => {
   expect(Object.keys(presentations).sort()).toEqual(Object.keys(allEvents).sort());
 });
 
-it('every type is said to stand where it stands', () => {
+it('every type is listed under its own scope', () => {
   for (const { boundary, events } of history) {
     for (const { type } of events) {
       expect(presentations[type as keyof typeof presentations].scope).toBe(boundary.split('.')[0]);
@@ -25,7 +25,7 @@ it('every type is said to stand where it stands', () => {
   }
 });
 
-it('shows of stored data what is named, and nothing beside it', () => {
+it('only the named fields of stored data are shown', () => {
   for (const commit of history) {
     const events = commit.events.map((event) => ({
       ...event,
@@ -40,7 +40,7 @@ it('shows of stored data what is named, and nothing beside it', () => {
   }
 });
 
-it('shows an option that is sealed as ******, the others as they are', () => {
+it('a sealed option is shown as ******, the others as they are', () => {
   const sealed = { keyId: 'k', iv: canary, ciphertext: canary, tag: canary };
   const data = { path: '/a/', ufs: 's3://b/', options: { secretKey: sealed, endpoint: { plain: 'http://x' } } };
   const event = { id: 'e', type: 'Mounted', v: 1, at: 'then', actor: 'alice', requestId: 'r', source: 'here', data };
@@ -52,7 +52,7 @@ it('shows an option that is sealed as ******, the others as they are', () => {
   });
 });
 
-it('shows nothing of the data of a type that nobody has decided about', () => {
+it('no data is shown for a type without an entry', () => {
   for (const type of ['NeverHeardOf', 'constructor', '__proto__']) {
     const event = { id: 'e', type, v: 1, at: 'then', actor: 'a', requestId: 'r', data: { secret: canary } };
     const shown = presentEvent({ sequence: 1, boundary: 'new', events: [event] }, 0, 0);
@@ -61,7 +61,7 @@ it('shows nothing of the data of a type that nobody has decided about', () => {
   }
 });
 
-it('knows which job an event is about', () => {
+it('the presenter knows which job an event is about', () => {
   const of = (boundary: string, data: unknown) =>
     jobIdOf({ boundary }, { id: '', type: '', v: 1, at: '', actor: '', requestId: '', data });
   expect(of('job.j', {})).toBe('j');

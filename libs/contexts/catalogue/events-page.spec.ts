@@ -3,7 +3,7 @@ import path from 'node:path';
 import { eventsPage } from './events-page.js';
 import { allEvents, eventCatalogues } from './index.js';
 
-it('docs/events.md is what the code says (`npm run docs` writes it)', () => {
+it('docs/events.md agrees with the code (`npm run docs` writes it)', () => {
   expect(fs.readFileSync(path.resolve('docs/events.md'), 'utf8')).toBe(eventsPage());
 });
 

@@ -8,7 +8,7 @@ async function* streamOf(paths: string[]): AsyncGenerator<string> {
   yield* paths;
 }
 
-it('gives every path once, in byte order', async () => {
+it('the merge gives every path once, in byte order', async () => {
   const paths = fc.uniqueArray(fc.string({ unit: 'grapheme' }), { maxLength: 20 }).map((all) => all.sort(byBytes));
   await fc.assert(
     fc.asyncProperty(fc.array(paths, { maxLength: 4 }), async (lists) => {
@@ -19,7 +19,7 @@ it('gives every path once, in byte order', async () => {
   );
 });
 
-it('lets go of its streams when the reader leaves', async () => {
+it('the merge closes its streams when the reader leaves', async () => {
   let closed = 0;
   // eslint-disable-next-line @typescript-eslint/require-await -- as above
   async function* endless(): AsyncGenerator<string> {

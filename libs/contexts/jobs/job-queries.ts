@@ -4,8 +4,8 @@ import type { JobRecord, JobsViewState } from './jobs.view.js';
 /** Questions to the jobs view. */
 
 /**
- * Bytes below a quota that running jobs have planned or set aside and not yet loaded.
- * @param except the id of a job whose room for its next stretch does not count: it is about to set it aside anew
+ * The bytes below a quota that running jobs have planned or reserved and not yet loaded.
+ * @param except the id of a job whose reservation for its next stretch does not count: it is about to reserve anew
  */
 export function reservedBytes(view: JobsViewState, quotaUfsPath: string, except?: string): number {
   let bytes = 0;
@@ -44,8 +44,8 @@ export interface JobPage {
 }
 
 /**
- * Jobs of a kind, those that match if that is asked, in submission order, after `lastKey` (a job id), at most `count`. The job
- * of `lastKey` may match no longer.
+ * Jobs of a kind that match, in submission order, after `lastKey` (a job id), at most `count`. The job of `lastKey`
+ * need not match any longer.
  * @throws DomainError Malformed when no job of that id is in memory
  */
 export function listJobs(view: JobsViewState, kind: string, page: JobPage = {}): JobRecord[] {

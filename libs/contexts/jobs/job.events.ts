@@ -8,7 +8,7 @@ import { defineBoundaries, defineBoundary, type EventCatalogue, type EventOf } f
 
 export const jobKindName = z.string().regex(/^[a-z][a-z-]*$/);
 
-/** Sums by name, for example `{ loadedFiles: 200, loadedBytes: 2048000 }`; the job's kind knows what they mean. */
+/** Sums by name, for example `{ loadedFiles: 200, loadedBytes: 2048000 }`. The job's kind defines their meaning. */
 export const countsSchema = z.record(z.string(), z.number());
 export type Counts = z.infer<typeof countsSchema>;
 
@@ -16,27 +16,27 @@ export const fileFailureSchema = z.object({
   /** Full UFS path. */
   path: z.string(),
   reason: z.string(),
-  /** How often it was tried; 0 where trying could not help. */
+  /** How often it was tried; 0 where an attempt could not succeed. */
   attempts: z.number(),
 });
 export type FileFailure = z.infer<typeof fileFailureSchema>;
 
 /**
- * What the source passed over because it holds no data of its own, by kind (`directoryLinks`, `fifos`, `sockets`,
- * `devices`, `other`): how many, and the first few by UFS path.
+ * The entries that the source passed over because they hold no data of their own, by kind (`directoryLinks`, `fifos`,
+ * `sockets`, `devices`, `other`): how many, and the UFS paths of the first few.
  */
 export const specialFilesSchema = z.record(z.string(), z.object({ count: z.number(), examples: z.array(z.string()) }));
 export type SpecialFiles = z.infer<typeof specialFilesSchema>;
 
 /**
- * A job goes over its source once or several times; the passes and their names are its kind's. The first is the main pass
- * of every kind: it does the work, and its files are those that count.
+ * A job goes over its source once or several times. Its kind defines the passes and their names. The first one is the
+ * main pass of every kind: it does the work, and the job's file counts are those of this pass.
  */
 export const passSchema = z.string().regex(/^[a-z][a-z-]*$/);
 export type Pass = z.infer<typeof passSchema>;
 export const mainPass = 'main';
 
-/** Brings data of version 1 up: until 0.2 the main pass of every kind was called `load`. */
+/** Converts data of version 1: until 0.2 the main pass of every kind was called `load`. */
 export function withMainPass<Data extends { pass: Pass }>(data: Data): Data {
   return data.pass === 'load' ? { ...data, pass: mainPass } : data;
 }
@@ -72,28 +72,29 @@ const batchesPlannedSchema = z.object({
   pass: passSchema,
   /** Ordinal of this stretch within the pass, from 0; a batch's id starts with it. */
   step: z.number(),
-  /** Where to go on, as the job's source understands it. */
+  /** Where to go on, in the form that the job's source reads. */
   cursor: z.string(),
   /** The source has been read to its end. */
   done: z.boolean(),
   scannedFiles: z.number(),
   filteredFiles: z.number(),
-  /** Files and directories met, whether they matched or not: tells "nothing there" from "nothing matched". */
+  /** Files and directories met, whether they matched or not. The count tells "nothing there" from "nothing matched". */
   seenEntries: z.number(),
   /** Names that can never be loaded. */
   rejected: z.array(fileFailureSchema),
   batches: z.array(plannedBatchSchema),
-  /** Why the source could not be read, or not be read further. The job ends as FAILED. */
+  /** Why the source could not be read, or only in part. The job ends as FAILED. */
   sourceError: z.string().optional(),
-  /** Why files were refused, or the whole job: a quota would not have held. */
+  /** Why files, or the whole job, were refused: they would have exceeded a quota. */
   quotaError: z.string().optional(),
   /** Absent where nothing was passed over, and in events of version 0.2. */
   specialFiles: specialFilesSchema.optional(),
 });
 
 /**
- * Room below quotas that the next stretch of a job will fill. All jobs reserve on one boundary, so that two owners can
- * not both take the last of it. From `BatchesPlanned` of that step on, the planned batches stand for it.
+ * Bytes below quotas that the next stretch of a job will fill. All jobs reserve on one boundary, so that two owners
+ * cannot both take the last bytes. After `BatchesPlanned` of that step, the planned batches count in place of the
+ * reservation.
  */
 const quotaReservedSchema = z.object({
   jobId: z.string(),
@@ -104,7 +105,10 @@ const quotaReservedSchema = z.object({
 });
 export type QuotaReservedData = z.infer<typeof quotaReservedSchema>;
 
-/** Each batch is replaced by what the ring of now makes of its files; where nothing changed, by itself. */
+/**
+ * Each batch is replaced by the batches that the current ring makes of its files. Where nothing changed, that is the
+ * batch itself.
+ */
 const dispatchedBatchSchema = z.object({ id: z.string(), attempt: z.number(), into: z.array(plannedBatchSchema) });
 export type DispatchedBatch = z.infer<typeof dispatchedBatchSchema>;
 const batchesDispatchedSchema = z.object({
@@ -129,7 +133,7 @@ const jobRetunedSchema = z.object({ bandwidth: z.number() });
 const jobFinishedSchema = z.object({
   epoch: z.number(),
   state: z.enum(['SUCCEEDED', 'FAILED']),
-  /** Why it failed, or what a success should be read with ("nothing matched"); empty when there is nothing to say. */
+  /** Why it failed, or a remark on a success ("nothing matched"). May be empty. */
   message: z.string(),
   /** Everything needed to answer for this job after it has left the views: see `JobSummary`. */
   summary: z.record(z.string(), z.unknown()),

@@ -48,7 +48,7 @@ it.each<[string, JobRecord, Partial<JobWorld>, object]>([
     { type: 'Finish' },
   ],
   [
-    'does not verify what could not be listed',
+    'does not verify a source that could not be listed',
     record([], { sourceDone: true, sourceError: 'x' }),
     { passes: ['main', 'verify'] },
     { type: 'Finish' },
@@ -84,7 +84,7 @@ it.each<[string, JobRecord, Partial<JobWorld>, object]>([
     { type: 'Park', batch: { id: 'a' } },
   ],
   [
-    'keeps the batches of lost workers while nobody is left to take them',
+    'keeps the batches of lost workers while no worker is left to take them',
     record([batch('a', { workerId: 'gone' })], { sourceDone: true }),
     { ring: [] },
     { type: 'Wait', for: 'workers' },

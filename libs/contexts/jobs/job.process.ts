@@ -2,9 +2,9 @@ import type { Pass } from './job.events.js';
 import type { BatchInFlight, JobRecord } from './jobs.view.js';
 
 /**
- * What an owner does next for its job: pure, decided from what the views show. Crash order: work is published before
- * the event that records it, so a crash between the two repeats a publish and never loses one; the batch's id makes
- * the repeat harmless.
+ * The next actions of an owner for its job: pure, decided from the views. A batch is published before the event that
+ * records it is appended. So a crash between the two repeats a publish and never loses one. The batch's id makes the
+ * repeat harmless.
  */
 export type JobAction =
   | { type: 'Dispatch'; reason: 'worker-lost' | 'resumed'; batches: BatchInFlight[] }
@@ -19,15 +19,15 @@ export interface JobWorld {
   ring: readonly string[];
   /** Batches planned ahead, per worker. */
   batchWindow: number;
-  /** A batch is given up when this many workers were lost with it in hand: it may be what ends them. */
+  /** A batch is given up when this many workers were lost with it in hand: the batch itself may crash them. */
   maxLosses: number;
   /** The passes of this job, in order. */
   passes: readonly Pass[];
-  /** Whether another worker can do what a lost one has not done. */
+  /** Whether another worker can do the batches of a lost one. */
   movable: boolean;
 }
 
-/** A dispatch reads every list back: bounded so that one event stays small. */
+/** Bounded so that one event stays small. A dispatch also reads back every list. */
 export const dispatchAtOnce = 64;
 
 export function nextAction(record: JobRecord, world: JobWorld): JobAction {

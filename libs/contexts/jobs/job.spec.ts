@@ -36,7 +36,7 @@ describe('slot', () => {
   const submitted = { type: 'JobSubmitted', data } as const;
   const held = { type: 'JobSubmitted', data: { ...data, jobId: 'j1' } } as const;
 
-  it('is free for the first', () => given(slot, []).when(submit).then([submitted]));
+  it('is free for the first job', () => given(slot, []).when(submit).then([submitted]));
   it('is taken while its holder is unfinished', () => given(slot, [held]).when(submit).thenRefused('slot-taken'));
   it('is free again when its holder has finished', () =>
     given(slot, [held])
@@ -55,7 +55,7 @@ describe('ownership', () => {
       .then([assumed('b', 2)]);
   });
 
-  it('goes to the quickest, and not on to the next who tried at the same time', () => {
+  it('goes to the quickest coordinator, and not on to another that tried at the same time', () => {
     given(job, [assumed('a', 1)])
       .when({ type: 'Assume', owner: 'b', afterEpoch: 0 })
       .then([]);
@@ -94,7 +94,7 @@ describe('ownership', () => {
 });
 
 describe('planning', () => {
-  it('takes each step once and none after the end of the source', () => {
+  it('accepts each step once and none after the end of the source', () => {
     const planned: JobEvent = { type: 'BatchesPlanned', data: plan(1, 0) };
     given(job, [assumed('a', 1)])
       .when({ type: 'PlanBatches', data: plan(1, 0) })
@@ -108,7 +108,7 @@ describe('planning', () => {
       .then([]);
   });
 
-  it('starts over for the verification', () => {
+  it('starts again for the verification', () => {
     const { state } = given(job, [
       assumed('a', 1),
       { type: 'BatchesPlanned', data: plan(1, 0, true) },

@@ -14,7 +14,7 @@ export interface JobState {
   readonly epoch: number;
   readonly owner?: string;
   readonly pass: Pass;
-  /** Those that are over. */
+  /** The passes that have ended. */
   readonly earlierPasses: readonly Pass[];
   /** How many stretches of the source this pass has planned. */
   readonly steps: number;
@@ -91,7 +91,7 @@ function decide(state: JobState, command: JobCommand): JobEvent[] {
   switch (command.type) {
     case 'Assume':
       requireRunning(state);
-      // Somebody else was quicker: that owner is alive, whatever was true of the one before.
+      // Another coordinator was quicker. It is alive, even if the owner before it is not.
       if (state.epoch !== command.afterEpoch) return [];
       return [{ type: 'JobAssumed', data: { owner: command.owner, epoch: state.epoch + 1 } }];
     case 'PlanBatches':
@@ -151,7 +151,7 @@ function requireRunning(state: JobState): void {
   if (state.status === 'stopped') throw new DomainError('Refused', 'job-stopped', 'the job is stopped');
 }
 
-/** @throws DomainError Refused unless the job runs, and under this epoch */
+/** @throws DomainError Refused unless the job runs under this epoch */
 export function requireOwner(state: JobState, epoch: number): void {
   requireRunning(state);
   if (state.epoch !== epoch || state.owner === undefined) {

@@ -89,7 +89,7 @@ describe('counts', () => {
     log.submit();
   });
 
-  it('what the source passed over is summed by kind, its first few named, of the load pass alone', () => {
+  it('entries that the source passed over are summed by kind, with the first few named, for the load pass only', () => {
     const log = new Log();
     log.submit();
     const links = (count: number, from = 0) => ({
@@ -127,7 +127,7 @@ describe('counts', () => {
     expect(log.record.totals).toEqual(two);
   });
 
-  it('fault 1: a report that runs ahead of its plan counts when the plan arrives', () => {
+  it('fault 1: a report that comes before its plan counts when the plan arrives', () => {
     log.settle(l0, two);
     expect(log.record.totals).toEqual({});
     log.job(plan(0, [l0]));
@@ -150,7 +150,7 @@ describe('counts', () => {
       data: { epoch: 1, reason: 'worker-lost', batches: [{ id: l0, attempt: 2, into }] },
     };
 
-    it('are its replacements’', () => {
+    it('are those of its replacements', () => {
       log.job(plan(0, [l0]));
       log.job(dispatched);
       log.settle(l0, two);
@@ -159,7 +159,7 @@ describe('counts', () => {
       expect(log.record.totals).toEqual(two);
     });
 
-    it('remember how many workers were lost with them in hand, whatever else sent them again', () => {
+    it('include the workers that were lost with it in hand, also when it was sent again for other reasons', () => {
       log.job(plan(0, [l0]));
       log.job(dispatched);
       const again = (reason: 'resumed' | 'worker-lost', attempt: number): JobEvent => ({
@@ -173,7 +173,7 @@ describe('counts', () => {
       expect(at(1)).toMatchObject({ attempt: 2, losses: 1 });
     });
 
-    it('count as well when a replacement’s report runs ahead of the word that it was sent', () => {
+    it('also include a replacement’s report that comes before the event of its dispatch', () => {
       log.job(plan(0, [l0]));
       log.settle(into[0].id, one, 'w2', 2);
       expect(log.record.totals).toEqual({});
@@ -187,7 +187,7 @@ describe('counts', () => {
     });
   });
 
-  it('fault 6: of a batch sent to another worker are those of the first report, whosever it is', () => {
+  it('fault 6: of a batch sent to another worker are those of the first report, from either worker', () => {
     for (const first of ['w1', 'w2']) {
       const late = first === 'w1' ? 'w2' : 'w1';
       const fresh = new Log();
@@ -204,7 +204,7 @@ describe('counts', () => {
     }
   });
 
-  it('fault 6: of batches moved again and again, each file counts once, whoever reports what and when', () => {
+  it('fault 6: each file of batches moved again and again counts once, for any order of reports', () => {
     const workers = ['w1', 'w2', 'w3'];
     const moves = fc.array(
       fc.tuple(fc.constantFrom('move', 'move and be overtaken', 'report'), fc.nat(2), fc.nat(20)),
@@ -216,7 +216,7 @@ describe('counts', () => {
         random.submit();
         const ids = workers.map((worker) => batchId('main', 0, worker));
         random.job(plan(0, ids, { done: true }));
-        // Every batch that ever was sent to somebody: each may still be reported, by any of them.
+        // Every batch that was ever sent to a worker. Each may still be reported, by any of those workers.
         const sent = ids.map((id) => ({ id, files: 2, attempt: 1 }));
         for (const [action, worker, pick] of actions) {
           const { id, files, attempt: sentAs } = sent[pick % sent.length];
@@ -224,11 +224,11 @@ describe('counts', () => {
           if (action === 'report') {
             random.settle(id, { loadedFiles: files }, workers[worker], sentAs);
           } else if (held) {
-            // To where the ring puts it now: as it is, or under another id where its content became another.
+            // To the worker that the ring names now: unchanged, or under another id when its content has changed.
             const next = pick % 2 === 0 ? id : batchId('main', 0, `${workers[worker]}-${sent.length}`);
             const into = [{ id: next, workerId: workers[worker], copy: 0, files, bytes: 10, workSequence: 9 }];
             const attempt = held.attempt + 1;
-            // It is sent first and recorded then: whoever got it may be quicker.
+            // An owner sends first and records then, so a worker's report may come before the record.
             if (action === 'move and be overtaken')
               random.settle(next, { loadedFiles: files }, workers[worker], attempt);
             const batches = [{ id, attempt, into }];
@@ -250,7 +250,7 @@ describe('counts', () => {
     );
   });
 
-  it('fault 14: only ever grow, and stand still after the end, in whatever order things arrive', () => {
+  it('fault 14: only grow, and stay after the end, for any order of commits', () => {
     const actions = fc.array(fc.tuple(fc.constantFrom('plan', 'settle', 'end'), fc.nat(4)), { maxLength: 60 });
     fc.assert(
       fc.property(actions, (given) => {
@@ -275,14 +275,14 @@ describe('counts', () => {
     );
   });
 
-  it('of a batch given up are those of its end', () => {
+  it('of a batch that was given up are those of that event', () => {
     log.job(plan(0, [l0]));
     log.job({ type: 'BatchParked', data: { epoch: 1, batchId: l0, counts: { failedFiles: 2 }, failures: [] } });
     log.settle(l0, two);
     expect(log.record.totals).toEqual({ failedFiles: 2 });
   });
 
-  it('fault 14: always add up and only grow, whatever arrives in whatever order and however often, until the end', () => {
+  it('fault 14: always add up and only grow until the end, for any commits in any order and number', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 4 })), { maxLength: 40 }), (actions) => {
         const random = new Log();
@@ -323,7 +323,7 @@ it('finished jobs leave in the order they finished; unfinished ones stay', () =>
   expect(listJobs(log.state, 'load').map((record) => record.jobId)).toEqual(['a', 'b', 'd']);
 });
 
-it('lists in pages', () => {
+it('jobs are listed in pages', () => {
   const log = new Log();
   for (const id of ['a', 'b', 'c']) log.submit(id);
   const page = (lastKey?: string) => listJobs(log.state, 'load', { count: 2, lastKey }).map((record) => record.jobId);
@@ -333,7 +333,7 @@ it('lists in pages', () => {
   expect(() => page('zz')).toThrow(/lastKey/);
 });
 
-it('survives a snapshot at any point', () => {
+it('the view survives a snapshot at any point', () => {
   const log = new Log();
   log.submit();
   log.job(plan(0, [l0]));

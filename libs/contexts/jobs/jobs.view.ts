@@ -23,11 +23,11 @@ import { addSpecialFiles } from './special-files.js';
 /** A planned batch that has not settled. */
 export interface BatchInFlight extends PlannedBatch {
   pass: Pass;
-  /** Counts from 1: how often it was sent to a worker, for whatever reason. */
+  /** How often it was sent to a worker, for any reason; from 1. */
   attempt: number;
   /** How many workers were lost with it in hand. */
   losses: number;
-  /** Its job was stopped: no worker works on it until it is dispatched again. */
+  /** True after its job was stopped: no worker works on it until it is dispatched again. */
   withdrawn: boolean;
 }
 
@@ -36,7 +36,7 @@ export interface RecordedFailure extends FileFailure {
   workerId?: string;
 }
 
-/** Everything the cluster knows of one job; what a job's kind makes of it is the kind's affair. */
+/** Everything the cluster knows of one job. The job's kind decides what to show of it. */
 export interface JobRecord {
   jobId: string;
   kind: string;
@@ -48,21 +48,24 @@ export interface JobRecord {
   /** Of the job's own boundary: the guard for the next command. 0 before the first event there. */
   sequence: number;
   state: JobState;
-  /** Of the main pass. scanned = filtered + rejected + planned, and planned = settled + in flight. */
+  /** Counts of the main pass. scanned = filtered + rejected + planned, and planned = settled + in flight. */
   scannedFiles: number;
   filteredFiles: number;
   rejectedFiles: number;
   seenEntries: number;
-  /** Absent where the source passed nothing over. */
+  /** Absent where the source passed over nothing. */
   specialFiles?: SpecialFiles;
   plannedFiles: number;
-  /** Sums over settled batches: of primary copies, of further replicas. */
+  /** Sums over settled batches, separately for primary copies and for further replicas. */
   totals: Counts;
   replicaTotals: Counts;
-  /** The same sums by the worker that did the work, all copies together. */
+  /** The same sums by worker, for all copies together. */
   byWorker: Record<string, Counts>;
   inFlight: Record<string, BatchInFlight>;
-  /** Reports that arrived before what names their batch: owners send first and record then, and may crash in between. */
+  /**
+   * Reports that arrived before the event that names their batch. Owners send first and record then, and may crash in
+   * between.
+   */
   early: Record<string, { workerId: string; counts: Counts; failures: RecordedFailure[] }>;
   /** Set aside below quotas for a stretch that is not yet planned. */
   reservation?: QuotaReservedData;
@@ -76,7 +79,7 @@ export interface JobRecord {
 export interface JobsViewState {
   /** Insertion order is submission order. */
   jobs: Map<string, JobRecord>;
-  /** Ids of finished jobs in the order they finished: the first leave when there are too many. */
+  /** Ids of finished jobs in the order they finished. When there are too many, the first ones leave the view. */
   finished: string[];
   /** Of the quota boundary: the guard for the next reservation. */
   quotaSequence: number;
@@ -88,7 +91,7 @@ export const keptFailures = 50;
 /** A crashed owner leaves at most one unrecorded step behind. */
 const maxEarlyReports = 10_000;
 
-/** @param maxFinished how many finished jobs stay in memory; older ones are answered for from the log */
+/** @param maxFinished how many finished jobs stay in memory; answers about older ones are read from the log */
 export function jobsView(maxFinished: number): View<JobsViewState> {
   return {
     name: jobs.name,
@@ -107,14 +110,17 @@ export function jobsView(maxFinished: number): View<JobsViewState> {
   };
 }
 
-/** Guards for the next command: also what means nothing stands in the way of who expects an earlier end. */
+/**
+ * Sets the guards for the next command. Every commit counts, even a meaningless one: it too makes an append with an
+ * older expected sequence fail.
+ */
 function moveEnds(view: JobsViewState, { boundary, sequence }: Commit): void {
   if (boundary === quotaBoundary.name) view.quotaSequence = sequence;
   const record = view.jobs.get(jobBoundary.idsIn(boundary)?.jobId ?? '');
   if (record) record.sequence = sequence;
 }
 
-/** A commit stands on one boundary, so at most one of these has events. */
+/** A commit belongs to one boundary, so at most one of these has events. */
 function evolveJobs(view: JobsViewState, commit: Commit): void {
   for (const event of slotBoundary.eventsIn(commit)) applySubmission(view, event);
   for (const event of jobBoundary.eventsIn(commit)) {
@@ -236,7 +242,7 @@ function trackBatch(record: JobRecord, batch: BatchInFlight): void {
   settleBatch(record, batch, early.workerId, early.counts, early.failures);
 }
 
-/** Workers report at least once: only the first report of a batch counts, and none after the job's end. */
+/** Workers report at least once. Only the first report of a batch counts, and none after the job's end. */
 function applyReport(record: JobRecord, data: BatchEvent['data']): void {
   if (record.state.status === 'finished') return;
   const failures = data.failures.map((failure) => ({ ...failure, workerId: data.workerId }));
@@ -275,7 +281,8 @@ function isAhead(record: JobRecord, { batchId: id, attempt }: BatchEvent['data']
   const { pass, earlierPasses, steps } = record.state;
   if (at.mark !== markOf(pass)) return !earlierPasses.some((earlier) => markOf(earlier) === at.mark);
   if (at.step >= steps) return true;
-  // Sent again in other parts, of which the log is still to tell: until then, what they are parts of is in flight.
+  // The batch was sent again in other parts, and the log does not have that event yet. Until then the whole batch is in
+  // flight.
   return Object.values(record.inFlight).some(
     (batch) =>
       batch.attempt === attempt - 1 && markOf(batch.pass) === at.mark && placeOfBatch(batch.id)?.step === at.step,

@@ -10,11 +10,11 @@ const older = [
 ];
 
 describe.each(older)('pass %s of a job of version 0.2', (before, now) => {
-  it.each(['BatchesPlanned', 'QuotaReserved', 'PassStarted'] as const)('is %s of today', (type) => {
+  it.each(['BatchesPlanned', 'QuotaReserved', 'PassStarted'] as const)('is the pass %s now', (type) => {
     expect(jobEvents[type].upcast[1]({ step: 3, pass: before } as never)).toEqual({ step: 3, pass: now });
   });
 
-  it('is that of the summary with which it ended', () => {
+  it('is that of the summary in its last event', () => {
     const data = { epoch: 1, state: 'SUCCEEDED' as const, message: '' };
     const summary = { jobId: 'j', state: { status: 'finished', pass: before } };
     const expected = { jobId: 'j', state: { status: 'finished', pass: now } };
@@ -22,7 +22,7 @@ describe.each(older)('pass %s of a job of version 0.2', (before, now) => {
     expect(jobEvents.JobFinished.upcast[1]({ ...data, summary: {} })).toEqual({ ...data, summary: {} });
   });
 
-  it('is that of a batch that lies in a queue', () => {
+  it('is that of a batch in a queue', () => {
     const batch: WorkBatch = {
       ...{ v: 2, jobId: 'j', kind: 'rebalance', batchId: `${before[0]}0-a`, pass: now, epoch: 1, attempt: 1, copy: 0 },
       ...{ namespaceSequence: 1, options: {}, root: '', files: [['w1', -1, '']] },
@@ -32,12 +32,12 @@ describe.each(older)('pass %s of a job of version 0.2', (before, now) => {
     expect(decodeWorkBatch(encodeWorkBatch(batch))).toEqual(batch);
   });
 
-  it('gives its batches the ids that they had', () => {
+  it('gives its batches the same ids as before', () => {
     expect(batchId(now, 7, 'abc')).toBe(`${before[0]}7-abc`);
     expect(placeOfBatch(`${before[0]}7-abc`)).toEqual({ mark: before[0], step: 7 });
   });
 });
 
-it('a pass called load may come again in a version of today', () => {
+it('a pass called load is allowed again in the current version', () => {
   expect(jobEvents.PassStarted.schema.parse({ epoch: 1, pass: 'load' })).toEqual({ epoch: 1, pass: 'load' });
 });

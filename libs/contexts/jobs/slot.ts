@@ -2,8 +2,8 @@ import { DomainError, exhausted, unreachable, type Decider } from '#kernel';
 import type { SlotEvent } from './job.events.js';
 
 /**
- * A slot is a (kind, target) pair; at most one unfinished job holds it. Whether the holder has finished is told by the
- * holder's own boundary and arrives in the command: a job that has finished stays finished, so the answer cannot age.
+ * A slot is a (kind, target) pair; at most one unfinished job holds it. The holder's own boundary tells whether it has
+ * finished, and the command carries the answer. A finished job stays finished, so that answer cannot become outdated.
  */
 export interface SlotState {
   readonly jobId?: string;

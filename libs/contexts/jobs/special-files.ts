@@ -1,10 +1,10 @@
 import type { SpecialFiles } from './job.events.js';
 
-/** So many are named of each kind; their paths are cut, as an event holds many. */
+/** So many examples are named of each kind. Their paths are cut, because an event holds many. */
 const maxExamples = 5;
 const maxPath = 400;
 
-/** Adds what a further part of the source has passed over. */
+/** Adds the special files of a further part of the source. */
 export function addSpecialFiles(sum: SpecialFiles, more: SpecialFiles): void {
   for (const [kind, { count, examples }] of Object.entries(more)) {
     const before = sum[kind] ?? { count: 0, examples: [] };

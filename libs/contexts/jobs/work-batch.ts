@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { jobKindName, passSchema, withMainPass } from './job.events.js';
 
 /**
- * The message a worker takes from its queue: what to do with which files. It never changes once planned: sent again
- * after a stop or to another worker, only `epoch`, `attempt` and the sequences differ, and `batchId` identifies the
- * content.
+ * The message that a worker takes from its queue: what to do with which files. Its content, which `batchId` identifies,
+ * never changes once planned. When it is sent again after a stop or to another worker, only `epoch`, `attempt` and the
+ * sequences differ.
  */
 export const workBatchSchema = z.object({
   v: z.literal(2),
@@ -17,22 +17,23 @@ export const workBatchSchema = z.object({
   /** 0 for the primary copy, 1… for further replicas. */
   copy: z.number(),
   /**
-   * Where the job's own boundary stood for the owner who sent this, with the job running: a stop or an end that the log
-   * tells of behind it makes the batch void, an earlier one does not concern it. Absent in batches of versions up to 0.2.
+   * The last sequence of the job's own boundary that the owner had read when it sent this, with the job running. A stop
+   * or an end behind that sequence makes the batch void; an earlier one does not. Absent in batches of versions up to
+   * 0.2.
    */
   jobSequence: z.number().optional(),
   /** The mount table must be known at least up to this log sequence before the batch is worked on. */
   namespaceSequence: z.number(),
   /**
-   * The store of each mount that the job is about, by its UFS root: files are not taken from another. Absent where that
-   * does not matter, and in batches of versions up to 0.2.
+   * The store of each mount that the job is about, by its UFS root: files are not taken from another store. Absent for
+   * kinds that do not depend on the store, and in batches of versions up to 0.2.
    */
   stores: z.record(z.string(), z.string()).optional(),
-  /** Understood by the job's kind. */
+  /** Read by the job's kind. */
   options: z.record(z.string(), z.unknown()),
   /**
-   * Bytes set aside for what the batch adds below each quota, by the quota's UFS path: beyond them the worker asks.
-   * Absent in batches of versions up to 0.2, which do not say; nothing is asked for them.
+   * Bytes reserved for what the batch adds below each quota, by the quota's UFS path. Beyond them the worker asks.
+   * Absent in batches of versions up to 0.2: for these the worker asks nothing.
    */
   quotaBytes: z.record(z.string(), z.number()).optional(),
   /** A UFS path prefix that all names share; a file's full UFS path is `root + name`. */
@@ -42,10 +43,10 @@ export const workBatchSchema = z.object({
 });
 export type WorkBatch = z.infer<typeof workBatchSchema>;
 
-/** No batch is longer, whatever `batchSize` says: its list and its failures must each fit one message. */
+/** No batch is longer, even with a larger `batchSize`: its list and its failures must each fit into one message. */
 export const maxBatchFiles = 1000;
 export const maxBatchNameBytes = 256 * 1024;
-/** Reasons are cut to this many characters, for the same cause. */
+/** Reasons are cut to this many characters, so that they fit into one message. */
 export const maxReasonLength = 300;
 
 export function encodeWorkBatch(batch: WorkBatch): Uint8Array {
@@ -54,6 +55,6 @@ export function encodeWorkBatch(batch: WorkBatch): Uint8Array {
 
 export function decodeWorkBatch(bytes: Uint8Array): WorkBatch {
   const batch = JSON.parse(Buffer.from(bytes).toString('utf8')) as { v?: unknown; pass: string } | null;
-  // Batches of versions up to 0.2 may lie in the queue.
+  // The queue may still hold batches of versions up to 0.2.
   return workBatchSchema.parse(batch?.v === 1 ? { ...withMainPass(batch), v: 2 } : batch);
 }

@@ -9,7 +9,7 @@ const restored: LogEvent = {
 const given = (...events: LogEvent[]) => fold(log, events);
 
 describe('the identity of a log', () => {
-  it('is made once', () => {
+  it('is written once', () => {
     expect(log.decide(given(), { type: 'StartLog', logId: 'a' })).toEqual([started]);
     expect(log.decide(given(started), { type: 'StartLog', logId: 'other' })).toEqual([]);
   });
@@ -28,19 +28,19 @@ describe('a loss that is given up', () => {
   const data = { logId: 'b', parentId: 'a', seenSequence: 90, throughSequence: 70, root: 'r' };
   const accepted: LogEvent = { type: 'LogLossAccepted', data };
 
-  it('makes the log another one, once, and names what was lost', () => {
+  it('changes the log’s identity, once, and names the lost part', () => {
     expect(log.decide(given(started), command)).toEqual([accepted]);
     expect(log.decide(given(started, accepted), command)).toEqual([]);
     expect(log.decide(given(started, accepted), { ...command, logId: 'again' })).toEqual([]);
   });
 
-  it('from then on all marks of the lost log agree, and those of a later loss do not', () => {
+  it('makes all marks of the lost log agree, and not those of a later loss', () => {
     const state = given(started, accepted);
     expect(judgeMark(state, 71, { logId: 'a', sequence: 95 })).toBe('agrees');
     expect(judgeMark(state, 71, { logId: 'b', sequence: 72 })).toBe('behind');
   });
 
-  it('of a log that is gone altogether, whether or not an empty one has taken its place', () => {
+  it('may be of a whole log, with or without an empty one in its place', () => {
     const empty = given({ type: 'LogLossAccepted', data: { ...data, throughSequence: 0 } });
     expect(empty).toEqual({ logId: 'b', ancestors: [{ logId: 'a', throughSequence: 0 }] });
     const replaced = given({ type: 'LogStarted', data: { logId: 'empty' } }, accepted);
@@ -49,16 +49,16 @@ describe('a loss that is given up', () => {
   });
 });
 
-describe('what speaks against a log', () => {
+describe('the objection to a log', () => {
   const end = { state: given(started), lastSequence: 100 };
   const witness = (who: string, sequence: number, logId = 'a') => ({ who, mark: { logId, sequence } });
 
-  it('is nothing, if everybody has seen no more than it holds', () => {
+  it('is none when no mark is beyond its end', () => {
     expect(objectionTo(end, [])).toBeUndefined();
     expect(objectionTo(end, [witness('w1', 100), witness('w2', 3)])).toBeUndefined();
   });
 
-  it('is said by who has seen most', () => {
+  it('is that of the highest mark', () => {
     const objection = objectionTo(end, [witness('w1', 101), witness('w2', 120), witness('w3', 110, 'x')])!;
     expect(objection).toMatchObject({ verdict: 'behind', witness: { who: 'w2' } });
     expect(describeObjection(end, objection)).toBe('the log a ends at sequence 100, but w2 has seen it up to 120');
@@ -68,7 +68,7 @@ describe('what speaks against a log', () => {
     [{ state: given(started), lastSequence: 100 }, 'NATS holds the log a, which ends at sequence 100'],
     [{ state: given(), lastSequence: 0 }, 'NATS holds an empty log'],
     [{ state: given(), lastSequence: 4 }, 'NATS holds a log without an identity that ends at sequence 4'],
-  ])('may be that it is another one: %j', (found, sentence) => {
+  ])('may be that it is another log: %j', (found, sentence) => {
     const objection = objectionTo(found, [witness('w1', 7, 'x')])!;
     expect(objection.verdict).toBe('foreign');
     expect(describeObjection(found, objection)).toBe(

@@ -21,7 +21,7 @@ describe('announcing', () => {
 
   it('lets an unknown worker join', () => given(membership, []).when(announce).then([joined]));
 
-  it('says nothing of a worker that is online already', () => given(membership, [joined]).when(announce).then([]));
+  it('adds no event for a worker that is online already', () => given(membership, [joined]).when(announce).then([]));
 
   it.each([
     ['offline', [joined, offline]],
@@ -32,7 +32,7 @@ describe('announcing', () => {
       .then([{ type: 'WorkerReturned', data: announcement }]);
   });
 
-  it('tells of a new address', () => {
+  it('records a new address', () => {
     const moved = { ...announcement, address: '10.0.0.2:29999' };
     given(membership, [joined])
       .when({ type: 'Announce', announcement: moved })
@@ -58,14 +58,14 @@ describe('silence', () => {
     given(membership, [joined, offline, lost]).when(silence(true)).then([]);
   });
 
-  it('of an earlier process says nothing about the present one', () => {
+  it('of an earlier process does not affect the current one', () => {
     const returned: MembershipEvent = { type: 'WorkerReturned', data: { ...announcement, bootId: 'boot-2' } };
     given(membership, [joined, returned]).when(silence(true)).then([]);
   });
 });
 
 describe('decommissioning', () => {
-  it('is refused for a worker nobody knows, or twice', () => {
+  it('is refused for an unknown worker, or twice', () => {
     const command = { type: 'Decommission', workerId: 'worker-1' } as const;
     given(membership, []).when(command).thenRefused('worker-not-found');
     given(membership, [joined]).when(command).then([decommissioned]);
@@ -79,19 +79,19 @@ describe('the view', () => {
     ['offline', [joined, offline], 1, 1],
     ['lost', [joined, offline, lost], 1, 0],
     ['decommissioned', [joined, decommissioned], 0, 0],
-  ])('an %s worker is listed and on the ring accordingly', (_case, history, listed, onRing) => {
+  ])('lists an %s worker, and has it on the ring, by its state', (_case, history, listed, onRing) => {
     const { state } = given(membership, history);
     expect(listWorkers(state)).toHaveLength(listed);
     expect(ringMembers(state)).toHaveLength(onRing);
   });
 });
 
-it.each(['__proto__', 'constructor', 'nobody'])('nobody can decommission %s', (workerId) => {
+it.each(['__proto__', 'constructor', 'nobody'])('a worker with the id %s cannot be decommissioned', (workerId) => {
   const { state } = given(membership, [joined]);
   expect(() => membership.decide(state, { type: 'Decommission', workerId })).toThrow('worker not found...');
 });
 
-it('law: the same command twice adds nothing, but for silence, which takes two steps', () => {
+it('law: the same command twice adds nothing, except silence, which takes two steps', () => {
   const workerId = fc.constantFrom('worker-1', 'worker-2');
   const bootId = fc.constantFrom('boot-1', 'boot-2');
   const command = fc.oneof(

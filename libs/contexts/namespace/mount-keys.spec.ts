@@ -16,27 +16,27 @@ const sealedBy = (path: string, ...keys: { id: string; key: Buffer }[]): Mount =
 const open: Mount = { path: '/open/', ufs: 'file:///open/', options: {} };
 
 describe('the keys of mounts', () => {
-  it('a ring that opens all of them, or has none to open, leaves nothing to say', () => {
+  it('give no warning when the key ring opens all of them, or there are none to open', () => {
     const keys = new MountKeys(new KeyRing([b, a]));
     expect(keys.look([open, sealedBy('/x/', a), sealedBy('/y/', b)])).toEqual({ closed: [], opensNone: false });
     expect(keys.look([open])).toEqual({ closed: [], opensNone: false });
     expect(keys.look([])).toEqual({ closed: [], opensNone: false });
   });
 
-  it('says which key is missing for which mount, once for each, and holds no secret', () => {
+  it('give a warning without secrets for each mount whose key is missing', () => {
     const found = new MountKeys(new KeyRing([a])).look([sealedBy('/x/', b, b, a), open, sealedBy('/y/', a)]);
     expect(found).toMatchObject({ closed: [{ path: '/x/', keyId: 'b' }], opensNone: false });
     expect(found.closed[0].sentence).toMatch(/mount \/x\/ .* key 'b', which LARDER_SECRET_KEYS does not hold/);
     expect(JSON.stringify(found)).not.toContain('canary');
   });
 
-  it('a key of the same id with other bytes does not pass for the right one', () => {
+  it('do not match a key of the same id with other bytes', () => {
     const found = new MountKeys(new KeyRing([key('a')])).look([sealedBy('/x/', a), open]);
     expect(found).toMatchObject({ closed: [{ path: '/x/', keyId: 'a' }], opensNone: true });
     expect(found.closed[0].sentence).toMatch(/another key than the 'a'/);
   });
 
-  it('looks again when the mount table is another, and only then', () => {
+  it('are checked again when the mount table changes, and only then', () => {
     let asked = 0;
     const ring = new KeyRing([a]);
     const counting = { open: (...args: Parameters<KeyRing['open']>) => (asked++, ring.open(...args)) };

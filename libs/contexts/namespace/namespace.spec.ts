@@ -32,13 +32,13 @@ describe('mounting', () => {
       .thenRefused('mount-conflict', /overlaps/);
   });
 
-  it('takes neighbours that merely share a prefix', () => {
+  it('accepts neighbours that only share a prefix', () => {
     given(namespace, [mounted('/data/', 's3://bucket/dir/')])
       .when(mount('/data2/', 's3://bucket/directory/'))
       .then([mounted('/data2/', 's3://bucket/directory/')]);
   });
 
-  it('takes a path again that was unmounted', () => {
+  it('accepts a path again after its unmount', () => {
     given(namespace, [
       mounted('/data/', 's3://bucket/'),
       { type: 'Unmounted', data: { path: '/data/', ufs: 's3://bucket/' } },
@@ -49,7 +49,7 @@ describe('mounting', () => {
 });
 
 describe('unmounting', () => {
-  it('names what was mounted', () => {
+  it('names the UFS that was mounted', () => {
     given(namespace, [mounted('/data/', 's3://bucket/')])
       .when({ type: 'Unmount', path: '/data/' })
       .then([{ type: 'Unmounted', data: { path: '/data/', ufs: 's3://bucket/' } }]);
@@ -79,7 +79,7 @@ describe('replacing the options of a mount', () => {
     data: { path: '/data/', ufs: 's3://bucket/', options: plain(options) },
   });
 
-  it('replaces all of them, and leaves policies and the mount where they are', () => {
+  it('replaces all of them, and keeps policies and the mount', () => {
     const history = [
       at({ region: 'eu-1', accessKeyId: 'old' }),
       { type: 'TtlSet', data: { path: '/data', ttlSeconds: 9 } },
@@ -95,7 +95,7 @@ describe('replacing the options of a mount', () => {
     expect(state.policies.ttls).toEqual({ '/data': 9 });
   });
 
-  it('takes another spelling of the same endpoint', () => {
+  it('accepts another spelling of the same endpoint', () => {
     given(namespace, [at({ endpoint: 'http://Host:80/' })])
       .when(replace({ 'fs.s3a.endpoint': 'http://host' }))
       .then([replaced({ 'fs.s3a.endpoint': 'http://host' })]);
@@ -109,13 +109,13 @@ describe('replacing the options of a mount', () => {
       replace({ endpoint: 'http://a' }, 's3://other/'),
       /mounted to s3:\/\/bucket\/, not to s3:\/\/other\//,
     ],
-  ])('is refused for %s, with what to do instead', (_what, command, reason) => {
+  ])('is refused for %s, with advice', (_what, command, reason) => {
     given(namespace, [at({ endpoint: 'http://a' })])
       .when(command)
       .thenRefused('mount-conflict', reason);
     given(namespace, [at({ endpoint: 'http://a' })])
       .when(command)
-      .thenRefused('mount-conflict', /remove the mount and make it anew/);
+      .thenRefused('mount-conflict', /remove the mount and create it again/);
   });
 
   it('is refused where nothing is mounted', () => {

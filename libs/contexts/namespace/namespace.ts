@@ -122,7 +122,7 @@ function replaceOptions(
 ): NamespaceEvent[] {
   const mount = state.mounts.find((candidate) => candidate.path === path);
   if (!mount) throw new DomainError('NotFound', 'no-mount', `No mount point found for path: ${path}`);
-  const advice = 'remove the mount and make it anew';
+  const advice = 'remove the mount and create it again';
   if (ufs !== undefined && ufs !== mount.ufs) {
     throw refused(`ufs: ${path} is mounted to ${mount.ufs}, not to ${ufs}; to change that, ${advice}`);
   }

@@ -64,7 +64,7 @@ describe('UFS paths', () => {
     expect(normalizeUfsRoot('s3://bucket/dir')).toBe('s3://bucket/dir/');
   });
 
-  it('lies within itself and above what is below it, not within its namesakes', () => {
+  it('a path lies within itself and its ancestors, not within namesakes', () => {
     expect(isWithin('s3://b/dir/', 's3://b/dir/x')).toBe(true);
     expect(isWithin('s3://b/dir/', 's3://b/dir')).toBe(true);
     expect(isWithin('s3://b/dir/', 's3://b/directory')).toBe(false);
@@ -101,7 +101,7 @@ describe('resolving', () => {
     expect(mountOfUfsPath(state, 's3://bucket/rootless')).toBeUndefined();
   });
 
-  it('never takes two keys for one, nor a key for two: a namespace path is as literal as a UFS path', () => {
+  it('maps namespace paths and keys one to one: a namespace path is as literal as a UFS path', () => {
     const segment = fc.constantFrom('a', 'b', '', 'a%2Fb', 'é', 'e\u0301');
     const key = fc.array(segment, { minLength: 1, maxLength: 5 }).map((segments) => segments.join('/'));
     fc.assert(
@@ -111,7 +111,7 @@ describe('resolving', () => {
     );
   });
 
-  it('of a directory passes over repeated slashes, as file systems do', () => {
+  it('ignores repeated slashes in a directory, as file systems do', () => {
     const files = namespace.evolve(namespace.initial, {
       type: 'Mounted',
       data: { path: '/', ufs: 'file:///dir/', options: {} },

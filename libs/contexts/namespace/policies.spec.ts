@@ -16,7 +16,7 @@ describe('setting', () => {
       .thenRefused('not-mounted', /^No mounted UFS found$/);
   });
 
-  it('records what changes, and nothing where nothing does', () => {
+  it('records changes, and nothing when nothing changes', () => {
     const command: NamespaceCommand = { type: 'SetQuota', path: '/data/a', quotaBytes: 1 };
     given(namespace, [mounted])
       .when(command)
@@ -35,7 +35,7 @@ describe('removing', () => {
     [{ type: 'RemoveQuota', path: '/data/a' }, /^No quota item found for path: \/data\/a$/],
     [{ type: 'RemoveTtl', path: '/data/a' }, /^No TTL policy found for path: \/data\/a$/],
     [{ type: 'RemovePriority', path: '/data/a' }, /^No priority rule found for path: \/data\/a$/],
-  ])('%o is refused where there is none', (command, message) => {
+  ])('%o is refused when there is none', (command, message) => {
     given(namespace, [mounted]).when(command).thenRefused('no-policy', message);
   });
 
@@ -134,7 +134,7 @@ describe('the path of a policy', () => {
     expect(quotas.map(({ ufsPath }) => ufsPath)).toEqual(ufsPaths);
   });
 
-  it('tells keys apart that differ in slashes alone', () => {
+  it('distinguishes keys that differ only in slashes', () => {
     const quotas = { '/data/a/': 1, '/data/a': 2 };
     const policies = ufsPolicies({ ...state, policies: { ...state.policies, quotas } });
     expect(mostSpecific(policies.quotas, 's3://bucket/root/a//x')).toBe(1);

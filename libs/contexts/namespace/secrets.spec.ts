@@ -10,7 +10,7 @@ const [a, b] = [
 describe('fault 23: secret options', () => {
   const ufs = 's3://bucket/';
 
-  it('are all that their connector does not declare harmless, whatever their names', () => {
+  it('are all that their connector does not declare harmless, under any name', () => {
     const names = [
       's3a.secretKey',
       'secretAccessKey',
@@ -44,7 +44,7 @@ describe('fault 23: secret options', () => {
     expect(ring.openOptions(sealed)).toEqual({ 's3a.secretKey': canary, region: 'eu-1' });
   });
 
-  it('two seals of one value differ', () => {
+  it('have two different seals for one value', () => {
     const ring = new KeyRing([a]);
     expect(ring.seal('secret', canary)).not.toEqual(ring.seal('secret', canary));
   });

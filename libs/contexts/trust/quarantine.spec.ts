@@ -35,7 +35,7 @@ function expanded(ranges: readonly SequenceRange[]): number[] {
 const throughJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 const message = (sequence: number) => ({ sequence, boundary: 'namespace', reason: `why ${sequence}` });
 
-it('says of every sequence what a plain set says, whatever was acknowledged when, snapshots included', () => {
+it('the quarantine agrees with a plain set for every sequence, for any acknowledgements and snapshots', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
       const plain = new Plain();
@@ -71,7 +71,7 @@ it('says of every sequence what a plain set says, whatever was acknowledged when
   );
 });
 
-it('takes no more room for a flood than for one message, in memory and in a snapshot', () => {
+it('a flood takes no more room than one message, in memory and in a snapshot', () => {
   const quarantine = new Quarantine();
   for (let sequence = 5; sequence < 50_005; sequence++) quarantine.add(message(sequence));
   expect(quarantine.through(Infinity)).toEqual([[5, 50_004]]);
@@ -79,7 +79,7 @@ it('takes no more room for a flood than for one message, in memory and in a snap
   expect(quarantine.toSnapshot().examples).toHaveLength(20);
 });
 
-it('a flood between messages that hold, acknowledged one by one, costs a pass and not one for each', () => {
+it('a flood between valid messages, acknowledged one by one, costs one pass in all', () => {
   const pairs = 100_000;
   const quarantine = new Quarantine();
   for (let i = 1; i <= pairs; i++) quarantine.add(message(2 * i));
@@ -94,7 +94,7 @@ it('a flood between messages that hold, acknowledged one by one, costs a pass an
   expect(restored.report()).toEqual(quarantine.report());
 });
 
-it('one acknowledgement covers what it touches of many ranges, and many what they leave of one', () => {
+it('an acknowledgement may cover parts of many ranges, and many may cover parts of one', () => {
   const quarantine = new Quarantine();
   for (const sequence of [1, 2, 3, 5, 6, 9, 10, 11, 12]) quarantine.add(message(sequence));
   quarantine.acknowledge([
@@ -114,7 +114,7 @@ it('one acknowledgement covers what it touches of many ranges, and many what the
   ]);
 });
 
-it('a snapshot stays as it was when more is found', () => {
+it('a snapshot does not change when more void messages are found', () => {
   const quarantine = new Quarantine();
   quarantine.add(message(1));
   const stored = quarantine.toSnapshot();
@@ -127,7 +127,7 @@ it('a snapshot stays as it was when more is found', () => {
   expect(stored).toEqual(before);
 });
 
-it('what is acknowledged stays void', () => {
+it('an acknowledged message stays void', () => {
   const quarantine = new Quarantine();
   quarantine.add(message(3));
   quarantine.acknowledge([[1, 9]]);

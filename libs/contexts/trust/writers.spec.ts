@@ -9,7 +9,7 @@ const worker: Writer = { role: 'worker', workerId };
 const boundaries = ['namespace', 'log', 'membership', 'checkpoint', 'quota', 'job.j', 'slot.load.abc', 'index'];
 const token = fc.stringMatching(/^[a-z0-9-]{1,12}$/);
 
-describe('who may write where', () => {
+describe('the boundaries of writers', () => {
   it.each(boundaries)('%s is for coordinators, and for no worker', (boundary) => {
     expect([mayWrite(coordinator, boundary), mayWrite(worker, boundary)]).toEqual([true, false]);
   });
@@ -21,7 +21,7 @@ describe('who may write where', () => {
     },
   );
 
-  it('a worker writes on its own batch boundary of any job, and nowhere else', () => {
+  it('a worker may write on its own batch boundary of any job, and nowhere else', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(token, fc.constantFrom('batch', workerId)), { maxLength: 5 }), (tokens) => {
         const [scope, jobId, writer] = tokens;
@@ -31,7 +31,7 @@ describe('who may write where', () => {
     );
   });
 
-  it('no boundary is for both', () => {
+  it('no boundary is for both coordinators and workers', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(token, fc.constantFrom('batch', workerId)), { maxLength: 5 }), (tokens) => {
         const boundary = tokens.join('.');
@@ -41,7 +41,7 @@ describe('who may write where', () => {
   });
 });
 
-describe('what a worker may say', () => {
+describe('the events of a worker', () => {
   const settled = { jobId: 'j', batchId: 'b', workerId, epoch: 1, attempt: 1, counts: {}, failures: [] };
   const recorded = { id: 'e', v: 1, at: '2026-01-02T03:04:05.000Z', actor: 'a', requestId: 'r' };
   const commit = (...events: { type: string; data: unknown }[]): Commit => ({
@@ -59,12 +59,12 @@ describe('what a worker may say', () => {
     ['another worker’s beside its own', false, [own, { type: 'BatchSettled', data: { ...settled, workerId: 'x' } }]],
     ['any other event', false, [{ type: 'JobFinished', data: settled }]],
     ['any other event beside its own', false, [own, { type: 'Mounted', data: settled }]],
-    ['what is no outcome', false, [{ type: 'BatchSettled', data: { jobId: 'j', workerId } }]],
+    ['a malformed outcome', false, [{ type: 'BatchSettled', data: { jobId: 'j', workerId } }]],
   ])('%s: %s', (_, may, events) => {
     expect(saysOnlyItsOwn(worker, commit(...events))).toBe(may);
   });
 
-  it('what coordinators say is not looked at: where they may say it is all that counts', () => {
+  it('the events of coordinators are not checked: only their boundary counts', () => {
     expect(saysOnlyItsOwn(coordinator, commit({ type: 'Mounted', data: {} }))).toBe(true);
   });
 });

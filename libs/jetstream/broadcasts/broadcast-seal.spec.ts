@@ -13,11 +13,11 @@ function withHeader(text: string): MsgHdrs {
 }
 
 describe('a sealed broadcast', () => {
-  it('opens for whoever has the key, once', () => {
+  it('opens once with the key', () => {
     const [sender, receiver] = [new BroadcastSeal(keys('a', 1)), new BroadcastSeal(keys('a', 1))];
     const sealed = sender.seal('s', data);
     expect(receiver.fault('s', message(sealed))).toBeUndefined();
-    expect(receiver.fault('s', message(sealed))).toBe('it has been here before');
+    expect(receiver.fault('s', message(sealed))).toBe('it was received before');
   });
 
   it.each([
@@ -41,34 +41,34 @@ describe('a sealed broadcast', () => {
       () => ({ seal: new BroadcastSeal(keys('b', 1)).seal('s', data), purpose: 's' }),
       'sealed with the key "b"',
     ],
-  ] as const)('does not with %s', (_, made, why) => {
+  ] as const)('does not open with %s', (_, made, why) => {
     const { seal, purpose, bare } = { bare: false, ...made() };
     const receiver = new BroadcastSeal(keys('a', 1));
     expect(receiver.fault(purpose, message(bare ? (undefined as unknown as MsgHdrs) : seal))).toContain(why);
   });
 
-  it('is known again however others have overtaken it', () => {
+  it('is recognized when it comes again, also after later ones', () => {
     const [sender, receiver] = [new BroadcastSeal(keys('a', 1)), new BroadcastSeal(keys('a', 1))];
     const sealed = Array.from({ length: 2_001 }, () => sender.seal('s', data));
     const arrive = (number: number) => receiver.fault('s', message(sealed[number - 1]));
     expect(arrive(2_000)).toBeUndefined();
     for (let number = 977; number < 2_000; number++) expect(arrive(number)).toBeUndefined();
     expect(arrive(2_001)).toBeUndefined();
-    expect(arrive(2_000)).toBe('it has been here before');
+    expect(arrive(2_000)).toBe('it was received before');
   });
 
-  it('is still taken however far ahead its sender is, and what comes too late is not', () => {
+  it('is accepted when its sender is far ahead, and refused when it comes too late', () => {
     const [sender, receiver] = [new BroadcastSeal(keys('a', 1)), new BroadcastSeal(keys('a', 1))];
     const sealed = Array.from({ length: 5_000 }, () => sender.seal('s', data));
     const arrive = (number: number) => receiver.fault('s', message(sealed[number - 1]));
     expect(arrive(1)).toBeUndefined();
     expect(arrive(5_000)).toBeUndefined();
     expect(arrive(5_000 - 1_023)).toBeUndefined();
-    expect(arrive(5_000 - 1_024)).toBe('it has been here before');
-    expect(arrive(1)).toBe('it has been here before');
+    expect(arrive(5_000 - 1_024)).toBe('it was received before');
+    expect(arrive(1)).toBe('it was received before');
   });
 
-  it('is taken once, in whatever order and however often it comes', () => {
+  it('is accepted once, in any order and number of deliveries', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 200 }), (order) => {
         const [sender, receiver] = [new BroadcastSeal(keys('a', 1)), new BroadcastSeal(keys('a', 1))];
@@ -79,7 +79,7 @@ describe('a sealed broadcast', () => {
     );
   });
 
-  it('does not open when any byte of it or of what it seals is another one', () => {
+  it('does not open when any byte of it or of its content has changed', () => {
     const receiver = new BroadcastSeal(keys('a', 1));
     const sealed = new BroadcastSeal(keys('a', 1)).seal('s', data);
     for (let at = 0; at < data.length; at++) {
@@ -97,7 +97,7 @@ describe('a sealed broadcast', () => {
   });
 
   it.each(['', ' ', 'a', 'a b', 'a b 1', 'a b 1 mac more', 'a b x mac', 'a b 1.5 mac', 'a b -1 mac', 'a b 9e99 mac'])(
-    'is none with the header "%s"',
+    'is invalid with the header "%s"',
     (text) => {
       expect(new BroadcastSeal(keys('a', 1)).fault('s', message(withHeader(text)))).toMatch(/not sealed|seal is wrong/);
     },
@@ -111,7 +111,7 @@ describe('a sealed broadcast', () => {
     expect(new BroadcastSeal(a).fault('s', message(rotated.seal('s', data)))).toContain('key "b"');
   });
 
-  it('of an answer holds for the one request that it answers', () => {
+  it('of an answer holds only for the request that it answers', () => {
     const [asker, answerer] = [new BroadcastSeal(keys('a', 1)), new BroadcastSeal(keys('a', 1))];
     const [first, second] = [asker.seal('ask', data), asker.seal('ask', data)];
     const answer = answerer.seal(answerer.answerTo(first), data);
@@ -120,7 +120,7 @@ describe('a sealed broadcast', () => {
     expect(asker.fault(asker.answerTo(first), message(answer))).toBeUndefined();
   });
 
-  it('of one sender says nothing about another’s numbers', () => {
+  it('of one sender does not affect another sender’s numbers', () => {
     const receiver = new BroadcastSeal(keys('a', 1));
     for (let i = 0; i < 3; i++) {
       expect(receiver.fault('s', message(new BroadcastSeal(keys('a', 1)).seal('s', data)))).toBeUndefined();

@@ -56,7 +56,7 @@ export class BroadcastSeal {
     const expected = macOf(key, purpose, sender, number, data);
     const found = Buffer.from(mac, 'base64url');
     if (found.length !== expected.length || !timingSafeEqual(found, expected)) return 'its seal is wrong';
-    return this.isNew(sender, number) ? undefined : 'it has been here before';
+    return this.isNew(sender, number) ? undefined : 'it was received before';
   }
 
   private isNew(sender: string, number: number): boolean {

@@ -19,7 +19,7 @@ describe.each(availableNatsVersions())('Broadcasts on nats-server %s', (version)
     await nats?.stop();
   });
 
-  it('hears all workers, passes over what is not JSON, and drops what is said while NATS is away', async () => {
+  it('receives all workers’ heartbeats, ignores what is not JSON, and drops messages while NATS is away', async () => {
     const heard: [unknown, string][] = [];
     const end = broadcasts.subscribe(log.names.workerHeartbeats, (value, subject) => heard.push([value, subject]));
     broadcasts.publish(log.names.workerHeartbeat('w1'), { n: 1 });
@@ -44,7 +44,7 @@ describe.each(availableNatsVersions())('Broadcasts on nats-server %s', (version)
     expect(heard).toHaveLength(3);
   });
 
-  it('asks one, and gets its answer or its error', async () => {
+  it('asks one worker, and gets its answer or its error', async () => {
     const subject = log.names.workerControl('w1', 'stat');
     await expect(broadcasts.request(subject, {}, 1_000)).rejects.toMatchObject({ code: 'no-responder' });
     broadcasts.respond(subject, (value) => {
@@ -64,7 +64,7 @@ describe.each(availableNatsVersions())('Broadcasts on nats-server %s', (version)
     await expect(broadcasts.request(silent, {}, 50)).rejects.toMatchObject({ code: 'request-timeout' });
   });
 
-  it('asks all, and takes the answers that come in time', async () => {
+  it('asks all workers, and returns the answers that come in time', async () => {
     const subject = log.names.workersControl('clear-stale');
     expect(await broadcasts.requestAll(subject, {}, { expected: 2, timeoutMs: 5_000 })).toEqual([]);
     broadcasts.respond(subject, () => ({ cleared: 1 }));

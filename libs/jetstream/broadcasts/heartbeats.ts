@@ -83,7 +83,7 @@ export class Broadcasts {
       const subscription = this.link.nc.subscribe(inbox, {
         callback: (error, message) => {
           if (error) fail('request-failed', `the request on ${subject} failed`, error);
-          else if (message.headers?.code) fail('no-responder', `nobody answers on ${subject}`);
+          else if (message.headers?.code) fail('no-responder', `no process answers on ${subject}`);
           else if (this.genuine(message, this.seal?.answerTo(request))) {
             end();
             resolve(message);

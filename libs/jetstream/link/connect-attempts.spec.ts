@@ -1,7 +1,7 @@
 import { GrowingPauses, isRefusal } from './connect-attempts.js';
 
-describe('what goes on failing', () => {
-  it('is told at once, then after pauses that double up to a minute; a new reason at once, not faster', () => {
+describe('a failure that lasts', () => {
+  it('is logged at once, then after pauses that double up to a minute; a new reason is logged at once', () => {
     let nowMs = 0;
     const told: [number, string][] = [];
     const pauses = new GrowingPauses(
@@ -17,7 +17,7 @@ describe('what goes on failing', () => {
     expect(told.at(-1)).toEqual([300_000, 'silent']);
   });
 
-  it('two reasons in turn, as of two servers, do not make it more talkative', () => {
+  it('is not logged more often with two reasons in turn, as of two servers', () => {
     let nowMs = 0;
     const told: number[] = [];
     const pauses = new GrowingPauses(
@@ -28,7 +28,7 @@ describe('what goes on failing', () => {
     expect(told).toEqual([0, 250, 1_250, 3_250, 7_250, 15_250]);
   });
 
-  it('tells a refusal from a server that was slow to look', () => {
+  it('distinguishes a refusal from a slow server', () => {
     expect(isRefusal({ code: 'AUTHORIZATION_VIOLATION' })).toBe(true);
     expect(isRefusal(new Error("'Authorization Violation'"))).toBe(true);
     expect(isRefusal({ code: 'AUTHENTICATION_TIMEOUT', message: 'Authentication Timeout' })).toBe(false);

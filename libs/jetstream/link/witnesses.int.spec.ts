@@ -38,7 +38,7 @@ const namesSeenBy = ({ link }: TestLog): string[] => [...link.witnesses.lines().
     return log;
   };
 
-  it('are connections to all servers that are known, each of which counts once', async () => {
+  it('witnesses are connections to all known servers, each of which counts once', async () => {
     const log = await open(cluster.nodes[0].url);
     expect(namesSeenBy(log)).toEqual(['n0']);
     await log.store.append('one', 0, [note('one')]);
@@ -54,7 +54,7 @@ const namesSeenBy = ({ link }: TestLog): string[] => [...link.witnesses.lines().
     expect(twice.lines.filter(({ message }) => message.includes('LARDER_NATS_URL'))).toEqual([]);
   }, 60_000);
 
-  it('are enough when one server is gone, and when the own connection has moved to another one', async () => {
+  it('witnesses are enough when one server is gone, and when the own connection has moved to another one', async () => {
     const log = await open(cluster.url);
     const end = await log.store.lastSequence();
     const own = log.link.nc.info!.server_name;
@@ -68,7 +68,7 @@ const namesSeenBy = ({ link }: TestLog): string[] => [...link.witnesses.lines().
     await eventually('they tell the end', answers, { timeoutMs: 30_000 });
   }, 90_000);
 
-  it('close with the link', async () => {
+  it('witnesses close with the link', async () => {
     const own = await Promise.all(cluster.nodes.map(({ url }) => TcpProxy.start({ target: new URL(url).host })));
     proxies.push(...own);
     const log = await openTestLog(own.map(({ address }) => `nats://${address}`).join(','), { replicas: 3 });
@@ -80,7 +80,7 @@ const namesSeenBy = ({ link }: TestLog): string[] => [...link.witnesses.lines().
 });
 
 describe('a line', () => {
-  it('over which nothing goes any more is asked in vain, and breaks nobody who asks', async () => {
+  it('that no longer carries data gives no answer, and no error to its caller', async () => {
     const nats = await startTestNats();
     const nc = await connect({ servers: nats.url });
     const line = new Line(nc);

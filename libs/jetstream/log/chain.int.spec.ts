@@ -31,7 +31,7 @@ describe.each(availableNatsVersions())('the chain of commits on nats-server %s',
     expect(count).toBe(length);
   }
 
-  it('is unbroken however many writers append to a boundary by turns', async () => {
+  it('is unbroken when many writers append to a boundary in turn', async () => {
     let expected = 0;
     for (let i = 0; i < 40; i++) {
       ({ sequence: expected } = await logs[i % 2].store.append('turns.1', expected, [note(`${i}`)]));
@@ -50,7 +50,7 @@ describe.each(availableNatsVersions())('the chain of commits on nats-server %s',
     await expectChain('facts.1', 300);
   });
 
-  it('is unbroken when a fact is repeated, by whomever', async () => {
+  it('is unbroken when any process repeats a fact', async () => {
     const event = note('once');
     const first = await logs[0].store.appendFact('facts.2', 'same', [event]);
     expect(await logs[0].store.appendFact('facts.2', 'same', [event])).toMatchObject({ sequence: first.sequence });
@@ -94,7 +94,7 @@ describe('digests', () => {
     );
   });
 
-  it('tell boundaries, and where a boundary ends, apart', () => {
+  it('distinguish boundaries, also by where a boundary ends', () => {
     expect(messageDigest('a', Buffer.from('b'))).not.toBe(messageDigest('ab', Buffer.from('')));
   });
 });

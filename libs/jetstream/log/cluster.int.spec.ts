@@ -27,7 +27,7 @@ describeEach('a log of three replicas on nats-server %s', (version) => {
     await cluster?.stop();
   });
 
-  it('fault 4: across kill -9 of its leader, loses nothing acknowledged, lets one appender win, and goes on', async () => {
+  it('fault 4: across kill -9 of its leader, the log keeps all acknowledged commits, lets one appender win, and goes on', async () => {
     logs = await Promise.all(
       cluster.nodes.map((node, i) =>
         openTestLog([node.url, ...cluster.nodes.filter((_, other) => other !== i).map(({ url }) => url)].join(','), {

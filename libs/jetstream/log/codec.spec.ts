@@ -40,7 +40,7 @@ const stored = (events: unknown[], id: unknown = 'e-1') => Buffer.from(JSON.stri
 const matching = (fields: Record<string, unknown>) => expect.objectContaining(fields) as Error;
 
 describe('EventCodec', () => {
-  it('reads what it wrote, whatever the text', () => {
+  it('reads any text that it wrote', () => {
     const event = recorded(3, { title: 'Ünï😀 "\\ 名', language: 'de' });
     const bytes = codec.encode({ commitId: 'e-1', events: [event, { ...event, id: 'e-2' }] });
     expect(codec.decode(bytes, position)).toEqual({
@@ -54,12 +54,12 @@ describe('EventCodec', () => {
     [1, { name: 'Dune' }],
     [2, { title: 'Dune' }],
     [3, { title: 'Dune', language: 'en' }],
-  ])('brings version %i up to today’s', (v, data) => {
+  ])('converts version %i to the current one', (v, data) => {
     const [event] = codec.decode(stored([recorded(v, data)]), position).events;
     expect(event).toEqual(recorded(3, { title: 'Dune', language: 'en' }));
   });
 
-  it('fault 24: stops at a type or version that it does not know, and says which and where', () => {
+  it('fault 24: stops at an unknown type or version, and names it and its place', () => {
     const unknownType = { ...recorded(1, {}), type: 'Burnt' };
     expect(() => codec.decode(stored([unknownType]), position)).toThrow(UnknownEventError);
     expect(() => codec.decode(stored([unknownType]), position)).toThrow(/"Burnt" version 1 at sequence 41/);
@@ -76,9 +76,9 @@ describe('EventCodec', () => {
     ['null', Buffer.from('null')],
     ['no id', stored([recorded(3, { title: 'a', language: 'b' })], null)],
     ['no events', stored([])],
-    ['an event that is none', stored([null])],
+    ['an invalid event', stored([null])],
     ['an event without an actor', stored([{ ...recorded(3, {}), actor: undefined }])],
-    ['a version that is none', stored([recorded(1.5, { name: 'a' })])],
+    ['an invalid version', stored([recorded(1.5, { name: 'a' })])],
     ['data that does not fit', stored([recorded(3, { title: 7, language: 'en' })])],
     ['data that an upcaster cannot take', stored([recorded(1, null)])],
   ])('fault 24: refuses %s as corrupt', (_what, bytes) => {
@@ -86,7 +86,7 @@ describe('EventCodec', () => {
     expect(() => codec.decode(bytes, position)).toThrow(/sequence 41/);
   });
 
-  it('does not write what it could not read', () => {
+  it('refuses to write what it could not read', () => {
     const encode = (event: RecordedEvent) => () => codec.encode({ commitId: 'e-1', events: [event] });
     expect(encode(recorded(3, { title: 'a' }))).toThrow(matching({ kind: 'Bug', code: 'invalid-event' }));
     expect(encode(recorded(2, { title: 'a' }))).toThrow(/not in the catalogue, which has version 3/);

@@ -26,13 +26,13 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
   };
   const textOf = (event: RecordedEvent) => (event.data as { text: string }).text;
 
-  describe('message ids, which are the whole stream’s, that somebody has used first', () => {
+  describe('message ids, unique in the stream, that another client used first', () => {
     const elsewhere = async (msgID: string) => {
       const subject = log.names.eventSubject(`stranger.${randomUUID()}`);
       return (await log.link.js.publish(subject, 'anything', { msgID })).seq;
     };
 
-    it('hold no append up', async () => {
+    it('delay no append', async () => {
       const boundary = `held.${randomUUID()}`;
       const taken = await elsewhere(`${log.names.eventSubject(boundary)}:0`);
       const first = await log.store.append(boundary, 0, [note('a')], { budgetMs: 3_000 });
@@ -44,7 +44,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
       await expect(log.store.append(boundary, first.sequence, [note('c')])).rejects.toThrow(StaleVersionError);
     });
 
-    it('swallow no fact', async () => {
+    it('suppress no fact', async () => {
       const boundary = `fact.${randomUUID()}`;
       await elsewhere(`${log.names.eventSubject(boundary)}#once`);
       const fact = [note('done')];
@@ -78,7 +78,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
     expect((await commits('many.x')).length).toBe(1_500);
   });
 
-  it('lets exactly one of many concurrent appenders win, round after round, and tells the others where it stands', async () => {
+  it('lets exactly one of many concurrent appenders win, round after round, and tells the others the current sequence', async () => {
     const second = await openTestLog(nats.url);
     let expected = 0;
     for (let round = 0; round < 60; round++) {
@@ -100,7 +100,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
     await second.close();
   });
 
-  it('takes a repeated append of the same commit for the success it was', async () => {
+  it('answers a repeated append of the same commit with the first success', async () => {
     const events = [note('once')];
     const first = await log.store.append('repeat.1', 0, events);
     expect(await log.store.append('repeat.1', 0, events)).toEqual(first);
@@ -128,7 +128,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
     expect((await log.store.appendFact('batch.j2.w1', 'batch-1', events)).duplicate).toBe(false);
   });
 
-  it('says what is wrong with a commit that is too large or empty before sending it', async () => {
+  it('refuses a commit that is too large or empty before sending it', async () => {
     const { lastSequence } = await log.store.info();
     await expect(log.store.append('big.1', 0, [note('x'.repeat(1_100_000))])).rejects.toMatchObject({
       code: 'commit-too-large',
@@ -159,7 +159,7 @@ describe.each(availableNatsVersions())('EventStore on nats-server %s', (version)
     else await expect(refused).rejects.toMatchObject({ code: 'stream-refused' });
   });
 
-  it('says that credentials are wrong at once, without telling them', async () => {
+  it('reports wrong credentials at once, without showing them', async () => {
     const attempt = connectNats({ url: nats.url.replace('t0ken', 'wr0ng'), name: 'test' });
     await expect(attempt).rejects.toMatchObject({ code: 'nats-refused' });
     await expect(attempt).rejects.not.toThrow(/wr0ng/);
@@ -234,7 +234,7 @@ describe.each(availableNatsVersions())('EventStore across kill -9 of nats-server
     expect(refusedIds.size).toBeGreaterThan(0);
   }, 60_000);
 
-  it('knows when the log took a message in; of a restored one, when the original log did', async () => {
+  it('knows when the log took a message in, also from before a restore', async () => {
     const before = Date.now();
     const { sequence } = await log.store.appendFact('when', 'now', [note('now')]);
     const at = (await log.store.recordedAt(sequence))!;
@@ -250,7 +250,7 @@ describe.each(availableNatsVersions())('EventStore across kill -9 of nats-server
     expect(await log.store.recordedAt(seq)).toBe(Date.parse('2031-02-03T04:05:06.789Z'));
   });
 
-  it('fault 3: while NATS is away, an append says that nothing was sent, within its budget', async () => {
+  it('fault 3: while NATS is away, an append reports within its budget that nothing was sent', async () => {
     await nats.kill9();
     await until(() => !log.link.connected);
     await expect(log.store.append('away.1', 0, [note('a')], { budgetMs: 300 })).rejects.toMatchObject({

@@ -39,7 +39,7 @@ function readable(codec: EventCodec, message: StoredCommit): DecodedCommit | und
 export interface VoidMessage {
   readonly sequence: number;
   readonly boundary: string;
-  /** A few words for people: `not signed`, `signed by a stranger` ... */
+  /** A few words for people: `not signed`, `signed by an unknown writer` ... */
   readonly reason: string;
   /** A known writer did sign it, but it does not stand where that writer put it. */
   readonly misplaced?: boolean;

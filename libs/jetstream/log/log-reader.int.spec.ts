@@ -87,7 +87,7 @@ describe.each(availableNatsVersions())('LogReader on nats-server %s', (version) 
     expect(filtered).toEqual(expectedOther);
   });
 
-  it('creates its consumer again when that is lost', async () => {
+  it('creates its consumer again after a loss of it', async () => {
     const seen: number[] = [];
     const reader = log.reader({ startSequence: 1, onCommit: ({ sequence }) => seen.push(sequence) });
     await append('a', 10);
@@ -100,7 +100,7 @@ describe.each(availableNatsVersions())('LogReader on nats-server %s', (version) 
     expect(seen).toEqual(upTo(20));
   });
 
-  it('catches up to what was in the log at the call, and shares the question', async () => {
+  it('catches up to the log’s end at the call, and shares the request for it', async () => {
     const reader = log.reader({ startSequence: 1, onCommit: () => undefined });
     for (let i = 0; i < 200; i++) {
       const { sequence } = await log.store.append('x.1', i, [note('n')]);
@@ -110,7 +110,7 @@ describe.each(availableNatsVersions())('LogReader on nats-server %s', (version) 
     }
   });
 
-  it('with a filter, waits only for what the filter lets through', async () => {
+  it('with a filter, waits only for messages that match', async () => {
     const reader = log.reader({ startSequence: 1, filter: 'kept.*', onCommit: () => undefined });
     expect(await reader.caughtUp()).toBe(0);
     const kept = await log.store.append('kept.1', 0, [note('k')]);
@@ -120,7 +120,7 @@ describe.each(availableNatsVersions())('LogReader on nats-server %s', (version) 
     expect(await reader.caughtUp()).toBe(kept.sequence);
   });
 
-  it('says how far it is when the wait takes too long', async () => {
+  it('reports how far it is when the wait takes too long', async () => {
     const reader = log.reader({ startSequence: 1, onCommit: () => undefined });
     await append('a', 1);
     await reader.caughtUp();

@@ -20,13 +20,13 @@ it.each([
   expect((await search([10, 20, 20, 30], timeMs)).sequence).toBe(sequence);
 });
 
-it('knows nothing before what was archived, and nothing of an empty log', async () => {
+it('no time is known before the archived part, nor in an empty log', async () => {
   expect((await search([10, 20], 15, 41)).sequence).toBe(41);
   expect((await search([10, 20], 5, 41)).sequence).toBe(0);
   expect((await search([], 5)).sequence).toBe(0);
 });
 
-it('asks few questions', async () => {
+it('a look-up takes few requests', async () => {
   const times = Array.from({ length: 100_000 }, (_, i) => i);
   const { sequence, asked } = await search(times, 77_776);
   expect(sequence).toBe(77_777);

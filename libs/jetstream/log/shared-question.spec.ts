@@ -7,7 +7,7 @@ describe('SharedQuestion', () => {
     return { asked, question };
   }
 
-  it('shares one round trip among those who come while another is under way, and never answers with an older one', async () => {
+  it('shares one round trip among calls that come while another is under way, and never answers with an older one', async () => {
     const { asked, question } = setUp();
     const first = question.ask();
     const later = [question.ask(), question.ask(), question.ask()];
@@ -24,7 +24,7 @@ describe('SharedQuestion', () => {
     expect(await last).toBe(3);
   });
 
-  it('does not hand one question’s failure to those who wait for the next', async () => {
+  it('does not pass one request’s failure to calls that wait for the next', async () => {
     const { asked, question } = setUp();
     const first = question.ask();
     const second = question.ask();

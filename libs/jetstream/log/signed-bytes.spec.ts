@@ -30,7 +30,7 @@ it('a signature travels as the last member of the object that it signs', () => {
   );
 });
 
-it('no byte of a signed message can be another one', () => {
+it('no byte of a signed message can be changed', () => {
   fc.assert(
     fc.property(context, object, fc.nat(), fc.integer({ min: 1, max: 255 }), (where, bytes, at, difference) => {
       const changed = Buffer.from(withSignature(where, bytes, signer));
@@ -52,7 +52,7 @@ it('every single byte of one message counts, those of the signature included', (
   }
 });
 
-it('neither end of a signed message can be missing, nor anything be put before or behind it', () => {
+it('a signed message can neither be cut at an end nor extended', () => {
   fc.assert(
     fc.property(context, object, fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 9 }), (where, bytes, at, more) => {
       const message = withSignature(where, bytes, signer);
@@ -74,7 +74,7 @@ it('a signature holds in no other context', () => {
   );
 });
 
-it('where the context ends and the body begins is signed as well', () => {
+it('the border between context and body is also signed', () => {
   fc.assert(
     fc.property(context, object, fc.nat(), (where, bytes, at) => {
       const cut = 1 + (at % (bytes.length - 1));
@@ -84,7 +84,7 @@ it('where the context ends and the body begins is signed as well', () => {
   );
 });
 
-describe('what carries no signature', () => {
+describe('bytes without a valid signature', () => {
   const message = Buffer.from(withSignature('a', Buffer.from('{"id":"x"}'), signer)).toString();
   const [body, signature] = message.slice(0, -2).split(',"sig":"');
 
@@ -102,7 +102,7 @@ describe('what carries no signature', () => {
   });
 
   // 86 letters hold four bits more than 64 bytes: of the sixteen ways to write a signature, only one is accepted.
-  it('one that is written in another way than it was made', () => {
+  it('one in another encoding than the original', () => {
     const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const last = letters.indexOf(signature.at(-1)!);
     for (let bits = 1; bits < 16; bits++) {

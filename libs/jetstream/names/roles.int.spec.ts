@@ -178,7 +178,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
     expect([...forbidden].sort()).toEqual(subjects.filter((subject) => !allowed.has(subject)).sort());
   });
 
-  it.each(roles)('let a %s hear what is for it, and nobody else’s answers', async (role) => {
+  it.each(roles)('let a %s receive messages for it, and no answers to others', async (role) => {
     const inboxes = roles.map((one) => `${inboxPrefixOf(natsUser(names, one))}.>`);
     const subjects = [...everything, ...inboxes, '>', 'larder.>', '*.evt.>', '_INBOX.>', '$JS.>', '$SYS.>', '_R_.>'];
     const allowed = [...mayHear[role], inboxes[roles.indexOf(role)]];
@@ -189,7 +189,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
   });
 
   /** NATS sends an answer wherever the requester says, with the server's own rights. */
-  it.each(['worker', 'admin', 'audit'] as const)('let a %s have nothing written by way of answers', async (role) => {
+  it.each(['worker', 'admin', 'audit'] as const)('let a %s write nothing through reply subjects', async (role) => {
     const { nc } = await strangerWith(role);
     const jsm = await nc.jetstreamManager({ checkAPI: false });
     await test.jetstream().publish(said.facts, JSON.stringify({ forged: true }));
@@ -219,7 +219,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
     expect(await contents()).toEqual(before);
   });
 
-  it('let a worker’s facts in, and their acknowledgement only back to it', async () => {
+  it('let a worker’s facts in, and their acknowledgements only back to it', async () => {
     const { nc } = await strangerWith('worker');
     const ack = await nc.jetstream().publish(said.facts, 'a fact', { msgID: 'fact-1' });
     const before = await contents();
@@ -251,7 +251,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
   });
 
   /** More batches than are requested over one inbox. */
-  it('carry as much work to a worker as there is, each batch once', async () => {
+  it('carry all work to a worker, each batch once', async () => {
     const [coordinator, worker] = [await linkOf('coordinator'), await linkOf('worker')];
     const count = 2_500;
     const queue = new WorkQueue(coordinator, names);
@@ -273,7 +273,7 @@ describe.each(availableNatsVersions())('the walls of nats-server %s', (version) 
     expect(new Set(handled).size).toBe(count);
   });
 
-  it('let nobody in without a password that is right', async () => {
+  it('let no client in without the right password', async () => {
     const { accounts } = testWalls();
     const closed = await startTestNats({ version, accounts });
     try {

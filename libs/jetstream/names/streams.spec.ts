@@ -8,7 +8,7 @@ const matching = (fields: Record<string, unknown>) => expect.objectContaining(fi
 describe('Names', () => {
   const names = new Names('blue-1');
 
-  it('begins everything with the cluster, so that two clusters share a NATS', () => {
+  it('begin with the cluster, so that two clusters can share a NATS', () => {
     const other = new Names('blue');
     const all = (one: Names) => streamConfigs(one, 1).flatMap((config) => [config.name, ...config.subjects!]);
     expect(all(names).filter((name) => all(other).includes(name))).toEqual([]);
@@ -18,7 +18,7 @@ describe('Names', () => {
     expect(names.workerHeartbeat('w')).toBe('blue-1.heartbeat.worker.w');
   });
 
-  it('gives back the boundary of a subject', () => {
+  it('give the boundary of a subject', () => {
     const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,12}$/);
     fc.assert(
       fc.property(fc.array(token, { minLength: 1, maxLength: 4 }), (tokens) => {
@@ -29,20 +29,17 @@ describe('Names', () => {
     expect(() => names.boundaryOf('red.evt.job.7')).toThrow(DomainError);
   });
 
-  it.each(['', 'job.', 'job..1', 'job.*', 'job.>', 'job.a b', 'job.é', '.'])(
-    'refuses the boundary "%s"',
-    (boundary) => {
-      expect(() => names.eventSubject(boundary)).toThrow(matching({ code: 'invalid-subject-token' }));
-    },
-  );
+  it.each(['', 'job.', 'job..1', 'job.*', 'job.>', 'job.a b', 'job.é', '.'])('refuse the boundary "%s"', (boundary) => {
+    expect(() => names.eventSubject(boundary)).toThrow(matching({ code: 'invalid-subject-token' }));
+  });
 
-  it('takes wildcards in a filter, and ">" only at its end', () => {
+  it('accept wildcards in a filter, and ">" only at its end', () => {
     expect(names.eventFilter('batch.7.*')).toBe('blue-1.evt.batch.7.*');
     expect(names.eventFilter('>')).toBe('blue-1.evt.>');
     expect(() => names.eventFilter('>.a')).toThrow(DomainError);
   });
 
-  it.each(['', 'Blue', 'a.b', 'a b', 'x'.repeat(33)])('refuses the cluster name "%s"', (cluster) => {
+  it.each(['', 'Blue', 'a.b', 'a b', 'x'.repeat(33)])('refuse the cluster name "%s"', (cluster) => {
     expect(() => new Names(cluster)).toThrow(matching({ code: 'invalid-cluster-name' }));
   });
 });

@@ -34,7 +34,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     );
   const warnings = () => log.lines.filter((line) => line.level === 'warn').map((line) => line.message);
 
-  it('gives back the newest, and keeps two', async () => {
+  it('returns the newest, and keeps two', async () => {
     expect(await load()).toBeUndefined();
     // Random text, so that it takes many chunks even when packed.
     const large = { text: randomBytes(1_500_000).toString('hex') };
@@ -46,13 +46,13 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     expect(await subjects('C')).toHaveLength(2);
   });
 
-  it('gives back a large one whole', async () => {
+  it('returns a large one whole', async () => {
     const state = { text: randomBytes(1_500_000).toString('hex'), more: ['ü', 1, null] };
     await save(10, state);
     expect((await load())?.state).toEqual(state);
   });
 
-  it('believes only what somebody with one of its keys has written', async () => {
+  it('accepts only snapshots that were written with one of its keys', async () => {
     const [a, b] = ['a', 'b'].map((id) => ({ id, key: randomBytes(32) }));
     const by = (...keys: (typeof a)[]) => new SnapshotStore(log.link, log.names, 300, keys);
     await by(a).save('views', 'a1', { streamId: info.streamId, sequence: 10, state: { n: 10 } });
@@ -64,7 +64,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     expect(warnings().join()).toContain('no coordinator with these keys has written it');
   });
 
-  describe('what somebody else has put into the bucket stops nobody', () => {
+  describe('a foreign entry in the bucket stops no reader', () => {
     const sha256 = createHash('sha256').digest('hex');
     const sealed = { format: 3, viewVersion: 'a1', streamId: 's', sequence: 15, sha256 };
     beforeEach(() => (snapshots = new SnapshotStore(log.link, log.names, 300, [{ id: 'a', key: randomBytes(32) }])));
@@ -78,8 +78,8 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
       ['a header without a seal', `${JSON.stringify(sealed)}\n`],
       ['a seal that is no text', `${JSON.stringify({ ...sealed, mac: { toString: 1 } })}\n`],
       ['a checksum that is no text', `${JSON.stringify({ ...sealed, sha256: { toString: 1 }, mac: '' })}\n`],
-      ['a sequence that is none', `${JSON.stringify({ ...sealed, sequence: '15', mac: '' })}\n`],
-      ['a stream that is none', `${JSON.stringify({ ...sealed, streamId: null, mac: '' })}\n`],
+      ['an invalid sequence', `${JSON.stringify({ ...sealed, sequence: '15', mac: '' })}\n`],
+      ['an invalid stream', `${JSON.stringify({ ...sealed, streamId: null, mac: '' })}\n`],
     ])('as an object: %s', async (_, text) => {
       await save(10, { n: 10 });
       const theirs = await log.link.js.views.os(log.names.snapshotBucket);
@@ -103,7 +103,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     );
   });
 
-  it('is readable by NATS’ own object store', async () => {
+  it('writes what NATS’ own object store can read', async () => {
     await save(10, { n: 10 });
     const theirs = await log.link.js.views.os(log.names.snapshotBucket);
     const bytes = await theirs.getBlob('views.va1.10');
@@ -135,7 +135,7 @@ describe.each(availableNatsVersions())('SnapshotStore on nats-server %s', (versi
     expect(warnings()).toEqual([expect.stringMatching(/not the ones that were stored/)]);
   });
 
-  it('fault 24: passes over truncated ones that somebody stored as whole objects, and ends with none', async () => {
+  it('fault 24: passes over truncated ones that were stored as whole objects, and finds none', async () => {
     await save(10, { n: 10 });
     const theirs = await log.link.js.views.os(log.names.snapshotBucket);
     const good = await theirs.getBlob('views.va1.10');

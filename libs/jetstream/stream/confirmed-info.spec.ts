@@ -99,7 +99,7 @@ describe('confirmedInfo', () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
-  it('asks over the followers’ connections, and answers when the leader’s answer has come over all of them', async () => {
+  it('asks over the followers’ connections, and returns when the leader’s answer has come over all of them', async () => {
     world = World.of('abc');
     const outcome = await question();
     expect(world.asked).toEqual(['b', 'c']);
@@ -111,7 +111,7 @@ describe('confirmedInfo', () => {
     expect(outcome.end).toBe(5);
   });
 
-  it('does not take the word of one who claims to lead over its own connection, whomever it says to be in touch with', async () => {
+  it('does not accept a claimed leader over its own connection, with any peers that it names', async () => {
     world = World.of('abc');
     const outcome = await question();
     await jest.advanceTimersByTimeAsync(100);
@@ -121,7 +121,7 @@ describe('confirmedInfo', () => {
     expect(outcome.failure).toMatchObject({ kind: 'Unavailable', code: 'no-majority' });
   });
 
-  it('takes the end of another leader over that of the old one', async () => {
+  it('prefers the end from another leader over that of the old one', async () => {
     world = World.of('abc');
     const outcome = await question();
     await jest.advanceTimersByTimeAsync(100);
@@ -143,7 +143,7 @@ describe('confirmedInfo', () => {
     expect(outcome.end).toBe(6);
   });
 
-  it('hears the third over the second’s connection, where it can be reached only so', async () => {
+  it('reaches the third over the second’s connection when there is no other way', async () => {
     world = World.of('ab');
     const outcome = await question();
     world.answers('b', a(5, { c: 5_000 }));
@@ -167,7 +167,7 @@ describe('confirmedInfo', () => {
     expect(silent.end).toBe(5);
   });
 
-  it('does not wait for a server that only this process has lost out of sight', async () => {
+  it('does not wait for a server that only this process cannot reach', async () => {
     world = World.of('ab');
     const outcome = await question();
     world.answers('b', a(5));
@@ -185,7 +185,7 @@ describe('confirmedInfo', () => {
     expect(outcome.end).toBe(5);
   });
 
-  it('says what those who answered had against it when nobody claims to lead', async () => {
+  it('reports the servers’ errors when none of them claims to lead', async () => {
     world = World.of('abc');
     const outcome = await question();
     world.answers('b', leaderless);
@@ -194,7 +194,7 @@ describe('confirmedInfo', () => {
     expect(outcome.failure).toMatchObject({ kind: 'Unavailable', code: 'no-leader' });
   });
 
-  it('asks again where a server without a leader was quicker than the leader', async () => {
+  it('asks again when a server without a leader was quicker than the leader', async () => {
     world = World.of('ab');
     const outcome = await question();
     expect(world.asked).toEqual(['b']);
@@ -206,14 +206,14 @@ describe('confirmedInfo', () => {
     expect(outcome).toEqual({ done: true, end: 5 });
   });
 
-  it('says that nobody answers', async () => {
+  it('reports that no server answers', async () => {
     world = World.of('abc');
     const outcome = await question();
     await jest.advanceTimersByTimeAsync(800);
     expect(outcome.failure).toMatchObject({ kind: 'Unavailable', code: 'nats-silent' });
   });
 
-  it('goes by the names of servers, not by how often they are connected to, nor by servers that do not keep the stream', async () => {
+  it('counts servers by name, not by connections, and only those that keep the stream', async () => {
     world = World.of('ad');
     const outcome = await question();
     await jest.advanceTimersByTimeAsync(100);
@@ -223,7 +223,7 @@ describe('confirmedInfo', () => {
     expect(outcome.failure).toMatchObject({ code: 'no-majority' });
   });
 
-  it('asks a leader that was just elected twice, where the server may not yet have applied what it took over', async () => {
+  it('asks a new leader twice when it may not have applied its log yet', async () => {
     world = World.of('abc');
     world.version = '2.10.27';
     const outcome = await question();
@@ -238,7 +238,7 @@ describe('confirmedInfo', () => {
     expect(outcome.end).toBe(6);
   });
 
-  it('takes the leader’s word, and warns, where no other servers are known', async () => {
+  it('accepts the leader’s answer, with a warning, when no other servers are known', async () => {
     world = World.of('a');
     world.known = 1;
     const outcome = await question();

@@ -199,7 +199,7 @@ class Inquiry {
       const text = `${tally.counted} of the ${tally.size} NATS servers of stream ${stream} agree on who leads it: too few`;
       return new DomainError('Unavailable', 'no-majority', text);
     }
-    return objection ?? new DomainError('Unavailable', 'nats-silent', `nobody answers for stream ${stream}`);
+    return objection ?? new DomainError('Unavailable', 'nats-silent', `no server answers for stream ${stream}`);
   }
 
   private after(ms: number, act: () => void): void {

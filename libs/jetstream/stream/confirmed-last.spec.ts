@@ -35,22 +35,22 @@ function linkOf(answers: Answers, connected = Object.keys(answers)): NatsLink {
 const lastOf = (link: NatsLink) => confirmedLast(link, 's', 'one.*');
 
 describe('confirmedLast', () => {
-  it('answers the highest of what the servers say', async () => {
+  it('returns the highest of the servers’ answers', async () => {
     await expect(lastOf(linkOf({ a: at(3), b: at(7), c: at(3) }))).resolves.toBe(7);
     await expect(lastOf(linkOf({ a: none, b: none, c: none }))).resolves.toBe(0);
     await expect(lastOf(linkOf({ a: none, b: at(4), c: none }))).resolves.toBe(4);
   });
 
-  it('believes most of the servers, the leader among them, though others are silent', async () => {
+  it('accepts a majority of the servers with the leader, though others are silent', async () => {
     await expect(lastOf(linkOf({ a: silent, b: at(7), c: silent }))).resolves.toBe(7);
     await expect(lastOf(linkOf({ b: at(7) }))).resolves.toBe(7);
   });
 
-  it('does not take the word of one who leads over its own connection', async () => {
+  it('does not accept a leader over its own connection', async () => {
     await expect(lastOf(linkOf({ a: at(3), b: silent, c: silent }))).rejects.toMatchObject({ code: 'no-majority' });
   });
 
-  it('does not count what is no answer', async () => {
+  it('does not count errors as answers', async () => {
     const unavailable = { error: { code: 503, err_code: 10008 } };
     const link = linkOf({ a: unavailable, b: unavailable, c: unavailable });
     await expect(lastOf(link)).rejects.toMatchObject({ kind: 'Unavailable', code: 'no-majority' });

@@ -16,7 +16,7 @@ const newEnough = versions.filter((version) => compareVersions(version, oldestNa
 const old = versions.filter((version) => compareVersions(version, oldestNatsForReplicas) < 0);
 
 (old.length > 0 && newEnough.length > 0 ? describe : describe.skip)('replicas where one server is too old', () => {
-  it('are refused by the version of each server, not only of the one connected to', async () => {
+  it('streams are refused by the version of each server, not only of the connected one', async () => {
     const [recent, outdated] = await Promise.all(
       [newEnough.at(-1), old[0]].map((version) => startTestNats({ version, token: 't0ken' })),
     );
@@ -50,7 +50,7 @@ const old = versions.filter((version) => compareVersions(version, oldestNatsForR
   }, 60_000);
   afterAll(() => cluster?.stop());
 
-  it('is made when the last one has come, and refused with a sentence when none comes', async () => {
+  it('a stream is made when the last server has come, and refused with an error when none comes', async () => {
     const [node] = cluster.nodes;
     await node.stop();
     const lines: string[] = [];
@@ -80,7 +80,7 @@ const old = versions.filter((version) => compareVersions(version, oldestNatsForR
   }, 30_000);
   afterAll(() => cluster?.stop());
 
-  it('stays the same log for all, whichever server leads it, and after its servers were started again', async () => {
+  it('the log stays the same under each leader, and after a restart of its servers', async () => {
     const opened = Array.from({ length: 6 }, () => openTestLog(cluster.url, { replicas: 3, connectTimeoutMs: 20_000 }));
     const logs = await Promise.all(opened);
     const ids = new Set((await Promise.all(logs.map(({ store }) => store.info()))).map(({ streamId }) => streamId));

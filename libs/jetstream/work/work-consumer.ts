@@ -124,7 +124,7 @@ export class WorkConsumer {
   private async reconnect(reason: string): Promise<void> {
     if (this.connecting || this.stopping) return;
     this.connecting = true;
-    if (reason !== 'start') this.link.log('info', `pulling work of ${this.workerId} anew`, { reason });
+    if (reason !== 'start') this.link.log('info', `pulling work of ${this.workerId} again`, { reason });
     let lastError = '';
     while (!this.isStopping() && !this.link.closed) {
       try {

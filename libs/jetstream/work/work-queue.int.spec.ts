@@ -68,7 +68,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       });
     });
 
-    describe('a message id that somebody else has used first', () => {
+    describe('a message id that another client used first', () => {
       /** Another writer uses the id first, for another subject of the stream or for the same one. */
       const steal = async (msgID: string, subject: string, data = 'junk') =>
         (await log.link.js.publish(subject, bytes(data), { msgID })).seq;
@@ -77,7 +77,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
         ['another worker’s queue', () => log.names.workSubject('w2', 'j1')],
         ['another job', () => log.names.workSubject('w1', 'j9')],
         ['the same queue and job', () => log.names.workSubject('w1', 'j1')],
-      ])('swallows no batch and holds no sender up: in %s', async (_, subject) => {
+      ])('suppresses no batch and delays no sender: in %s', async (_, subject) => {
         const stolen = await steal('b1:1', subject());
         const impatient = new WorkQueue(log.link, log.names, { budgetMs: 10_000 });
         const { sequence } = await impatient.publish('w1', 'j1', 'b1', 1, bytes('real'));
@@ -96,7 +96,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
         await until(() => handled.includes('real'));
       });
 
-      it('nor does one with the very bytes, put where they are not for', async () => {
+      it('suppresses no batch even with the same bytes on another subject', async () => {
         const stolen = await steal('b1:1', log.names.workSubject('w2', 'j1'), 'real');
         const { sequence } = await queue.publish('w1', 'j1', 'b1', 1, bytes('real'));
         expect(sequence).not.toBe(stolen);
@@ -115,7 +115,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
   });
 
   describe('WorkConsumer', () => {
-    it('runs as many handlers as it may and no more, and handles everything once', async () => {
+    it('runs at most the allowed handlers, and handles every batch once', async () => {
       await publishMany('w1', 200);
       await publishMany('w2', 5);
       const seen: string[] = [];
@@ -142,7 +142,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       expect((await log.link.jsm.streams.info(log.names.workStream)).state.messages).toBe(205);
     });
 
-    it('works for every job while batches of another are held up, however many stand before', async () => {
+    it('works for every job while many batches of another are held up before its own', async () => {
       await publishMany('w1', 200, 'held-up');
       const done: string[] = [];
       let most = 0;
@@ -169,7 +169,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       await until(() => done.length === 260);
     });
 
-    it('gives back for a while what one job has too much of', async () => {
+    it('returns surplus batches of one job for a while', async () => {
       await publishMany('w1', 1_500, 'held-up');
       const done: string[] = [];
       let atWork = 0;
@@ -187,7 +187,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       await until(() => done.length === 5);
     });
 
-    it('fault 2: what a worker held when it died comes again to its successor', async () => {
+    it('fault 2: batches that a worker held when it died come again to its successor', async () => {
       await publishMany('w1', 10);
       const dying = await openTestLog(nats.url);
       const started: number[] = [];
@@ -213,7 +213,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       for (const sequence of started) expect(seen.get(sequence)).toBeGreaterThan(1);
     });
 
-    it('keeps a long batch to itself, without a second delivery', async () => {
+    it('keeps a long batch without a second delivery', async () => {
       await publishMany('w1', 1);
       const deliveries: WorkMessage[] = [];
       let finish = () => {};
@@ -261,7 +261,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       expect(log.lines.filter((line) => line.level === 'error')).toEqual([]);
     });
 
-    it('creates its consumer again when that is lost', async () => {
+    it('creates its consumer again after a loss of it', async () => {
       const seen = new Set<number>();
       consumer('w1').run({
         maxConcurrent: 2,
@@ -277,7 +277,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       await until(() => seen.size === 10);
     });
 
-    it('fault 24: does not take what stands in a stream made anew for what it holds from the one before', async () => {
+    it('fault 24: does not confuse batches of a new stream with those that it holds from the old one', async () => {
       const handled: string[] = [];
       let finishOld: () => void = () => undefined;
       const held = new Promise<void>((go) => (finishOld = go));
@@ -306,7 +306,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       expect((await info()).num_ack_pending).toBe(1);
     });
 
-    it('delivers again what was put off, and what failed', async () => {
+    it('delivers postponed and failed batches again', async () => {
       await publishMany('w1', 2);
       const deliveries: string[] = [];
       consumer('w1').run({
@@ -323,7 +323,7 @@ describe.each(availableNatsVersions())('work on nats-server %s', (version) => {
       expect(log.lines).toContainEqual({ level: 'error', message: expect.stringMatching(/job j1 failed/) as string });
     });
 
-    it('on stop waits for its handlers if told to, and gives back what it only held ready', async () => {
+    it('on stop waits for its handlers if told to, and returns batches that it only held ready', async () => {
       await publishMany('w1', 6);
       let finish = () => {};
       const finished: number[] = [];

@@ -6,7 +6,7 @@ const kindWith = (...names: string[]): CoordinatorJobKind => ({
   passes: names.map((name): JobPass => ({ name, abandonedCounts: () => ({}) })),
 });
 
-it('finds a kind by its name', () => {
+it('the registry finds a kind by its name', () => {
   expect(jobKinds.names).toEqual(['free', 'load', 'rebalance']);
   for (const name of jobKinds.names) expect(jobKinds.of(name).name).toBe(name);
   expect(() => jobKinds.of('move')).toThrow('this build has no job kind move');
@@ -17,7 +17,7 @@ it.each([
   ['none at all', []],
   ['two that begin alike', ['main', 'verify', 'view']],
   ['one that begins as ids of the main pass do', ['main', 'list']],
-])('refuses passes whose batches cannot be told apart: %s', (_, names) => {
+])('the registry refuses passes whose batches cannot be distinguished: %s', (_, names) => {
   expect(() => new JobKinds([kindWith(...names)])).toThrow('the passes of job kind free must be');
   expect(() => new JobKinds([kindWith('main', 'verify', 'prune')])).not.toThrow();
 });

@@ -61,7 +61,7 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
 const now = Date.parse('2026-01-01T00:00:10.949Z');
 const idle = { files: 0, bytes: 0 };
 
-it('shows every field of the reference with the values of the record', () => {
+it('the progress has every field of the reference with the values of the record', () => {
   expect(loadKind.progress(record(), now, { files: 1, bytes: 40 })).toMatchObject({
     id: '54b88939-de49-46ef-acab-fe489f46d1a0',
     startTime: '2026-01-01T00:00:00.000+00:00',
@@ -134,13 +134,13 @@ it.each<[string, Partial<JobRecord>, string, RegExp]>([
     'SUCCEEDED',
     /none of the 5 files matches options.fileFilterRegex/,
   ],
-])('ends honestly: %s', (_case, changes, state, message) => {
+])('the outcome is exact: %s', (_case, changes, state, message) => {
   const conclusion = loadKind.conclude(record(changes));
   expect(conclusion.state).toBe(state);
   expect(conclusion.message).toMatch(message);
 });
 
-test('what was passed over is shown, and a link to a directory is worth a remark', () => {
+test('entries that were passed over are shown, and a link to a directory gets a remark', () => {
   const specialFiles = {
     directoryLinks: { count: 1, examples: ['file:///d/link'] },
     sockets: { count: 2, examples: ['file:///d/s', 'file:///d/t'] },

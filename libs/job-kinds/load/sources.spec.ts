@@ -99,7 +99,7 @@ describe('walking', () => {
   });
   const rejected = (pages: SourcePage[]) => pages.flatMap((page) => page.rejected);
 
-  it('names a root where nothing is, goes on with the others, and is content with a directory that is merely empty', async () => {
+  it('reports a root that does not exist, goes on with the others, and accepts an empty directory', async () => {
     await mkdir(join(root, 'empty'));
     await put('there/x');
     const pages = await pagesOf(spec({ roots: [`${ufs}empty/`, `${ufs}missing`, `${ufs}none/`, `${ufs}there`] }));
@@ -113,7 +113,7 @@ describe('walking', () => {
     ]);
   });
 
-  it('names every path that is not there though a root covers it, and resumes at any page', async () => {
+  it('reports every missing path that a root covers, and resumes at any page', async () => {
     await put('d/file');
     await put('d/sub/file');
     await symlink('/nowhere-at-all', join(root, 'd/dangling'));
@@ -135,14 +135,14 @@ describe('walking', () => {
     }
   });
 
-  it('a bucket or directory of a mount that is gone is named with the store’s own words', async () => {
+  it('reports a missing bucket or directory of a mount with the store’s own error', async () => {
     await rm(root, { recursive: true });
     const pages = await pagesOf(spec({ roots: [ufs] }));
     expect(rejected(pages)).toEqual([{ path: ufs, reason: expect.stringMatching(/ENOENT/) as string, attempts: 0 }]);
     await mkdir(root);
   });
 
-  it('what went missing before a later pass is a fault of that pass, and no file of it', async () => {
+  it('counts a file that is missing in a later pass as an error of that pass, not as one of its files', async () => {
     const given = spec({ roots: [`${ufs}missing`], covered: [`${ufs}missing/too`] });
     const pages = await pagesOf(given, '', 'verify');
     expect(pages).toEqual([expect.objectContaining({ rejected: [], error: missing('missing').reason, done: true })]);
@@ -153,7 +153,7 @@ function many(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `d/gone-${String(i).padStart(3, '0')}`);
 }
 
-describe('what a walk passes over', () => {
+describe('an entry that a walk passes over', () => {
   it('is counted and named by kind, page by page', async () => {
     await put('d/file');
     await symlink('d', join(root, 'link'));
@@ -174,7 +174,7 @@ describe('what a walk passes over', () => {
     expect((await pagesOf(spec({ roots: [`${ufs}d`] })))[0].specialFiles).toBeUndefined();
   });
 
-  it('a directory that cannot be read is one refused name, and the rest is there', async () => {
+  it('leaves the rest of the walk whole: an unreadable directory is one refused name', async () => {
     for (const name of ['a/f', 'locked/f', 'z/f']) await put(name);
     await chmod(root, 0o755);
     await chmod(join(root, 'locked'), 0);
@@ -195,14 +195,14 @@ describe('what a walk passes over', () => {
 describe('index files', () => {
   const indexed = (): LoadSpec => spec({ indexPath: `${ufs}index` });
 
-  it('fault 16: CRLF, byte-order mark, blank lines, doubles and no final newline', async () => {
+  it('fault 16: CRLF, byte-order mark, blank lines, duplicates and no final newline', async () => {
     await put('index', `\ufeff${ufs}a\r\n\r\n/data/b\n   \n${ufs}a\n${ufs}c d`);
     const pages = await pagesOf(indexed());
     expect(names(pages)).toEqual(['a', 'b', 'c d']);
     expect(pages.at(-1)!.done).toBe(true);
   });
 
-  it('fault 17: lines that name nothing of ours are refused one by one', async () => {
+  it('fault 17: lines that name no mounted file are refused one by one', async () => {
     const lines = ['s3://other/x', `${ufs}../etc/passwd`, '/elsewhere', 'relative', `${ufs}nul\u0000`, `${ufs}good`];
     await put('index', Buffer.concat([Buffer.from(lines.join('\n')), Buffer.from([10, 0xff, 0xfe, 10])]));
     const pages = await pagesOf(indexed());
@@ -222,7 +222,7 @@ describe('index files', () => {
     }
   });
 
-  it('lines across the borders of the chunks it reads are whole; one that is too long is refused', async () => {
+  it('lines across the borders of chunks are read whole; a line that is too long is refused', async () => {
     const long = `${ufs}${'y'.repeat(1800)}`;
     const lines = Array.from({ length: 1500 }, (_, i) => `${long}${i}`);
     await put('index', [...lines, 'z'.repeat(3 * 1024 * 1024), `${ufs}last`].join('\n'));
@@ -232,14 +232,14 @@ describe('index files', () => {
     expect(pages.flatMap((page) => page.rejected)).toEqual([expect.objectContaining({ attempts: 0 })]);
   });
 
-  it('an index that changed meanwhile is not mixed', async () => {
+  it('an index that changes during the read is not mixed', async () => {
     await put('index', Array.from({ length: 1500 }, (_, i) => `${ufs}f${i}`).join('\n'));
     const [first] = await pagesOf(indexed());
     await put('index', `${ufs}other`);
     await expect(pagesOf(indexed(), first.cursor)).rejects.toThrow(UfsError);
   });
 
-  it('an index that is missing is said so', async () => {
+  it('a missing index is reported', async () => {
     await expect(pagesOf(indexed())).rejects.toThrow(RetriesExhausted);
   });
 });

@@ -1,6 +1,6 @@
 import { TimeSlice } from './time-slice.js';
 
-it('fault 18: work without end lets others in', async () => {
+it('fault 18: endless work lets other work run', async () => {
   const slice = new TimeSlice();
   let turns = 0;
   setImmediate(() => turns++);

@@ -50,7 +50,7 @@ describe('serveThePast', () => {
     expect(currentPast()).toBeUndefined();
   });
 
-  it('leaves alone who asks about the present, and routes that see to it themselves', async () => {
+  it('leaves requests about the present alone, and routes that handle `asOf` themselves', async () => {
     for (const url of ['/api/v1/thing', '/api/v1/own?asOf=5', '/elsewhere?asOf=5']) {
       const { statusCode, headers, body } = await get(url);
       expect([statusCode, headers['x-larder-as-of'], JSON.parse(body)]).toEqual([
@@ -73,7 +73,7 @@ describe('serveThePast', () => {
     expect(visits).toEqual([]);
   });
 
-  it('passes on what stands in the way', async () => {
+  it('passes on the error of a look-up', async () => {
     const answer = get('/api/v1/thing?asOf=999');
     while (visits.length === 0) await new Promise(setImmediate);
     refuse(new DomainError('Malformed', 'as-of-outside', 'asOf lies behind the end'));

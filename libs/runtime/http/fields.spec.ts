@@ -79,7 +79,7 @@ it.each<[unknown, string]>([
     { paths: 5, options: { sync: 1, replicas: true } },
     'paths must be a list of strings; options.replicas must be a whole number; options.sync must be true or false',
   ],
-])('of %j is said that %s', async (value, sentence) => {
+])('the error for %j is: %s', async (value, sentence) => {
   await expect(validate(OuterDto, value)).rejects.toMatchObject({ kind: 'Malformed', message: sentence });
 });
 
@@ -91,17 +91,17 @@ it.each<[unknown, string]>([
   [{ name: 'a', seconds: '600', files: [] }, 'seconds must be a whole number of seconds'],
   [{ name: 'a', seconds: 0, files: [] }, 'seconds must be a whole number of seconds from 1 to 9007199254740991'],
   [{ name: 'a', seconds: 1, files: [null] }, 'files[0] must be a string'],
-])('required fields: of %j is said that %s', async (value, sentence) => {
+])('the error for required fields in %j is: %s', async (value, sentence) => {
   await expect(validate(RequiredDto, value)).rejects.toMatchObject({ kind: 'Malformed', message: sentence });
 });
 
-it('null is a field left out, and what nobody knows is dropped', async () => {
+it('null counts as a missing field, and unknown fields are dropped', async () => {
   const value = { paths: null, options: { sync: true, other: 1 }, record: { a: 1 }, toString: 'x' };
   const dto = await validate(OuterDto, value);
   expect(dto).toEqual({ paths: null, options: { sync: true }, record: { a: 1 } });
 });
 
-it('the schema of a body says what its fields take', () => {
+it('the schema of a body tells the type of its fields', () => {
   expect(requestSchemaOf(OuterDto)).toEqual({
     type: 'object',
     properties: {
@@ -120,7 +120,7 @@ it('the schema of a body says what its fields take', () => {
   });
 });
 
-it('the schema of a body names what is required, and has the fields of the class that it extends', () => {
+it('the schema of a body names required fields, and has the fields of the class that it extends', () => {
   class MoreDto extends RequiredDto {
     @RequiredNumber('More.', { max: 1 })
     more: number;

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { httpLimits, limitRequests } from './http-limits.js';
 import { refuseBrokenHttp } from './unrouted-errors.js';
 
-describe('a server that holds its clients to a pace', () => {
+describe('a server with time limits for its clients', () => {
   let server: Server;
   let port: number;
 
@@ -51,7 +51,7 @@ describe('a server that holds its clients to a pace', () => {
     ['the same in chunks', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n', '1\r\nx\r\n'],
     ['headers at ten bytes a second', head(1), 'X'],
   ])(
-    '%s is answered with 408 in the one shape, and cut off',
+    'answers %s with 408 in the common shape, and closes the connection',
     async (_name, first, piece) => {
       const { answer, ms } = await trickle(first, piece, 100);
       expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
@@ -61,7 +61,7 @@ describe('a server that holds its clients to a pace', () => {
     30_000,
   );
 
-  it('a body that comes slowly, but well enough, is waited for', async () => {
+  it('waits for a body that comes slowly, but fast enough', async () => {
     const piece = 'x'.repeat(1_000);
     // It takes longer than the grace time, so the rate counts.
     const { answer } = await trickle(`${head(16_000)}Connection: close\r\n\r\n`, piece, 400);
@@ -69,7 +69,7 @@ describe('a server that holds its clients to a pace', () => {
     expect(answer).toContain('{"bytes":16000}');
   }, 30_000);
 
-  it('417 has a body as every error', async () => {
+  it('sends a body with 417 as with every error', async () => {
     const socket = connect(port, '127.0.0.1');
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nExpect: 200-maybe\r\nContent-Length: 0\r\n\r\n');
     const answer = await text(socket);

@@ -38,7 +38,7 @@ it.each<[object, string]>([
   expect({ status: answer.statusCode, body: answer.json<string>() }).toEqual({ status: 400, body: sentence });
 });
 
-it('what looks like nothing known is named in the answer, by its place', async () => {
+it('a name that resembles no known one is in the answer, with its place', async () => {
   const answer = await post(
     { newer: 1, options: { prefetch: { a: 1 }, sync: true }, free: { anything: 1 } },
     '/job?x=1',
@@ -47,14 +47,14 @@ it('what looks like nothing known is named in the answer, by its place', async (
   expect(answer.headers['x-larder-ignored']).toBe('x,newer,options.prefetch');
 });
 
-it('nothing is said where there is nothing to say', async () => {
+it('an answer without ignored names has no such field', async () => {
   const answer = await post({ paths: ['/a'], options: { replicas: 1 } });
   expect(answer.json()).toEqual({ id: 'x' });
   expect(answer.headers).not.toHaveProperty('x-larder-ignored');
   expect((await app.inject('/other?anything=1')).json()).toEqual({ ok: true });
 });
 
-it('a parameter that is misspelt or given twice is refused by name; one that is unknown is named, on any answer', async () => {
+it('a misspelt or repeated parameter is refused by name; an unknown one is named, on any answer', async () => {
   expect((await app.inject('/job?stat=FAILED')).json()).toBe('stat is not known here: did you mean state?');
   expect((await app.inject('/job?state=a&state=b')).json()).toBe('state may be given once only');
   expect((await app.inject('/job?id[]=a')).json()).toBe('id[] is not known here: did you mean id?');
@@ -66,7 +66,7 @@ it('a parameter that is misspelt or given twice is refused by name; one that is 
   expect((await app.inject({ method: 'HEAD', url: '/job?stat=1' })).statusCode).toBe(400);
 });
 
-it('names that could do harm are only names', async () => {
+it('dangerous names have no effect', async () => {
   const answer = await app.inject('/job?other[a]=1&other[]=2&__proto__[x]=1&constructor=1&a%0d%0ab=1');
   expect(answer.statusCode).toBe(409);
   expect(answer.headers['x-larder-ignored']).toContain('a%0D%0Ab');

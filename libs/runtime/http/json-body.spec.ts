@@ -31,7 +31,7 @@ it.each([
   expect(() => parseJson(text)).toThrow(reason);
 });
 
-it('leaves prototypes alone', () => {
+it('a body does not change prototypes', () => {
   expect(() => parseJson('{"__proto__":{"polluted":true}}')).toThrow();
   expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
 });
@@ -56,7 +56,7 @@ describe('bytes', () => {
     expect([answer.statusCode, answer.json()]).toEqual([400, 'the request body must be JSON in UTF-8']);
   });
 
-  it('all of Unicode is read, whatever the type says of its charset', async () => {
+  it('all of Unicode is read, with any charset in the type', async () => {
     const body = Buffer.from('{"path":"/café 数据 🗄"}');
     expect((await post(body, 'application/json; charset=ISO-8859-1')).json()).toEqual({ path: '/café 数据 🗄' });
   });

@@ -4,7 +4,7 @@ const hosts = (listenHost: string, hostnames?: string[], advertised?: string) =>
   new KnownHosts({ listenHost, hostnames, advertised });
 
 describe('the names that a process goes by', () => {
-  it('on loopback: localhost, its addresses, and what the setting names', () => {
+  it('on loopback: localhost, its addresses, and the names in the setting', () => {
     const known = hosts('127.0.0.1', ['Larder.Example.com']);
     for (const host of [
       ...[
@@ -33,7 +33,7 @@ describe('the names that a process goes by', () => {
     }
   });
 
-  it('elsewhere: any name while the setting lists none, else those, and any address', () => {
+  it('elsewhere: any name while the setting is empty, else the names in it, and any address', () => {
     expect(hosts('0.0.0.0').knows('coordinator-1:19999')).toBe(true);
     const known = hosts('0.0.0.0', ['larder.example.com'], 'worker-1:29999');
     for (const host of ['larder.example.com', 'worker-1:29999', '10.1.2.3:29999', '[2001:db8::1]:1', 'localhost']) {
@@ -43,7 +43,7 @@ describe('the names that a process goes by', () => {
     expect(known.knows('worker-2:29999')).toBe(false);
   });
 
-  it('trusts pages that it served itself, or that a name of its own served', () => {
+  it('make a page trusted when it was served under one of them', () => {
     const known = hosts('127.0.0.1', ['larder.example.com']);
     for (const origin of [
       'http://localhost:3000',

@@ -10,7 +10,7 @@ it.each([
   expect(queryText(value)).toBe(text);
 });
 
-it('a parameter given twice is refused, not passed over', () => {
+it('a parameter given twice is refused, not ignored', () => {
   expect(() => queryText(['a', 'b'])).toThrow('a query parameter may be given once only: "a" and "b"');
 });
 
@@ -18,10 +18,10 @@ it.each(['0', '-1', '1.5', 'x', '1e9', 'NaN', 'Infinity'])('%s is no page size',
   expect(() => pageCount(value)).toThrow(/count must be a whole number/);
 });
 
-describe('who asks', () => {
+describe('the actor of a request', () => {
   const request = (headers: Record<string, string>) => ({ headers, ip: '192.0.2.1' }) as unknown as FastifyRequest;
 
-  it('is the same, and the same request, each time it is asked for', () => {
+  it('is the same each time, with the same request id', () => {
     const one = request({ 'x-larder-actor': 'alice' });
     expect(commandContext(one)).toMatchObject({ ...identityOf(one), actor: 'alice', source: '192.0.2.1' });
     expect(identityOf(one)).toBe(identityOf(one));
@@ -31,7 +31,7 @@ describe('who asks', () => {
   it.each([
     ...['coordinator:admin', 'worker:1', 'Coordinator:admin', 'COORDINATOR', 'worker', 'operator:root', 'system:x'],
     ...['coordinator/admin', 'coordinator.x', 'larder', 'static-mount-table'],
-  ])('cannot be %s: that would be Larder itself', (actor) => {
+  ])('cannot be %s: that name stands for Larder itself', (actor) => {
     expect(() => commandContext(request({ 'x-larder-actor': actor }))).toThrow(/^X-Larder-Actor must not begin with/);
   });
 

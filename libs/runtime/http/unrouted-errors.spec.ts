@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { fastify, type FastifyInstance } from 'fastify';
 import { unroutedErrors } from './unrouted-errors.js';
 
-describe('what never reaches a route', () => {
+describe('a request that reaches no route', () => {
   let server: FastifyInstance;
   let port: number;
 
@@ -33,7 +33,7 @@ describe('what never reaches a route', () => {
     ],
     ['no HTTP', 'hello\r\n\r\n', /^HTTP\/1.1 400 /, /not valid HTTP/],
     ['an endless URL', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, /^HTTP\/1.1 431 /, /too long/],
-  ])('%s is answered in the one shape', async (_name, bytes, line, status) => {
+  ])('gets an error in the common shape: %s', async (_name, bytes, line, status) => {
     const answer = await answerTo(bytes);
     expect(answer.line).toMatch(line);
     expect(answer.body).toEqual({ status: expect.stringMatching(status) as string });

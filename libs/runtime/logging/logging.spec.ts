@@ -24,7 +24,7 @@ function recorder(): { logger: pino.Logger; lines: Line[] } {
 }
 
 describe('lines of Nest’s logger', () => {
-  it('carry context, fields and stack, and nothing that is not there', () => {
+  it('carry context, fields and stack, if there are any', () => {
     const { logger, lines } = recorder();
     NestLogger.overrideLogger(new NestPinoLogger(logger));
     const own = new NestLogger('jobs');
@@ -50,7 +50,7 @@ describe('lines of Nest’s logger', () => {
 });
 
 describe('lines of commits', () => {
-  it('say in words what happened, under the id of the request, without the secret parts of it', () => {
+  it('describe the events in words, with the id of the request and without secrets', () => {
     const { logger, lines } = recorder();
     const context = { id: 'e', v: 1, at: '2026-01-01T00:00:00Z', actor: 'alice', requestId: 'r1' };
     const event = (type: string, data: object) => ({ ...context, type, data }) as RecordedEvent;
@@ -100,7 +100,7 @@ describe('lines of requests', () => {
     return { answer, line: lines[before] };
   }
 
-  it('there is one, with route, status, time, actor and the id that the answer carries too', async () => {
+  it('are one each, with route, status, time, actor and the id that is also in the answer', async () => {
     const headers = { 'x-request-id': 'r-1', 'x-larder-actor': 'alice', authorization: 'canary' };
     const { answer, line } = await ask('POST', '/s/200/canary?token=canary', headers);
     expect(answer.headers.get('x-request-id')).toBe('r-1');
@@ -124,7 +124,7 @@ describe('lines of requests', () => {
     ['POST', '/s/503/x', 'warn'],
     ['GET', '/readyz', 'debug'],
     ['GET', '/nowhere?token=canary', 'debug'],
-  ] as const)('%s %s is told at its level', async (method, url, level) => {
+  ] as const)('have the level of the request: %s %s', async (method, url, level) => {
     const { line } = await ask(method, url);
     expect(line.level).toBe(level);
     if (level === 'warn' || level === 'error') expect(line.msg).toContain('a reason');

@@ -136,8 +136,8 @@ export class ApiClient {
   }
 
   /**
-   * Polls until the job has ended or was stopped. While its coordinator or NATS is away it goes on asking.
-   * @param seen is told every answer on the way
+   * Polls until the job has ended or was stopped, also while its coordinator or NATS is away.
+   * @param seen is called with every answer on the way
    */
   async waitForJob(
     id: string,
@@ -146,7 +146,7 @@ export class ApiClient {
     let last = 'no answer';
     const ended = async () => {
       const progress = await this.request<LoadProgress>('GET', `/load?id=${id}`).catch((error: unknown) => {
-        // The coordinator is on its way up again: what is waited for is the job.
+        // Go on: the coordinator is starting again, and the call waits for the job.
         last = String(error);
         return undefined;
       });
@@ -154,7 +154,7 @@ export class ApiClient {
       const { status, body } = progress;
       last = JSON.stringify(body);
       if (status !== 200) return undefined;
-      // Outside of any try: what the observer finds wrong fails the test.
+      // Outside of any try, so that an error of the observer fails the test.
       seen?.(body);
       return terminal.includes(body.state) ? body : undefined;
     };
@@ -172,7 +172,7 @@ export class ApiClient {
       await answer.body.dump();
       return answer.statusCode === 200;
     } catch {
-      // Not listening yet: that is what is being waited for.
+      // Not listening yet, so not ready.
       return false;
     }
   }

@@ -7,15 +7,15 @@ import { eventually } from './until.js';
 export interface ComparisonOptions {
   /** Distinct workers that must hold each file. Default 1. */
   copies?: number;
-  /** Cached objects that belong to other sources. `'any'`: what else is cached is not looked at. Default 0. */
+  /** Cached objects that belong to other sources. `'any'`: other cached objects are not counted. Default 0. */
   others?: number | 'any';
 }
 
 const readsAtOnce = 16;
 
 /**
- * Reads every file back from the workers and compares it, by length and SHA-256, with its source; and counts what the
- * workers hold beside that.
+ * Reads every file back from the workers and compares it, by length and SHA-256, with its source. Also counts the other
+ * objects that the workers hold.
  * @throws AssertionError naming the first files that differ
  */
 export async function expectCacheEqualsSource(
@@ -38,7 +38,7 @@ export async function expectCacheEqualsSource(
   if (others !== 'any') await expectCachedObjects(cluster, files.length * copies + others);
 }
 
-/** What the workers hold altogether, as their heartbeats tell: which may be one heartbeat old. */
+/** Checks the sum of the objects that the workers hold, by their heartbeats. It may be one heartbeat old. */
 export async function expectCachedObjects(cluster: TestCluster, expected: number): Promise<void> {
   let held: (number | undefined)[] = [];
   const isRight = async () => {

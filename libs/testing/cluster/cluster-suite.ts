@@ -3,7 +3,7 @@ import { S3Fixture } from './s3-fixture.js';
 import { type ClusterOptions, startCluster, type TestCluster } from './start-cluster.js';
 
 export interface ClusterSuiteOptions extends ClusterOptions {
-  /** Options of the S3 endpoint that the suite's `s3` is. Default: those of a plain one. */
+  /** Options of the suite's `s3` endpoint. Default: those of a plain one. */
   s3?: S3TestServerOptions;
   /** `test`: each test has a cluster of its own. Default: all tests of the suite share one. */
   clusterPer?: 'suite' | 'test';
@@ -52,7 +52,7 @@ export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (
       test: (title, run, timeoutMs = testTimeoutMs) =>
         it(title, () => started(current.cluster, 'cluster').watch(run, { processesMayEnd }), timeoutMs),
     });
-    // Hooks run in the order in which they are declared: what the body tidies up comes first.
+    // Hooks run in the order in which they are declared: those of the body come first.
     (clusterPer === 'suite' ? afterAll : afterEach)(stop);
   });
 }
@@ -62,7 +62,7 @@ function started<T>(part: T | undefined, name: keyof ClusterSuite): T {
   return part;
 }
 
-/** Stands for an object that does not exist yet, so that a suite can take it apart by name where it is declared. */
+/** A stand-in for an object that does not exist yet, so that a suite can destructure it in its declaration. */
 function forwardTo<T extends object>(current: () => T): T {
   return new Proxy({} as T, {
     get(_, key) {

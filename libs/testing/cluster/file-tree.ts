@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { generatedContent } from '../s3/generated-content.js';
 
-/** A file that must come out of the cache as it went in. */
+/** A file whose cached copy must equal it. */
 export interface SourceFile {
   /** Full UFS path. */
   readonly path: string;
@@ -12,17 +12,17 @@ export interface SourceFile {
 }
 
 export interface TreeOptions {
-  /** Other seeds, other bytes and sizes. */
+  /** Determines bytes and sizes. */
   seed: number;
   smallFiles: number;
-  /** Small files have 0 to so many bytes. Default 4096. */
+  /** The largest size of a small file; the smallest is 0. Default 4096. */
   smallMaxBytes?: number;
   largeFiles?: readonly number[];
   /** Adds one small file for each of `oddNames`. */
   withOddNames?: boolean;
 }
 
-/** Names that a careless layer would change, refuse, or take for one another. */
+/** Names that a faulty layer would change, refuse, or confuse with one another. */
 export const oddNames: readonly string[] = [
   'odd/duck \u{1f986} \u{1f468}\u200d\u{1f469}\u200d\u{1f467}.bin',
   'odd/caf\u00e9.bin',
@@ -54,7 +54,7 @@ export class FileTree {
     const planned = [
       ...Array.from({ length: smallFiles }, (_, i) => ({
         name: `small/${String(i % 97).padStart(2, '0')}/${String(i).padStart(6, '0')}.dat`,
-        // Spread over the whole range, the empty file and the longest one among them.
+        // Sizes are spread over the whole range. They include the empty file and the longest one.
         sizeBytes: i < 2 ? i * smallMaxBytes : (Math.imul(i + seed, 2654435761) >>> 0) % (smallMaxBytes + 1),
       })),
       ...largeFiles.map((sizeBytes, i) => ({ name: `large/${i}.dat`, sizeBytes })),

@@ -5,15 +5,15 @@ import { eventually } from './until.js';
 
 export interface ProcessSpec {
   readonly name: string;
-  /** Of the JavaScript that node runs. */
+  /** Path of the JavaScript file that node runs. */
   readonly script: string;
   readonly args?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** The Node that runs it. Default: the one that runs the tests. */
   readonly node?: string;
-  /** Standard output and standard error, of all its lives one after another. */
+  /** Gets standard output and standard error of all its lives, one after another. */
   readonly logFile: string;
-  /** Whether this life of the process is ready to be used; asked again and again. */
+  /** Whether this life of the process is ready to be used; polled. */
   readonly isReady: (self: ManagedProcess) => Promise<boolean> | boolean;
 }
 
@@ -32,11 +32,11 @@ export class ManagedProcess {
   private ended: Promise<ExitStatus> | undefined;
   private logStart = 0;
   private endIsWanted = false;
-  /** Settings of its next lives, over those it was made with; undefined takes one away. */
+  /** Settings of its next lives, in addition to those it was made with; undefined removes one. */
   readonly overrides: Record<string, string | undefined> = {};
-  /** A command that ends by executing what follows it, in its own place: node in its next lives. */
+  /** A command that `exec`s its further arguments, which are node's command line in the next lives. */
   wrapper: readonly string[] = [];
-  /** Told when it ends although nobody asked for that. */
+  /** Called when it ends unasked. */
   onCrash: ((error: Error) => void) | undefined;
 
   constructor(readonly spec: ProcessSpec) {}
@@ -54,7 +54,7 @@ export class ManagedProcess {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Settles when this life of the process is over, for whatever reason. */
+  /** Settles when this life of the process is over, for any reason. */
   get exited(): Promise<ExitStatus> {
     if (this.ended === undefined) throw new Error(`${this.name} was never started`);
     return this.ended;
@@ -73,7 +73,7 @@ export class ManagedProcess {
     this.logStart = existsSync(logFile) ? statSync(logFile).size : 0;
     const log = openSync(logFile, 'a', 0o600);
     const inherited = Object.fromEntries(passedOn.map((name) => [name, process.env[name]]));
-    // With the IPC channel, and told so, it ends by itself should the test run be killed.
+    // With the IPC channel and the setting for it, the process ends by itself when the test run is killed.
     const [command, ...rest] = [...this.wrapper, node, script, ...args];
     const child = spawn(command, rest, {
       stdio: ['ignore', log, log, 'ipc'],
@@ -115,11 +115,11 @@ export class ManagedProcess {
     await this.exited;
   }
 
-  /** SIGTERM, and waits until it is gone. @throws Error when that takes too long; it is killed then */
+  /** SIGTERM, and waits until it is gone. @throws Error when that takes too long, after killing it */
   async stop(): Promise<ExitStatus> {
     if (!this.running) return this.exited;
     this.endIsWanted = true;
-    // Somebody else may kill it meanwhile: that is not its fault.
+    // Another part of the test may kill it meanwhile. That is no error of the process.
     const late = await endChild(this.child!, this.exited, stopTimeoutMs);
     if (late) throw new Error(`${this.name} did not stop in time\n${this.logTail()}`);
     return this.exited;
@@ -131,7 +131,7 @@ export class ManagedProcess {
     await this.start();
   }
 
-  /** SIGSTOP: it holds its connections and does nothing. */
+  /** SIGSTOP: it keeps its connections and does nothing. */
   pause(): void {
     this.child?.kill('SIGSTOP');
   }
@@ -140,7 +140,7 @@ export class ManagedProcess {
     this.child?.kill('SIGCONT');
   }
 
-  /** What this life of the process has written. */
+  /** The output of this life of the process. */
   log(): string {
     const { logFile } = this.spec;
     return existsSync(logFile) ? readFileSync(logFile).subarray(this.logStart).toString() : '';

@@ -7,7 +7,7 @@ export function readyAddress(process: ManagedProcess): string | undefined {
   return readyLine<{ address: string }>(process)?.address;
 }
 
-/** What a process says of itself once it is ready. */
+/** The JSON line that a process prints once it is ready. */
 export function readyLine<Line>(process: ManagedProcess): Line | undefined {
   const line = /^\{.*"msg":"(?:worker|coordinator) ready".*\}$/m.exec(process.log())?.[0];
   return line === undefined ? undefined : (JSON.parse(line) as Line);

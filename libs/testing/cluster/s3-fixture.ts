@@ -9,11 +9,11 @@ type S3Request = Parameters<FaultHook>[0];
 export interface SeenRequest {
   operation: string;
   key: string;
-  /** Of `performance.now()`. */
+  /** In the time of `performance.now()`. */
   atMs: number;
 }
 
-/** Lets so many reads of a bucket through and holds the rest until it is opened: whoever waits at it is mid-job. */
+/** Lets so many reads of a bucket through and holds the rest until it is opened. A job that it holds is mid-way. */
 export class Gate {
   /** Resolves when the first read is being held. */
   readonly reached: Promise<void>;
@@ -41,7 +41,7 @@ export class Gate {
   };
 }
 
-/** An S3 endpoint in the test's own process, so that it can misbehave and take notes, with a fault hook per bucket. */
+/** An S3 endpoint in the test's own process, with a fault hook per bucket and a record of its reads. */
 export class S3Fixture {
   readonly faults = new Map<string, FaultHook>();
   readonly seen: (SeenRequest & { bucket: string })[] = [];
@@ -63,7 +63,7 @@ export class S3Fixture {
     });
   }
 
-  /** Makes a bucket of files with seeded content, and mounts it at `/<bucket>`. */
+  /** Makes a bucket of files with seeded content and mounts it at `/<bucket>`. */
   async bucket(cluster: TestCluster, bucket: string, keys: readonly string[], sizeBytes = 1000): Promise<SourceFile[]> {
     this.server.createBucket(bucket);
     await cluster.api.mount(`/${bucket}`, `s3://${bucket}/`, this.mountOptions);
@@ -100,7 +100,7 @@ export function keys(count: number, prefix = 'f'): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}/${String(i).padStart(5, '0')}`);
 }
 
-/** Bytes that tell which object they are. */
+/** Bytes that are different for each object. */
 export function content(seed: string, sizeBytes: number): Buffer {
   const block = createHash('sha512').update(seed).digest();
   return Buffer.alloc(sizeBytes, block);

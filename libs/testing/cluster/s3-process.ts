@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { projectRoot } from '../nats/index.js';
 import { ManagedProcess } from './managed-process.js';
 
-/** The S3 test endpoint as a process of its own, so that serving a load costs the test's process nothing. */
+/** The S3 test endpoint as a process of its own, so that serving a load takes no time from the test's process. */
 export interface S3Process {
   readonly endpoint: string;
   readonly process: ManagedProcess;
-  /** What a mount of one of its buckets needs. */
+  /** The options for mounting one of its buckets. */
   readonly mountOptions: Record<string, string>;
 }
 
@@ -23,7 +23,7 @@ export function s3MountOptions(endpoint: string, credentials = s3TestCredentials
   };
 }
 
-/** @param directories served as buckets, by bucket name */
+/** @param directories to serve as buckets, by bucket name */
 export async function startS3Process(directories: Record<string, string>, logDirectory: string): Promise<S3Process> {
   const listening = /^listening (http:\S+)$/m;
   const process = new ManagedProcess({

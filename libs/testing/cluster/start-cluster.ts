@@ -24,7 +24,7 @@ export interface ClusterOptions {
   coordinators?: number;
   /** Default 2. */
   workers?: number;
-  /** `LARDER_…` settings of all processes. At a mount no store is asked unless told so here: tests stay on loopback. */
+  /** `LARDER_…` settings of all processes. By default mounts do not check their store: tests stay on loopback. */
   env?: Record<string, string>;
   /** As `availableNatsVersions()` lists them. Default: the newest. */
   natsVersion?: string;
@@ -118,12 +118,12 @@ export class TestCluster {
     throw new Error('this cluster has one nats-server: start it with natsServers: 3');
   }
 
-  /** For tests, which may do everything there: all servers' addresses, separated by commas. */
+  /** For tests, which have all rights there: all servers' addresses, separated by commas. */
   get natsUrl(): string {
     return ('single' in this.servers ? this.nats : this.natsCluster).url;
   }
 
-  /** For what is behind the walls: with the name and password of a role. */
+  /** The addresses with the name and password of a role, and so with that role's rights only. */
   natsUrlFor(role: Role): string {
     return natsUrlFor(role, this.natsUrl);
   }
@@ -137,7 +137,9 @@ export class TestCluster {
     return [...this.coordinators, ...this.workers].map(({ process }) => process).concat(this.others);
   }
 
-  /** One worker more, on a cache directory of its own. Resolves when every coordinator that runs counts it ONLINE. */
+  /**
+   * Starts another worker, on a cache directory of its own. Resolves when every coordinator that runs counts it ONLINE.
+   */
   async startWorker(): Promise<WorkerHandle> {
     const worker = await this.members.addWorker();
     worker.process.onCrash = this.onCrash;
@@ -165,7 +167,7 @@ export class TestCluster {
     });
   }
 
-  /** Waits until a running coordinator owns the job, and answers which. */
+  /** Waits until a running coordinator owns the job, and returns it. */
   async ownerOf(jobId: string, api: ApiClient = this.api): Promise<CoordinatorHandle> {
     return eventually(`job ${jobId} has an owner that runs`, async () => {
       const { owner } = await api.progress(jobId);
@@ -173,20 +175,20 @@ export class TestCluster {
     });
   }
 
-  /** An S3 endpoint of its own process, which ends with the cluster. @param directories by bucket name */
+  /** An S3 endpoint in a process of its own, which ends with the cluster. @param directories by bucket name */
   async startS3(directories: Record<string, string>): Promise<S3Process> {
     const s3 = await startS3Process(directories, join(this.directory, 'logs'));
     this.others.push(s3.process);
     return s3;
   }
 
-  /** The object from whichever worker has it, whole; undefined when none has. */
+  /** The whole object from a worker that has it; undefined when no worker has it. */
   async readObject(ufsPath: string): Promise<Buffer | undefined> {
     return (await this.readCopies(ufsPath, 1)).at(0);
   }
 
   /**
-   * The object from up to `copies` different workers that hold it: asking brings nothing in.
+   * The object from up to `copies` different workers that hold it. The requests do not make a worker fetch it.
    * @throws Error for any answer but 200 and 404
    */
   async readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {

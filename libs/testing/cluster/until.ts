@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Waits until `probe` answers something else than undefined or false, and answers that.
+ * Waits until `probe` returns something other than undefined or false, and returns that.
  * @throws Error naming `what` after `timeoutMs`
  */
 export async function eventually<T>(

@@ -1,7 +1,7 @@
 import { DomainError, fold, type Decider, type DomainEvent } from '#kernel';
 
 /**
- * Given-when-then for an aggregate: what has happened, what is asked, what follows.
+ * Given-when-then for an aggregate: past events, a command, the events that follow.
  *
  * `given(decider, events).when(command).then(events)` or `.thenRefused(code)`.
  */
@@ -28,7 +28,7 @@ export function given<State, Command, Event extends DomainEvent>(
   };
 }
 
-/** The repeat law: whatever a command led to, the same command after it leads to nothing more, or is refused. */
+/** The repeat law: after any command, the same command again leads to no event, or is refused. */
 export function repeatAddsNothing<State, Command, Event extends DomainEvent>(
   decider: Decider<State, Command, Event>,
   history: readonly Command[],

@@ -36,7 +36,7 @@ export interface TestLogLine {
   readonly message: string;
 }
 
-/** A connection with everything that one needs to use the log; streams are made sure of. */
+/** A connection with everything that a test needs to use the log. The streams exist. */
 export interface TestLog {
   readonly link: NatsLink;
   readonly names: Names;

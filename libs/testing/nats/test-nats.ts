@@ -18,7 +18,7 @@ export interface TestNatsOptions extends Partial<
   version?: string;
 }
 
-/** A nats-server of a test's own: free port, temporary directory. */
+/** A nats-server for one test: free port, temporary directory. */
 export interface TestNats {
   readonly url: string;
   readonly port: number;
@@ -33,7 +33,7 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-/** The directory that holds package.json, seen from wherever the tests were started. */
+/** The directory that holds package.json, at or above `from`. */
 export function projectRoot(from: string = process.cwd()): string {
   if (existsSync(join(from, 'package.json'))) return from;
   const parent = dirname(from);
@@ -56,7 +56,7 @@ export function availableNatsVersions(): string[] {
   return availableNatsServers().map((server) => server.version);
 }
 
-/** @param version none: the newest. */
+/** @param version default: the newest */
 export function natsServerBinary(version?: string): NatsServerBinary {
   const servers = availableNatsServers();
   const server = version === undefined ? servers.at(-1) : servers.find((one) => one.version === version);

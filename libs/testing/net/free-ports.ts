@@ -3,12 +3,12 @@ import { createServer } from 'node:net';
 /** Below the range from which the system hands out ports by itself (on Linux from 32768). */
 const firstPort = 20_000;
 const portsPerWorker = 3000;
-/** Of jest: more share a range with one another. */
+/** Workers of jest that have a range of their own; further ones share the ranges. */
 const workers = 4;
 
 /**
- * Ports that nobody listens on. A process that asks for any port, or merely connects, cannot take one of them before it
- * is used, nor can a test that runs at the same time in another worker of jest.
+ * Ports on which no process listens. They stay free until they are used: the system does not give them to a process
+ * that asks for any port or connects, nor does a test in another worker of jest get them.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const worker = Number(process.env.JEST_WORKER_ID ?? 0) % workers;

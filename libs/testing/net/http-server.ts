@@ -10,7 +10,7 @@ export async function listenOn(server: Server, host: string, port = 0): Promise<
   return { endpoint: `http://${host}:${taken}`, port: taken };
 }
 
-/** Breaks what is still running. */
+/** Also breaks the connections that are open. */
 export async function closeNow(server: Server): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, 'close');

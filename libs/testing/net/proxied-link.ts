@@ -6,9 +6,9 @@ interface LinkContext {
   readonly random: () => number;
 }
 
-/** One connection through a proxy: two sockets, and what is on its way between them in each direction. */
+/** One connection through a proxy: two sockets, and the bytes on their way between them in each direction. */
 export class ProxiedLink {
-  /** Told once, when neither socket is open any more. */
+  /** Called once, when neither socket is open any more. */
   onClosed: (() => void) | undefined;
   /** Pieces that were swallowed. */
   lostPieces = 0;
@@ -34,7 +34,7 @@ export class ProxiedLink {
       new Lane('back', this.upstream, client, context, ends),
     ];
     for (const socket of [client, this.upstream]) {
-      // What the one end learns, the other end learns: except through a black hole, where the lane says nothing.
+      // Each end learns what happens to the other one. A black hole is the exception: its lane passes nothing on.
       socket.on('error', () => this.lost(socket));
       socket.on('close', () => this.closed(socket));
     }
@@ -64,7 +64,7 @@ export class ProxiedLink {
   }
 }
 
-/** What travels in one direction, in order, one piece after another. */
+/** The pieces that travel in one direction, in order, one after another. */
 class Lane {
   private readonly queue: (Buffer | 'end')[] = [];
   private working = false;
@@ -91,7 +91,7 @@ class Lane {
 
   modeChanged(): void {
     this.passedBytes = 0;
-    // What waits for its time goes on under the new mode at once.
+    // A piece that waits for its time goes on under the new mode at once.
     if (this.timer === undefined) return;
     clearTimeout(this.timer.handle);
     this.timer.wake();
@@ -109,7 +109,7 @@ class Lane {
       return;
     }
     this.queue.push(piece);
-    // The sender feels how slowly it goes: what waits here is bounded by this and one read.
+    // Slow the sender down, so that no more bytes wait here than this limit and one read.
     this.from.pause();
     if (!this.working) void this.work();
   }
@@ -137,7 +137,7 @@ class Lane {
       const piece = left.subarray(0, this.pieceBytes(mode, left.length));
       const waitMs = this.waitMs(mode, piece.length);
       if (waitMs > 0) await this.wait(waitMs);
-      // Set anew meanwhile: the new mode decides.
+      // The mode has changed meanwhile: the new one decides.
       if (this.context.mode() !== mode) continue;
       await this.write(piece);
       left = left.subarray(piece.length);
@@ -149,7 +149,7 @@ class Lane {
   private pieceBytes(mode: ProxyMode, available: number): number {
     switch (mode.kind) {
       case 'bandwidth':
-        // Twenty pieces a second: no long silence between them, no timer for every byte.
+        // Twenty pieces a second: the pauses stay short, without a timer for every byte.
         return Math.min(available, Math.max(1, Math.ceil(mode.bytesPerSecond / 20)));
       case 'slice':
         return Math.min(available, 1 + Math.floor(this.context.random() * mode.maxBytes));
@@ -167,7 +167,7 @@ class Lane {
       case 'bandwidth':
         return (pieceBytes * 1000) / mode.bytesPerSecond;
       case 'slice':
-        // Without a turn of the event loop the system would put them together again.
+        // Without a turn of the event loop the system would join the pieces again.
         return 0.1;
       default:
         return 0;
@@ -197,7 +197,7 @@ class Lane {
 }
 
 /**
- * The other end sees a reset, unless this one has said goodbye already or has not even arrived: Node loses the handle of a
+ * The other end sees a reset, unless this end has closed already or is not connected yet. Node loses the handle of a
  * socket that is reset after its end, and the process then spins for ever as it exits.
  */
 export function breakOff(socket: Socket): void {

@@ -1,18 +1,20 @@
-/** `forth`: from the one that connected to the target; `back`: from the target. */
+/** `forth`: from the client to the target; `back`: from the target to the client. */
 export type Direction = 'forth' | 'back';
 
-/** What the proxy does to what passes through it; may be changed at any time. */
+/** What the proxy does to the bytes that pass through it. It may be changed at any time. */
 export type ProxyMode =
   | { readonly kind: 'pass' }
-  /** Resets the connections there are and those that come. */
+  /** Resets open connections and new ones. */
   | { readonly kind: 'cut' }
-  /** Accepts connections and keeps them, swallowing what is sent: in one direction only if one is named. */
+  /**
+   * Accepts and keeps connections, and drops the bytes sent over them; in one direction only, if `direction` is set.
+   */
   | { readonly kind: 'blackhole'; readonly direction?: Direction }
-  /** Each piece comes so much later, and up to `jitterMs` on top of that; order is kept. */
+  /** Each piece comes `latencyMs` later, plus up to `jitterMs`. The order stays. */
   | { readonly kind: 'latency'; readonly latencyMs: number; readonly jitterMs?: number }
-  /** For each connection and direction. */
+  /** The limit holds for each connection and direction separately. */
   | { readonly kind: 'bandwidth'; readonly bytesPerSecond: number }
-  /** Pieces of 1 to so many bytes, each in a segment of its own. */
+  /** Sends pieces of 1 to `maxBytes` bytes, each in a segment of its own. */
   | { readonly kind: 'slice'; readonly maxBytes: number }
   /** Resets each connection, new or not, once so many bytes have come back over it since the mode was set. */
   | { readonly kind: 'truncate'; readonly afterBytes: number };

@@ -37,7 +37,7 @@ describe('a TCP proxy', () => {
     await once(echo, 'close');
   });
 
-  /** Connects and knows what it has been told. */
+  /** A client that keeps the bytes and the end that it has received. */
   class Client {
     readonly socket: Socket;
     readonly pieces: Buffer[] = [];
@@ -74,7 +74,7 @@ describe('a TCP proxy', () => {
     await until(() => proxy.connections === 0);
   });
 
-  test('cut: resets what exists, refuses what comes, until it passes again', async () => {
+  test('cut: resets open connections and refuses new ones until it passes data again', async () => {
     const client = new Client();
     await client.echoed('hello');
     proxy.setMode({ kind: 'cut' });
@@ -87,7 +87,7 @@ describe('a TCP proxy', () => {
     await new Client().echoed('again');
   });
 
-  test('blackhole: takes and keeps silent; who has lost bytes is reset when it is over', async () => {
+  test('blackhole: accepts and drops data; a connection that has lost bytes is reset at the end', async () => {
     const [speaker, quiet] = [new Client(), new Client()];
     await Promise.all([speaker.echoed('a'), quiet.echoed('b')]);
     proxy.setMode({ kind: 'blackhole' });
@@ -102,7 +102,7 @@ describe('a TCP proxy', () => {
     await quiet.echoed('still here');
   });
 
-  test('blackhole in one direction: the server hears, the client does not', async () => {
+  test('blackhole in one direction: the server receives, the client does not', async () => {
     const client = new Client();
     await client.echoed('a');
     proxy.setMode({ kind: 'blackhole', direction: 'back' });
@@ -114,13 +114,13 @@ describe('a TCP proxy', () => {
     expect(client.got).toBe('a');
   });
 
-  test('latency: each direction takes as long as was said, jitter comes on top', async () => {
+  test('latency: each direction takes the given time, plus jitter', async () => {
     const client = new Client();
     await client.echoed('a');
     proxy.setMode({ kind: 'latency', latencyMs: 40, jitterMs: 40 });
     const start = performance.now();
     await client.echoed('b');
-    // Twice 40 ms and half of the jitter; timers may come a millisecond early.
+    // Twice 40 ms plus half of the jitter. Timers may fire a millisecond early.
     expect(performance.now() - start).toBeGreaterThanOrEqual(118);
     proxy.setMode({ kind: 'latency', latencyMs: 3_600_000 });
     client.socket.write('c');
@@ -129,7 +129,7 @@ describe('a TCP proxy', () => {
     await until(() => client.got === 'abc');
   });
 
-  test('bandwidth: no faster than that', async () => {
+  test('bandwidth: data comes no faster than the limit', async () => {
     const client = new Client();
     await client.echoed('a');
     proxy.setMode({ kind: 'bandwidth', bytesPerSecond: 100_000 });
@@ -145,18 +145,18 @@ describe('a TCP proxy', () => {
     expect(client.pieces.length).toBeGreaterThan(20);
   });
 
-  test('truncate: so many bytes come back, then it breaks', async () => {
+  test('truncate: the given number of bytes come back, then the connection breaks', async () => {
     const client = new Client();
     await client.echoed('a');
     proxy.setMode({ kind: 'truncate', afterBytes: 7 });
     client.socket.write('0123456789');
-    // Some systems show a reset that comes after unread bytes as the end; and it may overtake the bytes before it.
+    // Some systems report a reset behind unread bytes as the end. It may also overtake the bytes before it.
     await until(() => client.error !== undefined || client.ended);
     expect('a0123456'.startsWith(client.got)).toBe(true);
     expect(Buffer.concat(serverGot).toString()).toBe('a0123456789');
   });
 
-  test('without a target, and with one that is away, connections fail; a new target is used', async () => {
+  test('connections fail without a reachable target; a new target is used', async () => {
     const { target } = proxy;
     for (const nowhere of [undefined, '127.0.0.1:1']) {
       proxy.target = nowhere;
@@ -167,7 +167,7 @@ describe('a TCP proxy', () => {
     await new Client().echoed('found');
   });
 
-  test('the same random source does the same', async () => {
+  test('the same random source gives the same delays', async () => {
     const sizes = async (mode: ProxyMode) => {
       let state = 1;
       const random = () => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647;

@@ -4,20 +4,20 @@ import { breakOff, ProxiedLink } from './proxied-link.js';
 import type { ProxyMode } from './proxy-mode.js';
 
 export interface TcpProxyOptions {
-  /** Where it connects to, `host:port`. May be given later, as `target`. */
+  /** Where it connects to, `host:port`. May be set later, as `target`. */
   target?: string;
   /** Where it listens, on 127.0.0.1. Default: a free one. */
   port?: number;
-  /** In [0, 1); for jitter and sizes of slices. Default: Math.random, so nothing that can be repeated. */
+  /** Returns a number in [0, 1) for jitter and sizes of slices. Default: Math.random, which cannot be repeated. */
   random?: () => number;
 }
 
 /**
- * Stands between any two processes that speak TCP and does to their connection what networks do. `cut` and `truncate`
- * are told to both ends with a reset; `blackhole` is not told to anyone.
+ * Stands between two processes that speak TCP and disturbs their connection as networks do. With `cut` and `truncate`
+ * both ends see a reset; with `blackhole` they see nothing.
  */
 export class TcpProxy {
-  /** `host:port` to connect to; connections are refused while there is none. */
+  /** `host:port` to connect to; connections are refused while it is undefined. */
   target: string | undefined;
   private current: ProxyMode = { kind: 'pass' };
   private readonly links = new Set<ProxiedLink>();
@@ -31,9 +31,9 @@ export class TcpProxy {
     server.on('connection', (socket) => this.accept(socket));
   }
 
-  /** Listens when it answers. */
+  /** Resolves when the proxy listens. */
   static async start({ target, port = 0, random = Math.random }: TcpProxyOptions = {}): Promise<TcpProxy> {
-    // What one end has closed, the other may still answer to.
+    // After one end has closed, the other may still answer.
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     const proxy = new TcpProxy(server, random, target);
     server.listen(port, '127.0.0.1');
@@ -45,7 +45,7 @@ export class TcpProxy {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** `host:port` for those who shall go through it. */
+  /** `host:port` for clients that are to go through it. */
   get address(): string {
     return `127.0.0.1:${this.port}`;
   }
@@ -59,22 +59,22 @@ export class TcpProxy {
     return this.links.size;
   }
 
-  /** Of those, how many have lost something in a black hole. */
+  /** How many of those have lost bytes in a black hole. */
   get lossy(): number {
     return [...this.links].filter((link) => link.lostPieces > 0).length;
   }
 
-  /** Takes effect at once, for connections that exist as well. What was swallowed meanwhile does not come back. */
+  /** Takes effect at once, also for existing connections. Bytes that were dropped do not come back. */
   setMode(mode: ProxyMode): void {
     const before = this.current.kind;
     this.current = mode;
-    // A stream from which bytes were swallowed cannot go on as if nothing had happened: TCP would not do that either.
+    // Reset a stream that has lost bytes: TCP never goes on without them either.
     if (mode.kind === 'cut') this.resetAll(() => true);
     else if (before === 'blackhole' && mode.kind !== 'blackhole') this.resetAll((link) => link.lostPieces > 0);
     for (const link of this.links) link.modeChanged();
   }
 
-  /** Breaks what is open and listens no more. */
+  /** Breaks open connections and stops listening. */
   async stop(): Promise<void> {
     this.resetAll(() => true);
     if (!this.server.listening) return;

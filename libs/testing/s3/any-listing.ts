@@ -1,14 +1,14 @@
 import type { Random } from '../random.js';
 import type { ListingManners } from './listing-manners.js';
 
-/** What a store may do that leaves no trace in its answers is not among it: keys that it keeps to itself. */
+/** How a store lists. Keys that a store leaves out are not drawn: its answers do not show them. */
 export interface DrawnListing {
   manners: ListingManners;
-  /** It does nothing that S3 does not allow, or this connector does not know how to go about. */
+  /** True: the store does nothing that S3 forbids or that this connector cannot handle. */
   isHonest: boolean;
 }
 
-/** A store that lists in some way of its own; half of them tell lies. */
+/** A store that lists in a random way; half of the stores list falsely. */
 export function drawListing(random: Random): DrawnListing {
   const rank = new Map<string, number>();
   const rankOf = (key: string): number => rank.get(key) ?? rank.set(key, random.next()).get(key)!;
@@ -28,7 +28,7 @@ export function drawListing(random: Random): DrawnListing {
     freshTokens: true,
     codings: random.chance(0.2) ? ['gzip'] : undefined,
   };
-  // In no order, a page that was left out by a refused token cannot be told from one that does not exist.
+  // Without an order, a page that was lost to a refused token looks like a page that does not exist.
   if (order === undefined && manners.form === undefined && manners.startAfter === 'compared' && random.chance(0.3)) {
     manners.refusesTokens = () => random.chance(0.5);
   }

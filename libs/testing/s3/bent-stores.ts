@@ -6,7 +6,7 @@ const bare = (etag: string): string => etag.replaceAll('"', '');
 const multipart = (etag: string): string => etag.replace(/"$/, '-1"');
 const encrypted = (etag: string): string => `"${[...bare(etag)].reverse().join('')}"`;
 
-/** Stores that tell versions otherwise than Amazon does, as they have been met: by what they do. */
+/** Stores that tell versions in another way than Amazon does, each of which exists, by the difference. */
 export const bentStores: Readonly<Record<string, ValidatorBend>> = {
   'no ETag from GET and HEAD': { etag: (etag, where) => (isList(where) ? etag : undefined) },
   'no ETag from GET and HEAD, preconditions ignored': {

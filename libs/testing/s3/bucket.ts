@@ -11,7 +11,7 @@ export interface StoredObject {
   /** Without quotes. */
   etag: string;
   lastModified: Date;
-  /** `content-type` and `x-amz-meta-*` as they were put. */
+  /** `content-type` and `x-amz-meta-*` of the upload. */
   headers: Record<string, string>;
   /** Bytes `start` to `end`, both inclusive. */
   read(start: number, end: number): Iterable<Buffer> | AsyncIterable<Buffer>;
@@ -23,14 +23,14 @@ export interface Bucket {
   delete(key: string): Promise<void>;
   /**
    * All objects, ascending by the UTF-8 bytes of their keys.
-   * @param fresh false while a listing goes on from page to page: an older answer will do
+   * @param fresh false for the further pages of a listing: then an older result may be returned
    */
   sorted(fresh: boolean): Promise<readonly StoredObject[]>;
 }
 
 export const md5 = (bytes: Buffer | string): string => createHash('md5').update(bytes).digest('hex');
 
-/** Objects in memory, or made up when they are read. */
+/** Objects in memory, or with content that is generated when they are read. */
 export class MemoryBucket implements Bucket {
   private readonly objects = new Map<string, StoredObject>();
   private order: StoredObject[] | undefined;
@@ -88,7 +88,10 @@ export class MemoryBucket implements Bucket {
   }
 }
 
-/** The true MD5 where it is cheap; beyond that the form of a multipart upload, which nobody takes for an MD5. */
+/**
+ * The true MD5 for small objects. For others an ETag in the form of a multipart upload, which no client takes for an
+ * MD5.
+ */
 function generatedEtag(seed: number, sizeBytes: number): string {
   const partBytes = 8 * 1024 * 1024;
   if (sizeBytes <= partBytes) return md5(Buffer.concat([...generatedContent(seed, sizeBytes)]));

@@ -8,8 +8,8 @@ const needed = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosg
 const packages = 'ceph-common ceph-mon ceph-osd radosgw';
 
 /**
- * Debian's Ceph Object Gateway, with the smallest RADOS below it that there can be: one monitor, and one daemon that
- * holds the objects in memory. It listens on free loopback ports.
+ * Debian's Ceph Object Gateway on the smallest possible RADOS: one monitor, and one daemon that holds the objects in
+ * memory. It listens on free loopback ports.
  */
 export class CephServer {
   readonly credentials: S3TestCredentials = { accessKeyId: 'LARDERTESTER', secretAccessKey: 'testing' };
@@ -70,7 +70,7 @@ interface CephLayout {
   cluster: string;
   monitor: string;
   gatewayPort: number;
-  /** The storage daemon listens on several. */
+  /** Several, because the storage daemon listens on more than one. */
   daemonPorts: number[];
   directory: string;
 }

@@ -18,7 +18,7 @@ describe('the S3 test server from a command line', () => {
   });
   afterEach(() => fs.rm(directory, { recursive: true, force: true }));
 
-  test('serves buckets in memory, made up and from a directory, with the credentials of the environment', async () => {
+  test('serves buckets in memory, generated and from a directory, with the credentials of the environment', async () => {
     await fs.mkdir(path.join(directory, 'sub'));
     await fs.writeFile(path.join(directory, 'sub/file'), 'from disk');
     const lines: string[] = [];

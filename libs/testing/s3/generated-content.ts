@@ -1,6 +1,6 @@
 /**
- * Content made up on the fly: deterministic, different for every seed, readable from any offset, and never held as a
- * whole. A block of noise repeats with a prime length, so that neither 4 KiB pages nor MiB parts of it are alike.
+ * Generated content: deterministic, different for every seed, readable from any offset, and never in memory as a whole.
+ * A block of noise repeats. Its length is prime, so that no two 4 KiB pages or MiB parts are alike.
  */
 const blockBytes = 1_048_583;
 const stampBytes = 8;

@@ -12,8 +12,8 @@ const startWithinMs = 60_000;
 const keptOutput = 4000;
 
 /**
- * The processes of a server that Debian packages and nobody of this project wrote. Everything it has, configuration
- * included, lies in a temporary directory; nothing of an installed service is touched.
+ * The processes of a server from a Debian package, which is not of this project. All its files, configuration included,
+ * are in a temporary directory. An installed service of the same package is not touched.
  */
 export class InstalledServer {
   directory = '';
@@ -53,7 +53,7 @@ export class InstalledServer {
     this.children.push(child);
   }
 
-  /** Asks again and again. @throws when a process has ended, or after a minute; everything is stopped then */
+  /** Polls `isReady`. @throws when a process has ended, or after a minute, after stopping everything */
   async until(isReady: () => Promise<boolean>): Promise<void> {
     const deadline = Date.now() + startWithinMs;
     while (!(await isReady())) {
@@ -97,7 +97,7 @@ function isExecutable(file: string): boolean {
     accessSync(file, constants.X_OK);
     return true;
   } catch {
-    // No such file, or not for us.
+    // No such file, or no right to execute it.
     return false;
   }
 }

@@ -3,15 +3,15 @@ import type { StoredObject } from './bucket.js';
 import type { Answer } from './reading.js';
 import type { S3RequestInfo } from './request-info.js';
 
-/** How a store lists that does not do it as Amazon does. What is absent is as Amazon has it. */
+/** How a store lists. A field that is absent means: as Amazon does. */
 export interface ListingManners {
-  /** `V1`: V2 is answered as V1 is; `V1 alone`: V2 is refused. */
+  /** `V1`: a V2 request gets an answer in the form of V1; `V1 alone`: V2 is refused. */
   form?: 'V1' | 'V1 alone';
   /** The store's own order of keys. */
   order?: (a: string, b: string) => number;
-  /** `compared`: keys greater by their bytes, whatever the store's order. */
+  /** `compared`: lists the keys that are greater by their bytes, also in a store with another order. */
   startAfter?: 'ignored' | 'compared';
-  /** Asked for each request with a token. */
+  /** Called for each request with a token. */
   refusesTokens?: () => boolean;
   /** How many objects the page at this offset has. */
   pageLength?: (offset: number) => number;
@@ -23,7 +23,7 @@ export interface ListingManners {
   next?: (end: number, count: number) => number | undefined;
   /** No two tokens are alike, not even for one place. */
   freshTokens?: boolean;
-  /** Changes what is in the page that begins at an offset. */
+  /** Changes the objects of the page that begins at an offset. */
   page?: (objects: StoredObject[], offset: number) => StoredObject[];
   /** Changes the document. */
   xml?: (xml: string) => string;
@@ -31,10 +31,10 @@ export interface ListingManners {
   codings?: readonly (keyof typeof coders)[];
 }
 
-/** Asked for every listing; undefined lets it be answered as Amazon does. */
+/** Called for every listing. Undefined: answers as Amazon does. */
 export type ListingHook = (request: S3RequestInfo) => ListingManners | undefined;
 
-/** Whether a page has its objects where Amazon has them, and tokens that hold keys. */
+/** Whether pages hold the same objects as Amazon's, with tokens that hold keys. */
 export function isPlain({ order, startAfter, refusesTokens, pageLength, next, page }: ListingManners): boolean {
   return [order, startAfter, refusesTokens, pageLength, next, page].every((manner) => manner === undefined);
 }

@@ -8,11 +8,11 @@ import { xmlDocument, type XmlElement } from './xml.js';
 interface Page {
   objects: StoredObject[];
   commonPrefixes: string[];
-  /** How the server says to go on, when there is more: a key or common prefix that the page ends with, or an offset. */
+  /** Where the next page begins, when there is one: the key or common prefix at the end of this page, or an offset. */
   next?: string;
 }
 
-/** ListObjectsV2 and its older form (Amazon S3 API reference), or what the manners make of them. */
+/** ListObjectsV2 and its older form (Amazon S3 API reference), changed by the manners. */
 export async function listObjects(
   bucket: Bucket,
   request: S3RequestInfo,
@@ -83,10 +83,10 @@ async function pageInOrder(bucket: Bucket, query: URLSearchParams, isV2: boolean
   return takePage(sorted, query.get('prefix') ?? '', after, query.get('delimiter') ?? '', limit);
 }
 
-/** How many tokens were made that are like no other. */
+/** How many unique tokens were made. */
 let freshTokens = 0;
 
-/** Pages are told apart by offsets into the store's own order; a delimiter is not known here. */
+/** Pages are identified by offsets into the store's own order. Delimiters are not supported here. */
 async function pageOf(
   bucket: Bucket,
   query: URLSearchParams,
@@ -158,7 +158,7 @@ function firstCandidate(sorted: readonly StoredObject[], prefix: string, after: 
   return low;
 }
 
-/** As Amazon S3 does it: like a form field, but `/` stays. */
+/** Encodes as Amazon S3 does: like a form field, but `/` stays. */
 function encodeUrl(text: string): string {
   return encodeURIComponent(text)
     .replace(/[!'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
@@ -166,7 +166,7 @@ function encodeUrl(text: string): string {
     .replaceAll('%20', '+');
 }
 
-/** Not the bare key, so that a client which builds tokens itself is found out. */
+/** Not the bare key, so that a client which builds tokens itself fails. */
 function toToken(last: string): string {
   return `t${Buffer.from(last).toString('base64url')}`;
 }

@@ -7,7 +7,7 @@ import { startFromCommandLine } from './command-line.js';
  *   node dist/libs/testing/s3/main.js [--port N] [--host H] [--region R] [--anonymous]
  *     [--bucket NAME]… [--directory NAME=DIR]… [--generate NAME=COUNTxBYTES]…
  *
- * The credentials come from S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, so that no process list shows them.
+ * The credentials come from S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, so that process lists do not show them.
  */
 async function main(): Promise<void> {
   const server = await startFromCommandLine(process.argv.slice(2), process.env, console.log);

@@ -3,13 +3,13 @@ import type { S3RequestInfo } from './request-info.js';
 import { S3Error } from './s3-error.js';
 import { checkPreconditions, shownEtag, shownTime, type ValidatorBend } from './validators.js';
 
-/** An answer before it is sent: faults act on it. */
+/** An answer before it is sent. Faults change it. */
 export interface Answer {
   status: number;
   headers: Record<string, string>;
-  /** What `content-length` announces. */
+  /** The value of `content-length`. */
   lengthBytes: number;
-  /** False: nothing announces it, the body comes in chunks. */
+  /** False: the answer has no `content-length`, and the body comes in chunks. */
   isLengthSent?: boolean;
   body: Iterable<Buffer> | AsyncIterable<Buffer>;
 }

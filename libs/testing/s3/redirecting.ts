@@ -7,7 +7,7 @@ export interface RedirectAnswer {
   body?: string;
 }
 
-/** A server that has no objects: it answers as a test says, for the most part with where to go, and takes notes. */
+/** A server without objects. It answers as a test says, mostly with redirects, and records the requests. */
 export class RedirectingServer {
   readonly seen: { method: string; url: string; headers: IncomingMessage['headers'] }[] = [];
   answer: (request: IncomingMessage, asked: number) => RedirectAnswer = () => ({ status: 500 });

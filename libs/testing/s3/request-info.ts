@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { S3Error } from './s3-error.js';
 
-/** A request as S3 understands it. */
+/** A request in the terms of S3. */
 export interface S3RequestInfo {
   /** Name of the S3 operation, such as `ListObjectsV2`, `GetObject`, `HeadObject`, `PutObject`. */
   operation: string;

@@ -58,7 +58,7 @@ describe('S3TestServer, seen by the AWS SDK', () => {
     'a&b=c?d#e',
   ];
 
-  test.each(oddKeys)('%j: what is put under a key is what comes back under it', async (Key) => {
+  test.each(oddKeys)('%j: an object is read back under its key', async (Key) => {
     const Body = Buffer.from(`content of ${Key}`);
     await client.send(new PutObjectCommand({ Bucket: 'b', Key, Body, Metadata: { mtime: '1' } }));
     const answer = await client.send(new GetObjectCommand({ Bucket: 'b', Key }));
@@ -78,7 +78,7 @@ describe('S3TestServer, seen by the AWS SDK', () => {
     expect(seen).toEqual(keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
   });
 
-  test('a delimiter rolls keys up, across pages too', async () => {
+  test('a delimiter groups keys, also across pages', async () => {
     for (let index = 0; index < 30; index++) await server.put('b', `roll/${index % 10}/${index}`, 'x');
     await server.put('b', 'roll/top', 'x');
     const prefixes: string[] = [];
@@ -135,7 +135,7 @@ describe('S3TestServer, seen by the AWS SDK', () => {
     expect(await read?.transformToString()).toBe('a'.repeat(70_000) + 'b'.repeat(30_000));
   });
 
-  test('an object made up on the fly is the same from every offset', async () => {
+  test('a generated object is the same from every offset', async () => {
     server.generate('b', 'generated', 3_000_000, 42);
     const whole = Buffer.concat([...generatedContent(42, 3_000_000)]);
     const get = async (Range?: string) =>

@@ -17,7 +17,7 @@ import { xmlDocument } from './xml.js';
 export interface S3TestServerOptions {
   /** Default: `larder-test` with the secret `larder-test-secret`. */
   credentials?: S3TestCredentials;
-  /** Lets requests without an Authorization header in; a wrong one is still refused. Default false. */
+  /** Accepts requests without an Authorization header; a wrong header is still refused. Default false. */
   allowAnonymous?: boolean;
   /** Default `us-east-1`. */
   region?: string;
@@ -25,7 +25,7 @@ export interface S3TestServerOptions {
   host?: string;
   /** Default: a free one. */
   port?: number;
-  /** At most and by default 1000; less makes paging easy to test. */
+  /** At most and by default 1000. A smaller number makes paging easy to test. */
   maxKeysPerPage?: number;
   validators?: ValidatorBend;
   fault?: FaultHook;
@@ -40,23 +40,23 @@ export interface LoggedRequest {
   bytesSent: number;
 }
 
-/** The log keeps the latest requests only; the counters know of all. */
+/** The log keeps the latest requests only; the counters count all. */
 const loggedAtMost = 10_000;
 
 /**
- * An S3 endpoint for tests, on a real socket: signatures are verified, listings paged, and faults made on demand. It
- * is strict where a real server is, and has no durability, versions, ACLs or quotas.
+ * An S3 endpoint for tests, on a real socket: it verifies signatures, pages listings, and makes faults on demand. It is
+ * as strict as a real server, and has no durability, versions, ACLs or quotas.
  */
 export class S3TestServer {
   readonly credentials: S3TestCredentials;
   readonly region: string;
   /** May be changed at any time. */
   fault: FaultHook | undefined;
-  /** How it lists. May be changed at any time. */
+  /** How the server lists. May be changed at any time. */
   listing: ListingHook | undefined;
   /** May be changed at any time. */
   validators: ValidatorBend | undefined;
-  /** The latest requests in the order in which their answers ended. */
+  /** The latest requests, in the order in which their answers ended. */
   readonly requests: LoggedRequest[] = [];
   /** Answered requests by operation. */
   readonly counters = new Map<string, number>();
@@ -83,7 +83,7 @@ export class S3TestServer {
     return listenOn(this.server, this.options.host ?? '127.0.0.1', this.options.port);
   }
 
-  /** Breaks what is still running. */
+  /** Also breaks the connections that are open. */
   stop(): Promise<void> {
     return closeNow(this.server);
   }
@@ -92,18 +92,18 @@ export class S3TestServer {
     if (!this.buckets.has(name)) this.buckets.set(name, new MemoryBucket());
   }
 
-  /** Serves the files below `directory` as the bucket `name`; what is put goes there too. */
+  /** Serves the files below `directory` as the bucket `name`. Objects that are put are written there. */
   serveDirectory(name: string, directory: string): void {
     this.buckets.set(name, new DirectoryBucket(directory));
   }
 
-  /** @param lastModified default now; a bucket that is a directory has its own */
+  /** @param lastModified default: now. Ignored by a bucket that is a directory */
   async put(bucket: string, key: string, bytes: Buffer | string, lastModified?: Date): Promise<void> {
     const content = Buffer.from(bytes);
     await this.bucket(bucket).put(key, content, md5(content), {}, lastModified);
   }
 
-  /** An object with the bytes of `generatedContent(seed, sizeBytes)`, which takes no memory here. */
+  /** An object with the bytes of `generatedContent(seed, sizeBytes)`, which takes no memory. */
   generate(bucket: string, key: string, sizeBytes: number, seed: number): void {
     const target = this.bucket(bucket);
     if (!(target instanceof MemoryBucket)) throw new Error('a directory holds only objects that were put');

@@ -8,7 +8,7 @@ import type { Answer } from './reading.js';
 const sliceMs = 20;
 
 /**
- * Sends an answer, with the fault that concerns its body. Ends early, without an error, when the client goes away.
+ * Sends an answer, with a fault of its body. Ends early, without an error, when the client goes away.
  * @returns the number of body bytes written
  */
 export async function sendAnswer(
@@ -39,7 +39,7 @@ async function* faultyBody(response: ServerResponse, body: Answer['body'], fault
     yield* slowly(body, fault.bytesPerSecond);
     return;
   }
-  // Bytes until the fault; infinite where there is none, or no more.
+  // Bytes until the fault; infinite without one, or after it.
   let left = fault?.kind === 'truncate' || fault?.kind === 'pause' ? fault.afterBytes : Infinity;
   for await (const chunk of body) {
     const cut = Math.min(left, chunk.length);
@@ -48,7 +48,7 @@ async function* faultyBody(response: ServerResponse, body: Answer['body'], fault
     if (left > 0) continue;
     if (fault?.kind === 'truncate') return;
     left = Infinity;
-    // For ever means until the client leaves or the server stops.
+    // Without `until`, the pause ends when the client leaves or the server stops.
     const closed = once(response, 'close');
     await (fault?.kind === 'pause' && fault.until !== undefined ? Promise.race([fault.until, closed]) : closed);
     if (cut < chunk.length) yield chunk.subarray(cut);
@@ -66,20 +66,20 @@ async function* slowly(body: Answer['body'], bytesPerSecond: number): AsyncGener
   }
 }
 
-/** Waits until there is room to write, or nobody to write to. */
+/** Waits until there is room to write, or the stream is closed. */
 async function drained(stream: Writable): Promise<void> {
   const settled = new AbortController();
   const { signal } = settled;
   const quietly = (event: string): Promise<unknown> => once(stream, event, { signal }).catch(() => undefined);
   await Promise.race([quietly('drain'), quietly('close')]);
-  // Takes the other listener away again; its rejection is what `quietly` expects.
+  // Removes the other listener. `quietly` expects its rejection.
   settled.abort();
 }
 
 async function breakConnection(response: ServerResponse, fault: Fault): Promise<void> {
   const { socket } = response;
   if (socket === null || socket.destroyed) return;
-  // What was written must leave this process first: a reset throws away what still waits.
+  // The written bytes must leave this process first: a reset discards those that still wait.
   await new Promise<void>((resolve) => socket.write('', () => resolve()));
   if (fault.kind === 'truncate' && fault.how === 'reset') socket.resetAndDestroy();
   else socket.end();

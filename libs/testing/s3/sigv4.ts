@@ -11,9 +11,9 @@ export interface S3TestCredentials {
 const maxSkewMs = 15 * 60 * 1000;
 
 /**
- * Verifies a request's AWS Signature Version 4, from the specification and not from the signing library that the
- * product uses (AWS General Reference, "Create a signed AWS API request"; Amazon S3, "Authenticating Requests:
- * Using the Authorization Header").
+ * Verifies a request's AWS Signature Version 4. Written from the specification, without the signing library that the
+ * product uses (AWS General Reference, "Create a signed AWS API request"; Amazon S3, "Authenticating Requests: Using
+ * the Authorization Header").
  * @throws S3Error as S3 answers it
  */
 export function verifySignature(request: IncomingMessage, credentials: S3TestCredentials, region: string): void {
@@ -65,7 +65,7 @@ function assertFresh(timestamp: string): void {
   }
 }
 
-/** S3 wants the host and every x-amz- header signed. */
+/** S3 requires that the host and every x-amz- header are signed. */
 function assertSigned(request: IncomingMessage, signedHeaders: string[]): void {
   const required = ['host', ...Object.keys(request.headers).filter((name) => name.startsWith('x-amz-'))];
   const missing = required.filter((name) => !signedHeaders.includes(name));
@@ -109,7 +109,7 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** Percent-encodes every byte but the unreserved ones, whatever of them the client had encoded. */
+/** Percent-encodes every byte except the unreserved ones, also where the client had encoded differently. */
 function reencode(text: string): string {
   const decoded = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
   return decoded.replace(

@@ -5,18 +5,18 @@ import { S3Error } from './s3-error.js';
 export type AnswerKind = 'list' | 'get' | 'head';
 
 /**
- * How a store tells versions otherwise than Amazon does. Each function gets what Amazon would send and returns what is
- * sent instead; undefined leaves it out.
+ * How a store tells versions in another way than Amazon does. Each function gets the value that Amazon would send and
+ * returns the value to send instead; undefined leaves it out.
  */
 export interface ValidatorBend {
   /** The whole header or element, quotes included. */
   etag?: (etag: string, where: AnswerKind) => string | undefined;
   lastModified?: (at: Date, where: AnswerKind) => Date | undefined;
-  /** Answers without Content-Length, the body in chunks. */
+  /** Whether the answer has no Content-Length and its body comes in chunks. */
   omitsLength?: (where: 'get' | 'head') => boolean;
   /**
-   * The header that `If-Match` is compared with, default the object's own; 'ignored': preconditions are not looked at;
-   * 'refused': the server does not take them.
+   * The ETag that `If-Match` is compared with; default: the object's own. 'ignored': the server ignores preconditions;
+   * 'refused': it answers them with an error.
    */
   ifMatch?: ((etag: string) => string) | 'ignored' | 'refused';
 }
@@ -31,8 +31,8 @@ export function shownTime(object: StoredObject, where: AnswerKind, bend: Validat
 }
 
 /**
- * `If-Match`, `If-Unmodified-Since` and `If-None-Match` (RFC 9110, 13.1). What is not valid there is refused: a weak tag,
- * which no object can match, one without quotes or with quotes twice, a time that is none.
+ * `If-Match`, `If-Unmodified-Since` and `If-None-Match` (RFC 9110, 13.1). Invalid values are refused: a weak tag, which
+ * no object can match, a tag without quotes or with double quotes twice, an invalid time.
  * @returns whether the answer is 304
  */
 export function checkPreconditions(

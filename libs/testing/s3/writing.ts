@@ -38,7 +38,7 @@ export class Writer {
     return { etag: md5(body) };
   }
 
-  /** The ETag is the MD5 of the parts' MD5s with their count, which is how one tells it from an MD5 of the content. */
+  /** The ETag is the MD5 of the parts' MD5s with their count. The count tells it from an MD5 of the content. */
   async completeUpload(bucket: Bucket, request: S3RequestInfo, body: Buffer): Promise<Buffer> {
     const { id, upload } = this.find(request);
     const listed = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)].map(([, number]) =>
@@ -73,7 +73,7 @@ function keptHeaders({ headers }: S3RequestInfo): Record<string, string> {
   return Object.fromEntries(kept.map(([name, value]) => [name, String(value)]));
 }
 
-/** The payload of a request, its hash checked where the client gave one. */
+/** The payload of a request. Its hash is checked when the client sent one. */
 export async function readPayload(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);

@@ -1,4 +1,4 @@
-/** A value as an XML element's content; arrays repeat the element. */
+/** A value as the content of an XML element. Arrays repeat the element. */
 export type XmlValue = string | number | boolean | XmlElement | XmlValue[] | undefined;
 export interface XmlElement {
   [name: string]: XmlValue;

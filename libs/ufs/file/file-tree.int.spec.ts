@@ -15,7 +15,7 @@ async function codeOf(attempt: Promise<unknown>): Promise<string> {
   );
 }
 
-describe.each([false, true])('FileConnector and what else a tree holds (blockingReads: %s)', (blockingReads) => {
+describe.each([false, true])('FileConnector and special entries of a tree (blockingReads: %s)', (blockingReads) => {
   const tuning = { idleTimeoutMs: 10_000, connectTimeoutMs: 1000, maxConnections: 8, blockingReads };
   let base: string;
   let root: string;
@@ -177,7 +177,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     expect(await codeOf(connector.read(uri('d/'.repeat(3000) + 'x'), { maxBytes: 9 }))).toBe('NotFound');
   });
 
-  test('fault 17: what lies deeper than a path can say is rejected, and the rest is listed', async () => {
+  test('fault 17: entries deeper than the longest path are rejected, and the rest is listed', async () => {
     await put('z');
     // The shell goes down step by step, as no single path reaches the bottom.
     const script =
@@ -238,7 +238,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     for (const name of ['shut', 'sub/shut', 'unsearchable']) await fs.chmod(at(name), 0o755);
   });
 
-  test('a directory that loses its permissions while the walk is in it is told of', async () => {
+  test('a directory that loses its permissions during the walk is reported', async () => {
     for (const name of ['d/1', 'd/2', 'd/3', 'e']) await put(name);
     const { next } = await connector.list(uri(), { limit: 1 });
     await fs.chmod(at('d'), 0);
@@ -258,7 +258,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     expect(await connector.exists(uri())).toBe(false);
   });
 
-  test('a mount root that is a link works, and may be pointed elsewhere', async () => {
+  test('a mount root that is a link works, and may get another target', async () => {
     await put('file', 'first');
     await fs.mkdir(path.join(base, 'other'));
     await fs.writeFile(path.join(base, 'other/file'), 'second');
@@ -294,7 +294,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     expect(await codeOf(chunks())).toBe('Changed');
   });
 
-  test('fault 10: a file that has fewer bytes than it says is Truncated', async () => {
+  test('fault 10: a file with fewer bytes than its size is Truncated', async () => {
     // What /proc shows: a size of 4096, and a line of content.
     const proc = new FileConnector('file:///sys/kernel/', tuning);
     expect(await codeOf(proc.read('file:///sys/kernel/uevent_seqnum', { maxBytes: 8192 }))).toBe('Truncated');
@@ -342,7 +342,7 @@ describe.each([false, true])('FileConnector and what else a tree holds (blocking
     expect(await codeOf(connector.read(uri('file'), { expectedVersion: version, maxBytes: 4e6 }))).toBe('Changed');
   });
 
-  test('files that vanish between two pages are passed over, directories are told of', async () => {
+  test('files that vanish between two pages are passed over, directories are reported', async () => {
     for (const name of ['a', 'b', 'c', 'd/1', 'e']) await put(name);
     const first = await connector.list(uri(), { limit: 1 });
     await fs.rm(at('c'));

@@ -23,26 +23,29 @@ async function withoutPrivileges<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-it.each(['', '/', '/dir', '/link'])('nothing is said of a directory that can be read: %j', async (name) => {
+it.each(['', '/', '/dir', '/link'])('a readable directory gives no warning: %j', async (name) => {
   await mkdir(join(root, 'dir'));
   await symlink(join(root, 'dir'), join(root, 'link'));
   expect(await probeFileRoot(`file://${root}${name}`)).toBeUndefined();
 });
 
-it.each(['none', 'dangling', 'file/below'])('%s is no directory, which may be mended', async (name) => {
+it.each(['none', 'dangling', 'file/below'])('%s is no directory: a warning, because that may change', async (name) => {
   await writeFile(join(root, 'file'), 'x');
   await symlink(join(root, 'nowhere'), join(root, 'dangling'));
   expect(await probeFileRoot(`file://${root}/${name}`)).toBe(`There is no such directory: file://${root}/${name}.`);
 });
 
-it.each(['000', '101', '404'])('a directory of mode %s that may not be read is said, and not refused', async (mode) => {
-  const directory = join(root, 'closed');
-  await mkdir(directory);
-  await chmod(directory, parseInt(mode, 8));
-  const warning = await withoutPrivileges(() => probeFileRoot(`file://${directory}`));
-  await chmod(directory, 0o700);
-  expect(warning).toBe(`Permission denied (EACCES): file://${directory}.`);
-});
+it.each(['000', '101', '404'])(
+  'a directory of mode %s that cannot be read gives a warning, and is not refused',
+  async (mode) => {
+    const directory = join(root, 'closed');
+    await mkdir(directory);
+    await chmod(directory, parseInt(mode, 8));
+    const warning = await withoutPrivileges(() => probeFileRoot(`file://${directory}`));
+    await chmod(directory, 0o700);
+    expect(warning).toBe(`Permission denied (EACCES): file://${directory}.`);
+  },
+);
 
 it('a regular file can never be a mount', async () => {
   await writeFile(join(root, 'file'), 'x');

@@ -81,9 +81,9 @@ describe('an outage of a store', () => {
 
   it.each([
     ['it asks to slow down', (path: string) => slowDown(path)],
-    ['it fails with whatever it is asked for', broken],
+    ['it fails for every request', broken],
     ['it cannot be reached', (path: string) => new UfsError('Unavailable', path, 'refused', { blame: 'store' })],
-  ])('is nobody’s attempt when %s, and is probed, not stormed', async (_name, fault) => {
+  ])('costs no attempts when %s, and gets single probes instead of a storm', async (_name, fault) => {
     during(0, 8_000, fault);
     const all = getAll(500);
     await jest.advanceTimersByTimeAsync(7_900);
@@ -161,7 +161,7 @@ describe('an outage of a store', () => {
     ['500', 7, broken],
     ['503', 1, (path: string) => slowDown(path)],
     ['503', 7, (path: string) => slowDown(path)],
-  ])('is not what %s for ever means, of %i objects among good ones', async (_status, bad, fault) => {
+  ])('is not concluded from %s for ever, of %i objects among good ones', async (_status, bad, fault) => {
     store.fault = (_verb, path) => (path.startsWith('bad') ? fault(path) : undefined);
     const good = getAll(100);
     const failing = getAll(bad, 'bad');
@@ -178,7 +178,7 @@ describe('an outage of a store', () => {
     expect(guarded.status()).toBeUndefined();
   });
 
-  it('of one object with nothing else asked for is found by asking for what was given before', async () => {
+  it('is distinguished from a bad object by a request for an earlier one', async () => {
     const first = get('k');
     await jest.advanceTimersByTimeAsync(20);
     await first;
@@ -192,7 +192,7 @@ describe('an outage of a store', () => {
     expect((await one).attempts).toBe(1);
   });
 
-  it('of a listing alone is the store’s while it is slowed down, and for some seconds while it is broken', async () => {
+  it('of listings alone is waited out while the store slows down, and for some seconds while it fails', async () => {
     // A request for a single entry, as a canary sends it, succeeds.
     const list = store.connector.list.bind(store.connector);
     store.connector.list = (path, options) => list(options?.after === undefined ? 'first' : path, options);
@@ -217,7 +217,7 @@ describe('an outage of a store', () => {
     expect(await listing).toMatchObject({ attempts: 3, message: 'internal error' });
   });
 
-  it('what cannot get better fails at once', async () => {
+  it('does not hold up an error that is final', async () => {
     store.fault = (_verb, path) => new UfsError('Forbidden', path, 'denied');
     const all = getAll(5);
     await jest.advanceTimersByTimeAsync(10);
@@ -225,7 +225,7 @@ describe('an outage of a store', () => {
     expect(store.asked).toHaveLength(5);
   });
 
-  it('ends after the longest outage that is sat out, for all that wait, and then soon for who comes later', async () => {
+  it('ends all waits after the longest time, and later ones soon', async () => {
     store.fault = (_verb, path) => slowDown(path);
     const all = getAll(20);
     await jest.advanceTimersByTimeAsync(policy.maxOutageMs - 100);
@@ -242,7 +242,7 @@ describe('an outage of a store', () => {
     expect((await well).attempts).toBe(1);
   });
 
-  it('is waited for only so long by a reader, who is told when to come again', async () => {
+  it('holds up a reader only for a limited time, and then tells it when to come again', async () => {
     store.fault = (_verb, path) => slowDown(path, { retryAfterMs: 30_000 });
     const first = get('k');
     first.catch(() => undefined);
@@ -254,7 +254,7 @@ describe('an outage of a store', () => {
     expect(cause.retryAfterMs).toBeGreaterThan(29_000);
   });
 
-  it('lets go of who stops and of a mount that goes, at once', async () => {
+  it('ends the wait at once for a caller that stops and for a removed mount', async () => {
     store.fault = (_verb, path) => slowDown(path);
     const stop = new AbortController();
     const stopped = get('k', {}, stop.signal).catch((error: RetriesExhausted) => error.cause.code);
@@ -272,7 +272,7 @@ describe('an outage of a store', () => {
     expect(store.closed).toBe(1);
   });
 
-  it('lets who reads go before what is fetched ahead', async () => {
+  it('lets readers go before prefetches', async () => {
     during(0, 1_000, (path) => slowDown(path));
     const ended: string[] = [];
     const ahead = Array.from({ length: 100 }, (_, i) => get(`k${i}`).then(() => ended.push('ahead')));

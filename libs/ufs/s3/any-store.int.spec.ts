@@ -26,7 +26,7 @@ const names = [
 /** `KeyWalk` gives up after so many more pages that a test had to wait long for it; `bucket-listing.int.spec.ts` sees to that. */
 const endless = new UfsError('Invalid', '', 'One page without a key follows another.');
 
-describe('whatever the store does', () => {
+describe('for any behaviour of the store', () => {
   const server = new S3TestServer({ allowAnonymous: true });
   let endpoint: string;
   let buckets = 0;
@@ -64,7 +64,7 @@ describe('whatever the store does', () => {
     }
   }
 
-  test('a walk says every key once, or that it cannot be believed', async () => {
+  test('a walk lists every key once, or fails', async () => {
     const outcomes = { whole: 0, failed: 0 };
     await fc.assert(
       fc.asyncProperty(fc.integer(), async (seed) => {

@@ -85,8 +85,8 @@ describe('listings as stores give them', () => {
   const shuffled = ['k1', 'k5', 'k0', 'k3', 'k2', 'k4'];
   const byShuffle = (a: string, b: string): number => shuffled.indexOf(a) - shuffled.indexOf(b);
 
-  describe('where a page goes on', () => {
-    test('the server’s token is handed back, and nothing else', async () => {
+  describe('the position of the next page', () => {
+    test('is the server’s token, unchanged', async () => {
       await put(...six);
       expect((await walk()).keys).toEqual(six);
       expect(asked).toEqual(['list-type', 'continuation-token list-type', 'continuation-token list-type']);
@@ -95,7 +95,7 @@ describe('listings as stores give them', () => {
     let pages = 0;
     const everyOtherEmpty = { pageLength: () => pages++ % 2, freshTokens: true };
     const stores: [string, ListingManners][] = [
-      ['pays no heed to start-after', { startAfter: 'ignored' }],
+      ['ignores start-after', { startAfter: 'ignored' }],
       ['answers as V1', { form: 'V1' }],
       ['answers as V1, with tokens for markers', { form: 'V1', startAfter: 'ignored' }],
       ['knows V1 alone', { form: 'V1 alone' }],
@@ -127,7 +127,7 @@ describe('listings as stores give them', () => {
       if (manners.order === undefined) expect((await walk()).keys).toEqual(all);
     });
 
-    test('a position of version 0.2 holds, also where V1 alone is understood', async () => {
+    test('may come from version 0.2, also with a server that only supports V1', async () => {
       await put(...six);
       for (const manners of [{}, { form: 'V1' }, { form: 'V1 alone' }] as ListingManners[]) {
         listsLike(manners);
@@ -138,14 +138,14 @@ describe('listings as stores give them', () => {
       expect(await faultOf(walk({ from: 'key:k2' }))).toMatch(/does not go on in order: "k0" comes after "k2"/);
     });
 
-    test('a token that is refused later is made up for by start-after, in order', async () => {
+    test('is given by start-after when a token is refused later, in order', async () => {
       await put(...six);
       listsLike({ startAfter: 'compared', refusesTokens: () => true });
       for (const fresh of [false, true]) expect((await walk({ fresh })).keys).toEqual(six);
       expect(asked).toContain('list-type start-after');
     });
 
-    test('a token that is refused where there is no order: the part before is walked once more', async () => {
+    test('is found by another walk when a token is refused without an order', async () => {
       await put(...six);
       let valid = 0;
       // Tokens hold for the process that was given them: here, until another walk begins.
@@ -160,7 +160,7 @@ describe('listings as stores give them', () => {
     });
   });
 
-  describe('a walk that cannot be believed fails', () => {
+  describe('a walk with a false listing fails', () => {
     const lies: [string, ListingManners, RegExp][] = [
       ['a key twice in a page', { page: (all) => [...all, all[0]] }, /has the key "k\d" twice/],
       ['a page that comes again', { next: (end) => (end >= 6 ? undefined : 0), freshTokens: true }, /twice/],
@@ -183,13 +183,13 @@ describe('listings as stores give them', () => {
       }
     });
 
-    test('keys that were not asked for', async () => {
+    test('keys that were not requested', async () => {
       await put(...six.map((key) => `dir/${key}`));
       listsLike({ page: (all) => all.map((one) => ({ ...one, key: one.key.slice(1) })) });
       expect(await faultOf(walk({ at: 'dir' }))).toMatch(/has a key that was not asked for, "ir\/k0"/);
     });
 
-    test('a key of the page before, found out also by another process', async () => {
+    test('a key of the page before, also noticed by another process', async () => {
       await put(...six);
       const page: ListingManners['page'] = (all, at) => (at === 0 ? all : [...all, { ...all[0], key: shuffled[0] }]);
       listsLike({ order: byShuffle, startAfter: 'ignored', page });
@@ -209,7 +209,7 @@ describe('listings as stores give them', () => {
       await client.close();
     });
 
-    test('disorder that shows late, with the option that helps', async () => {
+    test('disorder that shows late, with the name of the option that helps', async () => {
       const large = new S3TestServer({ allowAnonymous: true });
       const options = { endpoint: (await large.start()).endpoint };
       large.createBucket(bucket);
@@ -239,7 +239,7 @@ describe('listings as stores give them', () => {
       expect(new Set(accepted)).toEqual(new Set(['identity']));
     }); // prettier-ignore
 
-    test('a coding that is none, or not known, is an error', async () => {
+    test('an invalid or unknown coding is an error', async () => {
       listsLike({ codings: ['broken gzip'] });
       expect(await faultOf(walk())).toMatch(/^Unavailable: .* not the gzip that it says it is/);
       listsLike({ codings: ['no-such-coding'] });
@@ -248,7 +248,7 @@ describe('listings as stores give them', () => {
       expect(await faultOf(walk())).toMatch(/^Unavailable: .* too long/);
     });
 
-    test('what an entry leaves out, or has wrong, is its own matter', async () => {
+    test('a missing or wrong field of an entry affects only that entry', async () => {
       await put('100%', 'a', 'b', 'c', 'd');
       listsLike({
         xml: (xml) =>
@@ -272,7 +272,7 @@ describe('listings as stores give them', () => {
       expect(without).toMatchObject({ path: `s3://${bucket}/a`, sizeBytes: 12 });
     });
 
-    test('where an answer does not say whether there is more, the next one does', async () => {
+    test('the next answer decides when an answer does not tell whether there is more', async () => {
       await put(...six);
       listsLike({ xml: without('IsTruncated') });
       expect((await walk()).keys).toEqual(six);
@@ -283,14 +283,14 @@ describe('listings as stores give them', () => {
     });
   });
 
-  describe('a HEAD that says 200 for a directory', () => {
+  describe('a HEAD with 200 for a directory', () => {
     const kinds = [undefined, 'httpd/unix-directory', 'application/x-directory; charset=UTF-8'];
     beforeEach(() => put('dir/a', 'dir/b', 'dir0'));
     const headsLike = (contentType?: string): void =>
       void (server.fault = ({ operation, key }) =>
         operation === 'HeadObject' && ['dir', 'gone'].includes(key) ? { kind: 'directory', contentType } : undefined);
 
-    test.each(kinds)('is settled by the listing (%s)', async (contentType) => {
+    test.each(kinds)('is decided by the listing (%s)', async (contentType) => {
       headsLike(contentType);
       expect((await walk({ at: 'dir' })).keys).toEqual(['dir/a', 'dir/b']);
       expect((await walk({ at: 'dir', options: { unorderedListing: 'true' } })).keys).toEqual(['dir/a', 'dir/b']);
@@ -300,7 +300,7 @@ describe('listings as stores give them', () => {
       expect(await connector.exists(`s3://${bucket}/gone`)).toBe(false);
     });
 
-    test('is an object of 0 bytes where the listing has one', async () => {
+    test('is an object of 0 bytes when the listing has one', async () => {
       await server.put(bucket, 'dir', '');
       for (const contentType of kinds) {
         headsLike(contentType);
@@ -309,7 +309,7 @@ describe('listings as stores give them', () => {
       }
     });
 
-    test('is believed as far as it goes where there is no right to list', async () => {
+    test('is accepted as an object when there is no right to list', async () => {
       await server.put(bucket, 'dir', '');
       const shut = (contentType?: string): void =>
         void (server.fault = ({ operation, key }) =>

@@ -79,7 +79,7 @@ export class KeyWalk {
       const { page, position } = await this.ask({ ...query, limit }, at);
       at = this.inNoOrder(query, at, page, position, trail).next;
     }
-    throw misread(query.path, 'is in no order and has changed since another process began it: it must begin anew');
+    throw misread(query.path, 'is in no order and has changed since another process began it: it must start again');
   }
 
   private inNoOrder(

@@ -111,14 +111,14 @@ describe('reading a ListObjectsV2 answer', () => {
     ['a size that no number can hold', contents('a', '9007199254740993'), 'a'],
     ['a key that is not encoded as announced', `<EncodingType>url</EncodingType>${contents('100%')}`, undefined],
     ['bytes that are no text', `<EncodingType>url</EncodingType>${contents('a%ff')}`, undefined],
-  ])('an entry with %s is that entry’s fault alone', (_, entry, key) => {
+  ])('an entry with %s affects only that entry', (_, entry, key) => {
     const { entries } = parse(answer(`<IsTruncated>false</IsTruncated>${contents('before')}${entry}${contents('z')}`));
     expect(entries.map(({ fault }) => fault !== undefined)).toEqual([false, true, false]);
     expect(entries[1]?.key).toBe(key);
     expect(entries[1]?.fault).toMatch(/^[A-Z].*\.$/);
   });
 
-  test('so is a key that is not UTF-8, beside one that holds the replacement character', () => {
+  test('a key that is not UTF-8 affects only its entry, beside a key with the replacement character', () => {
     const whole = Buffer.from(answer(contents('good') + contents('b?d')));
     whole[whole.indexOf('b?d') + 1] = 0xff;
     const { entries } = parseKeyPage(whole, 's3://b/');
@@ -151,7 +151,7 @@ describe('reading a ListObjectsV2 answer', () => {
     ['document type', `<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>${answer(contents('&a;&a;'))}`],
     ['document type', `<?xml version="1.0"?><!DOCTYPE x SYSTEM "http://127.0.0.1:1/x">${answer('').slice(38)}`],
     ['UTF-8', answer('').replace('UTF-8', 'ISO-8859-1')],
-  ])('another %s than the documented one is refused by name', (name, xml) => {
+  ])('another %s than a documented one is refused by name', (name, xml) => {
     const refusal = refusalOf(xml);
     expect(refusal).toMatch(/^Invalid: The server's listing .*\.$/);
     expect(refusal).toContain(name);
@@ -172,7 +172,7 @@ describe('reading a ListObjectsV2 answer', () => {
     expect(parse(answer('<NextMarker>a+b</NextMarker>')).nextMarker).toBe('a+b');
   });
 
-  test('of an error only what looks like a code or a region is taken', () => {
+  test('an error only gives text that looks like a code or a region', () => {
     expect(parseErrorBody('<Error><Code>NoSuchKey</Code><Region>eu-west-1</Region></Error>')).toEqual({
       code: 'NoSuchKey',
       region: 'eu-west-1',

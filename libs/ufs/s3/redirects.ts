@@ -48,7 +48,7 @@ export class Redirects {
     if (!redirectStatuses.has(status) || typeof location !== 'string') return undefined;
     const base = from.origin + from.path;
     const to = URL.canParse(location, base) ? new URL(location, base) : undefined;
-    if (to === undefined) throw this.refusal(status, 'to an address that is none');
+    if (to === undefined) throw this.refusal(status, 'to an invalid address');
     const shown = `to ${printable(to.origin)}`;
     if (!['http:', 'https:'].includes(to.protocol)) throw this.refusal(status, `with the scheme ${to.protocol}`);
     if (to.username !== '' || to.password !== '')

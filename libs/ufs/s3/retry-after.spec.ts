@@ -22,10 +22,10 @@ describe('retryAfter', () => {
     expect(retryAfter({ 'retry-after': value, date }, nowMs)).toBe(expected);
   });
 
-  it('is absent where the header is', () => expect(retryAfter({}, nowMs)).toBeUndefined());
+  it('is undefined without the header', () => expect(retryAfter({}, nowMs)).toBeUndefined());
 });
 
-describe('whose fault an answer is', () => {
+describe('the cause of an error answer', () => {
   const blame = (status: number, code = '', headers = {}) =>
     answerError('s3://b/k', { status, headers, body: Buffer.from(code && `<Error><Code>${code}</Code></Error>`) });
 
@@ -43,7 +43,7 @@ describe('whose fault an answer is', () => {
     [412, '', undefined],
   ])('%i %s: %s', (status, code, expected) => expect(blame(status, code).blame).toBe(expected));
 
-  it('an answer that names a time is the store’s', () => {
+  it('is the store when the answer names a time', () => {
     expect(blame(500, '', { 'retry-after': '3' })).toMatchObject({ blame: 'store', retryAfterMs: 3_000 });
   });
 });

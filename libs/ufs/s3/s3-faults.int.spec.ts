@@ -98,7 +98,7 @@ describe('S3Connector and a server that fails', () => {
     expect([attempts, waits, gets()]).toEqual([4, [0.5, 1, 2], 4]);
   });
 
-  test('fault 8: retries are bounded, and what cannot succeed later is not retried', async () => {
+  test('fault 8: retries are bounded, and final errors are not retried', async () => {
     always({ kind: 'status', status: 500 });
     await expect(withRetries(policy, () => read())).rejects.toMatchObject({
       attempts: 4,
@@ -183,7 +183,7 @@ describe('S3Connector and a server that fails', () => {
     expect((await errorOf(openAll())).code).toBe('Unavailable');
   });
 
-  test('fault 11: another ETag than the expected one is Changed even where If-Match is not minded', async () => {
+  test('fault 11: another ETag than the expected one is Changed, even from a server that ignores If-Match', async () => {
     const { version } = await connector.stat(object);
     always({ kind: 'etag', etag: 'other' });
     expect((await errorOf(read(version))).code).toBe('Changed');
@@ -216,27 +216,30 @@ describe('S3Connector and a server that fails', () => {
     expect((await errorOf(rest)).code).toBe('Changed');
   });
 
-  test.each([1, -1])('fault 15: a clock that is off by %i h signs by the server’s, jumps or not', async (hours) => {
-    const { now } = Date;
-    const clock = { offsetMs: hours * 3_600_000 };
-    // The connector's calls alone: the server checks the time in this same process.
-    const wrong = jest.spyOn(Date, 'now').mockImplementation(() => {
-      const isServer = new Error().stack?.includes('sigv4.ts');
-      return now() + (isServer ? 0 : clock.offsetMs);
-    });
-    try {
-      expect(await openAll()).toEqual(content);
-      expect((await connector.stat(object))?.sizeBytes).toBe(sizeBytes);
-      clock.offsetMs = -clock.offsetMs;
-      const reads = await Promise.all(Array.from({ length: 8 }, () => read()));
-      expect(reads).toHaveLength(8);
-      const wrongKey = connect({ secretAccessKey: 'another' });
-      expect((await errorOf(wrongKey.stat(object))).code).toBe('Forbidden');
-      await wrongKey.close();
-    } finally {
-      wrong.mockRestore();
-    }
-  });
+  test.each([1, -1])(
+    'fault 15: requests are signed by the server’s time when the clock is wrong by %i h, with or without jumps',
+    async (hours) => {
+      const { now } = Date;
+      const clock = { offsetMs: hours * 3_600_000 };
+      // The connector's calls alone: the server checks the time in this same process.
+      const wrong = jest.spyOn(Date, 'now').mockImplementation(() => {
+        const isServer = new Error().stack?.includes('sigv4.ts');
+        return now() + (isServer ? 0 : clock.offsetMs);
+      });
+      try {
+        expect(await openAll()).toEqual(content);
+        expect((await connector.stat(object))?.sizeBytes).toBe(sizeBytes);
+        clock.offsetMs = -clock.offsetMs;
+        const reads = await Promise.all(Array.from({ length: 8 }, () => read()));
+        expect(reads).toHaveLength(8);
+        const wrongKey = connect({ secretAccessKey: 'another' });
+        expect((await errorOf(wrongKey.stat(object))).code).toBe('Forbidden');
+        await wrongKey.close();
+      } finally {
+        wrong.mockRestore();
+      }
+    },
+  );
 
   test('fault 17: keys with `.`, `..` or control characters are rejected one by one', async () => {
     const bad = ['odd/../x', 'odd/..', 'odd/./x', 'odd/a\u0001b', 'odd/line\nbreak'];
@@ -267,7 +270,7 @@ describe('S3Connector and a server that fails', () => {
     }
   });
 
-  test('a missing bucket is NotFound and said so', async () => {
+  test('a missing bucket is NotFound, and the message names it', async () => {
     const missing = new S3Connector(
       { ufs: 's3://none/', options: { endpoint, accessKeyId: 'key', secretAccessKey: canary } },
       tuning,
@@ -282,7 +285,7 @@ describe('S3Connector and a server that fails', () => {
     await missing.close();
   });
 
-  test('who may list but not read gets the names, and each read says Forbidden', async () => {
+  test('with the right to list but not to read, names are listed and each read is Forbidden', async () => {
     server.fault = ({ operation }) =>
       operation === 'HeadObject' || operation === 'GetObject'
         ? { kind: 'status', status: 403, code: 'AccessDenied' }
@@ -310,7 +313,7 @@ describe('S3Connector and a server that fails', () => {
     }
   });
 
-  test('an endpoint that speaks no S3 is said so', async () => {
+  test('an endpoint without S3 is reported as such', async () => {
     const answers = async (text: string): Promise<Server> => {
       const odd = createServer((socket) => socket.on('error', () => undefined).on('data', () => socket.end(text)));
       odd.listen(0, '127.0.0.1');

@@ -96,7 +96,7 @@ describe('S3Connector and a server that redirects', () => {
     expect(front.seen[1].headers.authorization).toContain('AWS4-HMAC-SHA256');
   });
 
-  test('an address that holds a signature gets no second one', async () => {
+  test('an address with a signature gets no second one', async () => {
     front.answer = ({ url = '' }): RedirectAnswer =>
       url.includes('Signature')
         ? { status: 200, body: 'content', headers: { etag: '"e"' } }
@@ -105,7 +105,7 @@ describe('S3Connector and a server that redirects', () => {
     expect(front.seen[1].headers.authorization).toBeUndefined();
   });
 
-  test('a precondition and a range travel along', async () => {
+  test('a precondition and a range are sent along', async () => {
     redirect(307, (url) => storeEndpoint + url);
     const connector = connect();
     const { version } = await connector.stat(object);
@@ -145,7 +145,7 @@ describe('S3Connector and a server that redirects', () => {
     ['another scheme', 'ftp://127.0.0.1/x', 'the scheme ftp:'],
     ['a file', 'file:///etc/passwd', 'the scheme file:'],
     ['credentials', 'http://u:p@127.0.0.1/x', 'with credentials'],
-    ['nothing that is an address', 'http://[', 'an address that is none'],
+    ['nothing that is an address', 'http://[', 'to an invalid address'],
   ])('%s is not followed, and nothing is sent there', async (_what, location, sentence) => {
     redirect(307, () => location);
     const connector = connect({ redirectHosts: '*.example.org, 10.0.0.1' });
@@ -173,13 +173,13 @@ describe('S3Connector and a server that redirects', () => {
     expect(store.requests).toEqual([]);
   });
 
-  test('a redirection that does not say where to', async () => {
+  test('a redirect without an address is an error', async () => {
     front.answer = () => ({ status: 301 });
     const error = await errorOf(read(connect()));
     expect([error.code, error.message]).toEqual(['Invalid', expect.stringContaining('does not say which')]);
   });
 
-  test('never from https to http, where hosts are Amazon’s, or what they are redirected to', () => {
+  test('no redirect from https to http is followed, at Amazon’s hosts or their targets', () => {
     const rules = s3Settings({
       ufs: 's3://bucket/',
       options: { redirectHosts: 'a.example.com,*.c.example.com' },
@@ -256,7 +256,7 @@ describe('S3Connector and a bucket in another region', () => {
   const connect = (to: string, region = 'us-west-2') =>
     new S3Connector({ ufs: 's3://b/', options: { endpoint: to, region, ...credentials } }, tuning);
 
-  test('the region that an error’s body names is believed, at once and from then on', async () => {
+  test('the region in an error’s body is used at once and from then on', async () => {
     const connector = connect(endpoint);
     store.requests.length = 0;
     const reads = Array.from({ length: 20 }, (_, i) => connector.read(`s3://b/k${i}`, { maxBytes: 99 }));
@@ -285,7 +285,7 @@ describe('S3Connector and a bucket in another region', () => {
     await front.stop();
   });
 
-  test('is believed once: a server that names one region after the other is told of', async () => {
+  test('a region is accepted once: a server that names one after another is reported', async () => {
     const front = new RedirectingServer();
     const { endpoint: frontEndpoint } = await front.start();
     front.answer = (_, asked) => ({ status: 301, headers: { 'x-amz-bucket-region': `region-${asked}` } });
@@ -302,7 +302,7 @@ describe('S3Connector and a bucket in another region', () => {
     await front.stop();
   });
 
-  test('a refusal that names some region is not believed where requests have succeeded', async () => {
+  test('a region in a refusal is ignored after requests have succeeded', async () => {
     const front = new RedirectingServer();
     const { endpoint: frontEndpoint } = await front.start();
     const named = { 'x-amz-bucket-region': 'us-east-1' };
@@ -332,7 +332,7 @@ describe('S3Connector and a bucket in another region', () => {
     await front.stop();
   });
 
-  test('a region that is no name is not believed', async () => {
+  test('an invalid region name is ignored', async () => {
     const front = new RedirectingServer();
     const { endpoint: frontEndpoint } = await front.start();
     front.answer = () => ({ status: 400, headers: { 'x-amz-bucket-region': 'a b/../c' } });

@@ -31,7 +31,7 @@ describe('S3 options', () => {
     expect(settings({ region: 'cn-north-1' }).origin).toBe('https://bucket.s3.cn-north-1.amazonaws.com.cn');
   });
 
-  test('a listing in no order is declared, or known by the name of a directory bucket', () => {
+  test('an unordered listing is declared, or known from the name of a directory bucket', () => {
     expect(settings({ unorderedListing: 'true' }).unorderedListing).toBe(true);
     expect(settings({}, 's3://data--euw1-az1--x-s3/').unorderedListing).toBe(true);
     expect(settings({ unorderedListing: 'false' }, 's3://data--euw1-az1--x-s3/').unorderedListing).toBe(false);
@@ -45,7 +45,7 @@ describe('S3 options', () => {
     });
   });
 
-  test('an endpoint means path style, unless told otherwise', () => {
+  test('an endpoint implies path style, unless an option says otherwise', () => {
     expect(settings({ endpoint: 'http://h:9000' })).toMatchObject({ origin: 'http://h:9000', basePath: '/bucket/' });
     expect(settings({ endpoint: 'http://h:9000/s3/' }).basePath).toBe('/s3/bucket/');
     expect(settings({ endpoint: 'http://h:9000', pathStyle: 'false' })).toMatchObject({
@@ -148,7 +148,7 @@ describe('S3 options', () => {
     ['-x_', '/-x_/'],
     ['tenant:photos', '/tenant%3Aphotos/'],
     ['x'.repeat(255), `/${'x'.repeat(255)}/`],
-  ])('the bucket %s is addressed by path, whatever today’s rules say', (bucket, basePath) => {
+  ])('the bucket %s is addressed by path, despite the current naming rules', (bucket, basePath) => {
     expect(settings({ endpoint: 'http://h' }, `s3://${bucket}/`)).toMatchObject({ bucket, basePath });
   });
 
@@ -157,7 +157,7 @@ describe('S3 options', () => {
     expect(refusal({}, 's3://bucket/a\u0000b')).toContain('control character');
   });
 
-  describe('as Hadoop spells them', () => {
+  describe('in Hadoop’s spelling', () => {
     test('all of them take effect', () => {
       const hadoop = settings({
         'fs.s3a.access.key': 'A',
@@ -181,7 +181,7 @@ describe('S3 options', () => {
       expect(hadoop.origin).toBe('http://minio:9000');
     });
 
-    test('an endpoint without a scheme is asked over TLS unless told otherwise', () => {
+    test('an endpoint without a scheme uses TLS unless an option says otherwise', () => {
       expect(settings({ 'fs.s3a.endpoint': 'h:9000' }).origin).toBe('https://h:9000');
       expect(settings({ endpoint: 'h:9000', ssl: 'false' }).origin).toBe('http://h:9000');
       expect(settings({ ssl: 'false' }).origin).toBe('http://bucket.s3.us-east-1.amazonaws.com');
@@ -199,7 +199,7 @@ describe('S3 options', () => {
       expect(settings({ 'fs.s3a.endpoint': endpoint, region: 'eu-west-3' }).region).toBe('eu-west-3');
     });
 
-    test('what is meant for the bucket alone outranks the general; other buckets’ have no say', () => {
+    test('options for the bucket override general ones; those for other buckets have no effect', () => {
       const options = {
         'fs.s3a.access.key': 'general',
         'fs.s3a.secret.key': 'S',
@@ -231,7 +231,7 @@ describe('S3 options', () => {
     });
   });
 
-  test('mounts that older versions took open as they did: spellings that meant nothing then contradict nothing now', () => {
+  test('mounts of older versions open as before: spellings without meaning then contradict nothing now', () => {
     const old = { endpoint: 'http://h:9000', 'fs.s3a.endpoint': 'other:1', 'fs.s3a.aws.credentials.provider': 'x.Y' };
     expect(refusal(old)).toContain('different values');
     expect(settings(old)).toEqual(settings({ endpoint: 'http://h:9000' }));

@@ -17,11 +17,11 @@ describe('the store of a location', () => {
     ['FIPS', 'https://s3-fips.us-east-1.amazonaws.com', 'https://s3.amazonaws.com'],
     ['acceleration', 'https://s3-accelerate.dualstack.amazonaws.com', 'https://s3-accelerate.amazonaws.com'],
     ['Amazon without TLS', 'http://s3.amazonaws.com', 'https://s3.amazonaws.com'],
-  ])('is one whatever its spelling: %s', (_what, one, other) => {
+  ])('is the same in any spelling: %s', (_what, one, other) => {
     expect(at(one)).toBe(at(other));
   });
 
-  it('without an endpoint is Amazon, of the partition that the region is of', () => {
+  it('without an endpoint is Amazon, in the partition of the region', () => {
     expect(storeOfLocation(bucket, {})).toBe(at('https://s3.ap-south-1.amazonaws.com'));
     expect(storeOfLocation(bucket, { region: 'eu-central-1' })).toBe(storeOfLocation(bucket, {}));
     expect(storeOfLocation(bucket, { region: 'cn-north-1' })).toBe(at('https://s3.cn-north-1.amazonaws.com.cn'));
@@ -37,17 +37,17 @@ describe('the store of a location', () => {
     ['a partition of Amazon', 'https://s3.amazonaws.com', 'https://s3.cn-north-1.amazonaws.com.cn'],
     ['a name like one of Amazon', 'https://s3.amazonaws.com', 'https://s3.amazonaws.com.example.org'],
     ['another service of Amazon', 'https://s3.amazonaws.com', 'https://b.vpce-1-2.s3.us-east-1.vpce.amazonaws.com'],
-  ])('is another for %s', (_what, one, other) => {
+  ])('is a different one for %s', (_what, one, other) => {
     expect(at(one)).not.toBe(at(other));
   });
 
-  it('is another for each bucket, and the same for every directory of one', () => {
+  it('is a different one for each bucket, and the same for every directory of a bucket', () => {
     expect(storeOfLocation('s3://c/', {})).not.toBe(storeOfLocation(bucket, {}));
     expect(storeOfLocation('s3://b/a/b/', {})).toBe(storeOfLocation(bucket, {}));
     expect(storeOfLocation('file:///a/', {})).toBe(storeOfLocation('file:///b/', {}));
   });
 
-  it('is the same for all spellings of an option, and heeds those for one bucket', () => {
+  it('is the same for all spellings of an option, including those for one bucket', () => {
     const url = 'http://h:9000';
     const stores = ['alluxio.underfs.s3.endpoint', 'endpoint', 'fs.s3a.endpoint', 'fs.s3a.bucket.b.endpoint'].map(
       (name) => storeOfLocation(bucket, { [name]: url }),
@@ -58,7 +58,7 @@ describe('the store of a location', () => {
     );
   });
 
-  it('does not depend on keys, the region, or how the bucket stands in a request; and never throws', () => {
+  it('does not depend on keys, the region or the addressing style, and never throws', () => {
     const other = fc.dictionary(
       fc.constantFrom('region', 'accessKeyId', 'secretAccessKey', 'sessionToken', 'pathStyle', 'fs.s3a.threads.max'),
       fc.string(),

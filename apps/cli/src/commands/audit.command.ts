@@ -40,7 +40,7 @@ interface VoidCommandOptions extends ClusterOptions {
 }
 
 export function addAudit(program: Command): void {
-  const audit = program.command('audit').description('Look whether the log is what was written.');
+  const audit = program.command('audit').description('Check whether the log is as it was written.');
   clusterOptions(audit.command('verify'))
     .description('Walk a log and name the first event that was changed, removed or slipped in.')
     .option('--in <file>', 'verify this backup and not the log in NATS')
@@ -51,7 +51,7 @@ export function addAudit(program: Command): void {
     .action((options: VerifyCommandOptions) => verify(options));
   clusterOptions(audit.command('void'))
     .description('Record that the messages which do not hold have been looked at; they are void whether or not.')
-    .requiredOption('--reason <text>', 'what they are, for whoever reads the log later')
+    .requiredOption('--reason <text>', 'what these messages are, for later readers of the log')
     .action((options: VoidCommandOptions) => recordVoid(options));
 }
 

@@ -37,7 +37,7 @@ const jobIds = submitted.map(({ events }) => events[0].data.jobId!);
 
 describe('a replay', () => {
   it.each(['namespace', 'membership', 'log', 'quota', 'file-index', `job.${jobIds[0]}`, submitted[0].boundary])(
-    'of %s is the same from the start and in two parts',
+    'of %s gives the same result in one run and in two parts',
     async (of) => {
       const all = await steps(of);
       expect(all.length).toBeGreaterThan(0);
@@ -48,7 +48,7 @@ describe('a replay', () => {
     },
   );
 
-  it('by time is the same as by sequence', async () => {
+  it('by time gives the same result as by sequence', async () => {
     const [at] = (await steps('membership')).slice(-1);
     const timeMs = Date.parse(at.recordedAt);
     expect(await steps('membership', { until: { timeMs } })).toEqual(await steps('membership'));
@@ -66,7 +66,7 @@ describe('a replay', () => {
     expect((await steps(`job.${jobIds[0]}`)).map(({ sequence }) => sequence)).toEqual(expected);
   });
 
-  it('of everything ends where each one ends', async () => {
+  it('of everything ends in the state of each single replay', async () => {
     const all = replayed('all');
     for await (const step of replaySteps(messages(), admit, all, { from: { sequence: Infinity } })) void step;
     const state = masked(JSON.parse(JSON.stringify(all.state()))) as Record<string, unknown>;

@@ -84,7 +84,7 @@ export class WorkerAgent {
     const grantSubject = cluster.names.coordinatorsControl('quota-grant');
     const { claims, policies } = this.options.services;
     claims.connect((request, timeoutMs) => broadcasts.request(grantSubject, request, timeoutMs));
-    waiting('the log is being compared with what this worker has seen of it');
+    waiting('the log is being compared with the log mark of this worker');
     await this.untilLogAgrees(cluster, broadcasts);
     waiting('the log is being read');
     const { jobs, clusterReader } = await this.followLog(cluster);
@@ -138,7 +138,7 @@ export class WorkerAgent {
     const { signal } = this.stopping;
     const graceMs = config.logGraceMs;
     await untilLogAgrees({ look: () => ends.look(), mark: () => mark.mark, signal, refuse, graceMs });
-    if (this.refusesLog !== undefined) logger.info('the log agrees again with what was seen of it');
+    if (this.refusesLog !== undefined) logger.info('the log agrees again with the log mark');
   }
 
   /** NATS is back: if its log has lost something, this process must end. The next one will then refuse the log. */
@@ -149,7 +149,7 @@ export class WorkerAgent {
     const { signal } = this.stopping;
     const watch = { look: () => ends.look(), mark: () => mark.mark, graceMs: config.logGraceMs };
     untilLogAgrees({ ...watch, signal, refuse }).catch((error: unknown) => {
-      if (!signal.aborted) logger.warn({ err: error }, 'the log could not be compared with what was seen of it');
+      if (!signal.aborted) logger.warn({ err: error }, 'the log could not be compared with the log mark');
     });
   }
 
@@ -277,7 +277,7 @@ export class WorkerAgent {
       untilAvailable(logger, signal, () => jobs[question](jobId));
     const left = { journal, cache, isFinished: ask('isFinished'), isOver: ask('isOver') };
     await forgetEndedJobs(left).catch((error: unknown) => {
-      if (!signal.aborted) logger.warn({ err: error }, 'what ended jobs have left could not be cleared');
+      if (!signal.aborted) logger.warn({ err: error }, 'the remains of ended jobs could not be cleared');
     });
   }
 }

@@ -6,12 +6,12 @@ interface Page {
   next?: string;
 }
 
-describe('what a worker tells about its copies', () => {
+describe('the copies API of a worker', () => {
   let cluster: InProcessCluster;
   beforeEach(async () => void (cluster = await InProcessCluster.open()));
   afterEach(() => cluster.close());
 
-  it('looks copies up in the order asked; metadata is none', async () => {
+  it('looks copies up in the order of the request; metadata alone is no copy', async () => {
     const worker = await cluster.start();
     await worker.put('a', 'aaaa');
     await worker.cache.putMetadata({ path: `${root}m`, version: 'v1' }, 5);
@@ -32,14 +32,14 @@ describe('what a worker tells about its copies', () => {
     ['/v1/entries', undefined, 'Required parameters not provided'],
     ['/v1/entries?owner=x&limit=1001', undefined, 'limit'],
     ['/v1/entries?owner=x&after=%FF', undefined, 'after'],
-  ])('refuses %s %j with a sentence', async (target, body, text) => {
+  ])('refuses %s %j with an error', async (target, body, text) => {
     const worker = await cluster.start();
     const answer = await worker.ask<{ status: string }>(target, body);
     expect([answer.status, Object.keys(answer.body)]).toEqual([400, ['status']]);
     expect(answer.body.status).toContain(text);
   });
 
-  it('lists, page by page, the entries that the ring gives to a worker', async () => {
+  it('lists the entries that the ring gives to a worker, page by page', async () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     const names = Array.from({ length: 50 }, (_, i) => `f ${String(i).padStart(2, '0')}+é`);
     for (const name of names) await one.put(name, 'x');
@@ -57,7 +57,7 @@ describe('what a worker tells about its copies', () => {
     expect(found.length).toBeGreaterThan(0);
   });
 
-  it('clears what the ring gives to others, and nothing while it is not on the ring itself', async () => {
+  it('clears copies that the ring gives to others, and none while the worker is not on the ring itself', async () => {
     const worker = await cluster.start({ joins: false });
     const other = await cluster.start();
     const names = Array.from({ length: 1200 }, (_, i) => `f${i}`);

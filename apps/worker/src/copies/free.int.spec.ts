@@ -42,14 +42,14 @@ describe('freeing', () => {
     expect(failures).toEqual([]);
   });
 
-  it('looks into names that begin with the last character there is', async () => {
+  it('finds names that begin with the last character of Unicode', async () => {
     await worker.put('dir/b/\u{10FFFF}x', 'x');
     await worker.put('dir/c', 'x');
     expect((await free(['dir/'], { recursive: false })).counts).toMatchObject({ freedFiles: 1 });
     expect(worker.names()).toEqual(['dir/b/\u{10FFFF}x']);
   });
 
-  it('counts a file once over all workers, and its other copies as replicas', async () => {
+  it('counts a file once over all workers, and its further copies as replicas', async () => {
     const second = await cluster.start();
     const names = Array.from({ length: 20 }, (_, i) => `dir/${i}`);
     for (const one of [worker, second]) for (const name of names) await one.put(name, 'x', { replicas: 2 });
@@ -61,7 +61,7 @@ describe('freeing', () => {
     expect(outcomes[0].counts.freedFiles).toBeLessThan(20);
   });
 
-  it('does not tear an object from its reader', async () => {
+  it('lets a reader finish an object that is freed', async () => {
     const bytes = randomBytes(48 * 2 ** 20);
     await worker.put('large', bytes);
     const { body } = await request(worker.url(`${root}large`));
@@ -77,7 +77,7 @@ describe('freeing', () => {
     expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
   });
 
-  it('stops between groups, and counts what it had removed when it goes on', async () => {
+  it('stops between groups, and still counts the removed files when it goes on', async () => {
     for (let i = 0; i < 20; i++) await worker.put(`dir/${i}`, 'xx');
     const abort = new AbortController();
     const remove = worker.cache.delete.bind(worker.cache);

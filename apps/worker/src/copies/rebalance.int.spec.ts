@@ -43,40 +43,43 @@ describe('rebalancing workers', () => {
     }
   }
 
-  it.each([1, 2])('after a worker was added, %i copies of each file move to where the ring says', async (replicas) => {
-    const old = [await cluster.start(), await cluster.start()];
-    await fill(old, replicas);
-    const before = held();
-    const loadedAt = (worker: InProcessWorker, name: string) => worker.cache.get(root + name)?.loadedAtMs;
-    const firstLoadedAt = new Map(files.map((name) => [name, old.map((worker) => loadedAt(worker, name))]));
-    const added = await cluster.start();
-    const loads = await Promise.all(cluster.workers.map((worker) => worker.rebalance('main')));
-    // Nothing goes before all of it has come.
-    for (const { workerId } of old) expect(held()[workerId]).toEqual(expect.arrayContaining(before[workerId]));
-    const own = wanted(replicas)[added.workerId].length;
-    expect(own).toBeGreaterThan(0);
-    expect(loads[2]).toEqual({
-      counts: {
-        ...{ filesLoaded: own, bytesLoaded: own * 100, filesFromPeers: own, filesFromUfs: 0 },
-        ...{ filesPreserved: 0, bytesPreserved: 0, filesFailed: 0, passesDone: 1 },
-      },
-      failures: [],
-    });
-    // Done again it is the same.
-    expect(await added.rebalance('main')).toEqual(loads[2]);
-    const pruned = await Promise.all(cluster.workers.map((worker) => worker.rebalance('prune')));
-    expect(held()).toEqual(wanted(replicas));
-    const gone = pruned.reduce((sum, { counts }) => sum + counts.filesPruned, 0);
-    expect(gone).toBe(Object.values(before).flat().length + own - files.length * replicas);
-    await expectContents();
-    expect(added.cache.get(root + added.names()[0])).toMatchObject({ replicas, jobId: 'rebalance-1' });
-    // A time to live counts from loading, not from moving.
-    for (const name of added.names()) expect(firstLoadedAt.get(name)).toContain(loadedAt(added, name));
-    expect(cluster.s3.requests).toEqual([]);
-  });
+  it.each([1, 2])(
+    'after a worker was added, %i copies of each file move to the workers that the ring names',
+    async (replicas) => {
+      const old = [await cluster.start(), await cluster.start()];
+      await fill(old, replicas);
+      const before = held();
+      const loadedAt = (worker: InProcessWorker, name: string) => worker.cache.get(root + name)?.loadedAtMs;
+      const firstLoadedAt = new Map(files.map((name) => [name, old.map((worker) => loadedAt(worker, name))]));
+      const added = await cluster.start();
+      const loads = await Promise.all(cluster.workers.map((worker) => worker.rebalance('main')));
+      // Nothing goes before all of it has come.
+      for (const { workerId } of old) expect(held()[workerId]).toEqual(expect.arrayContaining(before[workerId]));
+      const own = wanted(replicas)[added.workerId].length;
+      expect(own).toBeGreaterThan(0);
+      expect(loads[2]).toEqual({
+        counts: {
+          ...{ filesLoaded: own, bytesLoaded: own * 100, filesFromPeers: own, filesFromUfs: 0 },
+          ...{ filesPreserved: 0, bytesPreserved: 0, filesFailed: 0, passesDone: 1 },
+        },
+        failures: [],
+      });
+      // Done again it is the same.
+      expect(await added.rebalance('main')).toEqual(loads[2]);
+      const pruned = await Promise.all(cluster.workers.map((worker) => worker.rebalance('prune')));
+      expect(held()).toEqual(wanted(replicas));
+      const gone = pruned.reduce((sum, { counts }) => sum + counts.filesPruned, 0);
+      expect(gone).toBe(Object.values(before).flat().length + own - files.length * replicas);
+      await expectContents();
+      expect(added.cache.get(root + added.names()[0])).toMatchObject({ replicas, jobId: 'rebalance-1' });
+      // A time to live counts from loading, not from moving.
+      for (const name of added.names()) expect(firstLoadedAt.get(name)).toContain(loadedAt(added, name));
+      expect(cluster.s3.requests).toEqual([]);
+    },
+  );
 
   it.each(['W/"" @2026-01-01T10:00:00.000Z', 'W/"a" @2026-01-01T10:00:00.000Z', 'W/"a"', 'W/""'])(
-    'copies of the version %s move among workers like any other',
+    'copies of the version %s move between workers like any other',
     async (version) => {
       const old = [await cluster.start(), await cluster.start()];
       await fill(old, 1, version);
@@ -93,7 +96,7 @@ describe('rebalancing workers', () => {
     },
   );
 
-  it('takes what a decommissioned worker still serves', async () => {
+  it('fetches copies that a decommissioned worker still serves', async () => {
     const workers = [await cluster.start(), await cluster.start(), await cluster.start()];
     await fill(workers);
     const leaving = workers[2];
@@ -110,7 +113,7 @@ describe('rebalancing workers', () => {
     expect(cluster.s3.requests).toEqual([]);
   });
 
-  it('keeps what no owner vouches for: missing, of another version, or with an owner who does not answer', async () => {
+  it('keeps copies that no owner confirms: missing, of another version, or with an owner that does not answer', async () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     const strays = files.filter((name) => ring(one).owners(root + name)[0] === two.workerId).slice(0, 3);
     for (const name of strays) await one.put(name, contentOf(name));
@@ -126,7 +129,7 @@ describe('rebalancing workers', () => {
     expect(one.names()).toEqual(strays.slice(1));
   });
 
-  it('two workers with rings of different times never let go of both copies', async () => {
+  it('two workers with rings of different times never remove both copies', async () => {
     const one = await cluster.start();
     const two = await cluster.start();
     const name = files.find((file) => ring(one).owners(root + file)[0] === two.workerId)!;
@@ -150,7 +153,7 @@ describe('rebalancing workers', () => {
     expect(await leaving).toBe(true);
   });
 
-  it('lets the UFS decide between two versions, and keeps its own where that knows neither', async () => {
+  it('lets the UFS decide between two versions, and keeps its own when the UFS has neither', async () => {
     const one = await cluster.start();
     const target = await cluster.start();
     const mine = files.filter((name) => ring(target).owners(root + name)[0] === target.workerId).slice(0, 2);
@@ -167,7 +170,7 @@ describe('rebalancing workers', () => {
     expect(target.cache.get(root + mine[1])?.version).toBe('v0');
   });
 
-  it.each(['peer', 'UFS'])('takes what one peer holds damaged from the %s', async (from) => {
+  it.each(['peer', 'UFS'])('takes a file that is damaged at one peer from the %s', async (from) => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     const target = await cluster.start();
     const name = files.find((file) => ring(target).owners(root + file)[0] === target.workerId)!;
@@ -196,7 +199,7 @@ describe('rebalancing workers', () => {
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
   });
 
-  it('moves metadata too, which counts as no file', async () => {
+  it('also moves metadata, which counts as no file', async () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     const name = files.find((file) => ring(two).owners(root + file)[0] === two.workerId)!;
     await one.cache.putMetadata({ path: root + name, version: 'v1' }, 5);
@@ -206,7 +209,7 @@ describe('rebalancing workers', () => {
     expect(two.cache.get(root + name)).toMatchObject({ metadataOnly: true, sizeBytes: 5 });
   });
 
-  it('names a peer that is online and does not answer; passes over one that is offline', async () => {
+  it('names an online peer that does not answer; passes over one that is offline', async () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     await two.stopServing();
     const { counts, failures } = await one.rebalance('main');

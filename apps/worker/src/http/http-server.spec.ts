@@ -111,7 +111,7 @@ describe('the worker’s read path', () => {
     expect(await response.json()).toEqual({ status: expect.stringContaining('10 bytes') as string });
   });
 
-  it('minds If-None-Match and If-Range', async () => {
+  it('respects If-None-Match and If-Range', async () => {
     await cache.put({ path: 's3://bucket/c', version: 'v1' }, Buffer.from('0123456789'));
     const unchanged = await get('s3://bucket/c', { 'if-none-match': '"v1"' });
     expect([unchanged.status, unchanged.headers.get('etag'), await unchanged.text()]).toEqual([304, '"v1"', '']);
@@ -120,7 +120,7 @@ describe('the worker’s read path', () => {
     expect((await get('s3://bucket/c', { range: 'bytes=0-1', 'if-range': '"v0"' })).status).toBe(200);
   });
 
-  it('answers HEAD with the headers alone', async () => {
+  it('answers HEAD with headers only', async () => {
     await cache.put({ path: 's3://bucket/h', version: 'v1' }, Buffer.from('0123456789'));
     const whole = await get('s3://bucket/h', {}, 'HEAD');
     expect([whole.status, whole.headers.get('content-length'), await whole.text()]).toEqual([200, '10', '']);
@@ -144,7 +144,7 @@ describe('the worker’s read path', () => {
     ]);
   });
 
-  it('fault 20: keeps keys apart that differ only in their encoding', async () => {
+  it('fault 20: distinguishes keys that differ only in their encoding', async () => {
     const keys = ['a%2Fb', 'a/b', 'a+b', 'a b', 'a%20b', '\u00e9', 'e\u0301', '🎈', 'dir/', 'x&path=y', 'x#y'];
     for (const key of keys) await cache.put({ path: `s3://bucket/${key}`, version: 'v' }, Buffer.from(`is ${key}`));
     for (const key of keys) expect(await (await get(`s3://bucket/${key}`)).text()).toBe(`is ${key}`);
@@ -157,13 +157,13 @@ describe('the worker’s read path', () => {
     ['/v1/objects?path=http://host/x', 400, 'http'],
     ['/v1/nothing', 404, 'no such route'],
     ['/%zz', 400, 'a %'],
-  ])('fault 17: answers %s with %i and a sentence', async (target, status, text) => {
+  ])('fault 17: answers %s with %i and an error', async (target, status, text) => {
     const response = await fetch(`http://127.0.0.1:${server.port}${target}`);
     expect([response.status, Object.keys((await response.clone().json()) as object)]).toEqual([status, ['status']]);
     expect(((await response.json()) as { status: string }).status).toContain(text);
   });
 
-  it('refuses other methods, and broken HTTP, in the same shape', async () => {
+  it('refuses other methods and broken HTTP with an error of the same shape', async () => {
     const response = await get('s3://bucket/x', {}, 'DELETE');
     expect([response.status, Object.keys((await response.json()) as object)]).toEqual([405, ['status']]);
     const raw = await new Promise<string>((resolve, reject) => {
@@ -177,7 +177,7 @@ describe('the worker’s read path', () => {
     expect(Object.keys(JSON.parse(raw.slice(raw.indexOf('\r\n\r\n'))) as object)).toEqual(['status']);
   });
 
-  it('breaks an answer off rather than ending it in order when the bytes on disk are not what was stored', async () => {
+  it('breaks an answer off when the bytes on disk are not those that were stored', async () => {
     await cache.put({ path: 's3://bucket/rot', version: 'v1' }, randomBytes(3 * 2 ** 20));
     await flipBit(path.join(directory, 'objects'));
     await expect(get('s3://bucket/rot').then(bytesOf)).rejects.toThrow();

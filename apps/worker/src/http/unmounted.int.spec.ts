@@ -2,7 +2,7 @@ import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in
 
 const unmounted = { type: 'Unmounted' as const, data: { path: '/data/', ufs: root } };
 
-describe('what no mount covers', () => {
+describe('an object that no mount covers', () => {
   let cluster: InProcessCluster;
   beforeEach(async () => void (cluster = await InProcessCluster.open()));
   afterEach(() => cluster.close());
@@ -10,7 +10,7 @@ describe('what no mount covers', () => {
   const status = async (worker: InProcessWorker, name: string, init: RequestInit = {}, more = '') =>
     (await fetch(worker.url(root + name, more), { redirect: 'manual', ...init })).status;
 
-  it('is served over no path of reading, stays on disk, and is served again when it is mounted again', async () => {
+  it('is not served over any read path, stays on disk, and is served again after a new mount', async () => {
     const [worker, other] = [await cluster.start(), await cluster.start()];
     const names = Array.from({ length: 20 }, (_, i) => `f${i}`);
     for (const one of [worker, other]) for (const name of names) await one.put(name, 'bytes');
@@ -54,7 +54,7 @@ describe('what no mount covers', () => {
     expect(added.names()).toEqual([]);
   });
 
-  it('is not known before the mount table has been read: 503, neither data nor "not there"', async () => {
+  it('cannot be told before the mount table has been read: 503, neither data nor "not there"', async () => {
     const worker = await cluster.start({ hasRead: false });
     await worker.put('f', 'bytes');
     for (const method of ['GET', 'HEAD']) {
@@ -67,7 +67,7 @@ describe('what no mount covers', () => {
     expect(await status(worker, 'f')).toBe(200);
   });
 
-  it('is not kept by a download that its mount did not outlive, and that one is not joined by later readers', async () => {
+  it('is not kept by a download whose mount goes away, and later readers do not join that download', async () => {
     const worker = await cluster.start();
     const bytes = Buffer.alloc(8 * 2 ** 20, 'x');
     await cluster.s3.put('bucket', 'large', bytes);

@@ -233,14 +233,14 @@ export class Download {
   private async waitForReaders(): Promise<void> {
     for (;;) {
       if (!this.writer && this.followers.size === 0) {
-        throw new UfsError('Aborted', this.path, 'nobody reads any more');
+        throw new UfsError('Aborted', this.path, 'no reader is left');
       }
       const fastest = Math.max(...this.followers.values());
       if (this.followers.size === 0 || this.window.received - fastest < leadBytes) return;
       if (this.writer && this.waitingForCache > 0) return;
       const leftMs = (this.writer ? patienceMs : uncachedPatienceMs) - (performance.now() - this.takenAtMs);
       if (leftMs <= 0 && this.writer) return;
-      if (leftMs <= 0) throw new UfsError('Timeout', this.path, 'the reader takes nothing any more');
+      if (leftMs <= 0) throw new UfsError('Timeout', this.path, 'the reader has stopped reading');
       await within(this.bell.wait(), leftMs);
       this.signal.throwIfAborted();
     }

@@ -5,7 +5,7 @@ import { until } from '#async';
 import { firstTimes, type Fault } from '#testing';
 import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in-process-workers.js';
 
-describe('reading what is not cached', () => {
+describe('a read of an object that is not cached', () => {
   let cluster: InProcessCluster;
   beforeEach(async () => void (cluster = await InProcessCluster.open()));
   afterEach(() => cluster.close());
@@ -41,7 +41,7 @@ describe('reading what is not cached', () => {
     expect(cluster.gets('a')).toBe(1);
   });
 
-  it('fetches once for many readers at once, also for those who come late or want a part', async () => {
+  it('fetches once for many readers at once, also for late ones and those that want a part', async () => {
     const worker = await cluster.start();
     const bytes = randomBytes(12 * 2 ** 20);
     await cluster.s3.put('bucket', 'a', bytes);
@@ -57,7 +57,7 @@ describe('reading what is not cached', () => {
     expect(asked()).toBe(1);
   });
 
-  it('finishes what it keeps when the reader leaves, and lets a slow reader hold up nobody', async () => {
+  it('finishes an object that it keeps when the reader leaves, and a slow reader holds up no other', async () => {
     const worker = await cluster.start();
     const bytes = randomBytes(24 * 2 ** 20);
     await cluster.s3.put('bucket', 'a', bytes);
@@ -76,7 +76,7 @@ describe('reading what is not cached', () => {
     expect(cluster.gets('b')).toBe(1);
   });
 
-  it('redirects to the owner who is online; the owner fetches', async () => {
+  it('redirects to the owner that is online; the owner fetches', async () => {
     const workers = [await cluster.start(), await cluster.start()];
     await cluster.s3.put('bucket', 'a', 'aaaa');
     const path = `${root}a`;
@@ -137,7 +137,7 @@ describe('reading what is not cached', () => {
     expect(worker.names()).toEqual([]);
   });
 
-  it('passes on that the UFS asks to slow down, and asks it no more until then', async () => {
+  it('passes on that the UFS asks to slow down, and sends it no request until then', async () => {
     const worker = await cluster.start();
     const headers = { 'retry-after': '60' };
     cluster.s3.fault = () => ({ kind: 'status', status: 503, headers });
@@ -158,14 +158,14 @@ describe('reading what is not cached', () => {
     expect(await (await fetch(worker.url(`${root}a`))).text()).toBe('aaaa');
   });
 
-  it('answers 504 where the UFS stays silent', async () => {
+  it('answers 504 when the UFS does not answer', async () => {
     const settings = { LARDER_UFS_IDLE_TIMEOUT_MS: '200', LARDER_MAX_ATTEMPTS: '1' };
     const worker = await cluster.start({ settings });
     cluster.s3.fault = () => ({ kind: 'hang' });
     expect((await fetch(worker.url(`${root}a`))).status).toBe(504);
   });
 
-  it('answers 502 where the UFS breaks off before the first byte could be passed on', async () => {
+  it('answers 502 when the UFS breaks off before the first byte was passed on', async () => {
     const worker = await cluster.start();
     await cluster.s3.put('bucket', 'a', randomBytes(2 ** 20));
     cluster.s3.fault = () => ({ kind: 'truncate', afterBytes: 10, how: 'end' });
@@ -184,7 +184,7 @@ describe('reading what is not cached', () => {
     expect((await bytesOf(await fetch(worker.url(`${root}a`)))).length).toBe(9 * 2 ** 20);
   });
 
-  it('gives the reader its bytes when the cache has no room for them', async () => {
+  it('serves the reader when the cache has no room', async () => {
     const worker = await cluster.start({ capacityBytes: 2 ** 20 });
     const bytes = randomBytes(9 * 2 ** 20);
     await cluster.s3.put('bucket', 'a', bytes);
@@ -194,9 +194,9 @@ describe('reading what is not cached', () => {
   });
 
   it.each([
-    ['keeps what a quota leaves room for', () => Promise.resolve({ granted: true }), ['a']],
-    ['does not keep what a quota has no room for', () => Promise.resolve({ granted: false }), []],
-    ['does not keep what nobody answers for', undefined, []],
+    ['keeps an object that a quota has room for', () => Promise.resolve({ granted: true }), ['a']],
+    ['does not keep an object that a quota has no room for', () => Promise.resolve({ granted: false }), []],
+    ['does not keep an object when its claim gets no answer', undefined, []],
   ])('%s', async (_what, answer, kept) => {
     const worker = await cluster.start();
     const asked: unknown[] = [];
@@ -218,7 +218,7 @@ describe('reading what is not cached', () => {
     );
   });
 
-  it('a slow sole reader is followed, not buffered, where nothing is kept', async () => {
+  it('follows a slow single reader without buffering when nothing is kept', async () => {
     const worker = await cluster.start({ capacityBytes: 2 ** 20 });
     cluster.s3.generate('bucket', 'a', 64 * 2 ** 20, 1);
     const { body } = await request(worker.url(`${root}a`));

@@ -6,7 +6,7 @@ import { InProcessCluster, root, type InProcessWorker } from '../spec-support/in
 /** As much as a download keeps in memory twice over, so that a late reader finds nothing of the beginning there. */
 const largeBytes = 9 * 2 ** 20;
 
-describe('reading through a worker from a store that tells versions otherwise', () => {
+describe('reading through a worker from a store with other versions', () => {
   let cluster: InProcessCluster;
   beforeEach(async () => void (cluster = await InProcessCluster.open()));
   afterEach(() => cluster.close());

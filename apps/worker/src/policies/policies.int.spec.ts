@@ -7,11 +7,11 @@ import { cachePolicies } from './cache-policies.js';
 const mounts = [{ path: '/data/', ufs: root, options: {} }];
 const both = { ttl: true, priority: true };
 
-describe('policies as the cache asks for them', () => {
+describe('the policies that the cache looks up', () => {
   const segment = fc.constantFrom('a', 'b', 'ab', '');
   const name = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join('/'));
 
-  it('are those of the most specific policy, whatever was asked before', () => {
+  it('are those of the most specific policy, independent of earlier look-ups', () => {
     const policy = fc.array(fc.constantFrom('a', 'b', 'ab'), { maxLength: 3 });
     const path = policy.map((segments) => ['/data', ...segments].join('/'));
     const table = fc.dictionary(path, fc.integer({ min: 1, max: 9 }));
@@ -29,7 +29,7 @@ describe('policies as the cache asks for them', () => {
     );
   });
 
-  it('are none where the feature is switched off', () => {
+  it('are empty where the feature is switched off', () => {
     const policies = { ...noPolicies, ttls: { '/data': 1 }, priorities: { '/data': 'low' as const } };
     const asked = cachePolicies({ mounts, policies }, { ttl: false, priority: false });
     expect([asked.ttlSecondsOf(`${root}a`), asked.tierOf(`${root}a`)]).toEqual([undefined, 1]);
@@ -41,7 +41,7 @@ describe('policies at a worker', () => {
   beforeEach(async () => void (cluster = await InProcessCluster.open()));
   afterEach(() => cluster.close());
 
-  it('a TTL set now acts on what is cached, and quotas are counted from the moment they are set', async () => {
+  it('a new TTL applies to cached copies, and a new quota counts from the moment it is set', async () => {
     const worker = await cluster.start();
     let told = 0;
     worker.services.policies.begin(() => told++);
@@ -57,7 +57,7 @@ describe('policies at a worker', () => {
     expect(worker.services.policies.quotaUsage()).toEqual({ 's3://bucket/dir': 0, 's3://bucket': 2 });
   });
 
-  it('says nothing of quotas while they are switched off', async () => {
+  it('heartbeats carry no quotas while quotas are switched off', async () => {
     const worker = await cluster.start({ settings: { LARDER_QUOTA: 'false' } });
     expect(worker.services.policies.quotaUsage()).toBeUndefined();
   });

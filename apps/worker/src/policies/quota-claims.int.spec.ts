@@ -33,14 +33,14 @@ describe('room for copies on their way', () => {
     ({ jobId: 'j', batchId: 'b', ...(quotaBytes && { quotaBytes }) }) as WorkBatch;
   const { signal } = new AbortController();
 
-  it('a reader asks with its claim in place, which stands until it is released', async () => {
+  it('a reader records its claim before it asks, and the claim stands until it is released', async () => {
     const room = await claims.forReader(path, 40);
     expect(claims.describe()).toEqual([{ id: asked[0].id, bytes: 40, ufsPaths: [quota] }]);
     room!.release();
     expect(claims.describe()).toEqual([]);
   });
 
-  it('a claim that is refused, or that nobody answers for, is gone', async () => {
+  it('a claim that is refused or gets no answer is removed', async () => {
     answers.push(
       () => ({ granted: false, reason: 'full' }),
       () => Promise.reject(new DomainError('Unavailable', 'request-timeout', 'no answer')),
@@ -50,7 +50,7 @@ describe('room for copies on their way', () => {
     expect(claims.describe()).toEqual([]);
   });
 
-  it('a copy that is replaced makes the claim smaller, for as long as it is there', async () => {
+  it('a copy that is to be replaced makes the claim smaller while it exists', async () => {
     await worker.put('dir/a', 'x'.repeat(30));
     await claims.forReader(path, 40);
     expect([asked[0].bytes, claims.describe()[0].bytes]).toEqual([10, 10]);
@@ -58,7 +58,7 @@ describe('room for copies on their way', () => {
     expect(claims.describe()[0].bytes).toBe(40);
   });
 
-  it('what is on its way before there is a quota counts from the moment when there is one', async () => {
+  it('bytes on their way count from the moment when a quota is set', async () => {
     const other = `${root}other/a`;
     await claims.forReader(other, 5);
     expect([asked, claims.describe()]).toEqual([[], []]);
@@ -66,7 +66,7 @@ describe('room for copies on their way', () => {
     expect(claims.describe()).toMatchObject([{ bytes: 5, ufsPaths: ['s3://bucket/other'] }]);
   });
 
-  it('a batch uses up what was set aside for it, and asks for what lies beyond', async () => {
+  it('a batch uses up its reservation, and asks for room beyond it', async () => {
     const claim = claims.forBatch(batch({ [quota]: 50 }), false, signal);
     await claim(path, 30);
     await claim(`${root}dir/b`, 30);
@@ -77,13 +77,13 @@ describe('room for copies on their way', () => {
     ]);
   });
 
-  it('a batch whose owner has said nothing of quotas, or whose copies only move, asks for nothing and is counted', async () => {
+  it('a batch without quotas from its owner, or whose copies only move, does not ask and is counted', async () => {
     await claims.forBatch(batch(), false, signal)(path, 30);
     await claims.forBatch(batch({}), true, signal)(path, 30);
     expect([asked.length, claims.describe().length]).toEqual([0, 2]);
   });
 
-  it('a batch asks again while nobody is sure, and fails the file when the answer is no', async () => {
+  it('a batch asks again while the answer is unsure, and fails the file when it is no', async () => {
     answers.push(
       () => ({ granted: false, unsure: true }),
       () => ({ granted: false, reason: 'the quota of /data/dir would be exceeded' }),
@@ -96,7 +96,7 @@ describe('room for copies on their way', () => {
     expect([asked.length, claims.describe()]).toEqual([2, []]);
   });
 
-  it('a file of a batch fails with that reason, and one that was put back by a verifying pass had to ask', async () => {
+  it('a file of a batch fails with that reason, and a verifying pass asks before it restores a file', async () => {
     await cluster.s3.put('bucket', 'dir/a', 'x'.repeat(40));
     answers.push(() => ({ granted: false, reason: 'the quota of /data/dir would be exceeded' }));
     const one = { kind: 'load', pass: 'verify', root, files: [['dir/a', -1, '']], quotaBytes: {} } as const;

@@ -47,7 +47,7 @@ export class CacheStores {
     try {
       known = await file.read();
     } catch (error) {
-      logger.error({ err: error }, 'stores.json cannot be read: which store copies are of is found out anew');
+      logger.error({ err: error }, 'stores.json cannot be read: the stores of the copies are determined again');
     }
     const stores = new CacheStores(file, known !== undefined, logger);
     for (const [bucket, list] of Object.entries(known ?? {})) stores.numbers.set(bucket, list);

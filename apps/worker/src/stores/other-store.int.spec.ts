@@ -42,7 +42,7 @@ describe('a bucket of the same name at another endpoint', () => {
   };
   const indexed = (worker: InProcessWorker) => worker.services.cache.fileIndex.list({ limit: 100 });
 
-  it('is never served with the copies of the first, over no way of reading, and has its own', async () => {
+  it('is never served with copies of the first over any read path, and has its own copies', async () => {
     const worker = await cluster.start();
     await load(worker, 'main', {}, [...names, 'only-a']);
     expect(await read(worker, 'only-a')).toBe('only A has this');
@@ -72,7 +72,7 @@ describe('a bucket of the same name at another endpoint', () => {
     );
   });
 
-  it('leaves the copies of the first for when it comes back, with other keys too', async () => {
+  it('leaves the copies of the first until it is mounted again, also with other keys', async () => {
     const worker = await cluster.start();
     await load(worker, 'main');
     moveTo(elsewhere);
@@ -84,7 +84,7 @@ describe('a bucket of the same name at another endpoint', () => {
     expect(cluster.s3.requests).toHaveLength(before);
   });
 
-  it('takes nothing of the first from a peer, whichever of the two has not heard of the change yet', async () => {
+  it('takes nothing of the first from a peer, whichever of the two workers has not read of the change yet', async () => {
     const one = await cluster.start();
     for (const name of names) await one.put(name, 'from A');
     const added = await cluster.start();
@@ -100,7 +100,7 @@ describe('a bucket of the same name at another endpoint', () => {
     expect(one.names()).toHaveLength(12);
   });
 
-  it('is not vouched for by a peer that holds copies of the first', async () => {
+  it('is not confirmed by a peer that holds copies of the first', async () => {
     const [one, two] = [await cluster.start(), await cluster.start()];
     for (const worker of [one, two]) for (const name of names) await worker.put(name, 'same');
     cluster.namespace(unmounted, [two]);
@@ -109,7 +109,7 @@ describe('a bucket of the same name at another endpoint', () => {
     expect((await one.rebalance('prune')).counts).toMatchObject({ filesPruned: 0 });
   });
 
-  it('does not get the content that was on its way from the first when it was mounted', async () => {
+  it('does not get content of the first that was on its way at the mount', async () => {
     const worker = await cluster.start();
     const bytes = Buffer.alloc(8 * 2 ** 20, 'x');
     await cluster.s3.put('bucket', 'large', bytes);
@@ -129,7 +129,7 @@ describe('a bucket of the same name at another endpoint', () => {
     expect(kept).toBe(counts.loadedFiles === 1 ? bytes.length : undefined);
   });
 
-  it('is told from the first after a restart as well', async () => {
+  it('is also distinguished from the first after a restart', async () => {
     const worker = await cluster.start();
     await load(worker, 'main');
     moveTo(elsewhere);
@@ -140,7 +140,7 @@ describe('a bucket of the same name at another endpoint', () => {
     expect(again.services.unmounted.usage().objects).toBe(12);
   });
 
-  it('goes from the cache for the copies of what is mounted when space is short, before any priority', async () => {
+  it('gives up copies of the unmounted store first when space is short, before any priority', async () => {
     const worker = await cluster.start({ capacityBytes: 8 * 2 ** 20 });
     const megabyte = Buffer.alloc(2 ** 20, 'x');
     moveTo(elsewhere);
@@ -179,7 +179,7 @@ describe('a bucket of the same name at another endpoint', () => {
       expect(worker.names()).toEqual([]);
     });
 
-    it('go by themselves, their time counted from when the mount went, across a restart, but not what came back', async () => {
+    it('expire after the removal of their mount, also across a restart, unless it is mounted again', async () => {
       const settings = { LARDER_UNMOUNTED_KEEP_MS: '3600000' };
       const worker = await cluster.start({ settings });
       await load(worker, 'main');
@@ -194,7 +194,7 @@ describe('a bucket of the same name at another endpoint', () => {
       expect(again.names()).toHaveLength(2);
     });
 
-    it('stay for ever where that is asked for, and go at once for 0', async () => {
+    it('stay for ever when that is configured, and are removed at once for 0', async () => {
       const [never, atOnce] = [
         await cluster.start({ settings: { LARDER_UNMOUNTED_KEEP_MS: 'never' } }),
         await cluster.start({ settings: { LARDER_UNMOUNTED_KEEP_MS: '0' } }),
@@ -207,17 +207,17 @@ describe('a bucket of the same name at another endpoint', () => {
     });
   });
 
-  describe('a cache that does not tell stores apart', () => {
+  describe('a cache from a version that did not distinguish stores', () => {
     const forget = (worker: InProcessWorker) => rm(path.join(worker.directory, 'stores.json'));
 
-    it('is that of the store that is mounted', async () => {
+    it('belongs to the store that is mounted', async () => {
       const worker = await cluster.start();
       await load(worker, 'main');
       const again = await cluster.restart(worker, {}, () => forget(worker));
       expect(await read(again, names[0], '&cachedOnly=true')).toBe('from A');
     });
 
-    it('is that of the store that was mounted last', async () => {
+    it('belongs to the store that was mounted last', async () => {
       const worker = await cluster.start();
       await load(worker, 'main');
       cluster.namespace(unmounted);
@@ -228,7 +228,7 @@ describe('a bucket of the same name at another endpoint', () => {
       expect(await read(again, names[0], '&cachedOnly=true')).toBe('from A');
     });
 
-    it('loses what may be of a store that was mounted before', async () => {
+    it('loses copies that may be of a store that was mounted before', async () => {
       const worker = await cluster.start();
       await worker.put('old', 'from A');
       cluster.nowMs = () => Date.now() + 1_000;
@@ -239,7 +239,7 @@ describe('a bucket of the same name at another endpoint', () => {
       expect(again.names()).toEqual([]);
     });
 
-    it('loses what bears a number when the list of stores cannot be read', async () => {
+    it('loses copies with a store number when the list of stores cannot be read', async () => {
       const worker = await cluster.start();
       await load(worker, 'main', {}, names.slice(0, 1));
       moveTo(elsewhere);

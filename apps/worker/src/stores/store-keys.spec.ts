@@ -17,11 +17,11 @@ it.each([
   expect(splitKey(key)).toEqual({ path, number });
 });
 
-it('files are of one store, whatever the number', () => {
+it('files are of one store, with any number', () => {
   expect(numberedKey('file:///dir', 1)).toBe('file:///dir');
 });
 
-it('what keys begin with is in the order of their bytes', () => {
+it('key prefixes are in the order of their bytes', () => {
   expect(schemes).toEqual([
     { root: 'file://', isNumbered: false },
     { root: 'mem://', isNumbered: true },

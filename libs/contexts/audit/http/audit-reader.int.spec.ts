@@ -34,7 +34,7 @@ afterAll(async () => {
 
 const question = { filter: { path: '/a/7' }, to: [] };
 
-it('a page looks at a bounded part of the log, and says how to go on', async () => {
+it('a page reads a bounded part of the log, and tells where the next one begins', async () => {
   const limits = { maxScanned: 5, maxScanMs: 60_000 };
   const pages: EventPage[] = [];
   let after = '0';
@@ -50,7 +50,7 @@ it('a page looks at a bounded part of the log, and says how to go on', async () 
   expect(hurried).toEqual({ results: [], lastKey: '1', scannedThrough: 1, complete: false });
 });
 
-it('what is appended while somebody pages comes at the end, once', async () => {
+it('a commit that is appended during paging comes at the end, once', async () => {
   const seen: string[] = [];
   for (let after = '1020', rounds = 0; ; rounds++) {
     const { results, lastKey, complete } = await reader.page(
@@ -66,7 +66,7 @@ it('what is appended while somebody pages comes at the end, once', async () => {
   expect(seen).toEqual([...rest, '1031.0', '1031.1', '1031.2', '1031.3']);
 });
 
-it('a reading that nobody wants any more is ended in NATS too', async () => {
+it('a reading that its client leaves is also ended in NATS', async () => {
   const consumers = async () => (await log.link.jsm.streams.info(log.names.eventStream)).state.consumer_count;
   const before = await consumers();
   const events = reader.all(await reader.stretch({ filter: {}, to: [] }));
@@ -84,7 +84,7 @@ it('a reading that nobody wants any more is ended in NATS too', async () => {
   await until(async () => (await consumers()) === before);
 });
 
-it('begins behind the end of the log, at a moment, or behind a cursor; never behind what is not there', async () => {
+it('a reading begins behind the end of the log, at a moment, or behind an existing cursor', async () => {
   const { lastSequence } = await log.store.info();
   expect(await reader.beginning(undefined, undefined)).toEqual({ sequence: lastSequence });
   expect(await reader.beginning({ sequence: 5 }, undefined)).toEqual({ sequence: 4 });
@@ -95,7 +95,7 @@ it('begins behind the end of the log, at a moment, or behind a cursor; never beh
   await expect(reader.beginning({ sequence: lastSequence + 2 }, undefined)).rejects.toThrow(/^from lies behind/);
 });
 
-it('from and to are moments of the log, both included', async () => {
+it('`from` and `to` are moments of the log, both included', async () => {
   const at = (await log.store.recordedAt(500))!;
   const stretch = await reader.stretch({ filter: {}, from: { timeMs: at }, to: [{ timeMs: at }] });
   const found: number[] = [];
@@ -105,7 +105,7 @@ it('from and to are moments of the log, both included', async () => {
   for (const sequence of [found[0] - 1, found.at(-1)! + 1]) expect(await log.store.recordedAt(sequence)).not.toBe(at);
 });
 
-it('follows the log across a restart of NATS', async () => {
+it('a stream follows the log across a restart of NATS', async () => {
   const controller = new AbortController();
   const { lastSequence } = await log.store.info();
   const seen: string[] = [];

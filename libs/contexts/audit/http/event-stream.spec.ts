@@ -32,7 +32,7 @@ function endless(): { source: EventSource; taken: () => number; ended: Promise<v
   return { source, taken: () => taken, ended };
 }
 
-it('says where it stands, sends events with their cursors, and ends in good order', async () => {
+it('a stream tells its position, sends events with their cursors, and ends in good order', async () => {
   const stream = new EventStream('7', quiet);
   async function* source() {
     yield { sequence: 8, events: [eventAt(8, 0), eventAt(8, 2)] };
@@ -48,7 +48,7 @@ it('says where it stands, sends events with their cursors, and ends in good orde
   ]);
 });
 
-it('a heartbeat carries the cursor of what has been looked at', async () => {
+it('a heartbeat carries the cursor up to which the log was read', async () => {
   const stream = new EventStream('7', eager);
   async function* source(signal: AbortSignal) {
     yield { sequence: 9, events: [] };
@@ -62,7 +62,7 @@ it('a heartbeat carries the cursor of what has been looked at', async () => {
   await sending;
 });
 
-it('for a client that takes nothing, no more than a little is read of the log', async () => {
+it('only a small part of the log is read for a client that reads nothing', async () => {
   const { source, taken, ended } = endless();
   const stream = new EventStream('0', eager);
   const sending = stream.send(source);
@@ -85,16 +85,16 @@ it('for a client that takes nothing, no more than a little is read of the log', 
   await Promise.all([ended, sending]);
 });
 
-it('a client that takes nothing for long is cut off', async () => {
+it('a client that reads nothing for long is cut off', async () => {
   const { source, ended } = endless();
   const stream = new EventStream('0', { heartbeatMs: 60_000, stallMs: 20 });
   const failed = once(stream.body, 'error');
   await stream.send(source);
-  expect(String(await failed)).toContain('the client takes nothing');
+  expect(String(await failed)).toContain('the client reads nothing');
   await ended;
 });
 
-it('a client that has gone, and an end, both stop the reading', async () => {
+it('the reading stops when the client has gone, and at an end', async () => {
   for (const stop of [(stream: EventStream) => stream.body.destroy(), (stream: EventStream) => stream.end()]) {
     const { source, ended } = endless();
     const stream = new EventStream('0', quiet);
@@ -105,7 +105,7 @@ it('a client that has gone, and an end, both stop the reading', async () => {
   }
 });
 
-it('a source that breaks cuts the client off', async () => {
+it('a source that fails cuts the client off', async () => {
   const stream = new EventStream('0', quiet);
   const failed = once(stream.body, 'error');
   // eslint-disable-next-line require-yield

@@ -77,7 +77,7 @@ export class EventStream {
     this.position = id;
     if (this.body.push(`id: ${id}\n${text}\n`)) return;
     this.waiting = true;
-    const timer = setTimeout(() => this.body.destroy(new Error('the client takes nothing')), this.pace.stallMs);
+    const timer = setTimeout(() => this.body.destroy(new Error('the client reads nothing')), this.pace.stallMs);
     await new Promise<void>((resolve) => (this.wanted = resolve));
     clearTimeout(timer);
     this.waiting = false;

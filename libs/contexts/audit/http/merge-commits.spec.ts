@@ -12,7 +12,7 @@ async function* stream(name: string, ...sequences: number[]) {
 
 beforeEach(() => closed.splice(0));
 
-it('merges by sequence', async () => {
+it('streams are merged by sequence', async () => {
   const merged: number[] = [];
   for await (const { sequence } of mergeBySequence([stream('a', 2, 5, 9), stream('b'), stream('c', 1, 6, 7)])) {
     merged.push(sequence);
@@ -20,11 +20,11 @@ it('merges by sequence', async () => {
   expect(merged).toEqual([1, 2, 5, 6, 7, 9]);
 });
 
-it('has nothing to merge of nothing', async () => {
+it('no streams give no commits', async () => {
   for await (const message of mergeBySequence([])) throw new Error(JSON.stringify(message));
 });
 
-it('closes every stream when it is left early', async () => {
+it('every stream is closed when the reader leaves early', async () => {
   for await (const { sequence } of mergeBySequence([stream('a', 1, 3), stream('b', 2, 4)])) {
     if (sequence === 2) break;
   }

@@ -17,7 +17,7 @@ export * from './job.dto.js';
 export { PathRequests } from './path-requests.js';
 export { slotOf } from './slot-of.js';
 
-/** Runs jobs of any kind, and has what the routes of all kinds are made of. It asks for `JobKinds`. */
+/** Runs jobs of any kind, and provides the parts of which the routes of all kinds are made. It asks for `JobKinds`. */
 @Module({
   imports: [MembershipModule, NamespaceModule],
   controllers: [QuotaController],

@@ -8,7 +8,7 @@ import type { ExistingJobAnswer, JobIdAnswer, JobProgress } from '../kinds/index
 import { JobReader } from './job-reader.js';
 import { JobSubmissions, type Submission } from './job-submissions.js';
 
-/** How often a request that waits looks whether anybody can do its work. */
+/** How often a request that waits checks whether a worker is there to do its work. */
 const lookMs = 250;
 
 /** What the routes of all job kinds have in common. */
@@ -22,8 +22,8 @@ export class JobEndpoint {
   ) {}
 
   /**
-   * All jobs of a kind, those in a `state` if one is asked for, or a page of them: `count` and `lastKey` as later versions
-   * of the API have them. @throws DomainError Malformed
+   * All jobs of a kind, or those in the `state` of the query, or a page of them. `count` and `lastKey` mean what they
+   * mean in later versions of the API. @throws DomainError Malformed
    */
   list(kind: string, query: Record<string, unknown>): Page<JobProgress> {
     const count = pageCount(query.count);
@@ -31,7 +31,7 @@ export class JobEndpoint {
     return { results, ...(results.length > 0 && count !== undefined ? { lastKey: results.at(-1)?.id } : {}) };
   }
 
-  /** The progress of the one job that was asked for, naming what else was asked and has no meaning beside it. */
+  /** The progress of the one job that was asked for. It names the parameters that have no meaning beside an id. */
   single(
     progress: JobProgress,
     query: Record<string, unknown>,
@@ -41,7 +41,10 @@ export class JobEndpoint {
     return ignored.length > 0 ? { ...progress, ignored } : progress;
   }
 
-  /** 200 with the id, or 409 with the id of the job that already works on the target; with `sync` at the job's end. */
+  /**
+   * 200 with the id, or 409 with the id of the job that already works on the target. With `sync`, answers at the job's
+   * end.
+   */
   async submit(submission: Submission, sync: boolean, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const submitted = await this.submissions.submit(submission, commandContext(request));
     const { jobId } = submitted;
@@ -55,8 +58,8 @@ export class JobEndpoint {
   }
 
   /**
-   * When its time is over, or no worker is up for long, or this coordinator is about to stop, the answer is the progress
-   * so far: the job goes on, and can be asked for.
+   * Answers with the progress so far when the time is over, when no worker is up for long, or when this coordinator is
+   * about to stop. The job goes on, and the client can ask for it.
    */
   private async atEnd(kind: string, jobId: string, request: FastifyRequest): Promise<JobProgress> {
     const patience = this.patience();
@@ -107,7 +110,7 @@ function stateOf(value: unknown): WireState | undefined {
   );
 }
 
-/** Aborted when the client has gone: nobody waits for the answer any more. The job goes on. */
+/** Aborted when the client has gone and no longer waits for the answer. The job goes on. */
 function closed(request: FastifyRequest): AbortSignal {
   const controller = new AbortController();
   request.raw.socket.once('close', () => controller.abort());

@@ -67,10 +67,10 @@ export class JobReader {
     return this.byId(kind, id);
   }
 
-  /** The failures of a job in the order they were recorded, a JSON document and a newline each. */
+  /** The failures of a job in the order they were recorded: for each, a JSON document and a newline. */
   async failures(kind: string, id: string): Promise<AsyncIterable<string>> {
     await this.byId(kind, id);
-    // Told now: who reads the stream later is no longer within the request.
+    // Read the sequence now: the stream is read later, outside the request's context.
     return this.readFailures(id, currentPast()?.sequence);
   }
 
@@ -84,7 +84,7 @@ export class JobReader {
         }
       }
     }
-    // As in the view, only what ended a batch first counts: a report, or its being given up.
+    // As in the view, only the first end of a batch counts: a report, or that the batch was given up.
     const ended = new Set<string>();
     for await (const commit of this.store.readBoundary(batchBoundary.of(id, '*'), { through })) {
       for (const { data } of batchBoundary.eventsIn(commit)) {
@@ -102,7 +102,7 @@ export class JobReader {
     const last = await this.store.lastOf(jobBoundary.of(id));
     const ended = last?.commit ? jobBoundary.eventsIn(last.commit) : [];
     const finished = ended.find((event) => event.type === 'JobFinished');
-    // What ended later than the moment asked for would be in the view of then, had it been there.
+    // A job that ended after the moment asked for is in the view of that moment, if it existed then.
     if (!finished || last!.sequence > (currentPast()?.sequence ?? Infinity)) throw noJob();
     const record = finished.data.summary as unknown as JobRecord;
     if (record.kind !== kind) throw noJob();
@@ -113,7 +113,7 @@ export class JobReader {
   private quotaOf(record: JobRecord): { quota?: { totalBytes: number; remaining?: number } } {
     const roots = this.kinds.of(record.kind).quotaRoots?.(record.spec);
     if (!roots || !this.config.quota) return {};
-    // How full it was, only heartbeats knew.
+    // For the past, the fill is not known: only heartbeats carry it, and the log does not keep them.
     if (currentPast()) return { quota: { totalBytes: this.ledger.smallest(roots) ?? 0 } };
     const quota = this.ledger.tightest(roots);
     return { quota: { totalBytes: quota?.limit ?? 0, remaining: quota?.remaining ?? 0 } };
@@ -130,7 +130,7 @@ export class JobReader {
     return this.kinds.of(record.kind).progress(record, nowMs(), live);
   }
 
-  /** What a running job stands still for. That a store is waited for, only heartbeats know: of the past nobody does. */
+  /** What a running job waits for. For the past, a wait for a store is not known: only heartbeats tell of it. */
   private waitOf(record: JobRecord, running: ReturnType<WorkerWatch['runningBatches']>): JobWait | undefined {
     if (record.state.status !== 'running') return undefined;
     const { state, noneOnlineSince = record.submittedAt } = this.views.get(membershipView);

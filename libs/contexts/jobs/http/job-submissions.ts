@@ -11,7 +11,7 @@ import { slotOf } from './slot-of.js';
 export interface Submission {
   kind: string;
   target: string;
-  /** Made up where the user gave none. */
+  /** Generated where the user gave none. */
   alias?: string;
   spec: { options: Record<string, unknown> } & Record<string, unknown>;
 }
@@ -21,7 +21,7 @@ export type Submitted =
   /** With what the submission changed of the existing job, and what it did not. */
   | { jobId: string; outcome: 'existing'; details: Omit<ExistingJobAnswer, 'id'> };
 
-/** Commands on jobs of any kind: one unfinished job per slot, whatever the number of replicas that are asked. */
+/** Commands on jobs of any kind: one unfinished job per slot, however many coordinators are asked. */
 @Injectable()
 export class JobSubmissions {
   constructor(
@@ -45,7 +45,7 @@ export class JobSubmissions {
       if (holder) {
         const existing = await this.join(holder, submission, context);
         if (existing) return existing;
-        continue; // it finished between our look and our command
+        continue; // The job finished between our look and our command.
       }
       const command = { type: 'Submit', jobId, kind, target, alias, spec, holderFinished: true } as const;
       const events = this.recorder.record(slot.decide(state, command), context);
@@ -67,7 +67,7 @@ export class JobSubmissions {
     await this.writer.execute(jobId, { type: 'Stop' }, context);
   }
 
-  /** The job of that id as long as it has not finished; a job no longer in memory has. */
+  /** The job of that id, undefined once it has finished. A job that is no longer in memory has finished. */
   private async holder(kind: string, jobId: string, leftMs: () => number): Promise<JobRecord | undefined> {
     await untilAnswered(leftMs, (timeoutMs) => this.views.caughtUp(timeoutMs));
     const record = findJob(this.views.get(jobs), kind, jobId);

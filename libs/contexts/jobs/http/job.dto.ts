@@ -12,7 +12,7 @@ export const OptionalSync = () =>
     'Answer with the progress when the job has ended, or when the time is over (LARDER_SYNC_MS; with no worker up LARDER_SYNC_NO_WORKER_MS).',
   );
 
-/** Exactly one of `paths` and `index`; that rule is the request's, not a field's. */
+/** Exactly one of `paths` and `index` is given. The handler of the request checks that, because no single field can. */
 export class PathsDto {
   @OptionalTexts(
     'UFS paths (s3://bucket/dir, file:///dir) or namespace paths (/data/dir).',
@@ -21,7 +21,9 @@ export class PathsDto {
   )
   paths?: string[];
 
-  @OptionalText('A UFS file with a path per line. Exactly one of paths and index must be given; "" is none.')
+  @OptionalText(
+    'A UFS file with a path per line. Exactly one of paths and index must be given; "" counts as not given.',
+  )
   index?: string;
 
   @OptionalText('A name to find the job by.', maxAliasLength)

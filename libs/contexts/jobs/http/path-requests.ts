@@ -5,16 +5,16 @@ import { missingParameters, Views } from '#runtime';
 import { splitRoots } from '../kinds/index.js';
 import type { PathsDto } from './job.dto.js';
 
-/** A specification stands in one event at the start and once more at the end of a job. */
+/** A specification must fit into one event twice: at the start of a job, and at its end. */
 const maxSpecBytes = 400 * 1024;
-/** The job is still to be submitted within the time that the request has. */
+/** Short, because the job must still be submitted within the time of the request. */
 const lookAgainMs = 2_000;
 
 export interface ResolvedPaths {
   paths: string[];
   index: string;
   roots: string[];
-  /** Asked for too, and worked on with a root. */
+  /** Paths of the request that lie within a root, and are worked on with it. */
   covered: string[];
   indexPath: string;
 }
@@ -61,14 +61,14 @@ export class PathRequests {
     return resolved;
   }
 
-  /** Which store is mounted where these UFS paths are, by the UFS root of each mount that is concerned. */
+  /** The stores that are mounted at these UFS paths, by the UFS root of each mount. */
   storesOf(ufsPaths: readonly string[]): Record<string, string> {
     const { state } = this.views.get(namespaceView);
     const mounts = ufsPaths.flatMap((path) => mountOfUfsPath(state, path) ?? []);
     return Object.fromEntries(mounts.map((mount) => [mount.ufs, storeOfMount(mount)]));
   }
 
-  /** The UFS path for what a user wrote. A mount that another replica has just made is not missed. */
+  /** The UFS path for what a user wrote. It also finds a mount that another coordinator has just made. */
   async resolve(path: string, field: string): Promise<string> {
     const resolve = () => resolveUfsPath(this.views.get(namespaceView).state, path, field);
     try {

@@ -7,9 +7,9 @@ export interface SourceFile {
   path: string;
   sizeBytes: number;
   version: string;
-  /** For this worker alone, whatever the ring says. */
+  /** The file is for this worker alone, even if the ring names another one. */
   workerId?: string;
-  /** Bytes it will add below each quota that applies to it, by the quota's UFS path, for each copy. */
+  /** For each copy: the bytes that it will add below each quota that applies, by the quota's UFS path. */
   quotaBytes?: Record<string, number>[];
 }
 
@@ -18,18 +18,18 @@ export interface SourcePage {
   files: SourceFile[];
   filteredFiles: number;
   rejected: FileFailure[];
-  /** Entries met of any sort, so that "nothing there" and "nothing matched" can be told apart. */
+  /** Entries of any sort that were met. The count tells "nothing there" from "nothing matched". */
   seenEntries: number;
-  /** What was passed over because it holds no data of its own. */
+  /** Entries that were passed over because they hold no data of their own. */
   specialFiles?: SpecialFiles;
   /** Where a reader in another process goes on after this page. */
   cursor: string;
   done: boolean;
-  /** A fault of the source that ends the job as FAILED, although reading may go on. */
+  /** An error of the source that ends the job as FAILED, although reading may go on. */
   error?: string;
 }
 
-/** What a coordinator lends to a source. */
+/** The services that a coordinator provides to a source. */
 export interface SourcePorts {
   connectorFor(ufsPath: string): UfsConnector;
   /** The UFS path for a line of an index file. @throws DomainError Malformed */
@@ -58,16 +58,19 @@ export interface JobWait {
 
 /** What a progress object shows beside the record. */
 export interface LiveProgress {
-  /** Of the batches in hand, from heartbeats. */
+  /** Files done of the batches in hand, from heartbeats. */
   files: number;
   bytes: number;
-  /** Absent where the job is at work, or has ended. */
+  /** Absent while the job makes progress, and after its end. */
   wait?: JobWait;
-  /** The tightest quota above everything the job loads; absent while quotas are off. Of the past, without `remaining`. */
+  /**
+   * The tightest quota above everything the job loads; absent while quotas are off. For the past, `remaining` is
+   * absent.
+   */
   quota?: { totalBytes: number; remaining?: number };
 }
 
-/** One of the walks that jobs of a kind make over their source. */
+/** One walk of a job over its source. */
 export interface JobPass {
   /** `mainPass` for the first one. The passes of a kind begin with different letters. */
   readonly name: Pass;
@@ -85,9 +88,12 @@ export interface CoordinatorJobKind {
   /** Reads the source from `cursor` ('' = from the start), page by page, without holding more than a page. */
   source(spec: Record<string, unknown>, pass: Pass, cursor: string, ports: SourcePorts): AsyncGenerator<SourcePage>;
   plan(record: JobRecord): BatchPlan;
-  /** In order. */
+  /** In the order in which a job goes through them. */
   readonly passes: readonly JobPass[];
-  /** Holds some copies at two places until its last pass: quotas that are exceeded meanwhile wait for its end. */
+  /**
+   * Set when jobs of this kind hold some copies at two places until their last pass. The eviction for an exceeded quota
+   * waits for their end.
+   */
   readonly holdsTwice?: true;
   /** Only for kinds that bring data in: the UFS paths whose quotas can be checked before the work begins. */
   quotaRoots?(spec: Record<string, unknown>): readonly string[];

@@ -2,7 +2,10 @@ import { DomainError } from '#kernel';
 import type { WorkBatch } from '../index.js';
 import type { BatchOutcome } from './worker-kind.js';
 
-/** Does what the batch's pass does, of what a kind does in each. @throws DomainError Bug for a pass that it does not have */
+/**
+ * Executes a batch with the function that the kind has for the batch's pass. @throws DomainError Bug for a pass that it
+ * does not have
+ */
 export async function executePass(
   { kind, pass }: WorkBatch,
   passes: Readonly<Record<string, () => Promise<BatchOutcome>>>,

@@ -2,7 +2,7 @@ import { DomainError } from '#kernel';
 import { mainPass, markOf } from '../index.js';
 import type { CoordinatorJobKind } from './coordinator-kind.js';
 
-/** The kinds of jobs that a coordinator runs, by name; made by the registry and handed to whoever works with jobs. */
+/** The kinds of jobs that a coordinator runs, by name. The registry makes it for every part that works with jobs. */
 export class JobKinds {
   private readonly byName: ReadonlyMap<string, CoordinatorJobKind>;
 

@@ -29,7 +29,7 @@ it('every file goes to each of its owners exactly once, in batches of at most th
   );
 });
 
-it('a broadcast gives everything to everybody, and a file for one worker to that one alone', () => {
+it('a broadcast gives every file to every worker, and a file for one worker to that one only', () => {
   const files = [file('s3://b/a'), { ...file('s3://b/b'), workerId: 'w2' }];
   const drafts = planBatches('j', 'main', 0, files, ring, { ...plan, placement: 'broadcast' });
   expect(drafts.map(({ workerId, copy, files: list }) => [workerId, copy, list.length])).toEqual([
@@ -49,7 +49,7 @@ it('the same stretch gives the same batches; another job, file version or step o
   expect(ids('job', 0, [{ ...files[0], version: 'w' }, files[1]])).not.toEqual(ids());
 });
 
-it('closes batches early: at a quarter of a gigabyte, at many bytes of names, at the upper bound of files', () => {
+it('a batch closes early at a quarter of a gigabyte, at many bytes of names, at the upper bound of files', () => {
   const one = new HashRing(['w1']);
   const big = Array.from({ length: 4 }, (_, i) => file(`s3://b/${i}`, 200 * 1024 * 1024));
   expect(planBatches('j', 'main', 0, big, one, { ...plan, batchSize: 100 })).toHaveLength(2);

@@ -3,7 +3,7 @@ import { batchId, maxBatchFiles, maxBatchNameBytes, type Pass, type WorkBatch } 
 import { type HashRing } from '#hash-ring';
 import type { BatchPlan, SourceFile } from './coordinator-kind.js';
 
-/** A batch before it is sent: what goes to one worker, `copy` saying for which of the file's replicas. */
+/** A batch before it is sent: the files for one worker. `copy` says which replica of the files it is. */
 export interface DraftBatch {
   id: string;
   workerId: string;
@@ -14,7 +14,7 @@ export interface DraftBatch {
   files: WorkBatch['files'];
 }
 
-/** A batch closes at so many bytes: whoever waits for a worker's batch waits seconds, not minutes. */
+/** A batch closes at this many bytes, so that it takes a worker seconds, not minutes. */
 const maxBatchBytes = 256 * 1024 * 1024;
 
 interface Group {
@@ -27,7 +27,7 @@ interface Group {
 
 /**
  * Groups files by the workers that own them and cuts the groups into batches. Pure: the same files, ring and plan give
- * the same batches with the same ids, so that a stretch of the source that is walked twice is the same work.
+ * the same batches with the same ids, so that walking a stretch of the source twice gives the same work.
  */
 export function planBatches(
   jobId: string,
@@ -63,7 +63,7 @@ export function planBatches(
 
 function placesOf(file: SourceFile, ring: HashRing, plan: BatchPlan): { workerId: string; copy: number }[] {
   if (file.workerId !== undefined) return [{ workerId: file.workerId, copy: 0 }];
-  // In a broadcast every worker does its own part of the work: none of them does a mere copy of another's.
+  // In a broadcast every worker does its own part of the work. No part is a replica of another one, so `copy` is 0.
   if (plan.placement === 'broadcast') return ring.members.map((workerId) => ({ workerId, copy: 0 }));
   return ring.owners(file.path, plan.replicas).map((workerId, copy) => ({ workerId, copy }));
 }

@@ -3,7 +3,7 @@ import type { JobRecord } from '../index.js';
 import type { JobWait, LiveProgress } from './coordinator-kind.js';
 import { errorMessageAnswer, type ErrorMessage, type waits } from './job.answers.js';
 
-/** How many failures stand in `errorMessage`; all of them are behind `failedFileListPath`. */
+/** How many failures `errorMessage` names; `failedFileListPath` leads to all of them. */
 const shownFailures = 20;
 
 /** `2024-11-21T20:58:26.957+00:00`: the reference shows a numeric offset, and some parsers insist on it. */
@@ -11,7 +11,7 @@ export function startTime(record: JobRecord): string {
   return record.submittedAt.replace(/Z$/, '+00:00');
 }
 
-/** Clocks of different machines may disagree; time never runs backwards for the reader. */
+/** Never negative: clocks of different machines may disagree. */
 export function elapsedMs(record: JobRecord, nowMs: number): number {
   const endMs = record.endedAt === undefined ? nowMs : Date.parse(record.endedAt);
   return Math.max(0, endMs - Date.parse(record.submittedAt));

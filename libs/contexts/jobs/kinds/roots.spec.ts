@@ -8,7 +8,7 @@ const split = (paths: string[], reach: 'tree' | 'children' = 'tree') =>
     reach,
   );
 
-it('what lies within another is covered by it, doubles stand once', () => {
+it('a path within another one is covered by it, and duplicates are listed once', () => {
   const paths = ['s3://bkt/dir', 's3://bkt/dir/sub/x', 's3://bkt/directory', 's3://bkt/dir', 's3://bkt/dir/'];
   expect(split(paths)).toEqual({
     roots: ['s3://bkt/dir', 's3://bkt/directory'],
@@ -18,7 +18,7 @@ it('what lies within another is covered by it, doubles stand once', () => {
   expect(split(['file:///', 'file:///x'])).toEqual({ roots: ['file:///'], covered: ['file:///x'] });
 });
 
-it('a job that does not go below children leaves what is deeper to itself', () => {
+it('a job on direct children does not cover deeper paths', () => {
   const paths = ['s3://bkt/dir', 's3://bkt/dir/x', 's3://bkt/dir/sub/', 's3://bkt/dir/sub/y', 's3://bkt/dir/a/b'];
   expect(split(paths, 'children')).toEqual({
     roots: ['s3://bkt/dir', 's3://bkt/dir/a/b', 's3://bkt/dir/sub/'],
@@ -26,14 +26,14 @@ it('a job that does not go below children leaves what is deeper to itself', () =
   });
 });
 
-/** As it is said in words: slow, and plainly right. */
+/** The plain definition: slow, but easy to check. */
 function coveredBy(root: string, path: string, reach: 'tree' | 'children'): boolean {
   const directory = root.endsWith('/') ? root : `${root}/`;
   if (root === path || !path.startsWith(directory)) return false;
   return reach === 'tree' || !path.slice(directory.length).includes('/');
 }
 
-it.each(['tree', 'children'] as const)('agrees with the plain definition: %s', (reach) => {
+it.each(['tree', 'children'] as const)('the result agrees with the plain definition: %s', (reach) => {
   const path = fc
     .stringMatching(/^[ab]{0,2}(\/[ab]{1,2}){0,3}\/?$/)
     .map((rest) => `s3://bkt/${rest.replace(/^\//, '')}`);

@@ -4,24 +4,26 @@ import type { HashRing } from '#hash-ring';
 import type { RetryPolicy, UfsConnector } from '#ufs';
 import type { Counts, FileFailure, WorkBatch } from '../index.js';
 
-/** What came of a whole batch. Each file counts in exactly one of the kind's file counters. */
+/** The outcome of a whole batch. Each file counts in exactly one of the kind's file counters. */
 export interface BatchOutcome {
   counts: Counts;
   failures: FileFailure[];
 }
 
-/** Who belongs to the cluster, as the log stood at one moment. */
+/** The workers of the cluster at one moment of the log. */
 export interface ClusterMembers {
   /** Log sequence of the last change of membership that is included. */
   sequence: number;
   ring: HashRing;
-  /** All that were ever heard of, the decommissioned included, by id. */
+  /** All workers that ever joined, the decommissioned included, by id. */
   workers: Readonly<Record<string, Worker>>;
 }
 
-/** A note on disk that a batch keeps until it is settled, whatever becomes of the process or the job meanwhile. */
+/**
+ * A note on disk that a batch keeps until it is settled. It survives a restart of the process and a stop of the job.
+ */
 export interface Checkpoint {
-  /** What was saved last, of plain JSON; undefined at first. */
+  /** The value that was saved last, as plain JSON; undefined at first. */
   load(): Promise<unknown>;
   save(value: unknown): Promise<void>;
 }
@@ -31,7 +33,7 @@ export type CopySource = Pick<CacheStore, 'get' | 'entries' | 'delete'>;
 
 /** Room below quotas for one copy. */
 export interface RoomClaim {
-  /** Once the copy's bytes count as held, or will not come. */
+  /** To be called once the copy's bytes count as held, or will not come. */
   release(): void;
 }
 
@@ -46,25 +48,30 @@ export interface TransferSlot {
 
 /** What a worker lends to the batch it executes. */
 export interface WorkerPorts {
-  /** Who executes the batch. */
+  /** The worker that executes the batch. */
   workerId: string;
   /** The copies that mounts cover. */
   cache: CacheStore;
-  /** Everything that was in the log when the call was made. Waits while NATS is away. @throws the signal's reason */
+  /**
+   * The members by everything that was in the log at the call. Waits while NATS is away. @throws the signal's reason
+   */
   members(): Promise<ClusterMembers>;
   /**
-   * Removes a copy that others hold, for a reason that membership gives: only while it is still as it was at `sequence`,
-   * and without this worker vouching for the copy towards others any more. False: nothing was removed.
+   * Removes a copy that other workers hold. The reason lies in the membership, so the copy is removed only while the
+   * membership is still that of `sequence`. From then on this worker no longer vouches for the copy towards others.
+   * False: nothing was removed.
    */
   removeCopy(path: string, sequence: number): Promise<boolean>;
   /** The copies that no mount covers: nothing is mounted at their path, or another store is. */
   unmounted: CopySource;
-  /** The store that is mounted where a UFS path is, by the mount table as last read; undefined where none is. */
+  /**
+   * The store that is mounted where a UFS path is, by the mount table as last read; undefined where nothing is mounted.
+   */
   storeOf(ufsPath: string): string | undefined;
-  /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where none does */
+  /** The connector of the mount that covers this UFS path. @throws UfsError `Outside` where no mount does */
   connectorFor(ufsPath: string): UfsConnector;
   /**
-   * To be had before a copy of this size is written, and released after it is in the cache.
+   * Claim the room before a copy of this size is written; release it when the copy is in the cache.
    * @throws DomainError Refused where a quota leaves no room
    */
   claimRoom(path: string, sizeBytes: number): Promise<RoomClaim>;
@@ -91,11 +98,16 @@ export interface WorkerPorts {
 /** The worker's half of a job kind. Executing a batch again must lead to the same cache and the same counts. */
 export interface WorkerJobKind {
   readonly name: string;
-  /** @throws only when aborted or on a bug: whatever happens to a file is a count and, if bad, a failure. */
+  /**
+   * @throws only when aborted or on a bug. The outcome of each file is a count; an error of a file is also a failure in
+   * the outcome.
+   */
   execute(batch: WorkBatch, ports: WorkerPorts): Promise<BatchOutcome>;
   /** The outcome of a batch that is given up without being executed: every file failed for this reason. */
   failAll(batch: WorkBatch, reason: string): BatchOutcome;
-  /** Whether what the batch brings in leaves its old place afterwards: then quotas above it do not stand in its way. */
+  /**
+   * Whether the batch moves copies: they leave their old place afterwards, so quotas above them do not limit the batch.
+   */
   moves?(batch: WorkBatch): boolean;
   /** Bytes/s that the batch may move, 0 = unlimited; without this, the option `bandwidth`. */
   bandwidthOf?(batch: WorkBatch): number;

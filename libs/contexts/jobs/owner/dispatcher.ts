@@ -5,7 +5,7 @@ import { listOf } from './lost-batches.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';
 
-/** Sends unsettled batches again, from the lists the work stream keeps: nothing is listed a second time. */
+/** Sends unsettled batches again, from the lists that the work stream keeps. The store is not listed a second time. */
 export class Dispatcher {
   constructor(
     private readonly jobId: string,
@@ -13,7 +13,7 @@ export class Dispatcher {
     private readonly ports: JobRunPorts,
   ) {}
 
-  /** Each file goes to where the ring of now puts it; its old list is dropped once the new ones are recorded. */
+  /** Each file goes to the worker that the ring names now. The old list is removed once the new ones are recorded. */
   async dispatch(
     record: JobRecord,
     batches: BatchInFlight[],
@@ -28,7 +28,7 @@ export class Dispatcher {
         const step = placeOfBatch(batch.id)?.step ?? 0;
         const attempt = batch.attempt + 1;
         const files = this.filesOf(list, batch.copy, reason !== 'resumed').map((file) =>
-          // What is one worker's own part stays that worker's.
+          // A worker's own part stays with that worker.
           plan.placement === 'broadcast' ? { ...file, workerId: batch.workerId } : file,
         );
         const drafts = planBatches(this.jobId, batch.pass, step, files, ring, plan).filter(
@@ -49,7 +49,7 @@ export class Dispatcher {
     for (const [i, batch] of batches.entries()) if (!dispatched[i]) await this.park(record, batch);
   }
 
-  /** Gives a batch up: every file of it has failed, with the reason. */
+  /** Gives a batch up: every file of it counts as failed, with the reason. */
   async park(
     record: JobRecord,
     batch: BatchInFlight,
@@ -77,8 +77,9 @@ export class Dispatcher {
   }
 
   /**
-   * The files of a list; below a quota each counts in full, for what its new worker holds is not known here.
-   * @param isReserved false after a stop, which has given the room back: workers ask for it file by file
+   * The files of a list. Below a quota each counts with its full size: the size of the copy that it replaces at its new
+   * worker is not known here.
+   * @param isReserved false after a stop, which has released the reservation: workers then claim room file by file
    */
   private filesOf({ root, files }: WorkBatch, copy: number, isReserved: boolean): SourceFile[] {
     return files.map(([name, sizeBytes, version]) => {

@@ -1,8 +1,8 @@
 import { job, type JobEvent, type JobRecord } from '../index.js';
 
 /**
- * The last event of a job carries its whole record: an answer about an old job is the last message of its boundary,
- * without a search through the log.
+ * The last event of a job carries its whole record: an answer about an old job is then read from the last message of
+ * its boundary, without a search through the log.
  */
 export function finishData(
   record: JobRecord,

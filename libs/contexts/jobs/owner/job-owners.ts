@@ -8,7 +8,7 @@ import { JobRun } from './job-run.js';
 import { JobRunPorts } from './ports.js';
 import { Presence } from './presence.js';
 
-/** Short beside the silence after which an owner is taken for dead: what is added to it is how long a job stands still. */
+/** Short compared with the silence after which an owner counts as dead: a job waits for the sum of the two. */
 const sweepMs = 100;
 
 /** Takes jobs that have no living owner, and runs the ones that are this coordinator's. */
@@ -55,14 +55,16 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     await this.ports.connectors.close();
   }
 
-  /** Ends the runs without a word in the log: another coordinator, or this one restarted, takes the jobs over. */
+  /**
+   * Ends the runs without an event in the log. Another coordinator, or this one after a restart, takes the jobs over.
+   */
   private letGo(): void {
     clearInterval(this.timer);
     this.unsubscribe?.();
     for (const { run } of this.runs.values()) run.abort();
   }
 
-  /** A stop must not wait for the listing or for room below a quota. */
+  /** Ends the run of a job that no longer runs: a stop must not wait for the listing or for room below a quota. */
   private endUnlessRunning(jobId: string): void {
     if (this.ports.views.get(jobs).jobs.get(jobId)?.state.status !== 'running') this.runs.get(jobId)?.run.abort();
   }
@@ -87,7 +89,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       await this.ports.writer.execute(jobId, { type: 'Assume', owner: this.bus.selfId, afterEpoch: epoch });
     } catch (error) {
-      // Somebody else was quicker, the job was stopped, or NATS is away: the next sweep sees which.
+      // Another coordinator was quicker, the job was stopped, or NATS is away. The next sweep finds out which.
       if (!(error instanceof DomainError)) throw error;
       this.logger.debug(`job ${jobId} was not assumed: ${error.message}`);
     } finally {

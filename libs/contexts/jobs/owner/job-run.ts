@@ -12,28 +12,28 @@ import { listOf, LostBatchSearch } from './lost-batches.js';
 import { Planner } from './planner.js';
 import type { JobRunPorts } from './ports.js';
 
-/** A look at least this often, whatever events arrive. */
+/** The run looks at the views at least this often, even without events. */
 const idleMs = 1000;
-/** Pause after an error that another try may mend. */
+/** Pause after an error that may pass. */
 const pauseMs = 500;
 /**
- * A batch is given up when this many workers were lost with it in hand. A worker gives a batch up by itself that ended it
- * several times, so this is only for workers that do not come back. Machines that are taken away now and then must not
- * use it up.
+ * A batch is given up when this many workers were lost with it in hand. A worker that a batch crashed several times
+ * gives the batch up by itself, so this is only for workers that do not come back. It is high enough for machines that
+ * are taken away now and then.
  */
 const maxLosses = 10;
-/** So often a batch that its worker has forgotten is sent again before it is given up. */
+/** How often a batch that its worker has forgotten is sent again before it is given up. */
 const maxForgotten = 3;
-/** A bug that strikes again and again ends the job as FAILED instead of keeping it for ever. */
+/** After so many unexpected errors the job ends as FAILED. Otherwise a lasting bug would keep it running for ever. */
 const maxFaults = 5;
 
-/** One job under one epoch: looks at the views, does the next thing, until the job is no longer ours. */
+/** One job under one epoch: looks at the views and performs the next action, until the job is no longer ours. */
 export class JobRun {
   private readonly abortion = new AbortController();
   private readonly planner: Planner;
   private readonly dispatcher: Dispatcher;
   private readonly lost: LostBatchSearch;
-  /** How often this owner has sent a batch again that its worker had forgotten. */
+  /** How often this owner has sent each batch again that its worker had forgotten. */
   private readonly forgotten = new Map<string, number>();
   private readonly lists = new Map<string, number>();
   private wakeUp: () => void = () => undefined;
@@ -58,7 +58,7 @@ export class JobRun {
     });
   }
 
-  /** Why the listing waits; undefined where it does not. */
+  /** Why the listing waits; undefined when it does not wait. */
   get storeWait(): StoreOutage | undefined {
     return this.planner.storeWait;
   }
@@ -84,7 +84,8 @@ export class JobRun {
         } catch (error) {
           if (this.abortion.signal.aborted) return;
           if (error instanceof DomainError && error.kind !== 'Bug') {
-            // Fenced, stopped or finished: the next look at the record ends the run. NATS away: try again.
+            // When the job was fenced, stopped or finished, the next look at the record ends the run. When NATS is
+            // away, try again.
             if (error.kind === 'Unavailable') await this.pauseFor(error);
             continue;
           }
@@ -127,7 +128,7 @@ export class JobRun {
       this.ports.log(`job ${this.jobId}: the list of batch ${batch.id} is lost; its files are given up`);
       await this.dispatcher.park(record, batch);
     }
-    // What was a lost worker's is moved as such.
+    // The batches of lost workers are moved by another action.
     const again = forgotten.filter(({ workerId }) => ring.includes(workerId)).slice(0, dispatchAtOnce);
     const [hopeless, hopeful] = [true, false].map((given) => again.filter((batch) => this.isHopeless(batch) === given));
     for (const batch of hopeless) {
@@ -136,7 +137,7 @@ export class JobRun {
     }
     if (hopeful.length === 0) return;
     const ids = hopeful.map(({ id }) => id).join(', ');
-    this.ports.log(`job ${this.jobId}: nobody has batches ${ids} in hand any more; they are sent again`);
+    this.ports.log(`job ${this.jobId}: no worker has batches ${ids} in hand any more; they are sent again`);
     for (const { id } of hopeful) this.forgotten.set(id, (this.forgotten.get(id) ?? 0) + 1);
     await this.dispatcher.dispatch(record, hopeful, 'forgotten', new HashRing(ring));
   }
@@ -186,27 +187,30 @@ export class JobRun {
     }
   }
 
-  /** Says once what it is waiting for, not every half second. */
+  /** Logs the reason for the wait once, not every half second. */
   private async pauseFor(error: DomainError): Promise<void> {
     if (this.lastHindrance !== error.message) this.ports.log(`job ${this.jobId} waits: ${error.message}`);
     this.lastHindrance = error.message;
     await delay(pauseMs);
   }
 
-  /** The lists of settled batches are of no more use; those of withdrawn ones are, for the resume. */
+  /** Removes the lists of settled batches. Those of withdrawn batches stay: a resume needs them. */
   private removeSettledLists(record: JobRecord): void {
     for (const [id, sequence] of this.lists) {
       if (record.inFlight[id]?.workSequence === sequence) continue;
       this.lists.delete(id);
       this.removeList(id, sequence).catch((error: unknown) => {
-        // Harmless: the end of the job purges whatever is left of it.
+        // Harmless: the end of the job purges all of its lists that are left.
         this.ports.log(`job ${this.jobId}: the list of batch ${id} was not removed: ${String(error)}`);
       });
     }
     for (const { id, workSequence } of Object.values(record.inFlight)) this.lists.set(id, workSequence);
   }
 
-  /** Only what is that batch's: a work stream that lost its end has given the place to another job. */
+  /**
+   * Checks first that the message is this batch's: a work stream that lost its end may have given the place to another
+   * job.
+   */
   private async removeList(id: string, sequence: number): Promise<void> {
     const { work } = this.ports;
     if (listOf(this.jobId, { id }, await work.read(sequence))) await work.remove(sequence);

@@ -4,7 +4,7 @@ import { DomainError, type CommandContext } from '#kernel';
 import { CommandHandler, Heartbeats, ownContext, Recorder, Views } from '#runtime';
 import { job, jobBoundary, jobGone, jobs, quotaBoundary, type JobCommand, type Pass } from '../index.js';
 
-/** Appends to the boundaries of jobs, by default in the name of this coordinator. */
+/** Appends to the boundaries of jobs, by default with this coordinator as the actor. */
 @Injectable()
 export class JobWriter {
   private readonly actor: string;
@@ -31,7 +31,8 @@ export class JobWriter {
   }
 
   /**
-   * Sets bytes aside below quotas, under what the estimate was made of: whoever reserved meanwhile makes this one conflict.
+   * Reserves bytes below quotas, under the sequence that the estimate was made at. A reservation that another job has
+   * made meanwhile makes this one conflict.
    * @throws DomainError StaleVersion when another job has done so meanwhile
    */
   async reserve(jobId: string, pass: Pass, step: number, bytes: Record<string, number>): Promise<void> {

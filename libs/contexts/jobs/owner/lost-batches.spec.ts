@@ -18,12 +18,12 @@ class Fixture {
   readonly stream = new Map<number, Uint8Array>();
   readonly running = new Set<string>();
   readonly record: JobRecord;
-  /** What the log holds and the views have not applied yet. */
+  /** Changes that the log holds and the views have not applied yet. */
   behind: (() => void)[] = [];
   reads = 0;
-  /** As its heartbeats say; undefined: it is silent. */
+  /** The places that the worker's heartbeats name; undefined: it sends none. */
   held: number[] | undefined = [];
-  /** Nothing is handed out yet. */
+  /** At first no message is delivered. */
   queue: Deliveries | undefined = { acknowledgedUpTo: 0, deliveredUpTo: 0, unacknowledged: 0 };
   readonly search: LostBatchSearch;
 
@@ -56,7 +56,7 @@ class Fixture {
     return listless;
   }
 
-  /** Of batches whose lists are there. */
+  /** Ids of the forgotten batches. Expects that no batch is without its list. */
   async findForgotten(afterMs: number): Promise<string[]> {
     const { listless, forgotten } = await this.look(afterMs);
     expect(listless).toEqual([]);
@@ -76,7 +76,7 @@ function batch(id: string, workSequence: number): BatchInFlight {
 }
 
 describe('lost lists', () => {
-  it('are found when they are missing twice, a while apart', async () => {
+  it('are found when they are missing twice, some time apart', async () => {
     const fixture = new Fixture('a', 'b', 'c');
     fixture.stream.delete(2);
     expect(await fixture.find(0)).toEqual([]);
@@ -84,7 +84,7 @@ describe('lost lists', () => {
     expect(await fixture.find(2500)).toEqual(['b']);
   });
 
-  it('are also those whose place another batch has taken, of this job or another', async () => {
+  it('include those whose place another batch has taken, of this job or another', async () => {
     const fixture = new Fixture('a', 'b', 'c');
     fixture.stream.set(1, list('x'));
     fixture.stream.set(2, list('b', 'another-job'));
@@ -93,7 +93,7 @@ describe('lost lists', () => {
     expect(await fixture.find(3000)).toEqual(['a', 'b', 'c']);
   });
 
-  it('are not those of batches that have settled, however late the views learn of it', async () => {
+  it('exclude those of batches that have settled, even if the views learn of it late', async () => {
     const fixture = new Fixture('a');
     fixture.stream.clear();
     fixture.behind.push(() => delete fixture.record.inFlight.a);
@@ -101,7 +101,7 @@ describe('lost lists', () => {
     expect(await fixture.find(60_000)).toEqual([]);
   });
 
-  it('nor of those that were sent again meanwhile', async () => {
+  it('exclude those of batches that were sent again meanwhile', async () => {
     const fixture = new Fixture('a');
     fixture.stream.clear();
     await fixture.find(0);
@@ -113,19 +113,19 @@ describe('lost lists', () => {
     expect(await fixture.find(60_000)).toEqual([]);
   });
 
-  it('nor of those that a worker has in hand', async () => {
+  it('exclude those of batches that a worker has in hand', async () => {
     const fixture = new Fixture('a');
     fixture.stream.clear();
     fixture.running.add('a');
     expect(await fixture.find(0)).toEqual([]);
     expect(await fixture.find(30_000)).toEqual([]);
-    // It has died: the batch will not be reported any more.
+    // The worker has died, and will not report the batch any more.
     fixture.running.clear();
     await fixture.find(30_000);
     expect(await fixture.find(3000)).toEqual(['a']);
   });
 
-  it('nor those of withdrawn batches, which are sent again, or given up then', async () => {
+  it('exclude those of withdrawn batches, which a resume sends again or gives up', async () => {
     const fixture = new Fixture('a');
     fixture.stream.clear();
     fixture.record.inFlight.a.withdrawn = true;
@@ -133,7 +133,7 @@ describe('lost lists', () => {
     expect(await fixture.find(60_000)).toEqual([]);
   });
 
-  it('are looked for at once, and then only when nothing has moved for a while', async () => {
+  it('are looked for at once, and then only after a time without progress', async () => {
     const fixture = new Fixture('a', 'b');
     await fixture.find(0);
     expect(fixture.reads).toBe(2);
@@ -150,7 +150,7 @@ describe('lost lists', () => {
 });
 
 describe('forgotten batches', () => {
-  it('are those that their worker has acknowledged and that the log still calls in flight, seen twice', async () => {
+  it('are those that their worker has acknowledged and that are still in flight by the log, seen twice', async () => {
     const fixture = new Fixture('a', 'b', 'c');
     fixture.queue = { acknowledgedUpTo: 2, deliveredUpTo: 3, unacknowledged: 1 };
     fixture.held = [3];
@@ -160,17 +160,17 @@ describe('forgotten batches', () => {
     expect(await fixture.findForgotten(2500)).toEqual(['a']);
   });
 
-  it('are not those that are queued', async () => {
+  it('exclude batches that are queued', async () => {
     const fixture = new Fixture('a', 'b');
     await fixture.findForgotten(0);
     expect(await fixture.findForgotten(30_000)).toEqual([]);
     expect(await fixture.findForgotten(3000)).toEqual([]);
   });
 
-  it('are found behind one that takes for ever, when all that is not acknowledged is in hand', async () => {
+  it('are found behind a batch that takes for ever, when all unacknowledged ones are in hand', async () => {
     const fixture = new Fixture('a', 'b', 'c');
     fixture.queue = { acknowledgedUpTo: 0, deliveredUpTo: 3, unacknowledged: 2 };
-    // The third may be what waits to be delivered again.
+    // The third message may be the one that waits to be delivered again.
     fixture.held = [1];
     await fixture.findForgotten(0);
     expect(await fixture.findForgotten(30_000)).toEqual([]);
@@ -179,7 +179,7 @@ describe('forgotten batches', () => {
     expect(await fixture.findForgotten(3000)).toEqual(['b', 'c']);
   });
 
-  it('do not count what a worker holds of before or after what the queue speaks of', async () => {
+  it('do not count held batches outside the range that the queue reports', async () => {
     const fixture = new Fixture('a', 'b', 'c');
     fixture.queue = { acknowledgedUpTo: 1, deliveredUpTo: 3, unacknowledged: 1 };
     fixture.held = [1, 4, 5];
@@ -190,7 +190,7 @@ describe('forgotten batches', () => {
   it.each([
     ['is silent', (fixture: Fixture) => (fixture.held = undefined)],
     ['has no queue yet', (fixture: Fixture) => (fixture.queue = undefined)],
-  ])('are nobody’s as long as their worker %s', async (_case, arrange) => {
+  ])('are none while their worker %s', async (_case, arrange) => {
     const fixture = new Fixture('a');
     fixture.queue = { acknowledgedUpTo: 1, deliveredUpTo: 1, unacknowledged: 0 };
     arrange(fixture);
@@ -198,7 +198,7 @@ describe('forgotten batches', () => {
     expect(await fixture.findForgotten(30_000)).toEqual([]);
   });
 
-  it('are not those whose report the views had not read, nor those that were sent again meanwhile', async () => {
+  it('exclude those whose report the views had not read, and those that were sent again meanwhile', async () => {
     const fixture = new Fixture('a', 'b');
     fixture.queue = { acknowledgedUpTo: 2, deliveredUpTo: 2, unacknowledged: 0 };
     fixture.behind.push(() => {
@@ -212,7 +212,7 @@ describe('forgotten batches', () => {
   });
 });
 
-it('a list is one of this batch and job, or none', () => {
+it('a list of another batch or job does not count', () => {
   expect(listOf(jobId, { id: 'a' }, list('a'))?.files).toEqual([['a', 1, '']]);
   for (const bytes of [undefined, list('b'), list('a', 'j2'), Buffer.from('{}')]) {
     expect(listOf(jobId, { id: 'a' }, bytes)).toBeUndefined();

@@ -10,13 +10,13 @@ export interface LostBatchesPorts {
   caughtUp(): Promise<void>;
   /** The job as the views show it, while it is still ours. */
   record(): JobRecord | undefined;
-  /** Whether a worker says that it has the batch in hand: it will report without its list. */
+  /** Whether a worker says that it has the batch in hand. It then reports the batch even when the list is gone. */
   isRunning(batchId: string): boolean;
-  /** The places in the work stream of what a worker says that it holds; undefined while it is not heard. */
+  /** The places in the work stream of the messages that a worker says it holds; undefined while it is not heard. */
   heldBy(workerId: string): readonly number[] | undefined;
 }
 
-/** Batches that the log calls in flight, and that nobody will ever report of. */
+/** Batches that are in flight by the log, and that no worker will ever report. */
 export interface LostBatches {
   /** The work stream has lost their lists, or never had them: they can only be given up. */
   listless: BatchInFlight[];
@@ -24,21 +24,24 @@ export interface LostBatches {
   forgotten: BatchInFlight[];
 }
 
-/** Without progress for so long, batches are looked for again. */
+/** After so long without progress, lost batches are looked for again. */
 const stallMs = 20_000;
-/** A batch must be missed twice, so far apart: by then every worker has said what it has in hand. */
+/**
+ * A batch is lost when it is missed twice, so far apart. In between every worker has sent a heartbeat with its batches
+ * in hand.
+ */
 const confirmMs = 3000;
 const readsAtOnce = 32;
 
 const keyOf = ({ id, workSequence }: BatchInFlight): string => `${id} ${workSequence}`;
 
 /**
- * Checks what the log calls in flight against what there is of it. A batch whose list is in the work stream is either
- * queued, or delivered and not acknowledged, or in hand at a worker that is heard, or its report is in the log; else it
- * was forgotten, by whatever mistake. A batch without a list can be in hand at most: lists are lost with the end of the
- * work stream, and after a restore from a backup of the log there are none.
+ * Looks for batches that are in flight by the log and are with no worker. A batch whose list is in the work stream is
+ * queued, or delivered and not acknowledged, or in hand at a worker that is heard, or its report is in the log. Else it
+ * was forgotten by a bug. A batch without a list can only be in hand. Lists are lost with the end of the work stream,
+ * and a restore from a backup of the log has none.
  *
- * To be wrong costs work only: a batch that is sent again counts once, however many report of it.
+ * A wrong result costs work only: a batch that is sent again counts once, however often it is reported.
  */
 export class LostBatchSearch {
   private nextLookMs = 0;
@@ -51,7 +54,7 @@ export class LostBatchSearch {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Looks when a job is new to its owner, and when it makes no progress for a while. */
+  /** Looks when a job is new to its owner, and after a while without progress. */
   async find(record: JobRecord): Promise<LostBatches> {
     if (!this.isDue(record)) return { listless: [], forgotten: [] };
     const missed = await this.missed(Object.values(record.inFlight).filter(({ withdrawn }) => !withdrawn));
@@ -68,7 +71,7 @@ export class LostBatchSearch {
     const progress = `${pass} ${steps} ${record.sequence} ${Object.keys(record.inFlight).length}`;
     const moved = this.progress !== '' && progress !== this.progress;
     this.progress = progress;
-    // What is suspected is looked at again whatever the rest of the job does.
+    // Suspects are checked again even when the rest of the job makes progress.
     if (moved && this.suspects.size === 0) this.nextLookMs = this.now() + stallMs;
     return this.now() >= this.nextLookMs;
   }
@@ -77,8 +80,8 @@ export class LostBatchSearch {
     const listless = new Set(await this.withoutList(batches));
     const acknowledged = await this.acknowledged(batches.filter((batch) => !listless.has(batch)));
     if (listless.size + acknowledged.length === 0) return { listless: [], forgotten: [] };
-    // A worker reports before it acknowledges; and the list of a settled batch is removed by its owner, which may have
-    // been another one just now. So the report is in the log by now, if there is one.
+    // A worker reports before it acknowledges. An owner, which may just have changed, removes a list only when the
+    // batch has settled. So if there is a report, it is in the log by now.
     await this.ports.caughtUp();
     const inFlight = this.ports.record()?.inFlight ?? {};
     const isMissed = ({ id, workSequence }: BatchInFlight) =>
@@ -96,7 +99,7 @@ export class LostBatchSearch {
     return gone;
   }
 
-  /** Of workers that are heard: whoever is silent comes back, or is lost, and then all of its batches are moved. */
+  /** Only for workers that are heard. A silent worker comes back, or it is lost and all of its batches are moved. */
   private async acknowledged(batches: readonly BatchInFlight[]): Promise<BatchInFlight[]> {
     const found: BatchInFlight[] = [];
     for (const workerId of new Set(batches.map((batch) => batch.workerId))) {
@@ -111,8 +114,9 @@ export class LostBatchSearch {
 }
 
 /**
- * The queue names the first that is not acknowledged, and how many are not. Of what was delivered behind that one, a
- * place that the worker does not hold is acknowledged if all that are not are among those that it does hold.
+ * The queue tells the first unacknowledged message and the number of unacknowledged ones. Take a place behind that
+ * first one, delivered, and not held by the worker. It is acknowledged if the messages that the worker holds account
+ * for all unacknowledged ones.
  */
 function isAcknowledged(place: number, deliveries: Deliveries, held: readonly number[]): boolean {
   const { acknowledgedUpTo, deliveredUpTo, unacknowledged } = deliveries;
@@ -121,13 +125,15 @@ function isAcknowledged(place: number, deliveries: Deliveries, held: readonly nu
   return place <= acknowledgedUpTo || heldHere >= unacknowledged;
 }
 
-/** The list of this batch, if that is what these bytes are; a stream that lost its end gives places away anew. */
+/**
+ * The list of this batch if these bytes hold it, else undefined. A stream that lost its end uses places a second time.
+ */
 export function listOf(jobId: string, batch: { id: string }, bytes: Uint8Array | undefined): WorkBatch | undefined {
   if (bytes === undefined) return undefined;
   try {
     const list = decodeWorkBatch(bytes);
     return list.jobId === jobId && list.batchId === batch.id ? list : undefined;
   } catch {
-    return undefined; // not a list at all
+    return undefined; // The bytes are no list.
   }
 }

@@ -36,7 +36,7 @@ describe('PageReader', () => {
     return { reader: new PageReader(pages(), waits, abort), waits, release: () => release(), ended: () => ended };
   }
 
-  it('leaves a page for later while the store is waited for, and loses none', async () => {
+  it('leaves a page for later while it waits for the store, and loses none', async () => {
     const { reader, waits, release } = open();
     expect((await reader.read())?.value).toMatchObject({ cursor: 'one' });
     const end = waits.begin({ ufs: 's3://b/', sinceMs: 1, reason: 'slow down' });
@@ -58,7 +58,7 @@ describe('PageReader', () => {
     expect((await slow)?.value).toMatchObject({ cursor: 'two' });
   });
 
-  it('is closed with a page under way', async () => {
+  it('can be closed with a page under way', async () => {
     const { reader, waits, ended } = open();
     await reader.read();
     waits.begin({ ufs: 's3://b/', sinceMs: 1, reason: 'slow down' });

@@ -1,7 +1,7 @@
 import type { StoreWaits } from '#ufs';
 import type { SourcePage } from '../kinds/index.js';
 
-/** A store that fails is waited for; what else there is to do for the job is not kept waiting longer than this. */
+/** The longest time that a wait for a failing store holds up the other actions of the job. */
 const patienceMs = 1_000;
 const lookMs = 100;
 
@@ -12,7 +12,7 @@ const lookMs = 100;
 export class PageReader {
   private next: Promise<IteratorResult<SourcePage>> | undefined;
 
-  /** @param abort ends what the pages wait for or have under way */
+  /** @param abort ends the requests and waits of the pages */
   constructor(
     private readonly pages: AsyncGenerator<SourcePage>,
     private readonly waits: StoreWaits,
@@ -24,7 +24,7 @@ export class PageReader {
     return this.next !== undefined;
   }
 
-  /** Undefined: the store is waited for. The next call asks for the same page. @throws as the source does */
+  /** Undefined while the page waits for its store; the next call asks for the same page. @throws as the source does */
   async read(): Promise<IteratorResult<SourcePage> | undefined> {
     this.next ??= this.pages.next();
     // Between two calls there is no listener, and a rejection must not end the process.

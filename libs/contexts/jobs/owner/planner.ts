@@ -19,7 +19,7 @@ import type { JobRunPorts } from './ports.js';
 /** Larger stretches make fuller batches; smaller ones reach the workers, and the log, sooner. */
 const minStepFiles = 1000;
 const maxStepFiles = 10_000;
-/** With so many refused names in a stretch it is closed, and their paths are cut: the event must fit its message. */
+/** A stretch with so many refused names is closed, and their paths are cut: the event must fit into a message. */
 const manyRejected = 200;
 const shortPath = 400;
 const longFault = 1000;
@@ -36,7 +36,7 @@ interface Stretch {
   quotaError?: string;
 }
 
-/** Reads the job's source a stretch at a time and hands it out. Holds one stretch, never the whole list. */
+/** Reads the job's source and sends it to workers, a stretch at a time. Holds one stretch, never the whole list. */
 export class Planner {
   private pages?: PageReader;
   private at?: { pass: Pass; cursor: string };
@@ -54,7 +54,7 @@ export class Planner {
     return this.waits.first;
   }
 
-  /** Plans a stretch. While the store is waited for, there may be none yet: then nothing has changed. */
+  /** Plans a stretch. Does nothing when the source has no stretch yet because it waits for its store. */
   async planStep(record: JobRecord, ring: HashRing): Promise<void> {
     const { pass } = record.state;
     try {
@@ -65,7 +65,7 @@ export class Planner {
       await this.record(record, stretch, admission, ring);
       if (this.pages) this.at = { pass, cursor: stretch.cursor };
     } catch (error) {
-      // What was read but not recorded must be read again, from where the log says.
+      // Pages that were read but not recorded must be read again, from the cursor in the log.
       await this.close();
       throw error;
     }
@@ -81,8 +81,8 @@ export class Planner {
   }
 
   /**
-   * Pages up to a good stretch's length. A fault of the source is part of the stretch: what was read stands. Undefined
-   * while nothing comes because the store is waited for.
+   * Reads pages until they make a stretch. An error of the source is part of the stretch: the pages before it count.
+   * Undefined while the first page waits for its store.
    */
   private async readOn(record: JobRecord, ring: HashRing): Promise<Stretch | undefined> {
     const { cursor, steps } = record.state;
@@ -115,7 +115,7 @@ export class Planner {
     return mount && storeOfMount(mount);
   }
 
-  /** Goes on with the open source if it stands where the log says, else opens it there. */
+  /** Goes on with the open source if it stands at the cursor in the log, else opens it there. */
   private async open(record: JobRecord): Promise<PageReader> {
     const { pass, cursor } = record.state;
     if (this.pages && this.at?.pass === pass && this.at.cursor === cursor) return this.pages;
@@ -141,7 +141,10 @@ export class Planner {
     return this.pages;
   }
 
-  /** Before the first byte: whether a quota can hold what a walk would bring. An index does not tell sizes. */
+  /**
+   * Before the first byte is loaded: why the quotas cannot hold the whole walk; undefined when they may. An index does
+   * not tell sizes.
+   */
   private async preflight(record: JobRecord, ring: HashRing): Promise<string | undefined> {
     const { pass, steps } = record.state;
     const kind = this.ports.kinds.of(record.kind);
@@ -155,11 +158,11 @@ export class Planner {
     try {
       return await this.ports.quotas.of(this.jobId, this.signal).preflight(files(), ring, kind.plan(record).replicas);
     } catch (error) {
-      // What ails the source is said when it is read for real.
+      // Ignore source errors here: `readOn` meets and reports them.
       if (error instanceof UfsError || error instanceof RetriesExhausted) return undefined;
       throw error;
     } finally {
-      // The walk for the work itself begins anew.
+      // The walk for the work itself starts again.
       await this.close();
     }
   }
@@ -202,7 +205,7 @@ export class Planner {
   }
 }
 
-/** A job that is refused as a whole before it begins. */
+/** The stretch of a job that is refused as a whole before it begins. */
 function nothing(record: JobRecord, reason: string): Stretch {
   const { cursor } = record.state;
   return {
@@ -228,7 +231,7 @@ function append(stretch: Stretch, page: SourcePage): void {
   if (page.error !== undefined) addFault(stretch, page.error);
 }
 
-/** The first faults speak for all: a sentence for each of ten thousand would fit into no event. */
+/** Keeps the first errors only: a sentence for each of ten thousand would not fit into an event. */
 function addFault(stretch: Stretch, fault: string): void {
   const { error } = stretch;
   if (error === undefined) stretch.error = fault;

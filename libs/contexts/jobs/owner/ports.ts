@@ -7,7 +7,7 @@ import { JobConnectors } from './job-connectors.js';
 import { JobWriter } from './job-writer.js';
 import { QuotaGates } from './quota-gates.js';
 
-/** What the owner of a job works with. */
+/** The services that the owner of a job uses. */
 @Injectable()
 export class JobRunPorts {
   private readonly logger = new Logger('jobs');

@@ -4,12 +4,12 @@ import { HashRing } from '#hash-ring';
 import { CONFIG, Heartbeats, LiveSet, Shutdown, StallWatch, type LarderConfig } from '#runtime';
 
 type JobWait = NonNullable<CoordinatorHeartbeat['waiting']>[number];
-/** A heartbeat is sent several times a second: no more jobs than this are told of. */
+/** A heartbeat is sent several times a second, so it names no more jobs than this. */
 const maxWaitsTold = 100;
 
 /**
- * Which coordinators are alive, as far as this one hears. It only decides who *tries* to take a job over: the log
- * decides who did, so a wrong guess costs work, never truth.
+ * The coordinators that this one hears. It only decides which coordinator *tries* to take a job over; the log decides
+ * which one does. So a wrong guess costs work, and never correctness.
  */
 @Injectable()
 export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
@@ -23,7 +23,7 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   private heardSelfAt = -Infinity;
   private left = false;
   private ownWaits: () => JobWait[] = () => [];
-  /** By coordinator, as it said last. */
+  /** By coordinator, from its last heartbeat. */
   private readonly othersWaits = new Map<string, JobWait[]>();
 
   constructor(
@@ -38,8 +38,8 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   onApplicationBootstrap(): void {
     this.unsubscribe = this.bus.onCoordinator((message) => {
       const parsed = coordinatorHeartbeatSchema.safeParse(message);
-      if (!parsed.success) return; // another build's heartbeat: that coordinator is none we could leave jobs to
-      // One's own come back by the way that the others' come.
+      if (!parsed.success) return; // A heartbeat of another build: that coordinator cannot take our jobs.
+      // This process's own heartbeats come back over the same way as those of the others.
       if (parsed.data.coordinatorId === this.bus.selfId) this.heardSelfAt = performance.now();
       else if (parsed.data.leaving) this.live.forget(parsed.data.coordinatorId);
       else this.live.hear(parsed.data.coordinatorId);
@@ -54,7 +54,7 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     this.leave();
   }
 
-  /** The others take over what is ours without waiting for our silence. */
+  /** Tells the others, so that they take our jobs over without waiting for our silence. */
   private leave(): void {
     if (this.left) return;
     this.left = true;
@@ -64,8 +64,8 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Whether nothing but death can explain a coordinator's silence: we have listened long enough, have not stood still
-   * ourselves, and NATS brings us what we say.
+   * Whether a silent coordinator can be taken for dead: this process has listened long enough, has not stood still
+   * itself, and receives its own heartbeats over NATS.
    */
   canJudge(): boolean {
     if (this.stalls.stalledMs() > 0) return false;
@@ -77,19 +77,19 @@ export class Presence implements OnApplicationBootstrap, OnModuleDestroy {
     return coordinatorId === this.bus.selfId || this.live.isLive(coordinatorId);
   }
 
-  /** Whether this coordinator is the one among the living that a job should go to. */
+  /** Whether a job should go to this coordinator, among those that are alive. */
   isChosen(jobId: string): boolean {
     if (this.left) return false;
     const living = new HashRing([this.bus.selfId, ...this.live.live()]);
     return living.owners(jobId)[0] === this.bus.selfId;
   }
 
-  /** @param waits of the jobs that this coordinator owns, those whose listing waits for its store */
+  /** @param waits the jobs of this coordinator whose listing waits for its store */
   tellOfWaits(waits: () => JobWait[]): void {
     this.ownWaits = waits;
   }
 
-  /** Why the listing of a job waits, whoever owns it; undefined where it does not. */
+  /** Why the listing of a job waits, on any owner; undefined when it does not wait. */
   waitOf(jobId: string): StoreWait | undefined {
     const living = [...this.othersWaits].filter(([coordinatorId]) => this.isLive(coordinatorId));
     return [...this.ownWaits(), ...living.flatMap(([, waits]) => waits)].find((wait) => wait.jobId === jobId);

@@ -6,7 +6,7 @@ import { QuotaLedger } from '../quota/quota-ledger.js';
 import { JobConnectors } from './job-connectors.js';
 import { JobWriter } from './job-writer.js';
 
-/** Makes the gates through which jobs let files in. */
+/** Makes the quota gate of a job. */
 @Injectable()
 export class QuotaGates {
   constructor(

@@ -10,8 +10,8 @@ export interface SendContext {
 }
 
 /**
- * Publishes the lists to the workers' queues. The publish is made unique by batch and epoch: the same stretch sent
- * again by the same owner is stored once, and one sent by a later owner is stored again, whose first copy may be gone.
+ * Publishes the lists to the workers' queues. A publish is unique by batch and epoch. The same owner can send a stretch
+ * twice, and it is stored once. A later owner's is stored again, because the first copy may be gone.
  *
  * @throws DomainError Refused when the job was stopped or taken over since the caller looked
  */
@@ -20,7 +20,7 @@ export async function sendBatches(
   { record, epoch, attempt }: SendContext,
   drafts: readonly DraftBatch[],
 ): Promise<PlannedBatch[]> {
-  // The record is the views' own, and goes on: what it says now must still be of this epoch.
+  // The record belongs to the views and may have changed since the call: check that it still has this epoch.
   requireOwner(record.state, epoch);
   const jobSequence = record.sequence;
   const { options } = ports.kinds.of(record.kind).plan(record);

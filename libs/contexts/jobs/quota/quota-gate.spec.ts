@@ -12,13 +12,13 @@ const file = (name: string, sizeBytes: number): SourceFile => ({
   version: 'v',
 });
 
-/** One quota of 100 bytes, a fill that can be set, and workers that hold what they are told. */
+/** One quota of 100 bytes, with a fill and copies at workers that a test sets. */
 class Fixture {
   filled = 0;
   exact = true;
   counted = true;
   setAside = 0;
-  /** What happens while all workers are asked, and whether all answer. */
+  /** Runs while all workers are asked. @returns whether all of them answer */
   onRefresh: () => boolean = () => true;
   readonly held = new Map<string, number>();
   readonly reserved: Record<string, number>[] = [];
@@ -73,13 +73,13 @@ class Fixture {
   }
 }
 
-it('lets everything in that fits, and sets the room aside', async () => {
+it('the gate admits files that fit, and reserves their room', async () => {
   const fixture = new Fixture();
   await expect(fixture.admit([file('a', 60), file('b', 40)])).resolves.toMatchObject({ admitted: ['a', 'b'] });
   expect(fixture.reserved).toEqual([{ [quotaPath]: 100 }]);
 });
 
-it('refuses what does not fit, and what comes after it, with the reason', async () => {
+it('the gate refuses files that do not fit, and those behind them, with the reason', async () => {
   const fixture = new Fixture();
   const { admitted, refused, error } = await fixture.admit([file('a', 60), file('b', 60), file('c', 1)]);
   expect(admitted).toEqual(['a']);
@@ -87,13 +87,13 @@ it('refuses what does not fit, and what comes after it, with the reason', async 
   expect(error).toBe('the quota of /data/dir (100 bytes) would be exceeded');
 });
 
-it('leaves files without a quota alone', async () => {
+it('the gate admits files without a quota', async () => {
   const outside = { path: 's3://bkt/other', sizeBytes: 1000, version: 'v' };
   const { admitted, refused } = await new Fixture().admit([outside]);
   expect([admitted.length, refused.length]).toEqual([1, 0]);
 });
 
-it('counts each copy, less the copy that it replaces', async () => {
+it('the gate counts each copy minus the copy that it replaces', async () => {
   const fixture = new Fixture();
   for (const workerId of ring.members) fixture.held.set(`${workerId} ${quotaPath}/a`, 50);
   await fixture.admit([file('a', 60), file('b', 40)], 2);
@@ -107,7 +107,7 @@ it('a full directory can be loaded again', async () => {
   await expect(fixture.admit([file('a', 100)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
 });
 
-it('what adds nothing may be loaded even where a quota was lowered below what is held', async () => {
+it('files that add no bytes may be loaded even when a quota was lowered below the bytes held', async () => {
   const fixture = new Fixture();
   fixture.filled = 200;
   for (const workerId of ring.members) fixture.held.set(`${workerId} ${quotaPath}/a`, 60);
@@ -119,12 +119,12 @@ it('what adds nothing may be loaded even where a quota was lowered below what is
   await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
 });
 
-it('asks for the size where the source does not tell it', async () => {
+it('the gate asks for the size when the source does not tell it', async () => {
   const { admitted, refused } = await new Fixture().admit([file('a', -1), file('b', -1)]);
   expect([admitted, refused.length]).toEqual([['a'], 1]);
 });
 
-it('refuses nothing while bytes are on their way', async () => {
+it('the gate refuses nothing while bytes are on their way', async () => {
   const fixture: Fixture = new Fixture(() => {
     fixture.exact = true;
     fixture.filled = 0;
@@ -134,13 +134,13 @@ it('refuses nothing while bytes are on their way', async () => {
   await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
 });
 
-it('looks again when another job was quicker to reserve', async () => {
+it('the gate looks again when another job reserved first', async () => {
   const fixture = new Fixture();
   fixture.conflicts = 1;
   await expect(fixture.admit([file('a', 60)])).resolves.toMatchObject({ admitted: [], refused: [{ attempts: 0 }] });
 });
 
-it('measures a whole walk before it begins', async () => {
+it('the gate measures a whole walk before it begins', async () => {
   // eslint-disable-next-line @typescript-eslint/require-await -- pages that are already there
   async function* pages(...sizes: number[]): AsyncGenerator<SourceFile[]> {
     for (const [i, size] of sizes.entries()) yield [file(String(i), size)];
@@ -149,7 +149,7 @@ it('measures a whole walk before it begins', async () => {
   await expect(new Fixture().gate.preflight(pages(60, 41), ring, 1)).resolves.toMatch(/would be exceeded/);
 });
 
-it('gives the room back when a worker was granted it at the same moment, and decides anew', async () => {
+it('the gate releases room that a worker was granted at the same moment, and decides again', async () => {
   const fixture = new Fixture();
   fixture.onRefresh = () => {
     // The claim shows only after the reservation has been written.
@@ -160,13 +160,13 @@ it('gives the room back when a worker was granted it at the same moment, and dec
   expect(fixture.reserved).toEqual([{ [quotaPath]: 60 }, {}]);
 });
 
-it('what an owner that crashed has set aside for the same stretch does not stand in its way', async () => {
+it('the reservation of a crashed owner for the same stretch does not count', async () => {
   const fixture = new Fixture();
   fixture.setAside = 100;
   await expect(fixture.admit([file('a', 100)])).resolves.toMatchObject({ admitted: ['a'], refused: [] });
 });
 
-it('lets nothing in, and refuses nothing, while a worker does not say what it holds', async () => {
+it('the gate neither admits nor refuses while a worker does not tell its bytes', async () => {
   const fixture = new Fixture();
   const answers = [false, false, true];
   fixture.onRefresh = () => {
@@ -177,7 +177,7 @@ it('lets nothing in, and refuses nothing, while a worker does not say what it ho
   expect(answers).toEqual([]);
 });
 
-it('waits until everybody counts below a quota that has just been set', async () => {
+it('the gate waits until all workers count below a quota that was just set', async () => {
   const fixture = new Fixture();
   fixture.counted = false;
   let looks = 0;

@@ -11,9 +11,9 @@ export interface QuotaGatePorts {
   ledger: Pick<QuotaLedger, 'quotasOf' | 'exceeded' | 'limit' | 'estimate' | 'isExact' | 'isCounted' | 'refresh'>;
   jobId: string;
   workers: Pick<WorkerClient, 'lookup'>;
-  /** Sets bytes aside, under the quota boundary's expected sequence. @throws DomainError StaleVersion */
+  /** Reserves bytes, under the quota boundary's expected sequence. @throws DomainError StaleVersion */
   reserve(pass: Pass, step: number, bytes: Record<string, number>): Promise<void>;
-  /** The size of a file whose source does not tell it; undefined where that cannot be found out. */
+  /** The size of a file whose source does not tell it; undefined where it cannot be found out. */
   stat(path: string): Promise<UfsObject | undefined>;
   signal: AbortSignal;
 }
@@ -25,11 +25,11 @@ export interface Admission {
   error?: string;
 }
 
-/** While bytes are on their way, the estimate may be too high: look again after this long. */
+/** How long to wait before the next look while the estimate may be too high, because bytes are on their way. */
 const recheckMs = 100;
 const lookupAtOnce = 2000;
 
-/** Lets files into a load only as far as every quota above them holds. */
+/** Admits files to a load only as far as every quota above them holds. */
 export class QuotaGate {
   constructor(private readonly ports: QuotaGatePorts) {}
 
@@ -62,7 +62,7 @@ export class QuotaGate {
     }
   }
 
-  /** The reason why these files can never fit all together, as far as is known; undefined when they may. */
+  /** The reason why these files cannot all fit; undefined when they may, as far as is known. */
   async preflight(
     pages: AsyncIterable<readonly SourceFile[]>,
     ring: HashRing,
@@ -86,13 +86,13 @@ export class QuotaGate {
     return undefined;
   }
 
-  /** Sets the bytes aside. False: workers have been granted the room meanwhile, and nothing is set aside. */
+  /** Reserves the bytes. False: workers were granted the room meanwhile, and nothing is reserved. */
   private async reserve({ pass, step }: { pass: Pass; step: number }, sums: Record<string, number>): Promise<boolean> {
     const adds = Object.keys(sums).filter((path) => sums[path] > 0);
     if (adds.length === 0) return true;
     const { ledger } = this.ports;
     await this.ports.reserve(pass, step, sums);
-    // Whoever is granted room from here on has seen the reservation; who was before shows it by now.
+    // Grants from here on count the reservation. Earlier grants show in the figures of their workers by now.
     const isKnown = await ledger.refresh();
     if (isKnown && adds.every((path) => ledger.estimate(path) <= ledger.limit(path))) return true;
     await this.ports.reserve(pass, step, {});
@@ -118,7 +118,8 @@ export class QuotaGate {
     const admission: Admission = { files: [], refused: [] };
     for (const file of files) {
       const adds = Object.entries(sumOf(file));
-      // A quota that is full stays closed for the rest of the stretch: no smaller file slips in behind a larger one.
+      // A quota that is full stays closed for the rest of the stretch: no smaller file is admitted after a larger one
+      // was refused.
       const over = adds.find(
         ([path, bytes]) => bytes > 0 && (contested.has(path) || (sums[path] ?? 0) + bytes > this.remaining(path)),
       );
@@ -135,7 +136,10 @@ export class QuotaGate {
     return { admission, sums, contested: [...contested] };
   }
 
-  /** The files with what each copy of them will add below each quota: its size less that of the copy it replaces. */
+  /**
+   * The files with the bytes that each copy of them will add below each quota: its size minus that of the copy it
+   * replaces.
+   */
   private async measure(files: readonly SourceFile[], ring: HashRing, replicas: number): Promise<SourceFile[]> {
     const { ledger } = this.ports;
     const sized = await Promise.all(

@@ -13,8 +13,8 @@ const requestSchema = z.object({
 });
 
 /**
- * Answers workers that want to keep a copy that no job has room for: may it be cached without breaking a quota? One
- * living coordinator answers, so that of those who want the last room one gets it.
+ * Answers workers that ask whether a copy may be cached for which no job has reserved room. Only one living coordinator
+ * answers, so that the last room is granted once.
  */
 @Injectable()
 export class QuotaGrants implements OnApplicationBootstrap, OnModuleDestroy {
@@ -30,7 +30,7 @@ export class QuotaGrants implements OnApplicationBootstrap, OnModuleDestroy {
     this.unsubscribe = this.bus.onCoordinatorsRequest('quota-grant', (value) => {
       if (!this.presence.isChosen('quota-grants')) return noAnswer;
       const { id, ...asked } = requestSchema.parse(value);
-      // What a worker of a version up to 0.2 brings in, its figures show too late.
+      // Workers of versions up to 0.2 send no id. Their figures show new copies too late to grant them room.
       return id === undefined ? { granted: false } : this.ledger.grant({ id, ...asked });
     });
   }

@@ -13,22 +13,25 @@ import { QuotaLedger } from './quota-ledger.js';
 
 const lookMs = 500;
 const busyMs = 50;
-/** After a look that changed nothing: what is left is read, or counted on by a job that runs. */
+/**
+ * The pause after a look that changed nothing: the copies that are left are being read, or a running job counts on
+ * them.
+ */
 const patienceMs = 5_000;
 const holdingsSchema = z.object({ holdings: z.array(z.object({ bytes: z.number(), busy: z.boolean() })) });
 
 /**
- * Has workers evict what is held beyond a quota: after it was lowered, or when a worker came back that holds some; what one
- * holds that is away goes when it comes back. One living coordinator does it. Each worker in turn lets go of its part, by
- * what it holds: lowest priority and least recently used first, and not what a running job counts on. A job that holds some
- * files twice for a while is waited for.
+ * Has workers evict the bytes that exceed a quota, after it was lowered or when a worker came back. Bytes at an offline
+ * worker are evicted when it comes back. One living coordinator does this. It asks one worker after the other to evict
+ * its part, in proportion to what it holds. A worker evicts the lowest priority and the least recently used first, and
+ * nothing that a running job counts on. While a job holds some files twice, the keeper waits for it.
  */
 @Injectable()
 export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('quota');
   private timer?: NodeJS.Timeout;
   private stopped = false;
-  /** What was held below a quota when a look at it changed nothing, and until when it is left alone. */
+  /** By quota: the bytes that were held when a look changed nothing, and the time of the next look. */
   private readonly stuck = new Map<string, { bytes: number; untilMs: number }>();
 
   constructor(
@@ -59,7 +62,7 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
       if (!this.presence.isChosen('quota-keeper') || this.isHeldTwice()) return;
       for (const quota of this.ledger.overfull()) await this.hold(quota);
     } catch (error) {
-      // A worker does not answer, or the log is away: the next look comes soon.
+      // A worker does not answer, or the log is away. The next look comes soon.
       const { message, stack } = error as Error;
       this.logger[error instanceof DomainError ? 'debug' : 'error'](
         `quotas could not be looked at: ${stack ?? message}`,
@@ -71,7 +74,7 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     const stuck = this.stuck.get(ufsPath);
     if (stuck && stuck.bytes === value && stuck.untilMs > performance.now()) return;
     const online = this.ledger.online();
-    // Asked anew: heartbeats tell of a moment ago, and what has gone since must not go twice.
+    // Ask the workers again: heartbeats are older, and bytes that were evicted since must not be asked for twice.
     const holdings = await Promise.all(online.map((workerId) => this.ask(workerId, ufsPath)));
     if (holdings.some(({ busy }) => busy)) return;
     let rest = holdings.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -85,7 +88,7 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     this.stuck.set(ufsPath, { bytes: value, untilMs: performance.now() + patienceMs });
   }
 
-  /** What the worker holds when it has done what it can. */
+  /** @returns the bytes that the worker holds after the eviction */
   private async evict(workerId: string, ufsPath: string, maxBytes: number): Promise<number> {
     for (let now = await this.ask(workerId, ufsPath, maxBytes); ; now = await this.ask(workerId, ufsPath)) {
       if (!now.busy || this.stopped) return now.bytes;

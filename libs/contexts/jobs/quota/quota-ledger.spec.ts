@@ -11,12 +11,12 @@ const path = `${quota}/file`;
 const jobId = 'j1';
 const first = batchId('main', 0, 'a');
 
-/** A log that the views of this coordinator follow, and workers that say what they hold when they are asked. */
+/** A log that the views of this coordinator follow, and workers that tell their figures when they are asked. */
 class Cluster {
   readonly ledger: QuotaLedger;
-  /** As heard last. */
+  /** Figures in the last heartbeat of each worker. */
   readonly heard = new Map<string, Partial<WorkerHeartbeat>>();
-  /** What a worker would say now; undefined: it does not answer. */
+  /** Figures that a worker answers now; undefined: it does not answer. */
   readonly truth = new Map<string, Partial<WorkerHeartbeat> | undefined>();
   private sequence = 0;
   private readonly views = [jobsView(10), membershipView, namespaceView] as View<unknown>[];
@@ -89,7 +89,7 @@ class Cluster {
     return this.append(batchBoundary.of(jobId, 'w1'), 'BatchSettled', data);
   }
 
-  /** What the worker holds from now on, which is heard when it is asked. */
+  /** Sets the figures of a worker, which the ledger learns when it asks. */
   says(workerId: string, usedBytes: number, claims: QuotaClaim[] = [], reportedSequence = 0): void {
     this.truth.set(workerId, { workerId, quotaUsage: { [quota]: usedBytes }, quotaClaims: claims, reportedSequence });
   }
@@ -117,19 +117,19 @@ describe('how full a quota is', () => {
     expect([ledger.estimate(quota), ledger.isExact(quota)]).toEqual([30, true]);
   });
 
-  it('what is set aside for a batch and claimed for its files counts once, and what is claimed beyond it besides', async () => {
+  it('bytes reserved for a batch and claimed for its files count once, and further claims in addition', async () => {
     cluster.submit();
     cluster.plan(first, 30);
     const batch = { jobId, batchId: first, reserved: { [quota]: 10 } };
     cluster.says('w1', 0, [claim('w1.1', 25, batch)]);
     await ledger.refresh();
     expect(ledger.estimate(quota)).toBe(30 + 15);
-    // The job gives its room back; the file on its way still comes.
+    // The job releases its reservation; the file on its way still comes.
     cluster.append(jobBoundary.of(jobId), 'JobStopped', {});
     expect(ledger.estimate(quota)).toBe(25);
   });
 
-  it('what a job has set aside for a stretch is not in its own way', () => {
+  it('the reservation of a job for a stretch does not count against itself', () => {
     cluster.submit();
     cluster.append(quotaBoundary.name, 'QuotaReserved', { jobId, pass: 'main', step: 0, bytes: { [quota]: 60 } });
     expect([ledger.estimate(quota), ledger.estimate(quota, jobId), ledger.estimate(quota, 'j2')]).toEqual([60, 0, 60]);
@@ -142,7 +142,7 @@ describe('grants', () => {
   let ledger: QuotaLedger;
   beforeEach(() => ({ ledger } = cluster = new Cluster()));
 
-  it('are decided by what workers hold now, not by what they said last', async () => {
+  it('are decided by the current bytes of workers, not by their last heartbeats', async () => {
     cluster.says('w1', 0, [claim('w1.1', 10)]);
     cluster.says('w2', 95);
     expect(ledger.estimate(quota)).toBe(0);
@@ -152,14 +152,14 @@ describe('grants', () => {
     expect(await ledger.grant({ id: 'w1.1', path, bytes: 10 })).toEqual({ granted: true });
   });
 
-  it('of two that ask for the last room at once one gets it', async () => {
+  it('go to one of two workers that ask for the last room at once', async () => {
     cluster.says('w1', 0, [claim('w1.1', 60)]);
     cluster.says('w2', 0, [claim('w2.1', 60)]);
     const both = ['w1.1', 'w2.1'].map((id) => ledger.grant({ id, path, bytes: 60 }));
     expect((await Promise.all(both)).map(({ granted }) => granted)).toEqual([true, false]);
   });
 
-  it('that another coordinator has given count for as long as their worker claims them', async () => {
+  it('of another coordinator count as long as their worker claims them', async () => {
     cluster.says('w1', 0, [claim('w1.1', 60)]);
     cluster.says('w2', 0, [claim('w2.1', 60)]);
     expect(await ledger.grant({ id: 'w2.1', path, bytes: 60 })).toMatchObject({ granted: false });
@@ -167,7 +167,7 @@ describe('grants', () => {
     expect(await ledger.grant({ id: 'w2.1', path, bytes: 60 })).toEqual({ granted: true });
   });
 
-  it('are uncertain while a worker does not answer, or does not count below the quota yet', async () => {
+  it('are unsure while a worker does not answer, or does not count below the quota yet', async () => {
     cluster.says('w1', 0, [claim('w1.1', 1)]);
     cluster.truth.set('w2', undefined);
     const unsure = { granted: false, unsure: true };

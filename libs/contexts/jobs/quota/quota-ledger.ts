@@ -13,17 +13,19 @@ interface Unreported {
   quotaBytes: Record<string, number>;
 }
 
-/** An owner that crashed, or whose worker was quick, leaves at most so many reports without a plan. */
+/** At most so many reports wait for their plan, after a crash of the owner or from a quick worker. */
 const maxEarly = 10_000;
 
-/** What a worker asks for a copy that no job has room for: the claim that its figures show, by its id. */
+/**
+ * A worker's question about a copy for which no job has reserved room. Its figures show the claim under the same id.
+ */
 export interface GrantRequest {
   id: string;
   path: string;
   bytes: number;
 }
 
-/** `unsure`: not all workers could be asked; another try may have another answer. */
+/** `unsure`: not all workers could be asked, and a later try may have another answer. */
 export interface Grant {
   granted: boolean;
   reason?: string;
@@ -31,20 +33,21 @@ export interface Grant {
 }
 
 /**
- * How full quotas are. Workers count the bytes they hold and what is on its way to them, and say so in their heartbeats
- * and when asked; between a report in the log and the figures that include it, the bytes of the report are counted here.
+ * How full quotas are. Workers count the bytes that they hold and the bytes on their way to them. They send these
+ * figures in heartbeats and in answers. Between a report in the log and the figures that include it, the ledger counts
+ * the bytes of the report.
  *
- * Who decides about room asks all workers and the log first (`refresh`), and has written down before what it is about
- * to take: a worker its claim, an owner its reservation. So of two who take the last room at once at least one sees the
- * other, through whichever coordinators they ask.
+ * Room is taken in two steps. A worker first records its claim, an owner its reservation. Then the decision asks all
+ * workers and the log (`refresh`). So when two take the last room at once, at least one sees the other, even if they
+ * ask different coordinators.
  */
 @Injectable()
 export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly planned = new Map<string, Record<string, number>>();
   private readonly unreported = new Map<string, Unreported[]>();
-  /** Settled before they were planned, as the log has it. */
+  /** Batches that the log shows settled before planned. */
   private readonly early = new Map<string, { workerId: string; sequence: number }>();
-  /** Claims that this coordinator has been asked about and has not decided on. */
+  /** Claims that this coordinator was asked about and has not decided yet. */
   private readonly undecided = new Set<string>();
   private readonly figures = new SharedQuestion(() => this.askAll());
   private policies?: { sequence: number; value: UfsPolicies };
@@ -69,7 +72,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     this.unsubscribe?.();
   }
 
-  /** The quotas that apply to a UFS path; none while quotas are switched off. */
+  /** The quotas that apply to a UFS path; empty while quotas are switched off. */
   quotasOf(ufsPath: string): UfsPolicy<number>[] {
     return this.config.quota ? quotasOf(this.currentPolicies(), ufsPath) : [];
   }
@@ -86,14 +89,14 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     );
   }
 
-  /** The UFS paths of a quota of the namespace: one, or one for each mount below it. */
+  /** The UFS paths of a quota of the namespace: one path, or a path for each mount below it. */
   ufsPathsOf(path: string): string[] {
     return this.currentPolicies()
       .quotas.filter((quota) => quota.path === path)
       .map(({ ufsPath }) => ufsPath);
   }
 
-  /** The tightest of the quotas that apply to all of these UFS paths; undefined where none does. */
+  /** The tightest of the quotas that apply to all of these UFS paths; undefined without such a quota. */
   tightest(ufsPaths: readonly string[]): { limit: number; remaining: number } | undefined {
     return this.common(ufsPaths)
       .map(({ ufsPath, value }) => ({ limit: value, remaining: Math.max(0, value - this.estimate(ufsPath)) }))
@@ -116,13 +119,13 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return this.describe(quotaUfsPath).limit;
   }
 
-  /** The quota's path in the namespace and its bytes; no limit where it has been removed meanwhile. */
+  /** The quota's path in the namespace and its bytes; an infinite limit where it was removed meanwhile. */
   describe(quotaUfsPath: string): { path: string; limit: number } {
     const quota = this.currentPolicies().quotas.find(({ ufsPath }) => ufsPath === quotaUfsPath);
     return quota ? { path: quota.path, limit: quota.value } : { path: quotaUfsPath, limit: Infinity };
   }
 
-  /** @param counts which workers to count; by default all that were heard */
+  /** @param counts which workers to count; default: all that were heard */
   usedBytes(quotaUfsPath: string, counts: (workerId: string) => boolean = () => true): number {
     const workers = this.workers().filter(counts);
     return workers.reduce(
@@ -137,7 +140,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
       .map(({ workerId }) => workerId);
   }
 
-  /** Quotas below which online workers hold more than they allow; none while quotas are switched off. */
+  /** Quotas that are exceeded by the bytes of online workers; empty while quotas are switched off. */
   overfull(): UfsPolicy<number>[] {
     if (!this.config.quota) return [];
     const online = this.online();
@@ -150,15 +153,15 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return reservedBytes(this.views.get(jobs), quotaUfsPath);
   }
 
-  /** Used, and all that is on its way: never less than the truth as of the last `refresh`. */
+  /** Bytes that are used or on their way: never less than the true number as of the last `refresh`. */
   estimate(quotaUfsPath: string, except?: string): number {
     return this.usedBytes(quotaUfsPath) + this.underWay(quotaUfsPath, except);
   }
 
   /**
-   * Brings the views to the log's end, then has every worker say what it holds. Whoever calls while others are being
-   * answered shares the next round.
-   * @returns false where an online worker did not answer: what it holds is not known
+   * Brings the views to the log's end, then asks every worker for its figures. Calls during a round share the next
+   * round.
+   * @returns false where an online worker did not answer, so that its figures are not known
    * @throws DomainError Unavailable
    */
   refresh(): Promise<boolean> {
@@ -171,12 +174,12 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
       .filter(({ status }) => status === 'online')
       .every(({ workerId }) => {
         const last = this.watch.lastHeartbeat(workerId);
-        // Where quotas are switched off, nothing is ever counted.
+        // A worker with quotas switched off never counts.
         return last && (last.quotaUsage === undefined || last.quotaUsage[quotaUfsPath] !== undefined);
       });
   }
 
-  /** Whether a copy may be kept that a worker claims room for, and that no job has set room aside for. */
+  /** Whether a worker may keep a copy that it claims room for, and for which no job has reserved room. */
   async grant({ id, path, bytes }: GrantRequest): Promise<Grant> {
     this.undecided.add(id);
     let isKnown = false;
@@ -185,7 +188,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
     } finally {
-      // From here on it is decided on, in this turn: whoever comes next finds the claim counted.
+      // The decision happens from here on, in this turn of the event loop. The next request finds the claim counted.
       this.undecided.delete(id);
     }
     const quotas = this.quotasOf(path);
@@ -200,7 +203,10 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return `the quota of ${path} (${limit} bytes) would be exceeded`;
   }
 
-  /** Whether the estimate below this quota is the truth as of the last `refresh`: nothing on its way, everybody heard. */
+  /**
+   * Whether the estimate below this quota is exact as of the last `refresh`: no bytes are on their way, and every
+   * worker was heard.
+   */
   isExact(quotaUfsPath: string, except?: string): boolean {
     return this.isCounted(quotaUfsPath) && this.underWay(quotaUfsPath, except) === 0;
   }
@@ -215,7 +221,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return reserved + this.unreportedBytes(quotaUfsPath) + this.claimedBytes(quotaUfsPath, exceptClaim);
   }
 
-  /** Claims of workers, less what is set aside for their batches: that is counted as reserved. */
+  /** Claims of workers, minus the bytes that are reserved for their batches: those count as reserved already. */
   private claimedBytes(quotaUfsPath: string, except?: string): number {
     let sum = 0;
     for (const workerId of this.workers()) {
@@ -246,7 +252,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return bytes;
   }
 
-  /** Online workers: what an offline one holds was counted while it was heard, and is counted from its last word. */
+  /** Online workers. The bytes of an offline worker still count, by its last heartbeat. */
   private workers(): string[] {
     return listWorkers(this.views.get(membershipView).state)
       .filter(({ workerId, status }) => status === 'online' || this.watch.lastHeartbeat(workerId) !== undefined)

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { partOf } from './quota-shares.js';
 
-/** What workers hold after each let go of its part in whole files of a size. */
+/** The bytes that workers hold after each has evicted its part, in whole files of one size. */
 function after(quotaBytes: number, held: readonly number[], fileBytes: number): number[] {
   let excess = held.reduce((sum, one) => sum + one, 0) - quotaBytes;
   return held.map((one, i) => {
@@ -12,8 +12,8 @@ function after(quotaBytes: number, held: readonly number[], fileBytes: number): 
   });
 }
 
-describe('the parts that workers let go of', () => {
-  it('come to what is too much, and to less than one file more', () => {
+describe('the parts that workers evict', () => {
+  it('add up to the excess, and to less than one file more', () => {
     const files = fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(
@@ -32,12 +32,12 @@ describe('the parts that workers let go of', () => {
     );
   });
 
-  it('are all of it for a quota of nothing, and nothing for one that holds', () => {
+  it('are everything for a quota of 0, and nothing for a quota that holds', () => {
     expect(after(0, [500, 0, 700], 100)).toEqual([0, 0, 0]);
     expect(after(1200, [500, 0, 700], 100)).toEqual([500, 0, 700]);
   });
 
-  it('are the same of each', () => {
+  it('are the same share for each worker', () => {
     expect(after(600, [600, 600], 1)).toEqual([300, 300]);
   });
 });

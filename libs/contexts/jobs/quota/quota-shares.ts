@@ -1,9 +1,10 @@
 /**
- * How many bytes a worker is to let go of, of what is held beyond a quota: its part by what it holds. Workers are asked one
- * after the other, each for its part of what is still too much, because whole files go, and often more than was asked for.
- * @param excess bytes that are still too much
- * @param held by this worker
- * @param rest held by this worker and those that come after it
+ * How many bytes a worker must evict of the bytes that exceed a quota, in proportion to what it holds. Workers are
+ * asked one after the other, each for its part of the remaining excess: they evict whole files, so often more bytes
+ * than asked for.
+ * @param excess bytes that still exceed the quota
+ * @param held bytes of this worker
+ * @param rest bytes of this worker and of those that are asked after it
  */
 export function partOf(excess: number, held: number, rest: number): number {
   if (excess <= 0 || held === 0) return 0;

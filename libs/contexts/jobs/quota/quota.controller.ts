@@ -6,7 +6,7 @@ import { currentPast, Views } from '#runtime';
 import { answerAs, type AnswerOf } from '#schema';
 import { QuotaLedger } from './quota-ledger.js';
 
-/** A worker that is slow to hear of a quota still asks no leave for what its readers bring in. */
+/** Until a worker has heard of a quota, it does not ask before it caches objects for its readers. */
 const workersWithinMs = 2_000;
 
 type QuotaAnswer = AnswerOf<typeof quotaPolicy.http.answer>;

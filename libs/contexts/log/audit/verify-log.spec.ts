@@ -63,7 +63,7 @@ function expectAround(fault: Fault | undefined, sequence: number): void {
   expect(fault!.possible.through).toBeGreaterThanOrEqual(sequence);
 }
 
-it('a log that nobody touched has no fault', () =>
+it('an unchanged log has no fault', () =>
   atAnyPlace((messages) => {
     const verdict = verify(messages);
     expect(verdict).toMatchObject({ count: messages.length, lastSequence: messages.length, unknownKeys: [] });
@@ -78,7 +78,7 @@ describe('one message changed', () => {
       expect(verify(log).fault).toMatchObject({ sequence: at + 1, possible: { from: at + 1, through: at + 1 } });
     }));
 
-  it('is named where only the next message of its boundary tells', () =>
+  it('is named where only the next message of its boundary shows it', () =>
     atAnyPlace((messages, at) => {
       fc.pre(isWitnessed(messages, at) && !isCovered(messages, at));
       const { fault } = verify(messages.with(at, tampered(messages[at])));
@@ -100,7 +100,7 @@ describe('one message removed', () => {
       expect(verify(messages.toSpliced(at, 1)).fault).toMatchObject({ kind: 'removed', sequence: at + 1 });
     }));
 
-  it('is found where the rest has moved up', () =>
+  it('is found when the rest has moved up', () =>
     atAnyPlace((messages, at) => {
       fc.pre(isWitnessed(messages, at));
       const { fault } = verify(renumbered(messages.toSpliced(at, 1)));
@@ -108,7 +108,7 @@ describe('one message removed', () => {
       expect(['removed', 'altered']).toContain(fault!.kind);
     }));
 
-  it('is named exactly where a checkpoint knows what came next', () =>
+  it('is named exactly where a checkpoint covers the next message', () =>
     atAnyPlace((messages, at) => {
       const covering = messages.findIndex(({ boundary }, i) => i > at + 1 && boundary === checkpointBoundary.name);
       fc.pre(covering > 0 && messages[at].boundary !== checkpointBoundary.name);
@@ -136,13 +136,15 @@ describe('one message slipped in', () => {
     }),
   );
 
-  it.each([true, false])('is named where only its boundary goes on (chained to the one before it: %s)', (linked) =>
-    atAnyPlace((messages, at) => {
-      const rest = messages.slice(at);
-      fc.pre(!rest.some(({ boundary }) => boundary === checkpointBoundary.name));
-      fc.pre(rest.some(({ boundary }) => boundary === boundaries[at % 3]));
-      expect(verify(slipIn(messages, at, linked)).fault).toMatchObject({ kind: 'inserted', sequence: at + 1 });
-    }),
+  it.each([true, false])(
+    'is named where only later messages of its boundary show it (chained to the one before it: %s)',
+    (linked) =>
+      atAnyPlace((messages, at) => {
+        const rest = messages.slice(at);
+        fc.pre(!rest.some(({ boundary }) => boundary === checkpointBoundary.name));
+        fc.pre(rest.some(({ boundary }) => boundary === boundaries[at % 3]));
+        expect(verify(slipIn(messages, at, linked)).fault).toMatchObject({ kind: 'inserted', sequence: at + 1 });
+      }),
   );
 
   it('is named by comparison with a backup', () =>
@@ -152,7 +154,7 @@ describe('one message slipped in', () => {
     }));
 });
 
-describe('a forged tail, chained as it should be', () => {
+describe('a forged tail with correct chains', () => {
   /** All messages from a place on, written again without the key, including checkpoints. */
   function forged(messages: readonly StoredMessage[], at: number): StoredMessage[] {
     const log = ChainedLog.after(messages.slice(0, at), foreignKey);
@@ -163,7 +165,7 @@ describe('a forged tail, chained as it should be', () => {
     return log.messages;
   }
 
-  it('is found at its first checkpoint: nobody without the key can make one', () =>
+  it('is found at its first checkpoint, which needs the key', () =>
     atAnyPlace((messages, at) => {
       const checkpoint = messages.findIndex(({ boundary }, i) => i >= at && boundary === checkpointBoundary.name);
       fc.pre(checkpoint > at);
@@ -172,7 +174,7 @@ describe('a forged tail, chained as it should be', () => {
       expect(fault!.possible.through).toBeLessThanOrEqual(checkpoint + 1);
     }));
 
-  it('is named exactly where the old checkpoints were left in place', () =>
+  it('is named exactly when the old checkpoints were left in place', () =>
     atAnyPlace((messages, at) => {
       const checkpoint = messages.findIndex(({ boundary }, i) => i >= at && boundary === checkpointBoundary.name);
       fc.pre(checkpoint > at);
@@ -199,7 +201,7 @@ describe('a forged tail, chained as it should be', () => {
     }));
 });
 
-describe('what cannot be looked at is said, and is no fault', () => {
+describe('a part that cannot be checked is reported, and is no fault', () => {
   const messages = written(['a', 'b.1', '|', 'a']);
 
   it('a key that was not given', () => {
@@ -210,7 +212,7 @@ describe('what cannot be looked at is said, and is no fault', () => {
     });
   });
 
-  it('messages from before commits were chained', () => {
+  it('messages from versions without chains', () => {
     const old = messages.slice(0, 2).map((message, i) => ({
       ...message,
       data: Buffer.from(
@@ -223,7 +225,7 @@ describe('what cannot be looked at is said, and is no fault', () => {
     expect(verify(renumbered([...log.messages, old[0]])).fault).toMatchObject({ kind: 'inserted', sequence: 4 });
   });
 
-  it('a log that was archived begins where it is said to', () => {
+  it('an archived log that begins where the caller says', () => {
     const long = written([...'abcabc'].map((name) => (name === 'b' ? 'b.1' : name)).concat('|', 'a', 'c', '|', 'a'));
     const rest = long.slice(2);
     expect(verify(rest, { firstSequence: 3 }).fault).toBeUndefined();
@@ -232,7 +234,7 @@ describe('what cannot be looked at is said, and is no fault', () => {
   });
 });
 
-it('what is no commit is named', () => {
+it('a message that is no commit is named', () => {
   const messages = written(['a', 'a', 'b.1']);
   const broken = messages.with(1, { ...messages[1], data: Buffer.from('{}') });
   expect(verify(broken).fault).toMatchObject({ kind: 'changed', sequence: 2 });

@@ -233,7 +233,7 @@ export class LogVerifier {
     const key = this.options.keys?.find(({ id }) => id === keyId);
     if (this.options.keys && !key) this.unknownKeys.add(keyId);
     if (key && !isSignedBy(key, data)) {
-      const why = `The signature of the checkpoint at ${sequence} is not that of the key "${keyId}": it, or what it covers, was forged.`;
+      const why = `The signature of the checkpoint at ${sequence} is not that of the key "${keyId}": it, or a message that it covers, was forged.`;
       this.vague.push(faultWithin(unproven, sequence, sequence, why));
       return false;
     }

@@ -71,7 +71,7 @@ export function parseMessageLine(line: unknown): BackupMessage {
 export function parsed<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw damaged(`a line that should be ${what} is none`);
+  throw damaged(`a line is not ${what} as expected`);
 }
 
 /** The error for a file that `larder backup` did not write, or that was changed since. */

@@ -80,7 +80,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     return all;
   }
 
-  it('holds the whole log and says what it is', async () => {
+  it('holds the whole log and describes it', async () => {
     const { count, root, header } = await write(file);
     expect(header).toMatchObject({
       cluster: 'larder',
@@ -99,7 +99,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     expect(readdirSync(directory).filter((name) => name.includes('partial'))).toEqual([]);
   });
 
-  it('restores to the same bytes, sequences and times, under an identity that names its parent', async () => {
+  it('is restored to the same bytes, sequences and times, under an identity that names its parent', async () => {
     const target = emptyCluster('restored');
     expect(await restoreBackup({ ...target, file })).toMatchObject({ count: 702, alreadyThere: 0, complete: false });
     const restored = await contents(target.store);
@@ -114,7 +114,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     expect(await contents(target.store)).toHaveLength(703);
   });
 
-  it('goes on where an earlier restore was interrupted', async () => {
+  it('is restored from where an earlier restore was interrupted', async () => {
     const target = emptyCluster('halfway');
     const log = await openTestLog(nats.url, { catalogue, cluster: 'halfway' });
     for await (const { boundary, data, sequence } of original.store.readMessages()) {
@@ -125,7 +125,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     expect(await contents(target.store)).toHaveLength(703);
   });
 
-  it('is not restored over anything else', async () => {
+  it('is not restored over another log', async () => {
     const log = await openTestLog(nats.url, { catalogue, cluster: 'taken' });
     await log.store.append('log', 0, record([{ type: 'LogStarted', data: { logId: 'another' } }]));
     await expect(restoreBackup({ ...emptyCluster('taken'), file })).rejects.toMatchObject({ code: 'log-not-empty' });
@@ -133,7 +133,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     await log.close();
   });
 
-  it('notices what somebody else writes meanwhile, and is not taken for complete afterwards', async () => {
+  it('is not complete when another process writes during its restore', async () => {
     const target = emptyCluster('raced');
     const intrude = (events: readonly LogEvent[]) => {
       original.link.nc.publish(target.names.eventSubject('many.1'), 'intruder');
@@ -169,7 +169,7 @@ describe.each(availableNatsVersions())('a backup of a log on nats-server %s', (v
     await expect(target.store.info()).rejects.toThrow(/not found/);
   });
 
-  it('is refused when its file was cut short or is none', async () => {
+  it('is refused when its file is truncated or no backup', async () => {
     const short = path.join(directory, 'short.gz');
     writeFileSync(short, readFileSync(file).subarray(0, 500));
     await expect(BackupFile.check(short)).rejects.toMatchObject({ code: 'backup-damaged' });

@@ -50,7 +50,7 @@ export async function writeBackup(options: BackupOptions): Promise<WrittenBackup
     const trailer = await writeLines(temporary, header, options.store);
     const readBack = await BackupFile.check(temporary);
     if (readBack.root !== trailer.root || readBack.count !== trailer.count) {
-      throw new DomainError('Bug', 'backup-differs', 'what was read back is not what was written');
+      throw new DomainError('Bug', 'backup-differs', 'the bytes read back differ from those written');
     }
     await rename(temporary, file);
     await syncDirectory(path.dirname(file));

@@ -26,7 +26,7 @@ export class LogEnds {
   private async readState(through: number): Promise<LogState> {
     const last = await this.store.lastOf(logBoundary.name);
     if ((last?.sequence ?? 0) < through) {
-      const text = 'a server that leads the log no more has answered for it';
+      const text = 'a server that no longer leads the log has answered for it';
       throw new DomainError('Unavailable', 'no-majority', text);
     }
     const events = last?.commit ? logBoundary.eventsIn(last.commit) : [];

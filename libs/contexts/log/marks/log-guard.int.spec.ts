@@ -45,13 +45,13 @@ describe('the guard of a log', () => {
   const check = (on: LogGuard, ...witnesses: Witness[]) => on.check(() => Promise.resolve(witnesses));
 
   describe('before serving', () => {
-    it('lets a log pass that nobody has seen more of', async () => {
+    it('accepts a log when no process has seen more of it', async () => {
       await check(guard());
       await given(5);
       await check(guard(), witness(5), witness(2));
     });
 
-    it('gives a log that ends too early its time, and refuses it then', async () => {
+    it('waits for a log that ends too early, and then refuses it', async () => {
       await given(5);
       const late = guard({ graceMs: 60_000 });
       let asked = 0;
@@ -66,14 +66,14 @@ describe('the guard of a log', () => {
       );
     });
 
-    it('counts also who comes while it waits', async () => {
+    it('also counts workers that come while it waits', async () => {
       await given(5);
       const answers = [[witness(6)], [witness(9, 'a', 'w2')]];
       const refused = guard().check(() => Promise.resolve(answers.shift() ?? []));
       await expect(refused).rejects.toThrow('LARDER_ACCEPT_LOG=a:9.');
     });
 
-    it('takes workers of another log for strays only where the log has its own; its own memory always counts', async () => {
+    it('ignores workers of another log only when the log has workers of its own, and always counts its own mark', async () => {
       await given(5);
       await expect(check(guard(), witness(3, 'x'))).rejects.toThrow('w1 belongs to the log x');
       const hasWorkers = () => Promise.resolve(true);
@@ -114,7 +114,7 @@ describe('the guard of a log', () => {
       await expect(check(later, witness(9), witness(9, state.logId))).rejects.toThrow(`the log ${state.logId} ends`);
     });
 
-    it('of everything is one, too', async () => {
+    it('of everything is also a loss', async () => {
       await check(guard(accept('a', 9)), witness(9));
       expect((await new LogEnds(log.store).look()).state.ancestors).toEqual([{ logId: 'a', throughSequence: 0 }]);
       await check(guard(), witness(9));
@@ -129,7 +129,7 @@ describe('the guard of a log', () => {
       return one;
     }
 
-    it('admits who has seen no more, or has no mark', async () => {
+    it('admits workers that have seen no more, or have no mark', async () => {
       await given(5);
       const on = await serving();
       expect(on.admits({ who: 'w1' })).toBe(true);
@@ -137,7 +137,7 @@ describe('the guard of a log', () => {
       expect(lost).toEqual([]);
     });
 
-    it('is not alarmed by views that are behind, nor by a log that recovers', async () => {
+    it('raises no alarm for views that are behind, nor for a log that recovers', async () => {
       await given(5);
       const on = await serving({ graceMs: 1500 });
       await log.store.appendFact('notes', 'more', [note('more')]);
@@ -151,7 +151,7 @@ describe('the guard of a log', () => {
       expect(lost[0]).toContain('the log a ends at sequence 7, but w3 has seen it up to 100.');
     });
 
-    it('does not admit a stray, and says so once', async () => {
+    it('does not admit a worker of another log, and logs that once', async () => {
       await given(5);
       const on = await serving({ hasWorkers: () => Promise.resolve(true), graceMs: 0 });
       for (let i = 0; i < 3; i++) {
@@ -162,7 +162,7 @@ describe('the guard of a log', () => {
       expect(lost).toEqual([]);
     });
 
-    it('ends where the first worker that comes belongs to another log', async () => {
+    it('ends when the first worker that comes belongs to another log', async () => {
       await given(1);
       const on = await serving({ graceMs: 0 });
       expect(on.admits(witness(50, 'x'))).toBe(false);

@@ -76,7 +76,7 @@ export class LogGuard {
       else if (performance.now() >= deadline) throw refusal(end, objection);
       else await delay(againMs);
     }
-    if (this.options.accept) this.options.log('info', 'LARDER_ACCEPT_LOG is of no more use and can be taken away');
+    if (this.options.accept) this.options.log('info', 'LARDER_ACCEPT_LOG is no longer needed and can be removed');
   }
 
   /** Whether a worker with this mark may belong to the cluster. Starts an examination of a mark that does not agree. */

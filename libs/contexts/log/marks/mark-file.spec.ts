@@ -30,7 +30,7 @@ describe('a mark on disk', () => {
     return { sequence, boundary, events: [event] };
   };
 
-  it('says nothing before it knows which log it is about', async () => {
+  it('is not written before its log is known', async () => {
     const mark = await open();
     mark.saw(12);
     expect(mark.mark).toBeUndefined();
@@ -42,7 +42,7 @@ describe('a mark on disk', () => {
     expect(await onDisk()).toEqual({ logId: 'a', sequence: 12 });
   });
 
-  it('only ever advances, over restarts too', async () => {
+  it('only advances, also over restarts', async () => {
     const first = await open();
     first.identify('a');
     first.saw(100);
@@ -58,7 +58,7 @@ describe('a mark on disk', () => {
     expect(await onDisk()).toEqual({ logId: 'a', sequence: 101 });
   });
 
-  it('begins anew with what was seen of the log that goes on from another', async () => {
+  it('begins again at the mark of a log that continues another', async () => {
     const before = await open();
     before.identify('a');
     before.saw(1200);
@@ -72,7 +72,7 @@ describe('a mark on disk', () => {
     expect(await onDisk()).toEqual({ logId: 'b', sequence: 905 });
   });
 
-  it('writes by itself within a second or so', async () => {
+  it('is written by itself within about a second', async () => {
     const mark = await open();
     mark.identify('a');
     for (let sequence = 1; sequence <= 50; sequence++) mark.saw(sequence);
@@ -84,13 +84,13 @@ describe('a mark on disk', () => {
     expect(await readdir(directory)).toEqual(['log-mark.json']);
   });
 
-  it('refuses a file that holds no mark, and names it', async () => {
+  it('is refused with its name when its file holds no mark', async () => {
     await writeFile(file, '{"logId": 7}');
     await expect(open()).rejects.toMatchObject({ kind: 'Malformed', code: 'log-mark-unreadable' });
     await expect(open()).rejects.toThrow(file);
   });
 
-  it('fault 7: says once that it cannot be written, goes on, and leaves nothing behind', async () => {
+  it('fault 7: is reported once when it cannot be written, and leaves nothing behind', async () => {
     const mark = await MarkFile.open(path.join(directory, 'sub', 'log-mark.json'), (line) => complaints.push(line));
     mark.identify('a');
     await mark.flush();

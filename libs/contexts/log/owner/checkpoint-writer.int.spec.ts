@@ -109,7 +109,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     });
   });
 
-  it('are written some time after the last messages, and then no more while nothing happens', async () => {
+  it('are written some time after the last messages, and not again while nothing happens', async () => {
     const { views, looks } = await startWriter({ LARDER_CHECKPOINT_EVERY: '1000', LARDER_CHECKPOINT_MS: '100' });
     await append(5);
     const covered = () => (views.get(logView).checkpoint?.throughSequence ?? 0) >= views.get(logView).newestSequence;
@@ -124,7 +124,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     expect((await verdict()).fault).toBeUndefined();
   });
 
-  it('name what is void as long as a message has room for it, and are written after that, too', async () => {
+  it('name void messages as long as one message has room for them, and are also written after that', async () => {
     const readable = log.codec.encode({ commitId: 'c', events: [note('readable')] });
     const put = (data: Uint8Array | string) => log.link.js.publish(log.names.eventSubject('notes.1'), data);
     const { views } = await startWriter({ LARDER_CHECKPOINT_EVERY: '10000', LARDER_CHECKPOINT_MS: '100' });
@@ -142,7 +142,7 @@ describe.each(availableNatsVersions())('checkpoints on nats-server %s', (version
     expect(await flood(maxVoidRanges)).not.toHaveProperty('void');
   });
 
-  it('are written once where two believe that it is them', async () => {
+  it('are written once when two coordinators try at the same time', async () => {
     const env = { LARDER_CHECKPOINT_EVERY: '5', LARDER_CHECKPOINT_MS: '100' };
     const both = [await startWriter(env), await startWriter(env)];
     await append(60);

@@ -61,7 +61,7 @@ export class WorkerClient {
 
   private addressOf(workerId: string): string {
     const worker = this.views.get(membershipView).state.workers[workerId];
-    if (!worker) throw new DomainError('Unavailable', 'worker-unknown', `nobody knows a worker ${workerId}`);
+    if (!worker) throw new DomainError('Unavailable', 'worker-unknown', `there is no worker ${workerId}`);
     return worker.address;
   }
 }

@@ -20,7 +20,7 @@ const worker = (status: Worker['status'], bootId = 'b1'): Worker => ({
   status,
 });
 
-it('a worker that only the log knows is silent from when this process began to listen', () => {
+it('a worker that is known only from the log is silent since this process began to listen', () => {
   silence.learn([worker('online')]);
   nowMs = timeoutMs;
   expect(silence.isSilent('w')).toBe(false);
@@ -30,7 +30,7 @@ it('a worker that only the log knows is silent from when this process began to l
   expect(silence.isSilent('w', graceMs)).toBe(true);
 });
 
-it('what another process has heard counts, from when the log told of it', () => {
+it('a heartbeat at another process counts, from its event in the log on', () => {
   silence.learn([worker('online')]);
   nowMs = 2000;
   silence.learn([worker('offline')]);
@@ -57,7 +57,7 @@ it('each contradiction doubles the patience, up to a bound; a heartbeat ends it'
   expect(silence.isSilent('w')).toBe(true);
 });
 
-it('another process of the worker, and one that is heard here too, are no contradiction', () => {
+it('another process of the worker, or one that is also heard here, is no contradiction', () => {
   silence.learn([worker('online')]);
   silence.learn([worker('offline')]);
   silence.learn([worker('online', 'b2')]);
@@ -68,7 +68,7 @@ it('another process of the worker, and one that is heard here too, are no contra
   expect(silence.isSilent('w')).toBe(true);
 });
 
-it('the same state again is no news', () => {
+it('the same state again changes nothing', () => {
   const same = worker('online');
   silence.learn([same]);
   nowMs = timeoutMs + 1;
@@ -76,7 +76,7 @@ it('the same state again is no news', () => {
   expect(silence.isSilent('w')).toBe(true);
 });
 
-it('nobody grows silent while this process hears nothing', () => {
+it('no worker becomes silent while this process hears nothing', () => {
   silence.learn([worker('online')]);
   silence.suspend();
   nowMs = 10 * timeoutMs;

@@ -36,7 +36,7 @@ const setPin = (path: string, copies: number) => ({ type: 'SetPin', path, copies
 const pinsOf = ({ policies }: NamespaceState) => (policies as unknown as { pins: Record<string, number> }).pins;
 
 describe('a new kind of policy', () => {
-  it('has events that the log takes and auditors see', () => {
+  it('has events that the log accepts and the audit shows', () => {
     expect(allEvents.PinSet).toMatchObject({ v: 1, description: 'A directory got a pin, or another one.' });
     expect(allEvents.PinSet.schema.parse({ path: '/data', copies: 2 })).toEqual({ path: '/data', copies: 2 });
     expect(() => allEvents.PinSet.schema.parse({ path: '/data', copies: 'two' })).toThrow();
@@ -50,7 +50,7 @@ describe('a new kind of policy', () => {
     ]);
   });
 
-  it('is set and removed, under a mount only, and nothing happens twice', () => {
+  it('is set and removed, only under a mount, and each only once', () => {
     given(namespace, [mounted])
       .when(setPin('/data/a', 2))
       .then([pinned('/data/a', 2)]);
@@ -77,7 +77,7 @@ describe('a new kind of policy', () => {
       .then([{ type: 'Unmounted', data: { path: '/data/', ufs: 's3://bucket/' } }, unpinned('/data/a')]);
   });
 
-  it('begins empty where a snapshot is older than it', () => {
+  it('begins empty when a snapshot is older than the policy', () => {
     const { state } = given(namespace, [mounted, { type: 'TtlSet', data: { path: '/data', ttlSeconds: 9 } }]);
     const { quotas, ttls, priorities } = state.policies;
     const older = { sequence: 7, state: { ...state, policies: { quotas, ttls, priorities } } };
@@ -140,7 +140,7 @@ describe('its route', () => {
     return [statusCode, JSON.parse(body) as unknown];
   };
 
-  it('sets, shows, lists and removes, and says what is wrong', async () => {
+  it('sets, shows, lists and removes, and names errors', async () => {
     expect(await ask('POST', '/pin', { path: '/data/a' })).toEqual([
       400,
       { status: 'Required parameters not provided' },

@@ -34,14 +34,14 @@ it('a commit follows the last message of its boundary and no other, snapshots in
   );
 });
 
-it('a boundary that has messages is not begun anew', () => {
+it('a boundary that has messages does not begin again', () => {
   const heads = new BoundaryHeads();
   expect(heads.follows('namespace', chainStart)).toBe(true);
   heads.set('namespace', digestOf('a'));
   expect(heads.follows('namespace', chainStart)).toBe(false);
 });
 
-it('remembers the boundaries that were written last, and believes a commit on one that it has forgotten', () => {
+it('the boundaries written last are remembered, and a commit on a forgotten one is accepted', () => {
   const heads = new BoundaryHeads();
   for (let i = 0; i < 10_000; i++) heads.set(`job.${i}`, digestOf(`${i}`));
   // A boundary that is written again is one of the newest.

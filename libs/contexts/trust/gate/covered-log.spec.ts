@@ -5,7 +5,7 @@ import { CoveredLog, decodeCovered, PrefixDiffersError } from './covered-log.js'
 
 const root = 'ab'.repeat(32);
 
-it('says of each message what the checkpoint says, and nothing behind its end', () => {
+it('gives each message the verdict of the checkpoint, and none behind its end', () => {
   const ranges = fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.nat(6)), { maxLength: 8 });
   fc.assert(
     fc.property(ranges, fc.nat(10), (given, more) => {
@@ -26,7 +26,7 @@ it('says of each message what the checkpoint says, and nothing behind its end', 
   );
 });
 
-it('is compared at its end, where every change before it shows', () => {
+it('is compared at its end, where every earlier change shows', () => {
   const digests = Array.from({ length: 9 }, (_, i) => messageDigest('notes', Buffer.from(`${i}`)));
   const rolled = (all: readonly string[]) => all.reduce(rollDigest, emptyRoot);
   const covered = new CoveredLog({ throughSequence: 9, root: rolled(digests), void: [] });
@@ -38,7 +38,7 @@ it('is compared at its end, where every change before it shows', () => {
   }
 });
 
-it('says where it showed, by a code of its own, and nothing anywhere else', () => {
+it('reports a difference with a code of its own, and only there', () => {
   const covered = new CoveredLog({ throughSequence: 9, root, void: [] });
   for (const sequence of [1, 8, 10, 1_000]) expect(() => covered.passed(sequence, emptyRoot)).not.toThrow();
   let thrown: unknown;
@@ -50,7 +50,7 @@ it('says where it showed, by a code of its own, and nothing anywhere else', () =
   expect(thrown).toMatchObject({ code: checkpointDiffers, message: expect.stringContaining('through 9') as string });
 });
 
-describe('a message that a checkpoint says to hold', () => {
+describe('a message that holds by a checkpoint', () => {
   const codec = new EventCodec([noted]);
   const at = (data: string | Uint8Array) => ({
     ...{ sequence: 4, boundary: 'notes', recordedAtMs: 0 },
@@ -58,7 +58,7 @@ describe('a message that a checkpoint says to hold', () => {
   });
   const commit = (events: unknown[]) => at(JSON.stringify({ id: 'x', events }));
 
-  it('is read without its signature being looked at', () => {
+  it('is read without a check of its signature', () => {
     const event = note('a');
     const read = decodeCovered(codec, at(codec.encode({ commitId: 'x', events: [event] })));
     expect(read).toMatchObject({ sequence: 4, boundary: 'notes', events: [event] });
@@ -67,10 +67,10 @@ describe('a message that a checkpoint says to hold', () => {
   it.each([
     ['no JSON', at('junk')],
     ['no commit', at('{}')],
-    ['an event of a type that nobody knows', commit([{ ...note('a'), type: 'NotYetInvented' }])],
+    ['an event of an unknown type', commit([{ ...note('a'), type: 'NotYetInvented' }])],
     ['an event of a later version', commit([{ ...note('a'), v: 2 }])],
     ['an event with other data', commit([{ ...note('a'), data: {} }])],
-  ])('is another one where it cannot be read: %s', (_, message) => {
+  ])('is a different message when it cannot be read: %s', (_, message) => {
     expect(() => decodeCovered(codec, message)).toThrow(PrefixDiffersError);
   });
 });

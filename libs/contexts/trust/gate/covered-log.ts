@@ -22,7 +22,7 @@ export interface Coverage {
 export class PrefixDiffersError extends DomainError {
   /** @param throughSequence where the difference was found */
   constructor(throughSequence: number) {
-    const text = `the log through ${throughSequence} is not what the checkpoint over it was made of`;
+    const text = `the log through ${throughSequence} differs from the log that its checkpoint was made of`;
     super('Bug', checkpointDiffers, text);
   }
 }

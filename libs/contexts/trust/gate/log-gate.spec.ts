@@ -99,8 +99,8 @@ function signedLog(): Log {
   return log;
 }
 
-describe('from when on signatures are owed', () => {
-  it('everything that can be read is believed before, and what cannot be read is void', () => {
+describe('the beginning of signing', () => {
+  it('before it, every readable message holds, and every other one is void', () => {
     const log = new Log();
     log.commit('namespace', [ttl('/a/')]);
     log.put('namespace', 'not json');
@@ -114,14 +114,14 @@ describe('from when on signatures are owed', () => {
     expect(gate.quarantine.report()).toMatchObject({ count: 2, unacknowledged: 2 });
   });
 
-  it('nobody without the key can say that they are', () => {
+  it('it cannot be declared without the key', () => {
     const log = new Log();
     log.commit('log', [begin]);
     log.commit('namespace', [ttl('/a/')]);
     expect(verdicts(whole(), log.messages)).toEqual(['says that signing began and is not signed', '']);
   });
 
-  it('a log that another key has begun to sign is refused, by its name', () => {
+  it('a log whose signing began with another key is refused, with that key’s name', () => {
     const other = new TrustRing([{ id: 'k9', key: Buffer.alloc(32, 9) }]);
     const log = new Log();
     log.commit('log', [begin], { signer: other.signer('coordinator-9') });
@@ -129,7 +129,7 @@ describe('from when on signatures are owed', () => {
     // In a log that is signed already, it is just another forgery.
     const signed = signedLog();
     signed.commit('log', [begin], { signer: other.signer('coordinator-9') });
-    expect(verdicts(whole(), signed.messages)).toEqual(['', '', 'signed by a stranger']);
+    expect(verdicts(whole(), signed.messages)).toEqual(['', '', 'signed by an unknown writer']);
   });
 });
 
@@ -138,7 +138,7 @@ describe('a message is void', () => {
   beforeEach(() => (log = signedLog()));
   const last = () => verdicts(whole(), log.messages).at(-1);
 
-  it('that is signed with a key of another', () => {
+  it('that is signed with the key of another writer', () => {
     log.commit('namespace', [ttl('/a/')], {
       signer: new OwnSigner('coordinator-1', privateKeyOf(Buffer.alloc(32, 5)), 'k1'),
     });
@@ -155,17 +155,17 @@ describe('a message is void', () => {
     expect(last()).toBe('wrongly signed');
   });
 
-  it('that does not name the one before it on its boundary, void or not', () => {
+  it('that does not name the message before it on its boundary, void or not', () => {
     log.commit('namespace', [ttl('/a/')], { signer: coordinator, prev: '0'.repeat(64) });
     // The boundary is new, so no `prev` is wrong there.
     expect(last()).toBe('');
     log.commit('namespace', [ttl('/b/')], { signer: coordinator, prev: '1'.repeat(64) });
-    expect(last()).toBe('does not follow what stands before it');
+    expect(last()).toBe('does not follow the message before it');
     log.commit('namespace', [ttl('/c/')], { signer: coordinator });
     expect(last()).toBe('');
   });
 
-  it('that stood in the log before, a moment or a long time ago', () => {
+  it('that was in the log before, a moment or a long time ago', () => {
     const original = log.commit('namespace', [ttl('/a/')], { signer: coordinator });
     log.put('namespace', original.data);
     expect(last()).toBe('a replay');
@@ -185,23 +185,23 @@ describe('a message is void', () => {
     ['a coordinator', 'batch.j.worker-1', () => settled('worker-1'), coordinator, 'not for a coordinator to write'],
     ['a worker', 'namespace', () => ttl('/a/'), worker, 'not for a worker to write'],
     ['a worker', 'batch.j.worker-2', () => settled('worker-2'), worker, 'not for a worker to write'],
-    ['a worker', 'batch.j.worker-1', () => settled('worker-2'), worker, 'not for a worker to say'],
-    ['a worker', 'batch.j.worker-1', () => settled('worker-1', 'k'), worker, 'not for a worker to say'],
-    ['a worker', 'batch.j.worker-1', () => ttl('/a/'), worker, 'not for a worker to say'],
+    ['a worker', 'batch.j.worker-1', () => settled('worker-2'), worker, 'an event that this worker may not write'],
+    ['a worker', 'batch.j.worker-1', () => settled('worker-1', 'k'), worker, 'an event that this worker may not write'],
+    ['a worker', 'batch.j.worker-1', () => ttl('/a/'), worker, 'an event that this worker may not write'],
     ['a worker', 'batch.j.worker-1', () => settled('worker-1'), worker, ''],
-  ] as const)('that is not its writer’s to write: %s on %s', (_, boundary, what, signer, reason) => {
+  ] as const)('that its writer may not write: %s on %s', (_, boundary, what, signer, reason) => {
     log.commit(boundary, [what()], { signer });
     expect(last()).toBe(reason);
   });
 
-  it('and means nothing, but keeps its place: the next commit follows it', () => {
+  it('and has no effect, but keeps its place: the next commit follows it', () => {
     log.put('namespace', 'not json');
     log.commit('namespace', [ttl('/a/')], { signer: coordinator });
     expect(verdicts(whole(), log.messages)).toEqual(['', '', 'not signed', '']);
   });
 });
 
-describe('what holds and cannot be read is a newer build’s', () => {
+describe('a valid message that cannot be read comes from a newer build', () => {
   const unknown = (signer: Signer) => {
     const log = signedLog();
     const text = JSON.stringify({
@@ -212,11 +212,11 @@ describe('what holds and cannot be read is a newer build’s', () => {
     return log;
   };
 
-  it('of a known writer it stops the reader', () => {
+  it('from a coordinator it stops the reader', () => {
     expect(() => verdicts(whole(), unknown(coordinator).messages)).toThrow('this build does not know the type');
   });
 
-  it('of a worker it is void: none of them may stop the others', () => {
+  it('from a worker it is void: a worker must not stop the others', () => {
     const log = signedLog();
     const envelope = { id: 'x', prev: chainStart, by: worker.writer, seen: log.end() };
     const put = (what: RecordedEvent) => {
@@ -230,7 +230,7 @@ describe('what holds and cannot be read is a newer build’s', () => {
     expect(verdicts(whole(), log.messages).at(-1)).toBe('cannot be read');
   });
 
-  it('of a stranger it is void', () => {
+  it('from an unknown writer it is void', () => {
     const stranger = new OwnSigner('coordinator-1', privateKeyOf(Buffer.alloc(32, 5)), 'k1');
     expect(verdicts(whole(), unknown(stranger).messages).at(-1)).toBe('wrongly signed');
   });
@@ -248,7 +248,7 @@ describe('a gate', () => {
     return log;
   };
 
-  it('that goes on from a snapshot says the same as one that has seen all', () => {
+  it('that goes on from a snapshot gives the same verdicts as one that has read all', () => {
     const log = busy();
     const { messages } = log;
     const rootOfAll = log.root();
@@ -263,7 +263,7 @@ describe('a gate', () => {
     }
   });
 
-  it('relies on a checkpoint for what came before it, void messages included, and says so when it may not', () => {
+  it('relies on a checkpoint for the messages before it, void ones included, and reports when it may not', () => {
     const log = busy();
     const strict = whole();
     const expected = verdicts(strict, log.messages);
@@ -272,14 +272,16 @@ describe('a gate', () => {
     const trusting = verdicts(whole({ coverage }), log.messages);
     expect(trusting.map((reason) => reason !== '')).toEqual(expected.map((reason) => reason !== ''));
     const wrong = whole({ coverage: { ...coverage, root: '0'.repeat(64) } });
-    expect(() => verdicts(wrong, log.messages)).toThrow('not what the checkpoint over it was made of');
+    expect(() => verdicts(wrong, log.messages)).toThrow('differs from the log that its checkpoint was made of');
     // A message that cannot be decoded is no permanent error either: without the checkpoint, it is void.
     const rewritten = log.messages.with(2, { ...log.messages[2], data: Buffer.from('junk') });
-    expect(() => verdicts(whole({ coverage }), rewritten)).toThrow('not what the checkpoint over it was made of');
+    expect(() => verdicts(whole({ coverage }), rewritten)).toThrow(
+      'differs from the log that its checkpoint was made of',
+    );
     expect(verdicts(whole(), rewritten)[2]).toBe('not signed');
   });
 
-  it('of some boundaries finds forgeries and replays on them as well', () => {
+  it('for some boundaries also finds forgeries and replays on them', () => {
     const log = signedLog();
     const original = log.commit('namespace', [ttl('/a/')], { signer: coordinator });
     log.put('batch.j.worker-1', 'not looked at');
@@ -291,7 +293,7 @@ describe('a gate', () => {
     expect(found).toEqual(['', '', '', '', 'a replay', 'not signed', '']);
   });
 
-  it('judges a message by itself, and leaves what it cannot tell', () => {
+  it('judges a single message, and accepts what it cannot tell', () => {
     const log = signedLog();
     const gate = whole();
     verdicts(gate, log.messages);

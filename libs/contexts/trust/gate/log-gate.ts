@@ -192,7 +192,7 @@ export class LogGate implements Gate {
     const found = this.writerOf(envelope);
     if (!found) {
       if (this.owedFrom === undefined) refuseForeignBeginning(envelope);
-      return { why: 'signed by a stranger' };
+      return { why: 'signed by an unknown writer' };
     }
     if (!mayWrite(found.writer, boundary)) return { why: `not for a ${found.writer.role} to write` };
     const own = digest !== undefined && this.options.isOwn?.(digest) === true;
@@ -210,7 +210,7 @@ export class LogGate implements Gate {
   private judgeFact(message: StoredCommit, envelope: CommitEnvelope, writer: Writer): Verdict {
     try {
       const commit = this.options.codec.decodeEnvelope(envelope, message);
-      return saysOnlyItsOwn(writer, commit) ? { commit } : { why: 'not for a worker to say' };
+      return saysOnlyItsOwn(writer, commit) ? { commit } : { why: 'an event that this worker may not write' };
     } catch (error) {
       if (error instanceof CorruptEventError || error instanceof UnknownEventError) return { why: 'cannot be read' };
       throw error;
@@ -232,10 +232,10 @@ export class LogGate implements Gate {
   }
 
   private misplaced({ sequence, boundary }: StoredCommit, { prev, seen }: CommitEnvelope): string | undefined {
-    if (prev === undefined || seen === undefined) return 'does not say what it follows';
+    if (prev === undefined || seen === undefined) return 'does not name the message before it';
     const fits = this.options.partial ? this.window.couldSee(seen, sequence) : this.window.hasSeen(seen, sequence);
     if (!fits) return 'a replay, or of another log';
-    return this.heads.follows(boundary, prev) ? undefined : 'does not follow what stands before it';
+    return this.heads.follows(boundary, prev) ? undefined : 'does not follow the message before it';
   }
 
   private passed({ sequence, boundary }: StoredCommit, digest: string): void {

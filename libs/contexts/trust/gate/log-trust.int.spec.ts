@@ -77,7 +77,7 @@ async function fold(trust: LogTrust, strict = false): Promise<number[]> {
 }
 
 describe('before the views are there', () => {
-  it('the log’s own boundary is what coordinators have signed on it since signing began, and ends where it ends', async () => {
+  it('the log’s own boundary holds what coordinators have signed on it since signing began, and ends where it ends', async () => {
     const real = await begin();
     const restored = (logId: string) => event('LogRestored', { logId, parentId: 'l', throughSequence: 1, root: 'r' });
     await append('log', [restored('unsigned')]);
@@ -91,7 +91,7 @@ describe('before the views are there', () => {
     expect(end).toMatchObject({ sequence: junk, commit: { sequence: real, events: [{}, { type: 'SigningBegan' }] } });
   });
 
-  it('what is sent again on a boundary is read once', async () => {
+  it('a message that is sent again on a boundary is read once', async () => {
     await begin();
     await append('notes.1', [note('real')], coordinator);
     for await (const { data, sequence } of log.store.readMessages('notes.1')) {
@@ -103,8 +103,8 @@ describe('before the views are there', () => {
   });
 });
 
-describe('what the newest checkpoint stands for', () => {
-  it('is believed without being verified again, void messages included; strictly, nothing is', async () => {
+describe('the part of the log under the newest checkpoint', () => {
+  it('is accepted without a further check, void messages included; in strict mode all of it is checked', async () => {
     await begin();
     // Neither message is valid by itself. The checkpoint says which of them was.
     const [believed, voided] = [await append('notes.1', [note('a')]), await append('notes.1', [note('b')])];
@@ -116,7 +116,7 @@ describe('what the newest checkpoint stands for', () => {
     expect(trust.report()).toMatchObject({ count: 2, unacknowledged: 2 });
   });
 
-  it('is looked at only if a coordinator signed it: a forged one behind it counts for nothing', async () => {
+  it('ends at the last checkpoint that a coordinator signed: a forged one behind it does not count', async () => {
     await begin();
     const unsigned = await append('notes.1', [note('a')]);
     await append(checkpointBoundary.name, [await checkpoint({ void: [[unsigned, unsigned]] })], coordinator);
@@ -130,7 +130,7 @@ describe('what the newest checkpoint stands for', () => {
     expect(await fold(trust)).toEqual([unsigned, ...forgeries]);
   });
 
-  it('is not what was read: then the reader is told to begin again without it', async () => {
+  it('makes the reader begin again without it when it differs from what was read', async () => {
     await begin();
     await append('notes.1', [note('a')], coordinator);
     await append(checkpointBoundary.name, [await checkpoint({ root: 'ab'.repeat(32) })], coordinator);
@@ -140,7 +140,7 @@ describe('what the newest checkpoint stands for', () => {
     expect(await fold(trust, true)).toEqual([]);
   });
 
-  it('is nothing where it was made before messages were signed', async () => {
+  it('is empty when it was made before messages were signed', async () => {
     await begin();
     const unsigned = await append('notes.1', [note('a')]);
     await append(checkpointBoundary.name, [await checkpoint({ void: undefined })], coordinator);
@@ -151,7 +151,7 @@ describe('what the newest checkpoint stands for', () => {
 });
 
 describe('once the views are followed', () => {
-  it('what they have passed over is void for everybody, and nothing is said before they have come so far', async () => {
+  it('a message that they passed over is void for all readers, and has no verdict before they have come so far', async () => {
     await begin();
     const { store, trust } = starting();
     const gate = trust.openGate(undefined, false);
@@ -176,7 +176,7 @@ describe('once the views are followed', () => {
     expect(read).toEqual([real]);
   });
 
-  it('what this process signs names the newest message that they have passed', async () => {
+  it('a message that this process signs names the newest one that they have passed', async () => {
     await begin();
     const { store, trust } = starting();
     const last = await append('notes.1', [note('newest')], coordinator);

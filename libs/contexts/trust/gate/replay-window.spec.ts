@@ -45,7 +45,7 @@ describe.each(fills)('a window that is %s', (_, last) => {
   const next = last + 1;
   const window = windowThrough(last);
 
-  it('remembers the newest messages, and believes of them alone that they were seen', () => {
+  it('remembers the newest messages, and only those count as seen', () => {
     const expected = probes(next).map((sequence) => ({
       sequence,
       remembered: sequence <= last && sequence > last - seenWindow,
@@ -54,7 +54,7 @@ describe.each(fills)('a window that is %s', (_, last) => {
     expect(answers(window, next)).toEqual(expected);
   });
 
-  it('says the same after a snapshot, and goes on alike', () => {
+  it('gives the same answers after a snapshot, and goes on in the same way', () => {
     const stored = throughJson(window.toSnapshot());
     expect(stored.last).toBe(last);
     const restored = new ReplayWindow(next, stored);
@@ -69,7 +69,7 @@ describe.each(fills)('a window that is %s', (_, last) => {
     expect(original.toSnapshot()).toEqual(stored);
   });
 
-  it('no message falls between: a replay is remembered, or has seen nothing new enough', () => {
+  it('finds every replay: it is remembered, or has seen nothing new enough', () => {
     // The writer of the message at `sequence` can have seen the message before it at most.
     for (const sequence of probes(next).filter((one) => one <= last)) {
       const again = window.holds(digestOf(sequence)) || !window.hasSeen(seenOf(sequence - 1), next);
@@ -78,7 +78,7 @@ describe.each(fills)('a window that is %s', (_, last) => {
   });
 });
 
-describe('what a commit says that its writer had seen', () => {
+describe('the message that a commit names as seen by its writer', () => {
   const window = windowThrough(50);
 
   it.each([
@@ -97,12 +97,12 @@ describe('what a commit says that its writer had seen', () => {
     expect(window.hasSeen([sequence, digest.slice(0, 16)], 51)).toBe(holds);
   });
 
-  it('is nothing only while the log is young', () => {
+  it('may be missing only while the log is young', () => {
     expect(windowThrough(seenWindow - 2).hasSeen([0, ''], seenWindow - 1)).toBe(true);
     expect(windowThrough(seenWindow - 1).hasSeen([0, ''], seenWindow)).toBe(false);
   });
 
-  it('a message that was put in the place of another one is not what was seen', () => {
+  it('is not a message that has taken the place of another one', () => {
     const reordered = new ReplayWindow();
     for (const sequence of [1, 3, 2]) reordered.add(digestOf(sequence));
     expect(reordered.hasSeen(seenOf(2), 4)).toBe(false);
@@ -111,14 +111,14 @@ describe('what a commit says that its writer had seen', () => {
     for (const sequence of [1, 2, 3]) expect(reordered.holds(digestOf(sequence))).toBe(true);
   });
 
-  it('from before the window was begun it cannot be told, and is believed', () => {
+  it('is accepted without a check when it is older than the window', () => {
     const late = windowThrough(120, 101);
     expect(late.hasSeen([100, 'ab'.repeat(8)], 121)).toBe(true);
     expect(late.hasSeen([101, 'ab'.repeat(8)], 121)).toBe(false);
     expect(late.hasSeen(seenOf(101), 121)).toBe(true);
   });
 
-  it('a reader of some boundaries looks at the distance alone', () => {
+  it('is checked only by its distance in a reader of some boundaries', () => {
     const met = (sequence: number, at: number) => new ReplayWindow().couldSee([sequence, 'ab'], at);
     expect(met(9, 10)).toBe(true);
     expect(met(10, 10)).toBe(false);
@@ -129,7 +129,7 @@ describe('what a commit says that its writer had seen', () => {
 });
 
 describe('the same bytes twice in the log', () => {
-  it('are remembered for as long as the second of them would be', () => {
+  it('are remembered as long as the second one alone', () => {
     const window = new ReplayWindow();
     const twice = digestOf(0);
     window.add(twice);
@@ -144,14 +144,14 @@ describe('the same bytes twice in the log', () => {
   });
 });
 
-it('of a snapshot with more digests than a window holds the newest are taken, and of half a digest nothing', () => {
+it('a snapshot with more digests than a window holds gives the newest ones, and half a digest gives none', () => {
   const last = seenWindow + 2;
   const all = Array.from({ length: last }, (_, i) => Buffer.from(digestOf(i + 1).slice(0, 16), 'hex'));
   const window = new ReplayWindow(1, { last, digests: Buffer.concat([...all, Buffer.alloc(3)]).toString('base64') });
   expect(answers(window, last + 1)).toEqual(answers(windowThrough(last), last + 1));
 });
 
-it('messages that were met are remembered as far back as replays reach', () => {
+it('messages are remembered as far back as replays reach', () => {
   const met = new MetMessages();
   for (let sequence = 1; sequence <= seenWindow; sequence++) met.add(digestOf(sequence));
   met.add(digestOf(seenWindow));

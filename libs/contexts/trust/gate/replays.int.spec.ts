@@ -84,7 +84,7 @@ async function ends(): Promise<Record<string, [number, number | undefined]>> {
 }
 
 describe('the last message of a boundary, read alone', () => {
-  it('is no replay: of the first commit, of the last but one, of the last itself, nor of a replay', async () => {
+  it('is no replay of the first commit, of the second last, of the last itself, nor of a replay', async () => {
     const first = await append('notes.1');
     const second = await append('notes.1');
     await endsAt(second, second);
@@ -103,7 +103,7 @@ describe('the last message of a boundary, read alone', () => {
     await endsAt(await again(only), only);
   });
 
-  it('is no commit that came too late: the place behind what it follows was another’s', async () => {
+  it('is no commit that came too late: another one took the place behind its predecessor', async () => {
     const first = await append('notes.1');
     const [{ data: before }] = (await messages()).slice(-1);
     const place = { prev: messageDigest('notes.1', before), after: first };
@@ -116,7 +116,7 @@ describe('the last message of a boundary, read alone', () => {
     await endsAt(await put('notes.1', late), winner);
   });
 
-  it('is believed of a build that did not say behind which sequence it goes, if it follows in order', async () => {
+  it('is accepted from a build that did not name the sequence before it, if it follows in order', async () => {
     const first = await append('notes.1');
     const [{ data }] = (await messages()).slice(-1);
     const seen = [first, messageDigest('notes.1', data).slice(0, 16)] as const;
@@ -137,7 +137,7 @@ describe('the last message of a boundary, read alone', () => {
     await endsAt(await again(behind), behind);
   });
 
-  it('says nothing that its place would not bear out, whatever numbers it names', async () => {
+  it('is accepted only in its place, with any numbers that it names', async () => {
     const only = await append('notes.1');
     const commit = (await lonely().lastOf('notes.1'))!.commit!;
     const isInPlace = (changes: object) => lonely().isInPlace({ ...commit, ...changes });
@@ -158,7 +158,7 @@ describe('the last message of a boundary, read alone', () => {
     }
   });
 
-  it('agrees with the whole log read in order, whatever is sent again between what is written', async () => {
+  it('agrees with the whole log read in order, with any messages sent again in between', async () => {
     const boundary = fc.constantFrom('notes.1', 'notes.2', 'log');
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.record({ write: boundary }) },
@@ -183,11 +183,11 @@ describe('the last message of a boundary, read alone', () => {
   });
 });
 
-describe('which log it is', () => {
+describe('the identity of a log', () => {
   it.each([
     ['LogRestored', { parentId: 'l', throughSequence: 1, root: 'r' }],
     ['LogLossAccepted', { parentId: 'l', seenSequence: 9, throughSequence: 1, root: 'r' }],
-  ])('stays what %s made of it when its beginning is sent once more', async (type, data) => {
+  ])('stays that of %s when its beginning is sent once more', async (type, data) => {
     await append('log', [event(type, { logId: 'new', ...data })]);
     const expected = { logId: 'new', ancestors: [{ logId: 'l', throughSequence: 1 }], signing: { keyId: 'k1' } };
     const state = async () => (await new LogEnds(lonely()).look()).state;
@@ -196,7 +196,7 @@ describe('which log it is', () => {
     expect(await state()).toMatchObject(expected);
   });
 
-  it('is told by its beginning alone as long as nothing follows it, sent again or not', async () => {
+  it('is that of its beginning as long as nothing follows it, sent again or not', async () => {
     for (let i = 0; i < 2; i++) {
       expect((await new LogEnds(lonely()).look()).state).toMatchObject({ logId: 'l', ancestors: [] });
       await again(1);

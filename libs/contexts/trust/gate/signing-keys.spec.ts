@@ -34,7 +34,7 @@ describe('a key', () => {
       'af82',
       '6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a',
     ],
-  ])('of RFC 8032 signs as it says there: %.8s', (seed, publicKey, message, signature) => {
+  ])('of RFC 8032 gives the signature of the RFC: %.8s', (seed, publicKey, message, signature) => {
     const key = privateKeyOf(Buffer.from(seed, 'hex'));
     const bytes = Buffer.from(message, 'hex');
     expect(rawPublicKey(key).toString('hex')).toBe(publicKey);
@@ -42,7 +42,7 @@ describe('a key', () => {
     expect(isSignedWith(publicKeyOf(Buffer.from(publicKey, 'hex')), bytes, Buffer.from(signature, 'hex'))).toBe(true);
   });
 
-  it('goes into 32 bytes and comes back', () => {
+  it('is encoded in 32 bytes and decoded again', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (seed) => {
         const key = privateKeyOf(seed);
@@ -55,12 +55,12 @@ describe('a key', () => {
     );
   });
 
-  it.each([0, 31, 33, 64])('of %d bytes is none', (length) => {
+  it.each([0, 31, 33, 64])('of %d bytes is refused', (length) => {
     expect(() => publicKeyOf(Buffer.alloc(length))).toThrow(`a public key of ${length} bytes`);
     expect(() => privateKeyOf(Buffer.alloc(length))).toThrow(`a seed of ${length} bytes`);
   });
 
-  it('signs nothing with what is no signature of it', () => {
+  it('accepts no bytes that are not its signature', () => {
     const key = publicKeyOf(rawPublicKey(privateKeyOf(Buffer.alloc(32, 3))));
     for (const signature of [Buffer.alloc(0), Buffer.alloc(63), Buffer.alloc(64), Buffer.alloc(65)]) {
       expect(isSignedWith(key, text, signature)).toBe(false);
@@ -82,12 +82,12 @@ describe('the coordinators’ keys', () => {
     );
   });
 
-  it('are not the secrets themselves, which serve other purposes too', () => {
+  it('are not the secrets themselves, which also serve other purposes', () => {
     const [{ key }] = new TrustRing([secret('k1', 1)]).verifyKeys();
     expect(Buffer.from(key)).not.toEqual(rawPublicKey(privateKeyOf(Buffer.alloc(32, 1))));
   });
 
-  it('the first signs, and all are believed, each by its own name alone', () => {
+  it('sign with the first one, and verify with all, each under its own name only', () => {
     const ring = new TrustRing([secret('b', 2), secret('a', 1)]);
     const before = new TrustRing([secret('a', 1)]);
     const [newer, older] = [ring.signer('c-1'), before.signer('c-1')];
@@ -99,7 +99,7 @@ describe('the coordinators’ keys', () => {
     expect(ring.publicKey('c')).toBeUndefined();
   });
 
-  it('public halves are believed, and sign nothing', () => {
+  it('include public halves, which verify and cannot sign', () => {
     const ring = new TrustRing([secret('b', 2), secret('a', 1)]);
     const halves = new TrustRing([], ring.verifyKeys());
     for (const byte of [1, 2]) {
@@ -111,18 +111,18 @@ describe('the coordinators’ keys', () => {
     expect(halves.verifyKeys()).toEqual(ring.verifyKeys());
   });
 
-  it('a secret goes before a public half of the same name', () => {
+  it('prefer a secret over a public half of the same name', () => {
     const ring = new TrustRing([secret('a', 1)], new TrustRing([secret('a', 2)]).verifyKeys());
     expect(ring.hasSigned(text, ring.signer('c').sign(text))).toBe(true);
     expect(ring.verifyKeys()).toEqual(new TrustRing([secret('a', 1)]).verifyKeys());
   });
 
-  it('a half of a wrong length is refused', () => {
+  it('do not include a half of a wrong length', () => {
     expect(() => new TrustRing([], [{ id: 'a', key: Buffer.alloc(31) }])).toThrow('a public key of 31 bytes');
   });
 });
 
-describe('which keys a process believes', () => {
+describe('the keys that a process accepts', () => {
   const secretKeys = [secret('s', 1)];
   const signingKeys = [secret('g', 2)];
   const verifyKeys = new TrustRing([secret('v', 3)]).verifyKeys();
@@ -141,7 +141,7 @@ describe('which keys a process believes', () => {
 });
 
 describe('a signer', () => {
-  it('knows again the newest of the messages that it has signed and that were stored', () => {
+  it('recognizes the newest of the stored messages that it has signed', () => {
     const signer = new OwnSigner('w', generateKeyPairSync('ed25519').privateKey);
     for (let i = 0; i < 4_097; i++) signer.stored(`digest-${i}`);
     expect(['digest-0', 'digest-1', 'digest-4096', 'never'].map((digest) => signer.isOwn(digest))).toEqual([
@@ -152,7 +152,7 @@ describe('a signer', () => {
     ]);
   });
 
-  it('tells its public half, by which others check it', () => {
+  it('gives its public half, with which others verify', () => {
     const signer = new OwnSigner('w', privateKeyOf(Buffer.alloc(32, 2)));
     expect(verify(null, text, publicKeyOf(signer.publicKey), signer.sign(text))).toBe(true);
     expect(signer.keyId).toBeUndefined();

@@ -26,7 +26,7 @@ export class LoadOptionsDto {
   @OptionalFlag('Cache sizes and versions, no bytes.')
   loadMetadataOnly?: boolean;
 
-  @OptionalFlag('Compare with the UFS when everything is loaded, and mend what differs.')
+  @OptionalFlag('Compare with the UFS when everything is loaded, and load files again that differ.')
   verify?: boolean;
 
   @OptionalNumber('Bytes/s per worker; 0 = unlimited.', bandwidths)

@@ -82,7 +82,7 @@ describe('loading from files', () => {
     expect(load.throttled.length).toBe(paid + 9);
   });
 
-  it('loads anew what another job has loaded, unless it is to be skipped', async () => {
+  it('loads files again that another job has loaded, unless they are to be skipped', async () => {
     await put('a', 'aaaa');
     const files = await load.listed();
     await load.run(files, { jobId: 'earlier' });
@@ -97,7 +97,7 @@ describe('loading from files', () => {
     expect(load.cache.get(`file://${source}/a`)?.jobId).toBe('job-1');
   });
 
-  it('does not skip what has another version or only metadata in the cache', async () => {
+  it('does not skip files with another version or only metadata in the cache', async () => {
     await put('a', 'aaaa');
     await load.run(await load.listed(), { jobId: 'earlier' });
     await put('a', 'bbbb');
@@ -113,7 +113,7 @@ describe('loading from files', () => {
   });
 
   it.each(['main', 'verify'] as const)(
-    'does not push out for one of its files what it has found here (%s)',
+    'does not evict a file that it has found in the cache for another of its files (%s)',
     async (pass) => {
       const { connector } = load;
       await load.close();
@@ -136,7 +136,7 @@ describe('loading from files', () => {
     },
   );
 
-  it('keeps metadata only, and never instead of bytes of the same version', async () => {
+  it('keeps metadata alone, and never in place of bytes of the same version', async () => {
     await put('a', 'aaaa');
     await put('b', 'bb');
     const [a, b] = await load.listed();
@@ -168,7 +168,7 @@ describe('loading from files', () => {
     expect((await load.bytes('large'))!.equals(large)).toBe(true);
   });
 
-  it('fault 11: a file that changes in the middle of being read starts again, with no mix', async () => {
+  it('fault 11: a file that changes while it is read starts again, without a mix', async () => {
     await put('large', Buffer.alloc(4 * 2 ** 20, 'a'));
     const fresh = Buffer.alloc(4 * 2 ** 20, 'b');
     let changed = false;
@@ -222,7 +222,7 @@ describe('loading from files', () => {
     for (const name of names) expect(await load.bytes(name)).toEqual(Buffer.from(`content of ${name}`));
   });
 
-  it('says that a file is gone, and does not try again', async () => {
+  it('reports that a file is gone, and does not try again', async () => {
     await put('a', 'aaaa');
     const files = await load.listed();
     await rm(path.join(source, 'a'));
@@ -254,7 +254,7 @@ describe('loading from files', () => {
     expect(load.cache.stats()).toMatchObject({ objects: 0, usedBytes: 0, diskBytes: 0 });
   });
 
-  it('waits for the other files before it throws a bug, and counts it for no file', async () => {
+  it('waits for the other files before it throws an unexpected error, and counts it for no file', async () => {
     await put('a', 'a');
     await put('b', 'b');
     const { connector } = load;
@@ -270,7 +270,7 @@ describe('loading from files', () => {
   describe('verify', () => {
     const verify = { pass: 'verify' } as const;
 
-    it('confirms what is as it should be', async () => {
+    it('confirms correct files', async () => {
       await put('a', 'aaaa');
       await put('large', randomBytes(2 ** 20));
       const files = await load.listed();
@@ -281,7 +281,7 @@ describe('loading from files', () => {
       });
     });
 
-    it('repairs what is missing, outdated, metadata only or rotten on disk', async () => {
+    it('repairs files that are missing, outdated, metadata only or damaged on disk', async () => {
       for (const name of ['good', 'missing', 'outdated', 'metadata']) await put(name, `${name} file`);
       const rotten = await put('rotten', randomBytes(2 ** 20));
       await load.run(await load.listed());
@@ -306,7 +306,7 @@ describe('loading from files', () => {
       expect((await load.run(listed, verify)).counts).toMatchObject({ verifiedFiles: 5, repairedFiles: 0 });
     });
 
-    it('compares with the UFS’s bytes, not only with the version', async () => {
+    it('compares with the bytes of the UFS, not only with the version', async () => {
       const bytes = await put('a', 'what the UFS has');
       const files = await load.listed();
       const wrong = Buffer.alloc(bytes.length, 'x');
@@ -315,7 +315,7 @@ describe('loading from files', () => {
       expect(await load.bytes('a')).toEqual(bytes);
     });
 
-    it('names what cannot be repaired, and serves no wrong bytes meanwhile', async () => {
+    it('names files that cannot be repaired, and serves no wrong bytes meanwhile', async () => {
       await put('gone', 'gone');
       await put('never', 'never');
       await put('forbidden', 'secret');

@@ -81,7 +81,7 @@ describe('loading from S3', () => {
     expect(load.progress.bytes).toBe(small.length + large.length);
   });
 
-  it('fault 8: what fails for good is tried so often and no more, and counted exactly', async () => {
+  it('fault 8: a file that always fails is tried the set number of times, and counted exactly', async () => {
     for (const key of ['a', 'b', 'c', 'd']) await put(key);
     const files = await load.listed();
     s3.fault = (request) => (reads('b')(request) || reads('d')(request) ? { kind: 'status', status: 503 } : undefined);
@@ -131,7 +131,7 @@ describe('loading from S3', () => {
     expect((await load.bytes('large'))!.equals(large)).toBe(true);
   });
 
-  it('fault 11: an answer with another ETag than was asked for is not taken', async () => {
+  it('fault 11: an answer with another ETag than requested is refused', async () => {
     await put('large', randomBytes(2 ** 20));
     const files = await load.listed();
     s3.fault = ({ operation }) => (operation === 'GetObject' ? { kind: 'etag', etag: '"other"' } : undefined);
@@ -164,7 +164,7 @@ describe('loading from S3', () => {
     for (const key of keys) expect(await load.bytes(key)).toEqual(Buffer.from(`content of ${key}`));
   });
 
-  it('stops at once when aborted, and breaks off what it was reading', async () => {
+  it('stops at once when aborted, and breaks off its reads', async () => {
     await put('large', randomBytes(2 ** 20));
     const files = await load.listed();
     s3.fault = (request) => {
@@ -177,7 +177,7 @@ describe('loading from S3', () => {
     while (s3.inFlight > 0) await new Promise(setImmediate);
   });
 
-  it('verifies against the MD5 that an ETag is, without reading the object again', async () => {
+  it('verifies against the MD5 in an ETag, without reading the object again', async () => {
     const bytes = await put('a');
     const [file] = await load.listed();
     const wrong = Buffer.alloc(bytes.length, 'x');

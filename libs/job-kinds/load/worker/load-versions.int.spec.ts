@@ -58,7 +58,7 @@ describe.each(Object.entries(bentStores))('a store with %s', (_name, bend) => {
   };
   const noFailures = { failures: [] as unknown[] };
 
-  it('is loaded whole, and what is there is known again', async () => {
+  it('is loaded whole, and its cached files are recognized', async () => {
     expect(await run()).toMatchObject({ counts: { loadedFiles: 4, failedFiles: 0 }, ...noFailures });
     await expectContents();
     const gets = () =>
@@ -76,14 +76,14 @@ describe.each(Object.entries(bentStores))('a store with %s', (_name, bend) => {
     await expectContents();
   });
 
-  it('a batch that is delivered again counts what it has loaded', async () => {
+  it('counts the loaded files when a batch is delivered again', async () => {
     const files = await load.listed();
     for (let delivery = 0; delivery < 2; delivery++) {
       expect((await load.run(files, skipping('job-1'))).counts).toMatchObject({ loadedFiles: 4, skippedFiles: 0 });
     }
   });
 
-  it('what has changed is noticed, also where its size has not', async () => {
+  it('shows changes of a file, also without a change of size', async () => {
     await run();
     await put('a', 10, 5);
     await put('large', largeBytes, 5);
@@ -97,7 +97,7 @@ describe.each(Object.entries(bentStores))('a store with %s', (_name, bend) => {
     await expectContents();
   });
 
-  it('what changes after the listing is loaded as it is then', async () => {
+  it('gives a file that changes after the listing in its new state', async () => {
     const files = await load.listed();
     await put('a', 10, 5);
     await put('b/c', 4000, 5);
@@ -108,7 +108,7 @@ describe.each(Object.entries(bentStores))('a store with %s', (_name, bend) => {
     expect((await run(skipping('job-2'))).counts).toMatchObject({ loadedFiles: 0, skippedFiles: 4 });
   });
 
-  it('metadata alone is known again, and what has changed is noticed', async () => {
+  it('has its metadata recognized when only that is cached, and changes noticed', async () => {
     const options = { loadMetadataOnly: true, skipIfExists: true };
     expect((await run({ options })).counts).toMatchObject({ loadedFiles: 4, failedFiles: 0 });
     for (let round = 0; round < 2; round++) {
@@ -127,7 +127,7 @@ describe.each(Object.entries(bentStores))('a store with %s', (_name, bend) => {
     if (!isBlind(bend)) await expectContents();
   });
 
-  it('files that nobody has listed are loaded, and known again', async () => {
+  it('has unlisted files loaded, and their copies recognized', async () => {
     const files = [...contents.keys()].map((name) => ({ name }));
     expect(await load.run(files)).toMatchObject({ counts: { loadedFiles: 4 }, ...noFailures });
     await expectContents();
@@ -141,7 +141,7 @@ describe.each(Object.entries(bentStores))('a store with %s', (_name, bend) => {
 });
 
 describe('a cache from before', () => {
-  it('is known again: a strong tag without quotes', async () => {
+  it('is recognized: a strong tag without quotes', async () => {
     const s3 = new S3TestServer();
     const { endpoint } = await s3.start();
     s3.createBucket(bucket);

@@ -72,7 +72,7 @@ const paths: Paths = {
 
 /** The part of the API's description about rebalance jobs. */
 export const rebalanceDocs: ApiPart = {
-  tag: { name, description: 'Move copies to the workers where the hash ring wants them.' },
+  tag: { name, description: 'Move copies to the workers that the hash ring names for them.' },
   paths,
   schemas: { RebalanceProgress: rebalanceAnswer },
 };

@@ -39,8 +39,8 @@ describe('fetching from a peer', () => {
 
   // An abandoned body reports its own end as an error. Without a listener this used to end the worker.
   it.each([
-    ['a version that the peer holds no longer', 200, { etag: '"v2"' }, 'NotFound'],
-    ['an answer that is none', 503, {}, 'Unavailable'],
+    ['a version that the peer no longer holds', 200, { etag: '"v2"' }, 'NotFound'],
+    ['an invalid answer', 503, {}, 'Unavailable'],
   ])('%s is refused without reading it', async (_what, status, headers, code) => {
     const closed = answering(status, headers);
     await expect(client.source(address, entry).open(entry.path)).rejects.toMatchObject({ code });

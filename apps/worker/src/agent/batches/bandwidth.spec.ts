@@ -9,7 +9,7 @@ describe('BandwidthLimiter', () => {
   /** Fake timers move `performance.now` too. */
   const start = (rate: number) => ({ limiter: new BandwidthLimiter(rate), startedAtMs: performance.now() });
 
-  it('never lets more through than the rate allows, from the first moment on, and no less', async () => {
+  it('lets through exactly what the rate allows, from the first moment on', async () => {
     const requests = fc.array(fc.integer({ min: 1, max: 3_000_000 }), { minLength: 1, maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(requests, fc.integer({ min: 1000, max: 2_000_000 }), async (sizes, rate) => {
@@ -28,7 +28,7 @@ describe('BandwidthLimiter', () => {
     );
   });
 
-  it('keeps no allowance of an idle time beyond a moment', async () => {
+  it('saves up no more than a moment of idle time', async () => {
     const { limiter } = start(1000);
     await jest.advanceTimersByTimeAsync(60_000);
     let done = false;
@@ -39,7 +39,7 @@ describe('BandwidthLimiter', () => {
     await paid;
   });
 
-  it('takes a new rate at once, also for those who wait', async () => {
+  it('takes a new rate at once, also for waiting calls', async () => {
     const { limiter, startedAtMs } = start(1);
     const paid = limiter.pay(1_000_000, never);
     limiter.setRate(1_000_000);
@@ -51,7 +51,7 @@ describe('BandwidthLimiter', () => {
     expect(performance.now() - startedAtMs).toBeLessThan(1100);
   });
 
-  it('lets an aborted one go without charging it', async () => {
+  it('does not charge a call that is aborted', async () => {
     const { limiter } = start(1000);
     const abort = new AbortController();
     const aborted = limiter.pay(1_000_000, abort.signal);

@@ -168,7 +168,7 @@ describe('BatchRunner', () => {
   it.each([
     [0, 'paid'],
     [1, 'waits'],
-  ])('holds a batch to the rate that its kind reads from the options: %i', async (ownRate, expected) => {
+  ])('limits a batch to the rate that its kind reads from the options: %i', async (ownRate, expected) => {
     let seen: string | undefined;
     execute = async (_batch, ports) => {
       const leave = new AbortController();
@@ -184,7 +184,7 @@ describe('BatchRunner', () => {
     expect(seen).toBe(expected);
   });
 
-  it('keeps what it does not understand for a newer build', async () => {
+  it('leaves a batch that it cannot read for a newer build', async () => {
     expect(await handle(Buffer.from('not JSON'))).toEqual(['retry 30000']);
     expect(await handle(Buffer.from(JSON.stringify({ ...batch(), v: 3 })))).toEqual(['retry 30000']);
     expect(await handle(encodeWorkBatch(batch({ kind: 'unheard-of' })))).toEqual(['retry 30000']);
@@ -192,14 +192,14 @@ describe('BatchRunner', () => {
     expect(settled).toEqual([]);
   });
 
-  it('does not do a batch again that it has settled, whoever sends it and under which epoch', async () => {
+  it('does not do a settled batch again, from any sender and under any epoch', async () => {
     expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);
     execute = () => Promise.reject(new Error('begun again'));
     expect(await handle(encodeWorkBatch(batch({ epoch: 2 })))).toEqual(['ack']);
     expect(settled).toEqual([loaded]);
   });
 
-  it('does a batch again that is dispatched again: what it reported of it before was not taken', async () => {
+  it('does a batch again that is dispatched again, because its earlier report did not count', async () => {
     await handle(encodeWorkBatch(batch()));
     expect(await handle(encodeWorkBatch(batch({ attempt: 2 })))).toEqual(['ack']);
     expect(settled).toEqual([loaded, loaded]);
@@ -226,7 +226,7 @@ describe('BatchRunner', () => {
     expect(forgotten).toEqual(['b stopped', 'b stopped']);
   });
 
-  it('goes on with the batches of a resumed job when it hears late that the job had been stopped', async () => {
+  it('goes on with the batches of a resumed job when it learns late of the stop before', async () => {
     let end = (): void => undefined;
     const started = new Promise<void>((resolve) => {
       execute = (_batch, { signal }) =>
@@ -245,14 +245,14 @@ describe('BatchRunner', () => {
     expect(settled).toEqual([loaded]);
   });
 
-  it('begins no batch of before a stop, although the job runs again', async () => {
+  it('begins no batch from before a stop, although the job runs again', async () => {
     tell(21, 'JobStopped');
     tell(23, 'JobResumed');
     expect(await handle(encodeWorkBatch(batch({ jobSequence: 20 })))).toEqual(['ack']);
     expect(settled).toEqual([]);
   });
 
-  it('keeps nothing in mind of the batches of a job that has ended', async () => {
+  it('remembers nothing of the batches of a job that has ended', async () => {
     tell(21, 'JobFinished');
     expect(await handle(encodeWorkBatch(batch({ jobSequence: 20 })))).toEqual(['ack']);
     expect(forgotten).toEqual(['b finished']);
@@ -261,7 +261,7 @@ describe('BatchRunner', () => {
   it.each([
     ['set after it was sent', 21, 'limited'],
     ['that it was sent with', 19, 'unlimited'],
-  ])('holds a batch to the rate %s', async (_case, sequence, expected) => {
+  ])('limits a batch to the rate %s', async (_case, sequence, expected) => {
     tell(sequence, 'JobRetuned', { bandwidth: 5 });
     let seen = '';
     execute = () => Promise.resolve(loaded).finally(() => (seen = bandwidths.isLimited('j') ? 'limited' : 'unlimited'));
@@ -279,7 +279,7 @@ describe('BatchRunner', () => {
     expect(await readdir(path.join(directory, 'running'))).toEqual([]);
   });
 
-  it('puts a batch off while its job cannot be looked up', async () => {
+  it('postpones a batch while its job cannot be looked up', async () => {
     jest.spyOn(jobs, 'standingOf').mockRejectedValueOnce(new DomainError('Unavailable', 'nats-unreachable', 'away'));
     expect(await handle(encodeWorkBatch(batch()))).toEqual(['retry 1000']);
     expect(await handle(encodeWorkBatch(batch()))).toEqual(['ack']);

@@ -3,7 +3,7 @@ import { ExclusiveGate } from './exclusive-gate.js';
 describe('ExclusiveGate', () => {
   const never = new AbortController().signal;
 
-  it('runs suspects alone and the others beside each other, in order', async () => {
+  it('runs suspects alone and other batches in parallel, in order', async () => {
     const gate = new ExclusiveGate();
     const running = new Set<string>();
     const seen: string[] = [];
@@ -43,7 +43,7 @@ describe('ExclusiveGate, when a batch takes long', () => {
   const never = new AbortController().signal;
   const forEver = () => new Promise<void>(() => undefined);
 
-  it('lets a suspect in beside the others, and others beside a suspect', async () => {
+  it('lets a suspect run beside others, and others beside a suspect', async () => {
     jest.useFakeTimers();
     const gate = new ExclusiveGate(1_000);
     const entered: string[] = [];
@@ -62,7 +62,7 @@ describe('ExclusiveGate, when a batch takes long', () => {
     jest.useRealTimers();
   });
 
-  it('does not keep everybody out for a suspect alone', async () => {
+  it('does not hold up all batches for a single suspect', async () => {
     jest.useFakeTimers();
     const gate = new ExclusiveGate(1_000);
     const entered: string[] = [];

@@ -39,7 +39,7 @@ describe('RunningJournal', () => {
     expect((await restart()).suspects()).toEqual([{ jobId: 'j', batchId: 'suspect', crashes: 1, running: false }]);
   });
 
-  it('counts failures that left the process alive', async () => {
+  it('counts failures that the process survived', async () => {
     const journal = await restart();
     await journal.begin('j', 'b');
     expect(await journal.countFailure('j', 'b')).toBe(1);
@@ -47,7 +47,7 @@ describe('RunningJournal', () => {
     expect((await restart()).crashes('b')).toBe(2);
   });
 
-  it('removes a note that a crash has torn', async () => {
+  it('removes a note that a crash left incomplete', async () => {
     await writeFile(path.join(directory, 'b.json'), '{"jobId":');
     expect((await restart()).suspects()).toEqual([]);
     expect(await readdir(directory)).toEqual([]);

@@ -139,14 +139,14 @@ describe('TransferSlots for transfers whose bytes have arrived', () => {
 });
 
 /** What is asked for and given back, drawn from a seed, against what must hold at any moment. */
-describe('TransferSlots, whatever is asked for', () => {
+describe('TransferSlots, for any requests', () => {
   const step = fc.oneof(
     fc.record({ ask: fc.record({ store: fc.nat(3), job: fc.nat(2) }) }),
     fc.record({ end: fc.nat() }),
     fc.record({ abort: fc.nat() }),
   );
 
-  it('nobody waits below its share, no slot stays empty, and nothing is lost', async () => {
+  it('no job waits below its share, no slot stays empty, and nothing is lost', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 12 }), fc.array(step, { maxLength: 120 }), async (size, steps) => {
         const slots = new TransferSlots({ size });

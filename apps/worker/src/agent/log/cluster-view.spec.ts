@@ -3,7 +3,7 @@ import { ClusterView } from './cluster-view.js';
 
 const object = 'file:///data/a';
 
-describe('the store of what is being read', () => {
+describe('the store of an object that is being read', () => {
   let view: ClusterView;
   let sequence: number;
 
@@ -26,7 +26,7 @@ describe('the store of what is being read', () => {
     view.evolve({ sequence, boundary: namespaceBoundary.name, events: [{ ...event, source: 's', data }] });
   }
 
-  it('is that of a mount which is in the log and had not come yet when it was asked for', async () => {
+  it('comes from a mount in the log that arrives only after the request', async () => {
     view.catchUpBy(async () => {
       await Promise.resolve();
       mount('file:///data/');
@@ -36,7 +36,7 @@ describe('the store of what is being read', () => {
     expect(view.storeOf(object)).toBeDefined();
   });
 
-  it('is read up for one that a peer means and this worker does not know', async () => {
+  it('is looked up in the log when a peer names one that this worker does not know', async () => {
     mount('file:///data/');
     let asked = 0;
     view.catchUpBy(() => Promise.resolve(asked++));
@@ -47,7 +47,7 @@ describe('the store of what is being read', () => {
     expect(asked).toBe(1);
   });
 
-  it('is what is known where the log cannot be read to its end, or not soon', async () => {
+  it('is the one already known when the log cannot be read to its end in time', async () => {
     expect(await view.readableStoreOf(object)).toBeUndefined();
     view.catchUpBy(() => Promise.reject(new Error('NATS is away')));
     expect(await view.readableStoreOf(object)).toBeUndefined();

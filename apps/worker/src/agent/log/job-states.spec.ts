@@ -29,7 +29,7 @@ describe('JobStates', () => {
   });
   const endedOf = async (jobId: string, jobSequence?: number) => (await jobs.standingOf({ jobId, jobSequence })).ended;
 
-  it('looks an unknown job up once, however many ask', async () => {
+  it('looks an unknown job up once for many callers', async () => {
     log.set('job.a', commit(7, 'a', 'JobStopped'));
     const answers = await Promise.all([endedOf('a', 6), endedOf('a', 5), endedOf('b', 3)]);
     expect(answers).toEqual(['stopped', 'stopped', undefined]);
@@ -53,7 +53,7 @@ describe('JobStates', () => {
     expect(lookups).toEqual([]);
   });
 
-  it('holds a stop against what was sent before it, and against nothing that was sent after', async () => {
+  it('applies a stop to batches sent before it, and to none sent after it', async () => {
     jobs.evolve(commit(20, 'a', 'JobStopped'));
     // It has yet to hear that the job was resumed.
     expect(await endedOf('a', 25)).toBeUndefined();
@@ -66,13 +66,13 @@ describe('JobStates', () => {
     expect(heard).toEqual(['stopped a by 20', 'stopped a by 23', 'resumed a']);
   });
 
-  it('knows by its being resumed that a job was stopped', async () => {
+  it('knows from a resume that the job was stopped', async () => {
     jobs.evolve(commit(24, 'a', 'JobResumed'));
     expect(await endedOf('a', 19)).toBe('stopped');
     expect(await endedOf('a', 25)).toBeUndefined();
   });
 
-  it('finds out for a batch that does not say how new it is', async () => {
+  it('looks the job up for a batch that does not say how new it is', async () => {
     log.set('job.a', commit(20, 'a', 'JobStopped'));
     expect(await jobs.standingOf({ jobId: 'a' })).toEqual({ asOf: 19, ended: 'stopped' });
     log.set('job.a', commit(26, 'a', 'BatchesDispatched', { epoch: 2, reason: 'resumed', batches: [] }));
@@ -85,14 +85,14 @@ describe('JobStates', () => {
     expect(await jobs.standingOf({ jobId: 'a' })).toEqual({ asOf: 26, ended: 'stopped' });
   });
 
-  it('believes what the log has said since over what a slow look-up finds', async () => {
+  it('prefers later events of the log over the result of a slow look-up', async () => {
     log.set('job.a', commit(1, 'a', 'JobAssumed', { owner: 'c', epoch: 1 }));
     const asked = endedOf('a', 1);
     jobs.evolve(commit(2, 'a', 'JobStopped'));
     expect(await asked).toBe('stopped');
   });
 
-  it('asks of what was signed before it began to read whether it is a replay, and of nothing else', async () => {
+  it('checks for replays among batches that were signed before it began to read, and among no others', async () => {
     const asked: number[] = [];
     const failed = jest.fn();
     const replays = new Set([12, 14]);
@@ -118,14 +118,14 @@ describe('JobStates', () => {
     expect(failed.mock.calls).toEqual([[new Error('away')]]);
   });
 
-  it('tells a job that is only stopped from one that has ended', async () => {
+  it('distinguishes a stopped job from one that has ended', async () => {
     log.set('job.a', commit(1, 'a', 'JobStopped'));
     expect(await jobs.isFinished('a')).toBe(false);
     log.set('job.a', commit(5, 'a', 'JobFinished', {}));
     expect(await jobs.isFinished('a')).toBe(true);
   });
 
-  it('forgets jobs of which it has heard nothing for long, so that its memory is bounded', async () => {
+  it('forgets jobs without events for long, so that its memory is bounded', async () => {
     for (let i = 0; i <= 10_000; i++) jobs.evolve(commit(i + 1, `j${i}`, 'JobFinished', {}));
     expect(jobs.known('j0')).toBeUndefined();
     expect(jobs.known('j10000')).toBeDefined();

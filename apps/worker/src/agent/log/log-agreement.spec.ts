@@ -25,30 +25,30 @@ describe('a worker and the log it has seen', () => {
   const away = new DomainError('Unavailable', 'nats-unreachable', 'NATS does not answer');
   const mark = { logId: 'a', sequence: 10 };
 
-  it('agree where it has seen none, or no more than there is', async () => {
+  it('agree when it has seen none, or no more than the log holds', async () => {
     await compare(undefined, 0, log('x', 0));
     await compare(mark, 0, log('a', 10));
     expect(refused).toEqual([]);
   });
 
-  it('give a server that is still recovering its time', async () => {
+  it('wait for a server that is still recovering', async () => {
     await compare(mark, 60_000, log('a', 7), away, log('a', 10));
     expect(refused).toEqual([]);
   });
 
-  it('disagree, say so once, and agree when the log comes back', async () => {
+  it('disagree, report it once, and agree when the log comes back', async () => {
     await compare(mark, 0, log('a', 7), log('a', 7), away, log('a', 12));
     expect(refused).toEqual(['the log a ends at sequence 7, but this worker has seen it up to 10']);
   });
 
-  it('disagree at once where it is another log', async () => {
+  it('disagree at once when it is another log', async () => {
     await compare(mark, 60_000, log('b', 50), log('a', 50));
     expect(refused).toEqual([
       'NATS holds the log b, which ends at sequence 50, but this worker belongs to the log a and has seen it up to 10',
     ]);
   });
 
-  it('pass on what is no outage', async () => {
+  it('pass on errors that are no outage', async () => {
     await expect(compare(mark, 0, new Error('broken'))).rejects.toThrow('broken');
   });
 });

@@ -47,7 +47,7 @@ describe('settlementOf', () => {
     expect(data.failures.map(({ path }) => path)).toEqual(failures.map(({ path }) => path));
   });
 
-  it('names as many files as there is room for when the paths alone are too long', () => {
+  it('names as many files as fit when the paths alone are too long', () => {
     const failures = Array.from({ length: 100 }, () => ({ path: 'x'.repeat(1900), reason: 'r', attempts: 1 }));
     const { data, bytes } = settle(failures, 50_000);
     expect(bytes).toBeLessThanOrEqual(50_000);
