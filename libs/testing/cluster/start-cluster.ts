@@ -33,6 +33,8 @@ export interface ClusterOptions {
   natsServers?: 1 | 3;
   /** The Node that runs coordinators and workers. Default: the one that runs the tests. */
   node?: string;
+  /** The project whose build runs, such as a copy with other sources. Default: this one. */
+  project?: string;
 }
 
 export interface CoordinatorHandle {
@@ -65,7 +67,7 @@ export class TestCluster {
   private constructor(
     readonly directory: string,
     private readonly servers: { single: TestNats } | { several: TestNatsCluster },
-    private readonly given: { env: Record<string, string>; node?: string },
+    private readonly given: Pick<ClusterOptions, 'node' | 'project'> & { env: Record<string, string> },
   ) {}
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
@@ -76,7 +78,7 @@ export class TestCluster {
         : { single: await startTestNats({ version, ...testWalls() }) };
     const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
     const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
-    const cluster = new TestCluster(directory, servers, { env: { ...own, ...env }, node: options.node });
+    const cluster = new TestCluster(directory, servers, { ...options, env: { ...own, ...env } });
     try {
       mkdirSync(join(cluster.directory, 'logs'));
       const ports = await freePorts(coordinators);
@@ -275,7 +277,7 @@ export class TestCluster {
     return new ManagedProcess({
       name,
       node: this.given.node,
-      script: join(projectRoot(), `dist/bin/${app}.js`),
+      script: join(this.given.project ?? projectRoot(), `dist/bin/${app}.js`),
       env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.given.env, ...env },
       logFile: join(this.directory, 'logs', `${name}.log`),
       isReady,
