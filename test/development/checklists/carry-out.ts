@@ -16,6 +16,16 @@ const folders: Readonly<Record<ListName, string | undefined>> = {
   'Add a setting': undefined,
 };
 
+/** The pages that `npm run docs` changes. */
+export const generated: Readonly<Record<ListName, readonly string[]>> = {
+  'Add a job kind': [],
+  'Add a policy': ['docs/events.md'],
+  'Add a route': [],
+  'Add a UFS connector': [],
+  'Add an event': ['docs/events.md'],
+  'Add a setting': ['docs/configuration.md'],
+};
+
 /** Copies the project with its tests and its build. */
 export function copyProject(tree: string): void {
   copySources(tree, { build: true });
