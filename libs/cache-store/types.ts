@@ -82,6 +82,12 @@ export interface CacheFileIndex {
 export interface CacheWriter {
   /** Resolves when the store can take more. @throws CacheFullError, DiskFullError; the writer is aborted then. */
   write(chunk: Buffer): Promise<void>;
+  /**
+   * Writes a part at its place, several at once and in any order. A writer takes either chunks or parts. Parts must not
+   * overlap, and none may be written twice.
+   * @throws CacheFullError, DiskFullError; the writer is aborted then.
+   */
+  writePart(offset: number, bytes: Buffer): Promise<void>;
   /** Makes the object visible and durable. Fails, leaving nothing, unless exactly `sizeBytes` were written. */
   commit(): Promise<CacheEntry>;
   /** Removes the temporary file and gives the reserved space back. Safe to call twice or after `commit`. */

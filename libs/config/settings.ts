@@ -177,13 +177,13 @@ export const settings = {
     undefined,
     'address by which other hosts reach the worker; unset: its host and port',
   ),
-  workerBatches: setting('LARDER_WORKER_BATCHES', 'worker', p.integer(1, 256), '4', 'batches a worker runs at once'),
+  workerBatches: setting('LARDER_WORKER_BATCHES', 'worker', p.integer(1, 256), '8', 'batches a worker runs at once'),
   workerTransfers: setting(
     'LARDER_WORKER_TRANSFERS',
     'worker',
     p.integer(1, 4096),
-    '32',
-    'files a worker fetches at once',
+    '512',
+    'most files a worker fetches at once; fewer where a store serves fewer as well',
   ),
   batchSize: setting(
     'LARDER_BATCH_SIZE',
@@ -238,8 +238,8 @@ export const settings = {
     'LARDER_UFS_CONNECTIONS',
     'all',
     p.integer(1, 4096),
-    '64',
-    'connections of each process to each object store',
+    '512',
+    'most connections of each process to each object store',
   ),
   ufsOutageMs: setting(
     'LARDER_UFS_OUTAGE_MS',

@@ -1,4 +1,4 @@
-import { defineBoundaries, defineBoundary, type EventOf, scopeOf } from './boundary.js';
+import { defineBoundaries, defineBoundary, type EventOf, idsOf, scopeOf } from './boundary.js';
 import { type EventCatalogue } from './event-schema.js';
 import { type Commit } from './event.js';
 
@@ -45,4 +45,8 @@ describe('a boundary', () => {
 
 it('the scope of a boundary is what stands before the first dot', () => {
   expect(['batch.j.w', 'members', ''].map(scopeOf)).toEqual(['batch', 'members', '']);
+});
+
+it('the ids of a boundary are what stands behind it, each by itself', () => {
+  expect(['batch.j.w', 'members', ''].map(idsOf)).toEqual([['j', 'w'], [], []]);
 });

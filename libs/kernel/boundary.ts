@@ -71,6 +71,11 @@ export function scopeOf(boundary: string): string {
   return end < 0 ? boundary : boundary.slice(0, end);
 }
 
+/** The ids in a boundary's name, as `idsIn` of its sort names them; none where the scope has one boundary only. */
+export function idsOf(boundary: string): string[] {
+  return boundary.split('.').slice(1);
+}
+
 /**
  * The only place where events get their types. The cast is safe: the codec has validated the data of each by its type.
  */

@@ -8,6 +8,7 @@ const counter: Decider<number, number, Added> = {
   initial: 0,
   evolve: (state, event) => state + event.data.n,
   decide: (state, n) => {
+    if (Number.isNaN(n)) throw new TypeError('a bug');
     if (state + n > 2) throw new DomainError('Refused', 'full', 'full');
     if (n === 0) return state > 0 ? [] : [{ type: 'Added', data: { n: 1 } }];
     return [{ type: 'Added', data: { n } }];
@@ -93,6 +94,75 @@ it('does not take for done what somebody else has undone', async () => {
   fixture.seen = 1;
   await fixture.execute(0);
   expect(fixture.log).toHaveLength(3);
+});
+
+describe('commands that come at once', () => {
+  it('are appended together, each decided on what the ones before it lead to', async () => {
+    const fixture = new Fixture();
+    const appends = jest.spyOn(fixture, 'append');
+    const outcomes = await Promise.allSettled([1, 1, 1, 0].map((n) => fixture.execute(n)));
+    // The first went alone; the others waited for it.
+    expect(outcomes).toEqual([
+      { status: 'fulfilled', value: { events: [{ type: 'Added', data: { n: 1 } }], sequence: 1 } },
+      { status: 'fulfilled', value: { events: [{ type: 'Added', data: { n: 1 } }], sequence: 2 } },
+      { status: 'rejected', reason: expect.objectContaining({ code: 'full' }) as unknown },
+      { status: 'fulfilled', value: { events: [], sequence: 0 } },
+    ]);
+    expect(appends).toHaveBeenCalledTimes(2);
+  });
+
+  it('do not conflict with each other, whatever their number', async () => {
+    const fixture = new Fixture();
+    const appends = jest.spyOn(fixture, 'append');
+    await Promise.all(Array.from({ length: 200 }, () => fixture.execute(-1)));
+    expect(fixture.log).toHaveLength(200);
+    expect(appends.mock.calls.length).toBeLessThanOrEqual(5);
+    expect(await Promise.all(appends.mock.results.map(({ value }) => value as unknown))).toHaveLength(
+      appends.mock.calls.length,
+    );
+  });
+
+  it('are all decided anew when another replica was quicker', async () => {
+    const fixture = new Fixture();
+    const first = fixture.execute(-5);
+    const others = [fixture.execute(2), fixture.execute(2), fixture.execute(2)];
+    await first;
+    fixture.log.push({ type: 'Added', data: { n: 3 } });
+    const outcomes = await Promise.allSettled(others);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+  });
+
+  it('have the outcome of their append, and those without a part in it are decided anew', async () => {
+    const fixture = new Fixture();
+    const first = fixture.execute(1);
+    const [unknown, refused] = [fixture.execute(1), fixture.execute(1)];
+    await first;
+    const { append } = fixture;
+    fixture.append = () => {
+      fixture.append = append;
+      return Promise.reject(new DomainError('Unavailable', 'outcome-unknown', 'nobody knows'));
+    };
+    await expect(unknown).rejects.toThrow('nobody knows');
+    // It was refused for what may not have happened.
+    await expect(refused).resolves.toMatchObject({ sequence: 2 });
+  });
+
+  it('are appended in smaller groups when they are too large together', async () => {
+    const fixture = new Fixture();
+    const { append } = fixture;
+    fixture.append = (boundary, expected, events) =>
+      events.length > 3
+        ? Promise.reject(new DomainError('Refused', 'commit-too-large', 'too large'))
+        : append.call(fixture, boundary, expected, events);
+    await Promise.all(Array.from({ length: 20 }, () => fixture.execute(-1)));
+    expect(fixture.log).toHaveLength(20);
+  });
+
+  it('are hurt by no bug in the decision on one of them', async () => {
+    const fixture = new Fixture();
+    const outcomes = await Promise.allSettled([fixture.execute(-1), fixture.execute(NaN), fixture.execute(-1)]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
 });
 
 describe('during the election of a leader of the log', () => {

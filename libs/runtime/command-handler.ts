@@ -34,63 +34,173 @@ export interface Decided<Event> {
 
 /** So many conflicts in a row are not bad luck: something else is wrong. */
 const maxConflicts = 50;
+/** Commands that are decided and appended together: enough for a burst, and small as one commit. */
+const groupAtMost = 64;
+/** The longest pause after a conflict. Coordinators that conflict again and again get out of step by it. */
+const maxPauseMs = 40;
+
+/** A command that waits for its turn, or is being decided. */
+interface Pending {
+  readonly aggregate: Aggregate<unknown, unknown, DomainEvent>;
+  readonly command: unknown;
+  readonly context: CommandContext;
+  readonly leftMs: () => number;
+  resolve(decided: Decided<DomainEvent>): void;
+  reject(error: unknown): void;
+}
+
+/** What is decided on a command, as long as the log does not show another state. */
+type Decision = { readonly pending: Pending } & (
+  { readonly events: readonly DomainEvent[] } | { readonly refusal: unknown }
+);
 
 /**
  * Reads the state, decides, and appends under the expected sequence; on conflict it reads and decides again. It answers
  * once the replica's own views show what was appended, so that the client can read it here.
+ *
+ * The commands of this process on one boundary take turns. Those that come while others are being appended form the next
+ * group: they are decided one after the other, each on the state that the ones before it lead to, and appended as one
+ * commit. Without this, every command would conflict with all others, and the slowest would never get through. Each has
+ * its own outcome, and its events name its own request.
  */
 export class CommandHandler {
+  private readonly lines = new Map<string, Pending[]>();
+
   constructor(
     private readonly log: AppendOnlyLog,
     private readonly reads: ConsistentReads,
     private readonly record: (events: readonly DomainEvent[], context: CommandContext) => RecordedEvent[],
-    /** Called with what a command has written, for the log of this process; also by code that appends directly. */
+    /** Called with what commands have written, for the log of this process; also by code that appends directly. */
     readonly committed: OnCommitted = () => undefined,
   ) {}
 
   /** @throws DomainError what `decide` refused, or Unavailable when the outcome is unknown */
-  async execute<State, Command, Event extends DomainEvent>(
+  execute<State, Command, Event extends DomainEvent>(
     aggregate: Aggregate<State, Command, Event>,
     command: Command,
     context: CommandContext,
   ): Promise<Decided<Event>> {
-    const leftMs = timeLeft(context);
+    return new Promise<Decided<Event>>((resolve, reject) => {
+      // A command only ever meets the decider and the state of its own aggregate.
+      const pending = { aggregate, command, context, leftMs: timeLeft(context), resolve, reject } as unknown as Pending;
+      const line = this.lines.get(aggregate.boundary);
+      if (line) return void line.push(pending);
+      this.lines.set(aggregate.boundary, [pending]);
+      void this.serve(aggregate.boundary);
+    });
+  }
+
+  private async serve(boundary: string): Promise<void> {
+    const line = this.lines.get(boundary)!;
+    while (line.length > 0) {
+      const { decider } = line[0].aggregate;
+      const others = line.findIndex(({ aggregate }) => aggregate.decider !== decider);
+      const group = line.splice(0, Math.min(groupAtMost, others < 0 ? line.length : others));
+      try {
+        await this.settle(group);
+      } catch (error) {
+        for (const pending of group) pending.reject(error);
+      }
+    }
+    this.lines.delete(boundary);
+  }
+
+  /** Gives each command of a group its outcome. @throws an error that is the outcome of all that have none yet */
+  private async settle(group: readonly Pending[]): Promise<void> {
+    const leftMs = () => Math.min(...group.map((pending) => pending.leftMs()));
     let fresh = false;
     for (let conflicts = 0; ;) {
-      const { state, sequence: expected } = aggregate.load();
-      let events: readonly Event[];
-      try {
-        events = aggregate.decider.decide(state, command);
-      } catch (error) {
-        // A refusal from an old view may be wrong: another replica may have done what the view misses.
-        if (!(error instanceof DomainError) || fresh) throw error;
-        await this.caughtUp(leftMs);
-        fresh = true;
-        continue;
-      }
-      if (events.length === 0) {
-        if (fresh) return { events, sequence: 0 };
-        // "Nothing to change" from an old view may be wrong, too: another replica may have changed it meanwhile.
+      const expected = group[0].aggregate.load();
+      const decisions = decide(group, expected.state);
+      // Another replica may have done what the view misses.
+      if (!fresh && decisions.some(mayBeWrong)) {
         await this.caughtUp(leftMs);
         fresh = true;
         continue;
       }
       try {
-        const recorded = this.record(events, context);
-        const { sequence } = await this.log.append(aggregate.boundary, expected, recorded, { atMostMs: leftMs() });
-        this.committed(aggregate.boundary, recorded, sequence);
-        await this.reads.waitFor(sequence, leftMs());
-        return { events, sequence };
+        const sequence = await this.append(decisions.filter(changes), expected.sequence, leftMs);
+        for (const decision of decisions) {
+          const { pending } = decision;
+          if ('refusal' in decision) pending.reject(decision.refusal);
+          else pending.resolve({ events: decision.events, sequence: decision.events.length > 0 ? sequence : 0 });
+        }
+        return;
       } catch (error) {
-        if (!(error instanceof DomainError) || error.kind !== 'StaleVersion' || ++conflicts >= maxConflicts)
-          throw error;
+        if (isCode(error, 'commit-too-large') && group.length > 1) return this.settleHalves(group);
+        if (!(error instanceof DomainError) || error.kind !== 'StaleVersion' || ++conflicts >= maxConflicts) {
+          return this.failed(decisions, error);
+        }
+        if (conflicts > 1) await pause(Math.random() * Math.min(maxPauseMs, 2 ** conflicts));
         await this.caughtUp(leftMs);
         fresh = true;
       }
     }
   }
 
+  /** @returns 0 where nothing is to be appended */
+  private async append(
+    decisions: readonly (Decision & { events: readonly DomainEvent[] })[],
+    expected: number,
+    leftMs: () => number,
+  ): Promise<number> {
+    if (decisions.length === 0) return 0;
+    const { boundary } = decisions[0].pending.aggregate;
+    const recorded = decisions.flatMap(({ pending, events }) => this.record(events, pending.context));
+    const { sequence } = await this.log.append(boundary, expected, recorded, { atMostMs: leftMs() });
+    this.committed(boundary, recorded, sequence);
+    await this.reads.waitFor(sequence, leftMs());
+    return sequence;
+  }
+
+  private async settleHalves(group: readonly Pending[]): Promise<void> {
+    const half = Math.ceil(group.length / 2);
+    for (const part of [group.slice(0, half), group.slice(half)]) {
+      await this.settle(part).catch((error: unknown) => part.forEach((pending) => pending.reject(error)));
+    }
+  }
+
+  /**
+   * Of commands that were appended together, all have the same error. The others were decided on what those would have led
+   * to, so they are decided anew.
+   */
+  private async failed(decisions: readonly Decision[], error: unknown): Promise<void> {
+    for (const decision of decisions) if (changes(decision)) decision.pending.reject(error);
+    const rest = decisions.filter((decision) => !changes(decision)).map(({ pending }) => pending);
+    if (rest.length > 0) await this.settle(rest);
+  }
+
   private caughtUp(leftMs: () => number): Promise<void> {
     return untilAnswered(leftMs, (timeoutMs) => this.reads.caughtUp(timeoutMs));
   }
+}
+
+/** Decides on the commands one after the other, each on the state that the ones before it lead to. */
+function decide(group: readonly Pending[], from: unknown): Decision[] {
+  let state = from;
+  return group.map((pending) => {
+    const { decider } = pending.aggregate;
+    try {
+      const events = decider.decide(state, pending.command);
+      for (const event of events) state = decider.evolve(state, event);
+      return { pending, events };
+    } catch (error) {
+      return { pending, refusal: error };
+    }
+  });
+}
+
+function changes(decision: Decision): decision is Decision & { events: readonly DomainEvent[] } {
+  return 'events' in decision && decision.events.length > 0;
+}
+
+/** Whether a decision on an old view may be another one on the present one, without the log's guard noticing. */
+function mayBeWrong(decision: Decision): boolean {
+  return 'refusal' in decision ? decision.refusal instanceof DomainError : decision.events.length === 0;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof DomainError && error.code === code;
 }

@@ -10,7 +10,7 @@ export * from './http/fields.js';
 export * from './http/ignored-names.js';
 export * from './http/json-body.js';
 export * from './http/request-context.js';
-export { requestSchemaOf, type Schema } from './http/schema.js';
+export { requestSchemaOf } from './http/schema.js';
 export * from './http/status-filter.js';
 export * from './http/unrouted-errors.js';
 export * from './http/validation.js';

@@ -92,11 +92,15 @@ export async function forEachFile<Kind extends string>(
 }
 
 /** The same ports, with transfer slots counted for this source: the store of a UFS path, or another worker. */
-export function transferringFrom<Ports extends Pick<WorkerPorts, 'withTransferSlot'>>(
+export function transferringFrom<Ports extends Pick<WorkerPorts, 'withTransferSlot' | 'withPartSlot'>>(
   from: string,
   ports: Ports,
 ): Ports {
-  return { ...ports, withTransferSlot: (signal, run) => ports.withTransferSlot(signal, run, from) };
+  return {
+    ...ports,
+    withTransferSlot: (signal, run) => ports.withTransferSlot(signal, run, from),
+    withPartSlot: (signal, run) => ports.withPartSlot(signal, run, from),
+  };
 }
 
 export function failed(file: Pick<BatchFile, 'path' | 'listed'>, reason: string, attempts: number): FailedOutcome {

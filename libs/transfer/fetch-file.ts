@@ -1,7 +1,8 @@
 import type { CacheEntry, CacheWriter } from '#cache-store';
 import { isSameVersion, isStrong, strongerOf, UfsError, type UfsConnector } from '#ufs';
-import type { WorkerPorts } from '#contexts/jobs/kinds';
+import type { TransferSlot, WorkerPorts } from '#contexts/jobs/kinds';
 import type { BatchFile, KnownVersion } from './batch-file.js';
+import { copyParts, partBytes } from './fetch-parts.js';
 import { isUfsError, retrying } from './retrying.js';
 
 /** Objects up to this size are read in one piece and share segment files in the cache. */
@@ -13,12 +14,21 @@ export const packedObjectMaxBytes = 256 * 1024;
 const throttleQuantumBytes = 64 * 1024;
 
 /** Where bytes come from: a UFS, or another worker. */
-export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'>;
+export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'> & Partial<Pick<UfsConnector, 'readsParts'>>;
 
 /** The part of a worker's ports that fetching needs. */
 export type FetchPorts = Pick<
   WorkerPorts,
-  'cache' | 'storeOf' | 'claimRoom' | 'withTransferSlot' | 'throttle' | 'retry' | 'signal' | 'onProgress'
+  | 'cache'
+  | 'storeOf'
+  | 'claimRoom'
+  | 'withTransferSlot'
+  | 'withPartSlot'
+  | 'isThrottled'
+  | 'throttle'
+  | 'retry'
+  | 'signal'
+  | 'onProgress'
 > & { connectorFor(path: string): ObjectSource };
 
 /**
@@ -31,11 +41,11 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
   const store = file.store ?? ports.storeOf(path);
   let known = file.listed;
   let changed = false;
-  const once = async () => {
+  const once = async (slot: TransferSlot) => {
     // Asked for each attempt: the mount may have changed its options, or be removed.
     const connector = ports.connectorFor(path);
     if (file.store === undefined && ports.storeOf(path) !== store) throw changedStore(path);
-    const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, ports };
+    const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, slot, ports };
     if (changed) known = await connector.stat(path, ports.signal);
     changed = false;
     try {
@@ -45,13 +55,13 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
       throw error;
     }
   };
-  const attempt = async () => {
+  const attempt = async (slot: TransferSlot) => {
     try {
-      return await once();
+      return await once(slot);
     } catch (error) {
       // A listing may name the version differently: that is no reason to wait.
       if (!changed) throw error;
-      return once();
+      return once(slot);
     }
   };
   // Small objects pay before they take a slot, so that a job with a bandwidth limit does not wait while it holds one.
@@ -69,6 +79,7 @@ interface Fetch {
   replicas: number;
   loadedAtMs?: number;
   connector: ObjectSource;
+  slot: TransferSlot;
   ports: FetchPorts;
 }
 
@@ -96,7 +107,7 @@ async function fetchUnknown(fetch: Fetch): Promise<CacheEntry> {
 }
 
 async function fetchSmall(
-  { jobId, path, store, replicas, loadedAtMs, connector, ports }: Fetch,
+  { jobId, path, store, replicas, loadedAtMs, connector, slot, ports }: Fetch,
   known?: KnownVersion,
 ): Promise<CacheEntry> {
   const { signal } = ports;
@@ -105,6 +116,7 @@ async function fetchSmall(
     signal,
     ...(known && { expectedVersion: known.version, knownSizeBytes: known.sizeBytes }),
   });
+  slot.arrived(bytes.length);
   if (!known) await ports.throttle(jobId, bytes.length, signal);
   requireLength(path, bytes.length, object.sizeBytes);
   if (known) requireLength(path, bytes.length, known.sizeBytes);
@@ -143,9 +155,11 @@ async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntr
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);
   try {
-    const { sizeBytes: knownSizeBytes, version: expectedVersion } = known;
-    const { body } = await connector.open(path, { expectedVersion, knownSizeBytes, signal });
-    await copy(body, writer, { ...fetch, ports }, known);
+    if (!isParted(fetch, known) || !(await copyParts({ jobId, path, known, connector }, writer, ports))) {
+      const { sizeBytes: knownSizeBytes, version: expectedVersion } = known;
+      const { body } = await connector.open(path, { expectedVersion, knownSizeBytes, signal });
+      await copy(body, writer, { ...fetch, ports }, known);
+    }
     signal.throwIfAborted();
     return await writer.commit();
   } catch (error) {
@@ -155,6 +169,14 @@ async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntr
   } finally {
     transfer.abort();
   }
+}
+
+/**
+ * Parts must all be of one version, so they need a version that proves it. A job with a bandwidth limit reads a stream,
+ * whose rate is steady.
+ */
+function isParted({ jobId, connector, ports }: Fetch, { sizeBytes, version }: KnownVersion): boolean {
+  return connector.readsParts === true && sizeBytes > 2 * partBytes && isStrong(version) && !ports.isThrottled(jobId);
 }
 
 async function copy(

@@ -1,5 +1,5 @@
 import { RetriesExhausted, UfsError, withRetries } from '#ufs';
-import type { WorkerPorts } from '#contexts/jobs/kinds';
+import type { TransferSlot, WorkerPorts } from '#contexts/jobs/kinds';
 import { FileError, fileErrorReason } from './batch-file.js';
 
 /**
@@ -10,16 +10,16 @@ import { FileError, fileErrorReason } from './batch-file.js';
  */
 export async function retrying<T>(
   ports: Pick<WorkerPorts, 'withTransferSlot' | 'retry' | 'signal'>,
-  attempt: () => Promise<T>,
+  attempt: (slot: TransferSlot) => Promise<T>,
   prepare?: () => Promise<void>,
 ): Promise<T> {
   let attempts = 0;
   const once = async (number: number) => {
     await prepare?.();
-    return ports.withTransferSlot(ports.signal, () => {
+    return ports.withTransferSlot(ports.signal, (slot) => {
       ports.signal.throwIfAborted();
       attempts = number;
-      return attempt();
+      return attempt(slot);
     });
   };
   try {

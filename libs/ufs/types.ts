@@ -81,6 +81,8 @@ export interface ContentHash {
 }
 
 export interface UfsConnector {
+  /** Whether several reads of parts of one object are faster than one read of the whole. */
+  readonly readsParts: boolean;
   /**
    * The object named exactly `path` (unless `path` ends with `/`), then everything below `path/`. Never matches a mere
    * string prefix: `/dir` does not list `/directory`. A path that names nothing gives an empty last page.

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { importRules, isTestFile } from './rules.js';
-import { readSources } from './spec-support/source-tree.js';
+import { readSources } from './support/source-tree.js';
 
 /** A row of docs/architecture.md: `| `libs/kernel` | what it is | what it may import |`, below a heading `### 1. …`. */
 interface Row {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { readSources } from './spec-support/source-tree.js';
+import { readSources } from './support/source-tree.js';
 
 const root = path.resolve();
 const pages = [

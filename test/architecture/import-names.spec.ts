@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
-import { readSources } from './spec-support/source-tree.js';
+import { readSources } from './support/source-tree.js';
 
 /** A name of package.json "imports": the source for tools, the compiled file for Node. */
 interface ImportName {

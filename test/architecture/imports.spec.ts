@@ -17,7 +17,7 @@ import {
   partOf,
   readSources,
   type SourceFile,
-} from './spec-support/source-tree.js';
+} from './support/source-tree.js';
 
 const sources = readSources(path.resolve(), ['apps', 'libs', 'test']);
 const production = sources.filter(({ path: file }) => !isTestFile(file));

@@ -14,6 +14,7 @@ export interface ImportRule {
 export const importRules: readonly ImportRule[] = [
   { what: 'the kernel', files: /^libs\/kernel\//, may: [], packages: [] },
   { what: 'the hash ring', files: /^libs\/hash-ring\//, may: [], packages: [] },
+  { what: 'schemas that carry types', files: /^libs\/schema\//, may: [], packages: [] },
   {
     what: 'sealing of secrets (cryptography, no rules of the domain)',
     files: /^libs\/contexts\/namespace\/secrets\.ts$/,
@@ -38,13 +39,13 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'the description of the API, made from the DTOs of the routes',
     files: /^libs\/contexts\/api-docs\/[^/]+\.ts$/,
-    may: ['#kernel', '#contexts/*', '#contexts/*/*', '#runtime'],
+    may: ['#kernel', '#schema', '#contexts/*', '#contexts/*/*', '#runtime'],
     packages: [],
   },
   {
     what: 'pure files of a context: aggregates, processes, views, declarations of policies',
     files: /^libs\/contexts\/[^/]+\/(policies\/)?[^/]+\.ts$/,
-    may: ['#kernel', '#hash-ring', '#contexts/*'],
+    may: ['#kernel', '#hash-ring', '#schema', '#contexts/*'],
     packages: ['zod'],
     pure: true,
   },
@@ -57,7 +58,7 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'the port of the coordinators’ half of a job kind, and the planning that all kinds share',
     files: /^libs\/contexts\/jobs\/kinds\//,
-    may: ['#kernel', '#hash-ring', '#ufs'],
+    may: ['#kernel', '#hash-ring', '#schema', '#ufs'],
     // Hashing is a pure function; ids of batches are derived from content.
     packages: ['zod', 'node:crypto'],
   },
@@ -65,27 +66,27 @@ export const importRules: readonly ImportRule[] = [
     what: 'a context’s wiring: http, owners of jobs, connections to stores',
     files: /^libs\/contexts\//,
     may: [
-      ...['#kernel', '#async', '#hash-ring', '#contexts/*', '#contexts/*/*'],
+      ...['#kernel', '#async', '#hash-ring', '#schema', '#contexts/*', '#contexts/*/*'],
       ...['#runtime', '#jetstream', '#ufs', '#ufs/declarations'],
     ],
   },
   {
     what: 'what a job kind is told, shows and sends along: pure, of every kind',
-    files: /^libs\/job-kinds\/[^/]+\/(progress|spec|worker\/options)\.ts$/,
-    may: ['#kernel', '#contexts/*', '#contexts/jobs/kinds'],
+    files: /^libs\/job-kinds\/[^/]+\/(progress|spec|[^/]+\.answers|worker\/options)\.ts$/,
+    may: ['#kernel', '#schema', '#contexts/*', '#contexts/jobs/kinds'],
     packages: ['zod'],
     pure: true,
   },
   {
     what: 'planning of a job kind, apart from its source of files',
     files: /^libs\/job-kinds\/[^/]+\/[^/]+\.kind\.ts$/,
-    may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds'],
+    may: ['#kernel', '#hash-ring', '#schema', '#contexts/*', '#contexts/jobs/kinds'],
     packages: [],
   },
   {
     what: 'the registry of job kinds for coordinators, with the routes of each kind',
     files: /^libs\/job-kinds\/([^/]+\/http\/|[^/]+\/index\.ts$|parts\.ts$)/,
-    may: ['#kernel', '#contexts/*', '#contexts/jobs/*', '#runtime'],
+    may: ['#kernel', '#schema', '#contexts/*', '#contexts/jobs/*', '#runtime'],
   },
   {
     what: 'job kinds, where they list or move files',
@@ -99,7 +100,7 @@ export const importRules: readonly ImportRule[] = [
     packages: ['zod'],
   },
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel', '#async'] },
-  { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#async', '#jetstream', '#config'] },
+  { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#schema', '#async', '#jetstream', '#config'] },
   {
     what: 'what connectors declare, for whoever must not open anything',
     files: /^libs\/ufs\/(declarations\/|declaration\.ts|[^/]+\/[^/]+-(declaration|options|store)\.ts)/,
@@ -134,7 +135,7 @@ export const importRules: readonly ImportRule[] = [
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
-      ...['#ufs/declarations', '#private-files', '#node-version', '#process', '#async'],
+      ...['#ufs/declarations', '#private-files', '#node-version', '#process', '#async', '#schema'],
       ...['#job-kinds/*', '#contexts/*', '#contexts/*/*'],
     ],
   },

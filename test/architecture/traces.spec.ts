@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { isTestFile } from './rules.js';
-import { readSources } from './spec-support/source-tree.js';
+import { readSources } from './support/source-tree.js';
 
 const root = path.resolve();
 const production = readSources(root, ['apps', 'libs']).filter(

@@ -1,3 +1,4 @@
+import { clusterSuite } from '#testing';
 import { auditContract } from './suites/audit.js';
 import { cacheContract } from './suites/cache.js';
 import { fileIndexContract } from './suites/file-index.js';
@@ -11,35 +12,35 @@ import { outageContract } from './suites/outages.js';
 import { policyContract } from './suites/policies.js';
 import { rebalanceContract } from './suites/rebalance.js';
 import { serviceContract } from './suites/service.js';
-import { Lab } from './support/lab.js';
+import { ContractFixture } from './support/contract-fixture.js';
 
-describe('the REST API on a running cluster', () => {
-  const lab = new Lab();
-  beforeAll(() => lab.start(), 120_000);
-  afterAll(() => lab.stop());
+clusterSuite('the REST API on a running cluster', {}, ({ cluster }) => {
+  const fixture = new ContractFixture(cluster);
+  beforeAll(() => fixture.start(), 120_000);
+  afterAll(() => fixture.stop());
 
-  mountContract(lab);
+  mountContract(fixture);
 
   describe('with data', () => {
-    beforeAll(() => lab.mountData());
+    beforeAll(() => fixture.mountData());
 
-    serviceContract(lab);
-    nodesContract(lab);
-    policyContract(lab);
-    loadContract(lab);
-    freeContract(lab);
-    rebalanceContract(lab);
-    fileIndexContract(lab);
-    cacheContract(lab);
-    auditContract(lab);
-    hostileContract(lab);
-    namesContract(lab);
-    outageContract(lab);
+    serviceContract(fixture);
+    nodesContract(fixture);
+    policyContract(fixture);
+    loadContract(fixture);
+    freeContract(fixture);
+    rebalanceContract(fixture);
+    fileIndexContract(fixture);
+    cacheContract(fixture);
+    auditContract(fixture);
+    hostileContract(fixture);
+    namesContract(fixture);
+    outageContract(fixture);
   });
 
   it('has given every documented answer, but for 500, which nothing may provoke', () => {
-    const seen = new Set([...lab.api.seen, ...lab.offApi.seen]);
-    const missing = lab.api.documented().filter((answer) => !seen.has(answer) && !answer.endsWith(' 500'));
+    const seen = new Set([...fixture.api.seen, ...fixture.offApi.seen]);
+    const missing = fixture.api.documented().filter((answer) => !seen.has(answer) && !answer.endsWith(' 500'));
     expect(missing).toEqual([]);
   });
 });

@@ -1,30 +1,27 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { s3MountOptions, S3TestServer, startCluster, type TestCluster } from '#testing';
+import { clusterSuite, startCluster } from '#testing';
 import { Contract } from './support/contract.js';
 
+const checking = { workers: 0, env: { LARDER_MOUNT_CHECK_MS: '1000' } };
+
 /** What a mount's answer says of a store that is not as the mount supposes. The mount is made, whatever is said. */
-describe('a mount is looked at when it is made', () => {
+clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 }) => {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-mount-check-'));
-  const s3 = new S3TestServer();
   let options: Record<string, string>;
-  let cluster: TestCluster;
   let api: Contract;
   let mounts = 0;
 
   beforeAll(async () => {
-    options = s3MountOptions((await s3.start()).endpoint, s3.credentials);
-    s3.createBucket('good');
-    await s3.put('good', 'dir/file', 'x');
-    cluster = await startCluster({ workers: 0, env: { LARDER_MOUNT_CHECK_MS: '1000' } });
+    options = s3.mountOptions;
+    s3.server.createBucket('good');
+    await s3.server.put('good', 'dir/file', 'x');
     api = await Contract.with(cluster.api.baseUrl);
   }, 120_000);
 
   afterAll(async () => {
     await api?.close();
-    await cluster?.dispose();
-    await s3.stop();
     rmSync(scratch, { recursive: true, force: true });
   });
 
@@ -59,19 +56,19 @@ describe('a mount is looked at when it is made', () => {
   });
 
   it('access that is denied is said', async () => {
-    s3.fault = () => ({ kind: 'status', status: 403, code: 'AccessDenied' });
+    s3.faults.set('good', () => ({ kind: 'status', status: 403, code: 'AccessDenied' }));
     expect(await warningOf('s3://good/')).toMatch(/Access is denied \(403 AccessDenied\)/);
-    s3.fault = undefined;
+    s3.faults.delete('good');
   });
 
   it('a store that hangs holds the answer up no longer than it may', async () => {
-    s3.fault = () => ({ kind: 'hang' });
+    s3.faults.set('good', () => ({ kind: 'hang' }));
     const before = performance.now();
     expect(await warningOf('s3://good/')).toMatch(/did not answer/);
     const tookMs = performance.now() - before;
     expect(tookMs).toBeGreaterThan(900);
     expect(tookMs).toBeLessThan(8_000);
-    s3.fault = undefined;
+    s3.faults.delete('good');
   });
 
   it('a directory that is not there is said; a file, and what is no absolute path, is refused', async () => {
@@ -93,14 +90,14 @@ describe('a mount is looked at when it is made', () => {
 
   it('what the mount table refuses anyway is not looked at', async () => {
     await api.post('/mount', { path: '/taken', ufs: 's3://good/', options });
-    const asked = s3.requests.length;
+    const asked = s3.server.requests.length;
     for (const body of [
       { path: '/taken', ufs: 's3://missing-bucket/', options },
       { path: '/other', ufs: 's3://good/dir', options },
     ]) {
       expect((await api.post('/mount', body)).status).toBe(409);
     }
-    expect(s3.requests.length).toBe(asked);
+    expect(s3.server.requests.length).toBe(asked);
     await api.delete('/mount', { path: '/taken' });
   });
 

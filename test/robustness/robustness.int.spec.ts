@@ -1,9 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { projectRoot } from '#testing';
+import { canReplicate, projectRoot } from '#testing';
 import { faultNames, type FaultName } from './harness/faults.js';
-import { canReplicate } from './harness/nats-servers.js';
 import { run } from './harness/run.js';
 
 const env = process.env;

@@ -1,8 +1,10 @@
 import { Controller, Get } from '@nestjs/common';
+import { readinessAnswer, type ReadinessAnswer } from '#contexts/api-docs';
 import { MountKeys, namespaceView } from '#contexts/namespace';
 import { LogTrust } from '#contexts/trust/gate';
 import { DomainError } from '#kernel';
 import { Heartbeats, Shutdown, Views } from '#runtime';
+import { answerAs, type Ok } from '#schema';
 
 /** For supervisors and balancers; outside `/api/v1`. */
 @Controller()
@@ -17,7 +19,7 @@ export class HealthController {
 
   /** The process answers. */
   @Get('healthz')
-  healthz(): unknown {
+  healthz(): Ok {
     return { status: 'ok' };
   }
 
@@ -28,7 +30,7 @@ export class HealthController {
    * coordinator is ready, but an operator should look at them.
    */
   @Get('readyz')
-  async readyz(): Promise<unknown> {
+  async readyz(): Promise<ReadinessAnswer> {
     if (this.shutdown.draining.aborted) throw unready('draining', 'this coordinator is about to stop');
     if (!this.views.ready) throw unready('not-ready', 'the views have not caught up with the log');
     const staleMs = await this.views.freshen();
@@ -42,7 +44,8 @@ export class HealthController {
     const warnings = sentences.length > 0 ? { warnings: sentences } : {};
     const { count, unacknowledged, examples } = this.trust.report();
     const quarantine = count > 0 ? { quarantine: { count, unacknowledged, examples } } : {};
-    return { status: 'ok', sequence: this.views.appliedSequence, ...warnings, ...quarantine };
+    const sequence = this.views.appliedSequence;
+    return answerAs(readinessAnswer, { status: 'ok', sequence, ...warnings, ...quarantine });
   }
 }
 

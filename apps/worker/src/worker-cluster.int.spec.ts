@@ -2,45 +2,30 @@ import path from 'node:path';
 import { until } from '#async';
 import type { WorkerHeartbeat } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
-import { S3TestServer, startTestNats, type TestNats } from '#testing';
-import { TestCluster } from './spec-support/worker-cluster.js';
+import { clusterSuite } from '#testing';
+import { StandInCoordinator, withoutCoordinator } from './spec-support/stand-in-coordinator.js';
 
 const root = 's3://bucket/';
 const names = Array.from({ length: 30 }, (_, i) => `f${i}`);
 
-describe('several worker processes', () => {
-  let nats: TestNats;
-  let cluster: TestCluster;
-  let s3: S3TestServer;
+clusterSuite('several worker processes', withoutCoordinator, ({ cluster, s3, test }) => {
+  let coordinator: StandInCoordinator;
   let heard: WorkerHeartbeat[];
 
-  beforeAll(async () => void (nats = await startTestNats()));
-  afterAll(() => nats.stop());
   beforeEach(async () => {
-    s3 = new S3TestServer();
-    const { endpoint } = await s3.start();
-    s3.createBucket('bucket');
-    cluster = await TestCluster.open(nats.url);
-    await cluster.ensureStreams();
-    await cluster.mount(root, {
-      's3a.accessKeyId': s3.credentials.accessKeyId,
-      's3a.secretKey': s3.credentials.secretAccessKey,
-      'alluxio.underfs.s3.endpoint': endpoint,
-      'alluxio.underfs.s3.disable.dns.buckets': 'true',
-    });
-    heard = cluster.hearHeartbeats();
+    s3.server.createBucket('bucket');
+    coordinator = await StandInCoordinator.open(cluster);
+    await coordinator.ensureStreams();
+    await coordinator.mount(root, s3.mountOptions);
+    heard = coordinator.hearHeartbeats();
   });
-  afterEach(async () => {
-    await cluster.close();
-    await s3.stop();
-  });
+  afterEach(() => coordinator?.close());
 
   /** Starts a worker on a directory of its own; it is a member when this resolves. */
   async function start(directory: string): Promise<WorkerHeartbeat> {
-    const worker = cluster.startWorker({ LARDER_CACHE_DIR: path.join(cluster.directory, directory) });
-    const address = await worker.ready();
+    const { address } = await coordinator.startWorker({ LARDER_CACHE_DIR: path.join(cluster.directory, directory) });
     const heartbeat = await until(() => heard.find((one) => one.address === address));
-    await cluster.join(heartbeat);
+    await coordinator.join(heartbeat);
     return heartbeat;
   }
 
@@ -55,16 +40,16 @@ describe('several worker processes', () => {
       }),
     );
   const latest = (workerId: string) => heard.findLast((one) => one.workerId === workerId)!;
-  const gets = () => s3.requests.filter(({ operation }) => operation === 'GetObject').length;
+  const gets = () => s3.server.requests.filter(({ operation }) => operation === 'GetObject').length;
 
-  it('load two copies, make room on a third worker without the UFS, and free everything', async () => {
+  test('load two copies, make room on a third worker without the UFS, and free everything', async () => {
     const [one, two] = [await start('one'), await start('two')];
-    for (const name of names) await s3.put('bucket', name, `is ${name}`);
+    for (const name of names) await s3.server.put('bucket', name, `is ${name}`);
     const files = names.map((name): [string, number, string] => [name, -1, '']);
     const options = { replicas: 2 };
-    await cluster.send({ root, files, options }, one.workerId);
-    await cluster.send({ root, files, options, batchId: 'batch-2', copy: 1 }, two.workerId);
-    await cluster.untilSettled(2);
+    await coordinator.send({ root, files, options }, one.workerId);
+    await coordinator.send({ root, files, options, batchId: 'batch-2', copy: 1 }, two.workerId);
+    await coordinator.untilSettled(2);
     const three = await start('three');
     const workers = [one, two, three];
     const fetched = gets();
@@ -75,9 +60,9 @@ describe('several worker processes', () => {
         const batchId = `${pass}-${workerId}`;
         const target: [string, number, string][] = [[workerId, -1, '']];
         const batch = { kind: 'rebalance', jobId: 'job-2', batchId, pass, options: rebalance };
-        await cluster.send({ ...batch, root: '', files: target }, workerId);
+        await coordinator.send({ ...batch, root: '', files: target }, workerId);
       }
-      await cluster.untilSettled(pass === 'main' ? 3 : 6, 'job-2');
+      await coordinator.untilSettled(pass === 'main' ? 3 : 6, 'job-2');
     }
     const ring = new HashRing(workers.map(({ workerId }) => workerId));
     const wanted = ({ workerId }: WorkerHeartbeat) =>
@@ -87,17 +72,17 @@ describe('several worker processes', () => {
 
     const freeing = { kind: 'free', jobId: 'job-3', options: { recursive: true, batchSize: 10 } };
     for (const { workerId } of workers) {
-      await cluster.send({ ...freeing, root, files: [['', -1, '']], batchId: `free-${workerId}` }, workerId);
+      await coordinator.send({ ...freeing, root, files: [['', -1, '']], batchId: `free-${workerId}` }, workerId);
     }
-    const freed = await cluster.untilSettled(3, 'job-3');
+    const freed = await coordinator.untilSettled(3, 'job-3');
     const sum = (name: string) => freed.reduce((total, { counts }) => total + counts[name], 0);
     expect([sum('freedFiles'), sum('freedReplicas'), sum('failedFiles')]).toEqual([30, 30, 0]);
     expect((await entries(workers)).flatMap(([, held]) => held)).toEqual([]);
   });
 
-  it('send readers of a missing object to its owner, who fetches it once', async () => {
+  test('send readers of a missing object to its owner, who fetches it once', async () => {
     const workers = [await start('one'), await start('two')];
-    await s3.put('bucket', 'a', 'aaaa');
+    await s3.server.put('bucket', 'a', 'aaaa');
     const [owner] = new HashRing(workers.map(({ workerId }) => workerId)).owners(`${root}a`);
     const other = workers.find(({ workerId }) => workerId !== owner)!;
     // It follows the log on its own.
@@ -116,34 +101,33 @@ describe('several worker processes', () => {
     expect(gets() - before).toBe(1);
   });
 
-  it('tell what they hold below quotas as soon as one is set, up to which report, and after a restart', async () => {
+  test('tell what they hold below quotas as soon as one is set, up to which report, and after a restart', async () => {
     const asked: unknown[] = [];
-    cluster.answer('quota-grant', (ask) => {
+    coordinator.answer('quota-grant', (ask) => {
       asked.push(ask);
       return { granted: true };
     });
-    const first = cluster.startWorker();
-    const address = await first.ready();
+    const { process: first, address } = await coordinator.startWorker();
     const worker = await until(() => heard.find((one) => one.address === address));
-    await cluster.join(worker);
-    await s3.put('bucket', 'dir/a', 'aaaa');
-    await cluster.send({ root, files: [['dir/a', -1, '']] });
-    await cluster.untilSettled(1);
-    const settledAt = await cluster.store.lastSequence('batch.job-1.*');
-    await cluster.namespaceEvent({ type: 'QuotaSet', data: { path: '/data/dir', quotaBytes: 100 } });
+    await coordinator.join(worker);
+    await s3.server.put('bucket', 'dir/a', 'aaaa');
+    await coordinator.send({ root, files: [['dir/a', -1, '']] });
+    await coordinator.untilSettled(1);
+    const settledAt = await coordinator.lastSequence('batch.job-1.*');
+    await coordinator.namespaceEvent({ type: 'QuotaSet', data: { path: '/data/dir', quotaBytes: 100 } });
     const told = await until(() => heard.find(({ quotaUsage }) => quotaUsage?.['s3://bucket/dir'] === 4));
     expect(told.reportedSequence).toBeGreaterThanOrEqual(settledAt);
     expect(heard[0].reportedSequence).toBeLessThan(settledAt);
 
-    await s3.put('bucket', 'dir/b', 'bb');
+    await s3.server.put('bucket', 'dir/b', 'bb');
     expect(await (await objects(worker.address, 'dir/b')).text()).toBe('bb');
     expect(asked).toEqual([
       { workerId: worker.workerId, id: expect.any(String) as string, path: `${root}dir/b`, bytes: 2 },
     ]);
     await until(() => (latest(worker.workerId).quotaUsage?.['s3://bucket/dir'] === 6 ? true : undefined));
 
-    await first.kill('SIGTERM');
-    await cluster.startWorker().ready();
+    await first.stop();
+    await coordinator.startWorker();
     const back = await until(() => heard.find(({ bootId, leaving }) => bootId !== worker.bootId && !leaving));
     expect(back.quotaUsage).toEqual({ 's3://bucket/dir': 6 });
     expect(back.reportedSequence).toBeGreaterThanOrEqual(settledAt);

@@ -1,6 +1,7 @@
 import { type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { type Committer } from './committer.js';
+import { combineCrc32 } from './crc32-combine.js';
 import { asDiskFullError, isDiskFull } from '../disk/disk-errors.js';
 import { type Admission } from '../space/admission.js';
 import { type DiskRoom } from '../disk/disk-room.js';
@@ -25,13 +26,25 @@ export interface WriterParts {
   onEnd(writer: ObjectWriter): void;
 }
 
-/** Streams one large object into `tmp/`; its space is reserved from the start. Make one call at a time. */
+interface WrittenPart {
+  readonly offset: number;
+  readonly length: number;
+  readonly crc32: number;
+}
+
+/**
+ * Writes one large object into `tmp/`; its space is reserved from the start. Chunks come one call at a time, parts may come
+ * several at once.
+ */
 export class ObjectWriter implements CacheWriter {
   private buffer: Buffer;
   private filled = 0;
   private writtenBytes = 0;
   private receivedBytes = 0;
   private checksum = 0;
+  private readonly parts: WrittenPart[] = [];
+  /** Why this writer gave up by itself. */
+  private failure: unknown;
   private state: 'open' | 'committing' | 'ended' = 'open';
   private published = false;
   /** Resolves when the writer has no running work and no reservation left. */
@@ -39,7 +52,7 @@ export class ObjectWriter implements CacheWriter {
   private resolveEnded!: () => void;
 
   private constructor(
-    private readonly parts: WriterParts,
+    private readonly store: WriterParts,
     private readonly object: NewObject,
     private readonly sizeBytes: number,
     private readonly objectId: number,
@@ -89,6 +102,24 @@ export class ObjectWriter implements CacheWriter {
     }
   }
 
+  async writePart(offset: number, bytes: Buffer): Promise<void> {
+    this.assertOpen();
+    try {
+      this.receivedBytes += bytes.length;
+      if (offset < 0 || offset + bytes.length > this.sizeBytes) {
+        throw new Error(`${this.object.path}: a part lies outside of the ${this.sizeBytes} bytes announced`);
+      }
+      this.parts.push({ offset, length: bytes.length, crc32: crc32(bytes) });
+      await this.writeOut(bytes, offset);
+    } catch (error) {
+      // The part that met the full disk closes the file: the others then fail for that reason alone.
+      this.failure ??= error;
+      const first = this.failure;
+      await this.abort();
+      throw asDiskFullError(first);
+    }
+  }
+
   async commit(): Promise<CacheEntry> {
     this.assertOpen();
     try {
@@ -96,13 +127,14 @@ export class ObjectWriter implements CacheWriter {
         throw new Error(`${this.object.path}: ${this.receivedBytes} of ${this.sizeBytes} bytes were written`);
       }
       await this.flush();
+      if (this.parts.length > 0) this.checksum = this.checksumOfParts();
       this.state = 'committing';
       await this.handle.datasync();
       await this.handle.close();
-      await this.parts.storage.objects.publish(this.objectId);
+      await this.store.storage.objects.publish(this.objectId);
       this.published = true;
       const content = { sizeBytes: this.sizeBytes, crc32: this.checksum };
-      const entry = await this.parts.committer.publish(this.object, content, this.objectId, () => this.end());
+      const entry = await this.store.committer.publish(this.object, content, this.objectId, () => this.end());
       return entry;
     } catch (error) {
       if (this.state === 'committing') this.state = 'open';
@@ -115,7 +147,7 @@ export class ObjectWriter implements CacheWriter {
     // A running commit can no longer be cancelled: it ends by itself, by success or failure.
     if (this.state !== 'open') return;
     this.state = 'committing';
-    const { objects } = this.parts.storage;
+    const { objects } = this.store.storage;
     try {
       await this.handle.close();
       if (this.published) await objects.unpublish(this.objectId);
@@ -130,15 +162,17 @@ export class ObjectWriter implements CacheWriter {
     if (this.state === 'ended') return;
     this.state = 'ended';
     this.buffer = Buffer.alloc(0);
-    this.parts.space.giveBack({ bytes: this.sizeBytes, packed: false });
-    this.parts.storage.usage.writtenBytes -= this.writtenBytes;
+    this.store.space.giveBack({ bytes: this.sizeBytes, packed: false });
+    this.store.storage.usage.writtenBytes -= this.writtenBytes;
     this.resolveEnded();
-    this.parts.onEnd(this);
-    this.parts.admission.noteDeparture();
+    this.store.onEnd(this);
+    this.store.admission.noteDeparture();
   }
 
   private assertOpen(): void {
-    if (this.state !== 'open') throw new Error(`${this.object.path}: the writer has ended`);
+    if (this.state === 'open') return;
+    if (this.failure !== undefined) throw asDiskFullError(this.failure);
+    throw new Error(`${this.object.path}: the writer has ended`);
   }
 
   private async flush(): Promise<void> {
@@ -148,14 +182,26 @@ export class ObjectWriter implements CacheWriter {
     await this.writeOut(bytes);
   }
 
-  private async writeOut(bytes: Buffer): Promise<void> {
+  private checksumOfParts(): number {
+    let end = 0;
+    let checksum = 0;
+    for (const { offset, length, crc32 } of this.parts.sort((a, b) => a.offset - b.offset)) {
+      if (offset !== end) throw new Error(`${this.object.path}: the parts do not join at byte ${end}`);
+      checksum = combineCrc32(checksum, crc32, length);
+      end += length;
+    }
+    return checksum;
+  }
+
+  /** @param position default: behind what has been written */
+  private async writeOut(bytes: Buffer, position = this.writtenBytes): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.parts.disk.write(() => this.writeFully(bytes));
+        await this.store.disk.write(() => this.writeFully(bytes, position));
         return;
       } catch (error) {
         if (!isDiskFull(error) || attempt === MAX_ATTEMPTS) throw error;
-        await this.parts.mutex.run(() => this.makeRoomAgain());
+        await this.store.mutex.run(() => this.makeRoomAgain());
       }
     }
   }
@@ -168,20 +214,21 @@ export class ObjectWriter implements CacheWriter {
   private async makeRoomAgain(): Promise<void> {
     const bytes = this.sizeBytes - this.writtenBytes;
     try {
-      await this.parts.space.reserveAgain({ bytes, packed: false, object: this.object });
+      await this.store.space.reserveAgain({ bytes, packed: false, object: this.object });
     } catch (error) {
+      this.failure ??= error;
       await this.abort();
       throw error;
     }
   }
 
-  /** Writes from `writtenBytes` on, so that a second attempt overwrites the part that the first one wrote. */
-  private async writeFully(bytes: Buffer): Promise<void> {
+  /** A second attempt overwrites what the first one wrote. */
+  private async writeFully(bytes: Buffer, position: number): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.writtenBytes + done);
+      const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, position + done);
       done += bytesWritten;
     }
     this.writtenBytes += bytes.length;
-    this.parts.storage.usage.writtenBytes += bytes.length;
+    this.store.storage.usage.writtenBytes += bytes.length;
   }
 }

@@ -29,6 +29,11 @@ export class PackedWriter implements CacheWriter {
     return Promise.resolve();
   }
 
+  /** @throws Error always: objects this small come in one piece */
+  writePart(): Promise<void> {
+    return Promise.reject(new Error(`${this.object.path}: a small object is not written in parts`));
+  }
+
   async commit(): Promise<CacheEntry> {
     const buffer = this.buffer;
     this.buffer = undefined;

@@ -1,6 +1,7 @@
-import { answerObject, count, flag, text, type Paths } from './openapi.js';
+import { eventPageAnswer } from '#contexts/audit';
+import { ref } from '#schema';
+import { type Paths } from './openapi.js';
 import { answer, query, readResponses } from './responses.js';
-import { ignored, ref } from './schemas.js';
 
 const tags = ['audit'] as const;
 const moment = 'a log sequence, or an ISO 8601 time with its zone';
@@ -81,17 +82,7 @@ export const auditPaths: Paths = {
 };
 
 function events() {
-  const page = answerObject(
-    {
-      results: { type: 'array', items: ref('Event') },
-      lastKey: text('Ask on with it as `after`, now or when there may be more.'),
-      scannedThrough: count('Log sequence up to which the log was looked at.'),
-      complete: flag('Nothing more was in the log that is asked for.'),
-      ignored,
-    },
-    ['ignored'],
-  );
   const shown = { results: [example], lastKey: '17.0', scannedThrough: 17, complete: false };
-  const paged = answer('A page, or a JSON object and a newline for each event.', page, shown);
+  const paged = answer('A page, or a JSON object and a newline for each event.', eventPageAnswer, shown);
   return { ...paged, content: { ...paged.content, 'application/x-ndjson': { schema: ref('Event') } } };
 }

@@ -1,8 +1,7 @@
-import { CacheOperationDto } from '#contexts/membership/http';
+import { cacheAnswer, CacheOperationDto } from '#contexts/membership/http';
 import { requestSchemaOf } from '#runtime';
 import { type Operation, type Paths } from './openapi.js';
 import { answer, body, error, writeResponses } from './responses.js';
-import { ignored } from './schemas.js';
 
 const tags = ['cache'] as const;
 
@@ -14,18 +13,7 @@ const operation = (operationId: string, summary: string, done: string): Operatio
   responses: writeResponses({
     '200': answer(
       done,
-      {
-        type: 'object',
-        required: ['errors'],
-        properties: {
-          errors: {
-            type: 'object',
-            additionalProperties: { type: 'string', minLength: 1 },
-            description: 'The reason by the address of each worker that could not be told.',
-          },
-          ignored,
-        },
-      },
+      cacheAnswer,
       { errors: {} },
       { errors: { '192.168.1.19:29999': 'worker 192.168.1.19:29999 does not answer: connect ECONNREFUSED' } },
     ),

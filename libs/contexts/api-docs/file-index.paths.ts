@@ -1,19 +1,13 @@
-import { FilesDto } from '#contexts/file-index/http';
+import { filesAnswer, filesChangedAnswer, FilesDto } from '#contexts/file-index/http';
 import { requestSchemaOf } from '#runtime';
-import { count, listOf, type Paths } from './openapi.js';
+import { type Paths } from './openapi.js';
 import { answer, body, error, pageParameters, query, readResponses, writeResponses } from './responses.js';
-import { ignored } from './schemas.js';
 
 const tags = ['file_index'] as const;
 const off = error('The feature is switched off.', 'Global file index is not enabled');
 const files = requestSchemaOf(FilesDto);
 const example = { files: ['s3://foo/bar/f1', 's3://foo/bar/f2'] };
-const changed = (description: string) =>
-  answer(
-    description,
-    { type: 'object', required: ['entries'], properties: { entries: count('Entries that really changed.'), ignored } },
-    { entries: 2 },
-  );
+const changed = (description: string) => answer(description, filesChangedAnswer, { entries: 2 });
 
 export const fileIndexPaths: Paths = {
   '/api/v1/file_index': {
@@ -30,18 +24,7 @@ export const fileIndexPaths: Paths = {
         query('asOf', 'Refused: the index has no history.'),
       ],
       responses: readResponses({
-        '200': answer(
-          'The UFS paths.',
-          {
-            type: 'object',
-            required: ['results'],
-            properties: {
-              results: listOf({ type: 'string' }),
-              lastKey: { type: 'string', description: 'Only when `count` was given: ask on with it.' },
-            },
-          },
-          { results: ['s3://foo/bar/f1', 's3://foo/bar/f2'] },
-        ),
+        '200': answer('The UFS paths.', filesAnswer, { results: ['s3://foo/bar/f1', 's3://foo/bar/f2'] }),
         '404': off,
         '501': error('With asOf.', 'asOf: the file index lives at the workers and not in the log; it has no history'),
       }),

@@ -4,4 +4,4 @@ export * from './jobs.js';
 export * from './known-names.js';
 export * from './openapi.js';
 export * from './responses.js';
-export { ref, wholeAnswer } from './schemas.js';
+export { readinessAnswer, type ReadinessAnswer } from './service.paths.js';

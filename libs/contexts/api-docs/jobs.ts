@@ -1,9 +1,9 @@
 import { wireStates } from '#contexts/jobs';
 import { JobIdDto } from '#contexts/jobs/http';
 import { requestSchemaOf } from '#runtime';
-import { answerObject, count, listOf, oneOfTexts, text, type ApiResponse, type Schema } from './openapi.js';
-import { answer, body, error, ok, query, results } from './responses.js';
-import { failure, ref, uuid, wholeAnswer } from './schemas.js';
+import { pageOf, ref, type Schema } from '#schema';
+import type { ApiResponse } from './openapi.js';
+import { answer, body, error, ok, query } from './responses.js';
 
 /** What the descriptions of all kinds of jobs are made of. */
 
@@ -17,7 +17,7 @@ export const submitted = (progress: string): Schema => ({
 
 /** The answers to a GET: one job, or the list of them. */
 export const readJobs = (progress: string): Record<string, ApiResponse> => ({
-  '200': answer('Progress of the job, or the list.', { anyOf: [ref(progress), results(progress, { paged: true })] }),
+  '200': answer('Progress of the job, or the list.', { anyOf: [ref(progress), pageOf(ref(progress))] }),
   '404': error('No job found.', noJob),
 });
 
@@ -43,41 +43,3 @@ export const jobIdBody = body(requestSchemaOf(JobIdDto), {
 
 /** Of a list of jobs. */
 export const jobState = query('state', 'Only jobs in this state, in any case.', { type: 'string', enum: wireStates });
-
-const startTime: Schema = {
-  type: 'string',
-  pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}[+-]\\d\\d:\\d\\d$',
-  description: 'When the job was submitted, with a numeric offset.',
-};
-
-const errorMessage = answerObject(
-  {
-    message: text('What there is to say about the outcome, in words.'),
-    failures: { ...listOf(failure, 'The first failures, by path.'), maxItems: 20 },
-  },
-  ['message', 'failures'],
-);
-
-/** What the progress of every job begins with. */
-export const jobFields = {
-  id: uuid('Job id.'),
-  startTime,
-  state: oneOfTexts(wireStates, 'SUCCEEDED, FAILED and STOPPED are final until someone resumes a STOPPED job.'),
-  errorMessage: { ...errorMessage, description: '{} when there is nothing to say.' },
-};
-
-/** `runningState` of a job that waits. */
-export const waits = ['WAITING_FOR_STORE', 'WAITING_FOR_WORKER'];
-export const waitingFor = {
-  ...wholeAnswer({
-    for: oneOfTexts(['store', 'worker'], 'What the job stands still for.'),
-    since: { ...text('ISO 8601.') },
-    reason: text('Why, in words: what the store said last.'),
-  }),
-  description: 'Only while a running job waits; `errorMessage` says it too. That of a store is not known with `asOf`.',
-};
-
-export const elapsed = count('Milliseconds from the submission to now or to the end; never runs backwards.');
-export const submittedPaths = listOf({ type: 'string' }, 'As submitted.');
-export const submittedIndex = text('As submitted; "" without one.');
-export const submittedAlias = text('As submitted, or made up.');

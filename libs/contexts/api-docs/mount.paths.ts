@@ -1,8 +1,8 @@
 import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from '#contexts/namespace/http';
 import { requestSchemaOf } from '#runtime';
+import { ref, resultsOf } from '#schema';
 import { type Paths } from './openapi.js';
-import { answer, asOf, body, error, ok, query, readResponses, results, writeResponses } from './responses.js';
-import { ref } from './schemas.js';
+import { answer, asOf, body, error, query, readResponses, writeResponses } from './responses.js';
 
 const tags = ['mount'] as const;
 const shown = {
@@ -23,7 +23,7 @@ export const mountPaths: Paths = {
       summary: 'List mount points, or get one',
       parameters: [query('path', 'Namespace path of the mount point.'), asOf],
       responses: readResponses({
-        '200': answer('The mount point, or the list.', { anyOf: [ref('Mount'), results('Mount')] }, shown),
+        '200': answer('The mount point, or the list.', { anyOf: [ref('Mount'), resultsOf(ref('Mount'))] }, shown),
         '404': error('Mount point not found.', 'No mount point found for path: /data/'),
       }),
     },
@@ -79,11 +79,12 @@ export const mountPaths: Paths = {
       summary: 'Delete a mount point',
       description:
         'Takes the policies below it away too. What is cached stays for a time (LARDER_UNMOUNTED_KEEP_MS), is used again when the same store is mounted, and is served by no worker. ' +
-        'Answers when all workers have said so, within two seconds; the field `stillServing` names, by `host:port`, those ' +
-        'that have not.',
+        'Answers when all workers have said so, within two seconds.',
       requestBody: body(requestSchemaOf(DeleteMountDto), { path: '/data' }),
       responses: writeResponses({
-        '200': ok(),
+        '200': answer('Removed, and served by no worker but those in `stillServing`.', ref('MountRemoved'), {
+          status: 'ok',
+        }),
         '410': error('The path isn’t mounted to any UFS.', '/data/ is not mounted to any UFS'),
         '501': fixed,
       }),

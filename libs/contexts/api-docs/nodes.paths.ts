@@ -1,6 +1,7 @@
+import { nodesAnswer } from '#contexts/membership/http';
+import { ref } from '#schema';
 import { type Paths } from './openapi.js';
 import { answer, asOf, error, ok, query, readResponses, requiredMissing } from './responses.js';
-import { ignored, ref } from './schemas.js';
 
 const tags = ['nodes'] as const;
 const id = query('id', 'Worker id (e.g. worker-587899dd-5da5-45d4-af40-ce481acc4087).');
@@ -15,16 +16,7 @@ export const nodesPaths: Paths = {
       description: 'The list stands in `result`, without an s, as clients of this API know it.',
       parameters: [id, asOf],
       responses: readResponses({
-        '200': answer('The node, or the list.', {
-          anyOf: [
-            ref('Node'),
-            {
-              type: 'object',
-              required: ['result'],
-              properties: { result: { type: 'array', items: ref('Node') }, ignored },
-            },
-          ],
-        }),
+        '200': answer('The node, or the list.', { anyOf: [ref('Node'), nodesAnswer] }),
         '404': notFound,
       }),
     },

@@ -1,8 +1,8 @@
-import type { Schema } from '#runtime';
+import type { Schema } from '#schema';
 
-/** The part of OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) that this document uses, and short ways to write it. */
+/** The part of OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0) that this document uses. */
 
-export type { Schema } from '#runtime';
+export type { Schema } from '#schema';
 
 export interface Media {
   schema: Schema;
@@ -54,31 +54,3 @@ export interface Document {
 }
 
 export const json = 'application/json';
-
-type Properties = Readonly<Record<string, Schema>>;
-
-/** An object of an answer: every field is there, but for the `optional` ones. */
-export function answerObject(properties: Properties, optional: readonly string[] = []): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) };
-}
-
-export const text = (description: string): Schema => ({ type: 'string', description });
-export const flag = (description: string): Schema => ({ type: 'boolean', description });
-/** A count or a number of bytes. */
-export const count = (description: string): Schema => ({
-  type: 'integer',
-  minimum: 0,
-  maximum: Number.MAX_SAFE_INTEGER,
-  description,
-});
-export const listOf = (items: Schema, description?: string): Schema => ({
-  type: 'array',
-  items,
-  ...(description === undefined ? {} : { description }),
-});
-export const oneOfTexts = (values: readonly string[], description: string): Schema => ({
-  type: 'string',
-  enum: values,
-  description,
-});

@@ -1,20 +1,9 @@
 import { policies, type PolicyDeclaration } from '#contexts/namespace';
 import { PolicyPathDto, setPolicyDto } from '#contexts/namespace/http';
 import { requestSchemaOf } from '#runtime';
+import { ref, resultsOf } from '#schema';
 import { type Paths } from './openapi.js';
-import {
-  answer,
-  asOf,
-  body,
-  error,
-  ok,
-  query,
-  readResponses,
-  requiredMissing,
-  results,
-  writeResponses,
-} from './responses.js';
-import { ref } from './schemas.js';
+import { answer, asOf, body, error, ok, query, readResponses, requiredMissing, writeResponses } from './responses.js';
 
 const examplePath = '/data/dir/to/path';
 
@@ -35,7 +24,7 @@ function pathsOf(policy: PolicyDeclaration & (typeof policies)[number]): Paths {
         responses: readResponses({
           '200': answer(
             `The ${what}, or the list.`,
-            { anyOf: [ref(noun), results(noun)] },
+            { anyOf: [ref(noun), resultsOf(ref(noun))] },
             { path: examplePath, ...example.answer },
           ),
           '404': error('None at this path.', missing),

@@ -1,5 +1,5 @@
-import { json, type ApiResponse, type Header, type Parameter, type Schema } from './openapi.js';
-import { ignored, ref } from './schemas.js';
+import { ref, type Schema } from '#schema';
+import { json, type ApiResponse, type Header, type Parameter } from './openapi.js';
 
 /** Answers and parameters that many routes share. */
 
@@ -45,19 +45,6 @@ export function error(description: string, ...examples: string[]): ApiResponse {
 
 export const ok = (description = 'Successful operation.'): ApiResponse =>
   answer(description, ref('Ok'), { status: 'ok' });
-
-/** `{ "results": [ … ] }`; with `paged` also the page's `lastKey`. */
-export function results(name: string, { paged = false } = {}): Schema {
-  return {
-    type: 'object',
-    required: ['results'],
-    properties: {
-      results: { type: 'array', items: ref(name) },
-      ignored,
-      ...(paged ? { lastKey: { type: 'string', description: 'Only when `count` was given: ask on with it.' } } : {}),
-    },
-  };
-}
 
 export const requiredMissing = 'Required parameters not provided';
 

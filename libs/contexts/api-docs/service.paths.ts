@@ -1,7 +1,34 @@
-import { answerObject, count, type Paths } from './openapi.js';
+import { answerObject, constant, count, listOf, plainText, text, type AnswerOf } from '#schema';
+import { type Paths } from './openapi.js';
 import { answer, ok, readResponses } from './responses.js';
 
 const tags = ['service'] as const;
+
+/** Of `/readyz`, whose controller is the application's. */
+export const readinessAnswer = answerObject(
+  {
+    status: constant('ok'),
+    sequence: count('Log sequence its views stand at.'),
+    warnings: listOf(
+      plainText,
+      'Only where an operator should mend something: mounts, beside others, that it has no key for.',
+    ),
+    quarantine: answerObject({
+      count: count('Messages in the log that are void: they have no effect.'),
+      unacknowledged: count('How many of them no operator has recorded as void yet.'),
+      examples: listOf(
+        answerObject({
+          sequence: count('Log sequence.'),
+          boundary: text('What the message claims to be about.'),
+          reason: text('Why it is void.'),
+        }),
+        'A few of the newest.',
+      ),
+    }),
+  },
+  ['warnings', 'quarantine'],
+);
+export type ReadinessAnswer = AnswerOf<typeof readinessAnswer>;
 
 /** Routes about the service itself. */
 export const servicePaths: Paths = {
@@ -45,23 +72,7 @@ export const servicePaths: Paths = {
       description:
         'It has caught up with the log, can reach it, and has the keys of this cluster; otherwise 503 with what is missing.',
       responses: readResponses({
-        '200': answer(
-          'It can.',
-          answerObject(
-            {
-              status: { type: 'string', const: 'ok' },
-              sequence: count('Log sequence its views stand at.'),
-              warnings: {
-                type: 'array',
-                items: { type: 'string' },
-                description:
-                  'Only where an operator should mend something: mounts, beside others, that it has no key for.',
-              },
-            },
-            ['warnings'],
-          ),
-          { status: 'ok', sequence: 1234 },
-        ),
+        '200': answer('It can.', readinessAnswer, { status: 'ok', sequence: 1234 }),
       }),
     },
   },

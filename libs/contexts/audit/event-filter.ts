@@ -1,6 +1,6 @@
 import { batchBoundary, jobBoundary, quotaBoundary } from '#contexts/jobs';
 import { plainUfsPath } from '#contexts/namespace';
-import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
+import { type Commit, idsOf, type RecordedEvent, scopeOf } from '#kernel';
 import { dividedScopes, type Scope } from './presentation.js';
 import { presentationOf } from './presenter.js';
 
@@ -31,7 +31,7 @@ export function matches(filter: EventFilter, commit: Commit, event: RecordedEven
 
 function names(commit: Commit, event: RecordedEvent, id: string): boolean {
   if (event.id === id || event.requestId === id) return true;
-  if (commit.boundary.split('.').slice(1).includes(id)) return true;
+  if (idsOf(commit.boundary).includes(id)) return true;
   return presentationOf(event.type).ids?.(event.data).includes(id) ?? false;
 }
 

@@ -13,6 +13,8 @@ import { type CheckpointEvent, type LogEvent } from '#contexts/log';
 import { type MembershipEvent } from '#contexts/membership';
 import { maskOptions, type NamespaceEvent } from '#contexts/namespace';
 import { type Commit, type RecordedEvent, scopeOf } from '#kernel';
+import { answerAs } from '#schema';
+import { eventAnswer, type AuditEvent } from './event.answers.js';
 import { jobPresentations } from './job-presentations.js';
 import { policyPresentations } from './policy-presentations.js';
 import { type Presentation, present } from './presentation.js';
@@ -28,28 +30,6 @@ type Event =
   | LogEvent
   | CheckpointEvent;
 type Presentations = { readonly [Type in Event['type']]: Presentation<Extract<Event, { type: Type }>['data']> };
-
-/** An event as auditors see it. */
-export interface AuditEvent {
-  readonly sequence: number;
-  /** Within its commit, from 0. */
-  readonly index: number;
-  readonly id: string;
-  readonly type: string;
-  readonly v: number;
-  /** The scope it belongs to. */
-  readonly kind: string;
-  /** When it was decided, by the clock of the process that decided. */
-  readonly at: string;
-  /** When the log stored it, by the clock of NATS. */
-  readonly recordedAt: string;
-  readonly actor: string;
-  /** Where the request came from; absent when a process decided without a request. */
-  readonly source?: string;
-  readonly requestId: string;
-  readonly boundary: string;
-  readonly data: Record<string, unknown>;
-}
 
 /** Every event type. For a new one, decide here which of its data may be shown. */
 export const presentations: Presentations = {
@@ -105,13 +85,13 @@ export function presentationOf(type: string): Presentation<unknown> {
 export function presentEvent(commit: Commit, index: number, recordedAtMs: number): AuditEvent {
   const { sequence, boundary } = commit;
   const { id, type, v, at, actor, source, requestId, data } = commit.events[index];
-  return {
+  return answerAs(eventAnswer, {
     ...{ sequence, index, id, type, v, kind: scopeOf(boundary), at },
     recordedAt: new Date(recordedAtMs).toISOString(),
     actor,
     ...(source === undefined ? {} : { source }),
     ...{ requestId, boundary, data: presentationOf(type).show(data, jobIdOf(commit, commit.events[index]) ?? '') },
-  };
+  });
 }
 
 /** The job that an event is about; undefined when it is not about a job. */

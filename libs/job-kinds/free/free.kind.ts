@@ -9,7 +9,9 @@ import {
   type LiveProgress,
   type SourcePage,
 } from '#contexts/jobs/kinds';
+import { answerAs } from '#schema';
 import { indexSource } from '../sources/index.js';
+import { freeAnswer, type FreeAnswer } from './free.answers.js';
 import { freeSpecSchema } from './spec.js';
 
 /**
@@ -53,10 +55,10 @@ async function* rootsSource(roots: readonly string[]): AsyncGenerator<SourcePage
   };
 }
 
-function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown> {
+function progress(record: JobRecord, nowMs: number, live: LiveProgress): FreeAnswer {
   const { paths, index, options } = freeSpecSchema.parse(record.spec);
   const sum = (name: string): number => record.totals[name] ?? 0;
-  return {
+  return answerAs(freeAnswer, {
     id: record.jobId,
     startTime: startTime(record),
     state: wireState(freeKind, record),
@@ -77,5 +79,5 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     freedReplicas: sum('freedReplicas'),
     inFlightFreedFiles: live.files,
     ...waitOf(live),
-  };
+  });
 }

@@ -1,14 +1,10 @@
 import { mainPass, type JobRecord, type WireState } from '#contexts/jobs';
 import { elapsedMs, errorMessage, startTime, waitOf, type LiveProgress } from '#contexts/jobs/kinds';
+import { answerAs } from '#schema';
+import { loadAnswer, type LoadAnswer } from './load.answers.js';
 import { loadSpecSchema, verification } from './spec.js';
 
-/** The progress object of the REST reference. Larder's additions follow the documented fields. */
-export function loadProgress(
-  record: JobRecord,
-  wireState: WireState,
-  nowMs: number,
-  live: LiveProgress,
-): Record<string, unknown> {
+export function loadProgress(record: JobRecord, wireState: WireState, nowMs: number, live: LiveProgress): LoadAnswer {
   const { paths, index, options } = loadSpecSchema.parse(record.spec);
   const { totals, replicaTotals, state } = record;
   const sum = (name: string): number => totals[name] ?? 0;
@@ -18,7 +14,7 @@ export function loadProgress(
   const failedFiles = sum('failedFiles') + record.rejectedFiles;
   const replicaFailures = (replicaTotals.failedFiles ?? 0) + (replicaTotals.verifyFailedFiles ?? 0);
   const anyFailure = failedFiles + replicaFailures + sum('verifyFailedFiles') > 0;
-  return {
+  return answerAs(loadAnswer, {
     id: record.jobId,
     startTime: startTime(record),
     state: wireState,
@@ -59,10 +55,10 @@ export function loadProgress(
     epoch: state.epoch,
     listingComplete: state.sourceDone || state.pass === verification,
     ...waitOf(live),
-  };
+  });
 }
 
-function runningState(record: JobRecord): string {
+function runningState(record: JobRecord): LoadAnswer['runningState'] {
   const { status, pass, sourceDone, owner } = record.state;
   if (status !== 'running') return '';
   if (owner === undefined) return 'WAITING';

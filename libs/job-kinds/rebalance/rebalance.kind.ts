@@ -10,6 +10,8 @@ import {
   type LiveProgress,
   type SourcePage,
 } from '#contexts/jobs/kinds';
+import { answerAs } from '#schema';
+import { rebalanceAnswer, type RebalanceAnswer } from './rebalance.answers.js';
 import { pruning, rebalanceSpecSchema } from './spec.js';
 
 /**
@@ -60,7 +62,7 @@ async function* targetsSource(workers: readonly string[]): AsyncGenerator<Source
   };
 }
 
-function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown> {
+function progress(record: JobRecord, nowMs: number, live: LiveProgress): RebalanceAnswer {
   const { target, workers, options } = rebalanceSpecSchema.parse(record.spec);
   const sum = (name: string): number => record.totals[name] ?? 0;
   const of = (workerId: string, name: string): number => record.byWorker[workerId]?.[name] ?? 0;
@@ -68,7 +70,7 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
   const wanted = passNames(rebalanceKind, record.spec).length;
   const succeeded = workers.filter((id) => !failed.includes(id) && of(id, 'passesDone') >= wanted);
   const running = record.state.status === 'running' ? workers.length - failed.length - succeeded.length : 0;
-  return {
+  return answerAs(rebalanceAnswer, {
     id: record.jobId,
     startTime: startTime(record),
     state: wireState(rebalanceKind, record),
@@ -91,5 +93,5 @@ function progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<
     filesFromUfs: sum('filesFromUfs'),
     ...options,
     ...waitOf(live),
-  };
+  });
 }

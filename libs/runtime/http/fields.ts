@@ -1,7 +1,8 @@
 import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import { IsDefined, IsNotEmpty, IsOptional, ValidateBy, ValidateNested } from 'class-validator';
-import { declareField, requestSchemaOf, type Schema } from './schema.js';
+import type { Schema } from '#schema';
+import { declareField, requestSchemaOf } from './schema.js';
 
 /**
  * The fields of DTOs. Each decorator declares its field once: the schema in the API's document and the check of a request

@@ -1,23 +1,4 @@
-/** JSON Schema, as far as the bodies of this API need it. */
-export interface Schema {
-  $ref?: string;
-  description?: string;
-  type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
-  properties?: Readonly<Record<string, Schema>>;
-  required?: readonly string[];
-  additionalProperties?: Schema;
-  items?: Schema;
-  anyOf?: readonly Schema[];
-  enum?: readonly string[];
-  const?: string;
-  pattern?: string;
-  minLength?: number;
-  maxLength?: number;
-  minItems?: number;
-  maxItems?: number;
-  minimum?: number;
-  maximum?: number;
-}
+import type { Schema } from '#schema';
 
 interface DeclaredField {
   readonly schema: () => Schema;

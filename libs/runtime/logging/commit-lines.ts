@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '#kernel';
+import { idsOf, scopeOf, type RecordedEvent } from '#kernel';
 import type { Logger } from 'pino';
 
 /** Called with what a command of this process has written to the log. */
@@ -24,11 +24,10 @@ export function commitLines(logger: Logger): OnCommitted {
 }
 
 function about(boundary: string, data: unknown): Record<string, unknown> {
-  const [scope, id] = boundary.split('.');
   const fields = data as Record<string, unknown>;
   const told = telling.filter((name) => ['string', 'number'].includes(typeof fields[name]));
   return {
-    ...(scope === 'job' ? { jobId: id } : {}),
+    ...(scopeOf(boundary) === 'job' ? { jobId: idsOf(boundary)[0] } : {}),
     ...Object.fromEntries(told.map((name) => [name, fields[name]])),
   };
 }

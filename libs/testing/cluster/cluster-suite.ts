@@ -1,5 +1,3 @@
-import { natsUrlFor } from '../nats/index.js';
-import { TcpProxy } from '../net/index.js';
 import { type S3TestServerOptions } from '../s3/index.js';
 import { S3Fixture } from './s3-fixture.js';
 import { type ClusterOptions, startCluster, type TestCluster } from './start-cluster.js';
@@ -7,49 +5,42 @@ import { type ClusterOptions, startCluster, type TestCluster } from './start-clu
 export interface ClusterSuiteOptions extends ClusterOptions {
   /** Options of the S3 endpoint that the suite's `s3` is. Default: those of a plain one. */
   s3?: S3TestServerOptions;
-  /** Whose first process reaches NATS through the suite's `natsProxy`. Default: none has one. */
-  proxied?: 'coordinator' | 'worker';
   /** `test`: each test has a cluster of its own. Default: all tests of the suite share one. */
   clusterPer?: 'suite' | 'test';
+  /** Processes may end by themselves, because a test makes them: only what the test expects decides. Default false. */
+  processesMayEnd?: boolean;
   /** Of each test that names no other. Default 90 s. */
   testTimeoutMs?: number;
 }
 
-/** What a suite's tests work with. The first three exist while hooks of the suite's body and its tests run. */
+/** What a suite's tests work with. The first two exist while hooks of the suite's body and its tests run. */
 export interface ClusterSuite {
   readonly cluster: TestCluster;
   /** An S3 endpoint in the test's own process. */
   readonly s3: S3Fixture;
-  readonly natsProxy: TcpProxy;
-  /** A test that fails with the end of each process's log, and at once when a process ends that was not asked to. */
+  /** A test that fails with the end of each process's log, and at once when a process ends that may not. */
   readonly test: (name: string, body: () => Promise<void>, timeoutMs?: number) => void;
 }
 
 const startWithinMs = 120_000;
 
 /**
- * A suite of tests with a cluster of real processes (see `startCluster`), an S3 endpoint and, if asked for, a proxy
- * between one process and NATS. Everything is started before the body's own hooks run and goes away after them.
+ * A suite of tests with a cluster of real processes (see `startCluster`) and an S3 endpoint. Both are started before the
+ * hooks of the body run, and go away after them.
  */
 export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (suite: ClusterSuite) => void): void {
-  const { s3: s3Options, proxied, clusterPer = 'suite', testTimeoutMs = 90_000, ...clusterOptions } = options;
-  let current: { cluster?: TestCluster; s3?: S3Fixture; natsProxy?: TcpProxy } = {};
+  const { s3: s3Options, clusterPer = 'suite', ...others } = options;
+  const { processesMayEnd = false, testTimeoutMs = 90_000, ...clusterOptions } = others;
+  let current: { cluster?: TestCluster; s3?: S3Fixture } = {};
 
   async function start(): Promise<void> {
     current = {};
     current.s3 = await S3Fixture.start(s3Options);
-    const cluster = (current.cluster = await startCluster(clusterOptions));
-    if (proxied === undefined) return;
-    current.natsProxy = await TcpProxy.start({ target: `127.0.0.1:${cluster.nats.port}` });
-    const [{ process }] = proxied === 'coordinator' ? cluster.coordinators : cluster.workers;
-    process.overrides['LARDER_NATS_URL'] = natsUrlFor(proxied, current.natsProxy.address);
-    await process.restart();
-    for (const worker of cluster.workers) await cluster.untilListed(worker);
+    current.cluster = await startCluster(clusterOptions);
   }
 
   async function stop(): Promise<void> {
     await current.cluster?.dispose();
-    await current.natsProxy?.stop();
     await current.s3?.stop();
   }
 
@@ -58,9 +49,8 @@ export function clusterSuite(name: string, options: ClusterSuiteOptions, body: (
     body({
       cluster: forwardTo(() => started(current.cluster, 'cluster')),
       s3: forwardTo(() => started(current.s3, 's3')),
-      natsProxy: forwardTo(() => started(current.natsProxy, 'natsProxy')),
       test: (title, run, timeoutMs = testTimeoutMs) =>
-        it(title, () => started(current.cluster, 'cluster').watch(run), timeoutMs),
+        it(title, () => started(current.cluster, 'cluster').watch(run, { processesMayEnd }), timeoutMs),
     });
     // Hooks run in the order in which they are declared: what the body tidies up comes first.
     (clusterPer === 'suite' ? afterAll : afterEach)(stop);

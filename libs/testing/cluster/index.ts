@@ -1,5 +1,6 @@
 export * from './api-client.js';
 export * from './cache-comparison.js';
+export * from './cluster-members.js';
 export * from './cluster-suite.js';
 export * from './file-tree.js';
 export * from './managed-process.js';

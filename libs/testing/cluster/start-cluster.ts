@@ -6,17 +6,16 @@ import { Agent, request } from 'undici';
 import { type Role } from '#jetstream';
 import {
   natsUrlFor,
-  projectRoot,
   startTestNats,
   startTestNatsCluster,
   testWalls,
   type TestNats,
   type TestNatsCluster,
 } from '../nats/index.js';
-import { freePorts } from '../net/index.js';
-import { ApiClient } from './api-client.js';
-import { ManagedProcess, type ProcessSpec } from './managed-process.js';
-import { readyAddress, readyLine, workerIdIn } from './ready-line.js';
+import { freePorts, type TcpProxy } from '../net/index.js';
+import { type ApiClient } from './api-client.js';
+import { ClusterMembers, type CoordinatorHandle, type WorkerHandle } from './cluster-members.js';
+import { type ManagedProcess } from './managed-process.js';
 import { startS3Process, type S3Process } from './s3-process.js';
 import { eventually } from './until.js';
 
@@ -31,59 +30,55 @@ export interface ClusterOptions {
   natsVersion?: string;
   /** 3: a cluster of servers, on which the log has three replicas; see `natsCluster`. Default 1; see `nats`. */
   natsServers?: 1 | 3;
+  /**
+   * A `TcpProxy` in every link: between each process and each nats-server, between nats-servers, and before the read path
+   * of each worker. Default false.
+   */
+  proxies?: boolean | { random?: () => number };
+  /** Where everything is written; it stays. Default: a temporary directory. */
+  directory?: string;
   /** The Node that runs coordinators and workers. Default: the one that runs the tests. */
   node?: string;
   /** The project whose build runs, such as a copy with other sources. Default: this one. */
   project?: string;
 }
 
-export interface CoordinatorHandle {
-  readonly process: ManagedProcess;
-  /** The `owner` of its jobs; another one in each life. */
-  readonly id: string;
-  readonly api: ApiClient;
-}
+type NatsServers = { single: TestNats } | { several: TestNatsCluster };
 
-export interface WorkerHandle {
-  readonly process: ManagedProcess;
-  readonly cacheDir: string;
-  /** Kept over restarts. */
-  readonly id: string;
-  /** `host:port` of the read path of its present life. */
-  readonly address: string;
-}
-
-/** A key for tests; it guards nothing. */
-const secretKeys = `test:${Buffer.alloc(32, 7).toString('base64')}`;
-
-/** A cluster of real processes on loopback, with everything that they write below one temporary directory. */
+/** A cluster of real processes on loopback, with everything that they write below one directory. */
 export class TestCluster {
-  readonly coordinators: CoordinatorHandle[] = [];
-  readonly workers: WorkerHandle[] = [];
   private readonly others: ManagedProcess[] = [];
   private readonly reading = new Agent({ connections: 32 });
   private onCrash: ((error: Error) => void) | undefined;
 
   private constructor(
     readonly directory: string,
-    private readonly servers: { single: TestNats } | { several: TestNatsCluster },
-    private readonly given: Pick<ClusterOptions, 'node' | 'project'> & { env: Record<string, string> },
+    private readonly isTemporary: boolean,
+    private readonly servers: NatsServers,
+    private readonly members: ClusterMembers,
   ) {}
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
     const { coordinators = 1, workers = 2, env = {}, natsVersion: version } = options;
-    const servers =
+    const proxies = options.proxies === true ? {} : options.proxies || undefined;
+    const servers: NatsServers =
       options.natsServers === 3
-        ? { several: await startTestNatsCluster({ version, ...testWalls() }) }
+        ? { several: await startTestNatsCluster({ version, ...testWalls(), proxies, directory: options.directory }) }
         : { single: await startTestNats({ version, ...testWalls() }) };
+    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'larder-cluster-')));
     const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
-    const directory = await mkdtemp(join(tmpdir(), 'larder-cluster-'));
-    const cluster = new TestCluster(directory, servers, { ...options, env: { ...own, ...env } });
+    const natsAddresses = 'several' in servers ? servers.several.addresses : [`127.0.0.1:${servers.single.port}`];
+    const members = new ClusterMembers({
+      ...{ directory, natsAddresses, proxies },
+      ...{ env: { ...own, ...env }, node: options.node, project: options.project },
+    });
+    const cluster = new TestCluster(directory, options.directory === undefined, servers, members);
     try {
-      mkdirSync(join(cluster.directory, 'logs'));
-      const ports = await freePorts(coordinators);
-      for (const [i, port] of ports.entries()) cluster.addCoordinator(i, port);
-      for (let i = 0; i < workers; i++) cluster.addWorker(i);
+      mkdirSync(join(directory, 'logs'), { recursive: true });
+      // All at once: two calls could give the same port twice, as nobody listens on it yet.
+      const ports = await freePorts(coordinators + workers);
+      for (const port of ports.slice(0, coordinators)) await members.addCoordinator(port);
+      for (const port of ports.slice(coordinators)) await members.addWorker(port);
       await Promise.all(cluster.processes.map((process) => process.start()));
       for (const { api } of cluster.coordinators) await cluster.untilOnline(workers, api);
       return cluster;
@@ -92,6 +87,25 @@ export class TestCluster {
       await cluster.dispose();
       throw new Error(`the cluster did not start: ${(error as Error).message}\n${tails}`, { cause: error });
     }
+  }
+
+  get coordinators(): readonly CoordinatorHandle[] {
+    return this.members.coordinators;
+  }
+
+  get workers(): readonly WorkerHandle[] {
+    return this.members.workers;
+  }
+
+  /** All proxies there are: none unless the cluster was started with them. */
+  get proxies(): TcpProxy[] {
+    const routes = 'several' in this.servers ? this.servers.several.proxies : [];
+    return [...this.members.proxies, ...routes];
+  }
+
+  /** Every link passes again what it is given. */
+  passAll(): void {
+    for (const proxy of this.proxies) proxy.setMode({ kind: 'pass' });
   }
 
   /** The one nats-server. @throws Error when there are several */
@@ -127,7 +141,7 @@ export class TestCluster {
 
   /** One worker more, on a cache directory of its own. Resolves when every coordinator that runs counts it ONLINE. */
   async startWorker(): Promise<WorkerHandle> {
-    const worker = this.addWorker(this.workers.length);
+    const worker = await this.members.addWorker();
     worker.process.onCrash = this.onCrash;
     await worker.process.start();
     await this.untilListed(worker);
@@ -202,9 +216,11 @@ export class TestCluster {
   /**
    * Runs a test's body. When it fails, prints the end of each process's log before it passes the error on; and it fails
    * at once when a process ends that nobody has asked to.
+   * @param options.processesMayEnd the body makes processes end by themselves: that is no failure
    */
-  async watch<T>(body: () => Promise<T>): Promise<T> {
+  async watch<T>(body: () => Promise<T>, { processesMayEnd = false } = {}): Promise<T> {
     const crashed = new Promise<never>((_resolve, reject) => {
+      if (processesMayEnd) return;
       this.onCrash = reject;
       for (const process of this.processes) process.onCrash = reject;
     });
@@ -216,72 +232,18 @@ export class TestCluster {
     }
   }
 
-  /** Kills everything that it started and removes what that has written. */
+  /** Kills everything that it started, and removes what that has written unless it is to stay. */
   async dispose(): Promise<void> {
     await Promise.all(this.processes.map((process) => process.kill9()));
     await this.reading.destroy();
     await ('single' in this.servers ? this.nats : this.natsCluster).stop();
-    await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
-  }
-
-  private addCoordinator(index: number, port: number): void {
-    const api = new ApiClient(`http://127.0.0.1:${port}`);
-    const env = { LARDER_PORT: String(port) };
-    const name = `coordinator-${index + 1}`;
-    const process = this.manage({ name, app: 'coordinator', env, isReady: () => api.isReady() });
-    this.coordinators.push({
-      process,
-      api,
-      get id() {
-        return readyLine<{ coordinatorId: string }>(process)?.coordinatorId ?? '';
-      },
-    });
+    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
+    if (this.isTemporary) await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
   /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */
-  prepareWorker(): WorkerHandle {
-    return this.addWorker(this.workers.length);
-  }
-
-  private addWorker(index: number): WorkerHandle {
-    const cacheDir = join(this.directory, `worker-${index + 1}`);
-    const env = { LARDER_CACHE_DIR: cacheDir, LARDER_WORKER_PORT: '0' };
-    const isReady = (self: ManagedProcess) => readyAddress(self) !== undefined;
-    const process = this.manage({ name: `worker-${index + 1}`, app: 'worker', env, isReady });
-    let known: { pid?: number; address: string } = { address: '' };
-    const worker: WorkerHandle = {
-      process,
-      cacheDir,
-      get id() {
-        return workerIdIn(cacheDir);
-      },
-      get address() {
-        if (known.pid === process.pid && known.address !== '') return known.address;
-        const address = readyAddress(process);
-        if (address === undefined) throw new Error(`${process.name} is not ready`);
-        known = { pid: process.pid, address };
-        return address;
-      },
-    };
-    this.workers.push(worker);
-    return worker;
-  }
-
-  private manage(given: {
-    name: string;
-    app: 'coordinator' | 'worker';
-    env: Record<string, string>;
-    isReady: ProcessSpec['isReady'];
-  }): ManagedProcess {
-    const { name, app, env, isReady } = given;
-    return new ManagedProcess({
-      name,
-      node: this.given.node,
-      script: join(this.given.project ?? projectRoot(), `dist/bin/${app}.js`),
-      env: { LARDER_NATS_URL: this.natsUrlFor(app), LARDER_SECRET_KEYS: secretKeys, ...this.given.env, ...env },
-      logFile: join(this.directory, 'logs', `${name}.log`),
-      isReady,
-    });
+  prepareWorker(): Promise<WorkerHandle> {
+    return this.members.addWorker();
   }
 }
 

@@ -34,6 +34,7 @@ const concurrentStats = 16;
  * entries.
  */
 export class FileConnector implements UfsConnector {
+  readonly readsParts = false;
   private readonly root: MountRoot;
   private readonly parkedWalks = new Parked<DirectoryWalk>(parkedAtMost, parkedForMs);
   private local: boolean | undefined;

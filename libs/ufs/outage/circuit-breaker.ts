@@ -1,4 +1,6 @@
 import { UfsError, type Blame } from '../types.js';
+import type { Canary, Passage } from './circuit-breaker.types.js';
+import { LoneRefusals } from './lone-refusals.js';
 import { pauseMs, type OutagePolicy, type StoreOutage } from './outage-policy.js';
 import { PathFailures } from './path-failures.js';
 import { StoreWaiting, type WaitOptions, type WaitOutcome } from './store-waiting.js';
@@ -6,30 +8,18 @@ import { WaitQueue } from './wait-queue.js';
 
 /** This many objects that fail one after the other, without a success between, are an outage. */
 const objectsOfAnOutage = 3;
-/** A waiter that was let through and sends no request within this time (it may wait for a slot) loses its place. */
+/** A waiter that was let through and sends no request within this time loses its place. */
 const ticketMs = 2_000;
-/** This many at once are no limit any more. */
+/** So many at once are no limit. */
 const openLimit = 64;
-
-/** Permission to send one request. Valid for the time between two openings. */
-export interface Passage {
-  readonly epoch: number;
-}
-
-/** A request that tests the store when it is in doubt. */
-export interface Canary {
-  /** Whether it uses the breaker's own verb: only then does its success prove that the verb works. */
-  speaksForVerb(): boolean;
-  /** @throws UfsError */
-  ask(): Promise<void>;
-}
 
 /**
  * A circuit breaker (M. Nygard, "Release It!", 2007) for one verb of one mount, shared by all requests. It opens when
  * the store asks to slow down or cannot be reached, and when several objects fail without a success between. While it
- * is open, all requests wait. After a pause (the store's Retry-After, else exponential with jitter) one request probes.
- * When that succeeds, each success lets more through: doubled per round up to half of what was too much, then one more
- * per round (slow start and congestion avoidance, RFC 5681).
+ * is open, all requests wait. A few refusals among many successes do not open it: only the refused requests wait. After
+ * a pause (the store's Retry-After, else exponential with jitter) one request probes. When that succeeds, each success
+ * lets more through: doubled per round up to half of what was too much, then one more per round (slow start and
+ * congestion avoidance, RFC 5681).
  */
 export class CircuitBreaker {
   private isOpen = false;
@@ -50,6 +40,7 @@ export class CircuitBreaker {
   private ticketTimer: NodeJS.Timeout | undefined;
   private isLooking = false;
   private readonly failures = new PathFailures();
+  private readonly refusals = new LoneRefusals();
   private readonly waiters = new WaitQueue();
   private readonly doubters = new WaitQueue();
 
@@ -98,6 +89,7 @@ export class CircuitBreaker {
     }
     this.leave(passage);
     const isCurrent = passage.epoch === this.epoch;
+    if (error.blame === 'store') this.refusals.noteRefusal();
     const isOutage = error.blame === 'store' || (this.isOpen && this.failures.objects >= objectsOfAnOutage);
     const { successesBetween, objects, failingMs } = this.failures.add(path, error.blame);
     const isEarly = failingMs < this.graceMs[error.blame];
@@ -106,6 +98,10 @@ export class CircuitBreaker {
       if (isCurrent && this.isOpen) this.rest(error);
       this.grant();
       return error;
+    }
+    if (!this.isOpen && this.refusals.isLone(error)) {
+      this.grant();
+      return this.waiting(error, path, true, (options) => this.restAlone(path, options));
     }
     if (isOutage || isEarly || objects >= objectsOfAnOutage || (isCurrent && this.isOpen)) {
       if (isCurrent) this.open(error);
@@ -123,8 +119,7 @@ export class CircuitBreaker {
 
   /** Lets all waiters try again at once: the mount has other options now. */
   supersede(): void {
-    this.waiters.releaseAll('again');
-    this.doubters.releaseAll('again');
+    for (const queue of [this.waiters, this.doubters]) queue.releaseAll('again');
   }
 
   /** The mount is gone: fails all waiters and every later request. */
@@ -132,8 +127,7 @@ export class CircuitBreaker {
     this.closedBy = error;
     clearTimeout(this.timer);
     clearTimeout(this.ticketTimer);
-    this.waiters.rejectAll(error);
-    this.doubters.rejectAll(error);
+    for (const queue of [this.waiters, this.doubters]) queue.rejectAll(error);
   }
 
   private async wait(path: string, options: WaitOptions, wasSent: boolean): Promise<WaitOutcome> {
@@ -141,6 +135,12 @@ export class CircuitBreaker {
     if (wasSent && this.isHopeless()) return 'hopeless';
     const mayEnter = this.isOpen ? this.isProbeDue() : this.inFlight + this.tickets < Math.floor(this.limit);
     return mayEnter ? 'again' : this.waiters.join(path, options);
+  }
+
+  /** The store refused this request and serves the others. */
+  private async restAlone(path: string, options: WaitOptions): Promise<WaitOutcome> {
+    await this.refusals.rest(path, this.pauseMs(undefined), options.signal);
+    return this.isOpen || this.closedBy ? this.wait(path, options, true) : 'again';
   }
 
   /** One object failed, and the fault may be the store's. An object that it has given before shows which. */
@@ -166,16 +166,15 @@ export class CircuitBreaker {
   }
 
   /** Undefined: the store is well. */
-  private async fault(): Promise<UfsError | undefined> {
-    try {
-      await this.canary.ask();
-      return undefined;
-    } catch (error) {
-      return error instanceof UfsError && error.blame !== undefined ? error : undefined;
-    }
+  private fault(): Promise<UfsError | undefined> {
+    return this.canary.ask().then(
+      () => undefined,
+      (error: unknown) => (error instanceof UfsError && error.blame !== undefined ? error : undefined),
+    );
   }
 
   private open(error: UfsError): void {
+    this.refusals.forget();
     if (this.isOpen) this.level++;
     else this.threshold = Math.max(1, Math.floor((this.inFlight + 1) / 2));
     this.isOpen = true;
@@ -239,6 +238,7 @@ export class CircuitBreaker {
   private answered(passage: Passage): void {
     this.leave(passage);
     this.failures.noteSuccess();
+    this.refusals.noteSuccess();
     // Sent before the store asked for a pause: the pause still holds.
     if (passage.epoch !== this.epoch) return;
     if (this.isOpen) return this.recover();

@@ -8,7 +8,8 @@ import {
   type UfsRead,
   type UfsReadOptions,
 } from '../types.js';
-import { CircuitBreaker, type Canary } from './circuit-breaker.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import type { Canary } from './circuit-breaker.types.js';
 import type { OutagePolicy, StoreOutage } from './outage-policy.js';
 
 /** A store may be well for one of these and not for another. */
@@ -40,6 +41,10 @@ export class GuardedConnector implements UfsConnector {
       head: new CircuitBreaker(ufs, policy, this.canary('head')),
       get: new CircuitBreaker(ufs, policy, this.canary('get')),
     };
+  }
+
+  get readsParts(): boolean {
+    return this.inner.readsParts;
   }
 
   list(path: string, options?: UfsListOptions): Promise<UfsListPage> {

@@ -16,6 +16,7 @@ class FakeStore {
   closed = 0;
 
   readonly connector = {
+    readsParts: false,
     list: (path) => this.answer('list', path, { objects: [], rejected: [], special: [] }),
     stat: (path) => this.answer('head', path, { path, sizeBytes: 1, version: 'v' }),
     exists: (path) => this.answer('list', path, true),
@@ -96,6 +97,27 @@ describe('an outage of a store', () => {
     expect(guarded.status()).toBeUndefined();
     // Opened again gradually: hardly anything was asked for twice.
     expect(store.asked.length).toBeLessThan(500 + 15 + 500 + 15);
+  });
+
+  it('is not what single refusals mean, of a store that serves nearly all requests', async () => {
+    const first = getAll(300, 'first');
+    await jest.advanceTimersByTimeAsync(5_000);
+    await first;
+    const refused = new Set<string>();
+    store.fault = (_verb, path) => {
+      const isFirst = path.endsWith('00') && !refused.has(path);
+      if (isFirst) refused.add(path);
+      return isFirst ? slowDown(path) : undefined;
+    };
+    const startMs = performance.now();
+    const all = getAll(1_000, 'next');
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect((await all).filter((outcome) => outcome !== 1)).toEqual([]);
+    expect(refused.size).toBe(9);
+    // Nobody else waited: what was asked for later than at once was asked for again.
+    const late = store.asked.filter(({ atMs }) => atMs > startMs + 20);
+    expect(new Set(late.map(({ path }) => path))).toEqual(refused);
+    expect(guarded.status()).toBeUndefined();
   });
 
   it('keeps Retry-After for everybody, and for that verb alone', async () => {

@@ -4,12 +4,17 @@ import { errorBodyBytes } from './object-body.js';
 import { abortedError, networkError, type S3Answer } from './s3-errors.js';
 import type { S3Request } from './s3-client.js';
 
+/** A body of this length or more goes where it ends up as it comes: a second copy of it would cost memory. */
+const placedBytes = 1024 * 1024;
+
 /** Collects a small body without a stream, which would cost as much as the exchange itself. */
 export class AnswerCollector implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined;
   private status = 0;
   private headers: S3Answer['headers'] = {};
   private chunks: Buffer[] = [];
+  /** For a long body of announced length. */
+  private whole: Buffer | undefined;
   private collectedBytes = 0;
   private limitBytes = errorBodyBytes;
   private settled = false;
@@ -34,24 +39,34 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
     this.status = status;
     this.headers = headers;
     this.limitBytes = status < 300 ? this.maxBytes : errorBodyBytes;
-    if (this.request.method !== 'HEAD' && status < 300) this.assertFits(Number(headers['content-length'] ?? 0));
+    if (this.request.method === 'HEAD' || status >= 300) return;
+    const length = Number(headers['content-length'] ?? 0);
+    this.assertFits(length);
+    if (length >= placedBytes && length <= this.limitBytes) this.whole = Buffer.allocUnsafeSlow(length);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     this.collectedBytes += chunk.length;
     if (this.status < 300) this.assertFits(this.collectedBytes);
-    if (this.collectedBytes <= this.limitBytes) this.chunks.push(chunk);
+    if (this.whole !== undefined && this.collectedBytes <= this.whole.length) {
+      chunk.copy(this.whole, this.collectedBytes - chunk.length);
+    } else if (this.collectedBytes <= this.limitBytes) this.chunks.push(chunk);
   }
 
   onResponseEnd(): void {
     this.settle();
-    this.resolve({ status: this.status, headers: this.headers, body: exactBuffer(this.chunks) });
+    this.resolve({ status: this.status, headers: this.headers, body: this.body() });
   }
 
   onResponseError(_: unknown, error: Error): void {
     if (this.settled) return;
     this.settle();
     this.reject(networkError(this.request.path, this.origin, error, this.status !== 0));
+  }
+
+  private body(): Buffer {
+    // The connection fails an answer that is not as long as announced. This does not rely on it.
+    return this.whole?.subarray(0, this.collectedBytes) ?? exactBuffer(this.chunks);
   }
 
   private assertFits(bytes: number): void {

@@ -20,6 +20,8 @@ import { s3Settings, type S3Settings } from './s3-settings.js';
 
 /** `s3://`: one bucket, or the part below a prefix of it, on Amazon S3 or any server with the same protocol. */
 export class S3Connector implements UfsConnector {
+  /** Stores limit the rate of a connection. */
+  readonly readsParts = true;
   private readonly settings: S3Settings;
   private readonly client: S3Client;
   private readonly listing: BucketListing;

@@ -1,18 +1,18 @@
-import { type Lab, nobody } from '../support/lab.js';
+import { type ContractFixture, nobody } from '../support/contract-fixture.js';
 
 /** Needs the mounts; what happened before is its material. */
-export function auditContract(lab: Lab): void {
+export function auditContract(fixture: ContractFixture): void {
   describe('/events', () => {
     it('200: pages of the whole log, each event once, and the same as JSON Lines', async () => {
       const pages: string[] = [];
       for (let after = '0', complete: unknown = false; complete !== true;) {
-        const { status, body } = await lab.api.get(`/events?count=500&after=${after}`);
+        const { status, body } = await fixture.api.get(`/events?count=500&after=${after}`);
         expect(status).toBe(200);
         pages.push(...body.results.map(({ id }) => id));
         complete = body.complete;
         after = body.lastKey!;
       }
-      const lines = await lab.api.call<{ id: string }[]>('GET', '/events?format=jsonl');
+      const lines = await fixture.api.call<{ id: string }[]>('GET', '/events?format=jsonl');
       expect(lines.headers['content-type']).toContain('application/x-ndjson');
       const ids = lines.body.map(({ id }) => id);
       // Something may have happened in between.
@@ -29,26 +29,26 @@ export function auditContract(lab: Lab): void {
         'type=Mounted',
         'actor=anonymous',
       ]) {
-        expect((await lab.api.get(`/events?${query}&from=1&to=2199-01-01`)).status).toBe(200);
+        expect((await fixture.api.get(`/events?${query}&from=1&to=2199-01-01`)).status).toBe(200);
       }
-      expect((await lab.api.call('HEAD', '/events?format=jsonl')).status).toBe(200);
+      expect((await fixture.api.call('HEAD', '/events?format=jsonl')).status).toBe(200);
     });
 
     it.each(['kind=x', 'type=x', 'path=x', 'from=x', 'to=x', 'asOf=x', 'after=x', 'count=x', 'format=x'])(
       '400: %s is refused by its name',
       async (query) => {
-        const answer = await lab.api.get(`/events?${query}`);
+        const answer = await fixture.api.get(`/events?${query}`);
         expect(answer.status).toBe(400);
         expect(answer.body.status.startsWith(query.slice(0, -2))).toBe(true);
       },
     );
 
     it('200 and 400: the stream', async () => {
-      const stream = await lab.api.call<string>('GET', '/events/stream?from=1', { until: 'data: ' });
+      const stream = await fixture.api.call<string>('GET', '/events/stream?from=1', { until: '}\n\n' });
       expect(stream.status).toBe(200);
       expect(stream.headers['content-type']).toContain('text/event-stream');
-      expect((await lab.api.call('HEAD', '/events/stream')).status).toBe(200);
-      expect((await lab.api.get('/events/stream?lastEventId=x')).body.status).toMatch(/^lastEventId/);
+      expect((await fixture.api.call('HEAD', '/events/stream')).status).toBe(200);
+      expect((await fixture.api.get('/events/stream?lastEventId=x')).body.status).toMatch(/^lastEventId/);
     });
   });
 
@@ -56,35 +56,35 @@ export function auditContract(lab: Lab): void {
     const routes = ['/mount', '/nodes', '/quota', '/ttl', '/priority', '/load', '/free', '/rebalance'];
 
     it('200: every route that answers from views, and says as of when', async () => {
-      const { headers } = await lab.api.get('/mount');
+      const { headers } = await fixture.api.get('/mount');
       const sequence = String(headers['x-larder-sequence']);
       for (const path of routes) {
-        const answer = await lab.api.get(`${path}?asOf=${sequence}`);
+        const answer = await fixture.api.get(`${path}?asOf=${sequence}`);
         expect(answer.status).toBe(200);
         expect(answer.headers['x-larder-as-of']).toBe(sequence);
       }
     });
 
     it('200: one by one, and 404 as of when it was not there', async () => {
-      const { id } = (await lab.api.get('/load')).body.results[0];
-      const asOf = String((await lab.api.get('/mount')).headers['x-larder-sequence']);
-      expect((await lab.api.get(`/load?id=${id}&asOf=${asOf}`)).body.id).toBe(id);
-      expect((await lab.api.get(`/load/${id}/failed_files?asOf=${asOf}`)).status).toBe(200);
-      expect((await lab.api.get(`/load?id=${id}&asOf=1`)).status).toBe(404);
-      expect((await lab.api.get(`/load/${id}/failed_files?asOf=1`)).status).toBe(404);
+      const { id } = (await fixture.api.get('/load')).body.results[0];
+      const asOf = String((await fixture.api.get('/mount')).headers['x-larder-sequence']);
+      expect((await fixture.api.get(`/load?id=${id}&asOf=${asOf}`)).body.id).toBe(id);
+      expect((await fixture.api.get(`/load/${id}/failed_files?asOf=${asOf}`)).status).toBe(200);
+      expect((await fixture.api.get(`/load?id=${id}&asOf=1`)).status).toBe(404);
+      expect((await fixture.api.get(`/load/${id}/failed_files?asOf=1`)).status).toBe(404);
     });
 
     it.each(['x', '0', '999999999999', '2199-01-01'])('400: asOf=%s', async (asOf) => {
       for (const path of routes) {
-        const answer = await lab.api.get(`${path}?asOf=${asOf}`);
+        const answer = await fixture.api.get(`${path}?asOf=${asOf}`);
         expect(answer.status).toBe(400);
         expect(answer.body.status).toMatch(/^asOf/);
       }
     });
 
     it('400: on anything but GET; 501: the file index has no history', async () => {
-      expect((await lab.api.post('/ttl?asOf=1', { path: '/local/x', ttlSeconds: 5 })).status).toBe(400);
-      expect((await lab.api.get('/file_index?asOf=1')).status).toBe(501);
+      expect((await fixture.api.post('/ttl?asOf=1', { path: '/local/x', ttlSeconds: 5 })).status).toBe(400);
+      expect((await fixture.api.get('/file_index?asOf=1')).status).toBe(501);
     });
   });
 }

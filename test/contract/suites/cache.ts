@@ -1,10 +1,10 @@
-import { type Lab, requiredMissing } from '../support/lab.js';
+import { type ContractFixture, requiredMissing } from '../support/contract-fixture.js';
 
 /** Needs both workers; kills one and brings it back. */
-export function cacheContract(lab: Lab): void {
+export function cacheContract(fixture: ContractFixture): void {
   describe('/cache', () => {
-    const start = (body?: unknown) => lab.api.post('/cache', body);
-    const stop = (body?: unknown) => lab.api.delete('/cache', body);
+    const start = (body?: unknown) => fixture.api.post('/cache', body);
+    const stop = (body?: unknown) => fixture.api.delete('/cache', body);
 
     it('200: the reference’s example as it stands reaches all workers', async () => {
       expect(await start({ op: 'clear-stale' })).toMatchObject({ status: 200, body: { errors: {} } });
@@ -13,10 +13,10 @@ export function cacheContract(lab: Lab): void {
     });
 
     it('200: what is not stale stays', async () => {
-      const ufs = lab.fill('fresh', 3);
-      await lab.load(['/local/fresh']);
+      const ufs = fixture.fill('fresh', 3);
+      await fixture.load(['/local/fresh']);
       await start({ op: 'clear-stale' });
-      expect(await lab.isCached(`${ufs}/f0`)).toBe(true);
+      expect(await fixture.isCached(`${ufs}/f0`)).toBe(true);
     });
 
     it.each(['clear', 'CLEAR-STALE', '../x', '__proto__'])('501: %j is no operation', async (op) => {
@@ -38,7 +38,7 @@ export function cacheContract(lab: Lab): void {
     });
 
     it('200: an unreachable worker stands in errors by its address, with the reason', async () => {
-      const dead = lab.cluster.workers[1];
+      const dead = fixture.cluster.workers[1];
       const { address } = dead;
       await dead.process.kill9();
       try {
@@ -49,7 +49,7 @@ export function cacheContract(lab: Lab): void {
         }
       } finally {
         await dead.process.start();
-        await lab.cluster.untilOnline(2);
+        await fixture.cluster.untilOnline(2);
       }
     });
   });

@@ -1,64 +1,65 @@
-import { type Lab, requiredMissing } from '../support/lab.js';
+import { type ContractFixture, requiredMissing } from '../support/contract-fixture.js';
 
 const off = { status: 'Global file index is not enabled' };
 
 /** Needs the mount `/local`. */
-export function fileIndexContract(lab: Lab): void {
-  const list = async (query = ''): Promise<string[]> => texts((await lab.api.get(`/file_index${query}`)).body.results);
+export function fileIndexContract(fixture: ContractFixture): void {
+  const list = async (query = ''): Promise<string[]> =>
+    texts((await fixture.api.get(`/file_index${query}`)).body.results);
 
   describe('/file_index', () => {
     it('200: the reference’s examples as they stand; counts are of entries really changed', async () => {
       const example = { files: ['s3://foo/bar/f1', 's3://foo/bar/f2'] };
-      expect((await lab.api.post('/file_index', example)).body).toEqual({ entries: 2 });
+      expect((await fixture.api.post('/file_index', example)).body).toEqual({ entries: 2 });
       expect(await list()).toEqual(expect.arrayContaining(example.files));
-      expect((await lab.api.post('/file_index', { files: [...example.files, 's3://foo/bar/f3'] })).body).toEqual({
+      expect((await fixture.api.post('/file_index', { files: [...example.files, 's3://foo/bar/f3'] })).body).toEqual({
         entries: 1,
       });
-      expect((await lab.api.delete('/file_index', example)).body).toEqual({ entries: 2 });
-      expect((await lab.api.delete('/file_index', example)).body).toEqual({ entries: 0 });
-      expect((await lab.api.delete('/file_index', { files: ['s3://foo/bar/f3'] })).body).toEqual({ entries: 1 });
+      expect((await fixture.api.delete('/file_index', example)).body).toEqual({ entries: 2 });
+      expect((await fixture.api.delete('/file_index', example)).body).toEqual({ entries: 0 });
+      expect((await fixture.api.delete('/file_index', { files: ['s3://foo/bar/f3'] })).body).toEqual({ entries: 1 });
       expect((await list()).filter((file) => file.startsWith('s3://foo/'))).toEqual([]);
     });
 
     it('200: keeps in step with load and free', async () => {
-      const ufs = lab.fill('indexed', 7);
+      const ufs = fixture.fill('indexed', 7);
       const own = async () => (await list()).filter((file) => file.startsWith(ufs));
-      await lab.load(['/local/indexed']);
+      await fixture.load(['/local/indexed']);
       expect(await own()).toEqual(Array.from({ length: 7 }, (_, i) => `${ufs}/f${i}`));
-      await lab.free(['/local/indexed/f3']);
+      await fixture.free(['/local/indexed/f3']);
       expect(await own()).toHaveLength(6);
-      await lab.free(['/local/indexed']);
+      await fixture.free(['/local/indexed']);
       expect(await own()).toEqual([]);
     });
 
     it('200: a namespace path stands for its UFS path, and odd names come out as they went in', async () => {
       const names = ['duck \u{1f986}', 'caf\u00e9', 'cafe\u0301', 'a%2Fb', 'plus+ &?#'];
       const files = names.map((name) => `/local/odd/${name}`);
-      expect((await lab.api.post('/file_index', { files })).body).toEqual({ entries: names.length });
+      expect((await fixture.api.post('/file_index', { files })).body).toEqual({ entries: names.length });
       const listed = await list();
-      for (const name of names) expect(listed).toContain(`file://${lab.scratch}/local/odd/${name}`);
-      expect((await lab.api.delete('/file_index', { files })).body).toEqual({ entries: names.length });
+      for (const name of names) expect(listed).toContain(`file://${fixture.scratch}/local/odd/${name}`);
+      expect((await fixture.api.delete('/file_index', { files })).body).toEqual({ entries: names.length });
     });
 
     it('200: pages by count and lastKey put together are the whole', async () => {
       const files = Array.from({ length: 25 }, (_, i) => `s3://foo/paged/${String(i).padStart(3, '0')}`);
-      await lab.api.post('/file_index', { files });
+      await fixture.api.post('/file_index', { files });
       const whole = await list();
       const paged: string[] = [];
       for (let lastKey: string | undefined = ''; lastKey !== undefined;) {
         const after = lastKey === '' ? '' : `&lastKey=${encodeURIComponent(lastKey)}`;
-        const { body } = await lab.api.get(`/file_index?count=7${after}`);
+        const { body } = await fixture.api.get(`/file_index?count=7${after}`);
         expect(body.results.length).toBeLessThanOrEqual(7);
         paged.push(...texts(body.results));
         lastKey = body.lastKey;
       }
       expect(paged).toEqual(whole);
-      expect((await lab.api.delete('/file_index', { files })).body).toEqual({ entries: 25 });
+      expect((await fixture.api.delete('/file_index', { files })).body).toEqual({ entries: 25 });
     });
 
     it.each([undefined, {}, { files: null }])('400: required fields are missing in %j', async (body) => {
-      expect(await lab.api.post('/file_index', body)).toMatchObject({ status: 400, body: requiredMissing });
-      expect(await lab.api.delete('/file_index', body)).toMatchObject({ status: 400, body: requiredMissing });
+      expect(await fixture.api.post('/file_index', body)).toMatchObject({ status: 400, body: requiredMissing });
+      expect(await fixture.api.delete('/file_index', body)).toMatchObject({ status: 400, body: requiredMissing });
     });
 
     it.each<[Record<string, unknown>, RegExp]>([
@@ -71,22 +72,25 @@ export function fileIndexContract(lab: Lab): void {
       [{ files: ['s3://foo/a\u0007'] }, /files\[0\]/],
       [{ files: Array.from({ length: 10_001 }, () => 's3://foo/f') }, /files/],
     ])('400: %.60j is refused by the name of its field', async (body, reason) => {
-      for (const answer of [await lab.api.post('/file_index', body), await lab.api.delete('/file_index', body)]) {
+      for (const answer of [
+        await fixture.api.post('/file_index', body),
+        await fixture.api.delete('/file_index', body),
+      ]) {
         expect(answer.status).toBe(400);
         expect(answer.body.status).toMatch(reason);
       }
     });
 
     it('400: GET with a bad page', async () => {
-      expect((await lab.api.get('/file_index?count=-1')).body.status).toMatch(/count/);
+      expect((await fixture.api.get('/file_index?count=-1')).body.status).toMatch(/count/);
     });
 
     it('404: switched off, whatever else may be wrong with the request', async () => {
       const files = ['s3://foo/bar/f1'];
-      expect(await lab.offApi.get('/file_index')).toMatchObject({ status: 404, body: off });
+      expect(await fixture.offApi.get('/file_index')).toMatchObject({ status: 404, body: off });
       for (const body of [{ files }, {}, undefined]) {
-        expect(await lab.offApi.post('/file_index', body)).toMatchObject({ status: 404, body: off });
-        expect(await lab.offApi.delete('/file_index', body)).toMatchObject({ status: 404, body: off });
+        expect(await fixture.offApi.post('/file_index', body)).toMatchObject({ status: 404, body: off });
+        expect(await fixture.offApi.delete('/file_index', body)).toMatchObject({ status: 404, body: off });
       }
     });
   });

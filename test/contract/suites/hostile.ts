@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { jobKindDocs } from '#job-kinds/coordinator';
 import { type HttpMethod } from '../support/contract.js';
-import { type Lab } from '../support/lab.js';
+import { type ContractFixture } from '../support/contract-fixture.js';
 
 export interface Target {
   method: 'POST' | 'PUT' | 'DELETE';
@@ -112,19 +112,19 @@ const oddPaths = [
 const json = { 'content-type': 'application/json' };
 const MiB = 1024 * 1024;
 
-export function hostileContract(lab: Lab): void {
+export function hostileContract(fixture: ContractFixture): void {
   const residentBytes = (): number => {
-    const status = readFileSync(`/proc/${lab.cluster.coordinators[0].process.pid}/status`, 'utf8');
+    const status = readFileSync(`/proc/${fixture.cluster.coordinators[0].process.pid}/status`, 'utf8');
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
   };
 
   describe.each(targets)('hostile input for $method $path', ({ method, path, body, fields }) => {
     const raw = (text: string | Buffer, headers: Record<string, string> = json) =>
-      lab.api.call(method, path, { raw: text, headers });
+      fixture.api.call(method, path, { raw: text, headers });
 
     it.each(Object.entries(fields))('400: %s of another type than %s is refused by its name', async (field, type) => {
       for (const value of wrong[type]) {
-        const answer = await lab.api.call(method, path, { body: withField(body, field, value) });
+        const answer = await fixture.api.call(method, path, { body: withField(body, field, value) });
         expect({ value, ...answer }).toMatchObject({ status: 400 });
         expect(answer.body.status).toContain(field);
       }
@@ -132,7 +132,7 @@ export function hostileContract(lab: Lab): void {
 
     it('400: null in any field is the field left out, or refused', async () => {
       for (const field of Object.keys(fields)) {
-        const answer = await lab.api.call(method, path, { body: withField(body, field, null) });
+        const answer = await fixture.api.call(method, path, { body: withField(body, field, null) });
         expect(answer.status).not.toBe(500);
       }
     });
@@ -158,7 +158,7 @@ export function hostileContract(lab: Lab): void {
           body: { status: 'Required parameters not provided' },
         });
       }
-      expect((await lab.api.call(method, path)).body.status).toBe('Required parameters not provided');
+      expect((await fixture.api.call(method, path)).body.status).toBe('Required parameters not provided');
     });
 
     it('fault 19: 400 for 100,000 levels and for keys that could reach a prototype', async () => {
@@ -174,9 +174,9 @@ export function hostileContract(lab: Lab): void {
     });
 
     it('fields that nobody knows change nothing, and are named', async () => {
-      await lab.api.call(method, path, { body });
-      const plain = await lab.api.call(method, path, { body });
-      const more = await lab.api.call(method, path, { body: { ...body, newerField: { a: [1] }, toString: 'x' } });
+      await fixture.api.call(method, path, { body });
+      const plain = await fixture.api.call(method, path, { body });
+      const more = await fixture.api.call(method, path, { body: { ...body, newerField: { a: [1] }, toString: 'x' } });
       // Whether a job of that target has ended meanwhile is up to the workers.
       const isSubmission = jobKindDocs.some(({ paths }) => `/api/v1${path}` in paths);
       expect(isSubmission ? [200, 409, 410] : [plain.status]).toContain(more.status);
@@ -234,12 +234,12 @@ export function hostileContract(lab: Lab): void {
       it(`${field} that cannot be one is refused by name; odd ones are taken as they are`, async () => {
         const place = (value: string) => ({ ...body, [field]: Array.isArray(body[field]) ? [value] : value });
         for (const value of badPaths) {
-          const answer = await lab.api.call(method, path, { body: place(value) });
+          const answer = await fixture.api.call(method, path, { body: place(value) });
           expect({ value, ...answer }).toMatchObject({ status: 400 });
           expect(answer.body.status).toContain(field);
         }
         for (const value of field === 'ufs' ? [] : oddPaths) {
-          const answer = await lab.api.call(method, path, { body: place(value) });
+          const answer = await fixture.api.call(method, path, { body: place(value) });
           expect({ value, ...answer }).toMatchObject({ status: expect.any(Number) as number });
           expect(answer.status).toBeLessThan(500);
         }
@@ -252,11 +252,11 @@ export function hostileContract(lab: Lab): void {
       `{"files":[${'"s3://a/b",'.repeat(MiB)}"s3://a/b"]}`,
       '['.repeat(10 * MiB),
     ];
-    for (const { method, path } of targets) await lab.api.call(method, path, { raw: big[0], headers: json });
+    for (const { method, path } of targets) await fixture.api.call(method, path, { raw: big[0], headers: json });
     const before = residentBytes();
     for (const { method, path } of targets) {
       for (const raw of big) {
-        expect(await lab.api.call(method, path, { raw, headers: json })).toMatchObject({ status: 413 });
+        expect(await fixture.api.call(method, path, { raw, headers: json })).toMatchObject({ status: 413 });
       }
     }
     expect(residentBytes() - before).toBeLessThan(48 * MiB);
@@ -266,7 +266,7 @@ export function hostileContract(lab: Lab): void {
     '400: a query that cannot be decoded: %s',
     async (query) => {
       for (const path of ['/load', '/quota', '/mount']) {
-        expect({ path, ...(await lab.api.get(`${path}?${query}`)) }).toMatchObject({
+        expect({ path, ...(await fixture.api.get(`${path}?${query}`)) }).toMatchObject({
           status: 400,
           body: { status: expect.stringContaining(`percent-encoding, with %25 for a %: ${query}`) as string },
         });
@@ -275,7 +275,7 @@ export function hostileContract(lab: Lab): void {
   );
 
   it.each(['id[]=a', 'id%5B%5D=a', 'id[0]=a'])('400: a parameter as a list: %s', async (query) => {
-    expect(await lab.api.get(`/load?${query}`)).toMatchObject({
+    expect(await fixture.api.get(`/load?${query}`)).toMatchObject({
       status: 400,
       body: { status: expect.stringContaining('did you mean id?') as string },
     });
@@ -294,21 +294,21 @@ export function hostileContract(lab: Lab): void {
       '//api',
       '//api/v2/load',
     ]) {
-      expect({ path, ...(await lab.api.get(path)) }).toMatchObject({
+      expect({ path, ...(await fixture.api.get(path)) }).toMatchObject({
         status: 404,
         body: { status: expect.any(String) as string },
       });
     }
-    for (const { path, method } of lab.api.operations()) {
+    for (const { path, method } of fixture.api.operations()) {
       const target = path.startsWith('/api/v1') ? path.slice('/api/v1'.length).replace('{id}', 'x') : `/${path}`;
-      const own = lab.api
+      const own = fixture.api
         .operations()
         .filter((one) => one.path === path)
         .map((one) => one.method.toUpperCase());
       for (const wrongMethod of (['PUT', 'PATCH', 'OPTIONS', 'POST', 'DELETE', 'GET'] as const).filter(
         (one) => !own.includes(one),
       )) {
-        const answer = await lab.api.call(wrongMethod, target);
+        const answer = await fixture.api.call(wrongMethod, target);
         expect({ wrongMethod, target, method, ...answer }).toMatchObject({ status: 405 });
         const allow = String(answer.headers.allow).split(', ');
         expect(allow.filter((one) => one !== 'HEAD').sort()).toEqual(own.sort());
@@ -318,18 +318,18 @@ export function hostileContract(lab: Lab): void {
 
   it('a slash behind a route makes no difference', async () => {
     for (const path of ['/load', '/mount', '/nodes', '/quota']) {
-      expect((await lab.api.get(`${path}/`)).body).toEqual((await lab.api.get(path)).body);
+      expect((await fixture.api.get(`${path}/`)).body).toEqual((await fixture.api.get(path)).body);
     }
-    const answer = await lab.api.call('PUT', '/load/');
+    const answer = await fixture.api.call('PUT', '/load/');
     expect(answer).toMatchObject({ status: 405 });
     expect(answer.headers.allow).toContain('POST');
   });
 
   it('HEAD answers what GET does, without the body', async () => {
     for (const path of ['/load', '/mount', '/nodes', '/quota', '/openapi.json', '/docs']) {
-      expect({ path, status: (await lab.api.call('HEAD', path)).status }).toEqual({ path, status: 200 });
+      expect({ path, status: (await fixture.api.call('HEAD', path)).status }).toEqual({ path, status: 200 });
     }
-    expect((await lab.api.call('HEAD', '/load?id=nobody')).status).toBe(404);
+    expect((await fixture.api.call('HEAD', '/load?id=nobody')).status).toBe(404);
   });
 
   it('odd URLs answer 4xx in the one shape', async () => {
@@ -344,7 +344,7 @@ export function hostileContract(lab: Lab): void {
       ['POST', '/%zz'],
     ];
     for (const [method, path] of odd) {
-      const answer = await lab.api.call(method, path);
+      const answer = await fixture.api.call(method, path);
       expect({ path: path.slice(0, 50), status: answer.status }).toMatchObject({
         status: expect.any(Number) as number,
       });
@@ -356,15 +356,15 @@ export function hostileContract(lab: Lab): void {
   it('odd queries answer 4xx, or are taken literally', async () => {
     for (const route of ['/mount', '/quota', '/ttl', '/priority']) {
       for (const path of badPaths.filter((one) => one.isWellFormed())) {
-        expect((await lab.api.get(`${route}?path=${encodeURIComponent(path)}`)).status).toBe(400);
+        expect((await fixture.api.get(`${route}?path=${encodeURIComponent(path)}`)).status).toBe(400);
       }
       for (const path of oddPaths) {
-        const answer = await lab.api.get(`${route}?path=${encodeURIComponent(path)}`);
+        const answer = await fixture.api.get(`${route}?path=${encodeURIComponent(path)}`);
         expect([200, 404]).toContain(answer.status);
       }
-      expect((await lab.api.get(`${route}?path=%zz`)).status).toBe(400);
-      expect((await lab.api.get(`${route}?path=%2Fdata%ff`)).status).toBeLessThan(500);
-      expect((await lab.api.get(`${route}?other[a]=1&other[]=2&__proto__[x]=1&constructor=1`)).status).toBe(200);
+      expect((await fixture.api.get(`${route}?path=%zz`)).status).toBe(400);
+      expect((await fixture.api.get(`${route}?path=%2Fdata%ff`)).status).toBeLessThan(500);
+      expect((await fixture.api.get(`${route}?other[a]=1&other[]=2&__proto__[x]=1&constructor=1`)).status).toBe(200);
     }
     for (const query of [
       '/load?id=a&id=b',
@@ -372,20 +372,22 @@ export function hostileContract(lab: Lab): void {
       '/nodes?id=a&id=b',
       '/file_index?count=1&count=2',
     ]) {
-      const answer = await lab.api.get(query);
+      const answer = await fixture.api.get(query);
       expect({ query, ...answer }).toMatchObject({
         status: 400,
         body: { status: expect.stringMatching(/once/) as string },
       });
     }
     for (const sequence of ['x', '-1', '1.5', '9'.repeat(30)]) {
-      expect((await lab.api.get('/load', { 'x-larder-sequence': sequence })).body.status).toMatch(/X-Larder-Sequence/);
+      expect((await fixture.api.get('/load', { 'x-larder-sequence': sequence })).body.status).toMatch(
+        /X-Larder-Sequence/,
+      );
     }
   });
 
   it('is as healthy as before', async () => {
-    expect((await lab.api.get('//readyz')).status).toBe(200);
-    expect((await lab.api.get('/nodes')).body.result).toHaveLength(2);
+    expect((await fixture.api.get('//readyz')).status).toBe(200);
+    expect((await fixture.api.get('/nodes')).body.result).toHaveLength(2);
   });
 }
 

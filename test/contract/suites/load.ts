@@ -1,12 +1,12 @@
-import { jobGone, type Lab, nobody, noJob, ok, requiredMissing } from '../support/lab.js';
+import { jobGone, type ContractFixture, nobody, noJob, ok, requiredMissing } from '../support/contract-fixture.js';
 
 const ufsPath = 's3://my-bucket/dir/to/path';
 
 /** Needs the mounts `/data` and `/local`. */
-export function loadContract(lab: Lab): void {
+export function loadContract(fixture: ContractFixture): void {
   describe('/load', () => {
     it('200: the reference’s example as it stands; its progress shows the fields of the reference', async () => {
-      const answer = await lab.api.call('POST', '/load', {
+      const answer = await fixture.api.call('POST', '/load', {
         headers: { 'content-type': 'application/json' },
         raw: `{
           "paths": [
@@ -22,53 +22,60 @@ export function loadContract(lab: Lab): void {
         }`,
       });
       expect(answer.status).toBe(200);
-      const { fileCount, totalBytes } = lab.tree;
+      const { fileCount, totalBytes } = fixture.tree;
       expect(answer.body).toMatchObject({
         ...{ state: 'SUCCEEDED', runningState: '', errorMessage: {}, failedFileListPath: '' },
         ...{ paths: [ufsPath], index: '', skipIfExists: false, loadMetadataOnly: false, verify: false, bandwidth: 0 },
         ...{ loadedBytes: totalBytes, skippedBytes: 0, totalBytes, loadedNonEmptyFiles: fileCount - 1, failedFiles: 0 },
         ...{ scannedFiles: fileCount, quota: { totalBytes: 0, remaining: 0 }, quotaCheckError: '' },
       });
-      expect((await lab.api.get(`/load?id=${answer.body.id}`)).body).toEqual(answer.body);
-      expect((await lab.api.get('/load')).body.results).toContainEqual(answer.body);
+      expect((await fixture.api.get(`/load?id=${answer.body.id}`)).body).toEqual(answer.body);
+      expect((await fixture.api.get('/load')).body.results).toContainEqual(answer.body);
     });
 
     it('200: a finished job’s target starts a new one, seen at once; alias and index find it', async () => {
-      const index = lab.write('local/list.txt', `${ufsPath}/small/00/000000.dat\r\n\n${ufsPath}/small/01/000001.dat`);
-      const answer = await lab.api.post('/load', { index: `file://${index}`, alias: 'by-index' });
+      const index = fixture.write(
+        'local/list.txt',
+        `${ufsPath}/small/00/000000.dat\r\n\n${ufsPath}/small/01/000001.dat`,
+      );
+      const answer = await fixture.api.post('/load', { index: `file://${index}`, alias: 'by-index' });
       const { id } = answer.body;
-      expect((await lab.api.get(`/load?id=${id}`)).status).toBe(200);
-      expect((await lab.api.get('/load?alias=by-index')).body.id).toBe(id);
-      expect((await lab.api.get(`/load?index=${encodeURIComponent(`file://${index}`)}`)).body.id).toBe(id);
-      expect(await lab.jobEnd('load', id)).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 2, alias: 'by-index' });
-      const again = await lab.api.post('/load', { index: '/local/list.txt', options: { sync: true } });
+      expect((await fixture.api.get(`/load?id=${id}`)).status).toBe(200);
+      expect((await fixture.api.get('/load?alias=by-index')).body.id).toBe(id);
+      expect((await fixture.api.get(`/load?index=${encodeURIComponent(`file://${index}`)}`)).body.id).toBe(id);
+      expect(await fixture.jobEnd('load', id)).toMatchObject({
+        state: 'SUCCEEDED',
+        scannedFiles: 2,
+        alias: 'by-index',
+      });
+      const again = await fixture.api.post('/load', { index: '/local/list.txt', options: { sync: true } });
       expect(again.body.id).not.toBe(id);
     });
 
     it('200: the list is paged by count and lastKey', async () => {
-      const all = (await lab.api.get('/load')).body.results;
-      const first = (await lab.api.get('/load?count=2')).body;
+      const all = (await fixture.api.get('/load')).body.results;
+      const first = (await fixture.api.get('/load?count=2')).body;
       expect(first).toMatchObject({ results: [{ id: all[0].id }, { id: all[1].id }], lastKey: all[1].id });
-      const rest = (await lab.api.get(`/load?count=1000&lastKey=${first.lastKey}`)).body;
+      const rest = (await fixture.api.get(`/load?count=1000&lastKey=${first.lastKey}`)).body;
       expect([...first.results, ...rest.results].map(({ id }) => id)).toEqual(all.map(({ id }) => id));
     });
 
     it('200: a list of the jobs in one state, paged like any other', async () => {
-      await lab.jobEnd('load', (await lab.api.post('/load', { paths: ['/local/never-there'] })).body.id);
-      const all = (await lab.api.get('/load')).body.results;
+      await fixture.jobEnd('load', (await fixture.api.post('/load', { paths: ['/local/never-there'] })).body.id);
+      const all = (await fixture.api.get('/load')).body.results;
       for (const state of ['RUNNING', 'VERIFYING', 'STOPPED', 'SUCCEEDED', 'FAILED']) {
-        const { body } = await lab.api.get(`/load?state=${state}`);
+        const { body } = await fixture.api.get(`/load?state=${state}`);
         expect(body.results.map(({ id }) => id)).toEqual(all.filter((job) => job.state === state).map(({ id }) => id));
-        expect((await lab.api.get(`/load?state=${state.toLowerCase()}`)).body).toEqual(body);
+        expect((await fixture.api.get(`/load?state=${state.toLowerCase()}`)).body).toEqual(body);
       }
-      const succeeded = (await lab.api.get('/load?state=SUCCEEDED')).body.results;
+      const succeeded = (await fixture.api.get('/load?state=SUCCEEDED')).body.results;
       expect(succeeded.length).toBeGreaterThan(2);
-      const first = (await lab.api.get('/load?state=SUCCEEDED&count=1')).body;
-      const rest = (await lab.api.get(`/load?state=SUCCEEDED&lastKey=${first.lastKey}`)).body;
+      const first = (await fixture.api.get('/load?state=SUCCEEDED&count=1')).body;
+      const rest = (await fixture.api.get(`/load?state=SUCCEEDED&lastKey=${first.lastKey}`)).body;
       expect([...first.results, ...rest.results]).toEqual(succeeded);
       for (const kind of ['free', 'rebalance']) {
-        expect((await lab.api.get(`/${kind}?state=FAILED`)).status).toBe(200);
-        expect((await lab.api.get(`/${kind}?state=DONE`)).status).toBe(400);
+        expect((await fixture.api.get(`/${kind}?state=FAILED`)).status).toBe(200);
+        expect((await fixture.api.get(`/${kind}?state=DONE`)).status).toBe(400);
       }
     });
 
@@ -76,15 +83,15 @@ export function loadContract(lab: Lab): void {
       ['file://', '/local/partly'],
       ['s3://', '/data/dir/to/path'],
     ])('200: each path of %s that is not there is a named failure, whatever covers it', async (_scheme, directory) => {
-      lab.fill('partly', 2);
+      fixture.fill('partly', 2);
       const absent = ['missing.csv', 'none/deeper/x', 'f0/'].map((name) => `${directory}/${name}`);
       const asked = [directory, ...absent, absent[0], `${directory}/`, `${directory}-beside`];
-      const { body } = await lab.api.post('/load', { paths: asked, options: { sync: true, verify: true } });
-      const failures = (await lab.api.get(`/load/${body.id}/failed_files`)).body as unknown as { path: string }[];
+      const { body } = await fixture.api.post('/load', { paths: asked, options: { sync: true, verify: true } });
+      const failures = (await fixture.api.get(`/load/${body.id}/failed_files`)).body as unknown as { path: string }[];
       const ends = failures.map(({ path }) => path.slice(path.indexOf(directory.split('/').at(-1)!)));
       const last = directory.split('/').at(-1);
       expect(ends.sort()).toEqual([`${last}-beside`, `${last}/f0/`, `${last}/missing.csv`, `${last}/none/deeper/x`]);
-      const files = directory.startsWith('/local') ? 2 : lab.tree.fileCount;
+      const files = directory.startsWith('/local') ? 2 : fixture.tree.fileCount;
       expect(body).toMatchObject({ state: 'FAILED', failedFiles: 4, loadedFiles: files, scannedFiles: files + 4 });
       expect(body.errorMessage).toMatchObject({
         message: expect.stringContaining('4 of') as string,
@@ -95,32 +102,36 @@ export function loadContract(lab: Lab): void {
     });
 
     it('409, 200, 410: a running job answers with its id, is stopped, resumed, and ends', async () => {
-      lab.fill('slow', 2, 300_000);
+      fixture.fill('slow', 2, 300_000);
       const request = { paths: ['/local/slow'], options: { bandwidth: 1000 } };
-      const { body } = await lab.api.post('/load', request);
+      const { body } = await fixture.api.post('/load', request);
       const id = body.id;
-      const running = await lab.api.post('/load', { ...request, options: { bandwidth: 1000, replicas: 2 } });
+      const running = await fixture.api.post('/load', { ...request, options: { bandwidth: 1000, replicas: 2 } });
       expect(running).toMatchObject({
         status: 409,
         body: { id, resumed: false, applied: {}, ignored: { replicas: 2 } },
       });
-      expect(await lab.api.delete('/load', { id })).toMatchObject({ status: 200, body: ok });
-      expect((await lab.api.get(`/load?id=${id}`)).body).toMatchObject({ state: 'STOPPED', runningState: '' });
-      const resumed = await lab.api.post('/load', { ...request, options: { bandwidth: 0 } });
+      expect(await fixture.api.delete('/load', { id })).toMatchObject({ status: 200, body: ok });
+      expect((await fixture.api.get(`/load?id=${id}`)).body).toMatchObject({ state: 'STOPPED', runningState: '' });
+      const resumed = await fixture.api.post('/load', { ...request, options: { bandwidth: 0 } });
       expect(resumed).toMatchObject({ status: 409, body: { id, resumed: true, applied: { bandwidth: 0 } } });
-      expect(await lab.jobEnd('load', id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 2, loadedBytes: 600_000 });
-      expect(await lab.api.delete('/load', { id })).toMatchObject({ status: 410, body: jobGone });
+      expect(await fixture.jobEnd('load', id)).toMatchObject({
+        state: 'SUCCEEDED',
+        loadedFiles: 2,
+        loadedBytes: 600_000,
+      });
+      expect(await fixture.api.delete('/load', { id })).toMatchObject({ status: 410, body: jobGone });
     });
 
     it('fault 22: identical POSTs at once make one job', async () => {
-      lab.fill('crowd', 1, 50_000);
+      fixture.fill('crowd', 1, 50_000);
       const request = { paths: ['/local/crowd'], options: { bandwidth: 100 } };
-      const answers = await Promise.all(Array.from({ length: 20 }, () => lab.api.post('/load', request)));
+      const answers = await Promise.all(Array.from({ length: 20 }, () => fixture.api.post('/load', request)));
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
       expect(answers.filter(({ status }) => status === 409)).toHaveLength(19);
       const ids = new Set(answers.map(({ body }) => body.id));
       expect(ids.size).toBe(1);
-      await lab.api.delete('/load', { id: [...ids][0] });
+      await fixture.api.delete('/load', { id: [...ids][0] });
     });
 
     it.each([
@@ -132,43 +143,43 @@ export function loadContract(lab: Lab): void {
         /nothing was loaded/,
       ],
     ])('200: %s is said so', async (_name, request, state, reason) => {
-      const { body } = await lab.api.post('/load', request);
-      const done = await lab.jobEnd('load', body.id);
+      const { body } = await fixture.api.post('/load', request);
+      const done = await fixture.jobEnd('load', body.id);
       expect(done.state).toBe(state);
       expect(JSON.stringify(done.errorMessage)).toMatch(reason);
     });
 
     it('failed_files: 200 with every failure, 404 for no job', async () => {
-      const index = lab.write('local/gone.txt', '/local/gone-1\n/local/gone-2\n');
-      const { body } = await lab.api.post('/load', { index: `file://${index}`, options: { sync: true } });
+      const index = fixture.write('local/gone.txt', '/local/gone-1\n/local/gone-2\n');
+      const { body } = await fixture.api.post('/load', { index: `file://${index}`, options: { sync: true } });
       expect(body).toMatchObject({ state: 'FAILED', failedFiles: 2 });
       expect(body.failedFileListPath).toBe(`/api/v1/load/${body.id}/failed_files`);
-      const failures = await lab.api.get(String(body.failedFileListPath).slice('/api/v1'.length));
+      const failures = await fixture.api.get(String(body.failedFileListPath).slice('/api/v1'.length));
       expect(failures.status).toBe(200);
       expect(failures.body).toHaveLength(2);
-      expect(await lab.api.get(`/load/${nobody}/failed_files`)).toMatchObject({ status: 404, body: noJob });
+      expect(await fixture.api.get(`/load/${nobody}/failed_files`)).toMatchObject({ status: 404, body: noJob });
     });
 
     it('404 and 410: nobody knows the job', async () => {
       for (const id of [nobody, 'x', '..', '__proto__', '%00', 'a'.repeat(1000)]) {
-        expect(await lab.api.get(`/load?id=${id}`)).toMatchObject({ status: 404, body: noJob });
-        expect(await lab.api.delete('/load', { id: decodeURIComponent(id) })).toMatchObject({
+        expect(await fixture.api.get(`/load?id=${id}`)).toMatchObject({ status: 404, body: noJob });
+        expect(await fixture.api.delete('/load', { id: decodeURIComponent(id) })).toMatchObject({
           status: 410,
           body: jobGone,
         });
       }
-      expect(await lab.api.get('/load?alias=nobody')).toMatchObject({ status: 404, body: noJob });
+      expect(await fixture.api.get('/load?alias=nobody')).toMatchObject({ status: 404, body: noJob });
     });
 
     it.each([undefined, {}, { paths: [] }, { index: '' }, { paths: [], index: '' }, { options: { sync: true } }])(
       '400: required fields are missing in %j',
       async (body) => {
-        expect(await lab.api.post('/load', body)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.post('/load', body)).toMatchObject({ status: 400, body: requiredMissing });
       },
     );
 
     it.each([undefined, {}, { id: '' }, { id: null }])('400: DELETE of %j', async (body) => {
-      expect(await lab.api.delete('/load', body)).toMatchObject({ status: 400, body: requiredMissing });
+      expect(await fixture.api.delete('/load', body)).toMatchObject({ status: 400, body: requiredMissing });
     });
 
     it.each<[Record<string, unknown>, RegExp]>([
@@ -197,7 +208,7 @@ export function loadContract(lab: Lab): void {
       [{ paths: ['/data'], options: { fileFilterRegx: '(?<=a)b' } }, /options\.fileFilterReg/],
       [{ paths: ['/data'], options: { fileFilterRegex: 5 } }, /options\.fileFilterRegex/],
     ])('400: %j is refused by the name of its field', async (body, reason) => {
-      const answer = await lab.api.post('/load', body);
+      const answer = await fixture.api.post('/load', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);
     });
@@ -213,7 +224,7 @@ export function loadContract(lab: Lab): void {
       `lastKey=${nobody}`,
       'index=nowhere',
     ])('400: GET with %s', async (query) => {
-      const answer = await lab.api.get(`/load?${query}`);
+      const answer = await fixture.api.get(`/load?${query}`);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toContain(query.split('=')[0]);
     });

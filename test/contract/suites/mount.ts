@@ -1,5 +1,5 @@
 import { s3TestCredentials } from '#testing';
-import { type Lab, ok, requiredMissing } from '../support/lab.js';
+import { type ContractFixture, ok, requiredMissing } from '../support/contract-fixture.js';
 
 const example = {
   path: '/data',
@@ -13,15 +13,15 @@ const shown = {
 };
 
 /** On an empty mount table, which it leaves empty. */
-export function mountContract(lab: Lab): void {
+export function mountContract(fixture: ContractFixture): void {
   describe('/mount', () => {
     it('200: the reference’s example as it stands, seen at once, its secrets masked', async () => {
-      expect(await lab.api.get('/mount')).toMatchObject({ status: 200, body: { results: [] } });
-      expect(await lab.api.post('/mount', example)).toMatchObject({ status: 200, body: ok });
-      const { body } = await lab.api.get('/mount');
+      expect(await fixture.api.get('/mount')).toMatchObject({ status: 200, body: { results: [] } });
+      expect(await fixture.api.post('/mount', example)).toMatchObject({ status: 200, body: ok });
+      const { body } = await fixture.api.get('/mount');
       expect(body).toEqual({ results: [shown] });
       for (const path of ['/data', '/data/', '//data//', '%2Fdata']) {
-        expect((await lab.api.get(`/mount?path=${path}`)).body).toEqual(shown);
+        expect((await fixture.api.get(`/mount?path=${path}`)).body).toEqual(shown);
       }
     });
 
@@ -33,39 +33,39 @@ export function mountContract(lab: Lab): void {
       ['a UFS within a mounted one', { path: '/other', ufs: 's3://my-bucket/below' }, /overlaps/],
       ['the same UFS by its other scheme', { path: '/other', ufs: 's3a://my-bucket' }, /already been mounted/],
     ])('409: %s', async (_name, body, reason) => {
-      const answer = await lab.api.post('/mount', body);
+      const answer = await fixture.api.post('/mount', body);
       expect(answer.status).toBe(409);
       expect(answer.body.status).toMatch(reason);
     });
 
     it('200, then 410 and 404: the reference’s example of DELETE as it stands', async () => {
-      expect(await lab.api.delete('/mount', { path: '/data' })).toMatchObject({ status: 200, body: ok });
-      expect(await lab.api.get('/mount?path=/data')).toMatchObject({
+      expect(await fixture.api.delete('/mount', { path: '/data' })).toMatchObject({ status: 200, body: ok });
+      expect(await fixture.api.get('/mount?path=/data')).toMatchObject({
         status: 404,
         body: { status: 'No mount point found for path: /data/' },
       });
-      expect((await lab.api.delete('/mount', { path: '/data' })).status).toBe(410);
-      expect((await lab.api.get('/mount')).body).toEqual({ results: [] });
+      expect((await fixture.api.delete('/mount', { path: '/data' })).status).toBe(410);
+      expect((await fixture.api.get('/mount')).body).toEqual({ results: [] });
     });
 
     it('options are omitted if empty', async () => {
-      await lab.api.post('/mount', { path: '/plain', ufs: `file://${lab.scratch}/local`, options: {} });
-      expect((await lab.api.get('/mount?path=/plain')).body).toEqual({
+      await fixture.api.post('/mount', { path: '/plain', ufs: `file://${fixture.scratch}/local`, options: {} });
+      expect((await fixture.api.get('/mount?path=/plain')).body).toEqual({
         path: '/plain/',
-        ufs: `file://${lab.scratch}/local/`,
+        ufs: `file://${fixture.scratch}/local/`,
       });
-      await lab.api.delete('/mount', { path: '/plain' });
+      await fixture.api.delete('/mount', { path: '/plain' });
     });
 
     it.each([undefined, {}, { path: '/a' }, { ufs: 's3://bucket' }, { path: '', ufs: 's3://bucket' }, { path: null }])(
       '400: required fields are missing in %j',
       async (body) => {
-        expect(await lab.api.post('/mount', body)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.post('/mount', body)).toMatchObject({ status: 400, body: requiredMissing });
       },
     );
 
     it.each([undefined, {}, { path: '' }])('400: DELETE of %j', async (body) => {
-      expect(await lab.api.delete('/mount', body)).toMatchObject({ status: 400, body: requiredMissing });
+      expect(await fixture.api.delete('/mount', body)).toMatchObject({ status: 400, body: requiredMissing });
     });
 
     it.each([
@@ -93,7 +93,7 @@ export function mountContract(lab: Lab): void {
       [{ path: '/a', ufs: `file://${process.execPath}` }, /ufs: A file mount must be a directory/],
       [{ path: '/a', ufs: 's3://bucket', options: [] }, /options/],
     ])('400: %j is refused by the name of its field', async (body, reason) => {
-      const answer = await lab.api.post('/mount', body);
+      const answer = await fixture.api.post('/mount', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);
     });
@@ -105,16 +105,16 @@ export function mountContract(lab: Lab): void {
         'fs.s3a.secret.key': secretAccessKey,
         'fs.s3a.bucket.my-bucket.access.key': accessKeyId,
         'fs.s3a.bucket.other.secret.key': 'not-ours',
-        'fs.s3a.endpoint': lab.s3.endpoint.replace('http://', ''),
+        'fs.s3a.endpoint': fixture.s3.endpoint.replace('http://', ''),
         'fs.s3a.endpoint.region': 'us-east-1',
         'fs.s3a.path.style.access': 'true',
         'fs.s3a.connection.ssl.enabled': 'false',
         'fs.s3a.threads.max': '64',
       };
       const ignored = ['options.fs.s3a.bucket.other.secret.key', 'options.fs.s3a.threads.max'];
-      const mounted = await lab.api.post('/mount', { path: '/hadoop', ufs: 's3a://my-bucket/', options });
+      const mounted = await fixture.api.post('/mount', { path: '/hadoop', ufs: 's3a://my-bucket/', options });
       expect(mounted.body).toEqual({ status: 'ok', ignored });
-      expect((await lab.api.get('/mount?path=/hadoop')).body).toEqual({
+      expect((await fixture.api.get('/mount?path=/hadoop')).body).toEqual({
         path: '/hadoop/',
         ufs: 's3://my-bucket/',
         options: {
@@ -122,26 +122,26 @@ export function mountContract(lab: Lab): void {
           'fs.s3a.secret.key': '******',
         },
       });
-      await lab.load(['/hadoop/dir/to/path/small/00']);
-      await lab.free(['/hadoop']);
-      await lab.api.delete('/mount', { path: '/hadoop' });
+      await fixture.load(['/hadoop/dir/to/path/small/00']);
+      await fixture.free(['/hadoop']);
+      await fixture.api.delete('/mount', { path: '/hadoop' });
     });
 
     it('200: a directory that is not there is mounted, and the answer says that it is not', async () => {
-      const ufs = `file://${lab.scratch}/local/not-there-yet`;
-      const { status, body } = await lab.api.post('/mount', { path: '/later', ufs });
+      const ufs = `file://${fixture.scratch}/local/not-there-yet`;
+      const { status, body } = await fixture.api.post('/mount', { path: '/later', ufs });
       expect({ code: status, ...body }).toMatchObject({
         code: 200,
         status: 'ok',
         warning: expect.any(String) as string,
       });
       expect(body.warning).toContain(`There is no such directory: ${ufs}/`);
-      await lab.api.delete('/mount', { path: '/later' });
+      await fixture.api.delete('/mount', { path: '/later' });
     });
 
     it('404 on GET and 400 on a path that cannot be one', async () => {
-      expect(await lab.api.get('/mount?path=relative')).toMatchObject({ status: 400 });
-      expect(await lab.api.get('/mount?path=/nowhere')).toMatchObject({
+      expect(await fixture.api.get('/mount?path=relative')).toMatchObject({ status: 400 });
+      expect(await fixture.api.get('/mount?path=/nowhere')).toMatchObject({
         status: 404,
         body: { status: 'No mount point found for path: /nowhere/' },
       });
@@ -149,45 +149,48 @@ export function mountContract(lab: Lab): void {
 
     it('PUT replaces all options, keeps policies, and refuses another store, another UFS and what is not mounted', async () => {
       const options = { endpoint: 'http://127.0.0.1:9', accessKeyId: 'old', secretAccessKey: 'old', region: 'eu-1' };
-      await lab.api.post('/mount', { path: '/rotated', ufs: 's3://rotated-bucket', options });
-      await lab.api.post('/ttl', { path: '/rotated', ttlSeconds: 1000 });
+      await fixture.api.post('/mount', { path: '/rotated', ufs: 's3://rotated-bucket', options });
+      await fixture.api.post('/ttl', { path: '/rotated', ttlSeconds: 1000 });
       const { region: _, ...others } = options;
       const rotated = { ...others, accessKeyId: 'new', secretAccessKey: 'new' };
       const put = (more: Record<string, unknown>) =>
-        lab.api.put('/mount', { path: '/rotated', options: rotated, ...more });
+        fixture.api.put('/mount', { path: '/rotated', options: rotated, ...more });
       expect(await put({})).toMatchObject({ status: 200, body: ok });
-      expect((await lab.api.get('/mount?path=/rotated')).body).toMatchObject({
+      expect((await fixture.api.get('/mount?path=/rotated')).body).toMatchObject({
         options: { endpoint: 'http://127.0.0.1:9', accessKeyId: 'new', secretAccessKey: '******' },
       });
-      expect((await lab.api.get('/mount?path=/rotated')).body).not.toHaveProperty('options.region');
-      expect((await lab.api.get('/ttl?path=/rotated')).body).toEqual({ path: '/rotated', ttlSeconds: 1000 });
+      expect((await fixture.api.get('/mount?path=/rotated')).body).not.toHaveProperty('options.region');
+      expect((await fixture.api.get('/ttl?path=/rotated')).body).toEqual({ path: '/rotated', ttlSeconds: 1000 });
       expect(await put({ ufs: 's3://rotated-bucket/' })).toMatchObject({ status: 200 });
       expect(await put({ ufs: 's3://other-bucket' })).toMatchObject({ status: 409 });
       expect(await put({ options: { ...rotated, endpoint: 'http://127.0.0.1:10' } })).toMatchObject({ status: 409 });
       expect(await put({ options: { ...rotated, endpoint: 'nonsense' } })).toMatchObject({ status: 400 });
-      expect(await lab.api.put('/mount', { path: '/rotated' })).toMatchObject({ status: 400, body: requiredMissing });
-      expect(await lab.api.put('/mount', { path: '/nowhere', options: {} })).toMatchObject({
+      expect(await fixture.api.put('/mount', { path: '/rotated' })).toMatchObject({
+        status: 400,
+        body: requiredMissing,
+      });
+      expect(await fixture.api.put('/mount', { path: '/nowhere', options: {} })).toMatchObject({
         status: 404,
         body: { status: 'No mount point found for path: /nowhere/' },
       });
-      await lab.api.delete('/mount', { path: '/rotated' });
+      await fixture.api.delete('/mount', { path: '/rotated' });
     });
 
     it('501: a mount table in a file cannot be changed, and is shown', async () => {
-      expect((await lab.offApi.get('/mount')).body).toEqual({
-        results: [{ path: '/fixed/', ufs: `file://${lab.scratch}/local/` }],
+      expect((await fixture.offApi.get('/mount')).body).toEqual({
+        results: [{ path: '/fixed/', ufs: `file://${fixture.scratch}/local/` }],
       });
       for (const answer of [
-        await lab.offApi.post('/mount', example),
-        await lab.offApi.put('/mount', { path: '/fixed', options: {} }),
-        await lab.offApi.delete('/mount', { path: '/fixed' }),
+        await fixture.offApi.post('/mount', example),
+        await fixture.offApi.put('/mount', { path: '/fixed', options: {} }),
+        await fixture.offApi.delete('/mount', { path: '/fixed' }),
       ]) {
         expect(answer).toMatchObject({
           status: 501,
           body: { status: expect.stringContaining('static file') as string },
         });
       }
-      expect((await lab.offApi.get('/mount?path=/fixed')).status).toBe(200);
+      expect((await fixture.offApi.get('/mount?path=/fixed')).status).toBe(200);
     });
   });
 }

@@ -1,14 +1,14 @@
-import { type Lab } from '../support/lab.js';
+import { type ContractFixture } from '../support/contract-fixture.js';
 import { targets, withField } from './hostile.js';
 
 /** What is asked for has an effect, or is told of; needs the mounts `/data` and `/local`. */
-export function namesContract(lab: Lab): void {
+export function namesContract(fixture: ContractFixture): void {
   describe.each(targets)('misspelt fields of $method $path', ({ method, path, body, fields }) => {
     it.each(Object.keys(fields))(
       '400: a slip in %s is refused, naming the field that may have been meant',
       async (field) => {
         for (const slip of slipsOf(field)) {
-          const answer = await lab.api.call(method, path, { body: withField(body, slip, 'x') });
+          const answer = await fixture.api.call(method, path, { body: withField(body, slip, 'x') });
           expect({ slip, ...answer }).toMatchObject({ status: 400 });
           expect(answer.body.status).toContain(slip);
           expect(answer.body.status).toMatch(new RegExp(`did you mean ${field.split('.')[0]}`));
@@ -18,18 +18,20 @@ export function namesContract(lab: Lab): void {
   });
 
   it('400: a slip in a query parameter is refused on every route that has it; others are named', async () => {
-    const reads = lab.api.operations().filter(({ method, path }) => method === 'get' && path.startsWith('/api/v1/'));
+    const reads = fixture.api
+      .operations()
+      .filter(({ method, path }) => method === 'get' && path.startsWith('/api/v1/'));
     expect(reads.length).toBeGreaterThan(12);
     for (const { path, operation } of reads) {
       const route = path.slice('/api/v1'.length).replace('{id}', 'x');
       const names = (operation.parameters ?? []).filter((one) => one.in === 'query').map(({ name }) => name);
       for (const name of names.filter((one) => one.length > 2)) {
-        const answer = await lab.api.get(`${route}?${name}x=1`);
+        const answer = await fixture.api.get(`${route}?${name}x=1`);
         expect({ route, name, ...answer }).toMatchObject({ status: 400 });
         expect(answer.body.status).toContain(`${name}x is not known here: did you mean ${name}?`);
       }
       if (route === '/events/stream') continue;
-      const answer = await lab.api.get(`${route}?progressFormat=JSON&unknown-one=1`);
+      const answer = await fixture.api.get(`${route}?progressFormat=JSON&unknown-one=1`);
       expect(answer.headers['x-larder-ignored']).toBe('progressFormat,unknown-one');
       const isStreamed = ['/openapi.json', '/docs', '/file_index'].includes(route);
       if (answer.status === 200 && !isStreamed) expect(answer.body.ignored).toEqual(['progressFormat', 'unknown-one']);
@@ -37,18 +39,18 @@ export function namesContract(lab: Lab): void {
   });
 
   it('an answer about one job names what has a meaning to lists only', async () => {
-    const done = await lab.load(['/data/dir/to/path/small/00']);
-    const answer = await lab.api.get(`/load?id=${done.id}&state=FAILED&alias=x&count=5`);
+    const done = await fixture.load(['/data/dir/to/path/small/00']);
+    const answer = await fixture.api.get(`/load?id=${done.id}&state=FAILED&alias=x&count=5`);
     expect(answer.body).toMatchObject({ id: done.id, ignored: ['alias', 'state', 'count'] });
   });
 
   it('a stop by id does not heed a target beside it, and says so', async () => {
-    const { body } = await lab.api.post('/rebalance', { target: 'ALL' });
-    const answer = await lab.api.delete('/rebalance', { id: body.id, target: 'ALL' });
+    const { body } = await fixture.api.post('/rebalance', { target: 'ALL' });
+    const answer = await fixture.api.delete('/rebalance', { id: body.id, target: 'ALL' });
     if (answer.status === 200) expect(answer.body.ignored).toEqual(['target']);
     else expect(answer.status).toBe(410);
-    await lab.jobEnd('rebalance', body.id);
-    await lab.api.post('/rebalance', { target: 'ALL' }).then((again) => lab.jobEnd('rebalance', again.body.id));
+    await fixture.jobEnd('rebalance', body.id);
+    await fixture.api.post('/rebalance', { target: 'ALL' }).then((again) => fixture.jobEnd('rebalance', again.body.id));
   });
 }
 

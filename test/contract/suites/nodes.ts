@@ -1,15 +1,15 @@
-import { type Lab, requiredMissing } from '../support/lab.js';
+import { type ContractFixture, requiredMissing } from '../support/contract-fixture.js';
 
 const notFound = { status: 'worker not found...' };
 
 /** Needs both workers ONLINE. */
-export function nodesContract(lab: Lab): void {
+export function nodesContract(fixture: ContractFixture): void {
   describe('/nodes', () => {
     it('200: the list in `result`, and each node by its id', async () => {
-      const { body } = await lab.api.get('/nodes');
+      const { body } = await fixture.api.get('/nodes');
       expect(body.result).toHaveLength(2);
-      for (const { id, address } of lab.cluster.workers) {
-        const { body: node } = await lab.api.get(`/nodes?id=${id}`);
+      for (const { id, address } of fixture.cluster.workers) {
+        const { body: node } = await fixture.api.get(`/nodes?id=${id}`);
         expect(node).toMatchObject({ identity: id, address, status: 'ONLINE' });
         expect(body.result).toContainEqual(expect.objectContaining({ identity: id, address, status: 'ONLINE' }));
       }
@@ -18,14 +18,14 @@ export function nodesContract(lab: Lab): void {
     it.each(['worker-54b88939-de49-46ef-acab-fe489f46d1a0', 'ALL', '..', '%00', '__proto__', 'constructor'])(
       '404: there is no worker %s',
       async (id) => {
-        expect(await lab.api.get(`/nodes?id=${id}`)).toMatchObject({ status: 404, body: notFound });
-        expect(await lab.api.delete(`/nodes?id=${id}`)).toMatchObject({ status: 404, body: notFound });
+        expect(await fixture.api.get(`/nodes?id=${id}`)).toMatchObject({ status: 404, body: notFound });
+        expect(await fixture.api.delete(`/nodes?id=${id}`)).toMatchObject({ status: 404, body: notFound });
       },
     );
 
     it('400: DELETE without an id', async () => {
       for (const query of ['', '?id=', '?other=1']) {
-        expect(await lab.api.delete(`/nodes${query}`)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.delete(`/nodes${query}`)).toMatchObject({ status: 400, body: requiredMissing });
       }
     });
   });

@@ -1,5 +1,5 @@
 import { eventually } from '#testing';
-import { type Lab, ok, requiredMissing } from '../support/lab.js';
+import { type ContractFixture, ok, requiredMissing } from '../support/contract-fixture.js';
 
 const path = '/data/dir/to/path';
 
@@ -65,26 +65,26 @@ const cases: readonly PolicyCase[] = [
 ];
 
 /** Needs the mount `/data`; leaves no policy behind. */
-export function policyContract(lab: Lab): void {
+export function policyContract(fixture: ContractFixture): void {
   describe.each(cases)('/$route', ({ route, example, shown, changed, missing, off, malformed }) => {
     it('200: the reference’s example as it stands, seen at once', async () => {
-      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
-      expect(await lab.api.post(`/${route}`, example)).toMatchObject({ status: 200, body: ok });
-      expect((await lab.api.get(`/${route}?path=${path}`)).body).toEqual(shown);
-      expect((await lab.api.get(`/${route}?path=${encodeURIComponent(`/${path}/`)}`)).body).toEqual(shown);
-      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [shown] });
+      expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [] });
+      expect(await fixture.api.post(`/${route}`, example)).toMatchObject({ status: 200, body: ok });
+      expect((await fixture.api.get(`/${route}?path=${path}`)).body).toEqual(shown);
+      expect((await fixture.api.get(`/${route}?path=${encodeURIComponent(`/${path}/`)}`)).body).toEqual(shown);
+      expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [shown] });
     });
 
     it('200: a second POST updates, and the same once more changes nothing', async () => {
-      for (let i = 0; i < 2; i++) expect((await lab.api.post(`/${route}`, changed)).body).toEqual(ok);
-      const { body } = await lab.api.get(`/${route}?path=${path}`);
+      for (let i = 0; i < 2; i++) expect((await fixture.api.post(`/${route}`, changed)).body).toEqual(ok);
+      const { body } = await fixture.api.get(`/${route}?path=${path}`);
       expect(body).toMatchObject(route === 'priority' ? { priority: 'medium' } : changed);
-      expect((await lab.api.get(`/${route}`)).body.results).toHaveLength(1);
+      expect((await fixture.api.get(`/${route}`)).body.results).toHaveLength(1);
     });
 
     it('404: none at that path, whatever is above it', async () => {
       for (const other of [`${path}/below`, '/data', '/nowhere']) {
-        expect(await lab.api.get(`/${route}?path=${other}`)).toMatchObject({
+        expect(await fixture.api.get(`/${route}?path=${other}`)).toMatchObject({
           status: 404,
           body: { status: `${missing}${other}` },
         });
@@ -92,57 +92,57 @@ export function policyContract(lab: Lab): void {
     });
 
     it('200, then 400 and 404: the reference’s example of DELETE as it stands', async () => {
-      expect(await lab.api.delete(`/${route}`, { path })).toMatchObject({ status: 200, body: ok });
+      expect(await fixture.api.delete(`/${route}`, { path })).toMatchObject({ status: 200, body: ok });
       const gone = { status: `${missing}${path}` };
-      expect(await lab.api.delete(`/${route}`, { path })).toMatchObject({ status: 400, body: gone });
-      expect(await lab.api.get(`/${route}?path=${path}`)).toMatchObject({ status: 404, body: gone });
-      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
+      expect(await fixture.api.delete(`/${route}`, { path })).toMatchObject({ status: 400, body: gone });
+      expect(await fixture.api.get(`/${route}?path=${path}`)).toMatchObject({ status: 404, body: gone });
+      expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [] });
     });
 
     it('400: required fields are missing', async () => {
       const [field] = Object.keys(example).filter((name) => name !== 'path');
       for (const body of [undefined, {}, { path }, { [field]: example[field] }, { ...example, [field]: null }]) {
-        expect(await lab.api.post(`/${route}`, body)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.post(`/${route}`, body)).toMatchObject({ status: 400, body: requiredMissing });
       }
       for (const body of [undefined, {}, { path: '' }]) {
-        expect(await lab.api.delete(`/${route}`, body)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.delete(`/${route}`, body)).toMatchObject({ status: 400, body: requiredMissing });
       }
     });
 
     it('400: no mount covers the path', async () => {
-      expect(await lab.api.post(`/${route}`, { ...example, path: '/nowhere/dir' })).toMatchObject({
+      expect(await fixture.api.post(`/${route}`, { ...example, path: '/nowhere/dir' })).toMatchObject({
         status: 400,
         body: { status: 'No mounted UFS found' },
       });
     });
 
     it.each(malformed)('400: %j is refused by the name of its field', async (body, field) => {
-      const answer = await lab.api.post(`/${route}`, body);
+      const answer = await fixture.api.post(`/${route}`, body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toContain(field);
-      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
+      expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [] });
     });
 
     it('400: GET of a path that cannot be one', async () => {
-      const answer = await lab.api.get(`/${route}?path=relative`);
+      const answer = await fixture.api.get(`/${route}?path=relative`);
       expect(answer).toMatchObject({ status: 400, body: { status: expect.stringContaining('path') as string } });
     });
 
     it('goes with its mount', async () => {
-      await lab.cluster.api.mount('/passing', 's3://passing-bucket');
-      await lab.api.post(`/${route}`, { ...example, path: '/passing/x' });
-      await lab.api.delete('/mount', { path: '/passing' });
-      expect((await lab.api.get(`/${route}`)).body).toEqual({ results: [] });
+      await fixture.mount('/passing', 's3://passing-bucket');
+      await fixture.api.post(`/${route}`, { ...example, path: '/passing/x' });
+      await fixture.api.delete('/mount', { path: '/passing' });
+      expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [] });
     });
 
     if (off === undefined) return;
     it('501: switched off, whatever else may be wrong with the request', async () => {
       for (const answer of [
-        await lab.offApi.get(`/${route}`),
-        await lab.offApi.get(`/${route}?path=${path}`),
-        await lab.offApi.post(`/${route}`, example),
-        await lab.offApi.post(`/${route}`, {}),
-        await lab.offApi.delete(`/${route}`, { path }),
+        await fixture.offApi.get(`/${route}`),
+        await fixture.offApi.get(`/${route}?path=${path}`),
+        await fixture.offApi.post(`/${route}`, example),
+        await fixture.offApi.post(`/${route}`, {}),
+        await fixture.offApi.delete(`/${route}`, { path }),
       ]) {
         expect(answer).toMatchObject({ status: 501, body: { status: off } });
       }
@@ -151,51 +151,54 @@ export function policyContract(lab: Lab): void {
 
   it('/priority: in by any case, out by lower case', async () => {
     for (const priority of ['HIGH', 'Medium', 'low', 'hIgH']) {
-      expect((await lab.api.post('/priority', { path, priority })).status).toBe(200);
-      expect((await lab.api.get(`/priority?path=${path}`)).body).toEqual({ path, priority: priority.toLowerCase() });
+      expect((await fixture.api.post('/priority', { path, priority })).status).toBe(200);
+      expect((await fixture.api.get(`/priority?path=${path}`)).body).toEqual({
+        path,
+        priority: priority.toLowerCase(),
+      });
     }
-    await lab.api.delete('/priority', { path });
+    await fixture.api.delete('/priority', { path });
   });
 
   it('/quota: usedBytes is true within two seconds of a load and of a free, reservedBytes returns to 0', async () => {
-    lab.fill('counted/below', 20, 1000);
-    const quota = async () => (await lab.api.get('/quota?path=/local/counted')).body;
+    fixture.fill('counted/below', 20, 1000);
+    const quota = async () => (await fixture.api.get('/quota?path=/local/counted')).body;
     const untilUsed = (usedBytes: number) =>
       eventually(`usedBytes is ${usedBytes}`, async () => (await quota()).usedBytes === usedBytes, { timeoutMs: 2000 });
-    await lab.api.post('/quota', { path: '/local/counted', quotaBytes: 50_000 });
-    await lab.load(['/local/counted']);
+    await fixture.api.post('/quota', { path: '/local/counted', quotaBytes: 50_000 });
+    await fixture.load(['/local/counted']);
     await untilUsed(20_000);
     expect(await quota()).toMatchObject({ state: 'Available', usedBytes: 20_000, reservedBytes: 0 });
-    await lab.api.post('/quota', { path: '/local/counted', quotaBytes: 19_999 });
+    await fixture.api.post('/quota', { path: '/local/counted', quotaBytes: 19_999 });
     // What is beyond it goes by itself.
     await eventually('a file was evicted', async () => (await quota()).usedBytes === 19_000);
     expect(await quota()).toMatchObject({ state: 'Available', usedBytes: 19_000, reservedBytes: 0 });
-    const { results } = (await lab.api.get('/file_index')).body as unknown as { results: string[] };
+    const { results } = (await fixture.api.get('/file_index')).body as unknown as { results: string[] };
     const left = results.filter((one) => one.includes('/counted/below/'));
     expect(left).toHaveLength(19);
-    await lab.free(left.slice(0, 2));
+    await fixture.free(left.slice(0, 2));
     await untilUsed(17_000);
     expect(await quota()).toMatchObject({ state: 'Available', usedBytes: 17_000, reservedBytes: 0 });
-    await lab.free(['/local/counted']);
+    await fixture.free(['/local/counted']);
     await untilUsed(0);
-    await lab.api.delete('/quota', { path: '/local/counted' });
+    await fixture.api.delete('/quota', { path: '/local/counted' });
   });
 
   it('/quota: a load beyond it says so before it moves bytes', async () => {
-    lab.fill('narrow', 10, 1000);
-    await lab.api.post('/quota', { path: '/local/narrow', quotaBytes: 5000 });
-    const answer = await lab.api.post('/load', { paths: ['/local/narrow'], options: { sync: true } });
+    fixture.fill('narrow', 10, 1000);
+    await fixture.api.post('/quota', { path: '/local/narrow', quotaBytes: 5000 });
+    const answer = await fixture.api.post('/load', { paths: ['/local/narrow'], options: { sync: true } });
     expect(answer).toMatchObject({ status: 200, body: { state: 'FAILED', quota: { totalBytes: 5000 } } });
     expect(answer.body.quotaCheckError).toMatch(/\/local\/narrow/);
     expect(answer.body.loadedBytes).toBeLessThanOrEqual(5000);
-    await lab.api.delete('/quota', { path: '/local/narrow' });
+    await fixture.api.delete('/quota', { path: '/local/narrow' });
   });
 
   it('/ttl: what was loaded expires within a few seconds of its time', async () => {
-    const ufs = lab.fill('fleeting', 3);
-    await lab.api.post('/ttl', { path: '/local/fleeting', ttlSeconds: 1 });
-    await lab.load(['/local/fleeting']);
-    await eventually('the file has expired', async () => !(await lab.isCached(`${ufs}/f1`)), { timeoutMs: 10_000 });
-    await lab.api.delete('/ttl', { path: '/local/fleeting' });
+    const ufs = fixture.fill('fleeting', 3);
+    await fixture.api.post('/ttl', { path: '/local/fleeting', ttlSeconds: 1 });
+    await fixture.load(['/local/fleeting']);
+    await eventually('the file has expired', async () => !(await fixture.isCached(`${ufs}/f1`)), { timeoutMs: 10_000 });
+    await fixture.api.delete('/ttl', { path: '/local/fleeting' });
   });
 }

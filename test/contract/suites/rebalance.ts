@@ -1,4 +1,4 @@
-import { jobGone, type Lab, nobody, noJob, ok, requiredMissing } from '../support/lab.js';
+import { jobGone, type ContractFixture, nobody, noJob, ok, requiredMissing } from '../support/contract-fixture.js';
 
 /** The reference's example as it stands, its last comma included. */
 const example = `{
@@ -12,51 +12,54 @@ const example = `{
 }`;
 
 /** Needs the mount `/local` and both workers. */
-export function rebalanceContract(lab: Lab): void {
+export function rebalanceContract(fixture: ContractFixture): void {
   describe('/rebalance', () => {
     it('200: the reference’s example as it stands; its progress shows the fields of the reference', async () => {
-      lab.fill('balanced', 10);
-      await lab.load(['/local/balanced']);
+      fixture.fill('balanced', 10);
+      await fixture.load(['/local/balanced']);
       const headers = { 'content-type': 'application/json' };
-      const { status, body } = await lab.api.call('POST', '/rebalance', { raw: example, headers });
+      const { status, body } = await fixture.api.call('POST', '/rebalance', { raw: example, headers });
       expect(status).toBe(200);
-      const done = await lab.jobEnd('rebalance', body.id);
+      const done = await fixture.jobEnd('rebalance', body.id);
       expect(done).toMatchObject({
         ...{ state: 'SUCCEEDED', target: 'ALL', totalWorkers: 2, succeededWorkers: 2, runningWorkers: 0 },
         ...{ failedWorkers: 0, filesLoaded: 0, bytesLoaded: 0, filesPruned: 0, bytesPruned: 0, filesFailed: 0 },
         ...{ loadBatchSize: 1000, loadBandwidth: 10485746000, pruneBandwidth: 10485746000, skipPrune: false },
       });
       expect(done.filesPreserved).toBeGreaterThanOrEqual(10);
-      expect((await lab.api.get('/rebalance?target=ALL')).body).toEqual(done);
-      expect((await lab.api.get('/rebalance')).body.results).toContainEqual(done);
+      expect((await fixture.api.get('/rebalance?target=ALL')).body).toEqual(done);
+      expect((await fixture.api.get('/rebalance')).body.results).toContainEqual(done);
     });
 
     it('200: one worker by its id', async () => {
-      const target = lab.cluster.workers[0].id;
-      const { body } = await lab.api.post('/rebalance', { target, options: { skipPrune: true } });
-      const done = await lab.jobEnd('rebalance', body.id);
+      const target = fixture.cluster.workers[0].id;
+      const { body } = await fixture.api.post('/rebalance', { target, options: { skipPrune: true } });
+      const done = await fixture.jobEnd('rebalance', body.id);
       expect(done).toMatchObject({ state: 'SUCCEEDED', target, totalWorkers: 1, succeededWorkers: 1, skipPrune: true });
-      expect((await lab.api.get(`/rebalance?target=${target}`)).body.id).toBe(done.id);
+      expect((await fixture.api.get(`/rebalance?target=${target}`)).body.id).toBe(done.id);
     });
 
     it('409, 200, 410: a running job answers with its id, is stopped by either name, resumed, and ends', async () => {
-      const silent = lab.cluster.workers[1];
+      const silent = fixture.cluster.workers[1];
       silent.process.pause();
       try {
         const request = { target: silent.id };
-        const { body } = await lab.api.post('/rebalance', request);
+        const { body } = await fixture.api.post('/rebalance', request);
         const id = body.id;
-        const running = await lab.api.post('/rebalance', { ...request, options: { skipPrune: true } });
+        const running = await fixture.api.post('/rebalance', { ...request, options: { skipPrune: true } });
         expect(running).toMatchObject({ status: 409, body: { id, resumed: false, ignored: { skipPrune: true } } });
-        expect(await lab.api.delete('/rebalance', request)).toMatchObject({ status: 200, body: ok });
-        expect((await lab.api.get(`/rebalance?id=${id}`)).body.state).toBe('STOPPED');
-        expect(await lab.api.post('/rebalance', request)).toMatchObject({ status: 409, body: { id, resumed: true } });
-        expect(await lab.api.delete('/rebalance', { id })).toMatchObject({ status: 200, body: ok });
-        expect((await lab.api.post('/rebalance', request)).body).toMatchObject({ id, resumed: true });
+        expect(await fixture.api.delete('/rebalance', request)).toMatchObject({ status: 200, body: ok });
+        expect((await fixture.api.get(`/rebalance?id=${id}`)).body.state).toBe('STOPPED');
+        expect(await fixture.api.post('/rebalance', request)).toMatchObject({
+          status: 409,
+          body: { id, resumed: true },
+        });
+        expect(await fixture.api.delete('/rebalance', { id })).toMatchObject({ status: 200, body: ok });
+        expect((await fixture.api.post('/rebalance', request)).body).toMatchObject({ id, resumed: true });
         silent.process.resume();
-        expect(await lab.jobEnd('rebalance', id)).toMatchObject({ state: 'SUCCEEDED' });
-        expect(await lab.api.delete('/rebalance', { id })).toMatchObject({ status: 410, body: jobGone });
-        expect(await lab.api.delete('/rebalance', request)).toMatchObject({ status: 410, body: jobGone });
+        expect(await fixture.jobEnd('rebalance', id)).toMatchObject({ state: 'SUCCEEDED' });
+        expect(await fixture.api.delete('/rebalance', { id })).toMatchObject({ status: 410, body: jobGone });
+        expect(await fixture.api.delete('/rebalance', request)).toMatchObject({ status: 410, body: jobGone });
       } finally {
         silent.process.resume();
       }
@@ -64,18 +67,18 @@ export function rebalanceContract(lab: Lab): void {
 
     it('404 and 410: nobody knows the job', async () => {
       for (const query of [`id=${nobody}`, 'id=x', 'target=worker-x', 'target=all']) {
-        expect(await lab.api.get(`/rebalance?${query}`)).toMatchObject({ status: 404, body: noJob });
+        expect(await fixture.api.get(`/rebalance?${query}`)).toMatchObject({ status: 404, body: noJob });
       }
       for (const body of [{ id: nobody }, { id: '..' }, { target: 'worker-x' }, { target: 'ALL' }]) {
-        expect(await lab.api.delete('/rebalance', body)).toMatchObject({ status: 410, body: jobGone });
+        expect(await fixture.api.delete('/rebalance', body)).toMatchObject({ status: 410, body: jobGone });
       }
     });
 
     it.each([undefined, {}, { target: '' }, { target: null }, { options: { skipPrune: true } }])(
       '400: required fields are missing in %j',
       async (body) => {
-        expect(await lab.api.post('/rebalance', body)).toMatchObject({ status: 400, body: requiredMissing });
-        expect(await lab.api.delete('/rebalance', body)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.post('/rebalance', body)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.delete('/rebalance', body)).toMatchObject({ status: 400, body: requiredMissing });
       },
     );
 
@@ -90,14 +93,14 @@ export function rebalanceContract(lab: Lab): void {
       [{ target: 'ALL', options: { pruneBandwidth: 'x' } }, /options\.pruneBandwidth/],
       [{ target: 'ALL', options: { skipPrune: 'x' } }, /options\.skipPrune/],
     ])('400: %j is refused by the name of its field', async (body, reason) => {
-      const answer = await lab.api.post('/rebalance', body);
+      const answer = await fixture.api.post('/rebalance', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);
     });
 
     it('400: GET with a bad page, DELETE with a wrong type', async () => {
-      expect((await lab.api.get('/rebalance?count=x')).status).toBe(400);
-      expect((await lab.api.delete('/rebalance', { id: 5 })).body.status).toMatch(/id/);
+      expect((await fixture.api.get('/rebalance?count=x')).status).toBe(400);
+      expect((await fixture.api.delete('/rebalance', { id: 5 })).body.status).toMatch(/id/);
     });
   });
 }

@@ -1,31 +1,37 @@
 import { apiDocument } from '#contexts/api-docs';
 import { jobKindDocs } from '#job-kinds/coordinator';
-import { ok, type Lab } from '../support/lab.js';
+import { ok, type ContractFixture } from '../support/contract-fixture.js';
 
-export function serviceContract(lab: Lab): void {
+export function serviceContract(fixture: ContractFixture): void {
   describe('the service itself', () => {
     it('openapi.json is the document', async () => {
-      expect((await lab.api.get('/openapi.json')).body).toEqual(JSON.parse(JSON.stringify(apiDocument(jobKindDocs))));
+      expect((await fixture.api.get('/openapi.json')).body).toEqual(
+        JSON.parse(JSON.stringify(apiDocument(jobKindDocs))),
+      );
     });
 
     it('docs is a page that shows every route, and may load nothing', async () => {
-      const answer = await lab.api.call<string>('GET', '/docs');
-      for (const { operation } of lab.api.operations()) expect(answer.body).toContain(`id="${operation.operationId}"`);
+      const answer = await fixture.api.call<string>('GET', '/docs');
+      for (const { operation } of fixture.api.operations())
+        expect(answer.body).toContain(`id="${operation.operationId}"`);
       expect(answer.headers['content-security-policy']).toContain("default-src 'none'");
       expect(answer.body).not.toMatch(/<script|<link|<img/i);
     });
 
     it('healthz and readyz', async () => {
-      expect((await lab.api.get('//healthz')).body).toEqual(ok);
-      expect((await lab.api.get('//readyz')).body).toEqual({ status: 'ok', sequence: expect.any(Number) as number });
+      expect((await fixture.api.get('//healthz')).body).toEqual(ok);
+      expect((await fixture.api.get('//readyz')).body).toEqual({
+        status: 'ok',
+        sequence: expect.any(Number) as number,
+      });
     });
 
     it('every answer carries a sequence that reads its writes when it is sent back', async () => {
-      const { headers } = await lab.api.post('/ttl', { path: '/local/seq', ttlSeconds: 5 });
+      const { headers } = await fixture.api.post('/ttl', { path: '/local/seq', ttlSeconds: 5 });
       const sequence = String(headers['x-larder-sequence']);
-      const answer = await lab.api.get('/ttl?path=/local/seq', { 'x-larder-sequence': sequence });
+      const answer = await fixture.api.get('/ttl?path=/local/seq', { 'x-larder-sequence': sequence });
       expect(answer.body).toEqual({ path: '/local/seq', ttlSeconds: 5 });
-      await lab.api.delete('/ttl', { path: '/local/seq' });
+      await fixture.api.delete('/ttl', { path: '/local/seq' });
     });
   });
 }

@@ -117,6 +117,7 @@ export class Contract {
     const entry = this.find(method, target.split('?', 1)[0]);
     if (method === 'HEAD') return assert.equal(text, '', call);
     if (!entry) {
+      assert.ok(status >= 400, `an answer of success that is not documented: ${call}`);
       const found = violations(this.document.components.schemas.Status, parsed(type, text));
       return assert.deepEqual(found, [], call);
     }
@@ -124,9 +125,11 @@ export class Contract {
     assert.ok(response, `undocumented status: ${call}`);
     const schema = response.content?.[type]?.schema;
     assert.ok(schema, `undocumented content type ${type}: ${call}`);
+    const { schemas } = this.document.components;
     const values = type === 'application/x-ndjson' ? (parsed(type, text) as unknown[]) : [parsed(type, text)];
-    const found = values.flatMap((value) => violations(schema, value, this.document.components.schemas));
-    assert.deepEqual(found, [], call);
+    const found = values.flatMap((value) => violations(schema, value, schemas));
+    const sent = type === 'text/event-stream' ? eventsIn(text) : [];
+    assert.deepEqual([...found, ...sent.flatMap((event) => violations(schemas.Event, event, schemas))], [], call);
     assert.match(String(headers['x-larder-sequence']), /^\d+$/, `${call}: X-Larder-Sequence`);
     this.seen.add(`${method} ${entry.path} ${status}`);
   }
@@ -149,6 +152,11 @@ async function readUntil(body: AsyncIterable<unknown>, end: string): Promise<str
     if (text.includes(end)) break;
   }
   return text;
+}
+
+/** The data of the events of a stream that arrived whole. */
+function eventsIn(stream: string): unknown[] {
+  return [...stream.matchAll(/^data: (.*)\n\n/gm)].map(([, data]) => JSON.parse(data) as unknown);
 }
 
 function isDecodable(path: string): boolean {

@@ -1,7 +1,7 @@
 import { connect, type NatsConnection } from 'nats';
 import { TrustRing } from '#contexts/trust/gate';
 import { messageDigest, Names, type Signer, withSignature } from '#jetstream';
-import { clusterSuite, eventually, keys, type ManagedProcess } from '#testing';
+import { clusterKey, clusterSuite, eventually, keys, type ManagedProcess } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
 /** "Refused": trying again cannot help. */
@@ -90,7 +90,7 @@ clusterSuite(
       () =>
         cluster.watch(async () => {
           const ended = cluster.processes.map((process) => endOf(process));
-          const ring = new TrustRing([{ id: 'test', key: Buffer.alloc(32, 7) }]);
+          const ring = new TrustRing([clusterKey]);
           const message = await unknownEvent(ring.signer('coordinator-newer'));
           const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), message);
           for (const [i, end] of (await Promise.all(ended)).entries()) {

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clusterSuite, expectCacheEqualsSource, keys, type LoadProgress, sizeOf, type SourceFile } from '#testing';
-import { expectCountsToAddUp } from '../../integration/counts.js';
+import { expectCountsToAddUp } from '../../cluster/support/counts.js';
 import { cacheDirOf, freeBytesOf, onSmallDisk } from './support/small-disk-worker.js';
 
 const MB = 1_000_000;

@@ -12,7 +12,7 @@ import {
   type SourceFile,
   type TestCluster,
 } from '#testing';
-import { expectCountsToAddUp } from '../../integration/counts.js';
+import { expectCountsToAddUp } from '../../cluster/support/counts.js';
 
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;

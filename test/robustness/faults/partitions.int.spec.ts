@@ -1,6 +1,5 @@
 import { connect } from 'nats';
 import { clusterSuite, eventually, keys, type ProxyMode } from '#testing';
-import { BehindProxies } from './support/behind-proxies.js';
 import { expectExactSuccess } from './support/exact-success.js';
 
 const pass: ProxyMode = { kind: 'pass' };
@@ -14,6 +13,7 @@ clusterSuite(
   'processes that are cut off from NATS',
   {
     coordinators: 2,
+    proxies: true,
     env: {
       LARDER_BATCH_SIZE: '20',
       LARDER_BATCH_WINDOW: '4',
@@ -23,17 +23,7 @@ clusterSuite(
     },
   },
   ({ cluster, s3 }) => {
-    let network: BehindProxies;
-
-    beforeAll(async () => {
-      network = await BehindProxies.put(cluster);
-    });
-
-    afterAll(async () => {
-      await network?.stop();
-    });
-
-    afterEach(() => network.heal());
+    afterEach(() => cluster.passAll());
 
     it.each(partitions)(
       'fault 5: an owner cut off (%s) can write nothing, says how old its answers are, and changes nothing when it is back',
@@ -46,7 +36,7 @@ clusterSuite(
           await gate.reached;
           const owner = await cluster.ownerOf(id);
           const other = cluster.coordinators.find((one) => one !== owner)!;
-          network.of(owner.process).setMode(mode);
+          owner.toNats[0].setMode(mode);
           // What settles now is what the owner would plan on.
           gate.open();
 
@@ -71,7 +61,7 @@ clusterSuite(
 
           const done = await expectExactSuccess(cluster, id, files, { api: other.api });
           expect(done.epoch).toBe(2);
-          network.of(owner.process).setMode(pass);
+          owner.toNats[0].setMode(pass);
           await eventually('it is back', () => owner.api.isReady());
           for (const { api } of cluster.coordinators) expect(await api.progress(id)).toEqual(done);
           const epochs = await epochsInLog(cluster.natsUrl, id);
@@ -94,7 +84,7 @@ clusterSuite(
           const id = await cluster.api.load({ paths: [`/${bucket}`] });
           await gate.reached;
           const [worker] = cluster.workers;
-          network.of(worker.process).setMode(mode);
+          worker.toNats[0].setMode(mode);
           const status = async () => (await cluster.api.nodes()).find(({ identity }) => identity === worker.id)?.status;
           await eventually('it is OFFLINE', async () => (await status()) === 'OFFLINE');
           gate.open();
@@ -102,7 +92,7 @@ clusterSuite(
           const done = await expectExactSuccess(cluster, id, files);
           // It did not sit idle: what it held it read to the end, and others read it again.
           expect(s3.reads(bucket).length).toBeGreaterThan(files.length);
-          network.of(worker.process).setMode(pass);
+          worker.toNats[0].setMode(pass);
           await cluster.untilOnline(2);
           // It does its part of the next job, behind whatever it had to report of the last one.
           const later = await s3.bucket(cluster, `${bucket}-later`, keys(200), 100);
@@ -119,7 +109,7 @@ clusterSuite(
       () =>
         cluster.watch(async () => {
           const [prompt, late] = cluster.coordinators;
-          network.of(late.process).setMode({ kind: 'latency', latencyMs: 10_000 });
+          late.toNats[0].setMode({ kind: 'latency', latencyMs: 10_000 });
           s3.server.createBucket('lag');
           const posted = await prompt.api.request('POST', '/mount', {
             body: { path: '/lag', ufs: 's3://lag/', options: s3.mountOptions },
@@ -139,7 +129,7 @@ clusterSuite(
             expect(brought.body.results.some(({ path }) => path.startsWith('/lag'))).toBe(true);
           else expect(brought.status).toBe(503);
 
-          network.of(late.process).setMode(pass);
+          late.toNats[0].setMode(pass);
           await eventually('it has caught up', async () => {
             const { status, headers } = await late.api.request('GET', '/mount?path=/lag');
             return status === 200 && headers['x-larder-stale'] === undefined;

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { clusterSuite, eventually, expectCacheEqualsSource, keys, sizeOf } from '#testing';
-import { expectCountsToAddUp } from '../../integration/counts.js';
+import { expectCountsToAddUp } from '../../cluster/support/counts.js';
 
 const MiB = 1024 * 1024;
 

@@ -6,9 +6,9 @@ import { loadConfig } from '#config';
 import { allEvents } from '#contexts/catalogue';
 import { coordinatorKeys, LogGate } from '#contexts/trust/gate';
 import { chainStart, messageDigest } from '#jetstream';
-import { type ApiClient, eventually, openTestLog } from '#testing';
+import { type ApiClient, clusterKeys, eventually, openTestLog } from '#testing';
 import type { History } from './history.js';
-import { secretCanary, secretKeys, type World } from './world.js';
+import { type ClusterUnderHarm, secretCanary } from './cluster-under-harm.js';
 
 /** A commit of the log. */
 export interface LoggedEvent {
@@ -70,8 +70,8 @@ export interface Outcome {
 }
 
 /** @param history its calls are searched for the secret */
-export async function collect(world: World, history: History, loads: readonly string[]): Promise<Outcome> {
-  const { log, voids } = await readLog(world);
+export async function collect(cluster: ClusterUnderHarm, history: History, loads: readonly string[]): Promise<Outcome> {
+  const { log, voids } = await readLog(cluster);
   const ids = new Map<string, JobKind>();
   for (const { events } of log) {
     for (const { type, data } of events) {
@@ -80,14 +80,14 @@ export async function collect(world: World, history: History, loads: readonly st
       ids.set(jobId, kind);
     }
   }
-  const jobs = await Promise.all([...ids].map(([id, kind]) => settledJob(world, id, kind)));
+  const jobs = await Promise.all([...ids].map(([id, kind]) => settledJob(cluster, id, kind)));
   const answers: Record<string, unknown[]> = {};
   for (const path of ['/mount', '/ttl', '/priority', '/nodes']) {
-    answers[path] = await Promise.all(world.coordinators.map(({ api }) => ask(api, path)));
+    answers[path] = await Promise.all(cluster.coordinators.map(({ api }) => ask(api, path)));
   }
   const copies = new Map<string, string[]>();
-  for (const path of loads) copies.set(path, await copiesOf(world, path));
-  const { madeUp, sent } = world.stranger;
+  for (const path of loads) copies.set(path, await copiesOf(cluster, path));
+  const { madeUp, sent } = cluster.stranger;
   return {
     log,
     void: voids,
@@ -95,9 +95,9 @@ export async function collect(world: World, history: History, loads: readonly st
     jobs,
     answers,
     copies,
-    s3Reads: world.s3Reads,
-    leaks: leaks(world, history, log),
-    strays: strays(world),
+    s3Reads: cluster.s3Reads,
+    leaks: leaks(cluster, history, log),
+    strays: strays(cluster),
   };
 }
 
@@ -106,7 +106,7 @@ const atRest: readonly unknown[] = ['SUCCEEDED', 'FAILED', 'STOPPED'];
 /** Long enough for every timeout, retry and grace period there is. */
 const settlingMs = 60_000;
 
-async function settledJob({ coordinators }: World, id: string, kind: JobKind): Promise<FinalJob> {
+async function settledJob({ coordinators }: ClusterUnderHarm, id: string, kind: JobKind): Promise<FinalJob> {
   const tell = () => Promise.all(coordinators.map(({ api }) => ask(api, `/${kind}?id=${id}`)));
   let told = (await tell()) as Record<string, unknown>[];
   await eventually(
@@ -125,12 +125,12 @@ async function ask(api: ApiClient, path: string): Promise<unknown> {
   return status === 200 ? body : { ...body, httpStatus: status };
 }
 
-async function readLog({ nats }: World): Promise<{ log: Logged[]; voids: VoidMessage[] }> {
-  const reader = await openTestLog(nats.addresses.map((address) => `nats://${address}`).join(','), {
+async function readLog({ nats }: ClusterUnderHarm): Promise<{ log: Logged[]; voids: VoidMessage[] }> {
+  const reader = await openTestLog(nats.url, {
     catalogue: allEvents,
     replicas: 3,
   });
-  const ring = coordinatorKeys({ secretKeys: loadConfig({ LARDER_SECRET_KEYS: secretKeys }).secretKeys! });
+  const ring = coordinatorKeys({ secretKeys: loadConfig(clusterKeys).secretKeys! });
   const gate = new LogGate({ codec: reader.codec, ring });
   try {
     const log: Logged[] = [];
@@ -153,10 +153,10 @@ async function readLog({ nats }: World): Promise<{ log: Logged[]; voids: VoidMes
   }
 }
 
-async function copiesOf({ workers }: World, ufsPath: string): Promise<string[]> {
+async function copiesOf({ workers }: ClusterUnderHarm, ufsPath: string): Promise<string[]> {
   const found: string[] = [];
-  for (const { address } of workers) {
-    const url = `http://${address}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`;
+  for (const { inbound } of workers) {
+    const url = `http://${inbound!.target}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`;
     const answer = await request(url);
     const bytes = Buffer.from(await answer.body.arrayBuffer());
     if (answer.statusCode === 200) found.push(createHash('sha256').update(bytes).digest('hex'));
@@ -165,8 +165,8 @@ async function copiesOf({ workers }: World, ufsPath: string): Promise<string[]> 
   return found;
 }
 
-function leaks(world: World, history: History, log: readonly Logged[]): string[] {
-  const inFiles = world.logFiles.filter((file) => readFileSync(file).includes(secretCanary));
+function leaks(cluster: ClusterUnderHarm, history: History, log: readonly Logged[]): string[] {
+  const inFiles = cluster.logFiles.filter((file) => readFileSync(file).includes(secretCanary));
   const inAnswers = history.calls.filter(({ answer }) => JSON.stringify(answer ?? '').includes(secretCanary));
   const inLog = log.filter((commit) => JSON.stringify(commit).includes(secretCanary));
   return [
@@ -177,11 +177,11 @@ function leaks(world: World, history: History, log: readonly Logged[]): string[]
 }
 
 /** What the system's processes have no business to write, beside and within the directories they were given. */
-function strays({ directory, workers, nats }: World): string[] {
+function strays({ directory, workers, nats }: ClusterUnderHarm): string[] {
   const known = new Set([
     ...['logs', 'sources', 'history.jsonl'],
-    ...workers.map(({ name }) => name),
-    ...nats.indexes.map((index) => `nats-${index}`),
+    ...workers.map(({ process }) => process.name),
+    ...nats.nodes.map(({ index }) => `nats-${index}`),
   ]);
   const beside = readdirSync(directory).filter((name) => !known.has(name));
   const sources = readdirSync(join(directory, 'sources'), { recursive: true, withFileTypes: true });

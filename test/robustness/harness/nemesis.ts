@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '#testing';
 import { faultKinds, type FaultKind, type FaultName } from './faults.js';
 import type { History } from './history.js';
-import type { World } from './world.js';
+import type { ClusterUnderHarm } from './cluster-under-harm.js';
 
 export interface NemesisOptions {
   readonly kinds: readonly FaultName[];
@@ -15,7 +15,7 @@ export interface NemesisOptions {
 
 /** Does harm for a while, each kind as often as its weight says, and mends everything at the end. */
 export async function unleash(
-  world: World,
+  cluster: ClusterUnderHarm,
   history: History,
   random: Random,
   { kinds, durationMs, atOnce, pauseMs }: NemesisOptions,
@@ -29,7 +29,7 @@ export async function unleash(
       const holdMs = maxMs * (0.15 + 0.85 * random.next());
       const fault = history.begin(name, []);
       try {
-        const inflicted = await inflict(world, random);
+        const inflicted = await inflict(cluster, random);
         Object.assign(fault, { victims: inflicted?.victims ?? [] });
         if (inflicted !== undefined) await delay(Math.min(holdMs, left()));
         await inflicted?.undo();
@@ -41,5 +41,5 @@ export async function unleash(
     }
   };
   await Promise.all(Array.from({ length: atOnce }, harm));
-  await world.heal();
+  await cluster.heal();
 }

@@ -9,7 +9,7 @@ import type { FaultName } from './faults.js';
 import { History } from './history.js';
 import { unleash } from './nemesis.js';
 import { loadOptions, Traffic } from './traffic.js';
-import { World } from './world.js';
+import { ClusterUnderHarm } from './cluster-under-harm.js';
 
 export interface RunOptions {
   readonly seed: number;
@@ -45,26 +45,26 @@ export async function run(options: RunOptions): Promise<RunReport> {
   mkdirSync(directory, { recursive: true });
   const history = new History(join(directory, 'history.jsonl'));
   const random = new Random(seed);
-  const world = await World.start(directory, history, random).catch((error: unknown) => {
+  const cluster = await ClusterUnderHarm.start(directory, history, random).catch((error: unknown) => {
     history.close();
     throw error;
   });
   let keep = true;
   try {
-    await mountSources(world);
+    await mountSources(cluster);
     const traffic = new Traffic({
-      baseUrls: world.coordinators.map(({ api }) => api.baseUrl),
-      sources: world.sources,
+      baseUrls: cluster.coordinators.map(({ api }) => api.baseUrl),
+      sources: cluster.sources,
       history,
       clients,
       seed,
       run: randomUUID().slice(0, 8),
     });
-    await unleash(world, history, random, { kinds, durationMs, atOnce, pauseMs });
+    await unleash(cluster, history, random, { kinds, durationMs, atOnce, pauseMs });
     await traffic.stop();
-    const stuck = await comeToRest(world);
-    const outcome = await collect(world, history, filesOf(world));
-    const evidence = { ...history, outcome, sources: world.sources };
+    const stuck = await comeToRest(cluster);
+    const outcome = await collect(cluster, history, filesOf(cluster));
+    const evidence = { ...history, outcome, sources: cluster.sources };
     const found = Object.entries(checks).map(([name, check]) => [name, check(evidence)] as const);
     const problems = Object.fromEntries(
       [...found, ['comesToRest', stuck] as const].filter(([, all]) => all.length > 0),
@@ -77,31 +77,31 @@ export async function run(options: RunOptions): Promise<RunReport> {
     throw error;
   } finally {
     history.close();
-    await world.dispose();
+    await cluster.dispose();
     if (!keep) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-async function mountSources(world: World): Promise<void> {
-  const [{ api }] = world.coordinators;
-  for (const { path, ufs } of world.sources.mounts) {
-    await api.mount(path, ufs, ufs.startsWith('s3:') ? world.s3Options : undefined);
+async function mountSources(cluster: ClusterUnderHarm): Promise<void> {
+  const [{ api }] = cluster.coordinators;
+  for (const { path, ufs } of cluster.sources.mounts) {
+    await api.mount(path, ufs, ufs.startsWith('s3:') ? cluster.s3Options : undefined);
   }
 }
 
-const filesOf = ({ sources }: World): string[] =>
+const filesOf = ({ sources }: ClusterUnderHarm): string[] =>
   [...sources.kept, ...sources.freed].flatMap(({ files }) => files.map(({ path }) => path));
 
 /**
  * Healed, the system is well again within a minute, and loads everything that is kept: whatever was stopped or had
  * failed meanwhile. Answers what did not come about.
  */
-async function comeToRest(world: World): Promise<string[]> {
+async function comeToRest(cluster: ClusterUnderHarm): Promise<string[]> {
   const problems: string[] = [];
-  const api = world.coordinators[0].api;
+  const api = cluster.coordinators[0].api;
   try {
-    await world.untilWell();
-    for (const [index, { path }] of world.sources.kept.entries()) {
+    await cluster.untilWell();
+    for (const [index, { path }] of cluster.sources.kept.entries()) {
       const done = await eventually(
         `a load of ${path} that succeeds`,
         async () => {

@@ -1,8 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { eventually, note, openTestLog, TcpProxy, type TestLog } from '#testing';
-import { canReplicate, NatsServers } from '../harness/nats-servers.js';
+import {
+  canReplicate,
+  eventually,
+  note,
+  openTestLog,
+  startTestNatsCluster,
+  TcpProxy,
+  type TestLog,
+  type TestNatsCluster,
+  testWalls,
+} from '#testing';
 
 /** So much is always on its way; less than what makes the followers elect another. */
 const firstMs = 1_000;
@@ -20,20 +26,17 @@ const thenMs = 9_000;
  * marked as stale.
  */
 (canReplicate() ? describe : describe.skip)('a leader of the log whose routes delay by seconds', () => {
-  let directory: string;
-  let servers: NatsServers;
+  let servers: TestNatsCluster;
   const logs: TestLog[] = [];
   const proxies: TcpProxy[] = [];
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'larder-delayed-'));
-    servers = await NatsServers.start(directory, Math.random);
+    servers = await startTestNatsCluster({ ...testWalls(), proxies: {} });
   }, 60_000);
   afterAll(async () => {
     await Promise.all(logs.map((log) => log.close()));
     await Promise.all(proxies.map((proxy) => proxy.stop()));
     await servers?.stop();
-    rmSync(directory, { recursive: true, force: true });
   });
 
   const open = async (addresses: readonly string[]): Promise<TestLog> => {
@@ -62,9 +65,9 @@ const thenMs = 9_000;
     const leader = Number(name.slice(1));
     const [atLeader, atOther] = [await openAt(leader), await openAt((leader + 1) % 3)];
     await eventually('it is told where the log ends', async () => (await endSeenBy(atLeader)) === sequence);
-    for (const route of servers.routesOf(leader)) route.setMode({ kind: 'latency', latencyMs: firstMs });
+    for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'latency', latencyMs: firstMs });
     await atLeader.store.append('two', 0, [note('two')], { budgetMs: 30_000 });
-    for (const route of servers.routesOf(leader)) route.setMode({ kind: 'latency', latencyMs: thenMs });
+    for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'latency', latencyMs: thenMs });
     let written: number | undefined;
     void atOther.store.append('three', 0, [note('three')], { budgetMs: 30_000 }).then(({ sequence }) => {
       written = sequence;
@@ -82,7 +85,7 @@ const thenMs = 9_000;
       { timeoutMs: 60_000, everyMs: 20 },
     );
     expect([...told]).toEqual([written]);
-    for (const route of servers.routesOf(leader)) route.setMode({ kind: 'pass' });
+    for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'pass' });
     await eventually('the end is known', async () => (await endSeenBy(atLeader)) === written, { timeoutMs: 30_000 });
   }, 120_000);
 });

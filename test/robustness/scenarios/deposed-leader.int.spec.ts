@@ -1,8 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { eventually, note, openTestLog, type TestLog } from '#testing';
-import { canReplicate, NatsServers } from '../harness/nats-servers.js';
+import {
+  canReplicate,
+  eventually,
+  note,
+  openTestLog,
+  startTestNatsCluster,
+  type TestLog,
+  type TestNatsCluster,
+  testWalls,
+} from '#testing';
 
 /**
  * A nats-server that leads the log and is cut off from the two others believes for ten seconds that it still leads, and
@@ -11,18 +16,15 @@ import { canReplicate, NatsServers } from '../harness/nats-servers.js';
  * were not there.
  */
 (canReplicate() ? describe : describe.skip)('a leader of the log that is cut off from the other servers', () => {
-  let directory: string;
-  let servers: NatsServers;
+  let servers: TestNatsCluster;
   const logs: TestLog[] = [];
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'larder-deposed-'));
-    servers = await NatsServers.start(directory, Math.random);
+    servers = await startTestNatsCluster({ ...testWalls(), proxies: {} });
   }, 60_000);
   afterAll(async () => {
     await Promise.all(logs.map((log) => log.close()));
     await servers?.stop();
-    rmSync(directory, { recursive: true, force: true });
   });
 
   const open = async (index: number): Promise<TestLog> => {
@@ -39,7 +41,7 @@ import { canReplicate, NatsServers } from '../harness/nats-servers.js';
     const name = await eventually('the log has a leader', () => leaderSeenBy(first));
     const leader = Number(name.slice(1));
     const [atLeader, atOther] = [await open(leader), await open((leader + 1) % 3)];
-    for (const route of servers.routesOf(leader)) route.setMode({ kind: 'cut' });
+    for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'cut' });
     const write = atOther.store.append('two', 0, [note('after')], { budgetMs: 30_000 });
     // From the moment of the write on, the old end is wrong.
     let written: number | undefined;
@@ -61,7 +63,7 @@ import { canReplicate, NatsServers } from '../harness/nats-servers.js';
     );
     expect([...told].filter((end) => end <= before)).toEqual([]);
     expect([...toldOfTwo].filter((last) => last !== written)).toEqual([]);
-    for (const route of servers.routesOf(leader)) route.setMode({ kind: 'pass' });
+    for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'pass' });
     const caughtUp = () => atLeader.store.lastSequence().catch(() => undefined);
     await eventually('it knows of the write', async () => (await caughtUp()) === written, { timeoutMs: 30_000 });
   }, 120_000);

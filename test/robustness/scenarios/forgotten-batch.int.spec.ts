@@ -13,10 +13,11 @@ clusterSuite(
   'a batch that comes back to a worker which has settled it too late',
   {
     workers: 1,
-    proxied: 'worker',
+    proxies: true,
     env: { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '2000', LARDER_WORKER_GRACE_MS: '500' },
   },
-  ({ cluster, s3, natsProxy, test }) => {
+  ({ cluster, s3, test }) => {
+    const toNats = () => cluster.workers[0].toNats[0];
     test('is done once more, and its job ends', async () => {
       const files = await s3.bucket(cluster, 'back', keys(10), 100);
       const [first, second] = [held(), held()];
@@ -33,10 +34,10 @@ clusterSuite(
       await eventually('the worker is at all files', () => readBy(1));
       const other = await cluster.startWorker();
 
-      natsProxy.setMode({ kind: 'blackhole' });
+      toNats().setMode({ kind: 'blackhole' });
       await eventually('the batch is moved, and the other is at all files', () => readBy(2));
       first.open();
-      natsProxy.setMode(passing);
+      toNats().setMode(passing);
       const late = await eventually('its report is in the log', () => reportOf(cluster.natsUrl, id, worker.id));
       expect(late).toMatchObject({ attempt: 1 });
       await cluster.untilListed(worker);

@@ -1,55 +1,44 @@
 import { connect } from 'nats';
-import { eventually, keys, type S3Fixture, type TestCluster } from '#testing';
+import { clusterSuite, eventually, keys } from '#testing';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 import { type NatsSieve } from '../faults/support/nats-sieve.js';
-import { SievedCluster } from '../faults/support/sieved-cluster.js';
+import { eventsOf, sieveFirstWorker } from '../faults/support/sieved-cluster.js';
+
+const options = { workers: 1, env: { LARDER_HEARTBEAT_MS: '200' }, testTimeoutMs: 180_000 };
 
 /**
  * A batch that was acknowledged and not done is in no queue and in nobody's hands. For its owner it was in flight, and
  * the job waited for its report for ever.
  */
-describe('a batch that was acknowledged and that nobody has in hand', () => {
-  let world: SievedCluster;
-  let cluster: TestCluster;
-  let lab: S3Fixture;
+clusterSuite('a batch that was acknowledged and that nobody has in hand', options, ({ cluster, s3, test }) => {
   let sieve: NatsSieve;
 
-  beforeAll(async () => {
-    world = await SievedCluster.start({ workers: 1, env: { LARDER_HEARTBEAT_MS: '200' } });
-    ({ cluster, lab, sieve } = world);
-  }, 120_000);
-  afterAll(() => world?.dispose());
+  beforeAll(async () => void (sieve = await sieveFirstWorker(cluster)));
+  afterAll(() => sieve?.stop());
 
-  test(
-    'is missed by its owner, sent again and counted once',
-    () =>
-      cluster.watch(async () => {
-        const files = await lab.bucket(cluster, 'missed', keys(30), 100);
-        sieve.hold('larder.work.');
-        const options = { batchSize: 10 };
-        const id = await cluster.api.load({ paths: ['/missed'], options });
-        // The first is acknowledged in its worker's name, which never sees it.
-        const [first] = await eventually(
-          'the batches are handed out',
-          () => sieve.held.length === 3 && [...sieve.held],
-        );
-        await acknowledge(first.reply);
-        sieve.dropFirst();
-        sieve.release();
+  test('is missed by its owner, sent again and counted once', async () => {
+    const files = await s3.bucket(cluster, 'missed', keys(30), 100);
+    sieve.hold('larder.work.');
+    const options = { batchSize: 10 };
+    const id = await cluster.api.load({ paths: ['/missed'], options });
+    // The first is acknowledged in its worker's name, which never sees it.
+    const [first] = await eventually('the batches are handed out', () => sieve.held.length === 3 && [...sieve.held]);
+    await acknowledge(first.reply);
+    sieve.dropFirst();
+    sieve.release();
 
-        const done = await expectExactSuccess(cluster, id, files, { timeoutMs: 90_000 });
-        expect(done).toMatchObject({ state: 'SUCCEEDED' });
-        const [{ data }, ...more] = await world.eventsOf<{ batches: { attempt: number; into: unknown[] }[] }>(
-          id,
-          'ForgottenBatchesDispatched',
-        );
-        expect(more).toEqual([]);
-        expect(data.batches).toMatchObject([{ attempt: 2, into: [{ files: 10 }] }]);
-        expect((await world.eventsOf(id, 'BatchSettled')).length).toBe(3);
-        expect(lab.reads('missed')).toHaveLength(files.length);
-      }),
-    180_000,
-  );
+    const done = await expectExactSuccess(cluster, id, files, { timeoutMs: 90_000 });
+    expect(done).toMatchObject({ state: 'SUCCEEDED' });
+    const [{ data }, ...more] = await eventsOf<{ batches: { attempt: number; into: unknown[] }[] }>(
+      cluster,
+      id,
+      'ForgottenBatchesDispatched',
+    );
+    expect(more).toEqual([]);
+    expect(data.batches).toMatchObject([{ attempt: 2, into: [{ files: 10 }] }]);
+    expect((await eventsOf(cluster, id, 'BatchSettled')).length).toBe(3);
+    expect(s3.reads('missed')).toHaveLength(files.length);
+  });
 
   async function acknowledge(reply: string): Promise<void> {
     const nc = await connect({ servers: cluster.natsUrl });

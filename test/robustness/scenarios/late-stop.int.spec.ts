@@ -1,60 +1,53 @@
 import { connect } from 'nats';
-import { eventually, keys, type S3Fixture, type TestCluster, type WorkerHandle } from '#testing';
+import { clusterSuite, eventually, keys, type WorkerHandle } from '#testing';
 import { expectExactSuccess } from '../faults/support/exact-success.js';
 import { type NatsSieve } from '../faults/support/nats-sieve.js';
-import { SievedCluster } from '../faults/support/sieved-cluster.js';
+import { eventsOf, sieveFirstWorker } from '../faults/support/sieved-cluster.js';
+
+const options = {
+  workers: 2,
+  env: { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '3000', LARDER_WORKER_GRACE_MS: '500' },
+  testTimeoutMs: 120_000,
+};
 
 /**
  * A worker hears of batches by its queue and of their jobs by the log, and either may be late. One that read that a job
  * had been stopped only when it was at work for the resumed job broke that work off, and acknowledged it as one of a
  * stopped job. Its owner took it for in flight, for ever.
  */
-describe('a worker that hears of a stop when it is at work for the resumed job', () => {
-  let world: SievedCluster;
-  let cluster: TestCluster;
-  let lab: S3Fixture;
+clusterSuite('a worker that hears of a stop when it is at work for the resumed job', options, (suite) => {
+  const { cluster, s3, test } = suite;
   let sieve: NatsSieve;
 
-  beforeAll(async () => {
-    world = await SievedCluster.start({
-      workers: 2,
-      env: { LARDER_HEARTBEAT_MS: '200', LARDER_WORKER_TIMEOUT_MS: '3000', LARDER_WORKER_GRACE_MS: '500' },
+  beforeAll(async () => void (sieve = await sieveFirstWorker(cluster)));
+  afterAll(() => sieve?.stop());
+
+  test('goes on, and the job ends', async () => {
+    const files = await s3.bucket(cluster, 'late', keys(60), 100);
+    const [late, other] = cluster.workers;
+    other.process.pause();
+    const id = await cluster.api.load({ paths: ['/late'] });
+    const done = await eventually('the one has done its part', async () => {
+      const { loadedFiles } = await cluster.api.progress(id);
+      return loadedFiles > 0 && loadedFiles;
     });
-    ({ cluster, lab, sieve } = world);
-  }, 120_000);
-  afterAll(() => world?.dispose());
+    expect(done).toBeLessThan(files.length);
 
-  test(
-    'goes on, and the job ends',
-    () =>
-      cluster.watch(async () => {
-        const files = await lab.bucket(cluster, 'late', keys(60), 100);
-        const [late, other] = cluster.workers;
-        other.process.pause();
-        const id = await cluster.api.load({ paths: ['/late'] });
-        const done = await eventually('the one has done its part', async () => {
-          const { loadedFiles } = await cluster.api.progress(id);
-          return loadedFiles > 0 && loadedFiles;
-        });
-        expect(done).toBeLessThan(files.length);
+    sieve.hold(`larder.evt.job.${id}`);
+    expect(await cluster.api.stopLoad(id)).toMatchObject({ status: 200 });
+    const stop = (await eventsOf(cluster, id, 'JobStopped'))[0].sequence;
+    await other.process.kill9();
+    const gate = s3.hold('late', 0);
+    expect(await cluster.api.postLoad({ paths: ['/late'] })).toMatchObject({ status: 409, body: { id } });
+    await gate.reached;
+    sieve.release();
+    await heardUpTo(late, stop);
+    gate.open();
 
-        sieve.hold(`larder.evt.job.${id}`);
-        expect(await cluster.api.stopLoad(id)).toMatchObject({ status: 200 });
-        const stop = (await world.eventsOf(id, 'JobStopped'))[0].sequence;
-        await other.process.kill9();
-        const gate = lab.hold('late', 0);
-        expect(await cluster.api.postLoad({ paths: ['/late'] })).toMatchObject({ status: 409, body: { id } });
-        await gate.reached;
-        sieve.release();
-        await heardUpTo(late, stop);
-        gate.open();
-
-        await expectExactSuccess(cluster, id, files, { timeoutMs: 60_000 });
-        // Nobody had to notice that anything was forgotten.
-        expect(await world.eventsOf(id, 'ForgottenBatchesDispatched')).toEqual([]);
-      }),
-    120_000,
-  );
+    await expectExactSuccess(cluster, id, files, { timeoutMs: 60_000 });
+    // Nobody had to notice that anything was forgotten.
+    expect(await eventsOf(cluster, id, 'ForgottenBatchesDispatched')).toEqual([]);
+  });
 
   /** The worker itself says how far it has read the log. */
   async function heardUpTo(worker: WorkerHandle, sequence: number): Promise<void> {

@@ -1,26 +1,28 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { eventually, note, openTestLog, type TestLog } from '#testing';
-import { canReplicate, NatsServers } from '../harness/nats-servers.js';
+import {
+  canReplicate,
+  eventually,
+  note,
+  openTestLog,
+  startTestNatsCluster,
+  type TestLog,
+  type TestNatsCluster,
+  testWalls,
+} from '#testing';
 
 /**
  * A nats-server that reaches none of the others still accepts clients. A coordinator connected to it was told that the
  * log has no leader for as long as that lasted, while another server would have taken its writes.
  */
 (canReplicate() ? describe : describe.skip)('a nats-server that is cut off from the leader of the log', () => {
-  let directory: string;
-  let servers: NatsServers;
+  let servers: TestNatsCluster;
   const logs: TestLog[] = [];
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'larder-elsewhere-'));
-    servers = await NatsServers.start(directory, Math.random);
+    servers = await startTestNatsCluster({ ...testWalls(), proxies: {} });
   }, 60_000);
   afterAll(async () => {
     await Promise.all(logs.map((log) => log.close()));
     await servers?.stop();
-    rmSync(directory, { recursive: true, force: true });
   });
 
   const serverOf = ({ link }: TestLog) => link.nc.info?.server_name;
@@ -42,10 +44,10 @@ import { canReplicate, NatsServers } from '../harness/nats-servers.js';
     // The connections to other servers are there in a coordinator, which asks for the end of its log with every read.
     await log.store.lastSequence();
     const server = serverOf(log);
-    for (const route of servers.routesOf(Number(server?.slice(1)))) route.setMode({ kind: 'cut' });
+    for (const route of servers.nodes[Number(server?.slice(1))].routes) route.setMode({ kind: 'cut' });
     return server;
   }
-  afterEach(() => servers.allRoutes.forEach((route) => route.setMode({ kind: 'pass' })));
+  afterEach(() => servers.proxies.forEach((route) => route.setMode({ kind: 'pass' })));
 
   test('keeps no coordinator from writing that knows of another server', async () => {
     const log = await openAtFollower();

@@ -1,10 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StreamInfo } from 'nats';
-import { eventually, note, openTestLog, type TestLog } from '#testing';
-import { canReplicate, NatsServers } from '../harness/nats-servers.js';
+import {
+  canReplicate,
+  eventually,
+  note,
+  openTestLog,
+  startTestNatsCluster,
+  type TestLog,
+  type TestNatsCluster,
+  testWalls,
+} from '#testing';
 
 const questions = 20;
 
@@ -15,22 +20,19 @@ const questions = 20;
  * until the servers reached each other.
  */
 (canReplicate() ? describe : describe.skip)('a nats-server that has lost the leader of the log out of sight', () => {
-  let directory: string;
-  let servers: NatsServers;
+  let servers: TestNatsCluster;
   const logs: TestLog[] = [];
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'larder-leaderless-'));
-    servers = await NatsServers.start(directory, Math.random);
+    servers = await startTestNatsCluster({ ...testWalls(), proxies: {} });
   }, 60_000);
   afterAll(async () => {
     await Promise.all(logs.map((log) => log.close()));
     await servers?.stop();
-    rmSync(directory, { recursive: true, force: true });
   });
 
   const cut = (one: number, other: number): void => {
-    const shared = servers.routesOf(one).filter((route) => servers.routesOf(other).includes(route));
+    const shared = servers.nodes[one].routes.filter((route) => servers.nodes[other].routes.includes(route));
     for (const route of shared) route.setMode({ kind: 'cut' });
   };
 

@@ -13,8 +13,9 @@ interface Page {
  */
 clusterSuite(
   'a batch that is sent again in parts, and done before the log tells of them',
-  { workers: 1, proxied: 'coordinator', env: { LARDER_HEARTBEAT_MS: '200' } },
-  ({ cluster, s3, natsProxy, test }) => {
+  { workers: 1, proxies: true, env: { LARDER_HEARTBEAT_MS: '200' } },
+  ({ cluster, s3, test }) => {
+    const toNats = () => cluster.coordinators[0].toNats[0];
     test('counts, and its job ends', async () => {
       const files = await s3.bucket(cluster, 'parts', keys(40), 100);
       const gate = s3.hold('parts', 0);
@@ -24,15 +25,15 @@ clusterSuite(
       await cluster.startWorker();
       gate.open();
       // The workers are near and hear of what was sent before its sender hears that it is stored; then they are quick.
-      natsProxy.setMode({ kind: 'latency', latencyMs: 100 });
+      toNats().setMode({ kind: 'latency', latencyMs: 100 });
       s3.faults.set('parts', ({ operation }) => {
-        if (operation === 'GetObject') natsProxy.setMode({ kind: 'latency', latencyMs: 60_000 });
+        if (operation === 'GetObject') toNats().setMode({ kind: 'latency', latencyMs: 60_000 });
         return undefined;
       });
       const again = cluster.api.postLoad({ paths: ['/parts'] });
       await eventually('both have done their parts', async () => (await reports(cluster.natsUrl, id)) === 2);
       s3.faults.delete('parts');
-      natsProxy.setMode({ kind: 'pass' });
+      toNats().setMode({ kind: 'pass' });
       expect(await again).toMatchObject({ status: 409, body: { id } });
       await expectExactSuccess(cluster, id, files);
       const sequenceOf = async (type: string): Promise<number> =>

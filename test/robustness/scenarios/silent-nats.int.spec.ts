@@ -19,8 +19,9 @@ type Answered = { call: string; ms: number; status: number | string };
  */
 clusterSuite(
   'a coordinator whose NATS is silent',
-  { coordinators: 2, workers: 1, proxied: 'coordinator' },
-  ({ cluster, s3, natsProxy }) => {
+  { coordinators: 2, workers: 1, proxies: true },
+  ({ cluster, s3 }) => {
+    const toNats = () => cluster.coordinators[0].toNats[0];
     let api: ApiClient;
     let jobId: string;
     let gate: Gate;
@@ -34,7 +35,7 @@ clusterSuite(
     });
 
     afterAll(() => gate?.open());
-    afterEach(() => natsProxy.setMode(passing));
+    afterEach(() => toNats().setMode(passing));
 
     /** One of each kind, all different from those of every other call. */
     function requests(): Request[] {
@@ -102,7 +103,7 @@ clusterSuite(
       () =>
         cluster.watch(async () => {
           const waves = [sendAll()];
-          natsProxy.setMode(silent);
+          toNats().setMode(silent);
           // As long as it takes to notice that the connection is dead, and then without one.
           for (const afterMs of [0, 2_000, 4_000]) {
             await delay(afterMs);
@@ -118,14 +119,14 @@ clusterSuite(
       () =>
         cluster.watch(async () => {
           await eventually('it is ready', () => api.isReady());
-          natsProxy.setMode(silent);
+          toNats().setMode(silent);
           const sequence = await writeElsewhere();
           const waves = [sendAll({ 'x-larder-sequence': String(sequence) }), sendAll()];
           // Nearly as long as that is waited for.
           await delay(7_500);
-          natsProxy.setMode(late);
+          toNats().setMode(late);
           await eventually('it knows of what was written', async () => (await applied()) >= sequence, { everyMs: 5 });
-          natsProxy.setMode(silent);
+          toNats().setMode(silent);
           expectAnswered((await Promise.all(waves)).flat());
         }),
       60_000,

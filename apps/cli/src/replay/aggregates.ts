@@ -1,5 +1,5 @@
 import { fileIndexBoundary } from '#contexts/file-index';
-import { slotBoundary, jobBoundary, jobsView, quotaBoundary, slot } from '#contexts/jobs';
+import { batchBoundary, slotBoundary, jobBoundary, jobsView, quotaBoundary, slot } from '#contexts/jobs';
 import { checkpointBoundary, logBoundary, logView } from '#contexts/log';
 import { membershipBoundary, membershipView } from '#contexts/membership';
 import { namespaceBoundary, namespaceView } from '#contexts/namespace';
@@ -23,25 +23,23 @@ export const aggregateNames =
 
 /** @throws DomainError Malformed for a name that is not one of `aggregateNames` */
 export function replayed(name: string): Replayed {
-  const [scope, ...rest] = name.split('.');
-  if (rest.length === 0) {
-    switch (scope) {
-      case 'namespace':
-        return ofView(namespaceView, [namespaceBoundary.name], ({ state }) => state);
-      case 'membership':
-        return ofView(membershipView, [membershipBoundary.name], ({ state }) => state);
-      case 'log':
-        return ofView(logView, [logBoundary.name, checkpointBoundary.name], (view) => view);
-      case 'quota':
-        return reservations();
-      case 'file-index':
-        return fileIndex();
-      case 'all':
-        return everything();
-    }
+  switch (name) {
+    case 'namespace':
+      return ofView(namespaceView, [namespaceBoundary.name], ({ state }) => state);
+    case 'membership':
+      return ofView(membershipView, [membershipBoundary.name], ({ state }) => state);
+    case 'log':
+      return ofView(logView, [logBoundary.name, checkpointBoundary.name], (view) => view);
+    case 'quota':
+      return reservations();
+    case 'file-index':
+      return fileIndex();
+    case 'all':
+      return everything();
   }
-  if (scope === 'job' && rest.length === 1) return oneJob(rest[0]);
-  if (scope === 'slot' && rest.length === 2) return oneSlot(name);
+  const job = jobBoundary.idsIn(name);
+  if (job) return oneJob(job.jobId);
+  if (slotBoundary.idsIn(name)) return oneSlot(name);
   throw new DomainError('Malformed', 'unknown-aggregate', `--of: "${name}" is none of ${aggregateNames}`);
 }
 
@@ -65,8 +63,8 @@ function oneJob(jobId: string): Replayed {
     mayConcern: (boundary) =>
       boundary === jobBoundary.of(jobId) ||
       boundary === quotaBoundary.name ||
-      boundary.startsWith('slot.') ||
-      boundary.startsWith(`batch.${jobId}.`),
+      slotBoundary.idsIn(boundary) !== undefined ||
+      batchBoundary.idsIn(boundary)?.jobId === jobId,
     concerns: ({ boundary, events }) =>
       boundary === jobBoundary.of(jobId) || events.some(({ data }) => jobIdOf(data as object) === jobId),
     apply: (commit) => view.evolve(state, commit),

@@ -69,7 +69,9 @@ export class InProcessWorker {
       storeOf: (ufsPath) => services.view.storeOf(ufsPath),
       claimRoom: services.claims.forBatch(whole, workerJobKinds[whole.kind].moves?.(whole) ?? false, abort.signal),
       connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
-      withTransferSlot: (_signal, run) => run(),
+      withTransferSlot: (_signal, run) => run({ arrived: () => undefined }),
+      withPartSlot: (_signal, run) => run(),
+      isThrottled: () => false,
       throttle: (_jobId, bytes) => {
         this.onThrottle();
         this.throttled.push(bytes);

@@ -43,6 +43,7 @@ export class ScopedCache implements CacheStore {
     const writer = await this.cache.create(await this.keyed(object), sizeBytes, options);
     return {
       write: (chunk) => writer.write(chunk),
+      writePart: (offset, bytes) => writer.writePart(offset, bytes),
       commit: async () => named(await writer.commit(), object.path),
       abort: () => writer.abort(),
     };

@@ -1,8 +1,8 @@
 import { allEvents } from '#contexts/catalogue';
 import { type RecordedEvent } from '#kernel';
 import { openTestLog, startTestNats, until, type TestLog, type TestNats } from '#testing';
-import { parseCursor } from '../index.js';
-import { AuditReader, type EventPage } from './audit-reader.js';
+import { parseCursor, type EventPage } from '../index.js';
+import { AuditReader } from './audit-reader.js';
 import { JobDirectory } from './job-directory.js';
 
 let nats: TestNats;

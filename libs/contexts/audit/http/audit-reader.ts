@@ -13,20 +13,11 @@ import {
   type AuditEvent,
   type Cursor,
   type EventFilter,
+  type EventPage,
 } from '../index.js';
 import { type EventQuery } from './event-query.js';
 import { JobDirectory } from './job-directory.js';
 import { mergeBySequence } from './merge-commits.js';
-
-export interface EventPage {
-  readonly results: readonly AuditEvent[];
-  /** Where the next page begins. */
-  readonly lastKey: string;
-  /** All commits up to here have been read. If `lastKey` is inside the last one, the rest of its events are not. */
-  readonly scannedThrough: number;
-  /** Whether nothing was left to read in the asked range at the time of the answer. */
-  readonly complete: boolean;
-}
 
 /** A part of the log to read. */
 export interface Stretch {

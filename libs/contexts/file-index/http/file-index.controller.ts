@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, Res, UseGuar
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import { commandContext, featureGuard, pageCount, queryFlag, queryText, RequiredTexts } from '#runtime';
+import type { FilesChangedAnswer } from './file-index.answers.js';
 import { FileIndexService } from './file-index.service.js';
 
 export class FilesDto {
@@ -31,13 +32,13 @@ export class FileIndexController {
 
   @Post()
   @HttpCode(200)
-  async add(@Body() { files }: FilesDto, @Req() request: FastifyRequest): Promise<unknown> {
+  async add(@Body() { files }: FilesDto, @Req() request: FastifyRequest): Promise<FilesChangedAnswer> {
     return { entries: await this.index.add(files, commandContext(request)) };
   }
 
   @Delete()
   @HttpCode(200)
-  async remove(@Body() { files }: FilesDto, @Req() request: FastifyRequest): Promise<unknown> {
+  async remove(@Body() { files }: FilesDto, @Req() request: FastifyRequest): Promise<FilesChangedAnswer> {
     return { entries: await this.index.remove(files, commandContext(request)) };
   }
 }

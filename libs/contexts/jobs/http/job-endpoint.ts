@@ -2,7 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
 import { commandContext, CONFIG, pageCount, queryText, Shutdown, type LarderConfig } from '#runtime';
+import type { Ok, Page } from '#schema';
 import { wireStates, type WireState } from '../index.js';
+import type { ExistingJobAnswer, JobIdAnswer, JobProgress } from '../kinds/index.js';
 import { JobReader } from './job-reader.js';
 import { JobSubmissions, type Submission } from './job-submissions.js';
 
@@ -23,7 +25,7 @@ export class JobEndpoint {
    * All jobs of a kind, those in a `state` if one is asked for, or a page of them: `count` and `lastKey` as later versions
    * of the API have them. @throws DomainError Malformed
    */
-  list(kind: string, query: Record<string, unknown>): Record<string, unknown> {
+  list(kind: string, query: Record<string, unknown>): Page<JobProgress> {
     const count = pageCount(query.count);
     const results = this.reader.list(kind, { lastKey: queryText(query.lastKey), count }, stateOf(query.state));
     return { results, ...(results.length > 0 && count !== undefined ? { lastKey: results.at(-1)?.id } : {}) };
@@ -31,22 +33,24 @@ export class JobEndpoint {
 
   /** The progress of the one job that was asked for, naming what else was asked and has no meaning beside it. */
   single(
-    progress: Record<string, unknown>,
+    progress: JobProgress,
     query: Record<string, unknown>,
     ...others: string[]
-  ): Record<string, unknown> {
+  ): JobProgress & { readonly ignored?: readonly string[] } {
     const ignored = [...others, ...listing].filter((name) => queryText(query[name]) !== undefined);
     return ignored.length > 0 ? { ...progress, ignored } : progress;
   }
 
   /** 200 with the id, or 409 with the id of the job that already works on the target; with `sync` at the job's end. */
   async submit(submission: Submission, sync: boolean, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { jobId, outcome, details } = await this.submissions.submit(submission, commandContext(request));
-    if (outcome === 'existing') {
-      await reply.code(409).send({ id: jobId, ...details });
+    const submitted = await this.submissions.submit(submission, commandContext(request));
+    const { jobId } = submitted;
+    if (submitted.outcome === 'existing') {
+      const existing: ExistingJobAnswer = { id: jobId, ...submitted.details };
+      await reply.code(409).send(existing);
       return;
     }
-    const answer = sync ? await this.atEnd(submission.kind, jobId, request) : { id: jobId };
+    const answer: JobIdAnswer | JobProgress = sync ? await this.atEnd(submission.kind, jobId, request) : { id: jobId };
     await reply.code(200).send(answer);
   }
 
@@ -54,7 +58,7 @@ export class JobEndpoint {
    * When its time is over, or no worker is up for long, or this coordinator is about to stop, the answer is the progress
    * so far: the job goes on, and can be asked for.
    */
-  private async atEnd(kind: string, jobId: string, request: FastifyRequest): Promise<Record<string, unknown>> {
+  private async atEnd(kind: string, jobId: string, request: FastifyRequest): Promise<JobProgress> {
     const patience = this.patience();
     const over = AbortSignal.any([patience.signal, this.shutdown.closing]);
     try {
@@ -83,7 +87,7 @@ export class JobEndpoint {
     return { signal: over.signal, end };
   }
 
-  async stop(kind: string, id: string, request: FastifyRequest): Promise<{ status: 'ok' }> {
+  async stop(kind: string, id: string, request: FastifyRequest): Promise<Ok> {
     await this.submissions.stop(kind, id, commandContext(request));
     return { status: 'ok' };
   }

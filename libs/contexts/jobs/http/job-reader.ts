@@ -4,6 +4,7 @@ import { isAnyOnline, membershipView } from '#contexts/membership';
 import { EventStore } from '#jetstream';
 import { DomainError } from '#kernel';
 import { CONFIG, currentPast, nowMs, Views, type LarderConfig } from '#runtime';
+import { answerAs } from '#schema';
 import {
   batchBoundary,
   findJob,
@@ -15,9 +16,10 @@ import {
   type FileFailure,
   type JobPage,
   type JobRecord,
+  type RecordedFailure,
   type WireState,
 } from '../index.js';
-import { JobKinds, wireState, type JobWait } from '../kinds/index.js';
+import { failureAnswer, JobKinds, wireState, type JobProgress, type JobWait } from '../kinds/index.js';
 import { Presence } from '../owner/index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
 
@@ -34,19 +36,19 @@ export class JobReader {
     @Inject(CONFIG) private readonly config: LarderConfig,
   ) {}
 
-  async byId(kind: string, id: string): Promise<Record<string, unknown>> {
+  async byId(kind: string, id: string): Promise<JobProgress> {
     const record = await this.views.find(() => findJob(this.views.get(jobs), kind, id));
     return this.present(record ?? (await this.fromLog(kind, id)));
   }
 
-  async newest(kind: string, matches: (record: JobRecord) => boolean): Promise<Record<string, unknown>> {
+  async newest(kind: string, matches: (record: JobRecord) => boolean): Promise<JobProgress> {
     const record = await this.views.find(() => newestJob(this.views.get(jobs), kind, matches));
     if (!record) throw noJob();
     return this.present(record);
   }
 
   /** @param state of those that are asked for; default any */
-  list(kind: string, page: JobPage, state?: WireState): Record<string, unknown>[] {
+  list(kind: string, page: JobPage, state?: WireState): JobProgress[] {
     const matches = (record: JobRecord) => wireState(this.kinds.of(kind), record) === state;
     const asked = state === undefined ? page : { ...page, matches };
     return listJobs(this.views.get(jobs), kind, asked).map((record) => this.present(record));
@@ -57,7 +59,7 @@ export class JobReader {
   }
 
   /** Waits until the job has ended or was stopped, however long that takes. @throws the signal's reason */
-  async atEnd(kind: string, id: string, signal: AbortSignal): Promise<Record<string, unknown>> {
+  async atEnd(kind: string, id: string, signal: AbortSignal): Promise<JobProgress> {
     await this.views.until(() => {
       const record = this.views.get(jobs).jobs.get(id);
       return !record || record.state.status !== 'running';
@@ -117,7 +119,7 @@ export class JobReader {
     return { quota: { totalBytes: quota?.limit ?? 0, remaining: quota?.remaining ?? 0 } };
   }
 
-  private present(record: JobRecord): Record<string, unknown> {
+  private present(record: JobRecord): JobProgress {
     const running = this.watch
       .runningBatches(record.jobId)
       .filter(({ batchId }) => record.inFlight[batchId] !== undefined);
@@ -153,6 +155,6 @@ interface Parked {
   failures: FileFailure[];
 }
 
-function* lines(failures: readonly FileFailure[]): Generator<string> {
-  for (const failure of failures) yield `${JSON.stringify(failure)}\n`;
+function* lines(failures: readonly RecordedFailure[]): Generator<string> {
+  for (const failure of failures) yield `${JSON.stringify(answerAs(failureAnswer, failure))}\n`;
 }

@@ -4,6 +4,7 @@ import { EventStore } from '#jetstream';
 import { DomainError, fold, type CommandContext } from '#kernel';
 import { CommandHandler, Recorder, timeLeft, untilAnswered, Views } from '#runtime';
 import { slotBoundary, findJob, jobGone, jobs, slot, type JobRecord } from '../index.js';
+import type { ExistingJobAnswer } from '../kinds/index.js';
 import { JobWriter } from '../owner/index.js';
 import { slotOf } from './slot-of.js';
 
@@ -15,12 +16,10 @@ export interface Submission {
   spec: { options: Record<string, unknown> } & Record<string, unknown>;
 }
 
-export interface Submitted {
-  jobId: string;
-  outcome: 'started' | 'existing';
-  /** For an existing job: what the submission changed and what it did not. */
-  details?: { resumed: boolean; applied: Record<string, unknown>; ignored: Record<string, unknown> };
-}
+export type Submitted =
+  | { jobId: string; outcome: 'started' }
+  /** With what the submission changed of the existing job, and what it did not. */
+  | { jobId: string; outcome: 'existing'; details: Omit<ExistingJobAnswer, 'id'> };
 
 /** Commands on jobs of any kind: one unfinished job per slot, whatever the number of replicas that are asked. */
 @Injectable()

@@ -1,5 +1,6 @@
 import type { RetryPolicy, UfsConnector } from '#ufs';
 import type { Counts, FileFailure, JobRecord, Pass, SpecialFiles, WireState } from '../index.js';
+import type { JobProgress } from './job.answers.js';
 
 /** A file as a job's source names it. Size -1 and version '' where the source does not tell. */
 export interface SourceFile {
@@ -93,5 +94,5 @@ export interface CoordinatorJobKind {
   /** How the job ends, once everything has settled. */
   conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: string };
   /** The documented progress object. `nowMs` is the wall clock, or what it showed then. */
-  progress(record: JobRecord, nowMs: number, live: LiveProgress): Record<string, unknown>;
+  progress(record: JobRecord, nowMs: number, live: LiveProgress): JobProgress;
 }

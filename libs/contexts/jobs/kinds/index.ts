@@ -1,6 +1,7 @@
 export * from './coordinator-kind.js';
 export * from './execute-pass.js';
 export * from './job-kinds.js';
+export * from './job.answers.js';
 export * from './passes.js';
 export * from './path-spec.js';
 export * from './plan-batches.js';

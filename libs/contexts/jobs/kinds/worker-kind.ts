@@ -35,6 +35,15 @@ export interface RoomClaim {
   release(): void;
 }
 
+/** A place among the transfers that may be under way at once. */
+export interface TransferSlot {
+  /**
+   * The bytes have come, and only the disk is left. Gives the slot to the next transfer, unless too many bytes wait for
+   * the disk already. Call it at most once, for a small object only: its duration tells how busy the store is.
+   */
+  arrived(bytes: number): void;
+}
+
 /** What a worker lends to the batch it executes. */
 export interface WorkerPorts {
   /** Who executes the batch. */
@@ -60,11 +69,15 @@ export interface WorkerPorts {
    */
   claimRoom(path: string, sizeBytes: number): Promise<RoomClaim>;
   /**
-   * Runs about LARDER_WORKER_TRANSFERS files at once over all batches of this worker, shared out fairly by job and by
-   * where the bytes come from.
+   * Runs at most about LARDER_WORKER_TRANSFERS files at once over all batches of this worker, and as many of one store as
+   * that store serves well; shared out fairly by job and by where the bytes come from.
    * @param from UFS path of the file, or the name of another source; default: the batch as a whole
    */
-  withTransferSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
+  withTransferSlot<T>(signal: AbortSignal, run: (slot: TransferSlot) => Promise<T>, from?: string): Promise<T>;
+  /** The same for parts of large objects, which are held in memory: there are far fewer of these slots. */
+  withPartSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
+  /** Whether the job has a bandwidth limit at present. */
+  isThrottled(jobId: string): boolean;
   /** Waits until the job may move so many more bytes; bytes/s per worker, 0 = unlimited. */
   throttle(jobId: string, bytes: number, signal: AbortSignal): Promise<void>;
   retry: RetryPolicy;

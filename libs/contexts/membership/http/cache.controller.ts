@@ -2,6 +2,7 @@ import { Body, Controller, Delete, HttpCode, Post } from '@nestjs/common';
 import { DomainError } from '#kernel';
 import { RequiredText, Views } from '#runtime';
 import { listWorkers, membershipView } from '../index.js';
+import type { CacheAnswer } from './cache.answers.js';
 import { WorkerClient } from './worker-client.js';
 
 export class CacheOperationDto {
@@ -19,18 +20,18 @@ export class CacheController {
 
   @Post()
   @HttpCode(200)
-  start(@Body() { op }: CacheOperationDto): Promise<unknown> {
+  start(@Body() { op }: CacheOperationDto): Promise<CacheAnswer> {
     return this.tellAll(op, 'start');
   }
 
   @Delete()
   @HttpCode(200)
-  stop(@Body() { op }: CacheOperationDto): Promise<unknown> {
+  stop(@Body() { op }: CacheOperationDto): Promise<CacheAnswer> {
     return this.tellAll(op, 'stop');
   }
 
   /** Sends the operation to all workers. `errors` has an entry, by address, for each worker that it did not reach. */
-  private async tellAll(operation: string, op: 'start' | 'stop'): Promise<{ errors: Record<string, string> }> {
+  private async tellAll(operation: string, op: 'start' | 'stop'): Promise<CacheAnswer> {
     if (operation !== 'clear-stale') {
       throw new DomainError('Refused', 'unknown-operation', 'OP not implemented', { httpStatus: 501 });
     }

@@ -7,7 +7,9 @@ import { WorkerWatch } from './worker-watch.js';
 export { WorkerClient, type HeldCopy } from './worker-client.js';
 export { WorkerWatch } from './worker-watch.js';
 
+export { cacheAnswer } from './cache.answers.js';
 export { CacheOperationDto } from './cache.controller.js';
+export * from './nodes.answers.js';
 
 @Module({
   controllers: [CacheController, NodesController],

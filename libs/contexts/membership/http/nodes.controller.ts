@@ -2,7 +2,9 @@ import { Controller, Delete, Get, HttpCode, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { DomainError } from '#kernel';
 import { CommandHandler, commandContext, missingParameters, queryText, Views } from '#runtime';
+import { answerAs, type Ok } from '#schema';
 import { listWorkers, membership, membershipBoundary, membershipView, type Worker } from '../index.js';
+import { nodeAnswer, type NodeAnswer, type NodesAnswer } from './nodes.answers.js';
 import { WorkerWatch } from './worker-watch.js';
 
 /** The text of the reference. */
@@ -18,9 +20,8 @@ export class NodesController {
   ) {}
 
   @Get()
-  async read(@Query('id') id?: unknown): Promise<unknown> {
+  async read(@Query('id') id?: unknown): Promise<NodeAnswer | NodesAnswer> {
     const wanted = queryText(id);
-    // The reference has `result` here, although every other list has `results`.
     if (wanted === undefined) return { result: this.workers().map((worker) => this.present(worker)) };
     const worker = await this.views.find(() => this.workers().find(({ workerId }) => workerId === wanted));
     if (!worker) throw new DomainError('NotFound', 'worker-not-found', notFound);
@@ -29,7 +30,7 @@ export class NodesController {
 
   @Delete()
   @HttpCode(200)
-  async decommission(@Query('id') id: unknown, @Req() request: FastifyRequest): Promise<unknown> {
+  async decommission(@Query('id') id: unknown, @Req() request: FastifyRequest): Promise<Ok> {
     const workerId = queryText(id);
     if (workerId === undefined) throw missingParameters();
     const load = () => this.views.get(membershipView);
@@ -45,10 +46,10 @@ export class NodesController {
     return listWorkers(this.views.get(membershipView).state);
   }
 
-  private present(worker: Worker): Record<string, unknown> {
+  private present(worker: Worker): NodeAnswer {
     const { workerId, address, status, capacityBytes, version } = worker;
     const heartbeat = this.watch.lastHeartbeat(workerId);
-    return {
+    return answerAs(nodeAnswer, {
       identity: workerId,
       address,
       status: status === 'online' ? 'ONLINE' : 'OFFLINE',
@@ -57,6 +58,6 @@ export class NodesController {
       ...(heartbeat ? { usedBytes: heartbeat.usedBytes, cachedObjects: heartbeat.objects } : {}),
       ...(heartbeat?.unmountedBytes === undefined ? {} : { unmountedBytes: heartbeat.unmountedBytes }),
       ...(heartbeat?.unmountedObjects === undefined ? {} : { unmountedObjects: heartbeat.unmountedObjects }),
-    };
+    });
   }
 }

@@ -6,6 +6,7 @@ import { commonPolicyControllers } from './policy.controller.js';
 import { PolicyRequests } from './policy-requests.js';
 import { StaticMountTable } from './static-mount-table.js';
 
+export * from './mount.answers.js';
 export * from './mount.dto.js';
 export * from './policy.controller.js';
 export { PolicyRequests } from './policy-requests.js';

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { WorkerWatch } from '#contexts/membership/http';
 import { DomainError } from '#kernel';
 import { CommandHandler, commandContext, CONFIG, queryText, Views, type LarderConfig } from '#runtime';
+import { answerAs, type Results } from '#schema';
 import {
   KeyRing,
   maskOptions,
@@ -16,6 +17,16 @@ import {
   type NamespaceCommand,
 } from '../index.js';
 import { MountCheck } from './mount-check.js';
+import {
+  mountAnswer,
+  mountedAnswer,
+  mountRemovedAnswer,
+  mountReplacedAnswer,
+  type MountAnswer,
+  type MountedAnswer,
+  type MountRemovedAnswer,
+  type MountReplacedAnswer,
+} from './mount.answers.js';
 import { CreateMountDto, DeleteMountDto, ReplaceMountOptionsDto } from './mount.dto.js';
 import { StaticMountTable } from './static-mount-table.js';
 
@@ -36,7 +47,7 @@ export class MountController {
   ) {}
 
   @Get()
-  async read(@Query('path') path?: unknown): Promise<unknown> {
+  async read(@Query('path') path?: unknown): Promise<MountAnswer | Results<MountAnswer>> {
     const wanted = queryText(path);
     if (wanted === undefined) return { results: this.state.mounts.map((mount) => this.present(mount)) };
     const normalized = normalizeNamespacePath(wanted);
@@ -47,7 +58,7 @@ export class MountController {
 
   @Post()
   @HttpCode(200)
-  async create(@Body() dto: CreateMountDto, @Req() request: FastifyRequest): Promise<unknown> {
+  async create(@Body() dto: CreateMountDto, @Req() request: FastifyRequest): Promise<MountedAnswer> {
     this.table.requireManaged();
     const path = normalizeNamespacePath(dto.path);
     const ufs = normalizeUfsRoot(dto.ufs);
@@ -57,13 +68,16 @@ export class MountController {
     const isFree = await this.views.find(() => this.accepts(command) || undefined);
     const warning = isFree ? await this.check.look({ ufs, options }) : undefined;
     await this.execute(command, request);
-    return answerOf(ignored, warning);
+    return answerAs(mountedAnswer, resultOf(ignored, warning));
   }
 
   /** Replaces the options of a mount, for example to rotate keys. Its policies and copies stay. */
   @Put()
   @HttpCode(200)
-  async replaceOptions(@Body() dto: ReplaceMountOptionsDto, @Req() request: FastifyRequest): Promise<unknown> {
+  async replaceOptions(
+    @Body() dto: ReplaceMountOptionsDto,
+    @Req() request: FastifyRequest,
+  ): Promise<MountReplacedAnswer> {
     this.table.requireManaged();
     const path = normalizeNamespacePath(dto.path);
     const mount = await this.views.find(() => mountAt(this.state, path));
@@ -76,18 +90,21 @@ export class MountController {
     const { sequence } = await this.execute(command, request);
     // After this answer, the client may revoke the old keys.
     const stillUsing = await this.watch.untilNamespace(sequence, workersWithinMs);
-    return { ...answerOf(ignored, warning), ...(stillUsing.length > 0 && { stillUsing }) };
+    return answerAs(mountReplacedAnswer, {
+      ...resultOf(ignored, warning),
+      ...(stillUsing.length > 0 && { stillUsing }),
+    });
   }
 
   @Delete()
   @HttpCode(200)
-  async remove(@Body() dto: DeleteMountDto, @Req() request: FastifyRequest): Promise<unknown> {
+  async remove(@Body() dto: DeleteMountDto, @Req() request: FastifyRequest): Promise<MountRemovedAnswer> {
     this.table.requireManaged();
     const command: NamespaceCommand = { type: 'Unmount', path: normalizeNamespacePath(dto.path) };
     const { sequence } = await this.execute(command, request);
     // After this answer, no worker should still serve from the mount. Slow workers are named in it.
     const stillServing = await this.watch.untilNamespace(sequence, workersWithinMs);
-    return { status: 'ok', ...(stillServing.length > 0 && { stillServing }) };
+    return answerAs(mountRemovedAnswer, { status: 'ok', ...(stillServing.length > 0 && { stillServing }) });
   }
 
   private get state() {
@@ -113,17 +130,18 @@ export class MountController {
     );
   }
 
-  private present(mount: Mount): Record<string, unknown> {
+  private present(mount: Mount): MountAnswer {
     const options = this.config.revealSecrets
       ? this.keyRing.openOptions(mount.options)
       : maskOptions(mount.ufs, mount.options);
-    return { path: mount.path, ufs: mount.ufs, ...(Object.keys(options).length > 0 ? { options } : {}) };
+    const shown = Object.keys(options).length > 0 ? { options } : {};
+    return answerAs(mountAnswer, { path: mount.path, ufs: mount.ufs, ...shown });
   }
 }
 
-function answerOf(ignored: readonly string[], warning: string | undefined): Record<string, unknown> {
+function resultOf(ignored: readonly string[], warning: string | undefined) {
   return {
-    status: 'ok',
+    status: 'ok' as const,
     ...(ignored.length > 0 ? { ignored: ignored.map((name) => `options.${name}`) } : {}),
     ...(warning === undefined ? {} : { warning }),
   };

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { CommandHandler, commandContext, queryText, Views } from '#runtime';
+import type { Ok, Results } from '#schema';
 import {
   namespace,
   namespaceBoundary,
@@ -20,11 +21,11 @@ export class PolicyRequests {
   ) {}
 
   /** The policy at the path of the query; without a path, all policies of that kind. */
-  async read(
+  async read<Answer>(
     { record, item }: PolicyDeclaration,
     path: unknown,
-    present: (path: string, value: unknown) => Record<string, unknown>,
-  ): Promise<Record<string, unknown>> {
+    present: (path: string, value: unknown) => Answer,
+  ): Promise<Answer | Results<Answer>> {
     const state = () => this.views.get(namespaceView).state;
     const all = () => (state().policies as Readonly<Record<string, Readonly<Record<string, unknown>>>>)[record];
     const wanted = queryText(path);
@@ -38,7 +39,7 @@ export class PolicyRequests {
     return present(key(), value);
   }
 
-  async execute(command: PolicyCommand, request: FastifyRequest): Promise<{ status: 'ok' }> {
+  async execute(command: PolicyCommand, request: FastifyRequest): Promise<Ok> {
     const load = () => this.views.get(namespaceView);
     await this.commands.execute(
       { boundary: namespaceBoundary.name, decider: namespace, load },

@@ -1,7 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query, Req, UseGuards, type Type } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { featureGuard, RequiredNumber, RequiredText, type FeatureSetting } from '#runtime';
-import { policies, removePolicy, setPolicy, type PolicyDeclaration } from '../index.js';
+import type { AnswerOf, Mismatch, Ok, Results } from '#schema';
+import { policies, removePolicy, setPolicy, type PolicyAnswer, type PolicyDeclaration } from '../index.js';
 import { PolicyRequests } from './policy-requests.js';
 
 /** Names a policy, to remove it. */
@@ -23,8 +24,8 @@ export function setPolicyDto({ field, http: { request } }: PolicyDeclaration): n
 export abstract class PolicyController {
   constructor(protected readonly requests: PolicyRequests) {}
 
-  /** The answer about one policy. */
-  protected present(path: string, fields: Record<string, unknown>): Record<string, unknown> {
+  /** The answer about one policy. @param fields the value under the name of its field */
+  protected present(path: string, fields: Record<string, unknown>): PolicyAnswer {
     return { path, ...fields };
   }
 
@@ -49,13 +50,13 @@ export function policyController(policy: SwitchedPolicy): Type<PolicyController>
     }
 
     @Get()
-    read(@Query('path') path?: unknown): Promise<unknown> {
+    read(@Query('path') path?: unknown): Promise<PolicyAnswer | Results<PolicyAnswer>> {
       return this.requests.read(policy, path, (key, value) => this.present(key, { [field]: value }));
     }
 
     @Post()
     @HttpCode(200)
-    async set(@Body() dto: SetPolicyDto, @Req() request: FastifyRequest): Promise<unknown> {
+    async set(@Body() dto: SetPolicyDto, @Req() request: FastifyRequest): Promise<Ok> {
       const asked = (dto as unknown as Record<string, unknown>)[field];
       const value = http.parse ? http.parse(asked as string) : asked;
       const answer = await this.requests.execute(setPolicy(policy, dto.path, value), request);
@@ -65,7 +66,7 @@ export function policyController(policy: SwitchedPolicy): Type<PolicyController>
 
     @Delete()
     @HttpCode(200)
-    remove(@Body() { path }: PolicyPathDto, @Req() request: FastifyRequest): Promise<unknown> {
+    remove(@Body() { path }: PolicyPathDto, @Req() request: FastifyRequest): Promise<Ok> {
       return this.requests.execute(removePolicy(policy, path), request);
     }
   }
@@ -73,7 +74,16 @@ export function policyController(policy: SwitchedPolicy): Type<PolicyController>
   return Routes;
 }
 
-const all: readonly SwitchedPolicy[] = policies;
+type Policy = (typeof policies)[number];
+/** What `PolicyController.present` answers, where no controller of its own overrides it. */
+type Presented<P extends Policy> = { path: string } & Record<P['field'], ReturnType<P['value']['parse']>>;
+type Undeclared<P extends Policy> = P extends { readonly http: { readonly hasOwnController: true } }
+  ? never
+  : Presented<P> extends AnswerOf<P['http']['answer']>
+    ? Mismatch<Presented<P>, AnswerOf<P['http']['answer']>>
+    : `${P['noun']}: a field is missing, or has another type`;
+/** Does not compile where the common routes answer something else than a policy declares. */
+const all: [Undeclared<Policy>] extends [never] ? readonly SwitchedPolicy[] : Undeclared<Policy> = policies;
 
 /** Of all kinds of policies but those that have one of their own. */
 export const commonPolicyControllers = all.filter(({ http }) => !http.hasOwnController).map(policyController);

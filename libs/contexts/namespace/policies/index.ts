@@ -2,7 +2,7 @@ import { priorityPolicy } from './priority.js';
 import { quotaPolicy } from './quota.js';
 import { ttlPolicy } from './ttl.js';
 
-export type { PolicyDeclaration, PolicyField } from './policy.js';
+export type { PolicyAnswer, PolicyDeclaration, PolicyField } from './policy.js';
 export { defaultPriority, evictionTier, priorities, type Priority } from './priority.js';
 export { quotaPolicy } from './quota.js';
 

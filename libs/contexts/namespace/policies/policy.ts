@@ -1,6 +1,7 @@
 import type { z } from 'zod';
+import { text, wholeAnswer, type FieldsOf, type Properties, type SchemaOf } from '#schema';
 
-/** A field of a request or an answer. Validation and the API document are made from it. */
+/** A field of a request. Validation and the API document are made from it. */
 export type PolicyField =
   | {
       readonly kind: 'number';
@@ -11,11 +12,24 @@ export type PolicyField =
       readonly description: string;
     }
   | {
+      /** Any text except the empty one. */
       readonly kind: 'text';
-      /** Undefined: any text except the empty one. */
-      readonly oneOf?: readonly string[];
       readonly description: string;
     };
+
+/** What every answer about a policy has. */
+export interface PolicyAnswer {
+  readonly path: string;
+}
+
+/** Declares the answer about a policy: its path, and these fields behind it. */
+export const policyAnswer = <Of extends Properties, Optional extends keyof Of & string = never>(
+  fields: Of,
+  optional: readonly Optional[] = [],
+): SchemaOf<PolicyAnswer & FieldsOf<Of, Optional>> => {
+  const all: Properties = { path: text('Directory of the namespace.'), ...fields };
+  return wholeAnswer(all, optional) as unknown as ReturnType<typeof policyAnswer<Of, Optional>>;
+};
 
 /**
  * Declares one kind of policy on directories of the namespace. Its events, decisions, routes and their descriptions are
@@ -52,8 +66,8 @@ export interface PolicyDeclaration {
      * @throws DomainError Malformed
      */
     readonly parse?: (value: string) => unknown;
-    /** The fields of an answer besides `path`, in their order. */
-    readonly answer: Readonly<Record<string, PolicyField & { readonly optional?: true }>>;
+    /** An answer about one policy; see `policyAnswer`. */
+    readonly answer: SchemaOf<PolicyAnswer>;
     /** An example: a requested value, and the fields of the answer that show it. */
     readonly example: { readonly value: unknown; readonly answer: Readonly<Record<string, unknown>> };
   };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DomainError } from '#kernel';
-import type { PolicyDeclaration } from './policy.js';
+import { oneOfTexts } from '#schema';
+import { policyAnswer, type PolicyDeclaration } from './policy.js';
 
 /** In the order of eviction. */
 export const priorities = ['low', 'medium', 'high'] as const;
@@ -28,7 +29,7 @@ export const priorityPolicy = {
     what: 'priority rule',
     request: { kind: 'text', description: 'HIGH, MEDIUM or LOW, in any case.' },
     parse: parsePriority,
-    answer: { priority: { kind: 'text', oneOf: ['high', 'medium', 'low'], description: 'LOW is evicted first.' } },
+    answer: policyAnswer({ priority: oneOfTexts(['high', 'medium', 'low'], 'LOW is evicted first.') }),
     example: { value: 'high', answer: { priority: 'high' } },
   },
 } as const satisfies PolicyDeclaration;

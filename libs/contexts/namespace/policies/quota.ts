@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { PolicyDeclaration } from './policy.js';
+import { count, oneOfTexts } from '#schema';
+import { policyAnswer, type PolicyDeclaration } from './policy.js';
 
 /** Bytes that may be cached below a directory, counting every replica. All quotas above a path apply. */
 export const quotaPolicy = {
@@ -21,26 +22,18 @@ export const quotaPolicy = {
       unit: 'bytes',
       description: 'Bytes that may be cached below the path; 0 lets nothing in.',
     },
-    answer: {
-      state: {
-        kind: 'text',
-        oneOf: ['Available', 'Exceeded'],
-        description: 'Exceeded: used and reserved bytes are more than the quota. Not with `asOf`.',
-        optional: true,
+    answer: policyAnswer(
+      {
+        state: oneOfTexts(
+          ['Available', 'Exceeded'],
+          'Exceeded: used and reserved bytes are more than the quota. Not with `asOf`.',
+        ),
+        quotaBytes: count('Bytes that may be cached below it.'),
+        usedBytes: count('Bytes cached below it, every replica counted. Not with `asOf`: only heartbeats know.'),
+        reservedBytes: count('Bytes that running loads have planned below it and not yet loaded.'),
       },
-      quotaBytes: { kind: 'number', unit: 'bytes', description: 'Bytes that may be cached below it.' },
-      usedBytes: {
-        kind: 'number',
-        unit: 'bytes',
-        description: 'Bytes cached below it, every replica counted. Not with `asOf`: only heartbeats know.',
-        optional: true,
-      },
-      reservedBytes: {
-        kind: 'number',
-        unit: 'bytes',
-        description: 'Bytes that running loads have planned below it and not yet loaded.',
-      },
-    },
+      ['state', 'usedBytes'],
+    ),
     example: {
       value: 10737418240,
       answer: { state: 'Available', quotaBytes: 10737418240, usedBytes: 9663676416, reservedBytes: 1073741824 },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { PolicyDeclaration, PolicyField } from './policy.js';
+import { count } from '#schema';
+import { policyAnswer, type PolicyDeclaration, type PolicyField } from './policy.js';
 
 const seconds = {
   kind: 'number',
@@ -25,7 +26,7 @@ export const ttlPolicy = {
     description: 'How long data stays cached. The most specific path wins.',
     what: 'TTL policy',
     request: seconds,
-    answer: { ttlSeconds: seconds },
+    answer: policyAnswer({ ttlSeconds: { ...count(seconds.description), minimum: seconds.min } }),
     example: { value: 600, answer: { ttlSeconds: 600 } },
   },
 } as const satisfies PolicyDeclaration;

@@ -2,59 +2,26 @@ import {
   answer,
   asOf,
   body,
-  count,
-  elapsed,
   existingJob,
-  flag,
-  jobFields,
   jobIdBody,
   jobState,
-  oneOfTexts,
   pageParameters,
   query,
   readJobs,
   readResponses,
   stopJob,
   submitted,
-  submittedAlias,
-  submittedIndex,
-  submittedPaths,
-  waitingFor,
-  waits,
-  wholeAnswer,
   writeResponses,
   type ApiPart,
   type Paths,
 } from '#contexts/api-docs';
 import { requestSchemaOf } from '#runtime';
+import { freeAnswer } from '../free.answers.js';
 import { SubmitFreeDto } from './free.dto.js';
 
 const name = 'free';
 const tags = [name] as const;
 const id = '464050c3-9900-4b2f-8716-9220cd5eb495';
-
-const progress = wholeAnswer(
-  {
-    ...jobFields,
-    paths: submittedPaths,
-    index: submittedIndex,
-    timeElapsedMilliseconds: elapsed,
-    freedBytes: count('Bytes freed.'),
-    failedBytes: count('Bytes that could not be freed.'),
-    totalBytes: count('Both.'),
-    freedFiles: count('Files freed, each once whatever the number of its replicas.'),
-    failedFiles: count('Files that could not be freed.'),
-    totalFiles: count('Both. Files, not bytes.'),
-    alias: submittedAlias,
-    recursive: flag('Option in force.'),
-    freedReplicas: count('Further copies freed.'),
-    inFlightFreedFiles: count('Freed by batches that are still in hand.'),
-    unmounted: flag('Option in force; absent when it is not.'),
-    runningState: oneOfTexts(waits, 'Only while it waits.'),
-    waitingFor,
-  },
-  ['unmounted', 'runningState', 'waitingFor'],
-);
 
 const paths: Paths = {
   '/api/v1/free': {
@@ -100,5 +67,5 @@ const paths: Paths = {
 export const freeDocs: ApiPart = {
   tag: { name, description: 'Remove data from the cache.' },
   paths,
-  schemas: { FreeProgress: progress },
+  schemas: { FreeProgress: freeAnswer },
 };

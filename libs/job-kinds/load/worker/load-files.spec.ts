@@ -360,6 +360,7 @@ describe('loading from files', () => {
 /** The same connector, its methods as own properties so that a test can replace some. */
 function proxied(connector: UfsConnector): UfsConnector {
   return {
+    readsParts: connector.readsParts,
     list: (...args) => connector.list(...args),
     stat: (...args) => connector.stat(...args),
     exists: (...args) => connector.exists(...args),

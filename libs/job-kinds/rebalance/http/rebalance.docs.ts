@@ -2,62 +2,26 @@ import {
   answer,
   asOf,
   body,
-  count,
-  elapsed,
   existingJob,
-  flag,
-  jobFields,
   jobState,
-  oneOfTexts,
   pageParameters,
   query,
   readJobs,
   readResponses,
-  ref,
   stopJob,
-  text,
-  waitingFor,
-  waits,
-  wholeAnswer,
   writeResponses,
   type ApiPart,
   type Paths,
 } from '#contexts/api-docs';
 import { requestSchemaOf } from '#runtime';
+import { ref } from '#schema';
+import { rebalanceAnswer } from '../rebalance.answers.js';
 import { StopRebalanceDto, SubmitRebalanceDto } from './rebalance.dto.js';
 
 const name = 'rebalance';
 const tags = [name] as const;
 const id = '8de63d3a-63c8-4f08-bbc1-c87e3c0fb6d9';
 const target = 'A worker’s id, or ALL.';
-
-const progress = wholeAnswer(
-  {
-    ...jobFields,
-    timeElapsedMilliseconds: elapsed,
-    totalWorkers: count('Workers the job is about.'),
-    runningWorkers: count('Of those, still at it.'),
-    succeededWorkers: count('Of those, done.'),
-    failedWorkers: count('Of those, not able to do their part.'),
-    filesPreserved: count('Files that were where they belong.'),
-    bytesPreserved: count('Their bytes.'),
-    filesLoaded: count('Files brought to where they belong.'),
-    bytesLoaded: count('Their bytes.'),
-    filesPruned: count('Copies removed from where they no longer belong.'),
-    bytesPruned: count('Their bytes.'),
-    filesFailed: count('Files that could not be moved.'),
-    target: text('As submitted.'),
-    runningState: oneOfTexts(['', 'LOADING', 'PRUNING', ...waits], 'What a running job is doing; "" otherwise.'),
-    filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
-    filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
-    loadBatchSize: count('Option in force.'),
-    loadBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
-    pruneBandwidth: count('Bytes/s per worker in force; 0 = unlimited.'),
-    skipPrune: flag('Option in force.'),
-    waitingFor,
-  },
-  ['waitingFor'],
-);
 
 const paths: Paths = {
   '/api/v1/rebalance': {
@@ -110,5 +74,5 @@ const paths: Paths = {
 export const rebalanceDocs: ApiPart = {
   tag: { name, description: 'Move copies to the workers where the hash ring wants them.' },
   paths,
-  schemas: { RebalanceProgress: progress },
+  schemas: { RebalanceProgress: rebalanceAnswer },
 };

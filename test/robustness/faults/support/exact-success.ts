@@ -6,7 +6,7 @@ import {
   type SourceFile,
   type TestCluster,
 } from '#testing';
-import { expectCountsToAddUp, expectProgressToGrow } from '../../../integration/counts.js';
+import { expectCountsToAddUp, expectProgressToGrow } from '../../../cluster/support/counts.js';
 
 export interface ExactSuccessOptions {
   /** Whom to ask. Default: the first coordinator. */

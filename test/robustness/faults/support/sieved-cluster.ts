@@ -1,48 +1,29 @@
-import { S3Fixture, startCluster, type TestCluster } from '#testing';
+import { type TestCluster } from '#testing';
 import { NatsSieve } from './nats-sieve.js';
 
-/** A cluster whose first worker hears of NATS what a test lets through, and an S3 store for it. */
-export class SievedCluster {
-  private constructor(
-    readonly cluster: TestCluster,
-    readonly lab: S3Fixture,
-    readonly sieve: NatsSieve,
-  ) {}
-
-  static async start(options: Parameters<typeof startCluster>[0]): Promise<SievedCluster> {
-    const lab = await S3Fixture.start();
-    const cluster = await startCluster(options).catch(async (error: unknown) => {
-      await lab.stop();
-      throw error;
-    });
-    const sieve = await NatsSieve.start(cluster.nats.port);
-    const world = new SievedCluster(cluster, lab, sieve);
-    await world.putBetween().catch(async (error: unknown) => {
-      await world.dispose();
-      throw error;
-    });
-    return world;
-  }
-
-  private async putBetween(): Promise<void> {
-    const { cluster, sieve } = this;
-    const [worker] = cluster.workers;
-    worker.process.overrides['LARDER_NATS_URL'] = sieve.url;
+/** From now on the cluster's first worker hears of NATS what a test lets through. The cluster has one nats-server. */
+export async function sieveFirstWorker(cluster: TestCluster): Promise<NatsSieve> {
+  const sieve = await NatsSieve.start(cluster.nats.port);
+  const [worker] = cluster.workers;
+  worker.process.overrides['LARDER_NATS_URL'] = sieve.url;
+  try {
     await worker.process.restart();
     await cluster.untilListed(worker);
+  } catch (error) {
+    await sieve.stop();
+    throw error;
   }
+  return sieve;
+}
 
-  /** The events of a job, of one type. */
-  async eventsOf<Data>(jobId: string, type: string): Promise<{ sequence: number; data: Data }[]> {
-    interface Page {
-      results: { sequence: number; data: Data }[];
-    }
-    return (await this.cluster.api.request<Page>('GET', `/events?id=${jobId}&type=${type}`)).body.results;
+/** The events of a job, of one type. */
+export async function eventsOf<Data>(
+  cluster: TestCluster,
+  jobId: string,
+  type: string,
+): Promise<{ sequence: number; data: Data }[]> {
+  interface Page {
+    results: { sequence: number; data: Data }[];
   }
-
-  async dispose(): Promise<void> {
-    await this.cluster.dispose();
-    await this.sieve.stop();
-    await this.lab.stop();
-  }
+  return (await cluster.api.request<Page>('GET', `/events?id=${jobId}&type=${type}`)).body.results;
 }

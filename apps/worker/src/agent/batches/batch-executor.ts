@@ -31,6 +31,8 @@ export interface ExecutorPorts {
    * The part of `slots` that jobs with a bandwidth limit may hold: a slow job must not take the slots of the others.
    */
   limitedSlots: TransferSlots;
+  /** For parts of large objects. */
+  parts: TransferSlots;
   bandwidths: JobBandwidths;
   gate: ExclusiveGate;
   journal: RunningJournal;
@@ -81,7 +83,8 @@ export class BatchExecutor {
   }
 
   private async run({ batch, kind, rate, signal, onProgress, onStoreWait }: Execution): Promise<BatchOutcome> {
-    const { workerId, cache, pool, slots, limitedSlots, bandwidths, retry } = this.ports;
+    const { workerId, cache, pool, slots, limitedSlots, parts, bandwidths, retry } = this.ports;
+    const userOf = (from = batch.root) => ({ store: this.ports.sourceOf(from), jobId: batch.jobId });
     // Check the signal and begin in the same turn: the code that aborts the signal of an ended job also drops the job's
     // keeps.
     signal.throwIfAborted();
@@ -102,12 +105,14 @@ export class BatchExecutor {
         signal,
         onProgress,
         connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
+        withPartSlot: (slotSignal, run, from) => parts.run(userOf(from), slotSignal, run),
         withTransferSlot: (slotSignal, run, from) => {
-          const user = { store: this.ports.sourceOf(from ?? batch.root), jobId: batch.jobId };
+          const user = userOf(from);
           return bandwidths.isLimited(batch.jobId)
             ? limitedSlots.run(user, slotSignal, () => slots.run(user, slotSignal, run))
             : slots.run(user, slotSignal, run);
         },
+        isThrottled: (jobId) => bandwidths.isLimited(jobId),
         throttle: (jobId, bytes, payer) => bandwidths.pay(jobId, bytes, payer),
       });
     } finally {

@@ -12,6 +12,7 @@ import type { BatchCheckpoints } from './batch-checkpoints.js';
 import { BatchExecutor } from './batch-executor.js';
 import { BatchRunner } from './batch-runner.js';
 import { untilAvailable, type ClusterLink } from '../log/cluster-link.js';
+import { ConcurrencyLimits } from './concurrency-limit.js';
 import { ExclusiveGate } from './exclusive-gate.js';
 import type { JobStates } from '../log/job-states.js';
 import type { RunningJournal } from './running-journal.js';
@@ -41,6 +42,10 @@ export interface CreateRunnerOptions extends RunnerParts {
 
 /** Longest wait of one attempt for the log. The number of attempts is unlimited. */
 const catchUpTimeoutMs = 5_000;
+/** Enough for the commits of a slow disk to be large ones. */
+const maxLandingBytes = 64 * 1024 * 1024;
+/** Parts under way at once, each in memory until it is written: together as much as a fast link needs. */
+const maxParts = 16;
 
 /**
  * Builds the runner that takes batches from delivery to acknowledgement, with the parts of this worker that it needs.
@@ -75,6 +80,8 @@ export function createRunner(options: CreateRunnerOptions): BatchRunner {
 function createExecutor(options: CreateRunnerOptions): BatchExecutor {
   const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
   const { view, remover, pool, claims } = services;
+  const limits = new ConcurrencyLimits(config.workerTransfers);
+  const partLimits = new ConcurrencyLimits(maxParts);
   return new BatchExecutor({
     workerId,
     cache,
@@ -90,8 +97,12 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     roomFor: (batch, moves, signal) => claims.forBatch(batch, moves, signal),
     // Files of unmounted paths share one source: each fails at once.
     sourceOf: (from) => view.mountOf(from)?.ufs ?? (from.includes('://') ? '' : from),
-    slots: new TransferSlots(config.workerTransfers),
-    limitedSlots: new TransferSlots(Math.max(1, Math.floor(config.workerTransfers / 2))),
+    slots: new TransferSlots({ size: config.workerTransfers, maxLandingBytes, limitOf: (store) => limits.of(store) }),
+    limitedSlots: new TransferSlots({ size: Math.max(1, Math.floor(config.workerTransfers / 2)) }),
+    parts: new TransferSlots({
+      size: Math.min(maxParts, config.workerTransfers),
+      limitOf: (store) => partLimits.of(store),
+    }),
     bandwidths,
     gate: new ExclusiveGate(),
     journal,

@@ -1,3 +1,7 @@
+import type { TransferSlot } from '#contexts/jobs/kinds';
+import { UfsError } from '#ufs';
+import type { ConcurrencyLimit } from './concurrency-limit.js';
+
 /** What a slot is used for. */
 export interface SlotUser {
   /** Where the bytes come from: a mount's root, or another worker. */
@@ -15,35 +19,69 @@ interface Holder {
   readonly byJob: Map<string, number>;
 }
 
+export interface SlotLimits {
+  /** Most transfers at once, of all stores together. */
+  readonly size: number;
+  /** Most bytes that may have arrived, and wait for the disk, without a slot. Default 0: a slot is held to the end. */
+  readonly maxLandingBytes?: number;
+  /** How many transfers of one store may be under way at present. Default: as many as there are slots. */
+  readonly limitOf?: (store: string) => ConcurrencyLimit;
+}
+
 /**
  * About `size` transfers at once, shared fairly between stores, and within a store between jobs (max-min fairness: the
- * waiter that holds least is next). A store, or one of its jobs, that holds less than its share gets a slot at once,
- * even when all slots are taken: transfers cannot be taken back, so a store that stopped answering would keep the slots
- * of all others. With n stores there can therefore be up to size × (1 + 1/2 + … + 1/n) at once, until the transfers
- * beyond a share end. An aborted waiter leaves the queue.
+ * waiter that holds least is next), and no more of one store than its limit allows at present. A store, or one of its
+ * jobs, that holds less than its share gets a slot at once, even when all slots are taken: transfers cannot be taken
+ * back, so a store that stopped answering would keep the slots of all others. With n stores there can therefore be up
+ * to size × (1 + 1/2 + … + 1/n) at once, until the transfers beyond a share end. An aborted waiter leaves the queue.
+ *
+ * A slot stands for a transfer over the link. When the bytes have arrived, the next transfer may begin while these wait
+ * for the disk. Those that wait are bounded by their bytes: beyond that, a transfer keeps its slot to its end, so that
+ * a slow disk slows the transfers down.
  */
 export class TransferSlots {
   private held = 0;
+  private landingBytes = 0;
   private readonly holders = new Map<string, Holder>();
   /** By store and job, each in the order of the requests. */
   private readonly waiting = new Map<string, Set<Waiter>>();
 
-  constructor(private readonly size: number) {}
+  constructor(private readonly limits: SlotLimits) {}
 
-  async run<T>(user: SlotUser, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  async run<T>(user: SlotUser, signal: AbortSignal, run: (slot: TransferSlot) => Promise<T>): Promise<T> {
     await this.take(user, signal);
+    const limit = this.limits.limitOf?.(user.store);
+    const startMs = performance.now();
+    let landed = 0;
+    let isHeld = true;
+    const give = () => {
+      if (isHeld) this.give(user);
+      isHeld = false;
+    };
+    const arrived = (bytes: number) => {
+      if (!isHeld) return;
+      limit?.ended(performance.now() - startMs, this.ofStore(user));
+      if (this.landingBytes + bytes > (this.limits.maxLandingBytes ?? 0)) return;
+      landed = bytes;
+      this.landingBytes += bytes;
+      give();
+    };
     try {
-      return await run();
+      return await run({ arrived });
+    } catch (error) {
+      if (isRefusal(error)) limit?.refused();
+      throw error;
     } finally {
-      this.give(user);
+      this.landingBytes -= landed;
+      give();
     }
   }
 
   private take(user: SlotUser, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const key = keyOf(user);
-    // A request waits behind earlier ones of the same job. While slots are free there are no waiters.
-    if (!this.waiting.has(key) && (this.held < this.size || this.isBelowShare(user))) {
+    // A request waits behind earlier ones of the same job.
+    if (!this.waiting.has(key) && this.mayStart(user)) {
       this.count(user, 1);
       return Promise.resolve();
     }
@@ -79,15 +117,21 @@ export class TransferSlots {
     }
   }
 
-  /** The waiter that holds least; when all slots are taken, only those below their share count. */
+  /** Of the waiters that may start, the one that holds least. */
   private next(): Waiter | undefined {
-    const hasRoom = this.held < this.size;
     let least: Waiter | undefined;
     for (const [first] of this.waiting.values()) {
       if (least && !this.isBefore(first, least)) continue;
-      if (hasRoom || this.isBelowShare(first)) least = first;
+      if (this.mayStart(first)) least = first;
     }
     return least;
+  }
+
+  /** While slots are free and its store's limit allows it; when all are taken, only below its share. */
+  private mayStart(user: SlotUser): boolean {
+    const { size, limitOf } = this.limits;
+    if (this.held < size) return this.ofStore(user) < (limitOf?.(user.store).value ?? size) || this.isBelowShare(user);
+    return this.isBelowShare(user);
   }
 
   private isBefore(one: SlotUser, other: SlotUser): boolean {
@@ -105,7 +149,9 @@ export class TransferSlots {
       if (!this.holders.has(store)) newStores.add(store);
       if (store === user.store && !jobs?.has(jobId)) newJobs.add(jobId);
     }
-    const ofStore = Math.max(1, Math.floor(this.size / (this.holders.size + newStores.size)));
+    const stores = this.holders.size + newStores.size;
+    const most = this.limits.limitOf?.(user.store).value ?? this.limits.size;
+    const ofStore = Math.max(1, Math.min(most, Math.floor(this.limits.size / stores)));
     const ofJob = Math.max(1, Math.floor(ofStore / ((jobs?.size ?? 0) + newJobs.size)));
     return this.ofJob(user) < ofJob;
   }
@@ -131,3 +177,8 @@ export class TransferSlots {
 }
 
 const keyOf = ({ store, jobId }: SlotUser): string => `${store}\0${jobId}`;
+
+/** Signs that a store has too many requests at once. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof UfsError && (error.code === 'Throttled' || error.code === 'Timeout');
+}

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { PolicyDeclaration } from '../policy.js';
+import { count } from '#schema';
+import { policyAnswer, type PolicyDeclaration } from '../policy.js';
 
 /** An invented kind of policy: how many copies below a directory may never be evicted. */
 export const pinPolicy = {
@@ -14,7 +15,7 @@ export const pinPolicy = {
     description: 'Copies that are never evicted.',
     what: 'pin',
     request: { kind: 'number', unit: 'copies', min: 1, description: 'Copies of each file that stay.' },
-    answer: { copies: { kind: 'number', unit: 'copies', min: 1, description: 'Copies of each file that stay.' } },
+    answer: policyAnswer({ copies: { ...count('Copies of each file that stay.'), minimum: 1 } }),
     example: { value: 2, answer: { copies: 2 } },
   },
 } as const satisfies PolicyDeclaration;

@@ -22,6 +22,7 @@ export class LoadFixture {
   readonly progress = { files: 0, bytes: 0 };
   connector!: UfsConnector;
   attempts = 3;
+  isThrottled = false;
 
   private constructor(
     readonly directory: string,
@@ -84,7 +85,9 @@ export class LoadFixture {
       storeOf: () => 'file:',
       claimRoom: () => Promise.resolve({ release: () => undefined }),
       connectorFor: () => this.connector,
-      withTransferSlot: (_signal, run) => run(),
+      withTransferSlot: (_signal, run) => run({ arrived: () => undefined }),
+      withPartSlot: (_signal, run) => run(),
+      isThrottled: () => this.isThrottled,
       throttle: (jobId, bytes) => {
         this.throttled.push({ jobId, bytes });
         return Promise.resolve();

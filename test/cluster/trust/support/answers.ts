@@ -1,0 +1,19 @@
+import { type ApiClient } from '#testing';
+
+interface Quarantine {
+  readonly count: number;
+  readonly unacknowledged: number;
+}
+
+/** What `/readyz` of a coordinator says of void messages; undefined where it knows of none. */
+export async function quarantineOf(api: ApiClient): Promise<Quarantine | undefined> {
+  const answer = await fetch(new URL('/readyz', api.baseUrl));
+  return ((await answer.json()) as { quarantine?: Quarantine }).quarantine;
+}
+
+/** What `GET /mount` answers, whole. */
+export async function mountsOf(api: ApiClient): Promise<{ path: string; ufs: string }[]> {
+  const { status, body } = await api.request<{ results: { path: string; ufs: string }[] }>('GET', '/mount');
+  if (status !== 200) throw new Error(`GET /mount answered ${status}`);
+  return body.results;
+}
