@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { clusterSuite } from '#testing';
 import { Contract } from '../../contract/support/contract.js';
-import { carryOut, changedFiles, copyProject, generated } from './checklists/carry-out.js';
+import { alsoCompile, carryOut, changedFiles, copyProject, generated } from './checklists/carry-out.js';
 import { filesNamed, headings, listNames } from './checklists/page.js';
 
 /** Specs that hold all kinds, policies, routes, connectors, events and settings to something. */
@@ -72,14 +72,13 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
       const { scripts } = JSON.parse(readFileSync(join(tree, 'package.json'), 'utf8')) as {
         scripts: Record<string, string>;
       };
-      expect(await run(scripts.docs)).toEqual([0, '']);
-      // The build has checked all files but those of tests. With its notes the compiler checks none of them again.
       const tests = sources().filter((file) => file.startsWith('test/'));
-      writeFileSync(join(tree, 'dist/tests.json'), JSON.stringify(compilation([...specs(), ...tests])));
+      const restore = alsoCompile([...specs(), ...tests], tree);
       const done = await Promise.all([
-        run('exec node node_modules/typescript/bin/tsc -p dist/tests.json'),
+        run(scripts.docs),
         run(`exec node node_modules/prettier/bin/prettier.cjs --check ${sources().join(' ')}`),
       ]);
+      restore();
       expect(done).toEqual(Array(2).fill([0, '']));
     },
     limitMs,
@@ -97,7 +96,7 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
   it(
     'is what the tests of the project hold it to',
     async () => {
-      const jest = 'exec node node_modules/jest/bin/jest.js --selectProjects unit --maxWorkers 2 --silent';
+      const jest = 'exec node node_modules/jest/bin/jest.js --selectProjects unit --runInBand --silent';
       const units = specs().filter((file) => !file.endsWith('.int.spec.ts'));
       expect(await run(`${jest} --cacheDirectory "$PWD/jest-cache" --runTestsByPath ${units.join(' ')}`)).toEqual([
         0,
@@ -170,16 +169,6 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
     });
   });
 });
-
-/** A configuration of the compiler that stands in dist: these files, and what they import, without output. */
-function compilation(files: readonly string[]): object {
-  return {
-    extends: '../tsconfig.build.json',
-    compilerOptions: { noEmit: true, tsBuildInfoFile: '.tsbuildinfo' },
-    include: [],
-    files: files.map((file) => `../${file}`),
-  };
-}
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

@@ -26,10 +26,22 @@ export const generated: Readonly<Record<ListName, readonly string[]>> = {
   'Add a setting': ['docs/configuration.md'],
 };
 
-/** Copies the project with its tests and its build. */
+/** Copies the project with its tests. It is built anew: what the lists edit changes the types of almost everything. */
 export function copyProject(tree: string): void {
-  copySources(tree, { build: true });
+  copySources(tree, { build: false });
   cpSync(join(projectRoot(), 'test'), join(tree, 'test'), { recursive: true, preserveTimestamps: true });
+}
+
+/**
+ * Makes the build of a copy compile these files of tests too. A run of the compiler for them alone would read all sources
+ * a second time.
+ * @returns what makes it the build of the project again
+ */
+export function alsoCompile(files: readonly string[], tree: string): () => void {
+  const configuration = join(tree, 'tsconfig.build.json');
+  const text = readFileSync(configuration, 'utf8');
+  writeFileSync(configuration, JSON.stringify({ ...(JSON.parse(text) as object), files }));
+  return () => writeFileSync(configuration, text);
 }
 
 /** Does in a copy what a list says. @returns the files that it has added and edited */
