@@ -9,7 +9,7 @@ const moment = 'a log sequence, or an ISO 8601 time with its zone';
 const filters = [
   query(
     'kind',
-    'Scope: namespace, membership, slot, job, batch, quota, file-index, log or checkpoint; or load, free or rebalance for the events of jobs of that kind.',
+    'Scope: namespace, membership, slot, job, batch, quota, file-index, log or checkpoint; or a kind of jobs, such as load, for the events of jobs of that kind.',
   ),
   query('id', 'Of a job, a worker, an event or a request. An id of a job finds the events of that job.'),
   query('path', 'Namespace or UFS path: events that name it or something below it.'),

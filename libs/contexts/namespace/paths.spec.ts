@@ -45,7 +45,7 @@ describe('UFS paths', () => {
   });
 
   it.each([
-    ['hdfs://host/x', /scheme 'hdfs'; supported are s3 and file/],
+    ['hdfs://host/x', /scheme 'hdfs'; supported are s3(,| and) file/],
     ['/plain', /must be a UFS path/],
     ['file://host/x', /file:\/\/\/absolute\/path/],
     ['s3:///x', /no valid S3 bucket/],

@@ -39,6 +39,8 @@ export interface MemberOptions {
   readonly natsAddresses: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly node?: string;
+  /** Default: this one. */
+  readonly project?: string;
   readonly proxies?: { readonly random?: () => number };
 }
 
@@ -112,14 +114,14 @@ export class ClusterMembers {
     env: Record<string, string>,
     isReady: ProcessSpec['isReady'],
   ): Promise<MemberHandle> {
-    const { directory, natsAddresses, node, proxies } = this.options;
+    const { directory, natsAddresses, node, project, proxies } = this.options;
     const start = (target: string) => TcpProxy.start({ target, random: proxies?.random });
     const toNats = proxies === undefined ? [] : await Promise.all(natsAddresses.map(start));
     const addresses = proxies === undefined ? natsAddresses : toNats.map(({ address }) => address);
     const process = new ManagedProcess({
       name,
       node,
-      script: join(projectRoot(), `dist/bin/${app}.js`),
+      script: join(project ?? projectRoot(), `dist/bin/${app}.js`),
       env: { LARDER_NATS_URL: natsUrlFor(app, addresses.join(',')), ...clusterKeys, ...this.options.env, ...env },
       logFile: join(directory, 'logs', `${name}.log`),
       isReady,

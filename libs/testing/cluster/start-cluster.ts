@@ -39,6 +39,8 @@ export interface ClusterOptions {
   directory?: string;
   /** The Node that runs coordinators and workers. Default: the one that runs the tests. */
   node?: string;
+  /** The project whose build runs, such as a copy with other sources. Default: this one. */
+  project?: string;
 }
 
 type NatsServers = { single: TestNats } | { several: TestNatsCluster };
@@ -68,7 +70,7 @@ export class TestCluster {
     const natsAddresses = 'several' in servers ? servers.several.addresses : [`127.0.0.1:${servers.single.port}`];
     const members = new ClusterMembers({
       ...{ directory, natsAddresses, proxies },
-      ...{ env: { ...own, ...env }, node: options.node },
+      ...{ env: { ...own, ...env }, node: options.node, project: options.project },
     });
     const cluster = new TestCluster(directory, options.directory === undefined, servers, members);
     try {

@@ -98,7 +98,7 @@ export class ContractFixture {
   }
 
   /** Polls `GET /<kind>?id=` until the job has ended or was stopped. */
-  jobEnd(kind: 'load' | 'free' | 'rebalance', id: string): Promise<Body> {
+  jobEnd(kind: string, id: string): Promise<Body> {
     return eventually(`the end of ${kind} ${id}`, async () => {
       const { body } = await this.api.get(`/${kind}?id=${id}`);
       return !['RUNNING', 'VERIFYING'].includes(body.state) && body;

@@ -1,9 +1,10 @@
 import { numberedKey, numberedPrefixes, schemes, splitKey } from './store-keys.js';
 
-/** A made-up connector whose paths may be of several stores. */
+/** Two real connectors, and a made-up one whose paths may be of several stores. */
 jest.mock('#ufs/declarations', () => {
-  const actual = jest.requireActual<{ connectors: readonly object[] }>('#ufs/declarations');
-  return { ...actual, connectors: [...actual.connectors, { scheme: 'mem', storeOf: () => 'mem:' }] };
+  const actual = jest.requireActual<{ connectors: readonly { scheme: string }[] }>('#ufs/declarations');
+  const real = actual.connectors.filter(({ scheme }) => scheme === 's3' || scheme === 'file');
+  return { ...actual, connectors: [...real, { scheme: 'mem', storeOf: () => 'mem:' }] };
 });
 
 it.each([
