@@ -92,13 +92,13 @@ export async function forEachFile<Kind extends string>(
 }
 
 /** The same ports, with transfer slots counted for this source: the store of a UFS path, or another worker. */
-export function transferringFrom<Ports extends Pick<WorkerPorts, 'withTransferSlot' | 'withPartSlot'>>(
-  from: string,
-  ports: Ports,
-): Ports {
+export function transferringFrom<
+  Ports extends Pick<WorkerPorts, 'withTransferSlot' | 'withLargeObjectSlot' | 'withPartSlot'>,
+>(from: string, ports: Ports): Ports {
   return {
     ...ports,
     withTransferSlot: (signal, run) => ports.withTransferSlot(signal, run, from),
+    withLargeObjectSlot: (signal, run) => ports.withLargeObjectSlot(signal, run, from),
     withPartSlot: (signal, run) => ports.withPartSlot(signal, run, from),
   };
 }

@@ -23,6 +23,7 @@ export type FetchPorts = Pick<
   | 'storeOf'
   | 'claimRoom'
   | 'withTransferSlot'
+  | 'withLargeObjectSlot'
   | 'withPartSlot'
   | 'isThrottled'
   | 'throttle'
@@ -134,9 +135,10 @@ async function fetchSmall(
 }
 
 async function fetchLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  const room = await fetch.ports.claimRoom(fetch.path, known.sizeBytes);
+  const { path, ports } = fetch;
+  const room = await ports.claimRoom(path, known.sizeBytes);
   try {
-    return await fetchStream(fetch, known);
+    return await ports.withLargeObjectSlot(ports.signal, () => fetchStream(fetch, known));
   } finally {
     room.release();
   }

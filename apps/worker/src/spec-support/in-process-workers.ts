@@ -70,6 +70,7 @@ export class InProcessWorker {
       claimRoom: services.claims.forBatch(whole, workerJobKinds[whole.kind].moves?.(whole) ?? false, abort.signal),
       connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
       withTransferSlot: (_signal, run) => run({ arrived: () => undefined }),
+      withLargeObjectSlot: (_signal, run) => run(),
       withPartSlot: (_signal, run) => run(),
       isThrottled: () => false,
       throttle: (_jobId, bytes) => {

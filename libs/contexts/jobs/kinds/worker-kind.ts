@@ -81,7 +81,12 @@ export interface WorkerPorts {
    * @param from UFS path of the file, or the name of another source; default: the batch as a whole
    */
   withTransferSlot<T>(signal: AbortSignal, run: (slot: TransferSlot) => Promise<T>, from?: string): Promise<T>;
-  /** The same for parts of large objects, which are held in memory: there are far fewer of these slots. */
+  /**
+   * Inside of a transfer slot, for an object that is not read in one piece: each of these has a file open and a buffer of
+   * its own, so there are far fewer of these slots.
+   */
+  withLargeObjectSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
+  /** The same for parts of large objects, which are held in memory until they are written. */
   withPartSlot<T>(signal: AbortSignal, run: () => Promise<T>, from?: string): Promise<T>;
   /** Whether the job has a bandwidth limit at present. */
   isThrottled(jobId: string): boolean;

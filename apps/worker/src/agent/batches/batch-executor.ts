@@ -31,6 +31,8 @@ export interface ExecutorPorts {
    * The part of `slots` that jobs with a bandwidth limit may hold: a slow job must not take the slots of the others.
    */
   limitedSlots: TransferSlots;
+  /** For large objects, beside their transfer slots. */
+  largeObjects: TransferSlots;
   /** For parts of large objects. */
   parts: TransferSlots;
   bandwidths: JobBandwidths;
@@ -83,7 +85,7 @@ export class BatchExecutor {
   }
 
   private async run({ batch, kind, rate, signal, onProgress, onStoreWait }: Execution): Promise<BatchOutcome> {
-    const { workerId, cache, pool, slots, limitedSlots, parts, bandwidths, retry } = this.ports;
+    const { workerId, cache, pool, slots, limitedSlots, largeObjects, parts, bandwidths, retry } = this.ports;
     const userOf = (from = batch.root) => ({ store: this.ports.sourceOf(from), jobId: batch.jobId });
     // Check the signal and begin in the same turn: the code that aborts the signal of an ended job also drops the job's
     // keeps.
@@ -105,6 +107,7 @@ export class BatchExecutor {
         signal,
         onProgress,
         connectorFor: (ufsPath) => lease.connectorFor(ufsPath),
+        withLargeObjectSlot: (slotSignal, run, from) => largeObjects.run(userOf(from), slotSignal, run),
         withPartSlot: (slotSignal, run, from) => parts.run(userOf(from), slotSignal, run),
         withTransferSlot: (slotSignal, run, from) => {
           const user = userOf(from);

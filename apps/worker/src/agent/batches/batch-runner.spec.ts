@@ -106,6 +106,7 @@ describe('BatchRunner', () => {
       ),
       slots: new TransferSlots({ size: 1 }),
       limitedSlots: new TransferSlots({ size: 1 }),
+      largeObjects: new TransferSlots({ size: 1 }),
       parts: new TransferSlots({ size: 1 }),
       bandwidths,
       gate: new ExclusiveGate(),

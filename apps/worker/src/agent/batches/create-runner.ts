@@ -44,6 +44,8 @@ export interface CreateRunnerOptions extends RunnerParts {
 const catchUpTimeoutMs = 5_000;
 /** Enough for the commits of a slow disk to be large ones. */
 const maxLandingBytes = 64 * 1024 * 1024;
+/** Large objects under way at once, each with a file that is open and a buffer of a megabyte. */
+const maxLargeObjects = 32;
 /** Parts under way at once, each in memory until it is written: together as much as a fast link needs. */
 const maxParts = 16;
 
@@ -99,6 +101,7 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     sourceOf: (from) => view.mountOf(from)?.ufs ?? (from.includes('://') ? '' : from),
     slots: new TransferSlots({ size: config.workerTransfers, maxLandingBytes, limitOf: (store) => limits.of(store) }),
     limitedSlots: new TransferSlots({ size: Math.max(1, Math.floor(config.workerTransfers / 2)) }),
+    largeObjects: new TransferSlots({ size: Math.min(maxLargeObjects, config.workerTransfers) }),
     parts: new TransferSlots({
       size: Math.min(maxParts, config.workerTransfers),
       limitOf: (store) => partLimits.of(store),

@@ -86,6 +86,7 @@ export class LoadFixture {
       claimRoom: () => Promise.resolve({ release: () => undefined }),
       connectorFor: () => this.connector,
       withTransferSlot: (_signal, run) => run({ arrived: () => undefined }),
+      withLargeObjectSlot: (_signal, run) => run(),
       withPartSlot: (_signal, run) => run(),
       isThrottled: () => this.isThrottled,
       throttle: (jobId, bytes) => {
