@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { ApiClient, copySources, eventually, freePorts, ManagedProcess } from '#testing';
 
 const health = 'apps/coordinator/src/health.controller.ts';
+/** The type of the answer knows only 'ok'. */
+const edited = `status: 'edited' as 'ok'`;
 const limits = { timeoutMs: 120_000 };
 
 describe('npm run dev', () => {
@@ -74,7 +76,7 @@ describe('npm run dev', () => {
     );
 
   it('restarts the coordinators alone, one after the other, when their code has changed', async () => {
-    const names = await restartedBy(() => rewrite(health, `status: 'ok'`, `status: 'edited'`), 2);
+    const names = await restartedBy(() => rewrite(health, `status: 'ok'`, edited), 2);
     expect(names).toEqual(['coordinator-1', 'coordinator-2']);
     expect(await answers()).toEqual(['edited', 'edited']);
   }, 180_000);
@@ -96,11 +98,11 @@ describe('npm run dev', () => {
     const before = pids();
     const compiled = () => dev.log().split('Compiled in').length;
     const compilations = compiled();
-    rewrite(health, `status: 'edited'`, `status: edited`);
+    rewrite(health, edited, `status: edited`);
     await eventually('the error is shown', () => dev.log().includes(`error TS2304: Cannot find name 'edited'`), limits);
     await eventually('it says that nothing is restarted', () => dev.log().includes('1 error(s)'), limits);
     expect(await answers()).toEqual(['edited', 'edited']);
-    rewrite(health, `status: edited`, `status: 'edited'`);
+    rewrite(health, `status: edited`, edited);
     await eventually('it compiles again', () => compiled() > compilations, limits);
     expect(pids()).toEqual(before);
   }, 180_000);
