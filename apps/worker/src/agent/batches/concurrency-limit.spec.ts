@@ -5,6 +5,8 @@ class Store {
   nowMs = 0;
   refusedAbove = Infinity;
   refusedShare = 0;
+  /** Its objects are large. */
+  isLarge = false;
   latencyMs = 30;
   private seed = 1;
   readonly limit: ConcurrencyLimit;
@@ -31,7 +33,7 @@ class Store {
       this.nowMs += tookMs;
       for (let i = 0; i < underWay; i++) {
         if (i >= this.refusedAbove || this.random() < this.refusedShare) this.limit.refused();
-        else this.limit.ended(tookMs, underWay);
+        else this.limit.ended(underWay, this.isLarge ? undefined : tookMs);
       }
     }
   }
@@ -86,6 +88,20 @@ describe('a concurrency limit', () => {
     store.refusedShare = 0.01;
     store.run(30);
     expect(store.limit.value).toBe(300);
+  });
+
+  it('stays where it began for large objects, one of a hundred refused, and comes back to it after an outage', () => {
+    const store = new Store(1e6);
+    store.isLarge = true;
+    store.refusedShare = 0.01;
+    store.run(60);
+    expect(store.limit.value).toBe(32);
+    store.refusedShare = 1;
+    store.run(30);
+    expect(store.limit.value).toBeLessThan(10);
+    store.refusedShare = 0.01;
+    store.run(30);
+    expect(store.limit.value).toBe(32);
   });
 
   it('falls once for the refusals of one moment', () => {

@@ -34,6 +34,8 @@ const holdMs = 1_000;
 export class ConcurrencyLimit {
   private limit: number;
   private latencies: number[] = [];
+  /** Of this window; only those of small objects have a latency that says something. */
+  private successes = 0;
   private refusals = 0;
   private windowStartMs: number;
   /** Whether all that was allowed was under way at some time in this window. */
@@ -58,9 +60,14 @@ export class ConcurrencyLimit {
     return Math.floor(this.limit);
   }
 
-  /** A transfer has ended well. @param underWay how many there were, this one included */
-  ended(latencyMs: number, underWay: number): void {
-    this.latencies.push(latencyMs);
+  /**
+   * A transfer has ended well.
+   * @param underWay how many there were, this one included
+   * @param latencyMs undefined for a large object, whose time tells its size
+   */
+  ended(underWay: number, latencyMs?: number): void {
+    this.successes++;
+    if (latencyMs !== undefined) this.latencies.push(latencyMs);
     if (underWay >= this.value) this.reached = true;
     this.judgeFullWindow();
   }
@@ -74,31 +81,35 @@ export class ConcurrencyLimit {
   private judgeFullWindow(): void {
     const now = this.nowMs();
     const elapsedMs = now - this.windowStartMs;
-    const isFull = this.latencies.length + this.refusals >= this.limit && elapsedMs >= leastWindowMs;
+    const isFull = this.successes + this.refusals >= this.limit && elapsedMs >= leastWindowMs;
     if (!isFull && elapsedMs < longestWindowMs) return;
     this.judge(now);
     this.latencies = [];
-    this.refusals = 0;
+    this.successes = this.refusals = 0;
     this.reached = false;
     this.windowStartMs = now;
   }
 
   private judge(now: number): void {
-    const answers = this.latencies.length + this.refusals;
-    if (this.refusals > Math.max(tolerableRefusals, tolerableShare * answers)) {
+    if (this.refusals > Math.max(tolerableRefusals, tolerableShare * (this.successes + this.refusals))) {
       this.backedOffAtMs = now;
       this.starting = false;
       this.set(this.limit * backOffFactor);
       return;
     }
-    if (this.latencies.length === 0) return;
+    const mayGrow = this.reached && now - this.backedOffAtMs >= holdMs;
+    if (this.latencies.length === 0) {
+      // Nothing tells how far to go. What refusals took away comes back.
+      if (mayGrow && this.limit < firstLimit) this.set(Math.min(firstLimit, this.limit + Math.sqrt(this.limit)));
+      return;
+    }
     const medianMs = this.latencies.sort((a, b) => a - b)[this.latencies.length >> 1];
     const targetMs = 2 * this.lowest(now, medianMs) + slackMs;
     if (medianMs > targetMs) {
       this.starting = false;
       const wanted = this.limit * Math.max(0.5, targetMs / medianMs);
       this.set(Math.max(wanted, Math.min(this.limit, firstLimit)));
-    } else if (this.reached && now - this.backedOffAtMs >= holdMs) {
+    } else if (mayGrow) {
       this.set(this.limit + (this.starting ? this.limit / 2 : Math.max(Math.sqrt(this.limit), this.limit / 8)));
     }
   }

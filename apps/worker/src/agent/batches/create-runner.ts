@@ -83,7 +83,6 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
   const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
   const { view, remover, pool, claims } = services;
   const limits = new ConcurrencyLimits(config.workerTransfers);
-  const partLimits = new ConcurrencyLimits(maxParts);
   return new BatchExecutor({
     workerId,
     cache,
@@ -102,10 +101,7 @@ function createExecutor(options: CreateRunnerOptions): BatchExecutor {
     slots: new TransferSlots({ size: config.workerTransfers, maxLandingBytes, limitOf: (store) => limits.of(store) }),
     limitedSlots: new TransferSlots({ size: Math.max(1, Math.floor(config.workerTransfers / 2)) }),
     largeObjects: new TransferSlots({ size: Math.min(maxLargeObjects, config.workerTransfers) }),
-    parts: new TransferSlots({
-      size: Math.min(maxParts, config.workerTransfers),
-      limitOf: (store) => partLimits.of(store),
-    }),
+    parts: new TransferSlots({ size: Math.min(maxParts, config.workerTransfers) }),
     bandwidths,
     gate: new ExclusiveGate(),
     journal,

@@ -129,7 +129,9 @@ describe('TransferSlots for transfers whose bytes have arrived', () => {
     await turn();
     one.steps.arrive();
     await turn();
-    expect(ended.mock.calls).toEqual([[expect.any(Number), 1]]);
+    expect(ended.mock.calls).toEqual([[1, expect.any(Number)]]);
+    await slots.run(user, never, () => Promise.resolve('a large one'));
+    expect(ended.mock.calls.slice(1)).toEqual([[2]]);
     const slowDown = new UfsError('Throttled', 's3://b/k', 'Slow down.');
     await expect(slots.run(user, never, () => Promise.reject(slowDown))).rejects.toBe(slowDown);
     const gone = new UfsError('NotFound', 's3://b/k', 'Gone.');

@@ -54,20 +54,24 @@ export class TransferSlots {
     const startMs = performance.now();
     let landed = 0;
     let isHeld = true;
+    let isTold = false;
     const give = () => {
       if (isHeld) this.give(user);
       isHeld = false;
     };
     const arrived = (bytes: number) => {
       if (!isHeld) return;
-      limit?.ended(performance.now() - startMs, this.ofStore(user));
+      limit?.ended(this.ofStore(user), performance.now() - startMs);
+      isTold = true;
       if (this.landingBytes + bytes > (this.limits.maxLandingBytes ?? 0)) return;
       landed = bytes;
       this.landingBytes += bytes;
       give();
     };
     try {
-      return await run({ arrived });
+      const result = await run({ arrived });
+      if (!isTold) limit?.ended(this.ofStore(user));
+      return result;
     } catch (error) {
       if (isRefusal(error)) limit?.refused();
       throw error;
