@@ -1,4 +1,4 @@
-import { abortable } from './aborted.js';
+import { pause } from './pause.js';
 
 export interface Retrying {
   /** Called with each failure. @returns whether to ask again */
@@ -39,15 +39,5 @@ export async function until<T>(
     const found = await look();
     if (found !== undefined && found !== false) return found;
     await pause(everyMs, signal);
-  }
-}
-
-async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  try {
-    await (signal ? abortable(over, signal) : over);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,3 +1,4 @@
+import { pause } from '#async';
 import { DomainError, type CommandContext, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
 import { timeLeft, untilAnswered } from './answer-time.js';
 import type { OnCommitted } from './logging/commit-lines.js';
@@ -198,8 +199,6 @@ function changes(decision: Decision): decision is Decision & { events: readonly 
 function mayBeWrong(decision: Decision): boolean {
   return 'refusal' in decision ? decision.refusal instanceof DomainError : decision.events.length === 0;
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function isCode(error: unknown, code: string): boolean {
   return error instanceof DomainError && error.code === code;

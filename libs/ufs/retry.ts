@@ -1,5 +1,6 @@
 import { StoreWaiting, type WaitOptions } from './outage/store-waiting.js';
 import type { StoreOutage } from './outage/outage-policy.js';
+import { pause } from './pause.js';
 import { UfsError } from './types.js';
 
 export interface RetryPolicy {
@@ -64,7 +65,9 @@ export async function withRetries<T>(
       if (!fault.retryable || attempt >= policy.attempts) throw new RetriesExhausted(attempt, fault);
       const delayMs = random() * Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** (attempt - 1));
       if (!signal?.aborted) onRetry?.(fault, attempt, delayMs);
-      await waitUnlessAborted(delayMs, signal, attempt, fault);
+      await pause(delayMs, fault.path, signal, fault).catch((aborted: UfsError) => {
+        throw new RetriesExhausted(attempt, aborted);
+      });
       attempt++;
     }
   }
@@ -120,19 +123,3 @@ class StorePatience {
 
 /** The error keeps its information about the store: the next callers get the same answer. */
 const hopeless = (error: StoreWaiting, attempt: number) => new RetriesExhausted(attempt, error);
-
-function waitUnlessAborted(delayMs: number, signal: AbortSignal | undefined, attempt: number, error: UfsError) {
-  return new Promise<void>((resolve, reject) => {
-    const aborted = (): void => {
-      clearTimeout(timer);
-      const cause = new UfsError('Aborted', error.path, `Aborted: ${error.path}.`, { cause: error });
-      reject(new RetriesExhausted(attempt, cause));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', aborted);
-      resolve();
-    }, delayMs);
-    if (signal?.aborted) aborted();
-    else signal?.addEventListener('abort', aborted, { once: true });
-  });
-}

@@ -1,3 +1,4 @@
+import { pause } from '../pause.js';
 import { UfsError, type Blame } from '../types.js';
 import type { Canary, Passage } from './circuit-breaker.types.js';
 import { LoneRefusals } from './lone-refusals.js';
@@ -16,10 +17,9 @@ const openLimit = 64;
 /**
  * A circuit breaker (M. Nygard, "Release It!", 2007) for one verb of one mount, shared by all requests. It opens when
  * the store asks to slow down or cannot be reached, and when several objects fail without a success between. While it
- * is open, all requests wait. A few refusals among many successes do not open it: only the refused requests wait. After
- * a pause (the store's Retry-After, else exponential with jitter) one request probes. When that succeeds, each success
- * lets more through: doubled per round up to half of what was too much, then one more per round (slow start and
- * congestion avoidance, RFC 5681).
+ * is open, all requests wait. A few refusals among many successes do not open it; only those wait. After a pause (the
+ * store's Retry-After, else exponential with jitter) one request probes. When that succeeds, each success lets more in:
+ * doubled per round up to half of what was too much, then one more (slow start, congestion avoidance, RFC 5681).
  */
 export class CircuitBreaker {
   private isOpen = false;
@@ -139,7 +139,7 @@ export class CircuitBreaker {
 
   /** The store refused this request and serves the others. */
   private async restAlone(path: string, options: WaitOptions): Promise<WaitOutcome> {
-    await this.refusals.rest(path, this.pauseMs(undefined), options.signal);
+    await pause(this.pauseMs(undefined), path, options.signal);
     return this.isOpen || this.closedBy ? this.wait(path, options, true) : 'again';
   }
 

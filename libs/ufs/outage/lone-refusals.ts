@@ -1,4 +1,4 @@
-import { UfsError } from '../types.js';
+import type { UfsError } from '../types.js';
 
 /** About so many of the latest answers count. */
 const remembered = 64;
@@ -30,20 +30,5 @@ export class LoneRefusals {
   /** The store was away: until many requests have succeeded, a refusal is no exception. */
   forget(): void {
     this.share = 1;
-  }
-
-  /** The pause of one refused request. @throws UfsError `Aborted` */
-  rest(path: string, pauseMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', end);
-        if (signal?.aborted) reject(new UfsError('Aborted', path, `Aborted: ${path}.`));
-        else resolve();
-      };
-      const timer = setTimeout(end, pauseMs);
-      if (signal?.aborted) end();
-      else signal?.addEventListener('abort', end);
-    });
   }
 }
