@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import {
   compareVersions,
   findNatsServersSync,
@@ -10,6 +9,7 @@ import {
   type NatsServerProcess,
   startNatsServer,
 } from '#nats-server';
+import { installationDirectory } from '#process';
 
 export interface TestNatsOptions extends Partial<
   Pick<NatsServerOptions, 'token' | 'accounts' | 'nobody' | 'syncAlways' | 'maxPayloadBytes' | 'port'>
@@ -33,12 +33,9 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-/** The directory that holds package.json, at or above `from`. */
-export function projectRoot(from: string = process.cwd()): string {
-  if (existsSync(join(from, 'package.json'))) return from;
-  const parent = dirname(from);
-  if (parent === from) throw new Error('no package.json above the working directory');
-  return projectRoot(parent);
+/** The directory that holds package.json, at or above the working directory. */
+export function projectRoot(): string {
+  return installationDirectory(process.cwd());
 }
 
 /** One executable per version that this machine has, oldest first. */
