@@ -104,7 +104,8 @@ function sourceFiles() {
 function hashOfSources() {
   // The compiler's output is the same whatever Node runs it.
   const hash = createHash('sha256');
-  const configuration = ['package-lock.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+  const bundling = ['scripts/bundle.mjs', 'scripts/bundles.json'];
+  const configuration = ['package-lock.json', 'package.json', 'tsconfig.json', 'tsconfig.build.json', ...bundling];
   for (const file of [...configuration, ...sourceFiles().sort()]) {
     hash.update(`\0${file}\0`).update(fs.readFileSync(path.join(root, file)));
   }
