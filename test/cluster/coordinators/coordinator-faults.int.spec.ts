@@ -1,24 +1,10 @@
-import { clusterSuite, eventually, expectCacheEqualsSource, keys, sizeOf, type SourceFile } from '#testing';
-import { expectCountsToAddUp, expectProgressToGrow } from '../support/counts.js';
+import { clusterSuite, eventually, keys } from '#testing';
+import { expectExactSuccess } from '../support/counts.js';
 
 clusterSuite(
   'a load whose coordinator is killed',
   { coordinators: 1, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
   ({ cluster, s3, test }) => {
-    async function expectExactSuccess(id: string, files: readonly SourceFile[], api = cluster.api) {
-      const done = await api.waitForJob(id, { seen: expectProgressToGrow() });
-      expect(done).toMatchObject({
-        id,
-        state: 'SUCCEEDED',
-        errorMessage: {},
-        loadedFiles: files.length,
-        failedFiles: 0,
-      });
-      expectCountsToAddUp(done, { files: files.length, bytes: sizeOf(files) });
-      await expectCacheEqualsSource(cluster, files, { others: 'any' });
-      return done;
-    }
-
     test('fault 1: killed in the middle and restarted, it goes on with the same job to exact counts', async () => {
       const files = await s3.bucket(cluster, 'restarted', keys(2500), 100);
       const gate = s3.hold('restarted', 500);
@@ -29,7 +15,7 @@ clusterSuite(
       gate.open();
       await cluster.coordinators[0].process.start();
       expect((await cluster.api.postLoad({ paths: ['/restarted'] })).body.id).toBe(id);
-      const done = await expectExactSuccess(id, files);
+      const done = await expectExactSuccess(cluster, id, files);
       expect(cluster.coordinators[0].id).not.toBe(owner);
       expect(done.epoch).toBeGreaterThan(1);
       // What was read once is not read again, but for what was in flight.
@@ -48,7 +34,7 @@ clusterSuite(
         await eventually('the job has come further', () => s3.reads('often').length > share * files.length);
         await cluster.coordinators[0].process.restart();
       }
-      await expectExactSuccess(id, files);
+      await expectExactSuccess(cluster, id, files);
     });
   },
 );

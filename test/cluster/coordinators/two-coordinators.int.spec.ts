@@ -1,24 +1,10 @@
-import { clusterSuite, eventually, expectCacheEqualsSource, keys, sizeOf, type SourceFile } from '#testing';
-import { expectCountsToAddUp, expectProgressToGrow } from '../support/counts.js';
+import { clusterSuite, eventually, keys } from '#testing';
+import { expectExactSuccess } from '../support/counts.js';
 
 clusterSuite(
   'a load with two coordinators',
   { coordinators: 2, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
   ({ cluster, s3, test }) => {
-    async function expectExactSuccess(id: string, files: readonly SourceFile[], api = cluster.api) {
-      const done = await api.waitForJob(id, { seen: expectProgressToGrow() });
-      expect(done).toMatchObject({
-        id,
-        state: 'SUCCEEDED',
-        errorMessage: {},
-        loadedFiles: files.length,
-        failedFiles: 0,
-      });
-      expectCountsToAddUp(done, { files: files.length, bytes: sizeOf(files) });
-      await expectCacheEqualsSource(cluster, files, { others: 'any' });
-      return done;
-    }
-
     test('fault 1: the owner killed in the middle, the other coordinator ends the job under the same id', async () => {
       const files = await s3.bucket(cluster, 'taken-over', keys(2500), 100);
       const gate = s3.hold('taken-over', 500);
@@ -28,7 +14,7 @@ clusterSuite(
       const other = cluster.coordinators.find((one) => one !== owner)!;
       await owner.process.kill9();
       gate.open();
-      const done = await expectExactSuccess(id, files, other.api);
+      const done = await expectExactSuccess(cluster, id, files, other.api);
       expect(done.epoch).toBe(2);
       // What had settled before is not read again.
       expect(s3.reads('taken-over').length).toBeLessThan(2500 + 500);
@@ -47,7 +33,7 @@ clusterSuite(
       await eventually('the other one has the job', async () => (await other.api.progress(id)).owner === other.id);
       owner.process.resume();
       gate.open();
-      for (const { api } of cluster.coordinators) await expectExactSuccess(id, files, api);
+      for (const { api } of cluster.coordinators) await expectExactSuccess(cluster, id, files, api);
       expect((await cluster.api.progress(id)).epoch).toBe(2);
       // A stretch that it had in hand may have been handed out twice; done twice it is not.
       expect(s3.reads('frozen-owner').length).toBeLessThan(2000 + 200);
@@ -83,7 +69,7 @@ clusterSuite(
       const ids = new Set(answers.map(({ body }) => body.id));
       expect(ids.size).toBe(1);
       gate.open();
-      await expectExactSuccess([...ids][0]!, files);
+      await expectExactSuccess(cluster, [...ids][0]!, files);
     });
   },
 );

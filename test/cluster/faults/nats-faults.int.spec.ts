@@ -1,33 +1,11 @@
-import {
-  availableNatsVersions,
-  clusterSuite,
-  eventually,
-  expectCacheEqualsSource,
-  keys,
-  sizeOf,
-  type SourceFile,
-} from '#testing';
-import { expectCountsToAddUp, expectProgressToGrow } from '../support/counts.js';
+import { availableNatsVersions, clusterSuite, eventually, keys } from '#testing';
+import { expectExactSuccess } from '../support/counts.js';
 
 for (const natsVersion of availableNatsVersions()) {
   clusterSuite(
     `a load whose nats-server ${natsVersion} is killed`,
     { natsVersion, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
     ({ cluster, s3, test }) => {
-      async function expectExactSuccess(id: string, files: readonly SourceFile[], api = cluster.api) {
-        const done = await api.waitForJob(id, { seen: expectProgressToGrow() });
-        expect(done).toMatchObject({
-          id,
-          state: 'SUCCEEDED',
-          errorMessage: {},
-          loadedFiles: files.length,
-          failedFiles: 0,
-        });
-        expectCountsToAddUp(done, { files: files.length, bytes: sizeOf(files) });
-        await expectCacheEqualsSource(cluster, files, { others: 'any' });
-        return done;
-      }
-
       test('fault 3: nats-server killed in the middle and restarted: stale answers, 503 and no hanging, then exact counts', async () => {
         const files = await s3.bucket(cluster, 'unlogged', keys(2500), 100);
         const gate = s3.hold('unlogged', 500);
@@ -68,7 +46,7 @@ for (const natsVersion of availableNatsVersions()) {
         const done = await cluster.api.waitForJob(id);
         // One of the refused may have come through all the same; none of them is carried out later.
         expect(done).toMatchObject({ state: 'SUCCEEDED' });
-        await expectExactSuccess(id, files);
+        await expectExactSuccess(cluster, id, files);
         expect((await cluster.api.request('GET', `/load?id=${unknown}`)).status).toBe(404);
         const { headers } = await cluster.api.request('GET', '/nodes');
         expect(headers['x-larder-stale']).toBeUndefined();
@@ -85,7 +63,7 @@ for (const natsVersion of availableNatsVersions()) {
         gate.open();
         await cluster.nats.restart();
         await Promise.all(cluster.processes.map((process) => process.start()));
-        await expectExactSuccess(id, files);
+        await expectExactSuccess(cluster, id, files);
       });
     },
   );

@@ -1,4 +1,11 @@
-import type { LoadProgress } from '#testing';
+import {
+  type ApiClient,
+  expectCacheEqualsSource,
+  type LoadProgress,
+  sizeOf,
+  type SourceFile,
+  type TestCluster,
+} from '#testing';
 
 /** Every file that was scanned has exactly one fate, and so has every byte. */
 export function expectCountsToAddUp(progress: LoadProgress, expected: { files: number; bytes?: number }): void {
@@ -39,4 +46,21 @@ export function expectProgressToGrow(): (progress: LoadProgress) => void {
     expect(progress.timeElapsedMilliseconds).toBeGreaterThanOrEqual(0);
     before = progress;
   };
+}
+
+/**
+ * Waits for the load of these files. It ends well, its counts are exact and never went back, and the cache holds the files.
+ * @param api of the coordinator that is asked; default: the first
+ */
+export async function expectExactSuccess(
+  cluster: TestCluster,
+  id: string,
+  files: readonly SourceFile[],
+  api: ApiClient = cluster.api,
+): Promise<LoadProgress> {
+  const done = await api.waitForJob(id, { seen: expectProgressToGrow() });
+  expect(done).toMatchObject({ id, state: 'SUCCEEDED', errorMessage: {}, loadedFiles: files.length, failedFiles: 0 });
+  expectCountsToAddUp(done, { files: files.length, bytes: sizeOf(files) });
+  await expectCacheEqualsSource(cluster, files, { others: 'any' });
+  return done;
 }
