@@ -117,7 +117,7 @@ clusterSuite('backup, replay and restore', options, ({ cluster, test }) => {
     expect(verified).toMatch(/proven through \d+ by \d+ checkpoints \(signed\)/);
     // The log has grown since that backup.
     const against = ['audit', 'verify', ...fromCluster(), '--against', inDirectory('during.gz'), '--keys'];
-    expect(await larderWell(against, clusterKeys)).toContain(`messages are those of ${inDirectory('during.gz')}`);
+    expect(await larderWell(against, clusterKeys)).toContain(`messages are the same as in ${inDirectory('during.gz')}`);
     expect(readdirSync(directory).filter((name) => name.includes('partial'))).toEqual([]);
   });
 
@@ -252,7 +252,7 @@ clusterSuite('backup, replay and restore', options, ({ cluster, test }) => {
         '--against',
         backup,
       ];
-      expect(await larderWell(verify)).toContain(`40000 messages are those of ${backup}`);
+      expect(await larderWell(verify)).toContain(`40000 messages are the same as in ${backup}`);
     } finally {
       await source.close();
       await target.close();

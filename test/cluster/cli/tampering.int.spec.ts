@@ -79,7 +79,7 @@ clusterSuite('the audit of a log after tampering', { env, testTimeoutMs: 180_000
       writeForgedBackup(file, { header, messages: tampered() });
       const { code, stdout } = await larder(['audit', 'verify', '--in', file, '--keys'], clusterKeys);
       expect(stdout).toContain(`FAULT: ${expected()}`);
-      expect(stdout).toMatch(/there stands on \S+: [A-Z]\w+ at \S+ by \S+|in its place stands on /);
+      expect(stdout).toMatch(/the message there is on \S+: [A-Z]\w+ at \S+ by \S+|in its place is on /);
       expect(code).toBe(1);
       // A restore refuses it.
       const restore = await larder([

@@ -10,14 +10,14 @@ const isRoot = process.getuid?.() === 0;
 
 /** Paths that cannot be directories (relative ones are below a scratch directory), and the reasons in the message. */
 const unusable: readonly [what: string, name: string, reason: RegExp][] = [
-  ['a directory below /proc', '/proc/larder', /is not there and cannot be made/],
-  ['a device', '/dev/null', /is no directory/],
-  ['below a device', '/dev/null/larder', /is no directory/],
-  ['a file', 'file', /is no directory/],
-  ['below a file', 'file/deep/larder', /is no directory/],
+  ['a directory below /proc', '/proc/larder', /does not exist and cannot be created/],
+  ['a device', '/dev/null', /is not a directory/],
+  ['below a device', '/dev/null/larder', /is not a directory/],
+  ['a file', 'file', /is not a directory/],
+  ['below a file', 'file/deep/larder', /is not a directory/],
   ['a link to itself', 'loop', /leads to itself/],
   ['below a link to itself', 'loop/larder', /leads to itself/],
-  ['a link to nothing', 'dangling', /link to something that is not there/],
+  ['a link to nothing', 'dangling', /link to a missing file/],
   ['too long a name', 'x'.repeat(300), /name is too long/],
   ['a path that a shell would expand', '~/larder', /not expanded/],
   ['blanks', '  ', /expected a directory/],
@@ -105,10 +105,10 @@ describe('a directory that cannot be used', () => {
     const env = (file: string) => ({ ...elsewhere, LARDER_LOG_MARK: at(file) });
     mkdirSync(join(scratch, 'directory'));
     for (const [file, reason] of [
-      ['nowhere/mark.json', /is not there/],
-      ['file/mark.json', /is no directory/],
-      ['directory', /no ordinary file/],
-      ['/dev/null', /no ordinary file/],
+      ['nowhere/mark.json', /does not exist/],
+      ['file/mark.json', /is not a directory/],
+      ['directory', /not an ordinary file/],
+      ['/dev/null', /not an ordinary file/],
       ['loop', /leads to itself/],
       ['/proc/larder-mark', /cannot be/],
     ] as const) {
@@ -127,11 +127,11 @@ describe('a directory that cannot be used', () => {
 
     it('names the problem with the directory of the file and exits with 78', async () => {
       for (const [file, reason] of [
-        ['nowhere/backup.gz', /is not there/],
-        ['file/backup.gz', /is no directory/],
+        ['nowhere/backup.gz', /does not exist/],
+        ['file/backup.gz', /is not a directory/],
         ['loop', /leads to itself/],
         ['/proc/larder.gz', /cannot be/],
-        ['/dev/null', /no ordinary file/],
+        ['/dev/null', /not an ordinary file/],
       ] as const) {
         const ended = await run(mains.cli, { args: ['backup', '--nats', nats.url, '--out', at(file)] });
         expectOneSentence(ended, '--out', reason);

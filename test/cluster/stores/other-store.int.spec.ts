@@ -154,7 +154,7 @@ otherStoreSuite({}, (suite) => {
     gate.open();
     const done = await cluster.api.waitForJob(id);
     expect(done).toMatchObject({ state: 'FAILED' });
-    expect(JSON.stringify(done.errorMessage)).toMatch(/another store .* submit it anew/);
+    expect(JSON.stringify(done.errorMessage)).toMatch(/another store .* submit it again/);
     expect(stores.other.reads('shared')).toEqual([]);
     expect(await index()).toEqual([]);
     expect(await load()).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 100, loadedFiles: 100 });

@@ -80,7 +80,7 @@ clusterSuite(
         await s3.bucket(cluster, 'after', keys(3), 10);
         for (const { process } of [...cluster.coordinators, ...cluster.workers]) {
           await eventually(`${process.name} has reported it`, () =>
-            Promise.resolve(new RegExp(`"sequence":${seq}\\b.*does not hold`).test(process.log())),
+            Promise.resolve(new RegExp(`"sequence":${seq}\\b.*is void`).test(process.log())),
           );
         }
       }));
