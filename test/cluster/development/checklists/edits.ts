@@ -269,7 +269,7 @@ function contractCase(resource: string): Edit[] {
 function hostileTarget(row: string): Edit {
   return {
     file: 'test/contract/suites/hostile.ts',
-    before: '];\n\n/** Values that no field of the type takes. */',
+    before: '];\n\n/** Values that no field of the type accepts. */',
     text: `  ${row},\n`,
   };
 }
