@@ -64,13 +64,13 @@ clusterSuite('the audit of a log after tampering', { env, testTimeoutMs: 180_000
   const tamperings: [string, () => Forged[], () => string][] = [
     ['changed', () => messages.with(covered - 1, changed(messages[covered - 1])), () => `changed at ${covered}`],
     ['removed', () => messages.toSpliced(covered - 1, 1), () => `removed at ${covered}`],
-    ['slipped in', () => slippedInAt(covered), () => `inserted at ${covered}`],
+    ['inserted', () => slippedInAt(covered), () => `inserted at ${covered}`],
     [
       'changed behind the last checkpoint',
       () => messages.with(uncovered - 1, changed(messages[uncovered - 1])),
       () => `altered at ${uncovered} (or after it, through ${uncovered + 1})`,
     ],
-    ['slipped in behind the last checkpoint', () => slippedInAt(uncovered), () => `inserted at ${uncovered}`],
+    ['inserted behind the last checkpoint', () => slippedInAt(uncovered), () => `inserted at ${uncovered}`],
   ];
 
   describe.each(tamperings)('finds a message that was %s', (name, tampered, expected) => {
