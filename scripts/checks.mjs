@@ -1,4 +1,4 @@
-// What must hold beside the tests, each said in one line: for `npm run check` and `npm test`.
+// Checks beside the tests, one line each: for `npm run check` and `npm test`.
 import { runTool } from './prepare.mjs';
 
 /** Names of checks of the sources, and what answers whether they hold. */

@@ -26,7 +26,7 @@ const JEST_EXIT_LIMIT_MS = 30_000;
 
 const SLOWEST_SHOWN = 10;
 
-// A Node too old to have it is to be refused above, not here.
+// The check above refuses a Node that is too old to have it.
 const { parseArgs } = await import('node:util');
 const { values, positionals: patterns } = parseArgs({
   options: { project: { type: 'string' } },

@@ -122,7 +122,7 @@ describe('commands that come at once', () => {
     );
   });
 
-  it('are all decided anew when another replica was quicker', async () => {
+  it('are all decided again when another replica was quicker', async () => {
     const fixture = new Fixture();
     const first = fixture.execute(-5);
     const others = [fixture.execute(2), fixture.execute(2), fixture.execute(2)];
@@ -132,7 +132,7 @@ describe('commands that come at once', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
   });
 
-  it('have the outcome of their append, and those without a part in it are decided anew', async () => {
+  it('have the outcome of their append, and those without a part in it are decided again', async () => {
     const fixture = new Fixture();
     const first = fixture.execute(1);
     const [unknown, refused] = [fixture.execute(1), fixture.execute(1)];

@@ -139,7 +139,7 @@ export class CommandHandler {
     }
   }
 
-  /** @returns 0 where nothing is to be appended */
+  /** @returns 0 if there is nothing to append */
   private async append(
     decisions: readonly (Decision & { events: readonly DomainEvent[] })[],
     expected: number,
@@ -163,7 +163,7 @@ export class CommandHandler {
 
   /**
    * Of commands that were appended together, all have the same error. The others were decided on what those would have led
-   * to, so they are decided anew.
+   * to, so they are decided again.
    */
   private async failed(decisions: readonly Decision[], error: unknown): Promise<void> {
     for (const decision of decisions) if (changes(decision)) decision.pending.reject(error);

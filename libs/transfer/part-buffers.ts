@@ -11,7 +11,7 @@ export class PartBuffers {
 
   constructor(private readonly sizeBytes: number) {}
 
-  /** Lends a buffer. Whoever still reads from it or writes to it afterwards would meet the bytes of another part. */
+  /** Lends a buffer. Code that still used it after the return would meet the bytes of another part. */
   async lend<T>(use: (buffer: Buffer) => Promise<T>): Promise<T> {
     const buffer = this.free.pop() ?? Buffer.allocUnsafeSlow(this.sizeBytes);
     try {

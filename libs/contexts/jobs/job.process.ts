@@ -19,7 +19,7 @@ export interface JobWorld {
   ring: readonly string[];
   /** Batches planned ahead, per worker. */
   batchWindow: number;
-  /** A batch is given up when this many workers were lost with it in hand: the batch itself may crash them. */
+  /** A batch is given up when this many workers were lost while they had it: the batch itself may crash them. */
   maxLosses: number;
   /** The passes of this job, in order. */
   passes: readonly Pass[];

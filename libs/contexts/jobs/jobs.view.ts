@@ -25,7 +25,7 @@ export interface BatchInFlight extends PlannedBatch {
   pass: Pass;
   /** How often it was sent to a worker, for any reason; from 1. */
   attempt: number;
-  /** How many workers were lost with it in hand. */
+  /** How many workers were lost while they had the batch. */
   losses: number;
   /** True after its job was stopped: no worker works on it until it is dispatched again. */
   withdrawn: boolean;

@@ -115,7 +115,7 @@ it.each<[string, Partial<JobRecord>, string, RegExp]>([
   ['a name refused', { rejectedFiles: 1 }, 'FAILED', /1 of 10 files/],
   ['a file failed', totals({ failedFiles: 2 }), 'FAILED', /2 of 10 files could not be loaded/],
   ['a replica failed', { rejectedFiles: 0, replicaTotals: { failedFiles: 1 } }, 'FAILED', /1 further replicas/],
-  ['verification failed', totals({ verifyFailedFiles: 1 }), 'FAILED', /1 files did not stand verification/],
+  ['verification failed', totals({ verifyFailedFiles: 1 }), 'FAILED', /1 files failed verification/],
   [
     'the source failed',
     { rejectedFiles: 0, state: { ...job.initial, sourceError: 'nothing exists at s3://bucket/x' } },

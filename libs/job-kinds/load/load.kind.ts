@@ -53,7 +53,7 @@ function conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: 
     count(sum(replicaTotals, 'failedFiles'), (n) => `${n} further replicas could not be loaded`),
     count(
       sum(totals, 'verifyFailedFiles') + sum(replicaTotals, 'verifyFailedFiles'),
-      (n) => `${n} files did not stand verification`,
+      (n) => `${n} files failed verification`,
     ),
     record.state.sourceError ?? record.quotaError ?? '',
   ].filter((fault) => fault !== '');

@@ -37,7 +37,7 @@ function requireKnownHost({ headers, raw }: FastifyRequest, hosts: KnownHosts): 
   if (host === undefined && raw.httpVersion === '1.0') return;
   if (!host) throw new DomainError('Malformed', 'no-host', 'the Host header is missing (RFC 9112, section 3.2)');
   if (hosts.knows(host)) return;
-  const text = `this process is not known as ${JSON.stringify(host.slice(0, maxShown))}; if it is to be, name that host in LARDER_HOSTNAMES`;
+  const text = `this process is not known as ${JSON.stringify(host.slice(0, maxShown))}; to allow that name, add it to LARDER_HOSTNAMES`;
   throw new DomainError('Refused', 'unknown-host', text, { httpStatus: 421 });
 }
 
@@ -51,7 +51,7 @@ function requireTrustedOrigin({ method, headers }: FastifyRequest, hosts: KnownH
   const isForeign = origin !== undefined && !hosts.trustsOrigin(origin, host);
   if (!isForeign && headers['sec-fetch-site'] !== 'cross-site') return;
   const from = origin === undefined ? 'another site' : JSON.stringify(origin.slice(0, maxShown));
-  const text = `a web page of ${from} may not change anything here; if it is to, name its host in LARDER_HOSTNAMES`;
+  const text = `a web page of ${from} may not change anything here; to allow it, add its host to LARDER_HOSTNAMES`;
   throw new DomainError('Refused', 'foreign-origin', text, { httpStatus: 403 });
 }
 

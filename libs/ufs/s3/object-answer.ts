@@ -64,7 +64,7 @@ function otherRange(path: string): UfsError {
 }
 
 function fail(path: string): never {
-  throw new UfsError('Unavailable', path, `The server's answer tells no length that could be one: ${path}.`);
+  throw new UfsError('Unavailable', path, `The server's answer has no valid length: ${path}.`);
 }
 
 function wholeNumber(text: string | string[] | undefined): number | undefined {

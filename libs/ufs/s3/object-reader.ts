@@ -221,7 +221,7 @@ export class ObjectReader {
     if (expectedVersion === undefined || likeness !== 'unknown') return { object };
     if (expectedVersion === noVersion) {
       if (start === 0) return { object: { ...object, version: versionOf(givenValidators(answer)) } };
-      const sentence = `The store tells no version of the object, so that its parts cannot be put together: ${path}.`;
+      const sentence = `The store gives no version of the object, so its parts cannot be combined: ${path}.`;
       throw new UfsError('Invalid', path, sentence);
     }
     const confirm = async (): Promise<void> => {
@@ -280,5 +280,5 @@ export class ObjectReader {
 }
 
 function noLength(path: string): UfsError {
-  return new UfsError('Unavailable', path, `Neither the server's answer nor its listing tells the length: ${path}.`);
+  return new UfsError('Unavailable', path, `Neither the server's answer nor its listing has the length: ${path}.`);
 }

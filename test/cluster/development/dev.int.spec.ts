@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ApiClient, copySources, eventually, freePorts, ManagedProcess } from '#testing';
 
 const health = 'apps/coordinator/src/health.controller.ts';
-/** The type of the answer knows only 'ok'. */
+/** The type of the answer allows only 'ok'. */
 const edited = `status: 'edited' as 'ok'`;
 const limits = { timeoutMs: 120_000 };
 
@@ -16,7 +16,7 @@ describe('npm run dev', () => {
   beforeAll(async () => {
     tree = mkdtempSync(join(tmpdir(), 'larder-dev-'));
     copySources(tree, { build: true });
-    // Coordinators take a port and the one after it.
+    // The coordinators take this port and the next one.
     const [port] = await freePorts(1);
     coordinators = [port, port + 1].map((one) => `http://127.0.0.1:${one}`);
     dev = new ManagedProcess({
@@ -49,7 +49,7 @@ describe('npm run dev', () => {
     return Object.fromEntries(entries);
   }
 
-  /** Makes an edit; answers the names of the processes that were restarted for it, in their order. */
+  /** Makes an edit. @returns the names of the processes that were restarted for it, in order */
   async function restartedBy(edit: () => void, count: number): Promise<string[]> {
     const before = pids();
     const said = dev.log().length;
@@ -75,26 +75,26 @@ describe('npm run dev', () => {
       coordinators.map(async (url) => ((await (await fetch(`${url}/healthz`)).json()) as { status: string }).status),
     );
 
-  it('restarts the coordinators alone, one after the other, when their code has changed', async () => {
+  it('restarts only the coordinators, one after the other, after a change of their code', async () => {
     const names = await restartedBy(() => rewrite(health, `status: 'ok'`, edited), 2);
     expect(names).toEqual(['coordinator-1', 'coordinator-2']);
     expect(await answers()).toEqual(['edited', 'edited']);
   }, 180_000);
 
-  it('restarts the workers alone when theirs has', async () => {
+  it('restarts only the workers after a change of their code', async () => {
     expect(await restartedBy(() => append('apps/worker/src/run.ts', 'export const edited = 1;\n'), 1)).toEqual([
       'worker-1',
     ]);
   }, 180_000);
 
-  it('restarts both when a library has, and the log and the data stay', async () => {
+  it('restarts both after a change of a library, and keeps the log and the data', async () => {
     const names = await restartedBy(() => append('libs/kernel/index.ts', 'export const edited = 1;\n'), 3);
     expect(names).toEqual(['coordinator-1', 'coordinator-2', 'worker-1']);
     const { status, body } = await new ApiClient(coordinators[1]).request('GET', '/mount');
     expect([status, JSON.stringify(body)]).toEqual([200, expect.stringContaining('/docs')]);
   }, 180_000);
 
-  it('shows an error and restarts nothing, nor when it is mended', async () => {
+  it('shows a compile error and restarts nothing, also after the error is corrected', async () => {
     const before = pids();
     const compiled = () => dev.log().split('Compiled in').length;
     const compilations = compiled();
@@ -107,7 +107,7 @@ describe('npm run dev', () => {
     expect(pids()).toEqual(before);
   }, 180_000);
 
-  it('leaves no process behind', async () => {
+  it('leaves no process running when it ends', async () => {
     const left = Object.values(pids());
     expect((await dev.stop()).code).toBe(0);
     expect(left.filter(isAlive)).toEqual([]);

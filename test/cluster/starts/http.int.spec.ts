@@ -14,7 +14,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
   let dataDir: string;
   let cluster: ManagedProcess;
   let api: ApiClient;
-  /** By the name of what listens there. */
+  /** Ports by the name of the process that listens there. */
   const ports: Record<string, number> = {};
 
   beforeAll(async () => {
@@ -59,7 +59,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     `POST ${path} HTTP/1.1\r\n${more}Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
   const servers = ['coordinator', 'worker', 'balancer'] as const;
 
-  it.each(servers)('%s: what Node would answer with an empty body has the one shape', async (name) => {
+  it.each(servers)('%s: errors that Node would answer with an empty body have the common shape', async (name) => {
     const host = 'Host: localhost\r\n';
     for (const [bytes, status, sentence] of [
       [get(''), 400, /Host header is missing/],
@@ -76,12 +76,12 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     expect(await send(ports[name], get('', '1.0'))).toMatchObject({ status: 200 });
   });
 
-  it.each(['coordinator', 'worker'] as const)('%s: a repeated Host is refused', async (name) => {
+  it.each(['coordinator', 'worker'] as const)('%s: refuses a repeated Host header', async (name) => {
     const answer = await send(ports[name], get('Host: localhost\r\nHost: localhost\r\n'));
     expect(answer).toMatchObject({ status: 400, body: { status: 'the Host header must be given once' } });
   });
 
-  it.each(servers)('%s: goes by its own names only, so that a page cannot give it another', async (name) => {
+  it.each(servers)('%s: accepts only its own host names, so that no web page can use another name', async (name) => {
     for (const host of ['evil.example', `evil.example:${ports[name]}`, '127.0.0.1.evil.example', '10.1.2.3']) {
       for (const bytes of [get(`Host: ${host}\r\n`), post(`Host: ${host}\r\n`)]) {
         expect({ host, ...(await send(ports[name], bytes)) }).toMatchObject({
@@ -95,7 +95,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     }
   });
 
-  it.each(servers)('%s: a foreign page may not change anything', async (name) => {
+  it.each(servers)('%s: refuses changes from a page of another origin', async (name) => {
     const path = name === 'worker' ? '/v1/clear-stale' : '/api/v1/ttl';
     const body = name === 'worker' ? '{"op":"stop"}' : undefined;
     for (const header of ['Origin: http://evil.example', 'Origin: null', 'Sec-Fetch-Site: cross-site']) {
@@ -115,7 +115,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     }
   });
 
-  it('nobody can pass for one of the system’s own actors', async () => {
+  it('a client cannot use the name of one of the system’s own actors', async () => {
     for (const actor of ['coordinator:admin', 'Worker:1', 'operator:root', 'static-mount-table']) {
       const answer = await api.request('POST', '/ttl', {
         body: { path: '/nope', ttlSeconds: 5 },
@@ -129,7 +129,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
   });
 
   it.each(servers)(
-    '%s: a body at a byte a second is answered with 408, and cut off',
+    '%s: answers 408 to a body that arrives at one byte per second, and closes the connection',
     async (name) => {
       const socket = connect(ports[name], '127.0.0.1');
       socket.on('error', () => undefined);
@@ -148,7 +148,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     45_000,
   );
 
-  it('the logs tell of each request and of a job’s life, under the ids that answers and events have', async () => {
+  it('the logs record each request and the life of a job under the ids of answers and events', async () => {
     const file = join(dataDir, 'logs');
     const lines = (process: string): Line[] =>
       readFileSync(join(file, `${process}.log`), 'utf8')
@@ -171,7 +171,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     const { id } = submitted.body;
     await api.waitForJob(id);
 
-    const told = await eventually('the job’s end is told', () => {
+    const told = await eventually('the log records the job’s end', () => {
       const all = lines('coordinator-1');
       return all.some(({ msg, jobId }) => msg === 'job finished' && jobId === id) && all;
     });
@@ -186,7 +186,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     expect(named('GET /api/v1/mount 200')[0]).toMatchObject({ level: 'debug', route: '/api/v1/mount', status: 200 });
     expect(named('POST /api/v1/load 400')).toHaveLength(2);
     expect(named('GET /api/v1/file_index 501')[0]).toMatchObject({ level: 'debug', code: 'no-history' });
-    await eventually('the worker tells of its batch', () =>
+    await eventually('the worker’s log records its batch', () =>
       lines('worker-1').some((line) => line.level === 'debug' && line.jobId === id),
     );
     for (const line of [...told, ...lines('worker-1')]) {

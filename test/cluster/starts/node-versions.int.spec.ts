@@ -14,16 +14,19 @@ const started = [
 
 describe.each([16, 18])('on Node %i, which is too old', (major) => {
   const node = nodeBinary(major);
-  (node === undefined ? it.skip : it).each(started)('%s says so in one sentence, and ends with 78', async (script) => {
-    expect(await run(script, { node })).toEqual({
-      code: 78,
-      signal: null,
-      stdout: '',
-      stderr: expect.stringMatching(
-        new RegExp(`^Larder needs Node >=20\\.\\d+; this is ${major}\\.[\\d.]+\\.\\n$`),
-      ) as string,
-    });
-  });
+  (node === undefined ? it.skip : it).each(started)(
+    '%s refuses to start with one sentence and exit code 78',
+    async (script) => {
+      expect(await run(script, { node })).toEqual({
+        code: 78,
+        signal: null,
+        stdout: '',
+        stderr: expect.stringMatching(
+          new RegExp(`^Larder needs Node >=20\\.\\d+; this is ${major}\\.[\\d.]+\\.\\n$`),
+        ) as string,
+      });
+    },
+  );
 });
 
 describe.each([20, 22, 24])('on Node %i', (major) => {
@@ -39,7 +42,7 @@ describe.each([20, 22, 24])('on Node %i', (major) => {
   });
 
   (node === undefined ? it.skip : it)(
-    'npm start brings a cluster up, which loads, verifies and serves; the command line verifies its log',
+    'npm start runs a cluster that loads, verifies and serves files, and the command line verifies its log',
     async () => {
       const [port] = await freePorts(1);
       const dataDir = join(directory, 'data');

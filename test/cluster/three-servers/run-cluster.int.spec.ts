@@ -8,7 +8,7 @@ import { expectCountsToAddUp } from '../support/counts.js';
 import { StandaloneCluster } from './support/standalone-cluster.js';
 import { Writers } from './support/writers.js';
 
-/** Of one answer, with a NATS that is electing a leader: longer than an election, and no longer. */
+/** Time limit of one answer while NATS elects a leader: a little longer than an election. */
 const longestAnswerMs = 15_000;
 
 describe('npm run cluster', () => {
@@ -17,7 +17,7 @@ describe('npm run cluster', () => {
   let tree: FileTree;
 
   beforeAll(async () => {
-    // Small batches, one after another: a load takes long enough to lose something in the middle of it.
+    // Small batches, one after another: the load is long enough to kill a server during it.
     const slow = { LARDER_BATCH_SIZE: '10', LARDER_BATCH_WINDOW: '4', LARDER_WORKER_BATCHES: '1' };
     cluster = await StandaloneCluster.create(slow);
     tree = FileTree.create(join(cluster.directory, 'source'), { seed: 4, smallFiles: 6_000 });
@@ -44,7 +44,7 @@ describe('npm run cluster', () => {
       timeoutMs,
     );
 
-  test('comes up with three of everything behind a balancer, and the log on all three nats-servers', async () => {
+  test('starts three of each process behind a balancer, with the log on all three nats-servers', async () => {
     expect(await cluster.balancer.isReady()).toBe(true);
     for (const api of cluster.coordinators) expect(await api.isReady()).toBe(true);
     await eventually('three workers are ONLINE', async () => (await cluster.balancer.nodes()).length === 3);
@@ -64,7 +64,7 @@ describe('npm run cluster', () => {
       expect(said).toContain(`process ${cluster.natsPid(name)} on port`);
   });
 
-  test('lets no server join that does not know the password', async () => {
+  test('refuses a nats-server without the password', async () => {
     const storeDir = mkdtempSync(join(tmpdir(), 'larder-stray-'));
     const [port, routePort] = await freePorts(2);
     const routes = cluster.natsPorts().map((place) => `nats-route://127.0.0.1:${place.routePort}`);
@@ -74,7 +74,7 @@ describe('npm run cluster', () => {
     const started = startNatsServer({ binary, storeDir, port, cluster: place, signal: stop.signal });
     started.catch(() => undefined);
     const logs = [1, 2, 3].map((n) => join(cluster.dataDir, 'logs', `nats-server-${n}.log`));
-    await eventually('each of the three has turned it away', () =>
+    await eventually('each of the three has refused it', () =>
       logs.every((log) => /authentication error|authorization violation/i.test(readFileSync(log, 'utf8'))),
     );
     expect(nc.info!.connect_urls!.some((url) => url.endsWith(`:${port}`))).toBe(false);
@@ -83,7 +83,7 @@ describe('npm run cluster', () => {
     rmSync(storeDir, { recursive: true, force: true });
   });
 
-  test('fault 4: goes on when the nats-server that leads the log is killed during a load: a pause and nothing else', async () => {
+  test('fault 4: continues after a pause when the leader of the log is killed during a load', async () => {
     await cluster.balancer.mount('/source', tree.fileRoot);
     const id = await cluster.balancer.load({ paths: ['/source'] });
     await eventually('the load is under way', async () => (await cluster.balancer.progress(id)).loadedFiles > 0);
@@ -93,7 +93,7 @@ describe('npm run cluster', () => {
     const pid = cluster.natsPid(leader!);
     const killedAtMs = performance.now();
     process.kill(pid, 'SIGKILL');
-    // From the first write that was both sent and acknowledged without its leader.
+    // The pause ends with the first write that was sent and acknowledged after the kill.
     const first = await eventually('writes go on', () => writers.acknowledgedSince(killedAtMs + 50).at(0), {
       everyMs: 5,
     });
@@ -116,7 +116,7 @@ describe('npm run cluster', () => {
     await expectMounts(writers);
   });
 
-  test('goes on with the same state, on the same ports of NATS, after a stop and another start', async () => {
+  test('continues with the same state on the same NATS ports after a stop and a start', async () => {
     const [jobs, mounts, ports] = [await everyJob(), await mountPaths(cluster.balancer), cluster.natsPorts()];
     await nc.close();
     const stoppedAtMs = performance.now();
@@ -131,7 +131,7 @@ describe('npm run cluster', () => {
     expect(done).toMatchObject({ state: 'SUCCEEDED', skippedFiles: tree.fileCount, loadedFiles: 0 });
   });
 
-  /** Milliseconds until a coordinator shows a mount in an answer that is not stale. */
+  /** @returns milliseconds until a coordinator shows a mount in an answer that is not stale */
   async function untilSeen(api: ApiClient, path: string): Promise<number> {
     const since = performance.now();
     await eventually(
@@ -145,7 +145,7 @@ describe('npm run cluster', () => {
     return performance.now() - since;
   }
 
-  /** Every acknowledged mount is there, and nothing that nobody asked for. */
+  /** Checks that every acknowledged mount exists, and no mount that the test did not request. */
   async function expectMounts(writers: Writers): Promise<void> {
     for (const api of cluster.coordinators) {
       const there = new Set(await mountPaths(api));

@@ -7,7 +7,7 @@ import { checks, type Evidence } from './index.js';
 let clock = 0;
 let calls = 0;
 
-/** A call that ended before the next one began, unless told otherwise. */
+/** A call. By default it ended before the next one began. */
 function call(given: Partial<Call> & { status?: number; told?: unknown; sequence?: number; stale?: boolean }): Call {
   const { status = 200, told = {}, sequence, stale = false, ...rest } = given;
   const startMs = (clock += 10);
@@ -67,7 +67,7 @@ const events = (of: readonly Logged[]) => ({
   results: of.flatMap(({ sequence: at, events: some }) => some.map(({ id, type }) => ({ sequence: at, id, type }))),
 });
 
-/** A load of what is kept that takes so long, submitted while the other store hangs. */
+/** A load of a kept target that takes this long, submitted while the other store hangs. */
 function besideSick(tookMs: number | undefined, another?: string, kind: FinalJob['kind'] = 'load'): Evidence {
   const fault = (name: string): Fault => ({ kind: name, victims: ['x'], startMs: 1_000, endMs: 9_000 });
   const log = [commit('slot.load.x', 'JobSubmitted', { jobId: 'j1', kind, target: 't' }, undefined, 3_000)];
@@ -76,7 +76,7 @@ function besideSick(tookMs: number | undefined, another?: string, kind: FinalJob
   return evidence({ faults, outcome: { log, jobs: [{ ...job(loaded), kind }] } });
 }
 
-/** By check: what keeps it, and what breaks it. */
+/** By check: evidence that keeps the promise, and evidence that breaks it. */
 const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }> = {
   noAccidents: {
     kept: () => [evidence({})],
@@ -312,11 +312,11 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
 };
 
 describe('the checks of a recorded history', () => {
-  test('each has a case here', () => {
+  test('each check has a case here', () => {
     expect(Object.keys(cases).sort()).toEqual(Object.keys(checks).sort());
   });
 
-  test.each(Object.keys(cases))('%s tells a kept promise from a broken one', (name) => {
+  test.each(Object.keys(cases))('%s accepts a kept promise and reports a broken one', (name) => {
     for (const kept of cases[name].kept()) expect(checks[name](kept)).toEqual([]);
     for (const broken of cases[name].broken()) expect(checks[name](broken)).not.toEqual([]);
   });

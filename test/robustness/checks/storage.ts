@@ -3,7 +3,7 @@ import type { FinalJob } from '../harness/collect.js';
 import type { Fault } from '../harness/history.js';
 import { wantedFiles } from './jobs.js';
 
-/** After the last loads of everything that is kept: every file is cached, and every copy is the source's bytes. */
+/** After the last loads of all kept targets, every file is cached and every copy equals the source. */
 export const cacheEqualsSource: Check = ({ outcome, sources }) => {
   const problems: string[] = [];
   for (const target of sources.kept) {
@@ -20,23 +20,24 @@ export const cacheEqualsSource: Check = ({ outcome, sources }) => {
 };
 
 /** The secret of a mount's options is in no log line, no answer and no event. */
-export const secretsStaySecret: Check = ({ outcome }) => outcome.leaks.map((where) => `a secret stands in ${where}`);
+export const secretsStaySecret: Check = ({ outcome }) => outcome.leaks.map((where) => `${where} contains a secret`);
 
-/** Processes write into the directories they were given. */
-export const nothingOutside: Check = ({ outcome }) => outcome.strays.map((name) => `nobody asked for ${name}`);
+/** Processes write only into the directories that they were given. */
+export const nothingOutside: Check = ({ outcome }) =>
+  outcome.strays.map((name) => `written outside the given directories: ${name}`);
 
-/** `LARDER_MAX_ATTEMPTS` as it is by default. */
+/** The default of `LARDER_MAX_ATTEMPTS`. */
 const attempts = 5;
 const copies = 2;
-/** What can make work that was in flight be done again, for one owner or worker at a time. */
 const sick = /^(s3-|link-s3)/;
-/** Probes of a store while it is sick; each may be for the same file, by each worker. */
+/** Probes of a failing store. Each worker may send all of them for the same file. */
 const probes = 8;
+/** Faults after which one owner or worker may do its work in flight again. */
 const reworking = /^(kill|roll|pause|link|split)-|^(blackout|disk-full)$/;
 
 /**
- * No file is read again and again: at most the attempts of each job that is about it, for each copy, and one more for
- * each fault that came upon work in flight.
+ * The reads of a file are bounded: the attempts of each of its jobs for each copy, and one more for each fault that may
+ * have interrupted work in flight.
  */
 export const readsAreBounded: Check = ({ outcome, faults, sources }) => {
   const perFile = (target: string) =>
@@ -48,7 +49,7 @@ export const readsAreBounded: Check = ({ outcome, faults, sources }) => {
     return files
       .map((file) => ({ file: file.path, reads: outcome.s3Reads.get(file.path) ?? 0 }))
       .filter(({ reads }) => reads > bound)
-      .map(({ file, reads }) => `${file} was read ${reads} times; ${bound} can be accounted for`);
+      .map(({ file, reads }) => `${file} was read ${reads} times; at most ${bound} reads are explained`);
   });
 };
 

@@ -16,10 +16,10 @@ export interface RunOptions {
   readonly durationMs: number;
   readonly kinds: readonly FaultName[];
   readonly clients?: number;
-  /** Faults at once. */
+  /** Maximum of concurrent faults. */
   readonly atOnce?: number;
   readonly pauseMs?: number;
-  /** Made anew; kept when something is found. */
+  /** Created for the run. It is kept if the run has findings. */
   readonly directory: string;
 }
 
@@ -30,14 +30,14 @@ export interface RunReport {
   readonly lostCalls: number;
   readonly jobs: number;
   readonly commits: number;
-  /** Messages of the log that do not hold. */
+  /** Number of void messages in the log. */
   readonly void: number;
   readonly faults: Readonly<Record<string, number>>;
-  /** By the name of the check. */
+  /** Violations by the name of the check. */
   readonly problems: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Start, inject, drive traffic, collect, validate. */
+/** Starts, injects faults, drives traffic, collects and checks. */
 export async function run(options: RunOptions): Promise<RunReport> {
   const { seed, durationMs, kinds, clients = 6, atOnce = 2, pauseMs = 2_000, directory } = options;
   const startedMs = performance.now();
@@ -93,8 +93,8 @@ const filesOf = ({ sources }: ClusterUnderHarm): string[] =>
   [...sources.kept, ...sources.freed].flatMap(({ files }) => files.map(({ path }) => path));
 
 /**
- * Healed, the system is well again within a minute, and loads everything that is kept: whatever was stopped or had
- * failed meanwhile. Answers what did not come about.
+ * Checks that the system recovers within a minute after healing and that a load of every kept target succeeds, also of
+ * those that were stopped or had failed. @returns the violations
  */
 async function comeToRest(cluster: ClusterUnderHarm): Promise<string[]> {
   const problems: string[] = [];
@@ -108,7 +108,7 @@ async function comeToRest(cluster: ClusterUnderHarm): Promise<string[]> {
           const answer = await api.postLoad({ paths: [path], options: loadOptions(index) });
           if (answer.body.id === undefined) return undefined;
           const job = await api.waitForJob(answer.body.id);
-          // The one that ran already may have met with faults: what counts is one that was begun after them.
+          // A job that already runs may have met faults. Only a job submitted after them counts.
           if (answer.status === 200 && job.state === 'FAILED') problems.push(`${path}: ${JSON.stringify(job)}`);
           return answer.status === 200 && job.state;
         },

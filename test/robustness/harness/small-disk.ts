@@ -4,17 +4,17 @@ import { join } from 'node:path';
 
 const sizeBytes = 64 * 1024 * 1024;
 
-/** A file system of its own that can really run full. */
+/** A separate file system that can really run full. */
 export class SmallDisk {
   private constructor(private readonly directory: string) {}
 
-  /** Undefined where this process may not mount. */
+  /** Undefined if this process may not mount. */
   static mount(directory: string): SmallDisk | undefined {
     mkdirSync(directory, { recursive: true });
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', directory], { stdio: 'ignore' });
     } catch {
-      // An ordinary directory then; the fault is left out.
+      // The cache is then an ordinary directory, and the fault is left out.
       return undefined;
     }
     return new SmallDisk(directory);
@@ -24,7 +24,7 @@ export class SmallDisk {
     return join(this.directory, 'ballast');
   }
 
-  /** Writes until nothing more fits. */
+  /** Writes until the disk is full. */
   fill(): void {
     const file = openSync(this.ballast, 'w');
     for (const chunk of [Buffer.alloc(1024 * 1024, 1), Buffer.alloc(4096, 1)]) {

@@ -6,28 +6,28 @@ import { FileTree, type SourceFile } from '#testing';
 export interface Target {
   /** Such as `/kept/t0`. */
   readonly path: string;
-  /** UFS paths. */
+  /** Their paths are UFS paths. */
   readonly files: readonly SourceFile[];
 }
 
 export interface Sources {
-  /** Directories by bucket. */
+  /** Local directories by bucket. */
   readonly buckets: Readonly<Record<string, string>>;
-  /** Nothing is ever freed below it. On S3. */
+  /** On S3. No file below these targets is ever freed. */
   readonly kept: readonly Target[];
-  /** Loaded and freed by turns. On S3 and on files. */
+  /** On S3 and in directories. Loaded and freed in turns. */
   readonly freed: readonly Target[];
-  /** Mounted at `/policies`, with directories that only policies are put on. */
+  /** Mounted at `/policies`. Its directories are used only for policies. */
   readonly policyRoot: string;
   /** Mounted and unmounted all the time. */
   readonly churnRoots: readonly string[];
-  /** What the traffic needs from the beginning to the end: path and UFS. */
+  /** Mounts that the traffic needs all the time: path and UFS. */
   readonly mounts: readonly { readonly path: string; readonly ufs: string }[];
 }
 
 const keptTargets = 5;
 
-/** Files from a seed: many small ones, some that have a file of their own in a cache, some that take several reads. */
+/** Random files: many small ones, some with a file of their own in a cache, and some that take several reads. */
 export function makeSources(directory: string, seed: number): Sources {
   const tree = (name: string, index: number, options: { smallFiles: number; largeFiles?: readonly number[] }) =>
     FileTree.create(join(directory, name), { seed: seed + index, ...options });

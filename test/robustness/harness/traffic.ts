@@ -16,7 +16,7 @@ interface TrafficOptions {
 
 type Kind = 'load' | 'free' | 'rebalance';
 
-/** How a target is loaded: always the same way, so that what must come of it is known. */
+/** Options of the loads of a target. They are always the same, so that the checks know the expected result. */
 export function loadOptions(index: number): Record<string, unknown> {
   switch (index % 5) {
     case 1:
@@ -32,17 +32,17 @@ export function loadOptions(index: number): Record<string, unknown> {
   }
 }
 
-/** Pause between two calls of one client, at most. */
+/** Longest pause between two calls of one client. */
 const pauseMs = 120;
-/** On top of that, after a call without an answer: most of those end at once. */
+/** Additional pause after a call without an answer: most of those calls end at once. */
 const pauseAfterLossMs = 100;
 
-/** Several clients who do at random what users do, until they are told to stop. */
+/** Several clients that send random requests like users, until they are told to stop. */
 export class Traffic {
   private readonly abort = new AbortController();
-  /** Ids that were answered to anyone, newest last. */
+  /** Job ids from all answers, newest last. */
   private readonly jobs: Record<Kind, string[]> = { load: [], free: [], rebalance: [] };
-  /** The highest sequence that anyone was told: what is asked about as of then must not be ahead of the log. */
+  /** The highest sequence from all answers. Requests about the past must not name a sequence ahead of the log. */
   private newest = 1;
   private readonly running: Promise<void>[];
 
@@ -120,7 +120,7 @@ export class Traffic {
     return { method: 'DELETE', path: '/load', body: { id } };
   }
 
-  /** Paths within each other, and roots within each other: most combinations are in each other's way. */
+  /** Nested paths and nested roots: most combinations conflict. */
   private changeMount(random: Random): Request {
     const path = random.pick(['/churn/a', '/churn/a/b', '/churn/c', '/churn/d']);
     if (random.chance(0.5)) return { method: 'DELETE', path: '/mount', body: { path } };

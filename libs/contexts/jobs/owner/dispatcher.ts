@@ -53,7 +53,7 @@ export class Dispatcher {
   async park(
     record: JobRecord,
     batch: BatchInFlight,
-    why = `worker ${batch.workerId} was lost with it in hand`,
+    why = `worker ${batch.workerId} was lost while it had the batch`,
   ): Promise<void> {
     const list = await this.list(batch);
     const reason = list

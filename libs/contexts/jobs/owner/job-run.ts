@@ -17,7 +17,7 @@ const idleMs = 1000;
 /** Pause after an error that may pass. */
 const pauseMs = 500;
 /**
- * A batch is given up when this many workers were lost with it in hand. A worker that a batch crashed several times
+ * A batch is given up when this many workers were lost while they had it. A worker that a batch crashed several times
  * gives the batch up by itself, so this is only for workers that do not come back. It is high enough for machines that
  * are taken away now and then.
  */

@@ -6,7 +6,7 @@ import { connect, type NatsConnection, type StreamInfo } from 'nats';
 import { inboxPrefixOf, Names, natsUser, type Role } from '#jetstream';
 import { ApiClient, eventually, freePorts, ManagedProcess, projectRoot } from '#testing';
 
-/** What `npm run cluster` starts, in a temporary directory and on free ports. */
+/** The cluster of `npm run cluster`, in a temporary directory and on free ports. */
 export class StandaloneCluster {
   readonly dataDir: string;
   readonly process: ManagedProcess;
@@ -21,14 +21,14 @@ export class StandaloneCluster {
     this.process = new ManagedProcess({
       name: 'standalone',
       script: join(projectRoot(), 'dist/bin/standalone.js'),
-      // By the name of the npm script it knows to end with its parent, so with the test run.
+      // With the name of an npm script, the process ends with its parent, so with the test run.
       env: { ...env, LARDER_DATA_DIR: this.dataDir, npm_lifecycle_event: 'cluster' },
       logFile: join(directory, 'standalone.log'),
       isReady: (self) => self.log().includes('Ctrl-C stops everything'),
     });
   }
 
-  /** Does not start it yet. */
+  /** Prepares the cluster without starting it. */
   static async create(more: Record<string, string> = {}): Promise<StandaloneCluster> {
     const [balancerPort] = await freePorts(1);
     const [port] = await consecutivePorts(3);
@@ -50,7 +50,7 @@ export class StandaloneCluster {
     );
   }
 
-  /** As a coordinator. */
+  /** Connects with the credentials of a coordinator. */
   async connectNats(): Promise<NatsConnection> {
     const { natsPasswords } = this.json<{ natsPasswords: Record<Role, string> }>('secrets.json');
     const servers = this.natsPorts().map(({ port }) => `127.0.0.1:${port}`);
@@ -69,12 +69,12 @@ export class StandaloneCluster {
     return this.json('nats/servers.json');
   }
 
-  /** @param name as its stream information says: `nats-2` */
+  /** @param name as in the stream information: `nats-2` */
   natsPid(name: string): number {
     return this.json<{ pid: number }>(`run/${name.replace('nats', 'nats-server')}.pid`).pid;
   }
 
-  /** Once it has a leader. */
+  /** Waits for the leader of a stream. @returns its name */
   async streamInfo(nc: NatsConnection, stream: string): Promise<StreamInfo> {
     const jsm = await nc.jetstreamManager({ timeout: 2_000, checkAPI: false });
     return eventually(`stream ${stream} has a leader`, async () => {
@@ -91,7 +91,7 @@ export class StandaloneCluster {
     return [this.process.logTail(), ...tails.map(tail)].join('\n');
   }
 
-  /** Kills what still runs, its children included, and removes everything. */
+  /** Kills the processes that still run, with their children, and removes all files. */
   async dispose(): Promise<void> {
     if (this.process.running) await this.process.stop();
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
@@ -102,7 +102,7 @@ export class StandaloneCluster {
   }
 }
 
-/** So many free ports in a row. */
+/** Finds this many consecutive free ports. */
 async function consecutivePorts(count: number): Promise<number[]> {
   for (;;) {
     const [first] = await freePorts(1);

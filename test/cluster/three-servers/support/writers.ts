@@ -8,13 +8,13 @@ export interface Write {
   readonly body: unknown;
 }
 
-/** Clients that mount one path after another, each path once, and note every answer. */
+/** Clients that mount one path after another, each path once, and record every answer. */
 export class Writers {
   readonly writes: Write[] = [];
   private stopped = false;
   private readonly running: Promise<void>[];
 
-  /** @param ufsRoot a directory's URL; each mount is of a name below it */
+  /** @param ufsRoot URL of a directory. Each mount is of a name below it */
   constructor(api: ApiClient, ufsRoot: string, count: number) {
     this.running = Array.from({ length: count }, (_, index) => this.run(api, ufsRoot, index));
   }
@@ -23,7 +23,7 @@ export class Writers {
     return this.writes.filter(({ status }) => status === 200);
   }
 
-  /** Those that were sent after a moment of `performance.now()` and acknowledged. */
+  /** The acknowledged writes that were sent after a time of `performance.now()`. */
   acknowledgedSince(ms: number): Write[] {
     return this.acknowledged.filter(({ sentAtMs }) => sentAtMs >= ms);
   }
