@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '#async';
 import type { TransferSlot } from '#contexts/jobs/kinds';
 import { StoreWaiting, UfsError } from '#ufs';
 import type { ConcurrencyLimit } from './concurrency-limit.js';
@@ -94,7 +95,7 @@ export class TransferSlots {
         const queue = this.waiting.get(key);
         queue?.delete(waiter);
         if (queue?.size === 0) this.waiting.delete(key);
-        signal.removeEventListener('abort', aborted);
+        offAbort(signal, aborted);
       };
       const aborted = () => {
         leave();
@@ -103,7 +104,7 @@ export class TransferSlots {
         this.serve();
       };
       const waiter: Waiter = { ...user, grant: () => (leave(), resolve()) };
-      signal.addEventListener('abort', aborted, { once: true });
+      onAbort(signal, aborted);
       const queue = this.waiting.get(key) ?? new Set();
       this.waiting.set(key, queue.add(waiter));
     });
