@@ -70,10 +70,22 @@ export class S3Client {
    * One exchange with the body in one buffer.
    * @throws UfsError `TooLarge` when a good answer has more than `maxBytes`, and for everything that is no answer
    */
-  async exchange(request: S3Request, maxBytes: number): Promise<S3Answer> {
-    return this.untilAnswered(request, async (target) => {
-      const answer = await this.exchangeOnce(request, target, maxBytes);
-      return { answer, status: answer.status, headers: answer.headers, errorBody: answer.body };
+  exchange(request: S3Request, maxBytes: number): Promise<S3Answer> {
+    if (request.signal?.aborted) return Promise.reject(abortedError(request.path));
+    const ask = async (target: RequestTarget): Promise<Hop<S3Answer>> =>
+      hopOf(await this.exchangeOnce(request, target, maxBytes));
+    const target = this.home(request);
+    const signedAtMs = this.serverNowMs();
+    // Nearly all answers are good. Those cost one promise, as small objects come by the thousand.
+    return new Promise<S3Answer>((resolve, reject) => {
+      const first = (answer: S3Answer): void => {
+        if (answer.status >= 300)
+          return resolve(this.untilAnswered(request, ask, { hop: hopOf(answer), target, signedAtMs }));
+        this.region.confirm(target.region);
+        resolve(answer);
+      };
+      const collector = new AnswerCollector(request, target.origin, maxBytes, first, reject);
+      this.pools.of(target).dispatch(this.toDispatch(request, target), collector);
     });
   }
 
@@ -95,15 +107,20 @@ export class S3Client {
 
   /**
    * Repeats the request by the server's clock, in the region that it names, and where it redirects to. Each is bounded.
+   * @param first an answer that is there already, to a request that went to `target`
    */
-  private async untilAnswered<A>(request: S3Request, ask: (target: RequestTarget) => Promise<Hop<A>>): Promise<A> {
-    let redirects: Redirects | undefined;
-    let target = this.home(request);
+  private async untilAnswered<A>(
+    request: S3Request,
+    ask: (target: RequestTarget) => Promise<Hop<A>>,
+    first?: { hop: Hop<A>; target: RequestTarget; signedAtMs: number },
+  ): Promise<A> {
+    const redirects = new Redirects(this.settings.redirects, request.path);
+    let target = first?.target ?? this.home(request);
     let isHome = true;
     let askedForTime = false;
-    for (;;) {
-      const signedAtMs = this.serverNowMs();
-      const hop = await ask(target);
+    for (let known = first; ; known = undefined) {
+      const signedAtMs = known?.signedAtMs ?? this.serverNowMs();
+      const hop = known?.hop ?? (await ask(target));
       if (hop.status < 300) {
         this.region.confirm(target.region);
         return hop.answer;
@@ -117,7 +134,6 @@ export class S3Client {
         target = isHome ? this.home(request) : { ...target, region };
         continue;
       }
-      redirects ??= new Redirects(this.settings.redirects, request.path);
       const next = redirects.next(target, hop);
       if (next === undefined) return hop.answer;
       target = next;
@@ -199,6 +215,10 @@ export class S3Client {
     if (this.signer === undefined || isPresigned) return headers;
     return this.signer.sign({ method: request.method, path, region, headers, atMs: this.serverNowMs() });
   }
+}
+
+function hopOf(answer: S3Answer): Hop<S3Answer> {
+  return { answer, status: answer.status, headers: answer.headers, errorBody: answer.body };
 }
 
 function serverIn(settings: S3Settings, region: string): Omit<RequestTarget, 'path'> {
