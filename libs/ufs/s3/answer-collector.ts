@@ -108,7 +108,7 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
  */
 function exactBuffer(chunks: readonly Buffer[]): Buffer {
   const [first] = chunks;
-  if (chunks.length === 1 && first!.length >= first!.buffer.byteLength * worthKeeping) return first!;
+  if (chunks.length === 1 && first.length >= first.buffer.byteLength * worthKeeping) return first;
   const whole = Buffer.allocUnsafeSlow(chunks.reduce((bytes, chunk) => bytes + chunk.length, 0));
   let offset = 0;
   for (const chunk of chunks) offset += chunk.copy(whole, offset);

@@ -18,7 +18,7 @@ interface SigningKey {
   /** `20260102/eu-west-1/s3/aws4_request` */
   scope: string;
   /** HMAC-SHA256 with this key, in hexadecimal digits. */
-  authenticate(text: string): string;
+  authenticate: (text: string) => string;
 }
 
 const algorithm = 'AWS4-HMAC-SHA256';
@@ -49,7 +49,7 @@ export class RequestSigner {
       .sort();
     const signedHeaders = names.join(';');
     let canonical = `${method}\n${canonicalTarget(path)}\n`;
-    for (const name of names) canonical += `${name}:${canonicalValue(all[name]!)}\n`;
+    for (const name of names) canonical += `${name}:${canonicalValue(all[name])}\n`;
     canonical += `\n${signedHeaders}\nUNSIGNED-PAYLOAD`;
     const toSign = `${algorithm}\n${time}\n${scope}\n${hash('sha256', canonical, 'hex')}`;
     all.authorization =
