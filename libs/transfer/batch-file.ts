@@ -48,11 +48,10 @@ export class FileError extends Error {
 }
 
 export function batchFiles(batch: WorkBatch, replicas = 1): BatchFile[] {
-  return batch.files.map(([name, sizeBytes, version]) => ({
-    path: batch.root + name,
-    replicas,
-    ...(sizeBytes >= 0 && version !== '' && { listed: { sizeBytes, version } }),
-  }));
+  return batch.files.map(([name, sizeBytes, version]) => {
+    const path = batch.root + name;
+    return sizeBytes >= 0 && version !== '' ? { path, replicas, listed: { sizeBytes, version } } : { path, replicas };
+  });
 }
 
 /**

@@ -49,20 +49,17 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
     const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, slot, ports };
     if (changed) known = await connector.stat(path, ports.signal);
     changed = false;
-    try {
-      return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
-    } catch (error) {
-      changed = isUfsError(error, 'Changed');
-      throw error;
-    }
+    return known ? fetchKnown(fetch, known) : fetchUnknown(fetch);
   };
   const attempt = async (slot: TransferSlot) => {
-    try {
-      return await once(slot);
-    } catch (error) {
-      // A listing may name the version differently: that is no reason to wait.
-      if (!changed) throw error;
-      return once(slot);
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await once(slot);
+      } catch (error) {
+        changed ||= isUfsError(error, 'Changed');
+        // A listing may name the version differently: that is no reason to wait.
+        if (!changed || !isFirst) throw error;
+      }
     }
   };
   // Small objects pay before they take a slot, so that a job with a bandwidth limit does not wait while it holds one.
@@ -84,8 +81,11 @@ interface Fetch {
   ports: FetchPorts;
 }
 
-async function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  if (known.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, known);
+function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  return known.sizeBytes <= packedObjectMaxBytes ? fetchSmall(fetch, known) : fetchKnownLarge(fetch, known);
+}
+
+async function fetchKnownLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
   if (isStrong(known.version)) return fetchLarge(fetch, known);
   // A listing without tags: for an object that takes long, get a version that tells more than a time does, if there is
   // one.

@@ -107,7 +107,7 @@ export const importRules: readonly ImportRule[] = [
     may: ['#kernel'],
     packages: [],
   },
-  { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
+  { what: 'connectors', files: /^libs\/ufs\//, may: ['#async', '#kernel'] },
   { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#async', '#private-files', '#process'] },
   { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
   {

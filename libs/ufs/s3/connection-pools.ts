@@ -9,10 +9,24 @@ const maxPools = 256;
 /** Connections to the endpoint, and to the places that it redirects to. */
 export class ConnectionPools {
   private readonly pools = new Map<string, Pool>();
+  private latest: { origin: string; mustBeExternal: boolean; pool: Pool } | undefined;
 
   constructor(private readonly tuning: UfsTuning) {}
 
   of({ origin, mustBeExternal = false }: RequestTarget): Pool {
+    const { latest } = this;
+    if (latest?.origin === origin && latest.mustBeExternal === mustBeExternal) return latest.pool;
+    const pool = this.find(origin, mustBeExternal);
+    this.latest = { origin, mustBeExternal, pool };
+    return pool;
+  }
+
+  /** Ends all running requests. */
+  async destroy(): Promise<void> {
+    await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
+  }
+
+  private find(origin: string, mustBeExternal: boolean): Pool {
     const id = `${mustBeExternal} ${origin}`;
     const pool = this.pools.get(id) ?? this.open(origin, mustBeExternal);
     // The order of the map is that of use.
@@ -20,11 +34,6 @@ export class ConnectionPools {
     this.pools.set(id, pool);
     if (this.pools.size > maxPools) this.letGo();
     return pool;
-  }
-
-  /** Ends all running requests. */
-  async destroy(): Promise<void> {
-    await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
   }
 
   private open(origin: string, mustBeExternal: boolean): Pool {

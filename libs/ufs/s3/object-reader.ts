@@ -132,8 +132,17 @@ export class ObjectReader {
     }
   }
 
-  async read(path: string, key: string, options: UfsWholeReadOptions) {
-    const { request, answer } = await this.getWhole(path, key, options);
+  /** Most reads are of a whole object whose tag and size are known, and get just that. */
+  async read(path: string, key: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }> {
+    const got = await this.getWhole(path, key, options);
+    return isAsExpected(got.answer, options) ? wholeOf(path, got.answer, options) : this.examine(got, options);
+  }
+
+  private async examine(
+    { request, answer }: { request: S3Request; answer: S3Answer },
+    options: UfsWholeReadOptions,
+  ): Promise<{ object: UfsObject; bytes: Buffer }> {
+    const { path, key } = request;
     if (answer.status === 416) return { object: await this.emptyRange(request, options), bytes: Buffer.alloc(0) };
     if (answer.status !== 200 && answer.status !== 206) {
       throw await this.ports.explain(request, answer, options.expectedVersion !== undefined);
@@ -277,6 +286,24 @@ export class ObjectReader {
       throw error;
     }
   }
+}
+
+/** Whether a good answer has the expected strong tag and as many bytes as it announces and the caller knows of. */
+function isAsExpected({ status, headers, body }: S3Answer, options: UfsWholeReadOptions): boolean {
+  const { expectedVersion, knownSizeBytes } = options;
+  return (
+    status === 200 &&
+    expectedVersion !== undefined &&
+    headers.etag === `"${expectedVersion}"` &&
+    isStrong(expectedVersion) &&
+    body.length === knownSizeBytes &&
+    headers['content-length'] === String(knownSizeBytes) &&
+    rangeHeader(options) === undefined
+  );
+}
+
+function wholeOf(path: string, { body }: S3Answer, { expectedVersion }: UfsWholeReadOptions) {
+  return { object: { path, version: expectedVersion!, sizeBytes: body.length }, bytes: body };
 }
 
 function noLength(path: string): UfsError {

@@ -10,16 +10,20 @@ const maxAgeMs = 7 * 24 * 3_600_000;
 /** Notes of the progress of batches, one file each, kept until the batch is settled. They outlive the process. */
 export class BatchCheckpoints {
   private readonly unwritten = new Map<string, unknown>();
+  /** Most batches have no notes: then nothing must be removed from the disk. */
+  private readonly written = new Set<string>();
 
   private constructor(private readonly directory: string) {}
 
   static async open(directory: string): Promise<BatchCheckpoints> {
     await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+    const checkpoints = new BatchCheckpoints(directory);
     for (const name of await readdir(directory)) {
       const file = path.join(directory, name);
       if (Date.now() - (await stat(file)).mtimeMs > maxAgeMs) await rm(file, { force: true });
+      else checkpoints.written.add(file);
     }
-    return new BatchCheckpoints(directory);
+    return checkpoints;
   }
 
   of(batchId: string): Checkpoint {
@@ -38,6 +42,7 @@ export class BatchCheckpoints {
       // the disk is full, the note is kept in memory: the batch may be what frees the disk.
       save: async (value) => {
         try {
+          this.written.add(file);
           await writeFile(`${file}.new`, JSON.stringify(value), { mode: PRIVATE_FILE_MODE });
           await rename(`${file}.new`, file);
           this.unwritten.delete(batchId);
@@ -51,7 +56,8 @@ export class BatchCheckpoints {
 
   async remove(batchId: string): Promise<void> {
     this.unwritten.delete(batchId);
-    await rm(this.file(batchId), { force: true });
+    const file = this.file(batchId);
+    if (this.written.delete(file)) await rm(file, { force: true });
   }
 
   private file(batchId: string): string {
