@@ -45,11 +45,13 @@ export function s5cmd({ skip, progress }) {
       return void skip(`s5cmd cannot be built (${why.trim().replace(/\.$/, '')})`);
     }
   }
-  return async ({ endpoint, credentials, bucket, prefix = '' }, target, { transfers }) => {
+  return async ({ endpoint, credentials, bucket, prefix = '' }, target, { transfers, streams = 5 }) => {
     const keys = { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey };
     const env = environment({ ...keys, AWS_REGION: 'us-east-1' });
     const how = ['--endpoint-url', endpoint, '--numworkers', String(transfers), '--log', 'error'];
-    return timed(binary, [...how, 'cp', `s3://${bucket}/${prefix}*`, `${target}/`], { env });
+    return timed(binary, [...how, 'cp', '--concurrency', String(streams), `s3://${bucket}/${prefix}*`, `${target}/`], {
+      env,
+    });
   };
 }
 

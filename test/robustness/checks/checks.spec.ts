@@ -30,6 +30,8 @@ const sources: Sources = {
   buckets: {},
   kept: [{ path: '/kept/t0', files: [file('a'), file('b')] }],
   freed: [],
+  wide: [],
+  large: [],
   policyRoot: '',
   churnRoots: [],
   mounts: [],
@@ -48,6 +50,7 @@ function evidence(given: Partial<Omit<Evidence, 'outcome'>> & { outcome?: Partia
     jobs: [],
     answers: {},
     copies: cached,
+    versions: new Map(),
     s3Reads: new Map(),
     leaks: [],
     strays: [],
@@ -66,6 +69,13 @@ const mounts = (...entries: [string, string][]) => ({ results: entries.map(([pat
 const events = (of: readonly Logged[]) => ({
   results: of.flatMap(({ sequence: at, events: some }) => some.map(({ id, type }) => ({ sequence: at, id, type }))),
 });
+
+/** An object that was replaced once, with these copies at the end. */
+function replaced(copies: string[]): Evidence {
+  const path = 's3://large/t0/0.dat';
+  const versions = new Map([[path, ['first', 'second']]]);
+  return evidence({ outcome: { versions, copies: new Map([...cached, [path, copies]]) } });
+}
 
 /** A load of what is kept that takes so long, submitted while the other store hangs. */
 function besideSick(tookMs: number | undefined, another?: string, kind: FinalJob['kind'] = 'load'): Evidence {
@@ -269,6 +279,10 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       evidence({ outcome: { copies: new Map([...cached].slice(1)) } }),
       evidence({ outcome: { copies: new Map([...cached, ['s3://kept/t0/a', ['hash of a', 'other']]]) } }),
     ],
+  },
+  oneVersionEach: {
+    kept: () => [replaced(['second']), replaced(['first', 'second'])],
+    broken: () => [replaced(['first']), replaced(['second', 'a mixture']), replaced([])],
   },
   readsAreBounded: {
     kept: () => [evidence({ outcome: { jobs: [job(loaded)], s3Reads: new Map([['s3://kept/t0/a', 10]]) } })],

@@ -61,7 +61,9 @@ export interface Outcome {
   readonly answers: Readonly<Record<string, readonly unknown[]>>;
   /** By UFS path: SHA-256 of each worker's copy. */
   readonly copies: ReadonlyMap<string, readonly string[]>;
-  /** By UFS path: how often S3 was asked for its bytes. */
+  /** By UFS path, of objects that change: SHA-256 of each version there was, the present one last. */
+  readonly versions: ReadonlyMap<string, readonly string[]>;
+  /** By UFS path: how often S3 was asked for its bytes, or for the first of them. */
   readonly s3Reads: ReadonlyMap<string, number>;
   /** Names of files and requests in which the secret stands. */
   readonly leaks: readonly string[];
@@ -95,6 +97,7 @@ export async function collect(cluster: ClusterUnderHarm, history: History, loads
     jobs,
     answers,
     copies,
+    versions: cluster.large.versions(),
     s3Reads: cluster.s3Reads,
     leaks: leaks(cluster, history, log),
     strays: strays(cluster),

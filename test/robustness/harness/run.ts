@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { eventually, Random } from '#testing';
 import { checks } from '../checks/index.js';
+import { wantedFiles } from '../checks/jobs.js';
 import { collect, type Outcome } from './collect.js';
 import type { FaultName } from './faults.js';
 import { History } from './history.js';
 import { unleash } from './nemesis.js';
-import { loadOptions, Traffic } from './traffic.js';
+import { BulkTraffic } from './bulk-traffic.js';
+import { loadOptionsOf, Traffic } from './traffic.js';
 import { ClusterUnderHarm } from './cluster-under-harm.js';
 
 export interface RunOptions {
@@ -52,16 +54,17 @@ export async function run(options: RunOptions): Promise<RunReport> {
   let keep = true;
   try {
     await mountSources(cluster);
-    const traffic = new Traffic({
+    const trafficOptions = {
       baseUrls: cluster.coordinators.map(({ api }) => api.baseUrl),
       sources: cluster.sources,
       history,
       clients,
       seed,
       run: randomUUID().slice(0, 8),
-    });
+    };
+    const traffic = [new Traffic(trafficOptions), new BulkTraffic(trafficOptions)];
     await unleash(cluster, history, random, { kinds, durationMs, atOnce, pauseMs });
-    await traffic.stop();
+    await Promise.all(traffic.map((one) => one.stop()));
     const stuck = await comeToRest(cluster);
     const outcome = await collect(cluster, history, filesOf(cluster));
     const evidence = { ...history, outcome, sources: cluster.sources };
@@ -90,7 +93,9 @@ async function mountSources(cluster: ClusterUnderHarm): Promise<void> {
 }
 
 const filesOf = ({ sources }: ClusterUnderHarm): string[] =>
-  [...sources.kept, ...sources.freed].flatMap(({ files }) => files.map(({ path }) => path));
+  [...sources.kept, ...sources.freed, ...sources.large, ...sources.wide].flatMap((target) =>
+    (target.path.startsWith('/wide/') ? wantedFiles(target) : target.files).map(({ path }) => path),
+  );
 
 /**
  * Healed, the system is well again within a minute, and loads everything that is kept: whatever was stopped or had
@@ -101,11 +106,12 @@ async function comeToRest(cluster: ClusterUnderHarm): Promise<string[]> {
   const api = cluster.coordinators[0].api;
   try {
     await cluster.untilWell();
-    for (const [index, { path }] of cluster.sources.kept.entries()) {
+    const { kept, wide, large } = cluster.sources;
+    for (const { path } of [...kept, ...wide, ...large]) {
       const done = await eventually(
         `a load of ${path} that succeeds`,
         async () => {
-          const answer = await api.postLoad({ paths: [path], options: loadOptions(index) });
+          const answer = await api.postLoad({ paths: [path], options: loadOptionsOf(path) });
           if (answer.body.id === undefined) return undefined;
           const job = await api.waitForJob(answer.body.id);
           // The one that ran already may have met with faults: what counts is one that was begun after them.

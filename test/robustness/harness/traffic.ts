@@ -4,7 +4,7 @@ import { Client, type Request } from './client.js';
 import type { History } from './history.js';
 import type { Sources, Target } from './sources.js';
 
-interface TrafficOptions {
+export interface TrafficOptions {
   readonly baseUrls: readonly string[];
   readonly sources: Sources;
   readonly history: History;
@@ -17,7 +17,7 @@ interface TrafficOptions {
 type Kind = 'load' | 'free' | 'rebalance';
 
 /** How a target is loaded: always the same way, so that what must come of it is known. */
-export function loadOptions(index: number): Record<string, unknown> {
+function loadOptions(index: number): Record<string, unknown> {
   switch (index % 5) {
     case 1:
       return { verify: true };
@@ -30,6 +30,14 @@ export function loadOptions(index: number): Record<string, unknown> {
     default:
       return {};
   }
+}
+
+/** How the files below a path are loaded. */
+export function loadOptionsOf(path: string): Record<string, unknown> {
+  if (path.startsWith('/kept/')) return loadOptions(Number(path.at(-1)));
+  // All names are listed; few of the files are fetched.
+  if (path.startsWith('/wide/')) return { fileFilterRegex: '.*[05]\\.dat' };
+  return {};
 }
 
 /** Pause between two calls of one client, at most. */
@@ -110,9 +118,7 @@ export class Traffic {
   }
 
   private load({ path }: Target): Request {
-    const index = Number(path.at(-1));
-    const options = path.startsWith('/kept/') ? loadOptions(index) : {};
-    return { method: 'POST', path: '/load', body: { paths: [path], options } };
+    return { method: 'POST', path: '/load', body: { paths: [path], options: loadOptionsOf(path) } };
   }
 
   private stop1(id: string | undefined): Request {
