@@ -24,7 +24,8 @@ await bench({
         fs.writeFileSync(path.join(names, `${'a'.repeat(60)}${letters}${i}!`), 'x');
       }
       await cluster.api.mount('/names', `file://${names}/`);
-      const rows = [row('nothing runs', await latencies(cluster, seconds, () => Promise.resolve()))];
+      const { found } = await latencies(cluster, seconds, () => Promise.resolve());
+      const rows = [row('nothing runs', { found, jobs: 0 })];
       for (const fileFilterRegex of patterns) {
         const job = async () => {
           const id = await cluster.api.load({ paths: ['/names'], options: { fileFilterRegex } });
