@@ -19,6 +19,7 @@ import { LargeObjects } from './large-objects.js';
 import { Stranger } from './stranger.js';
 import { SmallDisk } from './small-disk.js';
 import { makeSources, type Sources } from './sources.js';
+import { WideListings } from './wide-listings.js';
 
 /** In no log and no answer may this be found. */
 export const secretCanary = 'canary-4f9b1c7e-secret';
@@ -97,7 +98,8 @@ export class ClusterUnderHarm {
     const s3 = new S3TestServer({ credentials, maxKeysPerPage });
     // Random numbers of their own: the other sources and all faults stay those of the seed.
     const large = new LargeObjects(s3, new Random(seed + 1));
-    const sources = makeSources(join(directory, 'sources'), seed, large);
+    const wide = new WideListings(s3, seed);
+    const sources = makeSources(join(directory, 'sources'), seed, { large, wide });
     for (const [bucket, bucketDirectory] of Object.entries(sources.buckets)) s3.serveDirectory(bucket, bucketDirectory);
     const { endpoint } = await s3.start();
     const toS3 = await TcpProxy.start({ target: new URL(endpoint).host, random: next });

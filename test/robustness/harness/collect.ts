@@ -157,15 +157,14 @@ async function readLog({ nats }: ClusterUnderHarm): Promise<{ log: Logged[]; voi
 }
 
 async function copiesOf({ workers }: ClusterUnderHarm, ufsPath: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const { inbound } of workers) {
+  const copies = workers.map(async ({ inbound }) => {
     const url = `http://${inbound!.target}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`;
     const answer = await request(url);
     const bytes = Buffer.from(await answer.body.arrayBuffer());
-    if (answer.statusCode === 200) found.push(createHash('sha256').update(bytes).digest('hex'));
-    else if (answer.statusCode !== 404) found.push(`status ${answer.statusCode}: ${bytes.toString()}`);
-  }
-  return found;
+    if (answer.statusCode === 200) return [createHash('sha256').update(bytes).digest('hex')];
+    return answer.statusCode === 404 ? [] : [`status ${answer.statusCode}: ${bytes.toString()}`];
+  });
+  return (await Promise.all(copies)).flat();
 }
 
 function leaks(cluster: ClusterUnderHarm, history: History, log: readonly Logged[]): string[] {

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { FileTree, type SourceFile } from '#testing';
 import type { LargeObjects } from './large-objects.js';
+import type { WideListings } from './wide-listings.js';
 
 /** A directory of the namespace with files behind it. */
 export interface Target {
@@ -36,7 +36,11 @@ export const allTargets = ({ kept, freed, wide, large }: Sources): Target[] => [
 const keptTargets = 5;
 
 /** Files from a seed: many small ones, some that have a file of their own in a cache, some that take several reads. */
-export function makeSources(directory: string, seed: number, large: LargeObjects): Sources {
+export function makeSources(
+  directory: string,
+  seed: number,
+  { large, wide }: { large: LargeObjects; wide: WideListings },
+): Sources {
   const tree = (name: string, index: number, options: { smallFiles: number; largeFiles?: readonly number[] }) =>
     FileTree.create(join(directory, name), { seed: seed + index, ...options });
   const kept = Array.from({ length: keptTargets }, (_, i) => {
@@ -46,7 +50,6 @@ export function makeSources(directory: string, seed: number, large: LargeObjects
   });
   const onS3 = tree('freed/t0', 10, { smallFiles: 80, largeFiles: [400_000] }).below('s3://freed/t0/');
   const onDisk = tree('local/t0', 11, { smallFiles: 80, largeFiles: [400_000] });
-  const wide = makeWide(join(directory, 'wide'), seed);
   const churnRoots = ['a', 'b', 'c'].map((name) => {
     mkdirSync(join(directory, 'churn', name, 'inner'), { recursive: true });
     return `file://${join(directory, 'churn', name)}/`;
@@ -54,9 +57,9 @@ export function makeSources(directory: string, seed: number, large: LargeObjects
   mkdirSync(join(directory, 'policies'), { recursive: true });
   const policyRoot = `file://${join(directory, 'policies')}/`;
   return {
-    buckets: { kept: join(directory, 'kept'), freed: join(directory, 'freed'), wide: join(directory, 'wide') },
+    buckets: { kept: join(directory, 'kept'), freed: join(directory, 'freed') },
     kept,
-    wide,
+    wide: wide.targets,
     large: [large.target],
     freed: [
       { path: '/freed/t0', files: onS3 },
@@ -67,28 +70,10 @@ export function makeSources(directory: string, seed: number, large: LargeObjects
     mounts: [
       { path: '/kept', ufs: 's3://kept/' },
       { path: '/freed', ufs: 's3://freed/' },
-      { path: '/wide', ufs: 's3://wide/' },
+      wide.mount,
       large.mount,
       { path: '/local', ufs: `file://${join(directory, 'local')}/` },
       { path: '/policies', ufs: policyRoot },
     ],
   };
 }
-
-/** Eleven pages of names in one directory, and as many in forty directories, some of them with many more than others. */
-function makeWide(directory: string, seed: number): Target[] {
-  const names = 2_200;
-  const inForty = (i: number) => `${String(Math.floor(Math.sqrt(i / names) * 40)).padStart(2, '0')}/`;
-  return [() => '', inForty].map((below, target) => {
-    const files = Array.from({ length: names }, (_, i): SourceFile => {
-      const key = `t${target}/${below(i)}${String(i).padStart(5, '0')}.dat`;
-      const bytes = Buffer.from(`${seed} ${key}`);
-      mkdirSync(join(directory, dirname(key)), { recursive: true });
-      writeFileSync(join(directory, key), bytes);
-      return { path: `s3://wide/${key}`, sizeBytes: bytes.length, sha256: sha256(bytes) };
-    });
-    return { path: `/wide/t${target}`, files };
-  });
-}
-
-const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');

@@ -36,7 +36,7 @@ function loadOptions(index: number): Record<string, unknown> {
 export function loadOptionsOf(path: string): Record<string, unknown> {
   if (path.startsWith('/kept/')) return loadOptions(Number(path.at(-1)));
   // All names are listed; few of the files are fetched.
-  if (path.startsWith('/wide/')) return { fileFilterRegex: '.*[05]\\.dat' };
+  if (path.startsWith('/wide/')) return { fileFilterRegex: '.*[05]0\\.dat' };
   return {};
 }
 
