@@ -141,7 +141,14 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       const post = call({ method: 'POST', path: '/load' });
       const lost = call({ method: 'POST', path: '/mount', lost: 'reset' });
       const log = [submitted('j1', post.id), mounted('/a', 'file:///a', lost.id)];
-      return [evidence({ calls: [post, lost], outcome: { log } }), evidence({ calls: [lost] })];
+      // Commands that waited for their turn together are one commit.
+      const [first, second] = [submitted('j1', 'other'), submitted('j2', post.id)];
+      const together = [{ ...first, events: [...first.events, ...second.events] }];
+      return [
+        evidence({ calls: [post, lost], outcome: { log } }),
+        evidence({ calls: [lost] }),
+        evidence({ calls: [post], outcome: { log: together } }),
+      ];
     },
     broken: () => {
       const post = call({ method: 'POST', path: '/load' });
