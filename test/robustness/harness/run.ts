@@ -34,6 +34,8 @@ export interface RunReport {
   readonly commits: number;
   /** Messages of the log that do not hold. */
   readonly void: number;
+  /** How often a large object was replaced. */
+  readonly replaced: number;
   readonly faults: Readonly<Record<string, number>>;
   /** By the name of the check. */
   readonly problems: Readonly<Record<string, readonly string[]>>;
@@ -131,7 +133,7 @@ async function comeToRest(cluster: ClusterUnderHarm): Promise<string[]> {
 function report(
   { seed }: RunOptions,
   { calls, faults }: History,
-  { jobs, log, void: voids }: Outcome,
+  { jobs, log, void: voids, versions }: Outcome,
   problems: RunReport['problems'],
   startedMs: number,
 ): RunReport {
@@ -145,6 +147,7 @@ function report(
     jobs: jobs.length,
     commits: log.length,
     void: voids.length,
+    replaced: [...versions.values()].reduce((sum, all) => sum + all.length - 1, 0),
     faults: byKind,
     problems,
   };
