@@ -70,7 +70,7 @@ export const faultKinds = {
   's3-hang-one': { weight: 2, maxMs: 8_000, inflict: (cluster) => oneStore(cluster, { kind: 'hang' }) },
   's3-rate': { weight: 2, maxMs: 8_000, inflict: limitRate },
   's3-break-parts': { weight: 2, maxMs: 8_000, inflict: breakParts },
-  's3-replace': { weight: 2, maxMs: 8_000, inflict: replaceObjects },
+  's3-replace': { weight: 3, maxMs: 8_000, inflict: replaceObjects },
   'disk-full': { weight: 2, maxMs: 5_000, inflict: fillDisk },
   forge: { weight: 4, maxMs: 500, inflict: forge },
   blackout: { weight: 1, maxMs: 1_000, inflict: blackout },

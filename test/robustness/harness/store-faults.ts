@@ -33,7 +33,7 @@ export function breakParts(cluster: ClusterUnderHarm, random: Random): Inflicted
 
 /** Replaces a large object while a worker asks for one of its parts. */
 export function replaceObjects(cluster: ClusterUnderHarm, random: Random): Inflicted {
-  const share = 0.05 + 0.2 * random.next();
+  const share = 0.2 + 0.4 * random.next();
   return inflict(cluster, 'large objects change', (asked) => {
     if (cluster.large.isOne(asked) && random.chance(share)) cluster.large.replace(asked.key);
     return undefined;
