@@ -1,5 +1,5 @@
 import { UfsError, type UfsReadOptions } from '../types.js';
-import { judgeAnswer, preconditionOf, versionOf, type Likeness } from '../version.js';
+import { isStrong, judgeAnswer, preconditionOf, versionOf, type Likeness } from '../version.js';
 import type { S3Answer } from './s3-errors.js';
 
 export function rangeHeader({ start, end }: UfsReadOptions): string | undefined {
@@ -36,6 +36,20 @@ export function toldObject(path: string, answer: Head, options: UfsReadOptions =
   const isOtherSize = sizeBytes !== undefined && knownSizeBytes !== undefined && sizeBytes !== knownSizeBytes;
   if (isOtherSize) throw changed(path);
   return { version: judged?.version ?? versionOf(given), sizeBytes, likeness: judged?.likeness ?? 'same' };
+}
+
+/** Whether a good answer has the expected strong tag and as many bytes as it announces and the caller knows of. */
+export function isAsExpected({ status, headers, body }: S3Answer, options: UfsReadOptions): boolean {
+  const { expectedVersion, knownSizeBytes } = options;
+  return (
+    status === 200 &&
+    expectedVersion !== undefined &&
+    headers.etag === `"${expectedVersion}"` &&
+    isStrong(expectedVersion) &&
+    body.length === knownSizeBytes &&
+    headers['content-length'] === String(knownSizeBytes) &&
+    rangeHeader(options) === undefined
+  );
 }
 
 export function givenValidators({ headers }: Head): { etag?: string | string[]; lastModified?: string | string[] } {

@@ -8,7 +8,15 @@ import {
   type UfsWholeReadOptions,
 } from '../types.js';
 import { compareVersions, isStrong, judgeAnswer, noVersion, strongerOf, versionOf } from '../version.js';
-import { changed, givenValidators, rangeHeader, readHeaders, toldObject, type ToldObject } from './object-answer.js';
+import {
+  changed,
+  givenValidators,
+  isAsExpected,
+  rangeHeader,
+  readHeaders,
+  toldObject,
+  type ToldObject,
+} from './object-answer.js';
 import { boundedBody, emptyBody, readErrorBody } from './object-body.js';
 import { Preconditions } from './preconditions.js';
 import type { S3Client, S3Request, StreamedAnswer } from './s3-client.js';
@@ -135,7 +143,12 @@ export class ObjectReader {
   /** Most reads are of a whole object whose tag and size are known, and get just that. */
   async read(path: string, key: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }> {
     const got = await this.getWhole(path, key, options);
-    return isAsExpected(got.answer, options) ? wholeOf(path, got.answer, options) : this.examine(got, options);
+    return isAsExpected(got.answer, options)
+      ? {
+          object: { path, version: options.expectedVersion!, sizeBytes: got.answer.body.length },
+          bytes: got.answer.body,
+        }
+      : this.examine(got, options);
   }
 
   private async examine(
@@ -286,24 +299,6 @@ export class ObjectReader {
       throw error;
     }
   }
-}
-
-/** Whether a good answer has the expected strong tag and as many bytes as it announces and the caller knows of. */
-function isAsExpected({ status, headers, body }: S3Answer, options: UfsWholeReadOptions): boolean {
-  const { expectedVersion, knownSizeBytes } = options;
-  return (
-    status === 200 &&
-    expectedVersion !== undefined &&
-    headers.etag === `"${expectedVersion}"` &&
-    isStrong(expectedVersion) &&
-    body.length === knownSizeBytes &&
-    headers['content-length'] === String(knownSizeBytes) &&
-    rangeHeader(options) === undefined
-  );
-}
-
-function wholeOf(path: string, { body }: S3Answer, { expectedVersion }: UfsWholeReadOptions) {
-  return { object: { path, version: expectedVersion!, sizeBytes: body.length }, bytes: body };
 }
 
 function noLength(path: string): UfsError {

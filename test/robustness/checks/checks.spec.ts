@@ -30,6 +30,8 @@ const sources: Sources = {
   buckets: {},
   kept: [{ path: '/kept/t0', files: [file('a'), file('b')] }],
   freed: [],
+  wide: [],
+  large: [],
   policyRoot: '',
   churnRoots: [],
   mounts: [],
@@ -48,6 +50,7 @@ function evidence(given: Partial<Omit<Evidence, 'outcome'>> & { outcome?: Partia
     jobs: [],
     answers: {},
     copies: cached,
+    versions: new Map(),
     s3Reads: new Map(),
     leaks: [],
     strays: [],
@@ -66,6 +69,13 @@ const mounts = (...entries: [string, string][]) => ({ results: entries.map(([pat
 const events = (of: readonly Logged[]) => ({
   results: of.flatMap(({ sequence: at, events: some }) => some.map(({ id, type }) => ({ sequence: at, id, type }))),
 });
+
+/** An object that was replaced once, with these copies at the end. */
+function replaced(copies: string[]): Evidence {
+  const path = 's3://large/t0/0.dat';
+  const versions = new Map([[path, ['first', 'second']]]);
+  return evidence({ outcome: { versions, copies: new Map([...cached, [path, copies]]) } });
+}
 
 /** A load of a kept target that takes this long, submitted while the other store hangs. */
 function besideSick(tookMs: number | undefined, another?: string, kind: FinalJob['kind'] = 'load'): Evidence {
@@ -131,7 +141,14 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       const post = call({ method: 'POST', path: '/load' });
       const lost = call({ method: 'POST', path: '/mount', lost: 'reset' });
       const log = [submitted('j1', post.id), mounted('/a', 'file:///a', lost.id)];
-      return [evidence({ calls: [post, lost], outcome: { log } }), evidence({ calls: [lost] })];
+      // Commands that waited for their turn together are one commit.
+      const [first, second] = [submitted('j1', 'other'), submitted('j2', post.id)];
+      const together = [{ ...first, events: [...first.events, ...second.events] }];
+      return [
+        evidence({ calls: [post, lost], outcome: { log } }),
+        evidence({ calls: [lost] }),
+        evidence({ calls: [post], outcome: { log: together } }),
+      ];
     },
     broken: () => {
       const post = call({ method: 'POST', path: '/load' });
@@ -269,6 +286,10 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       evidence({ outcome: { copies: new Map([...cached].slice(1)) } }),
       evidence({ outcome: { copies: new Map([...cached, ['s3://kept/t0/a', ['hash of a', 'other']]]) } }),
     ],
+  },
+  oneVersionEach: {
+    kept: () => [replaced(['second']), replaced(['first', 'second'])],
+    broken: () => [replaced(['first']), replaced(['second', 'a mixture']), replaced([])],
   },
   readsAreBounded: {
     kept: () => [evidence({ outcome: { jobs: [job(loaded)], s3Reads: new Map([['s3://kept/t0/a', 10]]) } })],

@@ -29,6 +29,7 @@ export const checks: Readonly<Record<string, Check>> = {
   sequencesNeverFall: registers.sequencesNeverFall,
   mountsNeverConflict: registers.mountsNeverConflict,
   cacheEqualsSource: storage.cacheEqualsSource,
+  oneVersionEach: storage.oneVersionEach,
   readsAreBounded: storage.readsAreBounded,
   secretsStaySecret: storage.secretsStaySecret,
   nothingOutside: storage.nothingOutside,

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { loadOptions } from '../harness/traffic.js';
+import { loadOptionsOf } from '../harness/traffic.js';
 import type { FinalJob } from '../harness/collect.js';
 import type { Call } from '../harness/history.js';
-import type { Target } from '../harness/sources.js';
+import { allTargets, type Target } from '../harness/sources.js';
 import { describeCall, type Check } from './check.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -125,7 +125,7 @@ export const countersNeverFall: Check = ({ calls }) => {
 
 /** Every file is counted exactly once. */
 export const countsAddUp: Check = ({ outcome, sources }) => {
-  const targets = new Map([...sources.kept, ...sources.freed].map((target) => [target.path, target]));
+  const targets = new Map(allTargets(sources).map((target) => [target.path, target]));
   return outcome.jobs.flatMap((job) => {
     const [body] = job.told;
     if (job.kind !== 'load' || body['state'] === 'STOPPED') return [];
@@ -136,7 +136,7 @@ export const countsAddUp: Check = ({ outcome, sources }) => {
 
 /** Files of a target that match the filter of its loads. */
 export function wantedFiles({ path, files }: Target): Target['files'] {
-  const { fileFilterRegex } = path.startsWith('/kept/') ? loadOptions(Number(path.at(-1))) : {};
+  const { fileFilterRegex } = loadOptionsOf(path);
   if (fileFilterRegex === undefined) return files;
   const pattern = new RegExp(`^(?:${fileFilterRegex as string})$`);
   return files.filter((file) => pattern.test(file.path.slice(file.path.lastIndexOf('/') + 1)));

@@ -71,7 +71,7 @@ function told(register: Register, body: unknown): Record<string, unknown> {
 export const readsAreFresh: Check = ({ calls, outcome }) => {
   const all = states(outcome.log);
   const acknowledged = new LatestSequence(calls);
-  const written = new Set(outcome.log.map(({ events }) => events[0]?.requestId));
+  const written = new Set(outcome.log.flatMap(({ events }) => events.map(({ requestId }) => requestId)));
   return calls.flatMap((call) => {
     if (isSetting(call) && !written.has(call.id)) {
       const held = since(all, acknowledged.before(call.startMs)).some((state) => holds(state, call));

@@ -6,18 +6,33 @@ import { wantedFiles } from './jobs.js';
 /** After the last loads of all kept targets, every file is cached and every copy equals the source. */
 export const cacheEqualsSource: Check = ({ outcome, sources }) => {
   const problems: string[] = [];
-  for (const target of sources.kept) {
+  for (const target of [...sources.kept, ...sources.wide]) {
     for (const { path } of wantedFiles(target)) {
       if ((outcome.copies.get(path) ?? []).length === 0) problems.push(`not cached: ${path}`);
     }
   }
-  for (const { path, sha256 } of [...sources.kept, ...sources.freed].flatMap(({ files }) => files)) {
+  const unchanging = [...sources.kept, ...sources.wide, ...sources.freed];
+  for (const { path, sha256 } of unchanging.flatMap(({ files }) => files)) {
     for (const copy of outcome.copies.get(path) ?? []) {
       if (copy !== sha256) problems.push(`a copy of ${path} is ${copy} instead of ${sha256}`);
     }
   }
   return problems;
 };
+
+/**
+ * An object that was replaced while it was fetched, part by part, is cached as one of its versions, never as a mixture.
+ * After the last load there is a copy of the present version.
+ */
+export const oneVersionEach: Check = ({ outcome }) =>
+  [...outcome.versions].flatMap(([path, versions]) => {
+    const copies = outcome.copies.get(path) ?? [];
+    const strange = copies.filter((copy) => !versions.includes(copy));
+    return [
+      ...strange.map((copy) => `a copy of ${path} is ${copy}, which is none of its ${versions.length} versions`),
+      ...(copies.includes(versions.at(-1)!) ? [] : [`the present version of ${path} is not cached`]),
+    ];
+  });
 
 /** The secret of a mount's options is in no log line, no answer and no event. */
 export const secretsStaySecret: Check = ({ outcome }) => outcome.leaks.map((where) => `${where} contains a secret`);
@@ -44,7 +59,7 @@ export const readsAreBounded: Check = ({ outcome, faults, sources }) => {
     outcome.jobs.filter((job) => isAbout(job, target)).length * attempts * copies +
     reworked(faults) * copies +
     probes * faults.filter(({ kind }) => sick.test(kind)).length;
-  return [...sources.kept, ...sources.freed].flatMap(({ path, files }) => {
+  return [...sources.kept, ...sources.wide, ...sources.freed].flatMap(({ path, files }) => {
     const bound = perFile(path);
     return files
       .map((file) => ({ file: file.path, reads: outcome.s3Reads.get(file.path) ?? 0 }))

@@ -2,12 +2,13 @@ import type { Logged } from '../harness/collect.js';
 import type { Call } from '../harness/history.js';
 import { describeCall, type Check } from './check.js';
 
-/** Commits by the id of the request that caused them. */
+/** Commits by the id of the request that caused them. Requests that wait for their turn together share a commit. */
 function effects(log: readonly Logged[]): Map<string, Logged[]> {
   const found = new Map<string, Logged[]>();
   for (const commit of log) {
-    const id = commit.events[0]?.requestId;
-    if (id !== undefined) found.set(id, [...(found.get(id) ?? []), commit]);
+    for (const id of new Set(commit.events.map(({ requestId }) => requestId))) {
+      found.set(id, [...(found.get(id) ?? []), commit]);
+    }
   }
   return found;
 }

@@ -61,7 +61,9 @@ export interface Outcome {
   readonly answers: Readonly<Record<string, readonly unknown[]>>;
   /** SHA-256 of each worker's copy, by UFS path. */
   readonly copies: ReadonlyMap<string, readonly string[]>;
-  /** Number of reads from S3, by UFS path. */
+  /** SHA-256 of each version of the objects that change, by UFS path. The present version is last. */
+  readonly versions: ReadonlyMap<string, readonly string[]>;
+  /** Number of reads from S3 of whole objects or of their first bytes, by UFS path. */
   readonly s3Reads: ReadonlyMap<string, number>;
   /** Names of files and requests that contain the secret. */
   readonly leaks: readonly string[];
@@ -95,6 +97,7 @@ export async function collect(cluster: ClusterUnderHarm, history: History, loads
     jobs,
     answers,
     copies,
+    versions: cluster.large.versions(),
     s3Reads: cluster.s3Reads,
     leaks: leaks(cluster, history, log),
     strays: strays(cluster),
@@ -154,15 +157,14 @@ async function readLog({ nats }: ClusterUnderHarm): Promise<{ log: Logged[]; voi
 }
 
 async function copiesOf({ workers }: ClusterUnderHarm, ufsPath: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const { inbound } of workers) {
+  const copies = workers.map(async ({ inbound }) => {
     const url = `http://${inbound!.target}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`;
     const answer = await request(url);
     const bytes = Buffer.from(await answer.body.arrayBuffer());
-    if (answer.statusCode === 200) found.push(createHash('sha256').update(bytes).digest('hex'));
-    else if (answer.statusCode !== 404) found.push(`status ${answer.statusCode}: ${bytes.toString()}`);
-  }
-  return found;
+    if (answer.statusCode === 200) return [createHash('sha256').update(bytes).digest('hex')];
+    return answer.statusCode === 404 ? [] : [`status ${answer.statusCode}: ${bytes.toString()}`];
+  });
+  return (await Promise.all(copies)).flat();
 }
 
 function leaks(cluster: ClusterUnderHarm, history: History, log: readonly Logged[]): string[] {

@@ -1,5 +1,6 @@
 import { type Fault as S3Fault, type MemberHandle, type ProxyMode, type Random, type TestNatsNode } from '#testing';
 import type { ClusterUnderHarm } from './cluster-under-harm.js';
+import { breakParts, limitRate, replaceObjects } from './store-faults.js';
 
 /** A fault of a cluster that can begin and end. */
 export interface Inflicted {
@@ -67,6 +68,9 @@ export const faultKinds = {
   's3-errors': { weight: 3, maxMs: 5_000, inflict: s3Errors },
   's3-throttle-one': { weight: 2, maxMs: 8_000, inflict: (cluster) => oneStore(cluster, throttled) },
   's3-hang-one': { weight: 2, maxMs: 8_000, inflict: (cluster) => oneStore(cluster, { kind: 'hang' }) },
+  's3-rate': { weight: 2, maxMs: 8_000, inflict: limitRate },
+  's3-break-parts': { weight: 2, maxMs: 8_000, inflict: breakParts },
+  's3-replace': { weight: 3, maxMs: 8_000, inflict: replaceObjects },
   'disk-full': { weight: 2, maxMs: 5_000, inflict: fillDisk },
   forge: { weight: 4, maxMs: 500, inflict: forge },
   blackout: { weight: 1, maxMs: 1_000, inflict: blackout },
@@ -175,8 +179,8 @@ function s3Errors(cluster: ClusterUnderHarm, random: Random): Inflicted {
     { kind: 'length', offBy: -1 },
     { kind: 'etag', etag: 'other' },
   ] as const);
-  cluster.s3Fault = () => (random.chance(share) ? fault : undefined);
-  return { victims: [`s3 (${fault.kind})`], undo: () => void (cluster.s3Fault = undefined) };
+  const undo = cluster.harmS3(() => (random.chance(share) ? fault : undefined));
+  return { victims: [`s3 (${fault.kind})`], undo };
 }
 
 const throttled: S3Fault = { kind: 'status', status: 503, headers: { 'retry-after': '1' } };
@@ -185,8 +189,8 @@ const sickBucket = 'freed';
 
 /** Affects every request to one of the two buckets. */
 function oneStore(cluster: ClusterUnderHarm, fault: S3Fault): Inflicted {
-  cluster.s3Fault = ({ bucket }) => (bucket === sickBucket ? fault : undefined);
-  return { victims: [`s3://${sickBucket}/ (${fault.kind})`], undo: () => void (cluster.s3Fault = undefined) };
+  const undo = cluster.harmS3(({ bucket }) => (bucket === sickBucket ? fault : undefined));
+  return { victims: [`s3://${sickBucket}/ (${fault.kind})`], undo };
 }
 
 function fillDisk({ smallDisk }: ClusterUnderHarm): Inflicted | undefined {

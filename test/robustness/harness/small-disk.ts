@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const sizeBytes = 64 * 1024 * 1024;
+/** Room for two versions of all large objects, and everything else. */
+const sizeBytes = 160 * 1024 * 1024;
 
 /** A separate file system that can really run full. */
 export class SmallDisk {

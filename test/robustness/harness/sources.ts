@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileTree, type SourceFile } from '#testing';
+import type { LargeObjects } from './large-objects.js';
+import type { WideListings } from './wide-listings.js';
 
 /** A directory of the namespace with files behind it. */
 export interface Target {
@@ -15,6 +17,10 @@ export interface Sources {
   readonly buckets: Readonly<Record<string, string>>;
   /** On S3. No file below these targets is ever freed. */
   readonly kept: readonly Target[];
+  /** Listings of many pages, in one directory and in many. On S3. No file below these targets is ever freed. */
+  readonly wide: readonly Target[];
+  /** Objects that are fetched in parts, and change. On S3. No file below these targets is ever freed. */
+  readonly large: readonly Target[];
   /** On S3 and in directories. Loaded and freed in turns. */
   readonly freed: readonly Target[];
   /** Mounted at `/policies`. Its directories are used only for policies. */
@@ -25,10 +31,16 @@ export interface Sources {
   readonly mounts: readonly { readonly path: string; readonly ufs: string }[];
 }
 
+export const allTargets = ({ kept, freed, wide, large }: Sources): Target[] => [...kept, ...freed, ...wide, ...large];
+
 const keptTargets = 5;
 
 /** Random files: many small ones, some with a file of their own in a cache, and some that take several reads. */
-export function makeSources(directory: string, seed: number): Sources {
+export function makeSources(
+  directory: string,
+  seed: number,
+  { large, wide }: { large: LargeObjects; wide: WideListings },
+): Sources {
   const tree = (name: string, index: number, options: { smallFiles: number; largeFiles?: readonly number[] }) =>
     FileTree.create(join(directory, name), { seed: seed + index, ...options });
   const kept = Array.from({ length: keptTargets }, (_, i) => {
@@ -47,6 +59,8 @@ export function makeSources(directory: string, seed: number): Sources {
   return {
     buckets: { kept: join(directory, 'kept'), freed: join(directory, 'freed') },
     kept,
+    wide: wide.targets,
+    large: [large.target],
     freed: [
       { path: '/freed/t0', files: onS3 },
       { path: '/local/t0', files: onDisk.below(onDisk.fileRoot) },
@@ -56,6 +70,8 @@ export function makeSources(directory: string, seed: number): Sources {
     mounts: [
       { path: '/kept', ufs: 's3://kept/' },
       { path: '/freed', ufs: 's3://freed/' },
+      wide.mount,
+      large.mount,
       { path: '/local', ufs: `file://${join(directory, 'local')}/` },
       { path: '/policies', ufs: policyRoot },
     ],

@@ -4,7 +4,7 @@ import { Client, type Request } from './client.js';
 import type { History } from './history.js';
 import type { Sources, Target } from './sources.js';
 
-interface TrafficOptions {
+export interface TrafficOptions {
   readonly baseUrls: readonly string[];
   readonly sources: Sources;
   readonly history: History;
@@ -17,7 +17,7 @@ interface TrafficOptions {
 type Kind = 'load' | 'free' | 'rebalance';
 
 /** Options of the loads of a target. They are always the same, so that the checks know the expected result. */
-export function loadOptions(index: number): Record<string, unknown> {
+function loadOptions(index: number): Record<string, unknown> {
   switch (index % 5) {
     case 1:
       return { verify: true };
@@ -30,6 +30,14 @@ export function loadOptions(index: number): Record<string, unknown> {
     default:
       return {};
   }
+}
+
+/** Options of the loads below a path. */
+export function loadOptionsOf(path: string): Record<string, unknown> {
+  if (path.startsWith('/kept/')) return loadOptions(Number(path.at(-1)));
+  // All names are listed, and few of the files are fetched.
+  if (path.startsWith('/wide/')) return { fileFilterRegex: '.*[05]0\\.dat' };
+  return {};
 }
 
 /** Longest pause between two calls of one client. */
@@ -110,9 +118,7 @@ export class Traffic {
   }
 
   private load({ path }: Target): Request {
-    const index = Number(path.at(-1));
-    const options = path.startsWith('/kept/') ? loadOptions(index) : {};
-    return { method: 'POST', path: '/load', body: { paths: [path], options } };
+    return { method: 'POST', path: '/load', body: { paths: [path], options: loadOptionsOf(path) } };
   }
 
   private stop1(id: string | undefined): Request {
