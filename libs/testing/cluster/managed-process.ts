@@ -147,6 +147,11 @@ export class ManagedProcess {
   }
 
   logTail(lines = 40): string {
-    return `--- ${this.name}\n${this.log().trimEnd().split('\n').slice(-lines).join('\n')}`;
+    return tailOf(this.name, this.log(), lines);
   }
+}
+
+/** The end of a log, below a line that says whose it is. */
+export function tailOf(name: string, log: string, lines: number): string {
+  return `--- ${name}\n${log.trimEnd().split('\n').slice(-lines).join('\n')}`;
 }

@@ -1,6 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { type Role } from '#jetstream';
@@ -16,6 +13,7 @@ import { freePorts, type TcpProxy } from '../net/index.js';
 import { type ApiClient } from './api-client.js';
 import { ClusterMembers, type CoordinatorHandle, type WorkerHandle } from './cluster-members.js';
 import { type ManagedProcess } from './managed-process.js';
+import { clusterDirectory, type ClusterDirectory, ProcessCluster } from './process-cluster.js';
 import { startS3Process, type S3Process } from './s3-process.js';
 import { eventually } from './until.js';
 
@@ -45,18 +43,18 @@ export interface ClusterOptions {
 
 type NatsServers = { single: TestNats } | { several: TestNatsCluster };
 
-/** A cluster of real processes on loopback, with everything that they write below one directory. */
-export class TestCluster {
+/** A cluster whose coordinators and workers the test starts itself, each as a process that it can harm alone. */
+export class TestCluster extends ProcessCluster {
   private readonly others: ManagedProcess[] = [];
   private readonly reading = new Agent({ connections: 32 });
-  private onCrash: ((error: Error) => void) | undefined;
 
   private constructor(
-    readonly directory: string,
-    private readonly isTemporary: boolean,
+    place: ClusterDirectory,
     private readonly servers: NatsServers,
     private readonly members: ClusterMembers,
-  ) {}
+  ) {
+    super(place);
+  }
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
     const { coordinators = 1, workers = 2, env = {}, natsVersion: version } = options;
@@ -65,28 +63,21 @@ export class TestCluster {
       options.natsServers === 3
         ? { several: await startTestNatsCluster({ version, ...testWalls(), proxies, directory: options.directory }) }
         : { single: await startTestNats({ version, ...testWalls() }) };
-    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'larder-cluster-')));
+    const place = clusterDirectory(options.directory);
     const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
     const natsAddresses = 'several' in servers ? servers.several.addresses : [`127.0.0.1:${servers.single.port}`];
     const members = new ClusterMembers({
-      ...{ directory, natsAddresses, proxies },
+      ...{ directory: place.path, natsAddresses, proxies },
       ...{ env: { ...own, ...env }, node: options.node, project: options.project },
     });
-    const cluster = new TestCluster(directory, options.directory === undefined, servers, members);
-    try {
-      mkdirSync(join(directory, 'logs'), { recursive: true });
+    const cluster = new TestCluster(place, servers, members);
+    await cluster.launch(workers, async () => {
       // All at once: two calls could give the same port twice, as nobody listens on it yet.
       const ports = await freePorts(coordinators + workers);
       for (const port of ports.slice(0, coordinators)) await members.addCoordinator(port);
       for (const port of ports.slice(coordinators)) await members.addWorker(port);
-      await Promise.all(cluster.processes.map((process) => process.start()));
-      for (const { api } of cluster.coordinators) await cluster.untilOnline(workers, api);
-      return cluster;
-    } catch (error) {
-      const tails = cluster.logTails();
-      await cluster.dispose();
-      throw new Error(`the cluster did not start: ${(error as Error).message}\n${tails}`, { cause: error });
-    }
+    });
+    return cluster;
   }
 
   get coordinators(): readonly CoordinatorHandle[] {
@@ -135,6 +126,10 @@ export class TestCluster {
     return this.coordinators[0].api;
   }
 
+  protected get apis(): readonly ApiClient[] {
+    return this.coordinators.map(({ api }) => api);
+  }
+
   get processes(): ManagedProcess[] {
     return [...this.coordinators, ...this.workers].map(({ process }) => process).concat(this.others);
   }
@@ -144,8 +139,7 @@ export class TestCluster {
    */
   async startWorker(): Promise<WorkerHandle> {
     const worker = await this.members.addWorker();
-    worker.process.onCrash = this.onCrash;
-    await worker.process.start();
+    await this.startLate(worker.process);
     await this.untilListed(worker);
     return worker;
   }
@@ -159,14 +153,6 @@ export class TestCluster {
         ),
       );
     }
-  }
-
-  /** Waits until a coordinator counts so many workers ONLINE. */
-  async untilOnline(workers: number, api: ApiClient = this.api): Promise<void> {
-    await eventually(`${workers} workers are ONLINE`, async () => {
-      const nodes = await api.nodes();
-      return nodes.filter(({ status }) => status === 'ONLINE').length === workers;
-    });
   }
 
   /** Waits until a running coordinator owns the job, and returns it. */
@@ -210,42 +196,17 @@ export class TestCluster {
     return found;
   }
 
-  /** The end of each process's log. */
-  logTails(): string {
-    return this.processes.map((process) => process.logTail()).join('\n');
+  /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */
+  prepareWorker(): Promise<WorkerHandle> {
+    return this.members.addWorker();
   }
 
-  /**
-   * Runs a test's body. When it fails, prints the end of each process's log before it passes the error on; and it fails
-   * at once when a process ends that nobody has asked to.
-   * @param options.processesMayEnd the body makes processes end by themselves: that is no failure
-   */
-  async watch<T>(body: () => Promise<T>, { processesMayEnd = false } = {}): Promise<T> {
-    const crashed = new Promise<never>((_resolve, reject) => {
-      if (processesMayEnd) return;
-      this.onCrash = reject;
-      for (const process of this.processes) process.onCrash = reject;
-    });
-    try {
-      return await Promise.race([body(), crashed]);
-    } catch (error) {
-      process.stderr.write(`${this.logTails()}\n`);
-      throw error;
-    }
-  }
-
-  /** Kills everything that it started, and removes what that has written unless it is to stay. */
-  async dispose(): Promise<void> {
+  /** Kills everything. */
+  protected async end(): Promise<void> {
     await Promise.all(this.processes.map((process) => process.kill9()));
     await this.reading.destroy();
     await ('single' in this.servers ? this.nats : this.natsCluster).stop();
     await Promise.all(this.proxies.map((proxy) => proxy.stop()));
-    if (this.isTemporary) await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
-  }
-
-  /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */
-  prepareWorker(): Promise<WorkerHandle> {
-    return this.members.addWorker();
   }
 }
 

@@ -20,6 +20,16 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...ports];
 }
 
+/** So many in a row, for processes that are given the first one. */
+export async function consecutiveFreePorts(count: number): Promise<number[]> {
+  for (;;) {
+    const [first] = await freePorts(1);
+    const wanted = Array.from({ length: count }, (_, i) => first + i);
+    const free = await Promise.all(wanted.map(isFree));
+    if (free.every(Boolean)) return wanted;
+  }
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((answer) => {
     const server = createServer();
