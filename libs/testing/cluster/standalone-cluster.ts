@@ -21,6 +21,8 @@ export interface StandaloneOptions {
   env?: Record<string, string>;
   /** What runs, by its absolute path. Default: the script that `npm start` ends in. */
   script?: string;
+  /** For a script that compiles first. Default: as any process. */
+  startWithinMs?: number;
   /** The Node that runs it. Default: the one that runs the tests. */
   node?: string;
   /** Where everything is written; it stays. Default: a temporary directory. */
@@ -38,14 +40,14 @@ export class StandaloneCluster extends ProcessCluster {
 
   private constructor(place: ClusterDirectory, options: StandaloneOptions, ports: number[], balancerPort?: number) {
     super(place);
-    const { workers = 1, natsServers = 1, env = {}, node } = options;
+    const { workers = 1, natsServers = 1, env = {}, node, startWithinMs } = options;
     const client = (port: number) => new ApiClient(`http://127.0.0.1:${port}`);
     this.dataDir = join(this.directory, 'data');
     this.balancer = balancerPort === undefined ? undefined : client(balancerPort);
     this.coordinators = ports.map(client);
     this.process = new ManagedProcess({
       name: 'standalone',
-      node,
+      ...{ node, startWithinMs },
       script: options.script ?? join(projectRoot(), 'dist/bin/standalone.js'),
       env: {
         LARDER_DATA_DIR: this.dataDir,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { HashRing } from '#hash-ring';
 import { type Role } from '#jetstream';
 import {
   natsUrlFor,
@@ -22,7 +23,7 @@ export interface ClusterOptions {
   coordinators?: number;
   /** Default 2. */
   workers?: number;
-  /** `LARDER_…` settings of all processes. By default mounts do not check their store: tests stay on loopback. */
+  /** `LARDER_…` settings of all processes, beside `usualSettings`. */
   env?: Record<string, string>;
   /** As `availableNatsVersions()` lists them. Default: the newest. */
   natsVersion?: string;
@@ -40,6 +41,16 @@ export interface ClusterOptions {
   /** The project whose build runs, such as a copy with other sources. Default: this one. */
   project?: string;
 }
+
+/** Settings of every cluster whose test does not say otherwise. */
+const usualSettings = {
+  // Mounts do not ask their store: tests stay on loopback.
+  LARDER_MOUNT_CHECK_MS: '0',
+  // Tests wait for heartbeats: for a worker that joins, and for what workers hold.
+  LARDER_HEARTBEAT_MS: '200',
+  // No balancer has to notice the end of a coordinator.
+  LARDER_DRAIN_MS: '0',
+};
 
 type NatsServers = { single: TestNats } | { several: TestNatsCluster };
 
@@ -64,7 +75,7 @@ export class TestCluster extends ProcessCluster {
         ? { several: await startTestNatsCluster({ version, ...testWalls(), proxies, directory: options.directory }) }
         : { single: await startTestNats({ version, ...testWalls() }) };
     const place = clusterDirectory(options.directory);
-    const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
+    const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', ...usualSettings };
     const natsAddresses = 'several' in servers ? servers.several.addresses : [`127.0.0.1:${servers.single.port}`];
     const members = new ClusterMembers({
       ...{ directory: place.path, natsAddresses, proxies },
@@ -175,25 +186,41 @@ export class TestCluster extends ProcessCluster {
     return (await this.readCopies(ufsPath, 1)).at(0);
   }
 
+  /** The object from up to `copies` different workers that hold it; see `copyReader`. */
+  readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {
+    return this.copyReader()(ufsPath, copies);
+  }
+
   /**
-   * The object from up to `copies` different workers that hold it. The requests do not make a worker fetch it.
+   * Reads an object from up to `copies` different workers that hold it, for many objects one after another. The requests
+   * do not make a worker fetch it. They go to the owners first: asking all workers costs more than the reads themselves.
    * @throws Error for any answer but 200 and 404
    */
-  async readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {
-    const found: Buffer[] = [];
-    for (const { address, process } of this.workers) {
-      if (found.length >= copies) break;
-      if (!process.running) continue;
-      const answer = await request(`http://${address}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`, {
-        dispatcher: this.reading,
-      });
-      const bytes = Buffer.from(await answer.body.arrayBuffer());
-      if (answer.statusCode === 200) found.push(bytes);
-      else if (answer.statusCode !== 404) {
-        throw new Error(`${process.name} answered ${answer.statusCode} for ${ufsPath}: ${bytes.toString()}`);
+  copyReader(): (ufsPath: string, copies: number) => Promise<Buffer[]> {
+    const running = this.workers.filter(({ process }) => process.running).map((worker) => [worker.id, worker] as const);
+    const workers = new Map(running);
+    const ring = new HashRing(workers.keys());
+    return async (ufsPath, copies) => {
+      const found: Buffer[] = [];
+      for (const owner of ring.owners(ufsPath, workers.size)) {
+        const worker = workers.get(owner)!;
+        if (found.length >= copies) break;
+        if (!worker.process.running) continue;
+        const bytes = await this.readFrom(worker, ufsPath);
+        if (bytes !== undefined) found.push(bytes);
       }
-    }
-    return found;
+      return found;
+    };
+  }
+
+  private async readFrom({ address, process }: WorkerHandle, ufsPath: string): Promise<Buffer | undefined> {
+    const answer = await request(`http://${address}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`, {
+      dispatcher: this.reading,
+    });
+    const bytes = Buffer.from(await answer.body.arrayBuffer());
+    if (answer.statusCode === 200) return bytes;
+    if (answer.statusCode === 404) return undefined;
+    throw new Error(`${process.name} answered ${answer.statusCode} for ${ufsPath}: ${bytes.toString()}`);
   }
 
   /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */

@@ -16,7 +16,7 @@ describe('npm run dev', () => {
     tree = mkdtempSync(join(tmpdir(), 'larder-dev-'));
     copySources(tree, { build: true });
     const script = join(tree, 'scripts/dev.mjs');
-    cluster = await startStandaloneCluster({ script, directory: tree, coordinators: 2 });
+    cluster = await startStandaloneCluster({ script, directory: tree, coordinators: 2, startWithinMs: 150_000 });
     await cluster.api.mount('/docs', `file://${tree}/docs`);
   }, 180_000);
   afterAll(async () => {
