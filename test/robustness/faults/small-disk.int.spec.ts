@@ -4,56 +4,61 @@ import { expectCountsToAddUp } from '../../cluster/support/counts.js';
 
 const MiB = 1024 * 1024;
 
-// A file that finds no room is tried as often as usual, with short pauses between.
-const env = { LARDER_CACHE_BYTES: '1GiB', LARDER_RETRY_BASE_MS: '20', LARDER_RETRY_MAX_MS: '100' };
+clusterSuite(
+  'a worker whose file system is smaller than its cache may be',
+  {
+    workers: 1,
+    // A file that finds no room is tried as often as usual, with short pauses between.
+    env: { LARDER_CACHE_BYTES: '1GiB', LARDER_RETRY_BASE_MS: '20', LARDER_RETRY_MAX_MS: '100' },
+  },
+  ({ cluster, s3 }) => {
+    it(
+      'fault 7: ENOSPC in the middle of a load fails those files with the reason; the worker lives and leaves nothing behind',
+      () =>
+        cluster.watch(async () => {
+          const [worker] = cluster.workers;
+          await worker.process.kill9();
+          expect((await cluster.api.request('DELETE', `/nodes?id=${worker.id}`)).status).toBe(200);
+          // A mount namespace of its own: the file system goes when the process does. Root or an unprivileged user
+          // namespace is needed; where there is neither, this test has to fail rather than show nothing.
+          const unshare = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
+          const script = 'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"';
+          worker.process.wrapper = [...unshare, 'sh', '-c', script, worker.cacheDir];
+          await worker.process.start();
+          await cluster.untilOnline(1);
+          const { pid } = worker.process;
 
-clusterSuite('a worker whose file system is smaller than its cache may be', { workers: 1, env }, ({ cluster, s3 }) => {
-  it(
-    'fault 7: ENOSPC in the middle of a load fails those files with the reason; the worker lives and leaves nothing behind',
-    () =>
-      cluster.watch(async () => {
-        const [worker] = cluster.workers;
-        await worker.process.kill9();
-        expect((await cluster.api.request('DELETE', `/nodes?id=${worker.id}`)).status).toBe(200);
-        // A mount namespace of its own: the file system goes when the process does. Root or an unprivileged user
-        // namespace is needed; where there is neither, this test has to fail rather than show nothing.
-        const unshare = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
-        const script = 'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"';
-        worker.process.wrapper = [...unshare, 'sh', '-c', script, worker.cacheDir];
-        await worker.process.start();
-        await cluster.untilOnline(1);
-        const { pid } = worker.process;
+          const files = await s3.bucket(cluster, 'too-much', keys(60), MiB);
+          const id = await cluster.api.load({ paths: ['/too-much'] });
+          const done = await cluster.api.waitForJob(id);
+          expect(done.state).toBe('FAILED');
+          expect(done.loadedFiles).toBeGreaterThan(3);
+          expect(done.failedFiles).toBeGreaterThan(20);
+          expectCountsToAddUp(done, { files: 60, bytes: sizeOf(files) });
+          const failures = await cluster.api.failedFiles(id);
+          expect(failures).toHaveLength(done.failedFiles);
+          for (const { reason } of failures) expect(reason).toMatch(/full|space|room/i);
+          const failed = new Set(failures.map(({ path }) => path));
+          await expectCacheEqualsSource(
+            cluster,
+            files.filter(({ path }) => !failed.has(path)),
+          );
+          // Seen from within its namespace.
+          const cacheDir = `/proc/${pid}/root${worker.cacheDir}`;
+          expect(readdirSync(`${cacheDir}/tmp`)).toEqual([]);
 
-        const files = await s3.bucket(cluster, 'too-much', keys(60), MiB);
-        const id = await cluster.api.load({ paths: ['/too-much'] });
-        const done = await cluster.api.waitForJob(id);
-        expect(done.state).toBe('FAILED');
-        expect(done.loadedFiles).toBeGreaterThan(3);
-        expect(done.failedFiles).toBeGreaterThan(20);
-        expectCountsToAddUp(done, { files: 60, bytes: sizeOf(files) });
-        const failures = await cluster.api.failedFiles(id);
-        expect(failures).toHaveLength(done.failedFiles);
-        for (const { reason } of failures) expect(reason).toMatch(/full|space|room/i);
-        const failed = new Set(failures.map(({ path }) => path));
-        await expectCacheEqualsSource(
-          cluster,
-          files.filter(({ path }) => !failed.has(path)),
-        );
-        // Seen from within its namespace.
-        const cacheDir = `/proc/${pid}/root${worker.cacheDir}`;
-        expect(readdirSync(`${cacheDir}/tmp`)).toEqual([]);
-
-        // The same process goes on as soon as there is room.
-        await cluster.api.request('POST', '/free', { body: { paths: ['/too-much'], options: { sync: true } } });
-        const later = await s3.bucket(cluster, 'enough', keys(5), MiB);
-        const next = await eventually('there is room again', async () => {
-          const progress = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/enough'] }));
-          return progress.state === 'SUCCEEDED' && progress;
-        });
-        expect(next.loadedFiles + next.skippedFiles).toBe(5);
-        await expectCacheEqualsSource(cluster, later, { others: 'any' });
-        expect(worker.process.pid).toBe(pid);
-      }),
-    120_000,
-  );
-});
+          // The same process goes on as soon as there is room.
+          await cluster.api.request('POST', '/free', { body: { paths: ['/too-much'], options: { sync: true } } });
+          const later = await s3.bucket(cluster, 'enough', keys(5), MiB);
+          const next = await eventually('there is room again', async () => {
+            const progress = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/enough'] }));
+            return progress.state === 'SUCCEEDED' && progress;
+          });
+          expect(next.loadedFiles + next.skippedFiles).toBe(5);
+          await expectCacheEqualsSource(cluster, later, { others: 'any' });
+          expect(worker.process.pid).toBe(pid);
+        }),
+      120_000,
+    );
+  },
+);
