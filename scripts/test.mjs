@@ -15,8 +15,8 @@ import { listTests, removeScratch, runJest } from './run-jest.mjs';
 /**
  * Files at a time on two cores. `unit` and `integration` run one after the other, beside `processes`. Together these use
  * two cores almost fully: with more at a time each only takes longer. Files of `processes` that hold takeovers to limits
- * of time (`timed` in test-plan.json) run at the end, when nothing else does: three of their clusters at once exceed the
- * limits.
+ * (`timed` in test-plan.json) run at the end, when nothing else does. With three of their clusters at once, a coordinator
+ * can be silent for so long that another takes its jobs.
  */
 const workers = { unit: 2, integration: 2, processes: 3, timed: 2 };
 const SLOWEST_SHOWN = 10;
