@@ -128,7 +128,7 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'support for tests',
     files: /^libs\/testing\//,
-    may: ['#kernel', '#jetstream', '#nats-server', '#ufs', '#config', '#process', '#async'],
+    may: ['#kernel', '#hash-ring', '#jetstream', '#nats-server', '#ufs', '#config', '#process', '#async'],
   },
   {
     what: 'applications: wiring of everything except tests',

@@ -3,7 +3,10 @@ import { everything, StreamClient } from './support/event-client.js';
 
 const keyOf = ({ sequence, index }: { sequence: number; index: number }) => `${sequence}.${index}`;
 
-clusterSuite('the stream of events', { coordinators: 2, workers: 1 }, ({ cluster, test }) => {
+// A stop waits for balancers, and streams end without waiting for it.
+const options = { coordinators: 2, workers: 1, env: { LARDER_DRAIN_MS: '2000' } };
+
+clusterSuite('the stream of events', options, ({ cluster, test }) => {
   let written = 0;
   const clients: StreamClient[] = [];
 

@@ -1,45 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { ApiClient, eventually, freePorts, ManagedProcess, projectRoot } from '#testing';
-import { mains } from './support/run.js';
+import { type ApiClient, eventually, projectRoot, standaloneSuite } from '#testing';
 
 type Line = Record<string, unknown> & { level: string; time: string; msg: string };
 
-describe('the HTTP servers of a cluster behind a balancer', () => {
-  let directory: string;
-  let dataDir: string;
-  let cluster: ManagedProcess;
-  let api: ApiClient;
+const env = { LARDER_LOG_LEVEL: 'debug', LARDER_HOSTNAMES: 'larder.example.com' };
+
+standaloneSuite('the HTTP servers of a cluster behind a balancer', { balancer: true, env }, ({ cluster }) => {
   /** Ports by the name of the process that listens there. */
   const ports: Record<string, number> = {};
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'larder-http-'));
-    dataDir = join(directory, 'data');
-    const [port, balancer] = await freePorts(2);
-    cluster = new ManagedProcess({
-      name: 'standalone',
-      script: join(projectRoot(), mains.standalone),
-      env: {
-        ...{ LARDER_DATA_DIR: dataDir, LARDER_PORT: String(port), LARDER_BALANCER_PORT: String(balancer) },
-        ...{ LARDER_WORKERS: '1', LARDER_LOG_LEVEL: 'debug', LARDER_HOSTNAMES: 'larder.example.com' },
-        npm_lifecycle_event: 'start',
-      },
-      logFile: join(directory, 'standalone.log'),
-      isReady: (self) => self.log().includes('Ctrl-C stops everything'),
-    });
-    await cluster.start();
-    api = new ApiClient(`http://127.0.0.1:${balancer}`);
-    const [{ address }] = await api.nodes();
-    Object.assign(ports, { coordinator: port, balancer, worker: Number(address.split(':')[1]) });
-  }, 90_000);
-  afterAll(async () => {
-    if (cluster.running) await cluster.stop();
-    rmSync(directory, { recursive: true, force: true });
+    const portOf = ({ baseUrl }: ApiClient) => Number(new URL(baseUrl).port);
+    const [{ address }] = await cluster.api.nodes();
+    const worker = Number(address.split(':')[1]);
+    Object.assign(ports, { coordinator: portOf(cluster.coordinators[0]), balancer: portOf(cluster.api), worker });
   });
 
   async function send(
@@ -117,7 +93,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
 
   it('a client cannot use the name of one of the system’s own actors', async () => {
     for (const actor of ['coordinator:admin', 'Worker:1', 'operator:root', 'static-mount-table']) {
-      const answer = await api.request('POST', '/ttl', {
+      const answer = await cluster.api.request('POST', '/ttl', {
         body: { path: '/nope', ttlSeconds: 5 },
         headers: { 'x-larder-actor': actor },
       });
@@ -149,27 +125,27 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
   );
 
   it('the logs record each request and the life of a job under the ids of answers and events', async () => {
-    const file = join(dataDir, 'logs');
     const lines = (process: string): Line[] =>
-      readFileSync(join(file, `${process}.log`), 'utf8')
+      cluster
+        .logOf(process)
         .split('\n')
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line) as Line);
     const headers = { 'x-request-id': 'mount-1', 'x-larder-actor': 'alice', authorization: 'Bearer canary' };
     const options = { accessKeyId: 'a', secretAccessKey: 'canary', region: 'x', endpoint: 'http://127.0.0.1:1' };
-    await api.request('POST', '/mount', { body: { path: '/s3', ufs: 's3://some-bucket', options }, headers });
-    await api.mount('/docs', `file://${projectRoot()}/docs`);
-    await api.request('GET', '/mount?path=/docs&token=canary');
-    await api.request('POST', '/load', { body: { paths: 'canary' } });
-    await api.request('POST', '/load', { body: { secretKey: 'canary' } });
-    await api.request('GET', '/file_index?asOf=1');
-    const submitted = await api.request<{ id: string }>('POST', '/load', {
+    await cluster.api.request('POST', '/mount', { body: { path: '/s3', ufs: 's3://some-bucket', options }, headers });
+    await cluster.api.mount('/docs', `file://${projectRoot()}/docs`);
+    await cluster.api.request('GET', '/mount?path=/docs&token=canary');
+    await cluster.api.request('POST', '/load', { body: { paths: 'canary' } });
+    await cluster.api.request('POST', '/load', { body: { secretKey: 'canary' } });
+    await cluster.api.request('GET', '/file_index?asOf=1');
+    const submitted = await cluster.api.request<{ id: string }>('POST', '/load', {
       body: { paths: ['/docs'] },
       headers: { 'x-request-id': 'load-1' },
     });
     expect(submitted.headers['x-request-id']).toBe('load-1');
     const { id } = submitted.body;
-    await api.waitForJob(id);
+    await cluster.api.waitForJob(id);
 
     const told = await eventually('the log records the job’s end', () => {
       const all = lines('coordinator-1');

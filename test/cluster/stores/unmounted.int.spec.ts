@@ -1,7 +1,7 @@
 import { clusterSuite, eventually, keys, type WorkerHandle } from '#testing';
 import { request } from 'undici';
 
-clusterSuite('a mount that is removed', { workers: 2, clusterPer: 'test' }, ({ cluster, s3, test }) => {
+clusterSuite('a mount that is removed', { workers: 2 }, ({ cluster, s3, test }) => {
   async function read({ address }: WorkerHandle, path: string, more = '', method: 'GET' | 'HEAD' = 'GET') {
     const answer = await request(`http://${address}/v1/objects?path=${encodeURIComponent(path)}${more}`, { method });
     await answer.body.dump();

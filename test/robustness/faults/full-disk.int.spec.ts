@@ -7,9 +7,12 @@ import { cacheDirOf, freeBytesOf, onSmallDisk } from './support/small-disk-worke
 const MB = 1_000_000;
 const diskBytes = 90 * 1024 * 1024;
 
+// A file that finds no room is tried as often as usual, with short pauses between.
+const env = { LARDER_RETRY_BASE_MS: '20', LARDER_RETRY_MAX_MS: '100' };
+
 clusterSuite(
   'a worker on a full disk',
-  { workers: 1, clusterPer: 'test', testTimeoutMs: 120_000 },
+  { workers: 1, clusterPer: 'test', env, testTimeoutMs: 120_000 },
   ({ cluster, s3, test }) => {
     beforeEach(async () => {
       await onSmallDisk(cluster, diskBytes);

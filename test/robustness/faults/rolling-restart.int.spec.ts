@@ -7,7 +7,7 @@ const clients = 8;
 
 clusterSuite(
   'coordinators that are restarted one after another',
-  { coordinators: 3, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
+  { coordinators: 3, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4', LARDER_DRAIN_MS: '2000' } },
   ({ cluster, s3 }) => {
     it(
       'fault 25: a coordinator with SIGTERM under load ends within ten seconds, no request fails, and no acknowledged write is lost',

@@ -6,7 +6,11 @@ const MiB = 1024 * 1024;
 
 clusterSuite(
   'a worker whose file system is smaller than its cache may be',
-  { workers: 1, env: { LARDER_CACHE_BYTES: '1GiB' } },
+  {
+    workers: 1,
+    // A file that finds no room is tried as often as usual, with short pauses between.
+    env: { LARDER_CACHE_BYTES: '1GiB', LARDER_RETRY_BASE_MS: '20', LARDER_RETRY_MAX_MS: '100' },
+  },
   ({ cluster, s3 }) => {
     it(
       'fault 7: ENOSPC during a load fails the affected files with the reason, and the worker keeps running and leaves no partial file',

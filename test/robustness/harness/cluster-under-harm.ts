@@ -43,6 +43,8 @@ const settings = {
   LARDER_RETRY_MAX_MS: '2000',
   LARDER_BATCH_SIZE: '20',
   LARDER_SNAPSHOT_EVERY: '200',
+  // Coordinators drain, as they do in production.
+  LARDER_DRAIN_MS: '2000',
 };
 
 /** The surroundings of the cluster, which faults can hit as well. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiClient } from '#testing';
 
 export interface Write {
@@ -7,6 +8,9 @@ export interface Write {
   readonly status: number;
   readonly body: unknown;
 }
+
+/** Pause between a client's answer and its next write: short beside a pause of the log, and it leaves CPU to the cluster. */
+const pauseMs = 20;
 
 /** Clients that mount one path after another, each path once, and record every answer. */
 export class Writers {
@@ -41,6 +45,7 @@ export class Writers {
         body: { path, ufs: `${ufsRoot}${path.slice(1)}` },
       });
       this.writes.push({ path, sentAtMs, answeredAtMs: performance.now(), status, body });
+      await sleep(pauseMs);
     }
   }
 }
