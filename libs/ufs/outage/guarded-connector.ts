@@ -74,6 +74,11 @@ export class GuardedConnector implements UfsConnector {
     return read;
   }
 
+  async openLocal(path: string, options?: Pick<UfsReadOptions, 'expectedVersion' | 'signal'>) {
+    if (this.inner.openLocal === undefined) return undefined;
+    return await this.run('get', path, async () => this.inner.openLocal?.(path, options));
+  }
+
   contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash | undefined> {
     return this.run('head', object.path, () => this.inner.contentHash(object, signal));
   }

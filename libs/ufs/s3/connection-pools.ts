@@ -1,6 +1,7 @@
 import { Pool } from 'undici';
 import type { UfsTuning } from '../types.js';
 import { externalLookup } from './internal-address.js';
+import { placingConnector } from './placing-sockets.js';
 import type { RequestTarget } from './redirects.js';
 
 /** For a store of many nodes that redirects to each. Beyond this, the least recently used pool is closed. */
@@ -10,7 +11,11 @@ const maxPools = 256;
 export class ConnectionPools {
   private readonly pools = new Map<string, Pool>();
 
-  constructor(private readonly tuning: UfsTuning) {}
+  /** @param placing for answers whose handler copies them at once: see `placingConnector` */
+  constructor(
+    private readonly tuning: UfsTuning,
+    private readonly placing = false,
+  ) {}
 
   of({ origin, mustBeExternal = false }: RequestTarget): Pool {
     const id = `${mustBeExternal} ${origin}`;
@@ -29,9 +34,10 @@ export class ConnectionPools {
 
   private open(origin: string, mustBeExternal: boolean): Pool {
     const { maxConnections, connectTimeoutMs: timeout } = this.tuning;
+    const options = mustBeExternal ? { timeout, lookup: externalLookup } : { timeout };
     return new Pool(origin, {
       connections: maxConnections,
-      connect: mustBeExternal ? { timeout, lookup: externalLookup } : { timeout },
+      connect: this.placing ? placingConnector(options) : options,
     });
   }
 
