@@ -9,7 +9,7 @@ const stretchBytes = 16 * 1024 * 1024;
 const lanes = 2;
 
 /** The part of a worker's ports that copying needs. */
-export type CopyPorts = Pick<WorkerPorts, 'isThrottled' | 'signal' | 'onProgress'>;
+export type CopyPorts = Pick<WorkerPorts, 'isThrottled' | 'throttle' | 'signal' | 'onProgress'>;
 
 export interface LocalObject {
   readonly jobId: string;
@@ -31,7 +31,7 @@ export async function copyLocal(object: LocalObject, writer: CacheWriter, ports:
   const file = await connector.openLocal(path, { expectedVersion: known.version, signal: ports.signal });
   if (file === undefined) return false;
   try {
-    await copyStretches(file, known.sizeBytes, writer, ports);
+    await copyStretches(file, object, writer, ports);
     await file.confirm();
     return true;
   } finally {
@@ -42,18 +42,19 @@ export async function copyLocal(object: LocalObject, writer: CacheWriter, ports:
 /** Returns or throws only when no thread reads the file any more. */
 async function copyStretches(
   file: UfsLocalFile,
-  sizeBytes: number,
+  { jobId, known: { sizeBytes } }: LocalObject,
   writer: CacheWriter,
-  { signal, onProgress }: CopyPorts,
+  { throttle, signal, onProgress }: CopyPorts,
 ): Promise<void> {
   let next = 0;
   let failed = false;
   const lane = async () => {
     while (next < sizeBytes && !failed) {
-      signal.throwIfAborted();
       const position = next;
       const length = Math.min(stretchBytes, sizeBytes - position);
       next += length;
+      await throttle(jobId, length, signal);
+      signal.throwIfAborted();
       try {
         await writer.copyPart(position, length, { fd: file.fd, position });
       } catch (error) {
