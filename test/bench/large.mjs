@@ -47,6 +47,7 @@ async function larder(ufs, options) {
     await cluster.api.mount('/bench', ufs, options);
     const processes = [...cluster.processes, cluster.nats];
     const cpuNow = () => processes.map(({ pid }) => cpuOf(pid)).reduce((sum, one) => sum + one, 0);
+    warmPages(work, bytes);
     const cpuBefore = cpuNow();
     const started = performance.now();
     const body = { paths: ['/bench'], options: { sync: true } };
@@ -64,6 +65,7 @@ async function larder(ufs, options) {
 
 async function copied(script, args) {
   const target = path.join(work, 'copy');
+  warmPages(work, bytes);
   const result = await runScript(script, [...args, target]);
   fs.rmSync(target, { recursive: true });
   return result;
@@ -71,7 +73,7 @@ async function copied(script, args) {
 
 const peer = (participants) => (values['no-peer'] ? {} : participants);
 const compare = async (label, participants) => {
-  const results = await inTurn(rounds, participants, () => warmPages(work, bytes));
+  const results = await inTurn(rounds, participants);
   for (const [name, all] of Object.entries(results)) {
     const each = all.map((one) => `${(bytes / 1e6 / one.seconds).toFixed(0)} MB/s (${one.cpu.toFixed(1)} s of CPU)`);
     console.log(`${label}, ${name}: ${each.join(', ')}`);

@@ -1,3 +1,5 @@
+import type fileSystem from 'node:fs';
+
 /** A stretch of an open file or of shared memory, and where in another open file it goes. */
 export interface CopyTask {
   readonly source: { readonly fd: number; readonly position: number } | Uint8Array<SharedArrayBuffer>;
@@ -25,7 +27,7 @@ export interface LoopParts {
     on(event: 'message', listener: (request: CopyRequest) => void): unknown;
     postMessage(answer: CopyAnswer): void;
   };
-  readonly fs: Pick<typeof import('node:fs'), 'readSync' | 'writeSync'>;
+  readonly fs: Pick<typeof fileSystem, 'readSync' | 'writeSync'>;
   readonly crc32: (bytes: Uint8Array, before?: number) => number;
 }
 

@@ -17,7 +17,8 @@ export function cpuOf(pid) {
 
 /**
  * The first write of a page costs the kernel of a virtual machine up to ten times as much where the host has yet to find
- * the memory. So each participant gets pages that were in use a moment ago.
+ * the memory, and a balloon device takes free pages back within seconds. So each participant gets pages that were in use
+ * right before it begins.
  */
 export function warmPages(directory, bytes) {
   const file = path.join(directory, 'warm');
@@ -48,13 +49,12 @@ export function runScript(script, args) {
 export const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 /** Runs all in turn, so that what else the machine does meets each of them. @returns results by name */
-export async function inTurn(rounds, participants, before = () => undefined) {
+export async function inTurn(rounds, participants) {
   const names = Object.keys(participants);
   const results = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < names.length; i++) {
       const name = names[(i + round) % names.length];
-      before();
       results[name].push(await participants[name]());
     }
   }
