@@ -34,8 +34,7 @@ export interface LoopParts {
 /**
  * What a thread does that copies: reads, checksums and writes block by block with blocking calls, so that a block is still
  * in the CPU's cache when it is written. Blocks are small since Linux takes larger pages for larger writes (large folios,
- * ext4 from 6.16, XFS): in a virtual machine those were three to five times as expensive, as the host often has yet to
- * provide their memory.
+ * ext4 from 6.16, XFS): in a virtual machine those were two to four times as expensive.
  *
  * A thread gets the text of this function (`copy-threads.ts`), so that it needs no file of its own beside the bundles. The
  * function must therefore use nothing from outside of it.
