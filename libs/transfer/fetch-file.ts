@@ -2,6 +2,7 @@ import type { CacheEntry, CacheWriter } from '#cache-store';
 import { isSameVersion, isStrong, strongerOf, UfsError, type UfsConnector } from '#ufs';
 import type { TransferSlot, WorkerPorts } from '#contexts/jobs/kinds';
 import type { BatchFile, KnownVersion } from './batch-file.js';
+import { copyLocal } from './copy-local.js';
 import { copyParts, partBytes } from './fetch-parts.js';
 import { isUfsError, retrying } from './retrying.js';
 
@@ -14,7 +15,8 @@ export const packedObjectMaxBytes = 256 * 1024;
 const throttleQuantumBytes = 64 * 1024;
 
 /** Where bytes come from: a UFS, or another worker. */
-export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'> & Partial<Pick<UfsConnector, 'readsParts'>>;
+export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'> &
+  Partial<Pick<UfsConnector, 'readsParts' | 'openLocal'>>;
 
 /** The part of a worker's ports that fetching needs. */
 export type FetchPorts = Pick<
@@ -157,7 +159,10 @@ async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntr
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);
   try {
-    if (!isParted(fetch, known) || !(await copyParts({ jobId, path, known, connector }, writer, ports))) {
+    const object = { jobId, path, known, connector };
+    const isCopied =
+      (await copyLocal(object, writer, ports)) || (isParted(fetch, known) && (await copyParts(object, writer, ports)));
+    if (!isCopied) {
       const { sizeBytes: knownSizeBytes, version: expectedVersion } = known;
       const { body } = await connector.open(path, { expectedVersion, knownSizeBytes, signal });
       await copy(body, writer, { ...fetch, ports }, known);

@@ -68,6 +68,11 @@ export class GuardedConnector implements UfsConnector {
     return this.run('get', path, () => this.inner.read(path, options));
   }
 
+  async openLocal(path: string, options?: Pick<UfsReadOptions, 'expectedVersion' | 'signal'>) {
+    if (this.inner.openLocal === undefined) return undefined;
+    return await this.run('get', path, async () => this.inner.openLocal?.(path, options));
+  }
+
   contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash | undefined> {
     return this.run('head', object.path, () => this.inner.contentHash(object, signal));
   }

@@ -59,7 +59,10 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
     if (this.status < 300) this.assertFits(this.collectedBytes);
     if (this.whole !== undefined && this.collectedBytes <= this.whole.length) {
       chunk.copy(this.whole, this.collectedBytes - chunk.length);
-    } else if (this.collectedBytes <= this.limitBytes) this.chunks.push(chunk);
+    } else if (this.collectedBytes <= this.limitBytes) {
+      // The sockets of a request with `into` use their buffers again (`placing-sockets.ts`).
+      this.chunks.push(this.request.into === undefined ? chunk : Buffer.from(chunk));
+    }
   }
 
   onResponseEnd(): void {

@@ -1,6 +1,7 @@
 import { Pool } from 'undici';
 import type { UfsTuning } from '../types.js';
 import { externalLookup } from './internal-address.js';
+import { placingConnector } from './placing-sockets.js';
 import type { RequestTarget } from './redirects.js';
 
 /** For a store of many nodes that redirects to each. Beyond this, the least recently used pool is closed. */
@@ -11,7 +12,11 @@ export class ConnectionPools {
   private readonly pools = new Map<string, Pool>();
   private latest: { origin: string; mustBeExternal: boolean; pool: Pool } | undefined;
 
-  constructor(private readonly tuning: UfsTuning) {}
+  /** @param placing for answers whose handler copies them at once: see `placingConnector` */
+  constructor(
+    private readonly tuning: UfsTuning,
+    private readonly placing = false,
+  ) {}
 
   of({ origin, mustBeExternal = false }: RequestTarget): Pool {
     const { latest } = this;
@@ -38,9 +43,10 @@ export class ConnectionPools {
 
   private open(origin: string, mustBeExternal: boolean): Pool {
     const { maxConnections, connectTimeoutMs: timeout } = this.tuning;
+    const options = mustBeExternal ? { timeout, lookup: externalLookup } : { timeout };
     return new Pool(origin, {
       connections: maxConnections,
-      connect: mustBeExternal ? { timeout, lookup: externalLookup } : { timeout },
+      connect: this.placing ? placingConnector(options) : options,
     });
   }
 

@@ -49,6 +49,8 @@ const tolerableSkewMs = 5 * 60 * 1000;
  */
 export class S3Client {
   private readonly pools: ConnectionPools;
+  /** For answers that go into a buffer of the caller. */
+  private readonly placingPools: ConnectionPools;
   private readonly region: SigningRegion;
   /** The server's clock minus ours, once it was found to matter: signatures go by the server's. */
   private clockOffsetMs = 0;
@@ -61,6 +63,7 @@ export class S3Client {
     private readonly tuning: UfsTuning,
   ) {
     this.pools = new ConnectionPools(tuning);
+    this.placingPools = new ConnectionPools(tuning, true);
     this.region = new SigningRegion(settings.region);
     this.signer = settings.credentials && new RequestSigner(settings.credentials);
     this.server = serverIn(settings, settings.region);
@@ -102,7 +105,7 @@ export class S3Client {
 
   /** Ends all running requests: a connector is closed when no caller waits for it. */
   async close(): Promise<void> {
-    await this.pools.destroy();
+    await Promise.all([this.pools.destroy(), this.placingPools.destroy()]);
   }
 
   /**
@@ -145,7 +148,8 @@ export class S3Client {
     if (request.signal?.aborted) throw abortedError(request.path);
     return await new Promise<S3Answer>((resolve, reject) => {
       const collector = new AnswerCollector(request, target.origin, maxBytes, resolve, reject);
-      this.pools.of(target).dispatch(this.toDispatch(request, target), collector);
+      const pools = request.into === undefined ? this.pools : this.placingPools;
+      pools.of(target).dispatch(this.toDispatch(request, target), collector);
     });
   }
 

@@ -46,6 +46,7 @@ export class ScopedCache implements CacheStore {
     return {
       write: (chunk) => writer.write(chunk),
       writePart: (offset, bytes) => writer.writePart(offset, bytes),
+      copyPart: (offset, length, source) => writer.copyPart(offset, length, source),
       commit: async () => named(await writer.commit(), object.path),
       abort: () => writer.abort(),
     };
