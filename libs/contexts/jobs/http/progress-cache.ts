@@ -10,8 +10,8 @@ const clock = 'timeElapsedMilliseconds';
 interface Entry {
   readonly live: LiveProgress;
   readonly progress: JobProgress;
-  /** The JSON of the progress: all of it, or what stands before and behind the figure of the clock. */
-  readonly json: string | { readonly before: string; readonly behind: string };
+  /** The progress as JSON in UTF-8: all of it, or what stands before and behind the figure of the clock. */
+  readonly json: Buffer | { readonly before: Buffer; readonly behind: Buffer };
 }
 
 /**
@@ -41,9 +41,10 @@ export class ProgressCache {
       this.entries.set(record, entry);
     }
     const { progress, json } = entry;
-    if (typeof json === 'string') return progress;
+    if (!('before' in json)) return progress;
     const elapsed = elapsedMs(record, nowMs);
-    return withJson({ ...progress, [clock]: elapsed }, `${json.before}${elapsed}${json.behind}`);
+    const text = Buffer.concat([json.before, Buffer.from(String(elapsed)), json.behind]);
+    return withJson({ ...progress, [clock]: elapsed }, text);
   }
 }
 
@@ -51,13 +52,17 @@ function entryOf(progress: JobProgress, live: LiveProgress, hasEnded: boolean): 
   const names = Object.keys(progress);
   const at = names.indexOf(clock);
   if (hasEnded || at < 0) {
-    const json = JSON.stringify(progress);
+    const json = Buffer.from(JSON.stringify(progress));
     return { live, progress: withJson(progress, json), json };
   }
   const part = (some: string[]) => JSON.stringify(Object.fromEntries(some.map((name) => [name, progress[name]])));
   const [first, last] = [part(names.slice(0, at)).slice(1, -1), part(names.slice(at + 1)).slice(1)];
   const before = `{${first}${first === '' ? '' : ','}"${clock}":`;
-  return { live, progress, json: { before, behind: last === '}' ? last : `,${last}` } };
+  return {
+    live,
+    progress,
+    json: { before: Buffer.from(before), behind: Buffer.from(last === '}' ? last : `,${last}`) },
+  };
 }
 
 function isSame(a: LiveProgress, b: LiveProgress): boolean {
