@@ -54,7 +54,7 @@ function pushList(parts: Buffer[], items: readonly unknown[]): void {
 
 /** What a list has in place of a value that JSON does not have is `null`. */
 function freshJson(item: unknown): string {
-  return (JSON.stringify(item)) ?? 'null';
+  return JSON.stringify(item) ?? 'null';
 }
 
 function isReady(value: unknown): value is object {
