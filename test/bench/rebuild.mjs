@@ -14,15 +14,7 @@ import { checkpointBoundary, logBoundary, logView } from '#contexts/log';
 import { membershipBoundary, membershipView } from '#contexts/membership';
 import { namespaceView } from '#contexts/namespace';
 import { LogTrust, OwnSigner, privateKeyOf, TrustRing } from '#contexts/trust/gate';
-import {
-  emptyRoot,
-  EventCodec,
-  EventStore,
-  messageDigest,
-  rollDigest,
-  SnapshotStore,
-  withSignature,
-} from '#jetstream';
+import { emptyRoot, EventCodec, EventStore, messageDigest, rollDigest, SnapshotStore, withSignature } from '#jetstream';
 import { Views } from '#runtime';
 import { openTestLog, startTestNats } from '#testing';
 import { OrderedConsumer } from '../../dist/libs/jetstream/stream/ordered-consumer.js';
@@ -90,7 +82,13 @@ class LogMaker {
   async job(number, end) {
     const jobId = `10000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
     const options = { batchSize: 200, fileFilterRegex: '', replicas: 1, skipIfExists: false, loadMetadataOnly: false };
-    const spec = { roots: ['s3://b/'], paths: ['/b'], index: '', indexPath: '', options: { ...options, verify: false } };
+    const spec = {
+      roots: ['s3://b/'],
+      paths: ['/b'],
+      index: '',
+      indexPath: '',
+      options: { ...options, verify: false },
+    };
     const submitted = { jobId, kind: 'load', target: jobId, alias: jobId, spec };
     await this.put(slotBoundary.of('load', jobId), 'JobSubmitted', submitted, coordinator);
     const boundary = jobBoundary.of(jobId);
