@@ -120,6 +120,13 @@ function moveEnds(view: JobsViewState, { boundary, sequence }: Commit): void {
   if (record) record.sequence = sequence;
 }
 
+/** Ids of all jobs whose records this commit may have changed. */
+export function jobsChangedBy(commit: Commit): readonly string[] {
+  const ids = jobBoundary.idsIn(commit.boundary) ?? batchBoundary.idsIn(commit.boundary);
+  if (ids) return [ids.jobId];
+  return [...slotBoundary.eventsIn(commit), ...quotaBoundary.eventsIn(commit)].map(({ data }) => data.jobId);
+}
+
 /** A commit belongs to one boundary, so at most one of these has events. */
 function evolveJobs(view: JobsViewState, commit: Commit): void {
   for (const event of slotBoundary.eventsIn(commit)) applySubmission(view, event);

@@ -97,9 +97,12 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** The tightest of the quotas that apply to all of these UFS paths; undefined without such a quota. */
-  tightest(ufsPaths: readonly string[]): { limit: number; remaining: number } | undefined {
+  tightest(
+    ufsPaths: readonly string[],
+    estimate = (quotaUfsPath: string): number => this.estimate(quotaUfsPath),
+  ): { limit: number; remaining: number } | undefined {
     return this.common(ufsPaths)
-      .map(({ ufsPath, value }) => ({ limit: value, remaining: Math.max(0, value - this.estimate(ufsPath)) }))
+      .map(({ ufsPath, value }) => ({ limit: value, remaining: Math.max(0, value - estimate(ufsPath)) }))
       .sort((a, b) => a.remaining - b.remaining)[0];
   }
 
