@@ -1,6 +1,6 @@
 import { membershipBoundary } from '#contexts/membership';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { namespaceBoundary, namespaceView } from '#contexts/namespace';
+import { namespaceBoundary, namespaceView, type Mount } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { Heartbeats, Shutdown } from '#runtime';
 import { batchBoundary, jobBoundary, slotBoundary, jobs, type JobRecord } from '../index.js';
@@ -29,6 +29,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     const { views, connectors } = this.ports;
+    let mounts: readonly Mount[] = views.get(namespaceView).state.mounts;
     this.unsubscribe = views.onCommit(({ boundary }) => {
       const job = jobBoundary.idsIn(boundary);
       if (job) this.endUnlessRunning(job.jobId);
@@ -36,8 +37,10 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
       if (told) this.runs.get(told.jobId)?.run.wake();
       if (boundary === membershipBoundary.name) for (const { run } of this.runs.values()) run.wake();
       if (job ?? slotBoundary.idsIn(boundary)) this.sweep();
-      if (boundary === namespaceBoundary.name) {
-        void connectors.keepOnly(views.get(namespaceView).state.mounts).catch((error: unknown) => {
+      // Most changes of the namespace are policies.
+      if (boundary === namespaceBoundary.name && mounts !== views.get(namespaceView).state.mounts) {
+        mounts = views.get(namespaceView).state.mounts;
+        void connectors.keepOnly(mounts).catch((error: unknown) => {
           this.logger.warn(`a UFS connector did not close: ${String(error)}`);
         });
       }
