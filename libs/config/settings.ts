@@ -190,7 +190,7 @@ export const settings = {
     'coordinator',
     p.integer(1, 10_000),
     '200',
-    'files per batch, if the job does not set another number',
+    'files per batch, if the job does not set another number; a long job uses up to five times as many later on',
   ),
   batchWindow: setting(
     'LARDER_BATCH_WINDOW',

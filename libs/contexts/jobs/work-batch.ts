@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { jobKindName, passSchema, withMainPass } from './job.events.js';
 
+/** By hand: a schema for each of a thousand files costs more than all else that is done with the list. */
+function isFileList(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isFile);
+}
+
+function isFile(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== 3) return false;
+  const [name, sizeBytes, version] = value as unknown[];
+  return typeof name === 'string' && Number.isFinite(sizeBytes) && typeof version === 'string';
+}
+
 /**
  * The message that a worker takes from its queue: what to do with which files. Its content, which `batchId` identifies,
  * never changes once planned. When it is sent again after a stop or to another worker, only `epoch`, `attempt` and the
@@ -39,7 +50,7 @@ export const workBatchSchema = z.object({
   /** A UFS path prefix that all names share; a file's full UFS path is `root + name`. */
   root: z.string(),
   /** `[name, sizeBytes, version]`; size -1 and version '' where the source does not tell (index files). */
-  files: z.array(z.tuple([z.string(), z.number(), z.string()])),
+  files: z.custom<[name: string, sizeBytes: number, version: string][]>(isFileList, 'must be a list of files'),
 });
 export type WorkBatch = z.infer<typeof workBatchSchema>;
 
@@ -51,6 +62,17 @@ export const maxReasonLength = 300;
 
 export function encodeWorkBatch(batch: WorkBatch): Uint8Array {
   return Buffer.from(JSON.stringify(batch));
+}
+
+/** The beginning of what `encodeWorkBatch` writes: enough to tell a list from another. */
+const beginning = /^\{"v":\d+,"jobId":"([^"\\]*)","kind":"[^"\\]*","batchId":"([^"\\]*)"/;
+const beginningBytes = 512;
+
+/** Whether the bytes are the list of this batch, as they say themselves; without reading the files in it. */
+export function isListOf(jobId: string, batchId: string, bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, beginningBytes)).toString('latin1');
+  const [, itsJob, itsBatch] = beginning.exec(text) ?? [];
+  return itsJob === jobId && itsBatch === batchId;
 }
 
 export function decodeWorkBatch(bytes: Uint8Array): WorkBatch {

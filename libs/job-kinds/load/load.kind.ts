@@ -2,6 +2,7 @@ import { mainPass, type Counts, type JobRecord } from '#contexts/jobs';
 import { wireState, type CoordinatorJobKind } from '#contexts/jobs/kinds';
 import { indexSource } from '../sources/index.js';
 import { fileFilter } from './file-filter.js';
+import { batchSizeAt } from './batch-size.js';
 import { loadProgress } from './progress.js';
 import { loadSpecSchema, verification } from './spec.js';
 import { walkSource } from './walk-source.js';
@@ -15,11 +16,12 @@ export const loadKind: CoordinatorJobKind = {
     return indexSource(spec.indexPath, fileFilter(spec.options.fileFilterRegex), cursor, ports);
   },
   plan(record) {
-    const { options } = loadSpecSchema.parse(record.spec);
+    const spec = loadSpecSchema.parse(record.spec);
+    const { options } = spec;
     const { skipIfExists, loadMetadataOnly } = options;
     const bandwidth = record.state.bandwidth ?? options.bandwidth;
     return {
-      batchSize: options.batchSize,
+      batchSize: batchSizeAt(record.state.steps, spec),
       placement: 'owners',
       replicas: options.replicas,
       options: { skipIfExists, loadMetadataOnly, bandwidth, replicas: options.replicas },

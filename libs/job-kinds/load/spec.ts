@@ -11,6 +11,8 @@ export const loadSpecSchema = z.object({
   covered: z.array(z.string()).default([]),
   /** See `storesOf`. Absent in events of versions up to 0.2. */
   stores: z.record(z.string(), z.string()).optional(),
+  /** The client named no `batchSize`: see `batchSizeAt`. Absent in events of versions up to 0.2. */
+  batchGrows: z.boolean().optional(),
   options: z.object({
     /** Files per batch. */
     batchSize: z.number(),

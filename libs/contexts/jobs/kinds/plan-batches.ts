@@ -94,6 +94,7 @@ function sumQuotas({ files, copy }: Group): Record<string, number> | undefined {
 function commonDirectory(files: readonly SourceFile[]): string {
   let prefix = files[0].path;
   for (const { path } of files) {
+    if (path.startsWith(prefix)) continue;
     let i = 0;
     while (i < prefix.length && prefix[i] === path[i]) i++;
     prefix = prefix.slice(0, i);

@@ -4,11 +4,11 @@ import { membershipView, ringMembers } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { DomainError, unreachable } from '#kernel';
 import type { StoreOutage } from '#ufs';
-import { dispatchAtOnce, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
+import { dispatchAtOnce, isListOf, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
 import { passNames } from '../kinds/index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
-import { listOf, LostBatchSearch } from './lost-batches.js';
+import { LostBatchSearch } from './lost-batches.js';
 import { Planner } from './planner.js';
 import type { JobRunPorts } from './ports.js';
 
@@ -213,7 +213,8 @@ export class JobRun {
    */
   private async removeList(id: string, sequence: number): Promise<void> {
     const { work } = this.ports;
-    if (listOf(this.jobId, { id }, await work.read(sequence))) await work.remove(sequence);
+    const bytes = await work.stored(sequence);
+    if (bytes && isListOf(this.jobId, id, bytes)) await work.remove(sequence);
   }
 
   private async sleep(ms: number): Promise<void> {
