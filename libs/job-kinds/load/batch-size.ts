@@ -1,6 +1,6 @@
 import type { LoadSpec } from './spec.js';
 
-/** A stretch gives each worker about two batches: after so many, one more batch size is a small part of what it has done. */
+/** A stretch gives each worker two batches or more: after so many, a batch is a small part of what a worker has done. */
 const stepsPerGrowth = 25;
 const mostTimes = 5;
 
