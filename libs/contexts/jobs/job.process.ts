@@ -17,8 +17,10 @@ export type JobAction =
 export interface JobWorld {
   /** Ids of the workers on the ring. */
   ring: readonly string[];
-  /** Batches planned ahead, per worker. */
+  /** Batches planned ahead, per worker and for all jobs that share the window. */
   batchWindow: number;
+  /** How many jobs share it. */
+  jobs: number;
   /** A batch is given up when this many workers were lost with it in hand: the batch itself may crash them. */
   maxLosses: number;
   /** The passes of this job, in order. */
@@ -45,7 +47,9 @@ export function nextAction(record: JobRecord, world: JobWorld): JobAction {
   }
   if (!record.state.sourceDone) {
     if (onRing.size === 0) return { type: 'Wait', for: 'workers' };
-    return inFlight.length < world.batchWindow * onRing.size ? { type: 'Plan' } : { type: 'Wait', for: 'batches' };
+    // A share of nothing would stop the job.
+    const window = Math.max(1, (world.batchWindow * onRing.size) / world.jobs);
+    return inFlight.length < window ? { type: 'Plan' } : { type: 'Wait', for: 'batches' };
   }
   if (inFlight.length > 0) return { type: 'Wait', for: onRing.size === 0 ? 'workers' : 'batches' };
   const next = world.passes[world.passes.indexOf(record.state.pass) + 1];

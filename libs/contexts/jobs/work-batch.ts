@@ -64,19 +64,34 @@ export function encodeWorkBatch(batch: WorkBatch): Uint8Array {
   return Buffer.from(JSON.stringify(batch));
 }
 
-/** The beginning of what `encodeWorkBatch` writes: enough to tell a list from another. */
-const beginning = /^\{"v":\d+,"jobId":"([^"\\]*)","kind":"[^"\\]*","batchId":"([^"\\]*)"/;
-const beginningBytes = 512;
-
-/** Whether the bytes are the list of this batch, as they say themselves; without reading the files in it. */
-export function isListOf(jobId: string, batchId: string, bytes: Uint8Array): boolean {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, beginningBytes)).toString('latin1');
-  const [, itsJob, itsBatch] = beginning.exec(text) ?? [];
-  return itsJob === jobId && itsBatch === batchId;
-}
-
 export function decodeWorkBatch(bytes: Uint8Array): WorkBatch {
   const batch = JSON.parse(Buffer.from(bytes).toString('utf8')) as { v?: unknown; pass: string } | null;
   // The queue may still hold batches of versions up to 0.2.
   return workBatchSchema.parse(batch?.v === 1 ? { ...withMainPass(batch), v: 2 } : batch);
+}
+
+/** The beginning of what `encodeWorkBatch` writes. */
+const beginning = /^\{"v":\d+,"jobId":"([^"\\]*)","kind":"[^"\\]*","batchId":"([^"\\]*)"/;
+const beginningBytes = 512;
+
+/**
+ * Whether these bytes are the list of this batch. A stream that lost its end uses places a second time. Does not read the
+ * files in it, which is most of the work for a list that only is to be removed.
+ */
+export function isListOf(jobId: string, batchId: string, bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined) return false;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, beginningBytes)).toString('latin1');
+  const found = beginning.exec(text);
+  return found ? found[1] === jobId && found[2] === batchId : listOf(jobId, batchId, bytes) !== undefined;
+}
+
+/** The list of this batch if these bytes hold it, else undefined. */
+export function listOf(jobId: string, batchId: string, bytes: Uint8Array | undefined): WorkBatch | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    const list = decodeWorkBatch(bytes);
+    return list.jobId === jobId && list.batchId === batchId ? list : undefined;
+  } catch {
+    return undefined; // The bytes are no list.
+  }
 }

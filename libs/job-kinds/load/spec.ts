@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { pathSpecFields } from '#contexts/jobs/kinds';
 
 /** What a load job was asked to do, as it stands in `JobSubmitted`. */
-export const loadSpecSchema = z.object({
+const loadSpecSchema = z.object({
   ...pathSpecFields,
   /**
    * Paths that were asked for too and that a root covers. They must exist, but are not walked again. Absent in older
@@ -27,6 +27,15 @@ export const loadSpecSchema = z.object({
   }),
 });
 export type LoadSpec = z.infer<typeof loadSpecSchema>;
+
+const parsed = new WeakMap<object, LoadSpec>();
+
+/** The specification of a job's record, checked once: the owner of the job looks at it in every step. */
+export function loadSpecOf(spec: Record<string, unknown>): LoadSpec {
+  let found = parsed.get(spec);
+  if (!found) parsed.set(spec, (found = loadSpecSchema.parse(spec)));
+  return found;
+}
 
 /** The pass after the main one. It compares what workers hold with the UFS. */
 export const verification = 'verify';

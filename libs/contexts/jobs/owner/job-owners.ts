@@ -29,13 +29,15 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     const { views, connectors } = this.ports;
-    this.unsubscribe = views.onCommit(({ boundary }) => {
+    this.unsubscribe = views.onCommit((commit) => {
+      const { boundary } = commit;
       const job = jobBoundary.idsIn(boundary);
       if (job) this.endUnlessRunning(job.jobId);
       const told = job ?? batchBoundary.idsIn(boundary);
       if (told) this.runs.get(told.jobId)?.run.wake();
       if (boundary === membershipBoundary.name) for (const { run } of this.runs.values()) run.wake();
-      if (job ?? slotBoundary.idsIn(boundary)) this.sweep();
+      const submitted = slotBoundary.eventsIn(commit).map(({ data }) => data);
+      for (const { jobId } of job ? [job] : submitted) this.look(views.get(jobs).jobs.get(jobId));
       if (boundary === namespaceBoundary.name) {
         void connectors.keepOnly(views.get(namespaceView).state.mounts).catch((error: unknown) => {
           this.logger.warn(`a UFS connector did not close: ${String(error)}`);
@@ -70,13 +72,14 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private sweep(): void {
-    if (!this.bus.connected) return;
-    for (const record of this.ports.views.get(jobs).jobs.values()) {
-      if (record.state.status !== 'running') continue;
-      const { owner } = record.state;
-      if (owner === this.bus.selfId) this.start(record);
-      else if (this.mayAssume(record)) void this.assume(record);
-    }
+    for (const record of this.ports.views.get(jobs).jobs.values()) this.look(record);
+  }
+
+  private look(record: JobRecord | undefined): void {
+    if (record?.state.status !== 'running' || !this.bus.connected) return;
+    const { owner } = record.state;
+    if (owner === this.bus.selfId) this.start(record);
+    else if (this.mayAssume(record)) void this.assume(record);
   }
 
   private mayAssume({ jobId, state: { owner } }: JobRecord): boolean {
@@ -101,7 +104,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     const active = this.runs.get(jobId);
     if (active?.epoch === epoch) return;
     active?.run.abort();
-    const run = new JobRun(jobId, epoch, this.bus.selfId, this.ports);
+    const run = new JobRun(jobId, epoch, this.bus.selfId, this.ports, () => this.runs.size);
     const ended = run
       .run()
       .catch((error: unknown) => this.logger.error(`the run of job ${jobId} broke: ${describe(error)}`))

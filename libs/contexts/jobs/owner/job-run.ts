@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { within } from '#async';
-import { membershipView, ringMembers } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { DomainError, unreachable } from '#kernel';
 import type { StoreOutage } from '#ufs';
@@ -12,7 +11,7 @@ import { LostBatchSearch } from './lost-batches.js';
 import { Planner } from './planner.js';
 import type { JobRunPorts } from './ports.js';
 
-/** The run looks at the views at least this often, even without events. */
+/** The run looks whether something is due at least this often, even without events. */
 const idleMs = 1000;
 /** Pause after an error that may pass. */
 const pauseMs = 500;
@@ -45,11 +44,13 @@ export class JobRun {
     private readonly epoch: number,
     private readonly selfId: string,
     private readonly ports: JobRunPorts,
+    /** How many jobs this coordinator runs, this one included. */
+    private readonly jobsHere: () => number,
   ) {
     this.planner = new Planner(jobId, epoch, ports, this.abortion.signal);
     this.dispatcher = new Dispatcher(jobId, epoch, ports);
     this.lost = new LostBatchSearch(jobId, {
-      read: (sequence) => ports.work.read(sequence),
+      read: (sequence) => ports.looks.run(() => ports.work.read(sequence)),
       deliveries: (workerId) => ports.work.deliveries(workerId),
       caughtUp: () => ports.views.caughtUp(),
       record: () => this.record(),
@@ -109,12 +110,13 @@ export class JobRun {
 
   private async step(record: JobRecord): Promise<void> {
     this.removeSettledLists(record);
-    const ring = ringMembers(this.ports.views.get(membershipView).state);
+    const ring = this.ports.ringNow();
     await this.mendLost(record, ring);
     const kind = this.ports.kinds.of(record.kind);
     const action = nextAction(record, {
       ring,
       batchWindow: this.ports.config.batchWindow,
+      jobs: Math.max(1, this.jobsHere()),
       maxLosses,
       passes: passNames(kind, record.spec),
       movable: kind.plan(record).placement === 'owners',
@@ -160,7 +162,7 @@ export class JobRun {
       case 'Finish':
         return this.finish(record);
       case 'Wait':
-        return this.sleep(idleMs);
+        return this.untilNews(record);
       default:
         return unreachable(action);
     }
@@ -213,8 +215,14 @@ export class JobRun {
    */
   private async removeList(id: string, sequence: number): Promise<void> {
     const { work } = this.ports;
-    const bytes = await work.stored(sequence);
-    if (bytes && isListOf(this.jobId, id, bytes)) await work.remove(sequence);
+    if (isListOf(this.jobId, id, await work.stored(sequence))) await work.remove(sequence);
+  }
+
+  /** Resolves when a commit concerns the job, its share of the window has changed, or lost batches are to be looked for. */
+  private async untilNews(record: JobRecord): Promise<void> {
+    const jobsHere = this.jobsHere();
+    do await this.sleep(idleMs);
+    while (!this.awake && this.jobsHere() === jobsHere && !this.lost.isDue(record));
   }
 
   private async sleep(ms: number): Promise<void> {
