@@ -11,7 +11,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { clusterKeys, s3MountOptions, startCluster } from '../../dist/libs/testing/index.js';
-import { cpuOf, heapOf, projectOf, rssOf, supportScript } from './support/processes.mjs';
+import { cpuOf, heapOf, projectOf, rssOf, simulation, supportScript } from './support/processes.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -45,11 +45,15 @@ function startWorkers(cluster, heard) {
 /** Runs `each` for the numbers from 0, so many at a time. */
 async function inParallel(count, atOnce, each) {
   let next = 0;
-  await Promise.all(Array.from({ length: atOnce }, async () => { while (next < count) await each(next++); }));
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (next < count) await each(next++);
+    }),
+  );
 }
 
 async function run() {
-  const project = projectOf(path.join(work, 'project'), { coordinator: supportScript('scale-coordinator.mjs') });
+  const project = projectOf(path.join(work, 'project'), { coordinator: simulation('coordinator.mjs') });
   const env = {
     SCALE_STATS: work,
     SCALE_LISTING: 'made-up',

@@ -4,7 +4,7 @@
 //   node test/bench/scale.mjs [--files 100000000] [--workers 2] [--listing made-up|s3] [--every 10] [--profile directory]
 //                             [--batch-size 200] [--heap 96]
 //
-// `made-up`: the coordinator's connector makes the listing up (`support/scale-coordinator.mjs`), so that what is measured is the
+// `made-up`: the coordinator's connector makes the listing up (`test/cluster/support/simulation/coordinator.mjs`), so that what is measured is the
 // coordinator alone. `s3`: it lists an endpoint over HTTP that does (`support/listing-s3.mjs`).
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { connect } from 'nats';
 import { s3MountOptions, startCluster } from '../../dist/libs/testing/index.js';
-import { cpuOf, heapOf, projectOf, rssOf, supportScript } from './support/processes.mjs';
+import { cpuOf, heapOf, projectOf, rssOf, simulation, supportScript } from './support/processes.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -32,8 +32,8 @@ const everyMs = Number(values.every) * 1000;
 const mib = (bytes) => (bytes / 2 ** 20).toFixed(0);
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-scale-'));
 const project = projectOf(path.join(work, 'project'), {
-  coordinator: supportScript('scale-coordinator.mjs'),
-  worker: supportScript('scale-worker.mjs'),
+  coordinator: simulation('coordinator.mjs'),
+  worker: simulation('worker.mjs'),
 });
 
 async function startEndpoint() {

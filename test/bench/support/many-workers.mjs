@@ -45,7 +45,15 @@ async function startWorker(n) {
   let beat = 0;
 
   const describe = () => ({
-    ...{ ...fixed, capacityBytes: 1e9, usedBytes: 0, objects: 0, reportedSequence, namespaceSequence: 1e9, beat: ++beat },
+    ...{
+      ...fixed,
+      capacityBytes: 1e9,
+      usedBytes: 0,
+      objects: 0,
+      reportedSequence,
+      namespaceSequence: 1e9,
+      beat: ++beat,
+    },
     ...{ quotaClaims: [], running: [...running.values()], held: consumer.heldPlaces },
   });
   const handle = async (message) => {

@@ -47,3 +47,4 @@ export function projectOf(directory, scripts) {
 }
 
 export const supportScript = (name) => path.join(import.meta.dirname, name);
+export const simulation = (name) => path.resolve(import.meta.dirname, '../../cluster/support/simulation', name);

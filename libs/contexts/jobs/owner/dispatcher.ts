@@ -1,5 +1,12 @@
 import { type HashRing } from '#hash-ring';
-import { listOf, placeOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import {
+  listOf,
+  placeOfBatch,
+  type BatchInFlight,
+  type FileFailure,
+  type JobRecord,
+  type WorkBatch,
+} from '../index.js';
 import { passOf, planBatches, type SourceFile } from '../kinds/index.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';

@@ -3,7 +3,15 @@ import { within } from '#async';
 import { HashRing } from '#hash-ring';
 import { DomainError, unreachable } from '#kernel';
 import type { StoreOutage } from '#ufs';
-import { dispatchAtOnce, isListOf, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
+import {
+  dispatchAtOnce,
+  isListOf,
+  jobs,
+  nextAction,
+  type BatchInFlight,
+  type JobAction,
+  type JobRecord,
+} from '../index.js';
 import { passNames } from '../kinds/index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';

@@ -1,5 +1,13 @@
 import { type Deliveries } from '#jetstream';
-import { encodeWorkBatch, isListOf, job, listOf, type BatchInFlight, type JobRecord, type WorkBatch } from '../index.js';
+import {
+  encodeWorkBatch,
+  isListOf,
+  job,
+  listOf,
+  type BatchInFlight,
+  type JobRecord,
+  type WorkBatch,
+} from '../index.js';
 import { LostBatchSearch } from './lost-batches.js';
 
 const jobId = 'j1';

@@ -6,7 +6,16 @@ import { logBoundary } from '#contexts/log';
 import { membershipBoundary } from '#contexts/membership';
 import { namespaceBoundary } from '#contexts/namespace';
 import { judgeBy, LogGate, OwnSigner, type TrustRing } from '#contexts/trust/gate';
-import { ApiCode, apiCodeOf, connectNats, EventStore, type EventCodec, Names, type Log, type NatsLink } from '#jetstream';
+import {
+  ApiCode,
+  apiCodeOf,
+  connectNats,
+  EventStore,
+  type EventCodec,
+  Names,
+  type Log,
+  type NatsLink,
+} from '#jetstream';
 import { DomainError } from '#kernel';
 import type { Logger } from 'pino';
 import { workerCodec } from './worker-codec.js';

@@ -1,7 +1,7 @@
 // The coordinator as it is built. With SCALE_LISTING=made-up its connector of `s3://` makes listings up without an endpoint, so
 // that what is measured is the coordinator alone. The end of a path says how many files there are: `s3://files-1000000/`.
 import './stats-file.mjs';
-import { openings } from '../../../dist/libs/ufs/openings.js';
+import { openings } from '../../../../dist/libs/ufs/openings.js';
 
 const pageFiles = 1000;
 
@@ -33,4 +33,4 @@ class MadeUpFiles {
 if (process.env.SCALE_LISTING === 'made-up') {
   openings.s3 = { ...openings.s3, open: () => new MadeUpFiles(), probe: async () => undefined };
 }
-await import('../../../dist/apps/coordinator/src/main.js');
+await import('../../../../dist/apps/coordinator/src/main.js');

@@ -1,8 +1,8 @@
 // A worker as it is built, but for one thing: a batch of a load is settled without a byte. What comes before and after is real:
-// the queue, the journal, the report in the log, the heartbeats. 
+// the queue, the journal, the report in the log, the heartbeats.
 import './stats-file.mjs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { workerJobKinds } from '../../../dist/libs/job-kinds/worker/index.js';
+import { workerJobKinds } from '../../../../dist/libs/job-kinds/worker/index.js';
 
 const pauseMs = Number(process.env.SCALE_BATCH_MS ?? 0);
 const { load } = workerJobKinds;
@@ -19,4 +19,4 @@ workerJobKinds.load = {
     return { counts, failures: [] };
   },
 };
-await import('../../../dist/apps/worker/src/main.js');
+await import('../../../../dist/apps/worker/src/main.js');
