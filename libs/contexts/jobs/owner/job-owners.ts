@@ -104,7 +104,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     const active = this.runs.get(jobId);
     if (active?.epoch === epoch) return;
     active?.run.abort();
-    const run = new JobRun(jobId, epoch, this.bus.selfId, this.ports, () => this.runs.size);
+    const run = new JobRun(jobId, epoch, this.bus.selfId, this.ports);
     const ended = run
       .run()
       .catch((error: unknown) => this.logger.error(`the run of job ${jobId} broke: ${describe(error)}`))

@@ -5,12 +5,14 @@ import { DomainError, unreachable } from '#kernel';
 import type { StoreOutage } from '#ufs';
 import {
   dispatchAtOnce,
+  hasRoom,
   isListOf,
   jobs,
   nextAction,
   type BatchInFlight,
   type JobAction,
   type JobRecord,
+  type JobWorld,
 } from '../index.js';
 import { passNames } from '../kinds/index.js';
 import { Dispatcher } from './dispatcher.js';
@@ -52,8 +54,6 @@ export class JobRun {
     private readonly epoch: number,
     private readonly selfId: string,
     private readonly ports: JobRunPorts,
-    /** How many jobs this coordinator runs, this one included. */
-    private readonly jobsHere: () => number,
   ) {
     this.planner = new Planner(jobId, epoch, ports, this.abortion.signal);
     this.dispatcher = new Dispatcher(jobId, epoch, ports);
@@ -104,8 +104,14 @@ export class JobRun {
         }
       }
     } finally {
+      this.ports.window.forget(this.jobId);
       await this.planner.close();
     }
+  }
+
+  private window(): Pick<JobWorld, 'batchWindow' | 'jobs' | 'ofOthers'> {
+    const { config, window } = this.ports;
+    return { batchWindow: config.batchWindow, jobs: window.jobs, ofOthers: window.ofOthers(this.jobId) };
   }
 
   /** The job's record as long as this run is its rightful owner. */
@@ -118,13 +124,13 @@ export class JobRun {
 
   private async step(record: JobRecord): Promise<void> {
     this.removeSettledLists(record);
+    this.ports.window.note(this.jobId, Object.keys(record.inFlight).length);
     const ring = this.ports.ringNow();
     await this.mendLost(record, ring);
     const kind = this.ports.kinds.of(record.kind);
     const action = nextAction(record, {
       ring,
-      batchWindow: this.ports.config.batchWindow,
-      jobs: Math.max(1, this.jobsHere()),
+      ...this.window(),
       maxLosses,
       passes: passNames(kind, record.spec),
       movable: kind.plan(record).placement === 'owners',
@@ -226,11 +232,12 @@ export class JobRun {
     if (isListOf(this.jobId, id, await work.stored(sequence))) await work.remove(sequence);
   }
 
-  /** Resolves when a commit concerns the job, its share of the window has changed, or lost batches are to be looked for. */
+  /** Resolves when a commit concerns the job, other jobs have left room, or lost batches are to be looked for. */
   private async untilNews(record: JobRecord): Promise<void> {
-    const jobsHere = this.jobsHere();
+    const room = () => hasRoom(Object.keys(record.inFlight).length, { ring: this.ports.ringNow(), ...this.window() });
+    const hadRoom = room();
     do await this.sleep(idleMs);
-    while (!this.awake && this.jobsHere() === jobsHere && !this.lost.isDue(record));
+    while (!this.awake && room() === hadRoom && !this.lost.isDue(record));
   }
 
   private async sleep(ms: number): Promise<void> {

@@ -8,6 +8,7 @@ import { JobKinds } from '../kinds/index.js';
 import { JobConnectors } from './job-connectors.js';
 import { JobWriter } from './job-writer.js';
 import { QuotaGates } from './quota-gates.js';
+import { SharedWindow } from './shared-window.js';
 
 const looksAtOnce = 64;
 const sendersAtOnce = 16;
@@ -18,6 +19,7 @@ export class JobRunPorts {
   private readonly logger = new Logger('jobs');
   /** Turns of those that send: many jobs can plan at once, and what is encoded waits in memory for its turn in the queue. */
   readonly sending = new Semaphore(sendersAtOnce);
+  readonly window = new SharedWindow();
   private members: { sequence: number; ring: string[] } | undefined;
   /** Turns of looks for lost batches: many jobs can be due at once, and each reads all of its lists. */
   readonly looks = new Semaphore(looksAtOnce);
