@@ -197,7 +197,7 @@ export const settings = {
     'coordinator',
     p.integer(1, 10_000),
     '64',
-    'batches planned ahead per worker, enough to keep it busy through a NATS election',
+    'batches planned ahead per worker, for all jobs of a coordinator together; enough to keep it busy through a NATS election',
   ),
   maxAttempts: setting(
     'LARDER_MAX_ATTEMPTS',
