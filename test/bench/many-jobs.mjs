@@ -3,7 +3,7 @@
 // coordinator needs. Needs a build.
 //
 //   node test/bench/many-jobs.mjs [--jobs 1000] [--workers 200] [--files 100] [--batch-ms 8000] [--seconds 30]
-//                                 [--profile directory]
+//                                 [--after 5] [--profile directory]
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     files: { type: 'string', default: '100' },
     'batch-ms': { type: 'string', default: '8000' },
     seconds: { type: 'string', default: '30' },
+    after: { type: 'string', default: '5' },
     profile: { type: 'string' },
   },
 });
@@ -94,7 +95,7 @@ async function measure(cluster, child, reports) {
   });
   if (busy > 0) console.log(`${busy} submissions were answered with 503, and repeated`);
   console.log(`${jobs} jobs submitted in ${((performance.now() - submitted) / 1000).toFixed(1)} s`);
-  await delay(5000);
+  await delay(Number(values.after) * 1000);
   const before = { at: performance.now(), cpu: cpuOf(pid), count: reports.count };
   const natsBefore = cpuOf(cluster.nats.process.pid);
   const lags = [];
@@ -121,7 +122,7 @@ async function measure(cluster, child, reports) {
   console.log(
     `${((reports.count - before.count) / elapsed).toFixed(0)} reports/s; lag of ${lags.length} reports: ` +
       `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${lags.at(-1)} ms; ` +
-      `jobs still running: ${Array.isArray(running) ? running.length : (running.result?.length ?? JSON.stringify(running).slice(0, 200))}`,
+      `jobs still running: ${running.results.length}`,
   );
   console.log(
     `coordinator: RSS ${mib(mostRss)} MiB at most, heap ${mib(heapOf(work, pid))} MiB, ${cpu(cpuOf(pid), before.cpu)} of a core; ` +
