@@ -153,3 +153,15 @@ test('entries that were passed over are shown, and a link to a directory gets a 
   const { sockets } = specialFiles;
   expect(loadKind.conclude(record({ rejectedFiles: 0, specialFiles: { sockets } })).message).toBe('');
 });
+
+it.each([
+  [0, 200],
+  [24, 200],
+  [25, 400],
+  [100, 1000],
+  [100_000, 1000],
+])('after %i stretches, a job whose client named no number has batches of %i files', (steps, batchSize) => {
+  const at = record({ state: { ...job.initial, steps } });
+  expect(loadKind.plan({ ...at, spec: { ...spec, batchGrows: true } })).toMatchObject({ batchSize });
+  expect(loadKind.plan(at)).toMatchObject({ batchSize: 200 });
+});

@@ -143,18 +143,12 @@ export class ObjectReader {
   /** Most reads are of a whole object whose tag and size are known, and get just that. */
   async read(path: string, key: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }> {
     const got = await this.getWhole(path, key, options);
-    return isAsExpected(got.answer, options)
-      ? {
-          object: { path, version: options.expectedVersion!, sizeBytes: got.answer.body.length },
-          bytes: got.answer.body,
-        }
-      : this.examine(got, options);
+    if (!isAsExpected(got.answer, options)) return this.examine(got, options);
+    const bytes = got.answer.body;
+    return { object: { path, version: options.expectedVersion!, sizeBytes: bytes.length }, bytes };
   }
 
-  private async examine(
-    { request, answer }: { request: S3Request; answer: S3Answer },
-    options: UfsWholeReadOptions,
-  ): Promise<{ object: UfsObject; bytes: Buffer }> {
+  private async examine({ request, answer }: { request: S3Request; answer: S3Answer }, options: UfsWholeReadOptions) {
     const { path, key } = request;
     if (answer.status === 416) return { object: await this.emptyRange(request, options), bytes: Buffer.alloc(0) };
     if (answer.status !== 200 && answer.status !== 206) {

@@ -30,13 +30,15 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   onApplicationBootstrap(): void {
     const { views, connectors } = this.ports;
     let mounts: readonly Mount[] = views.get(namespaceView).state.mounts;
-    this.unsubscribe = views.onCommit(({ boundary }) => {
+    this.unsubscribe = views.onCommit((commit) => {
+      const { boundary } = commit;
       const job = jobBoundary.idsIn(boundary);
       if (job) this.endUnlessRunning(job.jobId);
       const told = job ?? batchBoundary.idsIn(boundary);
       if (told) this.runs.get(told.jobId)?.run.wake();
       if (boundary === membershipBoundary.name) for (const { run } of this.runs.values()) run.wake();
-      if (job ?? slotBoundary.idsIn(boundary)) this.sweep();
+      const submitted = slotBoundary.eventsIn(commit).map(({ data }) => data);
+      for (const { jobId } of job ? [job] : submitted) this.look(views.get(jobs).jobs.get(jobId));
       // Most changes of the namespace are policies.
       if (boundary === namespaceBoundary.name && mounts !== views.get(namespaceView).state.mounts) {
         mounts = views.get(namespaceView).state.mounts;
@@ -73,13 +75,14 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private sweep(): void {
-    if (!this.bus.connected) return;
-    for (const record of this.ports.views.get(jobs).jobs.values()) {
-      if (record.state.status !== 'running') continue;
-      const { owner } = record.state;
-      if (owner === this.bus.selfId) this.start(record);
-      else if (this.mayAssume(record)) void this.assume(record);
-    }
+    for (const record of this.ports.views.get(jobs).jobs.values()) this.look(record);
+  }
+
+  private look(record: JobRecord | undefined): void {
+    if (record?.state.status !== 'running' || !this.bus.connected) return;
+    const { owner } = record.state;
+    if (owner === this.bus.selfId) this.start(record);
+    else if (this.mayAssume(record)) void this.assume(record);
   }
 
   private mayAssume({ jobId, state: { owner } }: JobRecord): boolean {

@@ -10,20 +10,22 @@ const maxAgeMs = 7 * 24 * 3_600_000;
 /** Notes of the progress of batches, one file each, kept until the batch is settled. They outlive the process. */
 export class BatchCheckpoints {
   private readonly unwritten = new Map<string, unknown>();
-  /** Most batches have no notes: then nothing must be removed from the disk. */
-  private readonly written = new Set<string>();
 
-  private constructor(private readonly directory: string) {}
+  /** @param files those that may be there: for all other batches there is nothing to remove */
+  private constructor(
+    private readonly directory: string,
+    private readonly files: Set<string>,
+  ) {}
 
   static async open(directory: string): Promise<BatchCheckpoints> {
     await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
-    const checkpoints = new BatchCheckpoints(directory);
+    const files = new Set<string>();
     for (const name of await readdir(directory)) {
       const file = path.join(directory, name);
       if (Date.now() - (await stat(file)).mtimeMs > maxAgeMs) await rm(file, { force: true });
-      else checkpoints.written.add(file);
+      else files.add(file);
     }
-    return checkpoints;
+    return new BatchCheckpoints(directory, files);
   }
 
   of(batchId: string): Checkpoint {
@@ -41,8 +43,8 @@ export class BatchCheckpoints {
       // Written as a whole or not at all. Not synced: a power cut may lose the last note, as it may lose removals. When
       // the disk is full, the note is kept in memory: the batch may be what frees the disk.
       save: async (value) => {
+        this.files.add(file);
         try {
-          this.written.add(file);
           await writeFile(`${file}.new`, JSON.stringify(value), { mode: PRIVATE_FILE_MODE });
           await rename(`${file}.new`, file);
           this.unwritten.delete(batchId);
@@ -57,7 +59,9 @@ export class BatchCheckpoints {
   async remove(batchId: string): Promise<void> {
     this.unwritten.delete(batchId);
     const file = this.file(batchId);
-    if (this.written.delete(file)) await rm(file, { force: true });
+    if (!this.files.has(file)) return;
+    await rm(file, { force: true });
+    this.files.delete(file);
   }
 
   private file(batchId: string): string {
