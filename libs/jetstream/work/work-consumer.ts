@@ -80,7 +80,6 @@ export class WorkConsumer {
     this.keepAlive = setInterval(() => {
       for (const message of this.held.values()) message.working();
     }, this.ackWaitMs * 0.3);
-    this.stuckTimer = setInterval(() => this.reachFurther(), stuckMs);
     void this.reconnect('start');
   }
 
@@ -102,7 +101,7 @@ export class WorkConsumer {
   async stop(options: { drain: boolean; timeoutMs?: number }): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
-    clearInterval(this.stuckTimer);
+    clearTimeout(this.stuckTimer);
     this.pull?.close();
     for (const message of this.ready.splice(0)) this.giveBack(message);
     if (options.drain && this.running.size > 0) {
@@ -233,6 +232,17 @@ export class WorkConsumer {
     this.held.set(message.sequence, message);
     this.ready.push(message);
     this.fill();
+    this.watchReady();
+  }
+
+  /** Runs only while messages wait for a handler: an idle process should sleep. */
+  private watchReady(): void {
+    if (this.stuckTimer !== undefined || this.ready.length === 0 || this.stopping) return;
+    this.stuckTimer = setTimeout(() => {
+      this.stuckTimer = undefined;
+      this.reachFurther();
+      this.watchReady();
+    }, stuckMs);
   }
 
   private fill(): void {

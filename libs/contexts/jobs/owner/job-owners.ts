@@ -10,6 +10,8 @@ import { Presence } from './presence.js';
 
 /** Short compared with the silence after which an owner counts as dead: a job waits for the sum of the two. */
 const sweepMs = 100;
+/** While no job runs. A job that is submitted is seen by its commit. */
+const idleSweepMs = 2_000;
 
 /** Takes jobs that have no living owner, and runs the ones that are this coordinator's. */
 @Injectable()
@@ -18,6 +20,8 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly runs = new Map<string, { epoch: number; run: JobRun; ended: Promise<void> }>();
   private readonly assuming = new Set<string>();
   private timer?: NodeJS.Timeout;
+  private nextSweepAt = Infinity;
+  private hasLetGo = false;
   private unsubscribe?: () => void;
 
   constructor(
@@ -38,7 +42,9 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
       if (told) this.runs.get(told.jobId)?.run.wake();
       if (boundary === membershipBoundary.name) for (const { run } of this.runs.values()) run.wake();
       const submitted = slotBoundary.eventsIn(commit).map(({ data }) => data);
-      for (const { jobId } of job ? [job] : submitted) this.look(views.get(jobs).jobs.get(jobId));
+      for (const { jobId } of job ? [job] : submitted) {
+        if (this.look(views.get(jobs).jobs.get(jobId))) this.sweepWithin(sweepMs);
+      }
       // Most changes of the namespace are policies.
       if (boundary === namespaceBoundary.name && mounts !== views.get(namespaceView).state.mounts) {
         mounts = views.get(namespaceView).state.mounts;
@@ -50,7 +56,7 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
     this.presence.tellOfWaits(() =>
       [...this.runs].flatMap(([jobId, { run }]) => (run.storeWait ? [{ jobId, ...run.storeWait }] : [])),
     );
-    this.timer = setInterval(() => this.sweep(), sweepMs);
+    this.sweep();
     this.shutdown.draining.addEventListener('abort', () => this.letGo());
   }
 
@@ -64,7 +70,8 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
    * Ends the runs without an event in the log. Another coordinator, or this one after a restart, takes the jobs over.
    */
   private letGo(): void {
-    clearInterval(this.timer);
+    this.hasLetGo = true;
+    clearTimeout(this.timer);
     this.unsubscribe?.();
     for (const { run } of this.runs.values()) run.abort();
   }
@@ -75,14 +82,28 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private sweep(): void {
-    for (const record of this.ports.views.get(jobs).jobs.values()) this.look(record);
+    let isAnyRunning = false;
+    for (const record of this.ports.views.get(jobs).jobs.values()) isAnyRunning = this.look(record) || isAnyRunning;
+    this.nextSweepAt = Infinity;
+    this.sweepWithin(isAnyRunning ? sweepMs : idleSweepMs);
   }
 
-  private look(record: JobRecord | undefined): void {
-    if (record?.state.status !== 'running' || !this.bus.connected) return;
+  private sweepWithin(ms: number): void {
+    const at = performance.now() + ms;
+    if (this.hasLetGo || at >= this.nextSweepAt) return;
+    this.nextSweepAt = at;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.sweep(), ms);
+  }
+
+  /** @returns whether the job runs */
+  private look(record: JobRecord | undefined): boolean {
+    if (record?.state.status !== 'running') return false;
     const { owner } = record.state;
+    if (!this.bus.connected) return true;
     if (owner === this.bus.selfId) this.start(record);
     else if (this.mayAssume(record)) void this.assume(record);
+    return true;
   }
 
   private mayAssume({ jobId, state: { owner } }: JobRecord): boolean {
