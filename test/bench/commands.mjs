@@ -3,9 +3,10 @@
 //
 //   node test/bench/commands.mjs [--commands 3000] [--connections 50] [--coordinators 1,3] [--rounds 3]
 import { Pool } from 'undici';
-import { openTestLog, note, startCluster, startTestNats } from '../../dist/libs/testing/index.js';
+import { openTestLog, note, startTestNats } from '../../dist/libs/testing/index.js';
 import { bench } from './support/bench.mjs';
 import { inTurn, median, quantile, spread } from './support/rounds.mjs';
+import { startCluster } from './support/cluster.mjs';
 
 /** What came of it, and how long each took. */
 async function policies({ commands, connections, coordinators }) {

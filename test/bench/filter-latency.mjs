@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { startCluster } from '../../dist/libs/testing/index.js';
 import { bench } from './support/bench.mjs';
 import { quantile } from './support/rounds.mjs';
+import { startCluster } from './support/cluster.mjs';
 
 const patterns = ['nothing', '(a+)+$', '(a|aa)+$', '([a-zA-Z]+)*$'];
 

@@ -5,8 +5,8 @@
 //     [--node-options='…']   of coordinators and workers
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startCluster } from '../../dist/libs/testing/index.js';
 import { cpuSecondsOf, residentBytesOf } from './support/process-cost.mjs';
+import { startCluster } from './support/cluster.mjs';
 
 const { values } = parseArgs({
   options: {

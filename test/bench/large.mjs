@@ -8,9 +8,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { s3MountOptions, startCluster } from '../../dist/libs/testing/index.js';
+import { s3MountOptions } from '../../dist/libs/testing/index.js';
 import { hasNginx, startNginxS3 } from './support/nginx-s3.mjs';
 import { cpuOf, inTurn, rows, runScript, warmPages } from './support/participants.mjs';
+import { startCluster } from './support/cluster.mjs';
 
 const { values } = parseArgs({
   options: {

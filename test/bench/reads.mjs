@@ -13,10 +13,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Pool } from 'undici';
-import { startCluster } from '../../dist/libs/testing/index.js';
 import { bench } from './support/bench.mjs';
 import { cpuSecondsOf } from './support/process-cost.mjs';
 import { inTurn, median, rounded, spread } from './support/rounds.mjs';
+import { startCluster } from './support/cluster.mjs';
 
 /** Every client asks again as soon as it has its answer. */
 async function measure(pool, pid, target, { clients, seconds }) {

@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
-import { startCluster } from '../../dist/libs/testing/index.js';
+import { startCluster } from './support/cluster.mjs';
 
 const { values } = parseArgs({
   options: {

@@ -17,7 +17,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 /** The file that `scripts/bench.mjs` reads the result from. */
-export const resultVariable = 'LARDER_BENCH_RESULT';
+export const resultVariable = 'BENCH_RESULT_FILE';
 
 export async function bench({ title, options: defaults = {}, run }) {
   const name = path.basename(process.argv[1], '.mjs');

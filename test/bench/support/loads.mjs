@@ -1,5 +1,5 @@
 // A load by a cluster of its own, whose processes' CPU is counted each.
-import { startCluster } from '../../../dist/libs/testing/index.js';
+import { startCluster } from './cluster.mjs';
 import { cpuOfTree } from './processes.mjs';
 
 const kindOf = (name) =>
