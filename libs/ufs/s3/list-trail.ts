@@ -5,7 +5,7 @@ import type { Listed } from './list-cursor.js';
 /** 12 bytes a key at 3/4 load: 64 to 100 MB at most, for listings that are in no order. */
 export const maxRemembered = 4 * 1024 * 1024;
 /** Enough for the disorder of a listing to show. After that, an ordered listing needs no memory of its keys. */
-const maxRememberedInOrder = 10_000;
+export const maxRememberedInOrder = 10_000;
 
 /** What is known of the keys and the tokens of one listing, from its beginning on. */
 export class ListTrail {

@@ -1,0 +1,101 @@
+import { compareUtf8 } from '../../names.js';
+import { directoryOf, KnownDirectories, parentOf, withoutSlash, type DirectoryQuery } from './directories.js';
+import { KeyScale } from './key-scale.js';
+
+/** What the keys of one page tell of those to come. */
+export interface Lesson {
+  scale?: KeyScale;
+  /** The scale counts within this directory; absent where it counts across directories. */
+  directory?: string;
+  /** Keys of a directory, where the page has several. */
+  keysEach: number;
+}
+
+/** A page whose last directory has at least this share of its keys is a page of that directory. */
+const tellingShare = 1 / 8;
+
+/**
+ * Guesses where in the listing so many more keys will have been listed: by the names in the same directory, and by the
+ * directories that come after it.
+ */
+export class Foresight {
+  private readonly directories = new KnownDirectories();
+  /** The last name in the directory that ended last. Directories side by side are often alike. */
+  private usualEnd: string | undefined;
+
+  constructor(private readonly prefix: string) {}
+
+  /** @param keys of a page, in order */
+  learn(keys: readonly string[]): Lesson {
+    const last = keys.at(-1) ?? '';
+    const directory = directoryOf(last);
+    let directories = 1;
+    let tail = keys.length;
+    for (let i = keys.length - 1; i > 0; i--) {
+      const before = directoryOf(keys[i - 1]);
+      if (keys[i].startsWith(before) && directoryOf(keys[i]) === before) continue;
+      directories++;
+      if (tail === keys.length) {
+        tail = keys.length - i;
+        if (before !== '') this.usualEnd = keys[i - 1].slice(before.length);
+      }
+    }
+    const keysEach = directories === 1 ? Infinity : keys.length / directories;
+    const isWithin = directories === 1 || tail >= Math.max(2, keys.length * tellingShare);
+    const scale = isWithin ? KeyScale.of(keys.slice(-tail), directory.length) : KeyScale.of(keys, this.prefix.length);
+    return { scale, keysEach, ...(isWithin ? { directory } : {}) };
+  }
+
+  /**
+   * A text that about `step` keys after `key` come before; undefined where nothing tells.
+   * @param reach so many keys may come before it at most: a directory that ends within is not divided
+   */
+  after(key: string, step: number, reach: number, lesson: Lesson): string | undefined {
+    const guess = this.guess(key, step, reach, lesson);
+    return guess !== undefined && guess.startsWith(this.prefix) && compareUtf8(guess, key) > 0 ? guess : undefined;
+  }
+
+  /** About how many keys lie between two of one directory. */
+  count(key: string, end: string, { scale }: Lesson): number | undefined {
+    return scale?.count(key, end);
+  }
+
+  /** What should be asked for, to know the directories after that of this key. */
+  missing(key: string): DirectoryQuery | undefined {
+    const directory = directoryOf(key);
+    return directory.length <= this.prefix.length ? undefined : this.directories.missing(directory);
+  }
+
+  addDirectories(query: DirectoryQuery, names: readonly string[], isWhole: boolean): void {
+    this.directories.add(query, names, isWhole);
+  }
+
+  private guess(key: string, step: number, reach: number, lesson: Lesson): string | undefined {
+    const directory = directoryOf(key);
+    const { scale, keysEach } = lesson;
+    if (scale === undefined || lesson.directory === undefined) {
+      const skipped = keysEach === Infinity ? 1 : Math.max(1, Math.floor(step / keysEach));
+      return this.beside(directory, skipped) ?? scale?.after(key, step);
+    }
+    if (directory !== lesson.directory && parentOf(directory) !== parentOf(lesson.directory)) return undefined;
+    const head = directory + scale.head.slice(lesson.directory.length);
+    const next = this.beside(directory, 1);
+    const guess = scale.after(key, step, head);
+    if (guess === undefined || next === undefined) return guess ?? next;
+    if (this.usualEnd === undefined) return guess;
+    const end = directory + this.usualEnd;
+    if (key >= end) return guess;
+    const left = scale.count(key, end, head);
+    return (left !== undefined && left <= reach) || guess > end ? next : guess;
+  }
+
+  private beside(directory: string, count: number): string | undefined {
+    if (directory.length <= this.prefix.length) return undefined;
+    const next = this.directories.next(directory, count);
+    if (next !== undefined) return withoutSlash(next);
+    const parent = parentOf(directory);
+    if (parent.length <= this.prefix.length || !this.directories.isLast(directory)) return undefined;
+    // `0` comes after `/`: the parent is passed, whatever comes after it.
+    return `${withoutSlash(parent)}0`;
+  }
+}
