@@ -3,6 +3,7 @@ import { XMLParser } from 'fast-xml-parser';
 import { printable } from '../names.js';
 import { UfsError } from '../types.js';
 import { versionOf } from '../version.js';
+import { scanListing } from './list-scan.js';
 
 /** One entry of a listing. With `fault` it can never be loaded; `name` is the text in place of an unknown key. */
 export type ListedEntry =
@@ -70,14 +71,23 @@ type Parsed = string | { [name: string]: Parsed } | Parsed[];
  *   understood
  */
 export function parseKeyPage(body: Buffer, path: string): KeyPage {
-  const result = parseResult(body, path);
+  const hasBrokenText = !isUtf8(body);
+  const usual = hasBrokenText ? undefined : scanListing(body.toString('utf8'), decodeReferences);
+  return keyPageOf(usual ?? parseResult(body, path), path, hasBrokenText);
+}
+
+/** As `parseKeyPage`, by the general parser alone. */
+export function parseAnyKeyPage(body: Buffer, path: string): KeyPage {
+  return keyPageOf(parseResult(body, path), path, !isUtf8(body));
+}
+
+function keyPageOf(result: Record<string, Parsed>, path: string, hasBrokenText: boolean): KeyPage {
   if (elements(result['CommonPrefixes']).length > 0) {
     throw misread(path, 'leaves keys out (CommonPrefixes) although no delimiter was asked for');
   }
   const encoding = textOf(path, result, 'EncodingType')?.trim() ?? '';
   if (encoding !== '' && encoding !== 'url') throw misread(path, 'has an EncodingType other than url');
   const decode = encoding === 'url' ? decodeUrl : (key: string) => key;
-  const hasBrokenText = !isUtf8(body);
   const marker = textOf(path, result, 'NextMarker');
   const token = nonEmpty(textOf(path, result, 'NextContinuationToken'));
   return {

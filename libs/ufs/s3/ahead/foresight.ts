@@ -11,6 +11,7 @@ export interface Lesson {
   keysEach: number;
 }
 
+const rememberedEnds = 100;
 /** A page whose last directory has at least this share of its keys is a page of that directory. */
 const tellingShare = 1 / 8;
 
@@ -22,10 +23,21 @@ export class Foresight {
   private readonly directories = new KnownDirectories();
   /** The last name in the directory that ended last. Directories side by side are often alike. */
   private usualEnd: string | undefined;
+  /** Directories that have no key behind a text; the latest few. */
+  private readonly ends = new Map<string, string>();
 
   constructor(private readonly prefix: string) {}
 
-  /** @param keys of a page, in order */
+  /** A probe has found that no key lies between two texts. */
+  sawGap(from: string, to: string): void {
+    const directory = directoryOf(from);
+    if (to.startsWith(directory)) return;
+    const known = this.ends.get(directory);
+    if (known === undefined || from < known) this.ends.set(directory, from);
+    if (this.ends.size > rememberedEnds) this.ends.delete(this.ends.keys().next().value!);
+  }
+
+  /** @param keys of a page, in order, with the key before it */
   learn(keys: readonly string[]): Lesson {
     const last = keys.at(-1) ?? '';
     const directory = directoryOf(last);
@@ -79,14 +91,17 @@ export class Foresight {
     }
     if (directory !== lesson.directory && parentOf(directory) !== parentOf(lesson.directory)) return undefined;
     const head = directory + scale.head.slice(lesson.directory.length);
-    const next = this.beside(directory, 1);
     const guess = scale.after(key, step, head);
-    if (guess === undefined || next === undefined) return guess ?? next;
-    if (this.usualEnd === undefined) return guess;
-    const end = directory + this.usualEnd;
-    if (key >= end) return guess;
-    const left = scale.count(key, end, head);
-    return (left !== undefined && left <= reach) || guess > end ? next : guess;
+    const end = this.usualEnd === undefined ? undefined : directory + this.usualEnd;
+    const known = this.ends.get(directory);
+    if (end === undefined || key > end) {
+      const isIn = guess !== undefined && (known === undefined || guess < known);
+      return isIn ? guess : this.beside(directory, 1);
+    }
+    const left = scale.count(key, end, head) ?? 0;
+    if (guess !== undefined && guess < (known ?? end) && left > reach) return guess;
+    const each = scale.count(head, end, head) ?? Infinity;
+    return this.beside(directory, 1 + Math.max(0, Math.floor((step - left) / each)));
   }
 
   private beside(directory: string, count: number): string | undefined {

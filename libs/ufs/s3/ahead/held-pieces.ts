@@ -110,7 +110,8 @@ export class HeldPieces {
     piece.page = page;
     const isOrdered = keys.every((key, i) => i === 0 || compareUtf8(keys[i - 1], key) < 0);
     if (keys.length === page.entries.length && isOrdered) piece.keys = keys;
-    if (piece.keys !== undefined && keys.length > 1) piece.lesson = learn(keys);
+    if (piece.keys !== undefined && keys.length > 1)
+      piece.lesson = learn(piece.key === '' ? keys : [piece.key, ...keys]);
     const bytes = keys.reduce((sum, key) => sum + 2 * key.length + bytesOfAnEntry, 0);
     this.hold(piece, page.entries.length, bytes);
   }

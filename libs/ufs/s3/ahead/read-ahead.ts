@@ -190,6 +190,7 @@ export class ReadAhead {
       return true;
     }
     if (!key.startsWith(this.query.prefix)) return false;
+    this.guesses.foresight.sawGap(piece.key, key);
     Object.assign(piece, { state: 'found', floor: piece.key, key, token: page.token });
     this.pieces.discard(place(this.pieces.list, piece));
     return true;

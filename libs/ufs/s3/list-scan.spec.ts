@@ -1,0 +1,70 @@
+import * as fc from 'fast-check';
+import { scanListing } from './list-scan.js';
+import { parseAnyKeyPage, parseKeyPage } from './list-xml.js';
+
+const outcomeOf = (parse: typeof parseKeyPage, xml: string): unknown => {
+  try {
+    return parse(Buffer.from(xml), 's3://b/');
+  } catch (error) {
+    return String(error);
+  }
+};
+const text = fc.oneof(
+  fc.constantFrom('', ' ', '5', 'true', 'false', 'url', '007', '__proto__', 'a%2Fb+c', '%', '&amp;', '&#x41;', '&no;'),
+  fc.constantFrom('>', ']]>', '"', '<', '<!-- -->', '<![CDATA[x]]>', '<a/>', '\r\n', '\t', '\ufeff', '\0', 'é😀'),
+  fc.string({ maxLength: 6 }),
+);
+const leaf = fc
+  .tuple(
+    fc.constantFrom('Key', 'Key', 'Key', 'Size', 'Size', 'ETag', 'LastModified', 'StorageClass', 'Type', 'constructor'),
+    text,
+  )
+  .map(([name, inner]) => `<${name}>${inner}</${name}>`);
+const entry = fc
+  .array(
+    fc.oneof(leaf, leaf, fc.constantFrom(' ', '\n  ', '<Owner><ID>1</ID></Owner>', '<Key/>', 'x', '<Owner></Owner>')),
+    {
+      maxLength: 5,
+    },
+  )
+  .map((parts) => `<Contents>${parts.join('')}</Contents>`);
+const top = fc
+  .tuple(
+    fc.constantFrom('IsTruncated', 'NextContinuationToken', 'NextMarker', 'Marker', 'KeyCount', 'EncodingType', 'Name'),
+    text,
+  )
+  .map(([name, inner]) => `<${name}>${inner}</${name}>`);
+const document = fc
+  .tuple(
+    fc.constantFrom('', '<?xml version="1.0" encoding="UTF-8"?>\n', '<?xml version="1.0"?>', '<?xml version="1.1"?>', '\ufeff', ' '),
+    fc.constantFrom('', ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"', ' a="b>c"'),
+    fc.array(fc.oneof(entry, entry, top, fc.constantFrom('\n', '<Prefix/>', '<CommonPrefixes/>', '<Contents/>')), { maxLength: 6 }),
+    fc.constantFrom('', '', '\n', '<!-- end -->', 'x'),
+  )
+  .map(([prolog, attributes, parts, rest]) => `${prolog}<ListBucketResult${attributes}>${parts.join('')}</ListBucketResult>${rest}`); // prettier-ignore
+
+describe('the quick reading of listings', () => {
+  test('agrees with the general parser on any document', () => {
+    let scanned = 0;
+    fc.assert(
+      fc.property(document, fc.nat(), fc.boolean(), (xml, cut, isCut) => {
+        const given = isCut ? xml.slice(0, cut % (xml.length + 1)) : xml;
+        if (scanListing(given, (one) => one) !== undefined) scanned++;
+        expect(outcomeOf(parseKeyPage, given)).toEqual(outcomeOf(parseAnyKeyPage, given));
+      }),
+      { numRuns: 3000 },
+    );
+    expect(scanned).toBeGreaterThan(300);
+  });
+
+  test('reads what Amazon and others send', () => {
+    const contents =
+      '<Contents><Key>a b</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified><ETag>&quot;x&quot;</ETag><Size>5</Size><Owner><ID>1</ID><DisplayName></DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents>';
+    const xml = `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><IsTruncated>false</IsTruncated>\n  ${contents}</ListBucketResult>\n`;
+    const entry = { Key: 'a b', LastModified: '2024-01-01T00:00:00.000Z', ETag: '"x"', Size: '5' };
+    expect(scanListing(xml, (one) => one.replaceAll('&quot;', '"'))).toEqual({
+      IsTruncated: 'false',
+      Contents: [entry],
+    });
+  });
+});
