@@ -1,7 +1,7 @@
 import { printable } from '../names.js';
 import { Parked } from '../parked.js';
 import { UfsError, type UfsListOptions, type UfsListPage, type UfsObject } from '../types.js';
-import { AheadLimits, usualBounds, type AheadBounds } from './ahead/ahead-limits.js';
+import { AheadLimits, noBounds, type AheadBounds } from './ahead/ahead-limits.js';
 import { ReadAhead } from './ahead/read-ahead.js';
 import { KeyWalk, maxKeysPerPage, type WalkedPage } from './key-walk.js';
 import { decodeCursor, encodeCursor, type ListCursor } from './list-cursor.js';
@@ -19,7 +19,7 @@ const parkedForMs = 600_000;
 /** What a walk keeps between two pages. */
 interface WalkMemory {
   trail: ListTrail;
-  ahead: ReadAhead;
+  ahead?: ReadAhead;
 }
 
 export interface ListingPorts {
@@ -29,7 +29,7 @@ export interface ListingPorts {
   isUnordered: boolean;
   /** The object named exactly so; undefined where there is none. */
   findExact(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined>;
-  /** How far walks read ahead. */
+  /** How far walks read ahead. Absent: not at all. */
   ahead?: AheadBounds;
 }
 
@@ -37,10 +37,10 @@ export interface ListingPorts {
 export class BucketListing {
   private readonly walk: KeyWalk;
   private readonly limits: AheadLimits;
-  private readonly memories = new Parked<WalkMemory>(parkedAtMost, parkedForMs, ({ ahead }) => ahead.close());
+  private readonly memories = new Parked<WalkMemory>(parkedAtMost, parkedForMs, ({ ahead }) => ahead?.close());
 
   constructor(private readonly ports: ListingPorts) {
-    this.limits = new AheadLimits(ports.ahead ?? usualBounds);
+    this.limits = new AheadLimits(ports.ahead ?? noBounds);
     this.walk = new KeyWalk(ports.client, s3OptionTable.unorderedListing.names[0]);
   }
 
@@ -61,7 +61,7 @@ export class BucketListing {
     const walk = (): Promise<WalkedPage> => this.walk.next(query, cursor, memory?.trail, ahead);
     const walked = await this.goOn(walk, ahead, prefix, options.after, memory);
     this.addEntries(page, path, walked.page);
-    if (walked.next === undefined || walked.next.unordered) ahead.close();
+    if (walked.next === undefined || walked.next.unordered) ahead?.close();
     if (walked.next === undefined) return page;
     const next = encodeCursor(walked.next);
     this.memories.park(prefix, next, { trail: walked.trail, ahead });
@@ -106,16 +106,17 @@ export class BucketListing {
     return this.ports.isUnordered ? { unordered: true } : {};
   }
 
-  private aheadOf(query: ListQuery, memory: WalkMemory | undefined): ReadAhead {
-    if (memory?.ahead.suits(query)) return memory.ahead;
-    memory?.ahead.close();
+  private aheadOf(query: ListQuery, memory: WalkMemory | undefined): ReadAhead | undefined {
+    if (this.limits.maxPages === 0) return undefined;
+    if (memory?.ahead?.suits(query)) return memory.ahead;
+    memory?.ahead?.close();
     return new ReadAhead(this.ports.client, query, this.limits);
   }
 
   /** When a page fails, the state that it took from memory goes back there for the next try. */
   private async goOn<T>(
     walk: () => Promise<T>,
-    ahead: ReadAhead,
+    ahead: ReadAhead | undefined,
     prefix: string,
     after: string | undefined,
     memory: WalkMemory | undefined,
@@ -126,7 +127,7 @@ export class BucketListing {
       const isUntouched = error instanceof UfsError && error.retryable;
       if (isUntouched && after !== undefined && memory !== undefined) {
         this.memories.park(prefix, after, { trail: memory.trail, ahead });
-      } else ahead.close();
+      } else ahead?.close();
       throw error;
     }
   }

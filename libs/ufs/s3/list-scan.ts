@@ -40,6 +40,8 @@ class Scan {
 
   result(): ScannedResult {
     const result: ScannedResult = { Contents: [] };
+    // The general parser decides what a result without any element is.
+    if (/^\s*<\//.test(this.xml.slice(this.at, this.at + 100))) throw unexpected;
     for (this.skipSpace(); !this.xml.startsWith(end, this.at); this.skipSpace()) {
       const name = this.open();
       if (name === 'Contents') {
@@ -76,13 +78,16 @@ class Scan {
     return isEmpty ? undefined : entry;
   }
 
-  /** The name of the tag that begins here. Nothing but letters: no attributes, no prefix, no empty element. */
+  /**
+   * The name of the tag that begins here. Nothing but letters: no attributes, no prefix, no empty element. The first is a
+   * capital: the general parser refuses `constructor` and the like.
+   */
   private open(): string {
     const { xml } = this;
     if (xml.charCodeAt(this.at) !== lessThan) throw unexpected;
     let i = this.at + 1;
     for (let code = xml.charCodeAt(i) | 0x20; code >= 0x61 && code <= 0x7a; code = xml.charCodeAt(++i) | 0x20);
-    if (i === this.at + 1 || xml[i] !== '>') throw unexpected;
+    if (i === this.at + 1 || xml[i] !== '>' || xml.charCodeAt(this.at + 1) > 0x5a) throw unexpected;
     const name = xml.slice(this.at + 1, i);
     this.at = i + 1;
     return name;

@@ -11,6 +11,7 @@ export interface AheadBounds {
 }
 
 export const usualBounds: AheadBounds = { pages: 32, requests: 32, names: 64_000, bytes: 32 * 1024 * 1024 };
+export const noBounds: AheadBounds = { pages: 0, requests: 0, names: 0, bytes: 0 };
 
 const firstRequests = 8;
 /** By this factor the limit falls when the store refuses or times out, as for transfers (ADR 16). */

@@ -33,12 +33,12 @@ export class KnownDirectories {
 
   /** What to ask for before the directories after this one are known; undefined where they are, or where there are none. */
   missing(directory: string): DirectoryQuery | undefined {
-    const parent = parentOf(directory);
-    const after = withoutSlash(directory);
-    if (parent !== this.parent || compareUtf8(after, this.after) < 0) return { parent, after };
+    const query = { parent: parentOf(directory), after: withoutSlash(directory) };
+    if (query.parent !== this.parent || compareUtf8(query.after, this.after) < 0) return query;
     const last = this.names.at(-1);
     if (this.isWhole || last === undefined || compareUtf8(directory, last) < 0) return undefined;
-    return { parent, after: withoutSlash(last) };
+    // The same answer would come again.
+    return query.after === this.after ? undefined : query;
   }
 
   /** Whether no directory of the same parent comes after this one. */

@@ -108,7 +108,7 @@ export class HeldPieces {
     const keys = page.entries.flatMap(({ key }) => key ?? []);
     piece.state = 'ready';
     piece.page = page;
-    const isOrdered = keys.every((key, i) => i === 0 || compareUtf8(keys[i - 1], key) < 0);
+    const isOrdered = keys.every((key, i) => compareUtf8(keys[i - 1] ?? piece.key, key) < 0);
     if (keys.length === page.entries.length && isOrdered) piece.keys = keys;
     if (piece.keys !== undefined && keys.length > 1)
       piece.lesson = learn(piece.key === '' ? keys : [piece.key, ...keys]);

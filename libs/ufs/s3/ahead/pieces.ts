@@ -105,6 +105,8 @@ function isSpare({ state }: Piece, after: Piece): boolean {
 
 function isCovered(piece: Piece, next: Piece): boolean {
   const [last, nextLast] = [lastOf(piece), lastOf(next)];
+  // The walk must see what a link leads to, also out of order.
+  if (next.isLinked && next.key === last) return false;
   return last !== undefined && nextLast !== undefined && !isEnd(next) && compareUtf8(nextLast, last) <= 0;
 }
 
