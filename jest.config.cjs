@@ -58,7 +58,7 @@ module.exports = {
     project('unit', { ...besideTheCode, testRegex: '(?<!\\.int)\\.spec\\.ts$' }),
     // Real nats-servers, S3 and HTTP servers, and disks, in the process of the test.
     project('integration', { ...besideTheCode, testRegex: '\\.int\\.spec\\.ts$' }),
-    // Whole clusters of processes. They wait for conditions: two files at a time do not disturb each other.
+    // Whole clusters of processes. scripts/test.mjs says how many files run at a time.
     project('processes', {
       roots: ['<rootDir>/test'],
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(architecture|histories)/'],

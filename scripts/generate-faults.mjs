@@ -33,12 +33,12 @@ fs.writeFileSync(
   path.join(root, 'docs/faults.md'),
   `# Faults and abuse
 
-What Larder survives, and what exactly is promised. Always, in every case: no acknowledged request and no end of a job
-is lost, what is cached is byte for byte what the store has, counts add up exactly, and no job says \`SUCCEEDED\` that
-has not.
+The faults and abuse that Larder survives, and the exact promise in each case. In every case, no acknowledged request and
+no end of a job is lost. Cached files equal those of the store byte for byte, counts add up exactly, and every job that
+says \`SUCCEEDED\` has succeeded.
 
-The tests carry the number of their case in their names (\`fault 7: …\`). This page is written by
-\`node scripts/generate-faults.mjs\` from \`scripts/faults.json\` and those names; a test fails when it drifts.
+The tests carry the number of their case in their names (\`fault 7: …\`).
+\`node scripts/generate-faults.mjs\` writes this page from \`scripts/faults.json\` and those names. A test fails when it differs.
 
 | case | what happens | what is promised | held by |
 |---|---|---|---|

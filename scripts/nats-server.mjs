@@ -26,7 +26,7 @@ export const HOW_TO_GET_ONE =
   'elsewhere (`docker run -p 4222:4222 nats -js`) and set LARDER_NATS_URL.';
 
 /**
- * Every nats-server at hand, newest first: the project's cache, LARDER_NATS_SERVER_BIN, the PATH and the usual directories.
+ * Every available nats-server, newest first: the project's cache, LARDER_NATS_SERVER_BIN, the PATH and the usual directories.
  * @returns {{ binary: string, version: string }[]}
  */
 export function installedServers() {
@@ -45,7 +45,7 @@ export function installedServers() {
 /**
  * Makes sure that there is at least one server.
  * @param {{ allSuites?: boolean, replicated?: boolean, log?: (line: string) => void }} options `allSuites`: also fetch the suites that are
- *   missing although a server is at hand already (the tests run on the oldest and the newest supported server).
+ *   missing although a server is available already (the tests run on the oldest and the newest supported server).
  *   `replicated`: one that is safe with several replicas.
  * @returns {Promise<{ binary: string, version: string }[]>} newest first
  * @throws {Error} with one sentence saying how to get a server
@@ -105,7 +105,7 @@ async function fetchFromSuite(suite) {
     if (!version) throw new Error('the downloaded server does not run on this machine');
     const target = path.join(cacheDir, version);
     fs.mkdirSync(target, { recursive: true });
-    // A rename within one file system is atomic: whoever looks sees a whole binary or none.
+    // A rename within one file system is atomic: other processes see a whole binary or none.
     fs.renameSync(unpacked, path.join(target, 'nats-server'));
     return version;
   } finally {
@@ -176,7 +176,7 @@ function aptSourceFiles() {
   return ['/etc/apt/sources.list', ...parts].filter((file) => fs.existsSync(file));
 }
 
-/** Stanzas of `Field: value`, apart by blank lines; see sources.list(5). */
+/** Stanzas of `Field: value`, separated by blank lines; see sources.list(5). */
 export function parseDeb822(text) {
   const withoutComments = text.replace(/^#.*\n?/gm, '');
   return withoutComments.split(/\n\s*\n/).flatMap((stanza) => {

@@ -1,7 +1,7 @@
 // Makes other releases of Node available to the tests without touching the system: npm's packages named after a platform,
 // of which the package `node` consists, hold nothing but the binary. It is unpacked under .cache/node/<version>/.
 //
-// `node scripts/node-binaries.mjs 22` prints the path of the newest Node 22 that is at hand, after fetching one if there
+// `node scripts/node-binaries.mjs 22` prints the path of the newest available Node 22, after fetching one if there
 // is none; where there is no way to get one, it says so on standard error and ends with 1.
 import './check-node.mjs';
 import { execFile } from 'node:child_process';
@@ -16,7 +16,7 @@ const FETCH_TIMEOUT_MS = 180_000;
 /**
  * @param {number} major of the release
  * @returns {Promise<string>} path of the binary
- * @throws {Error} with one sentence where it cannot be had
+ * @throws {Error} with one sentence if it is not available
  */
 export async function ensureNode(major) {
   return cached(major) ?? (await fetchNode(major));
@@ -46,7 +46,7 @@ async function fetchNode(major) {
     const version = (await run(unpacked, ['--version'], scratch)).trim().replace(/^v/, '');
     const target = path.join(cacheDir, version);
     fs.mkdirSync(target, { recursive: true });
-    // A rename within one file system is atomic: whoever looks sees a whole binary or none.
+    // A rename within one file system is atomic: other processes see a whole binary or none.
     fs.renameSync(unpacked, path.join(target, 'node'));
     return path.join(target, 'node');
   } catch (error) {

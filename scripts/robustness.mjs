@@ -7,7 +7,7 @@ import path from 'node:path';
 import { ensureNatsServer } from './nats-server.mjs';
 import { build, ensureDependencies, root } from './prepare.mjs';
 
-// A Node too old to have it is to be refused above, not here.
+// The check above refuses a Node that is too old to have it.
 const { parseArgs } = await import('node:util');
 const { values } = parseArgs({
   options: {

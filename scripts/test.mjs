@@ -5,61 +5,59 @@
 //                                  they are; no check of the sources, and no build where only unit tests match
 //   npm run test:unit              only the project `unit`; also with patterns
 import './check-node.mjs';
-import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { ensureNatsServer } from './nats-server.mjs';
 import { runCheck, sourceChecks } from './checks.mjs';
 import { build, ensureDependencies, root } from './prepare.mjs';
+import { listTests, removeScratch, runJest } from './run-jest.mjs';
 
-/** For each of the runs of jest. Far beyond what they take (less than 1, some 4 and 12 minutes on two cores): for one that hangs. */
-const JEST_LIMIT_MS = 40 * 60_000;
 /**
- * Files at a time on two cores. Integration tests wait for servers half of the time. Process tests hold takeovers and
- * retries to their time limits, which three clusters at once exceed.
+ * Files at a time on two cores. `unit` and `integration` run one after the other, beside `processes`. Together these use
+ * two cores almost fully: with more at a time each only takes longer. Files of `processes` that hold takeovers to limits
+ * (`timed` in test-plan.json) run at the end, when nothing else does. With three of their clusters at once, a coordinator
+ * can be silent for so long that another takes its jobs.
  */
-const workers = { unit: 2, integration: 3, processes: 2 };
-/** Time for jest to end by itself once it has written its results. */
-const JEST_EXIT_LIMIT_MS = 30_000;
-
+const workers = { unit: 2, integration: 2, processes: 3, timed: 2 };
 const SLOWEST_SHOWN = 10;
 
-// A Node too old to have it is to be refused above, not here.
+// The check above refuses a Node that is too old to have it.
 const { parseArgs } = await import('node:util');
 const { values, positionals: patterns } = parseArgs({
   options: { project: { type: 'string' } },
   allowPositionals: true,
 });
-const jest = path.join(root, 'node_modules/jest/bin/jest.js');
 const totals = { passed: 0, failed: 0, skipped: 0 };
-/** Everything temporary that tests make goes here, and goes away at the end. */
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-test-'));
-// As open as /tmp: tests of permissions act as another user.
-fs.chmodSync(scratch, 0o1777);
-/** Jest runs under way, each the leader of its own process group. */
-const running = new Set();
-
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, () => {
-    for (const { pid } of running) process.kill(-pid, 'SIGKILL');
-    removeScratch();
-    process.exit(130);
-  });
-}
 
 try {
   if (await passes('dependencies', ensureDependencies)) {
-    const projects = await selectedProjects();
-    // The others run what was built, on the oldest and the newest supported nats-server.
-    const onlyUnit = projects.every((project) => project === 'unit');
+    const files = await selectedFiles();
+    // Unit tests alone run without a build. The others run what was built, on the oldest and the newest supported
+    // nats-server.
+    const onlyUnit = files.integration.length + files.processes.length === 0;
     const built = onlyUnit || (await passes('build', build));
     const served = await passes('nats-server', () => ensureNatsServer({ allSuites: !onlyUnit }));
-    if (patterns.length === 0 && !values.project) {
-      await Promise.all(sourceChecks.map(([name, check]) => passes(name, check)));
+    const { timed } = JSON.parse(fs.readFileSync(path.join(root, 'scripts/test-plan.json'), 'utf8'));
+    const isTimed = (file) => timed.includes(file);
+
+    async function withoutClusters() {
+      // One after another: each takes a core for itself.
+      const checks = patterns.length === 0 && !values.project ? sourceChecks : [];
+      for (const [name, check] of checks) await passes(name, check);
+      await runTests('unit', files.unit);
+      if (built && served) await runTests('integration', files.integration);
     }
-    for (const project of projects) if (project === 'unit' || (built && served)) await runJest(project);
+    async function withClusters(name, chosen) {
+      if (built && served) await runTests('processes', chosen, { name, workers: workers[name], firstSlot: 2 });
+    }
+    await Promise.all([
+      withoutClusters(),
+      withClusters(
+        'processes',
+        files.processes.filter((file) => !isTimed(file)),
+      ),
+    ]);
+    await withClusters('timed', files.processes.filter(isTimed));
   }
 } finally {
   removeScratch();
@@ -75,43 +73,35 @@ async function passes(name, check) {
   return passed;
 }
 
-/** The projects of jest.config.cjs that have a file to run. */
-async function selectedProjects() {
-  const projects = values.project ? [values.project] : ['unit', 'integration', 'processes'];
-  if (patterns.length === 0) return projects;
-  const counts = await Promise.all(projects.map(countFiles));
-  const selected = projects.filter((_, i) => counts[i] > 0);
-  if (selected.length > 0) console.log(projects.map((project, i) => `${project}: ${counts[i]} file(s)`).join(', '));
-  else {
+/** The files to run, by project of jest.config.cjs. */
+async function selectedFiles() {
+  const files = { unit: [], integration: [], processes: [] };
+  const projects = values.project ? [values.project] : Object.keys(files);
+  await Promise.all(projects.map(async (project) => (files[project] = await listTests(project, patterns))));
+  if (projects.every((project) => files[project].length === 0)) {
     console.error(`FAIL no test file matches ${patterns.join(' or ')}`);
     totals.failed += 1;
+  } else if (patterns.length > 0) {
+    console.log(projects.map((project) => `${project}: ${files[project].length} file(s)`).join(', '));
   }
-  return selected;
+  return files;
 }
 
-async function countFiles(project) {
-  const args = ['--selectProjects', project, '--listTests', '--json', '--passWithNoTests', ...patterns];
-  const { stdout } = await promisify(execFile)(process.execPath, [jest, ...args], { cwd: root, maxBuffer: 2 ** 24 });
-  return JSON.parse(stdout).length;
-}
-
-/** Runs one project of jest.config.cjs, adds up its results and says what took its time. */
-async function runJest(project) {
+/** Runs files of one project of jest.config.cjs, adds up the results and says what took the time. */
+async function runTests(project, files, { name = project, workers: atOnce = workers[project], firstSlot = 0 } = {}) {
+  if (files.length === 0) return;
   const startedAt = performance.now();
-  const results = path.join(scratch, `${project}.json`);
-  const args = ['--selectProjects', project, '--ci', '--passWithNoTests', '--json', `--outputFile=${results}`];
-  const problem = await watchJest([...args, `--maxWorkers=${workers[project]}`, ...patterns], results);
+  const { report, problem } = await runJest({ name, project, files, workers: atOnce, firstSlot });
   if (problem) {
-    console.error(`FAIL jest ${project}: ${problem}`);
+    console.error(`FAIL jest ${name}: ${problem}`);
     totals.failed += 1;
   }
-  if (!fs.existsSync(results)) return;
-  const report = JSON.parse(fs.readFileSync(results, 'utf8'));
+  if (report === undefined) return;
   totals.passed += report.numPassedTests;
   // A file that does not even load has no tests to count: it counts as one.
   totals.failed += report.numFailedTests + report.numRuntimeErrorTestSuites;
   totals.skipped += report.numPendingTests + report.numTodoTests;
-  console.log(`${project}: ${report.numTotalTests} tests in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  console.log(`${name}: ${report.numTotalTests} tests in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
   for (const line of slowestOf(report.testResults)) console.log(`  ${line}`);
 }
 
@@ -122,49 +112,4 @@ function slowestOf(files) {
   ]);
   seconds.sort(([a], [b]) => b - a);
   return seconds.slice(0, SLOWEST_SHOWN).map(([took, name]) => `${took.toFixed(1).padStart(6)} s ${name}`);
-}
-
-/** Waits for jest to end by itself; answers what went wrong with the run as a whole, as opposed to its tests. */
-function watchJest(args, results) {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [jest, ...args], {
-      cwd: root,
-      env: testEnvironment(),
-      // Results go to the file; what people read goes to stderr.
-      stdio: ['ignore', 'ignore', 'inherit'],
-      detached: true,
-    });
-    running.add(child);
-    let problem;
-    const stop = (reason) => {
-      problem = reason;
-      process.kill(-child.pid, 'SIGKILL');
-    };
-    const limit = setTimeout(() => stop(`took longer than ${JEST_LIMIT_MS / 60_000} minutes`), JEST_LIMIT_MS);
-    let exitLimit;
-    const poll = setInterval(() => {
-      if (exitLimit || !fs.existsSync(results)) return;
-      exitLimit = setTimeout(() => stop('did not end by itself: a test left something open'), JEST_EXIT_LIMIT_MS);
-    }, 500);
-    child.once('close', (code) => {
-      running.delete(child);
-      clearTimeout(limit);
-      clearTimeout(exitLimit);
-      clearInterval(poll);
-      const ran = fs.existsSync(results);
-      resolve(problem ?? (ran || code === 0 ? undefined : `ended with ${code} before it had run the tests`));
-    });
-  });
-}
-
-/** The caller's own settings must not change what the tests see. */
-function testEnvironment() {
-  const entries = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('LARDER_') || name.startsWith('LARDER_TEST_'),
-  );
-  return { ...Object.fromEntries(entries), TMPDIR: scratch, NODE_ENV: 'test' };
-}
-
-function removeScratch() {
-  fs.rmSync(scratch, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }

@@ -1,3 +1,4 @@
+export * from './abort-listeners.js';
 export * from './aborted.js';
 export * from './bell.js';
 export * from './pause.js';

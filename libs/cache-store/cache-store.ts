@@ -8,6 +8,7 @@ import { type CacheIndex } from './entries/cache-index.js';
 import { PinnedRead, pinBytes } from './io/cache-read.js';
 import { type Committer } from './io/committer.js';
 import { directoryName, type DirectoryUsage } from './entries/directories.js';
+import { type CopyThreads } from './copying/copy-threads.js';
 import { type DiskRoom } from './disk/disk-room.js';
 import { encodePath, MAX_REPLICAS, type StoredEntry } from './entries/entry-codec.js';
 import { type Expiry } from './space/expiry.js';
@@ -43,6 +44,7 @@ export interface StoreParts {
   storage: Storage;
   space: Space;
   disk: DiskRoom;
+  copyThreads: CopyThreads;
   keeps: JobKeeps;
   admission: Admission;
   committer: Committer;
@@ -195,12 +197,13 @@ export class DiskCacheStore implements CacheStore {
   }
 
   private async shutDown(): Promise<void> {
-    const { committer, mutex, space, storage, index, lock, expiry, admission, keeps } = this.parts;
+    const { committer, mutex, space, storage, index, lock, expiry, admission, keeps, copyThreads } = this.parts;
     clearInterval(this.housekeeping);
     admission.close();
     await expiry.stop();
     for (const writer of this.writers) await writer.abort();
     await Promise.all([...this.writers].map((writer) => writer.ended));
+    await copyThreads.close();
     await committer.close();
     await mutex.close(async () => {
       await space.flushAccesses();

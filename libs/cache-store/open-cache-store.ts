@@ -7,6 +7,7 @@ import { Admission } from './space/admission.js';
 import { CacheIndex } from './entries/cache-index.js';
 import { DiskCacheStore } from './cache-store.js';
 import { Committer } from './io/committer.js';
+import { CopyThreads } from './copying/copy-threads.js';
 import { Compaction } from './space/compaction.js';
 import { errorCode } from './disk/disk-errors.js';
 import { DiskRoom } from './disk/disk-room.js';
@@ -116,6 +117,7 @@ async function openLocked(options: CacheStoreOptions, layout: CacheLayout, lock:
     storage,
     space,
     disk,
+    copyThreads: new CopyThreads(),
     keeps,
     admission,
     committer,

@@ -78,16 +78,29 @@ export interface CacheFileIndex {
   count(): number;
 }
 
+/** Where in an open file the bytes of a part are. */
+export interface PartSource {
+  fd: number;
+  position: number;
+}
+
 /** Streams one large object into a temporary file; nothing is visible before `commit` resolves. */
 export interface CacheWriter {
   /** Resolves when the store can take more. @throws CacheFullError, DiskFullError; the writer is aborted then. */
   write(chunk: Buffer): Promise<void>;
   /**
    * Writes a part at its place, several at once and in any order. A writer takes either chunks or parts. Parts must not
-   * overlap, and none may be written twice.
+   * overlap, and none may be written twice. In a thread where the memory is shared (SharedArrayBuffer).
    * @throws CacheFullError, DiskFullError; the writer is aborted then.
    */
   writePart(offset: number, bytes: Buffer): Promise<void>;
+  /**
+   * Copies a part from another open file, in a thread of its own. Like `writePart` otherwise. When it settles, the source
+   * is not read any more.
+   * @throws the error of a system call: `syscall` is `read` where the source is at fault; RangeError, when the source ends
+   *   before; CopyThreadError; as `writePart`. The writer is aborted then.
+   */
+  copyPart(offset: number, length: number, source: PartSource): Promise<void>;
   /** Makes the object visible and durable. Fails, leaving nothing, unless exactly `sizeBytes` were written. */
   commit(): Promise<CacheEntry>;
   /** Removes the temporary file and gives the reserved space back. Safe to call twice or after `commit`. */
@@ -171,6 +184,11 @@ export class PathTooLongError extends Error {
 /** The bytes on disk are not the bytes that were stored: a wrong checksum, or a file that is shorter than recorded. */
 export class CorruptObjectError extends Error {
   override readonly name = 'CorruptObjectError';
+}
+
+/** The threads that copied a part have ended before they had done so. */
+export class CopyThreadError extends Error {
+  override readonly name = 'CopyThreadError';
 }
 
 export interface CacheStore {

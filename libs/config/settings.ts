@@ -190,14 +190,14 @@ export const settings = {
     'coordinator',
     p.integer(1, 10_000),
     '200',
-    'files per batch, if the job does not set another number',
+    'files per batch, if the job does not set another number; a long job uses up to five times as many later on',
   ),
   batchWindow: setting(
     'LARDER_BATCH_WINDOW',
     'coordinator',
     p.integer(1, 10_000),
     '64',
-    'batches planned ahead per worker, enough to keep it busy through a NATS election',
+    'batches planned ahead per worker, for all jobs of a coordinator together; enough to keep it busy through a NATS election',
   ),
   maxAttempts: setting(
     'LARDER_MAX_ATTEMPTS',

@@ -47,10 +47,15 @@ export function defineBoundaries<const Ids extends readonly string[], Catalogue 
 ): BoundaryFamily<Ids, Catalogue> {
   const prefix = `${scope}.`;
   // Asked of every commit that is folded: a boundary of another sort costs no more than the comparison.
-  const tokensOf = (boundary: string): string[] | undefined => {
+  // A commit is asked about several times in a row: its tokens are kept until the next one.
+  let last: { readonly boundary: string; readonly tokens: readonly string[] | undefined } | undefined;
+  const tokensOf = (boundary: string): readonly string[] | undefined => {
     if (!boundary.startsWith(prefix)) return undefined;
-    const tokens = boundary.slice(prefix.length).split('.');
-    return tokens.length === ids.length ? tokens : undefined;
+    if (last?.boundary !== boundary) {
+      const tokens = boundary.slice(prefix.length).split('.');
+      last = { boundary, tokens: tokens.length === ids.length ? tokens : undefined };
+    }
+    return last.tokens;
   };
   return {
     scope,
@@ -59,7 +64,9 @@ export function defineBoundaries<const Ids extends readonly string[], Catalogue 
     idsIn(boundary) {
       const tokens = tokensOf(boundary);
       if (tokens === undefined) return undefined;
-      return Object.fromEntries(ids.map((id, index) => [id, tokens[index]])) as Record<Ids[number], string>;
+      const named: Record<string, string> = {};
+      for (let i = 0; i < ids.length; i++) named[ids[i]] = tokens[i];
+      return named;
     },
     eventsIn: (commit) => (tokensOf(commit.boundary) === undefined ? [] : typed(commit)),
   };

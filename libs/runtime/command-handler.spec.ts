@@ -1,3 +1,4 @@
+import { StaleVersionError } from '#jetstream';
 import { DomainError, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
 import { CommandHandler, type AppendOnlyLog, type ConsistentReads } from './command-handler.js';
 
@@ -122,7 +123,7 @@ describe('commands that come at once', () => {
     );
   });
 
-  it('are all decided anew when another replica was quicker', async () => {
+  it('are all decided again when another replica was quicker', async () => {
     const fixture = new Fixture();
     const first = fixture.execute(-5);
     const others = [fixture.execute(2), fixture.execute(2), fixture.execute(2)];
@@ -132,7 +133,26 @@ describe('commands that come at once', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
   });
 
-  it('have the outcome of their append, and those without a part in it are decided anew', async () => {
+  it('go with those that come while a conflict is settled, and the log is not asked again for its end', async () => {
+    const fixture = new Fixture();
+    const append = fixture.append.bind(fixture);
+    let later: Promise<unknown> | undefined;
+    const appends = jest.spyOn(fixture, 'append').mockImplementationOnce(() => {
+      fixture.log.push({ type: 'Added', data: { n: -9 } });
+      later = Promise.all([fixture.execute(1), fixture.execute(1)]);
+      return Promise.reject(new StaleVersionError('b', 0, 1));
+    });
+    appends.mockImplementation(append);
+    await fixture.execute(1);
+    await later;
+    expect(appends.mock.calls.map(([, expected, events]) => [expected, events.length])).toEqual([
+      [0, 1],
+      [1, 3],
+    ]);
+    expect(fixture.asked).toBe(0);
+  });
+
+  it('have the outcome of their append, and those without a part in it are decided again', async () => {
     const fixture = new Fixture();
     const first = fixture.execute(1);
     const [unknown, refused] = [fixture.execute(1), fixture.execute(1)];

@@ -1,4 +1,5 @@
 import { pause } from '#async';
+import { StaleVersionError } from '#jetstream';
 import { DomainError, type CommandContext, type Decider, type DomainEvent, type RecordedEvent } from '#kernel';
 import { timeLeft, untilAnswered } from './answer-time.js';
 import type { OnCommitted } from './logging/commit-lines.js';
@@ -94,11 +95,9 @@ export class CommandHandler {
   private async serve(boundary: string): Promise<void> {
     const line = this.lines.get(boundary)!;
     while (line.length > 0) {
-      const { decider } = line[0].aggregate;
-      const others = line.findIndex(({ aggregate }) => aggregate.decider !== decider);
-      const group = line.splice(0, Math.min(groupAtMost, others < 0 ? line.length : others));
+      const group: Pending[] = [];
       try {
-        await this.settle(group);
+        await this.settle(group, () => takeFrom(line, group));
       } catch (error) {
         for (const pending of group) pending.reject(error);
       }
@@ -106,12 +105,18 @@ export class CommandHandler {
     this.lines.delete(boundary);
   }
 
-  /** Gives each command of a group its outcome. @throws an error that is the outcome of all that have none yet */
-  private async settle(group: readonly Pending[]): Promise<void> {
+  /**
+   * Gives each command of a group its outcome.
+   * @param grow adds those that have come meanwhile
+   * @throws an error that is the outcome of all that have none yet
+   */
+  private async settle(group: Pending[], grow: () => void = () => undefined): Promise<void> {
     const leftMs = () => Math.min(...group.map((pending) => pending.leftMs()));
+    grow();
+    const { aggregate } = group[0];
     let fresh = false;
     for (let conflicts = 0; ;) {
-      const expected = group[0].aggregate.load();
+      const expected = aggregate.load();
       const decisions = decide(group, expected.state);
       // Another replica may have done what the view misses.
       if (!fresh && decisions.some(mayBeWrong)) {
@@ -133,13 +138,27 @@ export class CommandHandler {
           return this.failed(decisions, error);
         }
         if (conflicts > 1) await pause(Math.random() * Math.min(maxPauseMs, 2 ** conflicts));
-        await this.caughtUp(leftMs);
-        fresh = true;
+        fresh = await this.overtaken(error, leftMs);
+        // Not after the log was asked: what its answer shows may be too old for commands that came later.
+        if (!fresh) grow();
       }
     }
   }
 
-  /** @returns 0 where nothing is to be appended */
+  /**
+   * Resolves when the state includes what was appended instead.
+   * @returns whether it includes everything that was in the log
+   */
+  private async overtaken(error: DomainError, leftMs: () => number): Promise<boolean> {
+    if (error instanceof StaleVersionError) {
+      await this.reads.waitFor(error.actual, leftMs());
+      return false;
+    }
+    await this.caughtUp(leftMs);
+    return true;
+  }
+
+  /** @returns 0 if there is nothing to append */
   private async append(
     decisions: readonly (Decision & { events: readonly DomainEvent[] })[],
     expected: number,
@@ -163,7 +182,7 @@ export class CommandHandler {
 
   /**
    * Of commands that were appended together, all have the same error. The others were decided on what those would have led
-   * to, so they are decided anew.
+   * to, so they are decided again.
    */
   private async failed(decisions: readonly Decision[], error: unknown): Promise<void> {
     for (const decision of decisions) if (changes(decision)) decision.pending.reject(error);
@@ -174,6 +193,13 @@ export class CommandHandler {
   private caughtUp(leftMs: () => number): Promise<void> {
     return untilAnswered(leftMs, (timeoutMs) => this.reads.caughtUp(timeoutMs));
   }
+}
+
+/** Adds those at the front of the line that have the same decider, as far as a group has room. */
+function takeFrom(line: Pending[], group: Pending[]): void {
+  const { decider } = (group[0] ?? line[0]).aggregate;
+  const others = line.findIndex(({ aggregate }) => aggregate.decider !== decider);
+  group.push(...line.splice(0, Math.min(groupAtMost - group.length, others < 0 ? line.length : others)));
 }
 
 /** Decides on the commands one after the other, each on the state that the ones before it lead to. */

@@ -24,6 +24,9 @@ export class Freshness {
   /** When the last answered question was asked; before the first one, when this object was made. */
   private confirmedAtMs: number;
   private failing = false;
+  /** Readers share a question and what follows from its answer: with many of them, each costs one promise. */
+  private current: Promise<number | undefined> | undefined;
+  private following: Promise<number | undefined> | undefined;
   private stopped = false;
   private timer: NodeJS.Timeout | undefined;
 
@@ -37,9 +40,16 @@ export class Freshness {
   /**
    * Undefined when the views hold everything that was in the log at the call, else how old they may be, milliseconds.
    */
-  async ensure(): Promise<number | undefined> {
-    if (!this.failing && !(await this.confirm())) this.fail();
-    return this.staleMs();
+  ensure(): Promise<number | undefined> {
+    if (this.failing) return Promise.resolve(this.staleMs());
+    if (this.current === undefined) return this.begin(this.now());
+    // The question that is under way was asked before this call.
+    if (this.following === undefined) {
+      const calledAtMs = this.now();
+      const next = () => (this.failing ? this.staleMs() : this.begin(calledAtMs));
+      this.following = this.current.then(next, next);
+    }
+    return this.following;
   }
 
   /** Milliseconds since the views were last known to be complete; undefined while the log answers. */
@@ -72,9 +82,23 @@ export class Freshness {
     else this.probeLater();
   }
 
-  private async confirm(): Promise<boolean> {
+  /** @param calledAtMs when the first of the readers called that get this answer */
+  private begin(calledAtMs: number): Promise<number | undefined> {
+    this.following = undefined;
+    const current = this.confirmOrFail(calledAtMs).finally(() => {
+      if (this.current === current) this.current = undefined;
+    });
+    return (this.current = current);
+  }
+
+  private async confirmOrFail(calledAtMs: number): Promise<number | undefined> {
+    if (!(await this.confirm(this.waitMs - (this.now() - calledAtMs)))) this.fail();
+    return this.staleMs();
+  }
+
+  private async confirm(waitMs = this.waitMs): Promise<boolean> {
     const askedAtMs = this.now();
-    if (!(await inTime(this.options.ask(), this.waitMs))) return false;
+    if (!(await inTime(this.options.ask(), waitMs))) return false;
     this.confirmedAtMs = Math.max(this.confirmedAtMs, askedAtMs);
     return true;
   }

@@ -9,6 +9,7 @@ export * from './http/feature-guard.js';
 export * from './http/fields.js';
 export * from './http/ignored-names.js';
 export * from './http/json-body.js';
+export * from './http/ready-json.js';
 export * from './http/request-context.js';
 export { requestSchemaOf } from './http/schema.js';
 export * from './http/status-filter.js';

@@ -210,7 +210,7 @@ export class Views {
   }
 
   /**
-   * Beginning anew is safe: a checkpoint covers the beginning of the log, and no query was answered before `caughtUp`.
+   * Starting again is safe: a checkpoint covers the beginning of the log, and no query was answered before `caughtUp`.
    */
   private broken(error: unknown): void {
     const mayBeginAnew = error instanceof DomainError && error.code === checkpointDiffers && !this.strict;

@@ -6,7 +6,7 @@ import { type AnswerOf, type SchemaOf } from './schema.js';
 /** A field of every answer that is an object. Present only if there is something to name. */
 export const ignored = listOf(
   plainText,
-  'What was asked for and has no effect, by name: fields (`options.x`) and query parameters that are not known, or have no meaning here. Absent when there are none.',
+  'The names in the request that have no effect: fields (`options.x`) and query parameters that are unknown, or have no meaning here. Absent when there are none.',
 );
 
 /** The object of a whole answer. It also names the parts of the request that had no effect. */

@@ -1,4 +1,4 @@
-import { CacheFullError, CorruptObjectError, DiskFullError, PathTooLongError } from '#cache-store';
+import { CacheFullError, CopyThreadError, CorruptObjectError, DiskFullError, PathTooLongError } from '#cache-store';
 import { maxReasonLength, type FileFailure, type WorkBatch } from '#contexts/jobs';
 import { otherStore, type WorkerPorts } from '#contexts/jobs/kinds';
 import { normalizeUfsPath } from '#contexts/namespace';
@@ -48,11 +48,10 @@ export class FileError extends Error {
 }
 
 export function batchFiles(batch: WorkBatch, replicas = 1): BatchFile[] {
-  return batch.files.map(([name, sizeBytes, version]) => ({
-    path: batch.root + name,
-    replicas,
-    ...(sizeBytes >= 0 && version !== '' && { listed: { sizeBytes, version } }),
-  }));
+  return batch.files.map(([name, sizeBytes, version]) => {
+    const path = batch.root + name;
+    return sizeBytes >= 0 && version !== '' ? { path, replicas, listed: { sizeBytes, version } } : { path, replicas };
+  });
 }
 
 /**
@@ -116,7 +115,7 @@ export function describeFault(error: unknown): { message: string; attempts: numb
   return reason === undefined ? undefined : { message: reason, attempts: 0 };
 }
 
-const cacheErrors = [CacheFullError, DiskFullError, PathTooLongError, CorruptObjectError];
+const cacheErrors = [CacheFullError, CopyThreadError, DiskFullError, PathTooLongError, CorruptObjectError];
 
 /** One sentence for an error of the UFS, the cache or its disk; undefined for other errors. */
 export function fileErrorReason(error: unknown): string | undefined {

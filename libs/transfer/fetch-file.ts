@@ -2,6 +2,7 @@ import type { CacheEntry, CacheWriter } from '#cache-store';
 import { isSameVersion, isStrong, strongerOf, UfsError, type UfsConnector } from '#ufs';
 import type { TransferSlot, WorkerPorts } from '#contexts/jobs/kinds';
 import type { BatchFile, KnownVersion } from './batch-file.js';
+import { copyLocal } from './copy-local.js';
 import { copyParts, partBytes } from './fetch-parts.js';
 import { isUfsError, retrying } from './retrying.js';
 
@@ -14,7 +15,8 @@ export const packedObjectMaxBytes = 256 * 1024;
 const throttleQuantumBytes = 64 * 1024;
 
 /** Where bytes come from: a UFS, or another worker. */
-export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'> & Partial<Pick<UfsConnector, 'readsParts'>>;
+export type ObjectSource = Pick<UfsConnector, 'stat' | 'read' | 'open'> &
+  Partial<Pick<UfsConnector, 'readsParts' | 'openLocal'>>;
 
 /** The part of a worker's ports that fetching needs. */
 export type FetchPorts = Pick<
@@ -49,20 +51,17 @@ export async function fetchFile(jobId: string, file: BatchFile, ports: FetchPort
     const fetch: Fetch = { jobId, path, store, replicas, loadedAtMs, connector, slot, ports };
     if (changed) known = await connector.stat(path, ports.signal);
     changed = false;
-    try {
-      return known ? await fetchKnown(fetch, known) : await fetchUnknown(fetch);
-    } catch (error) {
-      changed = isUfsError(error, 'Changed');
-      throw error;
-    }
+    return known ? fetchKnown(fetch, known) : fetchUnknown(fetch);
   };
   const attempt = async (slot: TransferSlot) => {
-    try {
-      return await once(slot);
-    } catch (error) {
-      // A listing may name the version differently: that is no reason to wait.
-      if (!changed) throw error;
-      return once(slot);
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await once(slot);
+      } catch (error) {
+        changed ||= isUfsError(error, 'Changed');
+        // A listing may name the version differently: that is no reason to wait.
+        if (!changed || !isFirst) throw error;
+      }
     }
   };
   // Small objects pay before they take a slot, so that a job with a bandwidth limit does not wait while it holds one.
@@ -84,8 +83,11 @@ interface Fetch {
   ports: FetchPorts;
 }
 
-async function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
-  if (known.sizeBytes <= packedObjectMaxBytes) return fetchSmall(fetch, known);
+function fetchKnown(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
+  return known.sizeBytes <= packedObjectMaxBytes ? fetchSmall(fetch, known) : fetchKnownLarge(fetch, known);
+}
+
+async function fetchKnownLarge(fetch: Fetch, known: KnownVersion): Promise<CacheEntry> {
   if (isStrong(known.version)) return fetchLarge(fetch, known);
   // A listing without tags: for an object that takes long, get a version that tells more than a time does, if there is
   // one.
@@ -157,7 +159,10 @@ async function fetchStream(fetch: Fetch, known: KnownVersion): Promise<CacheEntr
   const transfer = new AbortController();
   const signal = AbortSignal.any([ports.signal, transfer.signal]);
   try {
-    if (!isParted(fetch, known) || !(await copyParts({ jobId, path, known, connector }, writer, ports))) {
+    const object = { jobId, path, known, connector };
+    const isCopied =
+      (await copyLocal(object, writer, ports)) || (isParted(fetch, known) && (await copyParts(object, writer, ports)));
+    if (!isCopied) {
       const { sizeBytes: knownSizeBytes, version: expectedVersion } = known;
       const { body } = await connector.open(path, { expectedVersion, knownSizeBytes, signal });
       await copy(body, writer, { ...fetch, ports }, known);

@@ -3,7 +3,8 @@ const keptMs = 5_000;
 
 /**
  * Buffers of one size that are used again and again. A new buffer of several megabytes for each part would have the
- * garbage collector run all the time, since memory outside of its heap counts as well.
+ * garbage collector run all the time, since memory outside of its heap counts as well. Their memory is shared, so that the
+ * threads of the cache can write it.
  */
 export class PartBuffers {
   private readonly free: Buffer[] = [];
@@ -11,9 +12,9 @@ export class PartBuffers {
 
   constructor(private readonly sizeBytes: number) {}
 
-  /** Lends a buffer. Whoever still reads from it or writes to it afterwards would meet the bytes of another part. */
+  /** Lends a buffer. Code that still used it after the return would meet the bytes of another part. */
   async lend<T>(use: (buffer: Buffer) => Promise<T>): Promise<T> {
-    const buffer = this.free.pop() ?? Buffer.allocUnsafeSlow(this.sizeBytes);
+    const buffer = this.free.pop() ?? Buffer.from(new SharedArrayBuffer(this.sizeBytes));
     try {
       return await use(buffer);
     } finally {

@@ -54,13 +54,16 @@ export async function withRetries<T>(
   hooks: RetryHooks = {},
 ): Promise<{ value: T; attempts: number }> {
   const { signal, random = Math.random, onRetry } = hooks;
-  const patience = new StorePatience(policy, signal);
+  let patience: StorePatience | undefined;
   for (let attempt = 1; ;) {
     try {
       return { value: await operation(attempt), attempts: attempt };
     } catch (error) {
       if (!(error instanceof UfsError)) throw error;
-      if (error instanceof StoreWaiting && (await patience.wait(error, attempt)) === 'again') continue;
+      if (error instanceof StoreWaiting) {
+        patience ??= new StorePatience(policy, signal);
+        if ((await patience.wait(error, attempt)) === 'again') continue;
+      }
       const fault = error instanceof StoreWaiting ? error.fault : error;
       if (!fault.retryable || attempt >= policy.attempts) throw new RetriesExhausted(attempt, fault);
       const delayMs = random() * Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** (attempt - 1));

@@ -80,6 +80,18 @@ export interface UfsRead {
   body: AsyncIterable<Buffer>;
 }
 
+/** An open file of a local file system. Calls on its descriptor may take milliseconds but do not hang. */
+export interface UfsLocalFile {
+  object: UfsObject;
+  fd: number;
+  /** Fails with `Changed` when the file has changed since it was opened. To be called after the last byte was read. */
+  confirm(): Promise<void>;
+  /** What an error of reading the descriptor means; RangeError stands for an early end. */
+  faultOf(error: unknown): unknown;
+  /** To be called when nobody reads the descriptor any more. */
+  close(): Promise<void>;
+}
+
 export interface ContentHash {
   algorithm: 'md5';
   hex: string;
@@ -102,6 +114,14 @@ export interface UfsConnector {
   exists(path: string, signal?: AbortSignal): Promise<boolean>;
   /** The bytes as a stream. */
   open(path: string, options?: UfsReadOptions): Promise<UfsRead>;
+  /**
+   * Opens the object as a file whose descriptor other threads may read. Absent, or undefined, where it is none of a local
+   * file system: use `open`.
+   */
+  openLocal?(
+    path: string,
+    options?: Pick<UfsReadOptions, 'expectedVersion' | 'signal'>,
+  ): Promise<UfsLocalFile | undefined>;
   /**
    * A whole small object, or a part of one, in one buffer: the fast path. `maxBytes` limits the size (`TooLarge` beyond).
    * @param options `into`: a buffer of at least `maxBytes` that a connector may put the bytes into. Until the promise
@@ -187,8 +207,8 @@ export interface UfsTuning {
   /** Upper bound of connections to one endpoint. */
   maxConnections: number;
   /**
-   * Read small files with blocking calls where the mount is on a local file system (a network file system may hang):
-   * this costs a quarter of the CPU of asynchronous calls. For processes whose event loop may stop for milliseconds, so
+   * Read files with blocking calls where the mount is on a local file system (a network file system may hang): small ones
+   * at once, which costs a quarter of the CPU of asynchronous calls, and large ones in threads. For processes whose event loop may stop for milliseconds, so
    * not for coordinators.
    */
   blockingReads?: boolean;

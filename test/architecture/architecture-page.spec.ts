@@ -42,7 +42,7 @@ describe(page, () => {
   });
 });
 
-it('the check reads layers and rows, and what is no row', () => {
+it('the check reads layers and rows, and ignores lines that are not rows', () => {
   const text =
     '### 2. Two\n\n| room | what | may import |\n|---|---|---|\n| `libs/a` | A thing. | `kernel` |\n\n| `b` |';
   expect(rowsOf(text)).toEqual([{ room: 'libs/a', layer: 2, imports: '`kernel`' }]);
@@ -70,7 +70,7 @@ function importsCell(room: string): string {
   return names.join(', ') || 'nothing';
 }
 
-/** Rooms of libs/ that some file of this one may import, by the rules that hold for its files. */
+/** Rooms of libs/ that at least one file of this room may import, by the rules for its files. */
 function allowedRooms(room: string): string[] {
   const files = production.filter(({ path: file }) => file.startsWith(`${room}/`));
   const rules = new Set(files.map(({ path: file }) => importRules.find((rule) => rule.files.test(file))));

@@ -21,12 +21,12 @@ interface Compose {
 }
 
 const root = process.cwd();
-/** Jest's own, by way of its coverage. */
+/** A dependency of jest's coverage. */
 const { safeLoad } = createRequire(path.join(root, 'package.json'))('js-yaml') as {
   safeLoad: (text: string) => unknown;
 };
 const read = (file: string) => safeLoad(readFileSync(path.join(root, file), 'utf8')) as Compose;
-/** A configuration of nats-server, with what it includes. */
+/** A configuration of nats-server, with the files that it includes. */
 const natsConf = (file: string) =>
   readFileSync(path.join(root, 'deploy', file), 'utf8').replace(/^include \.\/(\S+)$/m, (_, included: string) =>
     readFileSync(path.join(root, 'deploy', included), 'utf8'),
@@ -38,7 +38,7 @@ const haproxy = readFileSync(path.join(root, 'deploy/haproxy.cfg'), 'utf8');
 describe.each(['docker-compose.yml', 'docker-compose.simple.yml'])('%s', (file) => {
   const { services, volumes } = read(file);
 
-  it('knows every setting that it makes, every service, volume and file that it names', () => {
+  it('sets only known settings, and names only existing services, volumes and files', () => {
     const known = new Set<string>(Object.values(settings).map(({ env }) => env));
     for (const { environment = {}, volumes: mounted = [], depends_on = [] } of Object.values(services)) {
       const made = Object.keys(environment).filter((name) => name.startsWith('LARDER_'));
@@ -50,7 +50,7 @@ describe.each(['docker-compose.yml', 'docker-compose.simple.yml'])('%s', (file) 
     }
   });
 
-  it('starts scripts that the build makes', () => {
+  it('starts only scripts that the build produces', () => {
     const bundles = JSON.parse(readFileSync(path.join(root, 'scripts/bundles.json'), 'utf8')) as object;
     const built = Object.keys(bundles).map((name) => `dist/bin/${name}.js`);
     const scripts = Object.values(services).flatMap(({ command = [] }) =>
@@ -60,7 +60,7 @@ describe.each(['docker-compose.yml', 'docker-compose.simple.yml'])('%s', (file) 
     expect(scripts.filter((script) => !built.includes(script))).toEqual([]);
   });
 
-  it('gives each process the user of its role, and nats-server the passwords of all', () => {
+  it('gives each process the NATS user of its role, and nats-server all passwords', () => {
     for (const [name, { command, environment = {} }] of Object.entries(services)) {
       if (name === 'nats' || name.startsWith('nats-')) {
         const conf = path.basename(command![1]);
@@ -78,14 +78,14 @@ describe.each(['docker-compose.yml', 'docker-compose.simple.yml'])('%s', (file) 
     }
   });
 
-  it('pins images to releases', () => {
+  it('pins each image to a release', () => {
     const images = Object.values(services).flatMap(({ image }) => (image && image !== 'larder' ? [image] : []));
     for (const image of images) expect(image).toMatch(/:[^:]*\d+[.\d-]*\d/);
   });
 });
 
 describe('deploy/nats-accounts.conf', () => {
-  it('is what `npm run docs` makes of what each role may do', () => {
+  it('equals the output of `npm run docs` for the permissions of each role', () => {
     const text = readFileSync(path.join(root, 'deploy/nats-accounts.conf'), 'utf8');
     const passwordOf = (role: Role) => ({ variable: passwordVariable(role) });
     expect(text.slice(text.indexOf('accounts {'))).toBe(accountsBlock(accountsOf(new Names(), { passwordOf })));
@@ -97,7 +97,7 @@ describe('docker-compose.yml', () => {
   const { services } = read('docker-compose.yml');
   const named = (prefix: string) => Object.keys(services).filter((name) => name.startsWith(prefix));
 
-  it('has three of each, a balancer before the coordinators, and an S3 server', () => {
+  it('has three of each process, a balancer before the coordinators, and an S3 server', () => {
     for (const kind of ['nats', 'coordinator', 'worker']) {
       expect(named(`${kind}-`)).toEqual([1, 2, 3].map((n) => `${kind}-${n}`));
     }
@@ -108,7 +108,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('runs NATS in a release that is safe with replicas, flushed before it acknowledges, known to every client', () => {
+  it('runs a NATS release that is safe with replicas, flushes before acknowledging, and lists every server to clients', () => {
     const conf = natsConf('nats.conf');
     expect(conf).toMatch(/^ {2}sync_interval: always$/m);
     for (const name of named('nats-')) {

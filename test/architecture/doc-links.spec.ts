@@ -15,39 +15,39 @@ const pages = [
 const textOf = (page: string): string => fs.readFileSync(path.join(root, page), 'utf8');
 
 describe('links in pages', () => {
-  it.each(pages)('%s: lead to files and headings that are there', (page) => {
+  it.each(pages)('%s: lead to existing files and headings', (page) => {
     expect(brokenLinks(page, textOf(page))).toEqual([]);
   });
 });
 
 describe('commands in pages', () => {
   const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> };
-  it.each(pages)('%s: are scripts of package.json', (page) => {
+  it.each(pages)('%s: are scripts in package.json', (page) => {
     const named = [...textOf(page).matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 });
 
 describe('paths of files in pages and comments', () => {
-  it.each(pages)('%s: are those of files that are there', (page) => {
+  it.each(pages)('%s: lead to existing files', (page) => {
     expect(missingPaths(textOf(page))).toEqual([]);
   });
 
-  it('are right in comments', () => {
+  it('lead to existing files in comments', () => {
     const wrong = readSources(root, ['apps', 'libs', 'test']).flatMap(({ path: file }) =>
-      // What a check is shown to fail on names files that are not there.
+      // Examples that a check must reject name missing files on purpose.
       file.startsWith('test/architecture/') ? [] : missingPaths(textOf(file)).map((missing) => `${file}: ${missing}`),
     );
     expect(wrong).toEqual([]);
   });
 });
 
-it('docs/tour.md: what it names in a file is there', () => {
+it('docs/tour.md names only identifiers that exist in their files', () => {
   expect(missingNames(textOf('docs/tour.md'))).toEqual([]);
 });
 
 describe('the checks', () => {
-  it('find a name that is in no such file', () => {
+  it('find a name that its file does not contain', () => {
     expect(missingNames('**`libs/kernel/event.ts`** `Commit`, `Nowhere`: a text')).toEqual([
       'libs/kernel/event.ts: Nowhere',
     ]);
@@ -58,7 +58,7 @@ describe('the checks', () => {
     expect(brokenLinks('README.md', text)).toEqual(['nowhere.md', 'README.md#no-such-heading']);
   });
 
-  it('find a path that leads nowhere', () => {
+  it('find a path to a missing file', () => {
     expect(missingPaths('see `libs/kernel/event.ts` and libs/kernel/nowhere.ts')).toEqual(['libs/kernel/nowhere.ts']);
   });
 });
@@ -76,7 +76,7 @@ function leadsSomewhere(page: string, target: string): boolean {
   return heading === undefined || !found.endsWith('.md') || headingsOf(textOf(found)).includes(heading);
 }
 
-/** As renderers of Markdown make anchors of them. */
+/** The anchor that Markdown renderers make of a heading. */
 function headingsOf(text: string): string[] {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading);
   return headings.map((heading) =>
@@ -87,7 +87,7 @@ function headingsOf(text: string): string[] {
   );
 }
 
-/** Of `**`file`** `name`, `name`: …`: names that do not stand in the file. */
+/** Of `**`file`** `name`, `name`: …`: the names that the file does not contain. */
 function missingNames(text: string): string[] {
   const steps = [...text.matchAll(/\*\*`([^`]+)`\*\*((?:,? `[^`]+`)*)/g)];
   return steps.flatMap(([, file, names]) => {
@@ -97,7 +97,7 @@ function missingNames(text: string): string[] {
   });
 }
 
-/** Paths of sources and scripts, from the top of the repository, that lead to no file. */
+/** Paths of sources and scripts, relative to the top of the repository, that lead to no file. */
 function missingPaths(text: string): string[] {
   const paths = [...text.matchAll(/(?<![\w/.-])(?:apps|libs|scripts|test)\/[\w./-]+\.(?:ts|mjs)\b/g)].map(
     ([one]) => one,

@@ -18,7 +18,7 @@ describe('the faults and abuse that Larder survives', () => {
     expect(filesOf(number)).not.toEqual([]);
   });
 
-  it('no test carries a number that is none', () => {
+  it('no test carries a number without a case', () => {
     expect(tests.flatMap((test) => test.cases.filter((one) => !cases.includes(one)).map(() => test.file))).toEqual([]);
   });
 
@@ -38,7 +38,7 @@ function filesOf(number: number): string[] {
   return [...new Set(tests.filter((test) => test.cases.includes(number)).map(({ file }) => file))].sort();
 }
 
-/** Of the row that begins with the number. */
+/** The cells of the row that begins with the number. */
 function documented(number: number): string[] {
   const rows = fs.readFileSync(path.join(root, page), 'utf8').split('\n');
   const row = rows.find((line) => line.startsWith(`| ${number} |`)) ?? '';
@@ -55,7 +55,7 @@ function testsBelow(directory: string): NamedTest[] {
     .map((file) => ({ file, cases: casesIn(fs.readFileSync(path.join(root, file), 'utf8')) }));
 }
 
-/** The numbers that the names of tests in a source text carry: `fault 3: …`, `faults 1, 2, 3: …`. */
+/** The fault numbers in the test names of a source text: `fault 3: …`, `faults 1, 2, 3: …`. */
 function casesIn(text: string): number[] {
   const names = text.matchAll(/['"`(](faults? \d+(?:, (?:fault )?\d+)*):/g);
   const numbers = [...names].flatMap(([, name]) => [...name.matchAll(/\d+/g)].map(([digits]) => Number(digits)));

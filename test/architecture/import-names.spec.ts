@@ -3,7 +3,7 @@ import path from 'node:path';
 import ts from 'typescript';
 import { readSources } from './support/source-tree.js';
 
-/** A name of package.json "imports": the source for tools, the compiled file for Node. */
+/** An entry of "imports" in package.json: the source for tools, the compiled file for Node. */
 interface ImportName {
   readonly source: string;
   readonly default: string;
@@ -31,8 +31,8 @@ const unbuilt = {
 const { options } = configuration('tsconfig.json');
 
 describe('the #names of package.json', () => {
-  it.each(Object.entries(names))('%s names the source first, and the compiled file for everybody else', (_, name) => {
-    // Conditions are tried in their order.
+  it.each(Object.entries(names))('%s names the source first, and the compiled file as the default', (_, name) => {
+    // Node and TypeScript try the conditions in their order.
     expect(Object.keys(name)).toEqual(['source', 'default']);
   });
 
@@ -40,12 +40,12 @@ describe('the #names of package.json', () => {
     expect(source).toBe(`./libs/${name.slice(1)}/index.ts`);
   });
 
-  it('lead from wherever they are imported to a source, without a build', () => {
+  it('lead every importing file to a source, without a build', () => {
     expect(used.map(sourceOf)).toEqual(used.map(indexOf));
     expect(used.filter((name) => !fs.existsSync(path.join(root, indexOf(name))))).toEqual([]);
   });
 
-  it('lead Node to what the build makes of that source', () => {
+  it('lead Node to the compiled file of that source', () => {
     const build = configuration('tsconfig.build.json');
     const outputOf = (source: string) => ts.getOutputFileNames(build, path.join(root, source), false);
     expect(used.map(compiledOf)).toEqual(
@@ -56,7 +56,7 @@ describe('the #names of package.json', () => {
     );
   });
 
-  it('are all imported by somebody', () => {
+  it('are each imported by at least one file', () => {
     const declared = Object.keys(names).filter((name) => !used.some((one) => matches(name, one)));
     expect(declared).toEqual([]);
   });
@@ -69,7 +69,7 @@ describe('the #names of package.json', () => {
       getScriptFileNames: () => [file],
       getScriptVersion: () => '0',
       getScriptSnapshot: (name) => snapshotOf(name),
-      // Without the types of the language and of Node, which take seconds to read.
+      // Leaves out the types of the language and of Node, which take seconds to read.
       getCompilationSettings: () => ({ ...options, noLib: true, types: [] }),
       getDefaultLibFileName: (given) => ts.getDefaultLibFilePath(given),
     });
@@ -95,7 +95,7 @@ function configuration(file: string): ts.ParsedCommandLine {
 
 const indexOf = (name: string) => `libs/${name.slice(1)}/index.ts`;
 
-/** As TypeScript finds it, from the project's root. */
+/** The file that TypeScript finds, relative to the project's root. */
 function sourceOf(name: string): string | undefined {
   const from = path.join(root, 'libs/from.ts');
   const { resolvedModule } = ts.resolveModuleName(
@@ -110,7 +110,7 @@ function sourceOf(name: string): string | undefined {
   return resolvedModule && path.relative(root, resolvedModule.resolvedFileName);
 }
 
-/** As Node finds it, which knows none of our conditions. */
+/** The file that Node finds. Node knows none of our conditions. */
 function compiledOf(name: string): string | undefined {
   const declared =
     Object.keys(names).find((one) => one === name) ?? Object.keys(names).find((one) => matches(one, name));
@@ -120,7 +120,7 @@ function compiledOf(name: string): string | undefined {
   return path.normalize(names[declared].default.replaceAll('*', rest));
 }
 
-/** `*` stands for anything, as Node has it. */
+/** `*` matches anything, as in Node. */
 function matches(declared: string, name: string): boolean {
   const [before, after] = declared.split('*');
   return after === undefined ? declared === name : name.startsWith(before) && name.endsWith(after);

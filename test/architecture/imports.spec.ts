@@ -33,7 +33,7 @@ describe('the import rule', () => {
     expect(production.filter(({ path: file }) => !ruleFor(file)).map(({ path: file }) => file)).toEqual([]);
   });
 
-  it('lets nobody reach past an index into another library, context or application', () => {
+  it('forbids imports past the index of another library, context or application', () => {
     const deep = sources.flatMap((source) =>
       source.imports.filter((one) => isDeep(source, one)).map(({ specifier }) => `${source.path}: ${specifier}`),
     );
@@ -46,25 +46,28 @@ describe('the import rule', () => {
 });
 
 describe('job kinds', () => {
-  it('do not know each other', () => {
+  it('do not import each other', () => {
     expect(production.flatMap(otherKinds)).toEqual([]);
   });
 
-  it.each(loadRules.map((rule) => [rule.entry, rule] as const))('are loaded only by halves: %s', (_, rule) => {
-    expect(paths.has(rule.entry)).toBe(true);
-    expect(wronglyLoaded(production, rule)).toEqual([]);
-  });
+  it.each(loadRules.map((rule) => [rule.entry, rule] as const))(
+    'are loaded only as the half of the process: %s',
+    (_, rule) => {
+      expect(paths.has(rule.entry)).toBe(true);
+      expect(wronglyLoaded(production, rule)).toEqual([]);
+    },
+  );
 });
 
 describe('the size of files', () => {
   const long = sources.filter(({ path: file, lines }) => lines > maxLines(file));
 
-  it('stays within what can be read at a sitting, but for those that say why', () => {
+  it('stays within the limits, except for files with a recorded reason', () => {
     const unexplained = long.filter(({ path: file }) => !(file in longFiles));
     expect(unexplained.map(({ path: file, lines }) => `${file} (${lines} lines)`)).toEqual([]);
   });
 
-  it('allows no exception that is none any more', () => {
+  it('lists no exception for a file within the limit', () => {
     const isLong = (file: string) => long.some((source) => source.path === file);
     expect(Object.keys(longFiles).filter((file) => !isLong(file))).toEqual([]);
   });
@@ -84,19 +87,19 @@ describe('the checks', () => {
     expect(violations(parseSource(view, text), rule)).toEqual([`${view}: ${specifier}`]);
   });
 
-  it('allow in a view what is pure', () => {
+  it('allow pure imports in a view', () => {
     const text = `import { z } from 'zod'; import { a } from '#kernel'; import { b } from '#contexts/namespace'; import './job.js';`;
     expect(violations(parseSource(view, text), rule)).toEqual([]);
   });
 
-  it('allow in a view what is pure and lies in a folder, and there nothing that is not', () => {
+  it('allow a view to import pure files from a folder, and no other files there', () => {
     const aggregate = parseSource('libs/contexts/namespace/namespace.ts', `import './policies/index.js';`);
     expect(violations(aggregate, rule)).toEqual([]);
     const policy = parseSource('libs/contexts/namespace/policies/ttl.ts', `import '../http/index.js';`);
     expect(violations(policy, ruleFor(policy.path)!)).toEqual([`${policy.path}: ../http/index.js`]);
   });
 
-  it('see an import past an index', () => {
+  it('find an import past an index', () => {
     const source = parseSource(
       view,
       `import '../namespace/paths.js'; import '../../kernel/event.js'; import './job.js';`,
@@ -110,14 +113,14 @@ describe('the checks', () => {
     [loadRules[0], 'libs/job-kinds/sources/index.ts', '#transfer', 'libs/transfer/index.ts'],
     [loadRules[1], 'apps/worker/src/tokens.ts', '#job-kinds/coordinator', 'libs/job-kinds/coordinator/index.ts'],
     [loadRules[1], 'libs/job-kinds/load/worker/options.ts', '../load.kind.js', 'libs/job-kinds/load/load.kind.ts'],
-  ])('see the other half of a kind on its way into $entry by %s', (rule, file, specifier, loaded) => {
+  ])('find the other half of a kind that $entry would load through %s', (rule, file, specifier, loaded) => {
     const planted = parseSource(file, `import '${specifier}';`);
     const original = production.find(({ path: one }) => one === file)!;
     const changed = { ...original, imports: [...original.imports, ...planted.imports] };
     expect(wronglyLoaded([...production.filter((one) => one !== original), changed], rule)).toContain(loaded);
   });
 
-  it('see a kind that knows another', () => {
+  it('find a job kind that imports another', () => {
     const source = parseSource(
       'libs/job-kinds/free/worker/index.ts',
       `import '../../load/spec.js'; import '../spec.js';`,
@@ -125,7 +128,7 @@ describe('the checks', () => {
     expect(otherKinds(source)).toEqual(['libs/job-kinds/free/worker/index.ts: ../../load/spec.js']);
   });
 
-  it('see a cycle', () => {
+  it('find a cycle', () => {
     const files = [parseSource('libs/a/index.ts', `import '#b';`), parseSource('libs/b/index.ts', `import '#a';`)];
     const user = parseSource('libs/c/index.ts', `import '#a';`);
     expect(cyclesBetweenFolders([...files, user])).toEqual([['libs/a/index.ts', 'libs/b/index.ts']]);
@@ -156,7 +159,7 @@ function isAllowed(source: SourceFile, { specifier, target }: Import, rule: Impo
   return !rule.pure || path.posix.dirname(target) === path.posix.dirname(source.path) || ruleFor(target)?.pure === true;
 }
 
-/** `*` stands for one name. */
+/** `*` matches one name. */
 function matches(pattern: string, specifier: string): boolean {
   return new RegExp(`^${pattern.replaceAll('*', '[^/]+')}$`).test(specifier);
 }

@@ -1,4 +1,4 @@
-/** What files may import from elsewhere in the project; within their own part (library, context, app) they are free. */
+/** What files may import from other parts of the project. Imports within a part (library, context, app) are free. */
 export interface ImportRule {
   readonly what: string;
   readonly files: RegExp;
@@ -6,11 +6,11 @@ export interface ImportRule {
   readonly may: readonly string[];
   /** Packages of npm and Node; undefined: any. */
   readonly packages?: readonly string[];
-  /** Also forbids importing from other folders of its own part, but for pure files there: what is pure needs nothing else. */
+  /** Also forbids imports from other folders of its own part, except of pure files: a pure file needs only pure files. */
   readonly pure?: boolean;
 }
 
-/** The first rule that matches a file holds. Specs are free to import what they need to test. */
+/** The first rule that matches a file applies. Specs may import anything that they test. */
 export const importRules: readonly ImportRule[] = [
   { what: 'the kernel', files: /^libs\/kernel\//, may: [], packages: [] },
   { what: 'the hash ring', files: /^libs\/hash-ring\//, may: [], packages: [] },
@@ -23,14 +23,14 @@ export const importRules: readonly ImportRule[] = [
     pure: true,
   },
   {
-    what: 'the store of a mount (what its connector declares of it)',
+    what: 'the store of a mount (as its connector declares it)',
     files: /^libs\/contexts\/namespace\/mount-store\.ts$/,
     may: ['#ufs/declarations'],
     packages: [],
     pure: true,
   },
   {
-    what: 'paths (what connectors declare of names)',
+    what: 'paths (as connectors declare their names)',
     files: /^libs\/contexts\/namespace\/paths\.ts$/,
     may: ['#kernel', '#ufs/declarations'],
     packages: [],
@@ -71,14 +71,14 @@ export const importRules: readonly ImportRule[] = [
     ],
   },
   {
-    what: 'what a job kind is told, shows and sends along: pure, of every kind',
+    what: 'the options, progress and messages of a job kind, which are pure',
     files: /^libs\/job-kinds\/[^/]+\/(progress|spec|[^/]+\.answers|worker\/options)\.ts$/,
     may: ['#kernel', '#schema', '#contexts/*', '#contexts/jobs/kinds'],
     packages: ['zod'],
     pure: true,
   },
   {
-    what: 'planning of a job kind, apart from its source of files',
+    what: 'planning of a job kind, without its source of files',
     files: /^libs\/job-kinds\/[^/]+\/[^/]+\.kind\.ts$/,
     may: ['#kernel', '#hash-ring', '#schema', '#contexts/*', '#contexts/jobs/kinds'],
     packages: [],
@@ -89,12 +89,12 @@ export const importRules: readonly ImportRule[] = [
     may: ['#kernel', '#schema', '#contexts/*', '#contexts/jobs/*', '#runtime'],
   },
   {
-    what: 'job kinds, where they list or move files',
+    what: 'files of job kinds that list or move files',
     files: /^libs\/job-kinds\//,
     may: ['#kernel', '#hash-ring', '#contexts/*', '#contexts/jobs/kinds', '#ufs', '#cache-store', '#transfer'],
   },
   {
-    what: 'bringing files into a worker’s cache, for the kinds that do',
+    what: 'the transfer of files into a worker’s cache, which some kinds share',
     files: /^libs\/transfer\//,
     may: ['#kernel', '#contexts/*', '#contexts/jobs/kinds', '#ufs', '#cache-store'],
     packages: ['zod'],
@@ -102,12 +102,12 @@ export const importRules: readonly ImportRule[] = [
   { what: 'JetStream', files: /^libs\/jetstream\//, may: ['#kernel', '#async'] },
   { what: 'the runtime', files: /^libs\/runtime\//, may: ['#kernel', '#schema', '#async', '#jetstream', '#config'] },
   {
-    what: 'what connectors declare, for whoever must not open anything',
+    what: 'the declarations of connectors, for code that must not open anything',
     files: /^libs\/ufs\/(declarations\/|declaration\.ts|[^/]+\/[^/]+-(declaration|options|store)\.ts)/,
     may: ['#kernel'],
     packages: [],
   },
-  { what: 'connectors', files: /^libs\/ufs\//, may: ['#kernel'] },
+  { what: 'connectors', files: /^libs\/ufs\//, may: ['#async', '#kernel'] },
   { what: 'the cache store', files: /^libs\/cache-store\//, may: ['#kernel', '#async', '#private-files', '#process'] },
   { what: 'closing files to others', files: /^libs\/private-files\//, may: [], packages: ['node:fs', 'node:path'] },
   {
@@ -128,10 +128,10 @@ export const importRules: readonly ImportRule[] = [
   {
     what: 'support for tests',
     files: /^libs\/testing\//,
-    may: ['#kernel', '#jetstream', '#nats-server', '#ufs', '#config', '#process', '#async'],
+    may: ['#kernel', '#hash-ring', '#jetstream', '#nats-server', '#ufs', '#config', '#process', '#async'],
   },
   {
-    what: 'applications: wiring of anything but tests',
+    what: 'applications: wiring of everything except tests',
     files: /^apps\//,
     may: [
       ...['#kernel', '#hash-ring', '#config', '#runtime', '#jetstream', '#nats-server', '#ufs', '#cache-store'],
@@ -141,7 +141,7 @@ export const importRules: readonly ImportRule[] = [
   },
 ];
 
-/** What a process must not load, however long the way to it. */
+/** Files that a process must not load, directly or through other files. */
 export interface LoadRule {
   readonly entry: string;
   readonly never: RegExp;
@@ -153,18 +153,18 @@ export const loadRules: readonly LoadRule[] = [
   { entry: 'apps/worker/src/main.ts', never: /^libs\/job-kinds\/(coordinator|sources|[^/]+\/http)\/|\.kind\.ts$/ },
 ];
 
-/** The job kind that a file belongs to; undefined for what is of none, or of all. */
+/** The job kind that a file belongs to. Undefined for files of no kind or of all kinds. */
 export const kindOf = (file: string): string | undefined =>
   /^libs\/job-kinds\/(?!coordinator|worker|sources)([^/]+)\//.exec(file)?.[1];
 
-/** Files run by tests only. */
+/** Files that only tests run. */
 export const isTestFile = (file: string): boolean =>
   /\.spec\.ts$|\.contract\.ts$|\/(spec-support|fixtures)\/|^test\//.test(file);
 
-/** Lines of a file. A spec is a list of cases, each read by itself, and may be longer. */
+/** Lines per file. A spec may be longer: it is a list of cases, and each is read by itself. */
 export const maxLines = (file: string): number => (isTestFile(file) ? 450 : 300);
 
-/** Files that are longer, and why they are better off in one piece. */
+/** Files that may be longer, with the reason. */
 export const longFiles: Readonly<Record<string, string>> = {
   'libs/config/settings.ts': 'one table of all settings, a row each, in the order of its page in docs/',
 };

@@ -13,13 +13,13 @@ const foldersIn = (directory: string): string[] =>
     .readdirSync(path.join(root, directory), { withFileTypes: true })
     .flatMap((one) => (one.isDirectory() ? [one.name] : []));
 
-/** Files outside `own` that import something inside. */
+/** Files outside `own` that import a file inside. */
 const importersOf = (own: string): string[] =>
   production
     .filter(({ path: file }) => !file.startsWith(own))
     .filter(({ imports }) => imports.some(({ target }) => target?.startsWith(own)))
     .map(({ path: file }) => file);
-/** Files that hold this word in their code, comments aside. */
+/** Files that contain this word in their code. Comments do not count. */
 const filesNaming = (word: string): string[] =>
   production.map(({ path: file }) => file).filter((file) => new RegExp(`\\b${word}\\b`).test(codeOf(textOf(file))));
 
@@ -31,7 +31,7 @@ function documented(what: string): string[] {
   return [...(row?.split('|')[3] ?? '').matchAll(/`([^`]+\.ts)`/g)].map(([, file]) => file);
 }
 
-describe('what a new thing touches beside its own files', () => {
+describe('the files of others that a new thing touches', () => {
   const kinds = foldersIn('libs/job-kinds').filter((name) => !['coordinator', 'worker', 'sources'].includes(name));
   it.each(kinds)('job kind %s: the two registries', (kind) => {
     expect(importersOf(`libs/job-kinds/${kind}/`)).toEqual(documented('kind of job'));
@@ -41,7 +41,7 @@ describe('what a new thing touches beside its own files', () => {
     expect(importersOf(`libs/contexts/namespace/policies/${policy}.ts`)).toEqual(documented('policy'));
   });
 
-  it.each(['file', 's3'])('connector %s: the list of declarations and what opens them', (scheme) => {
+  it.each(['file', 's3'])('connector %s: the list of declarations and the list of openings', (scheme) => {
     expect(importersOf(`libs/ufs/${scheme}/`)).toEqual(documented('connector'));
   });
 
@@ -49,7 +49,7 @@ describe('what a new thing touches beside its own files', () => {
     ['MountOptionsReplaced', 'libs/contexts/namespace/namespace.ts'],
     ['WorkerDecommissioned', 'libs/contexts/membership/membership.ts'],
     ['LogLossAccepted', 'libs/contexts/log/log.ts'],
-  ])('event %s: how auditors are shown it', (event, own) => {
+  ])('event %s: the presenter of the audit', (event, own) => {
     expect(filesNaming(event)).toEqual([...documented('event'), own].sort());
   });
 
@@ -69,7 +69,7 @@ describe('what a new thing touches beside its own files', () => {
   });
 });
 
-it('code is told from comments', () => {
+it('the search ignores comments', () => {
   expect(codeOf(`a(); // Foo\n/* Foo\n Foo */ b('http://x');`)).not.toMatch(/Foo/);
   expect(codeOf(`a('Foo'); // x`)).toMatch(/Foo/);
 });

@@ -1,5 +1,5 @@
 // What the cache store costs beside plain files. Run after a build, with nothing else on the machine:
-//   node test/bench/cache-store.mjs [directory]
+//   node test/bench/cache-store.mjs [--directory DIR] [--small 10000] [--large 6] [--rounds 3]
 // Every round does the same work with the store and with plain files (write to a temporary name, fdatasync, rename; for
 // small files also without any sync, as `cp` would), in turn, so that the ratios hold on any machine. The directory
 // decides which disk is measured.
@@ -8,13 +8,14 @@ import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCacheStore } from '../../dist/libs/cache-store/index.js';
+import { bench } from './support/bench.mjs';
+import { rounded, median } from './support/rounds.mjs';
 
 const CONCURRENCY = 32;
-const SMALL = { count: 10_000, bytes: 16 << 10 };
-const LARGE = { count: 6, bytes: 128 << 20 };
-const ROUNDS = 3;
+const SMALL = { count: 0, bytes: 16 << 10 };
+const LARGE = { count: 0, bytes: 128 << 20 };
 
-const base = await mkdtemp(join(process.argv[2] ?? tmpdir(), 'larder-bench-'));
+let base;
 const smallBytes = randomBytes(SMALL.bytes);
 const largeChunk = randomBytes(1 << 20);
 
@@ -104,37 +105,43 @@ const large = () =>
     }),
   );
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const line = (what, value, unit, ratio) =>
-  console.log(
-    what.padEnd(44),
-    value.toFixed(0).padStart(8),
-    unit.padEnd(8),
-    ratio === undefined ? '' : ratio.toFixed(2),
-  );
-
-const runs = { put: [], read: [], synced: [], unsynced: [], storeLarge: [], plainLarge: [] };
-try {
-  await writeFile(join(base, 'warm-up'), smallBytes);
-  for (let round = 0; round < ROUNDS; round++) {
-    const { put, read } = await storeSmall();
-    runs.put.push(put);
-    runs.read.push(read);
-    runs.synced.push(await plainSmall(true));
-    runs.unsynced.push(await plainSmall(false));
-    const { store, plain } = await large();
-    runs.storeLarge.push(store);
-    runs.plainLarge.push(plain);
-  }
-  const t = Object.fromEntries(Object.entries(runs).map(([name, values]) => [name, median(values)]));
-  const largeMb = (LARGE.count * LARGE.bytes) / 1e6;
-  console.log(`median of ${ROUNDS} rounds, ${CONCURRENCY} callers`.padEnd(61), '  store ÷ this');
-  line(`store: put ${SMALL.bytes >> 10} KiB, durable`, SMALL.count / t.put, 'puts/s');
-  line('plain: write + fdatasync + rename', SMALL.count / t.synced, 'files/s', t.synced / t.put);
-  line('plain: write + rename, nothing synced', SMALL.count / t.unsynced, 'files/s', t.unsynced / t.put);
-  line(`store: read ${SMALL.bytes >> 10} KiB, checksum verified`, SMALL.count / t.read, 'reads/s');
-  line(`store: write ${LARGE.bytes >> 20} MiB objects, durable`, largeMb / t.storeLarge, 'MB/s');
-  line('plain: write + fdatasync + rename', largeMb / t.plainLarge, 'MB/s', t.plainLarge / t.storeLarge);
-} finally {
-  await rm(base, { recursive: true, force: true });
-}
+await bench({
+  title: 'the cache store beside plain files',
+  options: { directory: tmpdir(), small: 5000, large: 2, rounds: 2 },
+  async run({ directory, small, large: objects, rounds }) {
+    base = await mkdtemp(join(directory, 'larder-bench-'));
+    SMALL.count = small;
+    LARGE.count = objects;
+    const runs = { put: [], read: [], synced: [], unsynced: [], storeLarge: [], plainLarge: [] };
+    try {
+      await writeFile(join(base, 'warm-up'), smallBytes);
+      for (let round = 0; round < rounds; round++) {
+        const { put, read } = await storeSmall();
+        runs.put.push(put);
+        runs.read.push(read);
+        runs.synced.push(await plainSmall(true));
+        runs.unsynced.push(await plainSmall(false));
+        const { store, plain } = await large();
+        runs.storeLarge.push(store);
+        runs.plainLarge.push(plain);
+      }
+    } finally {
+      await rm(base, { recursive: true, force: true });
+    }
+    const t = Object.fromEntries(Object.entries(runs).map(([name, values]) => [name, median(values)]));
+    const largeMb = (LARGE.count * LARGE.bytes) / 1e6;
+    const perSecond = (seconds, unit) => `${rounded(SMALL.count / seconds)} ${unit}/s`;
+    const mbPerSecond = (seconds) => `${rounded(largeMb / seconds)} MB/s`;
+    return {
+      columns: [`median of ${rounds} rounds, ${CONCURRENCY} callers`, 'rate', 'store’s ratio'],
+      rows: [
+        [`store: put ${SMALL.bytes >> 10} KiB, durable`, perSecond(t.put, 'puts'), ''],
+        ['plain: write, fdatasync, rename', perSecond(t.synced, 'files'), (t.synced / t.put).toFixed(2)],
+        ['plain: write, rename, nothing synced', perSecond(t.unsynced, 'files'), (t.unsynced / t.put).toFixed(2)],
+        [`store: read ${SMALL.bytes >> 10} KiB, checksum verified`, perSecond(t.read, 'reads'), ''],
+        [`store: write ${LARGE.bytes >> 20} MiB objects, durable`, mbPerSecond(t.storeLarge), ''],
+        ['plain: write, fdatasync, rename', mbPerSecond(t.plainLarge), (t.plainLarge / t.storeLarge).toFixed(2)],
+      ],
+    };
+  },
+});

@@ -1,31 +1,14 @@
 // Commands a second: `POST /api/v1/ttl` on distinct paths, from many connections at once, through one coordinator or
 // several, against raw guarded appends to the same nats-server, one after the other. Needs a build.
 //
-//   node test/bench/commands.mjs [--commands 3000] [--connections 50] [--coordinators 1] [--rounds 3]
-import os from 'node:os';
-import { parseArgs } from 'node:util';
+//   node test/bench/commands.mjs [--commands 3000] [--connections 50] [--coordinators 1,3] [--rounds 3]
 import { Pool } from 'undici';
 import { openTestLog, note, startCluster, startTestNats } from '../../dist/libs/testing/index.js';
-
-const { values } = parseArgs({
-  options: {
-    commands: { type: 'string', default: '3000' },
-    connections: { type: 'string', default: '50' },
-    coordinators: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '3' },
-  },
-});
-const [commands, connections, coordinators, rounds] = [
-  values.commands,
-  values.connections,
-  values.coordinators,
-  values.rounds,
-].map(Number);
-
-const quantile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+import { bench } from './support/bench.mjs';
+import { inTurn, median, quantile, spread } from './support/rounds.mjs';
 
 /** What came of it, and how long each took. */
-async function policies() {
+async function policies({ commands, connections, coordinators }) {
   const cluster = await startCluster({ coordinators, workers: 1 });
   const pools = cluster.coordinators.map(({ api }) => new Pool(api.baseUrl, { connections }));
   try {
@@ -62,7 +45,7 @@ async function policies() {
 }
 
 /** Guarded appends to one boundary, each after the one before it. */
-async function appends() {
+async function appends({ commands }) {
   const nats = await startTestNats();
   const log = await openTestLog(nats.url);
   try {
@@ -76,15 +59,28 @@ async function appends() {
   }
 }
 
-console.log(
-  `${os.cpus().length} cores, Node ${process.versions.node}, load average ${os.loadavg()[0].toFixed(1)}; ` +
-    `${commands} commands, ${connections} connections, ${coordinators} coordinator(s)`,
-);
-for (let round = 0; round < rounds; round++) {
-  const raw = await appends();
-  const { rate, p50, p99, failed } = await policies();
-  console.log(
-    `${rate.toFixed(0)} commands/s, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; raw appends ${raw.toFixed(0)}/s; ` +
-      `ratio ${(rate / raw).toFixed(2)}; failed ${JSON.stringify(failed)}`,
-  );
-}
+await bench({
+  title: 'commands a second',
+  options: { commands: 1000, connections: 50, coordinators: '1,3', rounds: 1 },
+  async run(options, { progress }) {
+    const rows = [];
+    for (const coordinators of options.coordinators.split(',').map(Number)) {
+      const { raw, whole } = await inTurn(options.rounds, {
+        raw: () => appends(options),
+        whole: () => policies({ ...options, coordinators }),
+      });
+      for (const { failed } of whole) {
+        if (Object.keys(failed).length > 0) progress(`failed: ${JSON.stringify(failed)}`);
+      }
+      const of = (field) => median(whole.map((one) => one[field])).toFixed(1);
+      rows.push([
+        coordinators,
+        spread(whole.map(({ rate }) => rate)),
+        `${of('p50')}, ${of('p99')}`,
+        spread(raw),
+        spread(whole.map(({ rate }, i) => rate / raw[i])),
+      ]);
+    }
+    return { columns: ['coordinators', 'commands/s', 'p50, p99 ms', 'raw appends/s', 'ratio'], rows };
+  },
+});

@@ -7,56 +7,75 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { copySources, freePorts } from '../../dist/libs/testing/index.js';
+import { bench } from './support/bench.mjs';
+import { median } from './support/rounds.mjs';
 
-const { values } = parseArgs({ options: { edits: { type: 'string', default: '10' } } });
-const edits = Number(values.edits);
-const tree = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-dev-loop-'));
-const source = path.join(tree, 'apps/coordinator/src/health.controller.ts');
+await bench({
+  title: 'from a saved edit to the new answer under `npm run dev`',
+  options: { edits: 5 },
+  async run({ edits }) {
+    const dev = await startDev();
+    try {
+      const startMs = await dev.started();
+      const took = [];
+      for (let edit = 1; edit <= edits; edit++) took.push(await dev.edit(`edit ${edit}`));
+      const rows = [
+        ['start, with a build at hand', seconds(startMs), '', ''],
+        ['an edit, from saved to answered', ...spreadOf(took.map(({ answeredMs }) => answeredMs))],
+        ['of that the compiler', ...spreadOf(took.map(({ compiledMs }) => compiledMs))],
+      ];
+      return { columns: [`${edits} edits of the coordinator`, 'median', 'fastest', 'slowest'], rows };
+    } finally {
+      await dev.end();
+    }
+  },
+});
 
-copySources(tree, { build: true });
-const [port] = await freePorts(1);
-const url = `http://127.0.0.1:${port}/healthz`;
-const env = { ...process.env, LARDER_PORT: String(port), LARDER_DATA_DIR: path.join(tree, 'data') };
-const dev = spawn(process.execPath, ['scripts/dev.mjs'], { cwd: tree, env, stdio: ['ignore', 'pipe', 'inherit'] });
-const ended = new Promise((resolve) => dev.once('close', resolve));
-let said = '';
-dev.stdout.setEncoding('utf8').on('data', (text) => (said += text));
-
-try {
+/** A copy of the sources under `npm run dev`. */
+async function startDev() {
+  const tree = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-dev-loop-'));
+  const source = path.join(tree, 'apps/coordinator/src/health.controller.ts');
+  copySources(tree, { build: true });
+  const [port] = await freePorts(1);
+  const url = `http://127.0.0.1:${port}/healthz`;
+  const env = { ...process.env, LARDER_PORT: String(port), LARDER_DATA_DIR: path.join(tree, 'data') };
+  const dev = spawn(process.execPath, ['scripts/dev.mjs'], { cwd: tree, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => dev.once('close', resolve));
   const startedAt = performance.now();
-  await until(() => said.includes('Ctrl-C stops everything'));
-  console.log(`Start, with a build at hand: ${seconds(performance.now() - startedAt)}`);
-  const took = [];
-  const compiled = [];
-  let answer = 'ok';
-  for (let edit = 1; edit <= edits; edit++) {
-    const next = `edit ${edit}`;
-    said = '';
-    const savedAt = performance.now();
-    fs.writeFileSync(
-      source,
-      fs.readFileSync(source, 'utf8').replace(/status: '[^']*'(?: as 'ok')?/, `status: '${next}' as 'ok'`),
-    );
-    await until(async () => (await answerOf()) === next);
-    took.push(performance.now() - savedAt);
-    compiled.push(Number(/Compiled in ([\d.]+) s/.exec(said)?.[1]) * 1000);
-    answer = next;
-    await until(() => said.includes('runs the new code'));
-  }
-  console.log(`${edits} edits of ${path.relative(tree, source)}, from saved to answered: ${spread(took)}`);
-  console.log(`Of that the compiler: ${spread(compiled)}`);
-  console.log(
-    `On ${os.cpus().length} cores with a load average of ${os.loadavg()[0].toFixed(1)}, Node ${process.versions.node}`,
-  );
-} finally {
-  dev.kill('SIGTERM');
-  await ended;
-  fs.rmSync(tree, { recursive: true, force: true });
+  let said = '';
+  dev.stdout.setEncoding('utf8').on('data', (text) => (said += text));
+  const until = async (condition) => {
+    while (!(await condition())) {
+      if (dev.exitCode !== null) throw new Error(`npm run dev ended with code ${dev.exitCode}: ${said}`);
+      await sleep(10);
+    }
+  };
+  return {
+    started: async () => {
+      await until(() => said.includes('Ctrl-C stops everything'));
+      return performance.now() - startedAt;
+    },
+    edit: async (next) => {
+      said = '';
+      const savedAt = performance.now();
+      const text = fs.readFileSync(source, 'utf8');
+      fs.writeFileSync(source, text.replace(/status: '[^']*'(?: as 'ok')?/, `status: '${next}' as 'ok'`));
+      await until(async () => (await answerOf(url)) === next);
+      const answeredMs = performance.now() - savedAt;
+      const compiledMs = Number(/Compiled in ([\d.]+) s/.exec(said)?.[1]) * 1000;
+      await until(() => said.includes('runs the new code'));
+      return { answeredMs, compiledMs };
+    },
+    end: async () => {
+      dev.kill('SIGTERM');
+      await ended;
+      fs.rmSync(tree, { recursive: true, force: true });
+    },
+  };
 }
 
-async function answerOf() {
+async function answerOf(url) {
   try {
     return (await (await fetch(url)).json()).status;
   } catch {
@@ -65,16 +84,8 @@ async function answerOf() {
   }
 }
 
-async function until(condition) {
-  while (!(await condition())) {
-    if (dev.exitCode !== null) throw new Error(`npm run dev ended with code ${dev.exitCode}: ${said}`);
-    await sleep(10);
-  }
-}
-
-function spread(times) {
-  const sorted = [...times].sort((a, b) => a - b);
-  return `median ${seconds(sorted[Math.floor(sorted.length / 2)])}, fastest ${seconds(sorted[0])}, slowest ${seconds(sorted.at(-1))}`;
+function spreadOf(times) {
+  return [median(times), Math.min(...times), Math.max(...times)].map(seconds);
 }
 
 function seconds(milliseconds) {

@@ -4,13 +4,10 @@
 //   node test/bench/durability.mjs [--rounds 3] [--seconds 3]
 //
 // One writer after the other tells latency, 64 writers at once tell throughput. All servers share this machine's disk.
-import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { note, openTestLog, startTestNats, startTestNatsCluster } from '#testing';
+import { bench } from './support/bench.mjs';
+import { median, quantile, rounded, spread } from './support/rounds.mjs';
 
-const { values } = parseArgs({ options: { rounds: { type: 'string' }, seconds: { type: 'string' } } });
-const rounds = Number(values.rounds ?? 3);
-const seconds = Number(values.seconds ?? 3);
 const writersAtOnce = 64;
 
 const setups = [
@@ -27,7 +24,7 @@ async function open({ servers, syncAlways }) {
 }
 
 /** @returns appends a second, and each one's milliseconds, sorted */
-async function measure({ store }, writers, round) {
+async function measure({ store }, writers, round, seconds) {
   const took = [];
   const startedAt = performance.now();
   const endAt = startedAt + seconds * 1000;
@@ -45,42 +42,39 @@ async function measure({ store }, writers, round) {
   return { rate, took: took.sort((a, b) => a - b) };
 }
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-
-const opened = [];
-try {
-  for (const setup of setups) opened.push(await open(setup));
-  const results = setups.map(() => ({ alone: [], together: [], p50: [], p99: [] }));
-  for (let round = 0; round < rounds; round++) {
-    for (const [index, { log }] of opened.entries()) {
-      const alone = await measure(log, 1, round);
-      const together = await measure(log, writersAtOnce, round);
-      results[index].alone.push(alone.rate);
-      results[index].together.push(together.rate);
-      results[index].p50.push(quantile(alone.took, 0.5));
-      results[index].p99.push(quantile(alone.took, 0.99));
+await bench({
+  title: 'what durability of the log costs',
+  options: { rounds: 3, seconds: 1 },
+  async run({ rounds, seconds }) {
+    const opened = [];
+    try {
+      for (const setup of setups) opened.push(await open(setup));
+      const results = setups.map(() => ({ alone: [], together: [], p50: [], p99: [] }));
+      for (let round = 0; round < rounds; round++) {
+        for (const [index, { log }] of opened.entries()) {
+          const alone = await measure(log, 1, round, seconds);
+          const together = await measure(log, writersAtOnce, round, seconds);
+          results[index].alone.push(alone.rate);
+          results[index].together.push(together.rate);
+          results[index].p50.push(quantile(alone.took, 0.5));
+          results[index].p99.push(quantile(alone.took, 0.99));
+        }
+      }
+      const [base] = results;
+      const ratios = (key, result) => spread(result[key].map((value, round) => value / base[key][round]));
+      const rows = results.map((result, index) => [
+        setups[index].name,
+        ratios('alone', result),
+        rounded(median(result.alone)),
+        [result.p50, result.p99].map((all) => median(all).toFixed(2)).join(', '),
+        ratios('together', result),
+        rounded(median(result.together)),
+      ]);
+      const columns = ['setup', 'one writer: ratio', 'appends/s', 'p50, p99 ms', '64 writers: ratio', 'appends/s'];
+      return { columns, rows };
+    } finally {
+      for (const one of opened) await one.close();
     }
-  }
-  const [base] = results;
-  const ratios = (key, result) => result[key].map((value, round) => value / base[key][round]);
-  const shown = (numbers) =>
-    `${median(numbers).toFixed(2)} (${numbers
-      .map((one) => one.toFixed(2))
-      .sort()
-      .join(', ')})`;
-  console.log(`${rounds} rounds of ${seconds} s; 300 bytes; ratios to "${setups[0].name}" in the same round`);
-  console.log('| setup | one writer: ratio | appends/s | p50, p99 ms | 64 writers: ratio | appends/s |');
-  console.log('|---|---|---|---|---|---|');
-  for (const [index, { name }] of setups.entries()) {
-    const result = results[index];
-    const [p50, p99] = [median(result.p50), median(result.p99)].map((ms) => ms.toFixed(2));
-    const [alone, together] = [median(result.alone), median(result.together)].map((rate) => Math.round(rate));
-    console.log(
-      `| ${name} | ${shown(ratios('alone', result))} | ${alone} | ${p50}, ${p99} | ${shown(ratios('together', result))} | ${together} |`,
-    );
-  }
-} finally {
-  for (const one of opened) await one.close();
-}
+  },
+});
 process.exit(0);

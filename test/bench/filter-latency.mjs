@@ -6,40 +6,45 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { startCluster } from '../../dist/libs/testing/index.js';
+import { bench } from './support/bench.mjs';
+import { quantile } from './support/rounds.mjs';
 
-const { values } = parseArgs({
-  options: { files: { type: 'string', default: '20000' }, seconds: { type: 'string', default: '10' } },
-});
 const patterns = ['nothing', '(a+)+$', '(a|aa)+$', '([a-zA-Z]+)*$'];
 
-const names = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-bench-'));
-const cluster = await startCluster({ workers: 1 });
-try {
-  for (let i = 0; i < Number(values.files); i++) {
-    const letters = createHash('md5').update(String(i)).digest('hex').replace(/\d/g, 'a');
-    fs.writeFileSync(path.join(names, `${'a'.repeat(60)}${letters}${i}!`), 'x');
-  }
-  await cluster.api.mount('/names', `file://${names}/`);
-  report('nothing runs', await latencies(() => Promise.resolve()));
-  for (const fileFilterRegex of patterns) {
-    const job = async () => {
-      const id = await cluster.api.load({ paths: ['/names'], options: { fileFilterRegex } });
-      const done = await cluster.api.waitForJob(id);
-      if (done.state !== 'SUCCEEDED' || done.filteredFiles !== Number(values.files))
-        throw new Error(JSON.stringify(done));
-    };
-    report(fileFilterRegex, await latencies(job));
-  }
-} finally {
-  await cluster.dispose();
-  fs.rmSync(names, { recursive: true, force: true });
-}
+await bench({
+  title: 'how fast the API answers while jobs filter names',
+  options: { files: 10_000, seconds: 5 },
+  async run({ files, seconds }) {
+    const names = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-bench-'));
+    const cluster = await startCluster({ workers: 1 });
+    try {
+      for (let i = 0; i < files; i++) {
+        const letters = createHash('md5').update(String(i)).digest('hex').replace(/\d/g, 'a');
+        fs.writeFileSync(path.join(names, `${'a'.repeat(60)}${letters}${i}!`), 'x');
+      }
+      await cluster.api.mount('/names', `file://${names}/`);
+      const { found } = await latencies(cluster, seconds, () => Promise.resolve());
+      const rows = [row('nothing runs', { found, jobs: 0 })];
+      for (const fileFilterRegex of patterns) {
+        const job = async () => {
+          const id = await cluster.api.load({ paths: ['/names'], options: { fileFilterRegex } });
+          const done = await cluster.api.waitForJob(id);
+          if (done.state !== 'SUCCEEDED' || done.filteredFiles !== files) throw new Error(JSON.stringify(done));
+        };
+        rows.push(row(`\`${fileFilterRegex}\``, await latencies(cluster, seconds, job)));
+      }
+      return { columns: ['filter', 'p50 ms', 'p99 ms', 'longest ms', 'GETs', 'jobs'], rows };
+    } finally {
+      await cluster.dispose();
+      fs.rmSync(names, { recursive: true, force: true });
+    }
+  },
+});
 
 /** Milliseconds that each GET took, one after another, while jobs run one after another for so many seconds. */
-async function latencies(job) {
-  const until = performance.now() + Number(values.seconds) * 1000;
+async function latencies(cluster, seconds, job) {
+  const until = performance.now() + seconds * 1000;
   const isOver = () => performance.now() > until;
   const found = [];
   let jobs = 0;
@@ -59,7 +64,6 @@ async function latencies(job) {
   return { found: found.sort((a, b) => a - b), jobs };
 }
 
-function report(what, { found, jobs }) {
-  const at = (share) => found[Math.min(found.length - 1, Math.floor(share * found.length))].toFixed(1);
-  console.log(`${what}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms (${found.length} GETs, ${jobs} jobs)`);
+function row(what, { found, jobs }) {
+  return [what, ...[0.5, 0.99, 1].map((share) => quantile(found, share).toFixed(1)), found.length, jobs];
 }

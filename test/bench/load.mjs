@@ -1,156 +1,93 @@
-// Files/s and MB/s of a load against the tool that people would otherwise use, in turn in the same minute: `cp -r` for
-// local files, `rclone copy` for S3. Needs a build (`npm run build`), and rclone for the S3 half (`apt-get install
-// rclone`). Every round starts a fresh cluster, so that no copy is already cached; its start is not timed.
+// Loads from this machine itself against the tools that people would use otherwise: `cp -r` and `rsync -a` for local files,
+// `rclone copy` and `s5cmd cp` for S3, which nginx serves. Needs a build. Every round starts a fresh cluster, so that no
+// copy is cached before; its start is not timed.
 //
-//   node test/bench/load.mjs [--files 20000] [--size 16384] [--large 4] [--large-size 134217728] [--rounds 4] [--only file|s3]
-import { spawn, spawnSync } from 'node:child_process';
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { parseArgs } from 'node:util';
-import { s3TestCredentials, startCluster, startS3Process } from '../../dist/libs/testing/index.js';
+//   node test/bench/load.mjs [--files 100000] [--size 16384] [--large 8] [--large-size 268435456] [--rounds 3] [--only file|s3]
+import { s3MountOptions } from '../../dist/libs/testing/index.js';
+import { bench } from './support/bench.mjs';
+import { nginxEndpoint } from './support/endpoints.mjs';
+import { timedLoad } from './support/loads.mjs';
+import { intoFresh, rclone, s5cmd } from './support/peers.mjs';
+import { isInstalled, timed, withDirectory } from './support/processes.mjs';
+import { comparisonColumns, comparisonRows, cpuPerFile, cpuPerGigabyte, inTurn } from './support/rounds.mjs';
+import { makeTree, warmPageCache } from './support/trees.mjs';
 
-const { values } = parseArgs({
-  options: {
-    files: { type: 'string', default: '20000' },
-    size: { type: 'string', default: '16384' },
-    large: { type: 'string', default: '4' },
-    'large-size': { type: 'string', default: String(128 * 1024 * 1024) },
-    rounds: { type: 'string', default: '4' },
-    only: { type: 'string' },
-  },
-});
-const rounds = Number(values.rounds);
-const work = fs.mkdtempSync(path.join(os.tmpdir(), 'larder-bench-'));
+const transfers = 64;
 
-function makeTree(name, count, size) {
-  const directory = path.join(work, name);
-  const block = Buffer.alloc(size);
-  for (let i = 0; i < size; i += 4) block.writeUInt32LE(Math.imul(i + 1, 2654435761) >>> 0, i);
-  for (let i = 0; i < count; i++) {
-    const file = path.join(directory, String(i % 100), `${i}.bin`);
-    if (i < 100) fs.mkdirSync(path.dirname(file), { recursive: true });
-    block.writeUInt32LE(i, 0);
-    fs.writeFileSync(file, block);
-  }
-  return { name, directory, files: count, bytes: count * size };
-}
-
-function run(command, args, env = {}) {
-  const started = performance.now();
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
-    child.once('error', reject);
-    child.once('exit', (code) =>
-      code === 0 ? resolve((performance.now() - started) / 1000) : reject(new Error(`${command} exited with ${code}`)),
-    );
-  });
-}
-
-async function larder(tree, ufs, options) {
-  const cluster = await startCluster({ env: { LARDER_CACHE_BYTES: '8GiB' } });
-  try {
-    await cluster.api.mount('/bench', ufs, options);
-    const started = performance.now();
-    const body = { paths: ['/bench'], options: { sync: true } };
-    const answer = await cluster.api.request('POST', '/load', { body, timeoutMs: 600_000 });
-    const seconds = (performance.now() - started) / 1000;
-    const { state, loadedFiles, loadedBytes } = answer.body;
-    if (state !== 'SUCCEEDED' || loadedFiles !== tree.files || loadedBytes !== tree.bytes) {
-      throw new Error(`the load did not end as it should: ${JSON.stringify(answer.body)}`);
-    }
-    return seconds;
-  } finally {
-    await cluster.dispose();
-  }
-}
-
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-
-async function compare(label, tree, peerName, peer, larderRun) {
-  const ratios = [];
-  const seconds = { larder: [], peer: [] };
-  for (let round = 0; round < rounds; round++) {
-    // Who goes first alternates: the first to touch the source pays for the page cache.
-    const order = round % 2 === 0 ? ['larder', 'peer'] : ['peer', 'larder'];
-    for (const who of order) seconds[who].push(await (who === 'larder' ? larderRun() : peer()));
-    ratios.push(seconds.peer.at(-1) / seconds.larder.at(-1));
-  }
-  const rate = (all) => {
-    const s = median(all);
-    return `${Math.round(tree.files / s)} files/s, ${(tree.bytes / s / 1e6).toFixed(0)} MB/s`;
+/** A load ends when the bytes are on the disk, `cp` when they are in the page cache: so there is a copy with `sync`, too. */
+function localPeers(tree, work, { skip }) {
+  const scripts = {
+    'cp -r': 'cp -r "$0/." "$1"',
+    'cp -r and sync': 'cp -r "$0/." "$1" && sync -f "$1"',
+    'rsync -a': 'rsync -a "$0/" "$1"',
   };
-  console.log(`${label}: Larder ${rate(seconds.larder)}; ${peerName} ${rate(seconds.peer)}`);
-  console.log(
-    `  ratio to ${peerName}: median ${median(ratios).toFixed(2)} (${ratios.map((r) => r.toFixed(2)).join(', ')})`,
-  );
-}
-
-let copies = 0;
-function freshCopy() {
-  return path.join(work, `copy-${copies++}`);
-}
-
-async function timedCopy(command, args, target, env) {
-  const seconds = await run(command, args, env);
-  fs.rmSync(target, { recursive: true });
-  return seconds;
-}
-
-async function compareFile(tree) {
-  // A load says "done" when the bytes are on the disk, cp when they are in the page cache: both comparisons are shown.
-  const peers = { 'cp -r': 'cp -r "$0" "$1"', 'cp -r and sync': 'cp -r "$0" "$1" && sync -f "$1"' };
-  for (const [name, script] of Object.entries(peers)) {
-    const copy = () => {
-      const target = freshCopy();
-      return timedCopy('sh', ['-c', script, tree.directory, target], target);
-    };
-    await compare(`file://, ${tree.name}`, tree, name, copy, () => larder(tree, `file://${tree.directory}`));
+  if (!isInstalled('rsync')) {
+    skip('rsync is not installed (`apt-get install rsync`)');
+    delete scripts['rsync -a'];
   }
+  const copy = (script) => () =>
+    intoFresh(work, (target) => timed('sh', ['-c', `mkdir "$1" && ${script}`, tree.directory, target]));
+  return Object.fromEntries(Object.entries(scripts).map(([name, script]) => [name, copy(script)]));
 }
 
-async function compareS3(tree) {
-  const logs = fs.mkdtempSync(path.join(work, 'logs-'));
-  const s3 = await startS3Process({ bench: tree.directory }, logs);
-  try {
-    const config = path.join(work, 'rclone.conf');
-    const { accessKeyId, secretAccessKey } = s3TestCredentials;
-    fs.writeFileSync(
-      config,
-      `[l]\ntype = s3\nprovider = Other\nendpoint = ${s3.endpoint}\naccess_key_id = ${accessKeyId}\n` +
-        `secret_access_key = ${secretAccessKey}\nregion = us-east-1\nforce_path_style = true\nlist_version = 2\n`,
-    );
-    const rclone = () => {
-      const target = freshCopy();
-      const args = ['--config', config, '--s3-no-head-object', '--use-server-modtime', '-q', 'copy', 'l:bench', target];
-      return timedCopy('env', ['-u', 'AWS_CA_BUNDLE', 'rclone', ...args], target);
-    };
-    await compare(`s3://, ${tree.name}`, tree, 'rclone copy', rclone, () =>
-      larder(tree, 's3://bench', s3.mountOptions),
-    );
-  } finally {
-    await s3.process.stop();
-  }
+function s3Peers(store, work, tools) {
+  const peers = { 'rclone copy': tools.rclone, 's5cmd cp': tools.s5cmd };
+  const known = Object.entries(peers).filter(([, copy]) => copy !== undefined);
+  const copies = known.map(([name, copy]) => [
+    `${name}, ${transfers} at once`,
+    () => intoFresh(work, (target) => copy(store, target, { transfers })),
+  ]);
+  return Object.fromEntries(copies);
 }
 
-try {
-  console.log(
-    `${os.cpus().length} cores, Node ${process.versions.node}, ${rounds} rounds each; load average ${os.loadavg()[0].toFixed(1)}`,
-  );
-  const trees = [
-    makeTree(`${values.files} files of ${values.size} bytes`, Number(values.files), Number(values.size)),
-    makeTree(
-      `${values.large} files of ${values['large-size']} bytes`,
-      Number(values.large),
-      Number(values['large-size']),
-    ),
-  ];
-  for (const tree of trees) {
-    if (values.only !== 's3') await compareFile(tree);
-    if (values.only === 'file') continue;
-    if (spawnSync('rclone', ['version']).error) console.log('rclone is not installed: the S3 half is left out');
-    else await compareS3(tree);
-  }
-} finally {
-  fs.rmSync(work, { recursive: true, force: true });
-}
+await bench({
+  title: 'loads from this machine against cp, rsync, rclone and s5cmd',
+  options: { files: 8000, size: 16_384, large: 2, 'large-size': 256 * 2 ** 20, rounds: 1, only: '' },
+  run: (options, tools) =>
+    withDirectory(async (work) => {
+      const rows = [];
+      const parts = [];
+      const trees = [makeTree(work, 'small', options.files, options.size)];
+      if (options.large > 0) trees.push(makeTree(work, 'large', options.large, options['large-size']));
+      const copiers = options.only === 'file' ? {} : { rclone: rclone(tools), s5cmd: s5cmd(tools) };
+
+      const compare = async (tree, scheme, larder, peers) => {
+        tools.progress(`${scheme}, ${tree.files} files`);
+        warmPageCache(tree);
+        const results = await inTurn(options.rounds, { Larder: larder, ...peers });
+        const isLarge = tree.name === 'large';
+        const size = isLarge ? `${options['large-size'] / 2 ** 20} MiB` : `${options.size / 1024} KiB`;
+        const work = `${scheme}, ${tree.files.toLocaleString('en-US')} × ${size}`;
+        const rate = isLarge ? { amount: tree.bytes / 1e6, unit: 'MB/s' } : { amount: tree.files, unit: 'files/s' };
+        const cpuPer = isLarge ? cpuPerGigabyte(tree.bytes) : cpuPerFile(tree.files);
+        rows.push(...comparisonRows(results, { work, ...rate, cpuPer }));
+        const [{ cpuBy }] = results.Larder;
+        const each = Object.values(cpuBy).map((cpu) => ((cpu / cpuPer.count) * cpuPer.scale).toFixed(3));
+        parts.push([work, ...each, cpuPer.unit]);
+      };
+
+      for (const tree of trees) {
+        if (options.only !== 's3') {
+          const load = () => timedLoad(`file://${tree.directory}/`, {}, tree);
+          await compare(tree, 'file://', load, localPeers(tree, work, tools));
+        }
+        if (options.only === 'file') continue;
+        const store = await nginxEndpoint(tree, work, tools);
+        if (store === undefined) continue;
+        try {
+          const load = () => timedLoad('s3://bench/', s3MountOptions(store.endpoint), tree);
+          await compare(tree, 's3://', load, s3Peers(store, work, copiers));
+        } finally {
+          await store.stop();
+        }
+      }
+      return [
+        { columns: comparisonColumns, rows },
+        {
+          caption: 'Larder’s CPU by process, in the first round',
+          columns: ['work', 'coordinator', 'two workers', 'nats-server', 'unit'],
+          rows: parts,
+        },
+      ];
+    }),
+});

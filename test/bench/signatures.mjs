@@ -6,8 +6,6 @@
 //
 // Wall seconds and CPU seconds are this process's; nats-server's own are not in them.
 import { randomUUID } from 'node:crypto';
-import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { allEvents } from '#contexts/catalogue';
 import { LogGate, OwnSigner, privateKeyOf, TrustRing } from '#contexts/trust/gate';
 import {
@@ -21,11 +19,8 @@ import {
   withSignature,
 } from '#jetstream';
 import { note, noted, openTestLog, startTestNats } from '#testing';
-
-const { values } = parseArgs({
-  options: { rounds: { type: 'string' }, commits: { type: 'string' }, appends: { type: 'string' } },
-});
-const [rounds, commits, appends] = [values.rounds ?? 3, values.commits ?? 20_000, values.appends ?? 4_000].map(Number);
+import { bench } from './support/bench.mjs';
+import { median, rounded, spread } from './support/rounds.mjs';
 
 const codec = new EventCodec([allEvents, noted]);
 const ring = new TrustRing([{ id: 'k1', key: Buffer.alloc(32, 1) }]);
@@ -40,12 +35,10 @@ async function timed(work) {
   return { seconds: (performance.now() - startedAt) / 1000, cpuSeconds: (user + system) / 1e6, result };
 }
 
-const row = (what, count, { seconds, cpuSeconds }) =>
-  console.log(
-    `${what.padEnd(52)} ${Math.round(count / seconds)
-      .toString()
-      .padStart(8)}/s  ${seconds.toFixed(2)} s, CPU ${cpuSeconds.toFixed(2)} s`,
-  );
+/** CPU milliseconds of each, by what was done; in the order in which they came first. */
+const measured = new Map();
+const row = (what, count, { cpuSeconds }) =>
+  measured.set(what, [...(measured.get(what) ?? []), (cpuSeconds / count) * 1000]);
 
 async function one() {
   const signer = coordinator;
@@ -60,7 +53,7 @@ function repeat(times, work) {
   for (let i = 0; i < times; i++) work();
 }
 
-async function appending(log, signer) {
+async function appending(log, signer, appends) {
   const store = new EventStore(log.link, log.names, codec, { signer });
   const boundary = `bench.${randomUUID()}`;
   return timed(async () => {
@@ -98,14 +91,14 @@ class MadeLog {
   }
 }
 
-function madeByCoordinator() {
+function madeByCoordinator(commits) {
   const log = new MadeLog();
   for (let i = 0; i < commits; i++) log.put(`notes.${i % 100}`, [note(text)], coordinator);
   return log;
 }
 
 /** A hundred jobs, whose batches each of the workers settles; a failure of each makes a commit as large as a note. */
-function madeByWorkers() {
+function madeByWorkers(commits) {
   const log = new MadeLog();
   for (const { writer: workerId, publicKey: key } of workers) {
     const publicKey = key.toString('base64');
@@ -140,21 +133,28 @@ async function readBack(whose, { messages, root }) {
   row(`read back ${whose}, by a checkpoint`, messages.length, await reading(messages, trusting));
 }
 
-const nats = await startTestNats({});
-const log = await openTestLog(nats.url, {});
-try {
-  const [byCoordinator, byWorkers] = [madeByCoordinator(), madeByWorkers()];
-  if (!splitSignature(byWorkers.messages.at(-1).data)) throw new Error('nothing is signed');
-  for (let round = 1; round <= rounds; round++) {
-    console.log(`round ${round}`);
-    await one();
-    row('append, not signed', appends, await appending(log, undefined));
-    row('append, signed by a coordinator', appends, await appending(log, coordinator));
-    row('append, signed by a worker', appends, await appending(log, workers[0]));
-    await readBack('coordinators’ commits', byCoordinator);
-    await readBack('workers’ facts', byWorkers);
-  }
-} finally {
-  await log.close();
-  await nats.stop();
-}
+await bench({
+  title: 'what signatures cost',
+  options: { rounds: 3, commits: 20_000, appends: 2000 },
+  async run({ rounds, commits, appends }) {
+    const nats = await startTestNats({});
+    const log = await openTestLog(nats.url, {});
+    try {
+      const [byCoordinator, byWorkers] = [madeByCoordinator(commits), madeByWorkers(commits)];
+      if (!splitSignature(byWorkers.messages.at(-1).data)) throw new Error('nothing is signed');
+      for (let round = 1; round <= rounds; round++) {
+        await one();
+        row('append, not signed', appends, await appending(log, undefined, appends));
+        row('append, signed by a coordinator', appends, await appending(log, coordinator, appends));
+        row('append, signed by a worker', appends, await appending(log, workers[0], appends));
+        await readBack('coordinators’ commits', byCoordinator);
+        await readBack('workers’ facts', byWorkers);
+      }
+    } finally {
+      await log.close();
+      await nats.stop();
+    }
+    const rows = [...measured].map(([what, all]) => [what, spread(all, 3), rounded(1000 / median(all))]);
+    return { columns: ['', 'CPU for each, ms: median (rounds)', 'a whole core does per second'], rows };
+  },
+});

@@ -6,8 +6,8 @@ import { Contract } from './support/contract.js';
 
 const checking = { workers: 0, env: { LARDER_MOUNT_CHECK_MS: '1000' } };
 
-/** What a mount's answer says of a store that is not as the mount supposes. The mount is made, whatever is said. */
-clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 }) => {
+/** The warnings in the answer to a mount when its store differs from its options. The mount is made in every case. */
+clusterSuite('the check of the store at a mount', checking, ({ cluster, s3 }) => {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-mount-check-'));
   let options: Record<string, string>;
   let api: Contract;
@@ -25,7 +25,7 @@ clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 })
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  /** Mounts, unmounts, and answers with the warning. */
+  /** Mounts and unmounts. @returns the warning */
   async function warningOf(ufs: string, changes: Record<string, string> = {}): Promise<unknown> {
     const path = `/mount-${mounts++}`;
     const given = ufs.startsWith('s3') ? { options: { ...options, ...changes } } : {};
@@ -36,7 +36,7 @@ clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 })
     return body.warning;
   }
 
-  it('nothing is said of one that is as it should be', async () => {
+  it('gives no warning about a correct mount', async () => {
     mkdirSync(join(scratch, 'empty'));
     for (const ufs of ['s3://good/', 's3://good/dir', `file://${scratch}`, `file://${scratch}/empty/`, 'file:///']) {
       expect({ ufs, warning: await warningOf(ufs) }).toEqual({ ufs, warning: undefined });
@@ -44,24 +44,29 @@ clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 })
   });
 
   it.each<[string, string, Record<string, string>, RegExp]>([
-    ['a bucket that is not there', 's3://missing-bucket/', {}, /no such bucket \(404 NoSuchBucket\)/],
-    ['a key that nobody knows', 's3://good/', { 's3a.accessKeyId': 'nobody' }, /does not know the access key id \(403/],
+    ['a missing bucket', 's3://missing-bucket/', {}, /no such bucket \(404 NoSuchBucket\)/],
+    ['an unknown access key', 's3://good/', { 's3a.accessKeyId': 'nobody' }, /does not know the access key id \(403/],
     ['a wrong secret', 's3://good/', { 's3a.secretKey': 'wrong' }, /refuses the signature.* \(403/],
-    ['a prefix with nothing below it', 's3://good/none/', {}, /Nothing is there yet: s3:\/\/good\/none\/\./],
-    ['an endpoint that refuses', 's3://good/', { 'alluxio.underfs.s3.endpoint': 'http://127.0.0.1:1' }, /refuses conn/],
-  ])('%s is said, by whom it is seen too', async (_name, ufs, changes, reason) => {
+    ['an empty prefix', 's3://good/none/', {}, /Nothing is there yet: s3:\/\/good\/none\/\./],
+    [
+      'an endpoint that refuses connections',
+      's3://good/',
+      { 'alluxio.underfs.s3.endpoint': 'http://127.0.0.1:1' },
+      /refuses conn/,
+    ],
+  ])('warns about %s and names the observer', async (_name, ufs, changes, reason) => {
     const warning = await warningOf(ufs, changes);
     expect(warning).toMatch(reason);
     expect(warning).toMatch(/ This is what this coordinator sees; the mount was made all the same\.$/);
   });
 
-  it('access that is denied is said', async () => {
+  it('warns about denied access', async () => {
     s3.faults.set('good', () => ({ kind: 'status', status: 403, code: 'AccessDenied' }));
     expect(await warningOf('s3://good/')).toMatch(/Access is denied \(403 AccessDenied\)/);
     s3.faults.delete('good');
   });
 
-  it('a store that hangs holds the answer up no longer than it may', async () => {
+  it('a hanging store delays the answer only up to the time limit', async () => {
     s3.faults.set('good', () => ({ kind: 'hang' }));
     const before = performance.now();
     expect(await warningOf('s3://good/')).toMatch(/did not answer/);
@@ -71,7 +76,7 @@ clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 })
     s3.faults.delete('good');
   });
 
-  it('a directory that is not there is said; a file, and what is no absolute path, is refused', async () => {
+  it('warns about a missing directory, and refuses a file and a path that is not absolute', async () => {
     writeFileSync(join(scratch, 'file'), 'x');
     expect(await warningOf(`file://${scratch}/none`)).toMatch(/^There is no such directory: file:\/\/\/.*none\/\. /);
     expect(await warningOf(`file://${scratch}/file/below`)).toMatch(/^There is no such directory/);
@@ -88,7 +93,7 @@ clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 })
     expect((await api.get('/mount')).body.results).toEqual([]);
   });
 
-  it('what the mount table refuses anyway is not looked at', async () => {
+  it('checks no store for a mount that the mount table refuses', async () => {
     await api.post('/mount', { path: '/taken', ufs: 's3://good/', options });
     const asked = s3.server.requests.length;
     for (const body of [
@@ -101,7 +106,7 @@ clusterSuite('a mount is looked at when it is made', checking, ({ cluster, s3 })
     await api.delete('/mount', { path: '/taken' });
   });
 
-  it('a mount table in a file is held to the same: a misspelt option ends the start with a sentence', async () => {
+  it('a misspelt option in a static mount table ends the start with a message', async () => {
     const table = join(scratch, 'mounts.json');
     writeFileSync(
       table,

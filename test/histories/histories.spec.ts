@@ -10,8 +10,8 @@ import { EventCodec } from '#jetstream';
 import { type View } from '#kernel';
 
 /**
- * Histories that released versions have written (`scripts/record-history.mjs`), folded by today's code. What they must
- * fold to was recorded with them; a difference means that a cluster would wake up changed after an upgrade.
+ * Folds histories of released versions (`scripts/record-history.mjs`) with the current code. The expected state was
+ * recorded with each. A difference means that an upgrade would change the state of a cluster.
  */
 const directory = path.resolve('test/histories');
 const histories = fs.readdirSync(directory).filter((file) => file.endsWith('.jsonl'));
@@ -39,7 +39,7 @@ function fold(file: string): unknown {
   const log = states.get(logView.name) as LogViewState;
   return JSON.parse(
     JSON.stringify({
-      // Histories from before logs had an identity know nothing of it.
+      // Older histories are from versions whose logs had no identity.
       ...(log.state.logId === undefined ? {} : { log }),
       namespace: states.get(namespaceView.name),
       membership: states.get(membershipView.name),
@@ -48,11 +48,11 @@ function fold(file: string): unknown {
   );
 }
 
-it('there is a history', () => {
+it('at least one history exists', () => {
   expect(histories.length).toBeGreaterThan(0);
 });
 
-it.each(histories)('fault 24: %s folds to what it was', (file) => {
+it.each(histories)('fault 24: %s folds to its recorded state', (file) => {
   const expectedFile = path.join(directory, file.replace(/\.jsonl$/, '.expected.json'));
   const folded = fold(file);
   if (process.env.UPDATE_HISTORIES === '1') fs.writeFileSync(expectedFile, `${JSON.stringify(folded, null, 2)}\n`);
@@ -63,7 +63,7 @@ interface Expected {
   readonly namespace: { readonly state: NamespaceState };
 }
 
-/** A kind of policy that is younger than a history is folded to nothing. */
+/** A kind of policy that is newer than a history folds to an empty state. */
 function withLaterPolicies(expected: Expected): Expected {
   const { state, ...view } = expected.namespace;
   const policies = { ...namespace.initial.policies, ...state.policies };

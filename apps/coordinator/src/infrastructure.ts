@@ -102,8 +102,7 @@ export async function openInfrastructure({ config, logger, waitFor, onFatal }: O
     mayWriteSnapshot: () => snapshotWriter.isSelf(),
     log: (line: string) => logLine('info', line),
     openGate: (stored: unknown, strict: boolean) => trust.openGate(stored, strict),
-    onVoid: (message: VoidMessage) =>
-      logLine('error', 'a message of the log does not hold and is passed over', { ...message }),
+    onVoid: (message: VoidMessage) => logLine('error', 'a message of the log is void and is skipped', { ...message }),
     onFatal,
   };
   stages.enter('a snapshot of the views is being looked for');

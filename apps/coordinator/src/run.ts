@@ -18,6 +18,7 @@ import {
   logRequests,
   nameTheIgnored,
   NestPinoLogger,
+  sendReadyJson,
   serveConsistently,
   serveThePast,
   Shutdown,
@@ -62,6 +63,7 @@ async function main(config: ProcessConfig): Promise<void> {
   serveConsistently(fastify, infrastructure.views);
   serveThePast(fastify, infrastructure.timeTravel, asOfExceptions);
   nameTheIgnored(fastify, knownNames(document));
+  sendReadyJson(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(infrastructure, shutdown), adapter, {
     bodyParser: false,
     logger: new NestPinoLogger(logger),

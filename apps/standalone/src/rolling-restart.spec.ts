@@ -61,7 +61,7 @@ describe('RollingRestart', () => {
     await upTo(2);
     expect(restarted).toEqual(['coordinator-1', 'worker-1']);
     expect(said).toEqual([
-      expect.stringMatching(/^coordinator-1 is not ready after .* coordinator-2 kept the code of before\.$/),
+      expect.stringMatching(/^coordinator-1 is not ready after .* coordinator-2 still run the old code\.$/),
     ]);
     ready();
     await new Promise(setImmediate);

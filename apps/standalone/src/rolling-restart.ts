@@ -52,7 +52,7 @@ export class RollingRestart {
       if (signal.aborted || superseded.aborted) return;
       const spared = [...this.waiting].filter((other) => kindOf(other) === kindOf(name));
       for (const other of spared) this.waiting.delete(other);
-      const rest = spared.length > 0 ? ` ${spared.join(', ')} kept the code of before.` : '';
+      const rest = spared.length > 0 ? ` ${spared.join(', ')} still run the old code.` : '';
       say(`${name} is not ready after ${seconds()}: change its code again.${rest}`);
     }
   }

@@ -43,7 +43,7 @@ function losses(url: string, natsServers: readonly Pick<NatsReady, 'pid' | 'port
     '',
     `nats-servers: ${natsServers.map(({ pid, port }) => `process ${pid} on port ${port}`).join(', ')}.`,
     'Lose one, and see it come back by itself (writes pause for ten seconds at most), or stop most of them for a while',
-    '(writes answer 503, reads go on and say how old they are):',
+    '(writes answer 503, reads continue and show their age):',
     `  kill -9 ${pids[0]}`,
     `  kill -STOP ${tooMany}; sleep 30; curl -i ${url}/api/v1/load; kill -CONT ${tooMany}`,
   ];

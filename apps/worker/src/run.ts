@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= worker.stop());
   exitOnSignals(stop, stopTimeoutMs, (error) => {
-    worker.logger.error({ err: error }, 'the worker did not stop in good order');
+    worker.logger.error({ err: error }, 'the worker did not stop cleanly');
   });
   exitWithSupervisor(stop, stopTimeoutMs);
   try {

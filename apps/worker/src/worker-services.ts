@@ -54,11 +54,14 @@ export class WorkerServices {
     this.keys = new MountKeys(keyRing);
     this.policies = new PolicyKeeper(cache, config);
     this.claims = new QuotaClaims(workerId, cache, logger);
+    let mounts: readonly Mount[] = [];
     this.view = new ClusterView(workerId, {
       namespaceChanged: (namespace, atMs) => {
         stores.follow(namespace.mounts, atMs);
         this.policies.follow(namespace);
         if (config.quota) this.claims.follow(namespace);
+        if (namespace.mounts === mounts) return;
+        mounts = namespace.mounts;
         this.tellKeys?.();
         this.pool
           .keepOnly(namespace.mounts)

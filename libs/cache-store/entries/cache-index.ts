@@ -170,7 +170,7 @@ export class CacheIndex {
   }
 
   /**
-   * Ensures that these entries can be written anew, for any new place of their bytes.
+   * Ensures that these entries can be written again, for any new place of their bytes.
    * @throws Error with code ENOSPC when there is no room for the index
    */
   async ensureRoom(entries: readonly StoredEntry[]): Promise<void> {

@@ -1,5 +1,7 @@
 import { type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { type CopyTask } from '../copying/copy-loop.js';
+import { type CopyThreads } from '../copying/copy-threads.js';
 import { type Committer } from './committer.js';
 import { combineCrc32 } from './crc32-combine.js';
 import { asDiskFullError, isDiskFull } from '../disk/disk-errors.js';
@@ -8,12 +10,14 @@ import { type DiskRoom } from '../disk/disk-room.js';
 import { type Mutex } from '../space/mutex.js';
 import { type Space } from '../space/space.js';
 import { type Storage } from '../space/storage.js';
-import { type CacheEntry, type CacheWriter, type NewObject, type WriteOptions } from '../types.js';
+import { type CacheEntry, type CacheWriter, type NewObject, type PartSource, type WriteOptions } from '../types.js';
 
 /** Network chunks are small; writes of this size cost far fewer trips to the thread pool. */
 const BUFFER_BYTES = 1 << 20;
 /** How often a write is tried while other programs fill the disk. */
 const MAX_ATTEMPTS = 4;
+/** The disk begins to write after so many bytes, instead of all at the end. */
+const SYNC_BYTES = 64 << 20;
 
 export interface WriterParts {
   mutex: Mutex;
@@ -22,6 +26,7 @@ export interface WriterParts {
   committer: Committer;
   admission: Admission;
   disk: DiskRoom;
+  copyThreads: CopyThreads;
   /** Called when the writer has ended, by success or failure. */
   onEnd(writer: ObjectWriter): void;
 }
@@ -43,6 +48,10 @@ export class ObjectWriter implements CacheWriter {
   private receivedBytes = 0;
   private checksum = 0;
   private readonly parts: WrittenPart[] = [];
+  /** Threads use the file by its descriptor: it must not be closed before they are done. */
+  private readonly copying = new Set<Promise<unknown>>();
+  private unsyncedBytes = 0;
+  private syncing: Promise<void> | undefined;
   /** Why this writer gave up by itself. */
   private failure: unknown;
   private state: 'open' | 'committing' | 'ended' = 'open';
@@ -103,14 +112,27 @@ export class ObjectWriter implements CacheWriter {
   }
 
   async writePart(offset: number, bytes: Buffer): Promise<void> {
+    await this.addPart(offset, bytes.length, async () => {
+      if (isShared(bytes)) return this.put(() => this.copy(offset, bytes.length, bytes));
+      const checksum = crc32(bytes);
+      await this.writeOut(bytes, offset);
+      return checksum;
+    });
+  }
+
+  async copyPart(offset: number, length: number, source: PartSource): Promise<void> {
+    await this.addPart(offset, length, () => this.put(() => this.copy(offset, length, source)));
+  }
+
+  /** @param write puts the part into the file and returns its CRC-32 */
+  private async addPart(offset: number, length: number, write: () => Promise<number>): Promise<void> {
     this.assertOpen();
     try {
-      this.receivedBytes += bytes.length;
-      if (offset < 0 || offset + bytes.length > this.sizeBytes) {
+      this.receivedBytes += length;
+      if (offset < 0 || offset + length > this.sizeBytes) {
         throw new Error(`${this.object.path}: a part lies outside of the ${this.sizeBytes} bytes announced`);
       }
-      this.parts.push({ offset, length: bytes.length, crc32: crc32(bytes) });
-      await this.writeOut(bytes, offset);
+      this.parts.push({ offset, length, crc32: await write() });
     } catch (error) {
       // The part that met the full disk closes the file: the others then fail for that reason alone.
       this.failure ??= error;
@@ -129,6 +151,8 @@ export class ObjectWriter implements CacheWriter {
       await this.flush();
       if (this.parts.length > 0) this.checksum = this.checksumOfParts();
       this.state = 'committing';
+      // An error of the disk is told once, to whoever syncs first.
+      await this.syncing;
       await this.handle.datasync();
       await this.handle.close();
       await this.store.storage.objects.publish(this.objectId);
@@ -149,6 +173,7 @@ export class ObjectWriter implements CacheWriter {
     this.state = 'committing';
     const { objects } = this.store.storage;
     try {
+      await Promise.allSettled(this.copying);
       await this.handle.close();
       if (this.published) await objects.unpublish(this.objectId);
       else await objects.removeTemporary(this.objectId);
@@ -195,10 +220,14 @@ export class ObjectWriter implements CacheWriter {
 
   /** @param position default: behind what has been written */
   private async writeOut(bytes: Buffer, position = this.writtenBytes): Promise<void> {
+    await this.put(() => this.writeFully(bytes, position));
+  }
+
+  /** Tries again when the disk is full and room can be made. */
+  private async put<T>(write: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.store.disk.write(() => this.writeFully(bytes, position));
-        return;
+        return await this.store.disk.write(write);
       } catch (error) {
         if (!isDiskFull(error) || attempt === MAX_ATTEMPTS) throw error;
         await this.store.mutex.run(() => this.makeRoomAgain());
@@ -228,7 +257,43 @@ export class ObjectWriter implements CacheWriter {
       const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, position + done);
       done += bytesWritten;
     }
-    this.writtenBytes += bytes.length;
-    this.store.storage.usage.writtenBytes += bytes.length;
+    this.noteWritten(bytes.length);
   }
+
+  private async copy(offset: number, length: number, source: CopyTask['source']): Promise<number> {
+    this.assertOpen();
+    const copying = this.store.copyThreads.copy({
+      source,
+      target: this.handle.fd,
+      targetPosition: offset,
+      length,
+    });
+    this.copying.add(copying);
+    try {
+      const { copiedBytes, crc32 } = await copying;
+      if (copiedBytes < length)
+        throw new RangeError(`${this.object.path}: ${copiedBytes} of ${length} bytes were there`);
+      this.noteWritten(length);
+      return crc32;
+    } finally {
+      this.copying.delete(copying);
+    }
+  }
+
+  private noteWritten(bytes: number): void {
+    this.writtenBytes += bytes;
+    this.store.storage.usage.writtenBytes += bytes;
+    this.unsyncedBytes += bytes;
+    if (this.unsyncedBytes < SYNC_BYTES || this.syncing !== undefined || this.state !== 'open') return;
+    this.unsyncedBytes = 0;
+    const syncing = this.handle.datasync().then(() => void (this.syncing = undefined));
+    // `commit` meets the error: it stays in `syncing`.
+    syncing.catch(() => undefined);
+    this.syncing = syncing;
+  }
+}
+
+/** Such memory can be handed to a thread without a copy. */
+function isShared(bytes: Uint8Array): bytes is Uint8Array<SharedArrayBuffer> {
+  return bytes.buffer instanceof SharedArrayBuffer;
 }

@@ -34,6 +34,11 @@ export class PackedWriter implements CacheWriter {
     return Promise.reject(new Error(`${this.object.path}: a small object is not written in parts`));
   }
 
+  /** @throws Error always, as `writePart` */
+  copyPart(): Promise<void> {
+    return this.writePart();
+  }
+
   async commit(): Promise<CacheEntry> {
     const buffer = this.buffer;
     this.buffer = undefined;

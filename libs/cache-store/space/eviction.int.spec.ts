@@ -105,7 +105,7 @@ describe('eviction and compaction', () => {
     let store = await fixture.open({ ...options, policies: byLetter });
     await store.keepFor('a');
     for (const path of ['l1', 'l2', 'm1', 'm2', 'm3']) await put(store, path, 100 * KIB, 'a');
-    // Both count on two of them: one is found by the second job, the other loaded anew by it.
+    // Both jobs need two of the files: the second job finds one and loads the other again.
     await store.keepFor('b');
     expect(await store.keep({ path: 'm1', version: '1', sizeBytes: 100 * KIB, jobId: 'b' })).toBe(true);
     await put(store, 'm2', 100 * KIB, 'b');

@@ -34,7 +34,8 @@ export class JobKeeps {
       if (!Array.isArray(stored)) throw new Error('it holds no list');
       for (const jobId of stored) if (typeof jobId === 'string') keeps.note(jobId);
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') log('Which jobs keep files is not known any more', { error: String(error) });
+      if (errorCode(error) !== 'ENOENT')
+        log('The record of jobs that keep files cannot be read', { error: String(error) });
     }
     return keeps;
   }
@@ -106,7 +107,9 @@ export class JobKeeps {
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       if (!this.complained) {
-        this.log('Which jobs keep files could not be noted; after a restart it is not known', { error: String(error) });
+        this.log('The jobs that keep files could not be recorded; after a restart they are unknown', {
+          error: String(error),
+        });
       }
       this.complained = true;
     }

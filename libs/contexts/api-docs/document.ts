@@ -19,7 +19,7 @@ have 405 with the header \`Allow\`, a URL that is too long 414 or 431. HEAD work
 A field or a query parameter that is not known is refused with 400 when it looks like a known one misspelt, and named in
 the answer's \`ignored\` otherwise; also in \`X-Larder-Ignored\`, for answers that are not one JSON object.
 
-A GET shows everything that was acknowledged before it came, by whichever coordinator. Every answer carries
+A GET shows every write that any coordinator acknowledged before the GET arrived. Every answer carries
 \`X-Larder-Sequence\`; sent back with a request, to any coordinator, that request sees everything that the answer saw, or
 fails. While the log does not answer, GETs go on answering from memory and say with \`X-Larder-Stale\` how many milliseconds
 old that may be.

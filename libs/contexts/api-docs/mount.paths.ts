@@ -78,7 +78,7 @@ export const mountPaths: Paths = {
       tags,
       summary: 'Delete a mount point',
       description:
-        'Takes the policies below it away too. What is cached stays for a time (LARDER_UNMOUNTED_KEEP_MS), is used again when the same store is mounted, and is served by no worker. ' +
+        'Also removes the policies below it. Cached files stay for a time (LARDER_UNMOUNTED_KEEP_MS), is used again when the same store is mounted, and is served by no worker. ' +
         'Answers when all workers have said so, within two seconds.',
       requestBody: body(requestSchemaOf(DeleteMountDto), { path: '/data' }),
       responses: writeResponses({

@@ -81,7 +81,7 @@ export function writeResponses(own: Responses): Responses {
     ...own,
     '413': error(
       'The body is larger than LARDER_BODY_LIMIT_BYTES.',
-      'the request body is too large; a long list of paths belongs into an index file',
+      'the request body is too large; a long list of paths belongs in an index file',
     ),
     '415': error('The body is not application/json.', 'the Content-Type must be application/json'),
     ...anywhere,

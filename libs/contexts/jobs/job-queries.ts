@@ -5,7 +5,7 @@ import type { JobRecord, JobsViewState } from './jobs.view.js';
 
 /**
  * The bytes below a quota that running jobs have planned or reserved and not yet loaded.
- * @param except the id of a job whose reservation for its next stretch does not count: it is about to reserve anew
+ * @param except the id of a job whose reservation for its next stretch does not count: it is about to reserve again
  */
 export function reservedBytes(view: JobsViewState, quotaUfsPath: string, except?: string): number {
   let bytes = 0;

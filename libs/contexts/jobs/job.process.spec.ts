@@ -2,7 +2,10 @@ import { type JobRecord, type BatchInFlight } from './jobs.view.js';
 import { job } from './job.js';
 import { nextAction, type JobWorld } from './job.process.js';
 
-const world: JobWorld = { ring: ['w1', 'w2'], batchWindow: 2, maxLosses: 3, passes: ['main'], movable: true };
+const world: JobWorld = {
+  ...{ ring: ['w1', 'w2'], batchWindow: 2, jobs: 1, ofOthers: 0 },
+  ...{ maxLosses: 3, passes: ['main'], movable: true },
+};
 
 function batch(id: string, changes: Partial<BatchInFlight> = {}): BatchInFlight {
   return {
@@ -32,6 +35,20 @@ const four = ['a', 'b', 'c', 'd'].map((id) => batch(id));
 it.each<[string, JobRecord, Partial<JobWorld>, object]>([
   ['plans while there is room', record(four.slice(0, 3)), {}, { type: 'Plan' }],
   ['waits when the window is full', record(four), {}, { type: 'Wait', for: 'batches' }],
+  [
+    'plans up to its share when others fill the window',
+    record([batch('a')]),
+    { jobs: 2, ofOthers: 9 },
+    { type: 'Plan' },
+  ],
+  [
+    'waits when its share is full, and others fill the window',
+    record(four.slice(0, 2)),
+    { jobs: 2, ofOthers: 2 },
+    { type: 'Wait', for: 'batches' },
+  ],
+  ['plans beyond its share while the window has room', record(four.slice(0, 3)), { jobs: 2 }, { type: 'Plan' }],
+  ['has a share of one batch at least', record([]), { jobs: 1000, ofOthers: 9 }, { type: 'Plan' }],
   ['waits for workers when there are none', record([]), { ring: [] }, { type: 'Wait', for: 'workers' }],
   ['waits for the last batches', record([batch('a')], { sourceDone: true }), {}, { type: 'Wait', for: 'batches' }],
   ['finishes when all has settled', record([], { sourceDone: true }), {}, { type: 'Finish' }],

@@ -17,9 +17,13 @@ export type JobAction =
 export interface JobWorld {
   /** Ids of the workers on the ring. */
   ring: readonly string[];
-  /** Batches planned ahead, per worker. */
+  /** Batches planned ahead, per worker and for all jobs of the owner together. */
   batchWindow: number;
-  /** A batch is given up when this many workers were lost with it in hand: the batch itself may crash them. */
+  /** Number of the owner's jobs, this one included. */
+  jobs: number;
+  /** Batches in flight of its other jobs. */
+  ofOthers: number;
+  /** A batch is given up when this many workers were lost while they had it: the batch itself may crash them. */
   maxLosses: number;
   /** The passes of this job, in order. */
   passes: readonly Pass[];
@@ -45,11 +49,24 @@ export function nextAction(record: JobRecord, world: JobWorld): JobAction {
   }
   if (!record.state.sourceDone) {
     if (onRing.size === 0) return { type: 'Wait', for: 'workers' };
-    return inFlight.length < world.batchWindow * onRing.size ? { type: 'Plan' } : { type: 'Wait', for: 'batches' };
+    return hasRoom(inFlight.length, world) ? { type: 'Plan' } : { type: 'Wait', for: 'batches' };
   }
   if (inFlight.length > 0) return { type: 'Wait', for: onRing.size === 0 ? 'workers' : 'batches' };
   const next = world.passes[world.passes.indexOf(record.state.pass) + 1];
   return next === undefined || record.state.sourceError !== undefined
     ? { type: 'Finish' }
     : { type: 'StartPass', pass: next };
+}
+
+/**
+ * Whether to plan on: while the queues of the workers are not full. When other jobs have filled them, a job still gets its
+ * share, one batch at least. Without the first rule, jobs that only wait would take the room of the others. Without the
+ * second, a large job would keep a small one from beginning.
+ */
+export function hasRoom(
+  inFlight: number,
+  { ring, batchWindow, jobs, ofOthers }: Pick<JobWorld, 'ring' | 'batchWindow' | 'jobs' | 'ofOthers'>,
+): boolean {
+  const window = batchWindow * ring.length;
+  return inFlight + ofOthers < window || inFlight < Math.max(1, window / jobs);
 }

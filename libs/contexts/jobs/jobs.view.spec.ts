@@ -159,7 +159,7 @@ describe('counts', () => {
       expect(log.record.totals).toEqual(two);
     });
 
-    it('include the workers that were lost with it in hand, also when it was sent again for other reasons', () => {
+    it('include the workers that were lost while they had the batch, also when it was sent again for other reasons', () => {
       log.job(plan(0, [l0]));
       log.job(dispatched);
       const again = (reason: 'resumed' | 'worker-lost', attempt: number): JobEvent => ({

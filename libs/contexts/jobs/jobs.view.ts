@@ -25,7 +25,7 @@ export interface BatchInFlight extends PlannedBatch {
   pass: Pass;
   /** How often it was sent to a worker, for any reason; from 1. */
   attempt: number;
-  /** How many workers were lost with it in hand. */
+  /** How many workers were lost while they had the batch. */
   losses: number;
   /** True after its job was stopped: no worker works on it until it is dispatched again. */
   withdrawn: boolean;
@@ -118,6 +118,13 @@ function moveEnds(view: JobsViewState, { boundary, sequence }: Commit): void {
   if (boundary === quotaBoundary.name) view.quotaSequence = sequence;
   const record = view.jobs.get(jobBoundary.idsIn(boundary)?.jobId ?? '');
   if (record) record.sequence = sequence;
+}
+
+/** Ids of all jobs whose records this commit may have changed. */
+export function jobsChangedBy(commit: Commit): readonly string[] {
+  const ids = jobBoundary.idsIn(commit.boundary) ?? batchBoundary.idsIn(commit.boundary);
+  if (ids) return [ids.jobId];
+  return [...slotBoundary.eventsIn(commit), ...quotaBoundary.eventsIn(commit)].map(({ data }) => data.jobId);
 }
 
 /** A commit belongs to one boundary, so at most one of these has events. */

@@ -59,12 +59,12 @@ export const logEvents = {
   LogStarted: { v: 1, description: 'The log got its identity.', schema: logStartedSchema },
   LogRestored: {
     v: 1,
-    description: 'The log up to here was restored from a backup. What its original held after that is given up.',
+    description: 'The log up to here was restored from a backup. Later messages of the original log are given up.',
     schema: logRestoredSchema,
   },
   LogLossAccepted: {
     v: 1,
-    description: 'An operator gave up what the log had lost (`LARDER_ACCEPT_LOG`). The rest continues as a new log.',
+    description: 'An operator gave up the lost part of the log (`LARDER_ACCEPT_LOG`). The rest continues as a new log.',
     schema: logLossAcceptedSchema,
   },
   SigningBegan: {

@@ -15,7 +15,7 @@ const announcementFields = {
   workerId: z.string(),
   /** `host:port` of the worker's read path. */
   address: z.string(),
-  /** Made anew at every start of the worker process. */
+  /** A new one for each start of the worker process. */
   bootId: z.string(),
   capacityBytes: z.number(),
   version: z.string(),
@@ -56,7 +56,7 @@ export const membershipEvents = {
 
 /**
  * Which workers belong to the cluster. Heartbeats are not stored, but their consequences (joined, offline, lost,
- * returned) are: once each, written by whichever coordinator decides first.
+ * returned) are: once each, written by the coordinator that decides first.
  */
 export const membershipBoundary = defineBoundary('membership', membershipEvents);
 export type MembershipEvent = EventOf<typeof membershipEvents>;

@@ -6,4 +6,5 @@ export * from './paths.js';
 export * from './policies/index.js';
 export * from './policy-lookup.js';
 export * from './policy-rules.js';
+export * from './policy-table.js';
 export * from './secrets.js';

@@ -92,7 +92,7 @@ describe('replacing the options of a mount', () => {
       namespace.initial,
     );
     expect(state.mounts).toEqual([{ path: '/data/', ufs: 's3://bucket/', options: plain({ accessKeyId: 'new' }) }]);
-    expect(state.policies.ttls).toEqual({ '/data': 9 });
+    expect(state.policies.ttls.toJSON()).toEqual({ '/data': 9 });
   });
 
   it('accepts another spelling of the same endpoint', () => {

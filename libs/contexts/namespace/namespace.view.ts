@@ -1,13 +1,16 @@
 import { DomainError, type View } from '#kernel';
 import { namespace, namespaceBoundary, type Mount, type NamespaceState } from './namespace.js';
 import { isWithin, normalizeNamespacePath, normalizeUfsPath } from './paths.js';
-import { noPolicies } from './policy-rules.js';
+import { policiesFrom } from './policy-rules.js';
 
 /** The mount table as readers see it. `sequence` is the expected sequence of the next append. */
 export interface NamespaceViewState {
   sequence: number;
   state: NamespaceState;
 }
+
+/** The state as JSON has it. */
+type Written = Pick<NamespaceState, 'mounts'> & { policies: Parameters<typeof policiesFrom>[0] };
 
 export const namespaceView: View<NamespaceViewState> = {
   name: 'namespace',
@@ -20,9 +23,9 @@ export const namespaceView: View<NamespaceViewState> = {
   },
   toSnapshot: (view) => view,
   fromSnapshot(snapshot) {
-    const { sequence, state } = snapshot as NamespaceViewState;
+    const { sequence, state } = snapshot as { sequence: number; state: Written };
     // A snapshot of an older build lacks newer kinds of policies. Its log had no such policies.
-    return { sequence, state: { ...state, policies: { ...noPolicies, ...state.policies } } };
+    return { sequence, state: { ...state, policies: policiesFrom(state.policies) } };
   },
 };
 

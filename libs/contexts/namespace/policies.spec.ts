@@ -3,6 +3,7 @@ import { given, repeatAddsNothing } from '#testing';
 import { namespace, type NamespaceCommand, type NamespaceEvent } from './namespace.js';
 import { policyPathFor } from './namespace.view.js';
 import { mostSpecific, priorityOf, quotasOf, ufsPolicies } from './policy-lookup.js';
+import { PolicyTable } from './policy-table.js';
 
 const mounted: NamespaceEvent = { type: 'Mounted', data: { path: '/data/', ufs: 's3://bucket/root/', options: {} } };
 const quota = (path: string, quotaBytes: number): NamespaceEvent => ({ type: 'QuotaSet', data: { path, quotaBytes } });
@@ -62,7 +63,7 @@ describe('looking up', () => {
   const policies = ufsPolicies(state);
 
   it('translates paths to the UFS', () => {
-    expect(policies.quotas.map(({ ufsPath }) => ufsPath)).toEqual(['s3://bucket/root', 's3://bucket/root/a']);
+    expect([...policies.quotas].map(({ ufsPath }) => ufsPath)).toEqual(['s3://bucket/root', 's3://bucket/root/a']);
   });
 
   it.each([
@@ -130,12 +131,15 @@ describe('the path of a policy', () => {
     expect(policyPathFor(state, given)).toBe(kept);
     expect(policyPathFor(state, kept === '/data/a/' ? `${kept}/` : kept)).toBe(kept);
     if (kept === '/') return;
-    const { quotas } = ufsPolicies({ ...state, policies: { ...state.policies, quotas: { [kept]: 1 } } });
-    expect(quotas.map(({ ufsPath }) => ufsPath)).toEqual(ufsPaths);
+    const { quotas } = ufsPolicies({
+      ...state,
+      policies: { ...state.policies, quotas: PolicyTable.of({ [kept]: 1 }) },
+    });
+    expect([...quotas].map(({ ufsPath }) => ufsPath)).toEqual(ufsPaths);
   });
 
   it('distinguishes keys that differ only in slashes', () => {
-    const quotas = { '/data/a/': 1, '/data/a': 2 };
+    const quotas = PolicyTable.of({ '/data/a/': 1, '/data/a': 2 });
     const policies = ufsPolicies({ ...state, policies: { ...state.policies, quotas } });
     expect(mostSpecific(policies.quotas, 's3://bucket/root/a//x')).toBe(1);
     expect(mostSpecific(policies.quotas, 's3://bucket/root/a/x')).toBe(2);

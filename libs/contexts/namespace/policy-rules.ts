@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DomainError, type EventSchema } from '#kernel';
 import { policies, type PolicyDeclaration } from './policies/index.js';
+import { PolicyTable } from './policy-table.js';
 
 /**
  * Policies on directories of the namespace, for all kinds declared in `policies/`. They belong to the boundary of the
@@ -27,12 +28,17 @@ export const policyEvents = Object.fromEntries(
 // ---- state ----
 
 /** Values by kind of policy and policy path: a namespace path without a trailing slash (except for the root). */
-export type Policies = { readonly [P in Policy as P['record']]: Readonly<Record<string, ValueOf<P>>> };
+export type Policies = { readonly [P in Policy as P['record']]: PolicyTable<ValueOf<P>> };
 
 /** The same without the types of the kinds: the rules below are the same for all kinds. */
-type Records = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+type Tables = Readonly<Record<string, PolicyTable<unknown>>>;
 
-export const noPolicies = forEachPolicy(() => ({})) as Policies;
+export const noPolicies = policiesFrom({});
+
+/** @param records as JSON has them. A kind that is missing has no policies */
+export function policiesFrom(records: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Policies {
+  return forEachPolicy((record) => PolicyTable.of(records[record] ?? {})) as Policies;
+}
 
 /** An object with a field for each kind of policy, by the name of its record. */
 export function forEachPolicy<T>(make: (record: Policy['record']) => T): Record<Policy['record'], T> {
@@ -42,14 +48,11 @@ export function forEachPolicy<T>(make: (record: Policy['record']) => T): Record<
 export function evolvePolicies(state: Policies, event: PolicyEvent): Policies {
   const { path } = event.data;
   for (const { noun, record, field } of policies as readonly PolicyDeclaration[]) {
-    const before = (state as Records)[record];
+    const before = (state as Tables)[record];
     if (event.type === `${noun}Set`) {
-      return { ...state, [record]: { ...before, [path]: (event.data as Record<string, unknown>)[field] } };
+      return { ...state, [record]: before.with(path, (event.data as Record<string, unknown>)[field]) };
     }
-    if (event.type === `${noun}Removed`) {
-      const { [path]: _removed, ...rest } = before;
-      return { ...state, [record]: rest };
-    }
+    if (event.type === `${noun}Removed`) return { ...state, [record]: before.without(path) };
   }
   return state;
 }
@@ -78,7 +81,7 @@ export function decidePolicy(
 ): PolicyEvent[] {
   const { path } = command;
   for (const { noun, record, field, item } of policies as readonly PolicyDeclaration[]) {
-    const present = (state as Records)[record][path];
+    const present = (state as Tables)[record].get(path);
     if (command.type === `Set${noun}`) {
       if (!isMounted(path)) throw new DomainError('Malformed', 'not-mounted', 'No mounted UFS found');
       const value = (command as unknown as Record<string, unknown>)[field];
@@ -98,9 +101,7 @@ export function decidePolicy(
 /** The removals that follow the removal of a mount: the policies on paths that only it covered. */
 export function policiesBelow(state: Policies, isBelow: (path: string) => boolean): PolicyEvent[] {
   return policies.flatMap(({ noun, record }) =>
-    Object.keys(state[record])
-      .filter(isBelow)
-      .map((path) => removed(noun, path)),
+    [...(state as Tables)[record]].flatMap(([path]) => (isBelow(path) ? [removed(noun, path)] : [])),
   );
 }
 

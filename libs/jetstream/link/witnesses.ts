@@ -208,7 +208,7 @@ export class Witnesses {
     this.warned = true;
     const text =
       `the log is kept by ${servers} NATS servers, but too few of them can be asked for its end: a server that was cut ` +
-      'off may be believed for some seconds. List all of them in LARDER_NATS_URL, separated by commas';
+      'off may be trusted for some seconds. List all of them in LARDER_NATS_URL, separated by commas';
     this.options.log('warn', text, { known: this.knownServers() });
   }
 

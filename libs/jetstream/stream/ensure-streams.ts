@@ -93,7 +93,7 @@ async function retryUntilEnsured(
         throw new DomainError('Refused', 'stream-refused', text, { cause: error });
       }
       if (messageOf(error) !== messageOf(waitsFor)) {
-        link.log('info', `stream ${config.name} cannot be had yet`, { reason: messageOf(error) });
+        link.log('info', `stream ${config.name} is not available yet`, { reason: messageOf(error) });
       }
       waitsFor = error;
       retry.note(error);

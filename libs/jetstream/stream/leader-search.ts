@@ -15,7 +15,7 @@ const answerWithinMs = 500;
  * A nats-server that does not reach the leader still accepts clients, and tells them all the while that the stream has
  * no leader. Another server may serve them at once. So, when every request of one kind has failed for some seconds, the
  * servers are asked over the connections that `confirmedInfo` keeps to them. If another server passes on the answer of a
- * leader that has a majority, and the process' own server does not, the process connects anew. A request that fails
+ * leader that has a majority, and the process' own server does not, the process opens a new connection. A request that fails
  * although the own server reaches the leader has another cause: consumers, for example, are made by a leader of their
  * own, which may be elected seconds later.
  */

@@ -129,7 +129,8 @@ export class OrderedConsumer {
   private async reconnect(reason: string): Promise<void> {
     if (this.connecting || this.stopped) return;
     this.connecting = true;
-    if (reason !== 'start') this.link.log('info', `reading ${this.options.stream} anew`, { reason, from: this.next });
+    if (reason !== 'start')
+      this.link.log('info', `reading ${this.options.stream} with a new consumer`, { reason, from: this.next });
     this.dropConsumer();
     let lastError = '';
     let creations = 0;

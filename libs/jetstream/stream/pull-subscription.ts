@@ -59,7 +59,7 @@ export class PullSubscription {
   private inbox = '';
   private readonly subscriptions = new Set<Subscription>();
   private requestsHere = 0;
-  private readonly watchdog: NodeJS.Timeout;
+  private watchdog: NodeJS.Timeout | undefined;
   private readonly offStatus: () => void;
   private lastHeardMs = performance.now();
   private asked = 0;
@@ -71,9 +71,6 @@ export class PullSubscription {
   ) {
     this.openInbox();
     this.offStatus = link.onStatus((status) => this.lose(status));
-    this.watchdog = setInterval(() => {
-      if (this.asked > 0 && performance.now() - this.lastHeardMs > silenceLimitMs) this.lose('silent');
-    }, 200);
   }
 
   /** How many messages may still come without another request. */
@@ -86,6 +83,7 @@ export class PullSubscription {
     if (++this.requestsHere > requestsPerInbox) this.openInbox();
     if (this.asked === 0) this.lastHeardMs = performance.now();
     this.asked += count;
+    this.watchdog ??= setTimeout(() => this.watch(), silenceLimitMs);
     const { stream, consumer } = this.options;
     const request = {
       batch: count,
@@ -101,7 +99,7 @@ export class PullSubscription {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    clearInterval(this.watchdog);
+    clearTimeout(this.watchdog);
     this.offStatus();
     for (const subscription of this.subscriptions) this.end(subscription);
   }
@@ -124,6 +122,15 @@ export class PullSubscription {
   private end(subscription: Subscription): void {
     this.subscriptions.delete(subscription);
     if (!subscription.isClosed()) subscription.unsubscribe();
+  }
+
+  /** Wakes only when the silence may have become too long, and not at all while nothing is asked for. */
+  private watch(): void {
+    this.watchdog = undefined;
+    if (this.asked === 0) return;
+    const leftMs = silenceLimitMs - (performance.now() - this.lastHeardMs);
+    if (leftMs <= 0) this.lose('silent');
+    else this.watchdog = setTimeout(() => this.watch(), Math.ceil(leftMs));
   }
 
   private lose(reason: string): void {

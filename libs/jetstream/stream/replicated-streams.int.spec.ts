@@ -66,7 +66,7 @@ const old = versions.filter((version) => compareVersions(version, oldestNatsForR
       ) as string,
     });
     const waiting = ensureStreams(link, new Names('two'), { replicas: 3 });
-    await until(() => lines.some((line) => line.includes('two-evt cannot be had yet') && line.includes('peers')));
+    await until(() => lines.some((line) => line.includes('two-evt is not available yet') && line.includes('peers')));
     await node.restart();
     await waiting;
     await link.close();

@@ -53,7 +53,7 @@ export function objectionTo({ cluster }: StreamInfo, stream: string): DomainErro
     return new DomainError('Unavailable', 'no-leader', text);
   }
   if (!hasMajority(cluster)) {
-    const text = `the leader of stream ${stream} is out of touch with most of its NATS servers`;
+    const text = `the leader of stream ${stream} has no contact to most of its NATS servers`;
     return new DomainError('Unavailable', 'no-majority', text);
   }
   return undefined;

@@ -108,6 +108,11 @@ export class WorkQueue {
     return !seal || seal.holds(workContext(workerId, jobId), message.data, sequence) ? message.data : undefined;
   }
 
+  /** What stands at a place, whoever put it there. @throws as `read` */
+  async stored(sequence: number): Promise<Uint8Array | undefined> {
+    return (await this.message(sequence))?.data;
+  }
+
   private async message(sequence: number): Promise<StoredMsg | undefined> {
     const { jsm } = this.link;
     try {

@@ -19,7 +19,7 @@ export const freeAnswer = wholeAnswer(
     freedBytes: count('Bytes freed.'),
     failedBytes: count('Bytes that could not be freed.'),
     totalBytes: count('Both.'),
-    freedFiles: count('Files freed, each once whatever the number of its replicas.'),
+    freedFiles: count('Freed files. Each counts once, with any number of replicas.'),
     failedFiles: count('Files that could not be freed.'),
     totalFiles: count('Both. Files, not bytes.'),
     alias: submittedAlias,

@@ -26,7 +26,7 @@ export const loadAnswer = wholeAnswer(
     ...jobFields,
     runningState: oneOfTexts(
       ['', 'WAITING', 'LISTING', 'LOADING', 'RETRYING', 'VERIFYING', ...waits],
-      'What a running job is doing; "" otherwise.',
+      'The activity of a running job; "" otherwise.',
     ),
     failedFileListPath: text('Where all failures can be read; "" when there are none.'),
     paths: submittedPaths,
@@ -59,7 +59,7 @@ export const loadAnswer = wholeAnswer(
         count: count('How many.'),
         examples: { ...listOf(plainText, 'The first of them, by UFS path.'), maxItems: 5 },
       }),
-      'What was passed over because it holds no data of its own, by kind (`directoryLinks`, `fifos`, `sockets`, `devices`, `other`); absent when nothing was. None of them counts as scanned.',
+      'The entries that were skipped because they hold no data of their own, by kind (`directoryLinks`, `fifos`, `sockets`, `devices`, `other`); absent when none were. None of them counts as scanned.',
     ),
     inFlightFiles: count('Files handed to workers and not yet settled.'),
     inFlightLoadedBytes: count('Bytes of those that have already moved.'),

@@ -115,7 +115,7 @@ it.each<[string, Partial<JobRecord>, string, RegExp]>([
   ['a name refused', { rejectedFiles: 1 }, 'FAILED', /1 of 10 files/],
   ['a file failed', totals({ failedFiles: 2 }), 'FAILED', /2 of 10 files could not be loaded/],
   ['a replica failed', { rejectedFiles: 0, replicaTotals: { failedFiles: 1 } }, 'FAILED', /1 further replicas/],
-  ['verification failed', totals({ verifyFailedFiles: 1 }), 'FAILED', /1 files did not stand verification/],
+  ['verification failed', totals({ verifyFailedFiles: 1 }), 'FAILED', /1 files failed verification/],
   [
     'the source failed',
     { rejectedFiles: 0, state: { ...job.initial, sourceError: 'nothing exists at s3://bucket/x' } },
@@ -152,4 +152,16 @@ test('entries that were passed over are shown, and a link to a directory gets a 
   expect(loadKind.conclude(done)).toEqual({ state: 'SUCCEEDED', message });
   const { sockets } = specialFiles;
   expect(loadKind.conclude(record({ rejectedFiles: 0, specialFiles: { sockets } })).message).toBe('');
+});
+
+it.each([
+  [0, 200],
+  [24, 200],
+  [25, 400],
+  [100, 1000],
+  [100_000, 1000],
+])('after %i stretches, a job whose client named no number has batches of %i files', (steps, batchSize) => {
+  const at = record({ state: { ...job.initial, steps } });
+  expect(loadKind.plan({ ...at, spec: { ...spec, batchGrows: true } })).toMatchObject({ batchSize });
+  expect(loadKind.plan(at)).toMatchObject({ batchSize: 200 });
 });

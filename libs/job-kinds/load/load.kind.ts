@@ -2,24 +2,26 @@ import { mainPass, type Counts, type JobRecord } from '#contexts/jobs';
 import { wireState, type CoordinatorJobKind } from '#contexts/jobs/kinds';
 import { indexSource } from '../sources/index.js';
 import { fileFilter } from './file-filter.js';
+import { batchSizeAt } from './batch-size.js';
 import { loadProgress } from './progress.js';
-import { loadSpecSchema, verification } from './spec.js';
+import { loadSpecOf, verification } from './spec.js';
 import { walkSource } from './walk-source.js';
 
 /** The coordinator's half of the load job: what it walks, how it is cut, how it ends and how it is shown. */
 export const loadKind: CoordinatorJobKind = {
   name: 'load',
   source(rawSpec, pass, cursor, ports) {
-    const spec = loadSpecSchema.parse(rawSpec);
+    const spec = loadSpecOf(rawSpec);
     if (spec.indexPath === '') return walkSource(spec, pass, cursor, ports);
     return indexSource(spec.indexPath, fileFilter(spec.options.fileFilterRegex), cursor, ports);
   },
   plan(record) {
-    const { options } = loadSpecSchema.parse(record.spec);
+    const spec = loadSpecOf(record.spec);
+    const { options } = spec;
     const { skipIfExists, loadMetadataOnly } = options;
     const bandwidth = record.state.bandwidth ?? options.bandwidth;
     return {
-      batchSize: options.batchSize,
+      batchSize: batchSizeAt(record.state.steps, spec),
       placement: 'owners',
       replicas: options.replicas,
       options: { skipIfExists, loadMetadataOnly, bandwidth, replicas: options.replicas },
@@ -29,13 +31,13 @@ export const loadKind: CoordinatorJobKind = {
     { name: mainPass, abandonedCounts: (failedFiles, failedBytes) => ({ failedFiles, failedBytes }) },
     {
       name: verification,
-      applies: (spec) => loadSpecSchema.parse(spec).options.verify,
+      applies: (spec) => loadSpecOf(spec).options.verify,
       wireState: 'VERIFYING',
       abandonedCounts: (verifyFailedFiles) => ({ verifyFailedFiles }),
     },
   ],
   quotaRoots(rawSpec) {
-    const { roots, options } = loadSpecSchema.parse(rawSpec);
+    const { roots, options } = loadSpecOf(rawSpec);
     // Metadata takes no room.
     return options.loadMetadataOnly ? [] : roots;
   },
@@ -53,7 +55,7 @@ function conclude(record: JobRecord): { state: 'SUCCEEDED' | 'FAILED'; message: 
     count(sum(replicaTotals, 'failedFiles'), (n) => `${n} further replicas could not be loaded`),
     count(
       sum(totals, 'verifyFailedFiles') + sum(replicaTotals, 'verifyFailedFiles'),
-      (n) => `${n} files did not stand verification`,
+      (n) => `${n} files failed verification`,
     ),
     record.state.sourceError ?? record.quotaError ?? '',
   ].filter((fault) => fault !== '');

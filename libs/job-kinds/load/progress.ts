@@ -2,10 +2,10 @@ import { mainPass, type JobRecord, type WireState } from '#contexts/jobs';
 import { elapsedMs, errorMessage, startTime, waitOf, type LiveProgress } from '#contexts/jobs/kinds';
 import { answerAs } from '#schema';
 import { loadAnswer, type LoadAnswer } from './load.answers.js';
-import { loadSpecSchema, verification } from './spec.js';
+import { loadSpecOf, verification } from './spec.js';
 
 export function loadProgress(record: JobRecord, wireState: WireState, nowMs: number, live: LiveProgress): LoadAnswer {
-  const { paths, index, options } = loadSpecSchema.parse(record.spec);
+  const { paths, index, options } = loadSpecOf(record.spec);
   const { totals, replicaTotals, state } = record;
   const sum = (name: string): number => totals[name] ?? 0;
   const inFlight = Object.values(record.inFlight).filter((batch) => batch.copy === 0 && batch.pass === mainPass);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { pathSpecFields } from '#contexts/jobs/kinds';
 
 /** What a load job was asked to do, as it stands in `JobSubmitted`. */
-export const loadSpecSchema = z.object({
+const loadSpecSchema = z.object({
   ...pathSpecFields,
   /**
    * Paths that were asked for too and that a root covers. They must exist, but are not walked again. Absent in older
@@ -11,6 +11,8 @@ export const loadSpecSchema = z.object({
   covered: z.array(z.string()).default([]),
   /** See `storesOf`. Absent in events of versions up to 0.2. */
   stores: z.record(z.string(), z.string()).optional(),
+  /** The client named no `batchSize`: see `batchSizeAt`. Absent in events of versions up to 0.2. */
+  batchGrows: z.boolean().optional(),
   options: z.object({
     /** Files per batch. */
     batchSize: z.number(),
@@ -25,6 +27,15 @@ export const loadSpecSchema = z.object({
   }),
 });
 export type LoadSpec = z.infer<typeof loadSpecSchema>;
+
+const parsed = new WeakMap<object, LoadSpec>();
+
+/** The specification of a job's record, checked once: the owner of the job looks at it in every step. */
+export function loadSpecOf(spec: Record<string, unknown>): LoadSpec {
+  let found = parsed.get(spec);
+  if (!found) parsed.set(spec, (found = loadSpecSchema.parse(spec)));
+  return found;
+}
 
 /** The pass after the main one. It compares what workers hold with the UFS. */
 export const verification = 'verify';

@@ -18,7 +18,7 @@ export const rebalanceAnswer = wholeAnswer(
     bytesPruned: count('Their bytes.'),
     filesFailed: count('Files that could not be moved.'),
     target: text('As submitted.'),
-    runningState: oneOfTexts(['', 'LOADING', 'PRUNING', ...waits], 'What a running job is doing; "" otherwise.'),
+    runningState: oneOfTexts(['', 'LOADING', 'PRUNING', ...waits], 'The activity of a running job; "" otherwise.'),
     filesFromPeers: count('Of the loaded files, those fetched from another worker.'),
     filesFromUfs: count('Of the loaded files, those fetched from the UFS.'),
     loadBatchSize: count('Option in force.'),

@@ -27,13 +27,21 @@ export interface ViewClock {
 export function serveConsistently(fastify: FastifyInstance, views: ViewClock): void {
   /** How old the views were when the request looked at them. */
   const staleness = new WeakMap<FastifyRequest, number>();
-  fastify.addHook('onRequest', async (request) => {
-    noteArrival(request);
+  const freshen = (request: FastifyRequest): Promise<void> =>
+    views.freshen().then((staleMs) => {
+      if (staleMs !== undefined) staleness.set(request, staleMs);
+    });
+  const prepare = async (request: FastifyRequest): Promise<void> => {
     const wanted = wantedSequence(request);
     if (wanted > views.appliedSequence) await views.waitFor(wanted, sequenceWithinMs);
-    if (!isRead(request)) return;
-    const staleMs = await views.freshen();
-    if (staleMs !== undefined) staleness.set(request, staleMs);
+    if (isRead(request)) await freshen(request);
+  };
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    noteArrival(request);
+    // Most requests take one of the short ways: each promise in them would be paid for with every request.
+    const bringsNone = request.headers[sequenceHeader] === undefined;
+    if (bringsNone && !isRead(request)) done();
+    else (bringsNone ? freshen(request) : prepare(request)).then(() => done(), done);
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {
     void reply.header(sequenceHeader, String(views.appliedSequence));

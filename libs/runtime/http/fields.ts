@@ -78,7 +78,7 @@ const lists = (description: string, maxItems: number): Schema => ({
 });
 export const RequiredTexts = (description: string, maxEntries: number): PropertyDecorator =>
   required(lists(description, maxEntries), rule('texts', texts(maxEntries)));
-/** @param advice for whoever has more entries than that */
+/** @param advice for clients with more entries than that */
 export const OptionalTexts = (description: string, maxEntries: number, advice?: string): PropertyDecorator =>
   optional(lists(description, maxEntries), rule('texts', texts(maxEntries, advice)));
 

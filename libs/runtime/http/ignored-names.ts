@@ -30,10 +30,11 @@ type Given = readonly [name: string, value: unknown];
  */
 export function nameTheIgnored(fastify: FastifyInstance, routes: ReadonlyMap<string, RouteNames>): void {
   const ignoredOf = new WeakMap<FastifyRequest, readonly Given[]>();
+  const known = new Map([...routes].map(([route, names]) => [route, { ...names, parameters: fieldsOf(names.query) }]));
   // After the body is parsed and before it becomes a DTO.
   fastify.addHook('preValidation', (request, reply, done) => {
     try {
-      const ignored = unknownNames(request, routes);
+      const ignored = unknownNames(request, known);
       if (ignored.length > 0) {
         ignoredOf.set(request, ignored);
         nameInHeader(reply, ignored);
@@ -50,16 +51,25 @@ export function nameTheIgnored(fastify: FastifyInstance, routes: ReadonlyMap<str
   });
 }
 
-function unknownNames(request: FastifyRequest, routes: ReadonlyMap<string, RouteNames>): readonly Given[] {
+interface KnownNames extends RouteNames {
+  /** `query` as fields. */
+  readonly parameters: FieldNames;
+}
+
+function fieldsOf(names: readonly string[]): FieldNames {
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}
+
+function unknownNames(request: FastifyRequest, routes: ReadonlyMap<string, KnownNames>): readonly Given[] {
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const known = routes.get(`${method} ${request.routeOptions.url}`);
   if (!known) return [];
   const query = (request.query ?? {}) as Record<string, unknown>;
   const repeated = known.query.find((name) => Array.isArray(query[name]));
   if (repeated !== undefined) throw malformed('repeated-parameter', `${repeated} may be given once only`);
-  const names = Object.fromEntries(known.query.map((name) => [name, undefined]));
-  const unknown = [...unknownIn(query, names, ''), ...(known.body ? unknownIn(request.body, known.body, '') : [])];
-  return unknown.slice(0, namedAtMost);
+  const inQuery = unknownIn(query, known.parameters, '');
+  if (!known.body) return inQuery.slice(0, namedAtMost);
+  return [...inQuery, ...unknownIn(request.body, known.body, '')].slice(0, namedAtMost);
 }
 
 /** @param at prefix for the names: the object's place in the body, such as `options.` */

@@ -31,14 +31,23 @@ const maxShown = 100;
 /** @throws DomainError Malformed, or one with HTTP status 421 (RFC 9110, section 15.5.20) */
 function requireKnownHost({ headers, raw }: FastifyRequest, hosts: KnownHosts): void {
   const { host } = headers;
-  const times = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length;
-  if (times > 1) throw new DomainError('Malformed', 'repeated-host', 'the Host header must be given once');
+  if (timesGiven(raw.rawHeaders, 'host') > 1)
+    throw new DomainError('Malformed', 'repeated-host', 'the Host header must be given once');
   // Probes of balancers that use HTTP/1.0 send none; browsers always do.
   if (host === undefined && raw.httpVersion === '1.0') return;
   if (!host) throw new DomainError('Malformed', 'no-host', 'the Host header is missing (RFC 9112, section 3.2)');
   if (hosts.knows(host)) return;
-  const text = `this process is not known as ${JSON.stringify(host.slice(0, maxShown))}; if it is to be, name that host in LARDER_HOSTNAMES`;
+  const text = `this process is not known as ${JSON.stringify(host.slice(0, maxShown))}; to allow that name, add it to LARDER_HOSTNAMES`;
   throw new DomainError('Refused', 'unknown-host', text, { httpStatus: 421 });
+}
+
+/** @param headers names and values in turn, as they were sent. @param name in lower case */
+function timesGiven(headers: readonly string[], name: string): number {
+  let times = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i].length === name.length && headers[i].toLowerCase() === name) times++;
+  }
+  return times;
 }
 
 /**
@@ -51,7 +60,7 @@ function requireTrustedOrigin({ method, headers }: FastifyRequest, hosts: KnownH
   const isForeign = origin !== undefined && !hosts.trustsOrigin(origin, host);
   if (!isForeign && headers['sec-fetch-site'] !== 'cross-site') return;
   const from = origin === undefined ? 'another site' : JSON.stringify(origin.slice(0, maxShown));
-  const text = `a web page of ${from} may not change anything here; if it is to, name its host in LARDER_HOSTNAMES`;
+  const text = `a web page of ${from} may not change anything here; to allow it, add its host to LARDER_HOSTNAMES`;
   throw new DomainError('Refused', 'foreign-origin', text, { httpStatus: 403 });
 }
 
@@ -62,6 +71,7 @@ function requireTrustedOrigin({ method, headers }: FastifyRequest, hosts: KnownH
 function requireReadableQuery({ raw }: FastifyRequest): void {
   const at = raw.url?.indexOf('?') ?? -1;
   if (at < 0) return;
+  if (!raw.url!.includes('%', at)) return;
   for (const parameter of raw.url!.slice(at + 1).split('&')) {
     try {
       decodeURIComponent(parameter);

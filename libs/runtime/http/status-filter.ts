@@ -77,7 +77,7 @@ function failure(error: unknown, request: FastifyRequest): Record<string, unknow
 function clientFault(status: number, error: Error): string {
   switch (status) {
     case 413:
-      return 'the request body is too large; a long list of paths belongs into an index file';
+      return 'the request body is too large; a long list of paths belongs in an index file';
     case 415:
       return 'the Content-Type must be application/json';
     default:

@@ -39,10 +39,11 @@ export function logRequests(fastify: FastifyInstance, options: RequestLinesOptio
       const { method } = request;
       const route = routeOf(request);
       const status = reply.raw.statusCode;
+      const level = levelOf(method, route, status, options.changesAtInfo);
+      if (!options.logger.isLevelEnabled(level)) return;
       const gone = !reply.raw.writableFinished;
       const ms = Math.round((performance.now() - startedMs) * 10) / 10;
       const fault = faults.get(request);
-      const level = levelOf(method, route, status, options.changesAtInfo);
       const line = { method, route, status, ms, ...identity, ...(gone ? { clientGone: true } : {}), ...fault };
       const why = level === 'warn' || level === 'error' ? `: ${fault?.reason ?? fault?.code ?? 'see above'}` : '';
       options.logger[level](line, `${method} ${route} ${status}${why}`);

@@ -24,8 +24,9 @@ export async function expectCacheEqualsSource(
   { copies = 1, others = 0 }: ComparisonOptions = {},
 ): Promise<void> {
   const wrong: string[] = [];
+  const readCopies = cluster.copyReader();
   await forEachAtOnce(readsAtOnce, files, async (file) => {
-    const answers = await cluster.readCopies(file.path, copies);
+    const answers = await readCopies(file.path, copies);
     if (answers.length < copies) wrong.push(`${file.path}: ${answers.length} of ${copies} copies`);
     for (const bytes of answers) {
       const sha256 = createHash('sha256').update(bytes).digest('hex');

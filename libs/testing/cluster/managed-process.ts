@@ -15,6 +15,8 @@ export interface ProcessSpec {
   readonly logFile: string;
   /** Whether this life of the process is ready to be used; polled. */
   readonly isReady: (self: ManagedProcess) => Promise<boolean> | boolean;
+  /** Default: a minute. */
+  readonly startWithinMs?: number;
 }
 
 export interface ExitStatus {
@@ -100,7 +102,7 @@ export class ManagedProcess {
           if (!this.running) throw new Error(`${this.name} ended while it started`);
           return (await this.spec.isReady(this)) || undefined;
         },
-        { timeoutMs: startTimeoutMs },
+        { timeoutMs: this.spec.startWithinMs ?? startTimeoutMs },
       );
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${this.logTail()}`, { cause: error });
@@ -147,6 +149,11 @@ export class ManagedProcess {
   }
 
   logTail(lines = 40): string {
-    return `--- ${this.name}\n${this.log().trimEnd().split('\n').slice(-lines).join('\n')}`;
+    return tailOf(this.name, this.log(), lines);
   }
+}
+
+/** The end of a log, below a line that says whose it is. */
+export function tailOf(name: string, log: string, lines: number): string {
+  return `--- ${name}\n${log.trimEnd().split('\n').slice(-lines).join('\n')}`;
 }

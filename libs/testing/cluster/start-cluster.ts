@@ -1,8 +1,6 @@
-import { mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
+import { HashRing } from '#hash-ring';
 import { type Role } from '#jetstream';
 import {
   natsUrlFor,
@@ -16,6 +14,7 @@ import { freePorts, type TcpProxy } from '../net/index.js';
 import { type ApiClient } from './api-client.js';
 import { ClusterMembers, type CoordinatorHandle, type WorkerHandle } from './cluster-members.js';
 import { type ManagedProcess } from './managed-process.js';
+import { clusterDirectory, type ClusterDirectory, ProcessCluster } from './process-cluster.js';
 import { startS3Process, type S3Process } from './s3-process.js';
 import { eventually } from './until.js';
 
@@ -24,7 +23,7 @@ export interface ClusterOptions {
   coordinators?: number;
   /** Default 2. */
   workers?: number;
-  /** `LARDER_…` settings of all processes. By default mounts do not check their store: tests stay on loopback. */
+  /** `LARDER_…` settings of all processes, beside `usualSettings`. */
   env?: Record<string, string>;
   /** As `availableNatsVersions()` lists them. Default: the newest. */
   natsVersion?: string;
@@ -43,20 +42,30 @@ export interface ClusterOptions {
   project?: string;
 }
 
+/** Settings of every cluster whose test does not say otherwise. */
+const usualSettings = {
+  // Mounts do not ask their store: tests stay on loopback.
+  LARDER_MOUNT_CHECK_MS: '0',
+  // Tests wait for heartbeats: for a worker that joins, and for what workers hold.
+  LARDER_HEARTBEAT_MS: '200',
+  // No balancer has to notice the end of a coordinator.
+  LARDER_DRAIN_MS: '0',
+};
+
 type NatsServers = { single: TestNats } | { several: TestNatsCluster };
 
-/** A cluster of real processes on loopback, with everything that they write below one directory. */
-export class TestCluster {
+/** A cluster whose coordinators and workers the test starts itself, each as a process that it can harm alone. */
+export class TestCluster extends ProcessCluster {
   private readonly others: ManagedProcess[] = [];
   private readonly reading = new Agent({ connections: 32 });
-  private onCrash: ((error: Error) => void) | undefined;
 
   private constructor(
-    readonly directory: string,
-    private readonly isTemporary: boolean,
+    place: ClusterDirectory,
     private readonly servers: NatsServers,
     private readonly members: ClusterMembers,
-  ) {}
+  ) {
+    super(place);
+  }
 
   static async start(options: ClusterOptions): Promise<TestCluster> {
     const { coordinators = 1, workers = 2, env = {}, natsVersion: version } = options;
@@ -65,28 +74,21 @@ export class TestCluster {
       options.natsServers === 3
         ? { several: await startTestNatsCluster({ version, ...testWalls(), proxies, directory: options.directory }) }
         : { single: await startTestNats({ version, ...testWalls() }) };
-    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'larder-cluster-')));
-    const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', LARDER_MOUNT_CHECK_MS: '0' };
+    const place = clusterDirectory(options.directory);
+    const own = { LARDER_NATS_REPLICAS: 'several' in servers ? '3' : '1', ...usualSettings };
     const natsAddresses = 'several' in servers ? servers.several.addresses : [`127.0.0.1:${servers.single.port}`];
     const members = new ClusterMembers({
-      ...{ directory, natsAddresses, proxies },
+      ...{ directory: place.path, natsAddresses, proxies },
       ...{ env: { ...own, ...env }, node: options.node, project: options.project },
     });
-    const cluster = new TestCluster(directory, options.directory === undefined, servers, members);
-    try {
-      mkdirSync(join(directory, 'logs'), { recursive: true });
+    const cluster = new TestCluster(place, servers, members);
+    await cluster.launch(workers, async () => {
       // All at once: two calls could give the same port twice, as nobody listens on it yet.
       const ports = await freePorts(coordinators + workers);
       for (const port of ports.slice(0, coordinators)) await members.addCoordinator(port);
       for (const port of ports.slice(coordinators)) await members.addWorker(port);
-      await Promise.all(cluster.processes.map((process) => process.start()));
-      for (const { api } of cluster.coordinators) await cluster.untilOnline(workers, api);
-      return cluster;
-    } catch (error) {
-      const tails = cluster.logTails();
-      await cluster.dispose();
-      throw new Error(`the cluster did not start: ${(error as Error).message}\n${tails}`, { cause: error });
-    }
+    });
+    return cluster;
   }
 
   get coordinators(): readonly CoordinatorHandle[] {
@@ -135,6 +137,10 @@ export class TestCluster {
     return this.coordinators[0].api;
   }
 
+  protected get apis(): readonly ApiClient[] {
+    return this.coordinators.map(({ api }) => api);
+  }
+
   get processes(): ManagedProcess[] {
     return [...this.coordinators, ...this.workers].map(({ process }) => process).concat(this.others);
   }
@@ -144,8 +150,7 @@ export class TestCluster {
    */
   async startWorker(): Promise<WorkerHandle> {
     const worker = await this.members.addWorker();
-    worker.process.onCrash = this.onCrash;
-    await worker.process.start();
+    await this.startLate(worker.process);
     await this.untilListed(worker);
     return worker;
   }
@@ -159,14 +164,6 @@ export class TestCluster {
         ),
       );
     }
-  }
-
-  /** Waits until a coordinator counts so many workers ONLINE. */
-  async untilOnline(workers: number, api: ApiClient = this.api): Promise<void> {
-    await eventually(`${workers} workers are ONLINE`, async () => {
-      const nodes = await api.nodes();
-      return nodes.filter(({ status }) => status === 'ONLINE').length === workers;
-    });
   }
 
   /** Waits until a running coordinator owns the job, and returns it. */
@@ -189,63 +186,54 @@ export class TestCluster {
     return (await this.readCopies(ufsPath, 1)).at(0);
   }
 
+  /** The object from up to `copies` different workers that hold it; see `copyReader`. */
+  readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {
+    return this.copyReader()(ufsPath, copies);
+  }
+
   /**
-   * The object from up to `copies` different workers that hold it. The requests do not make a worker fetch it.
+   * Reads an object from up to `copies` different workers that hold it, for many objects one after another. The requests
+   * do not make a worker fetch it. They go to the owners first: asking all workers costs more than the reads themselves.
    * @throws Error for any answer but 200 and 404
    */
-  async readCopies(ufsPath: string, copies: number): Promise<Buffer[]> {
-    const found: Buffer[] = [];
-    for (const { address, process } of this.workers) {
-      if (found.length >= copies) break;
-      if (!process.running) continue;
-      const answer = await request(`http://${address}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`, {
-        dispatcher: this.reading,
-      });
-      const bytes = Buffer.from(await answer.body.arrayBuffer());
-      if (answer.statusCode === 200) found.push(bytes);
-      else if (answer.statusCode !== 404) {
-        throw new Error(`${process.name} answered ${answer.statusCode} for ${ufsPath}: ${bytes.toString()}`);
+  copyReader(): (ufsPath: string, copies: number) => Promise<Buffer[]> {
+    const running = this.workers.filter(({ process }) => process.running).map((worker) => [worker.id, worker] as const);
+    const workers = new Map(running);
+    const ring = new HashRing(workers.keys());
+    return async (ufsPath, copies) => {
+      const found: Buffer[] = [];
+      for (const owner of ring.owners(ufsPath, workers.size)) {
+        const worker = workers.get(owner)!;
+        if (found.length >= copies) break;
+        if (!worker.process.running) continue;
+        const bytes = await this.readFrom(worker, ufsPath);
+        if (bytes !== undefined) found.push(bytes);
       }
-    }
-    return found;
+      return found;
+    };
   }
 
-  /** The end of each process's log. */
-  logTails(): string {
-    return this.processes.map((process) => process.logTail()).join('\n');
-  }
-
-  /**
-   * Runs a test's body. When it fails, prints the end of each process's log before it passes the error on; and it fails
-   * at once when a process ends that nobody has asked to.
-   * @param options.processesMayEnd the body makes processes end by themselves: that is no failure
-   */
-  async watch<T>(body: () => Promise<T>, { processesMayEnd = false } = {}): Promise<T> {
-    const crashed = new Promise<never>((_resolve, reject) => {
-      if (processesMayEnd) return;
-      this.onCrash = reject;
-      for (const process of this.processes) process.onCrash = reject;
+  private async readFrom({ address, process }: WorkerHandle, ufsPath: string): Promise<Buffer | undefined> {
+    const answer = await request(`http://${address}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`, {
+      dispatcher: this.reading,
     });
-    try {
-      return await Promise.race([body(), crashed]);
-    } catch (error) {
-      process.stderr.write(`${this.logTails()}\n`);
-      throw error;
-    }
-  }
-
-  /** Kills everything that it started, and removes what that has written unless it is to stay. */
-  async dispose(): Promise<void> {
-    await Promise.all(this.processes.map((process) => process.kill9()));
-    await this.reading.destroy();
-    await ('single' in this.servers ? this.nats : this.natsCluster).stop();
-    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
-    if (this.isTemporary) await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
+    const bytes = Buffer.from(await answer.body.arrayBuffer());
+    if (answer.statusCode === 200) return bytes;
+    if (answer.statusCode === 404) return undefined;
+    throw new Error(`${process.name} answered ${answer.statusCode} for ${ufsPath}: ${bytes.toString()}`);
   }
 
   /** A worker that is not started: for what must be in its cache directory before, or must not let it join. */
   prepareWorker(): Promise<WorkerHandle> {
     return this.members.addWorker();
+  }
+
+  /** Kills everything. */
+  protected async end(): Promise<void> {
+    await Promise.all(this.processes.map((process) => process.kill9()));
+    await this.reading.destroy();
+    await ('single' in this.servers ? this.nats : this.natsCluster).stop();
+    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
   }
 }
 

@@ -1,3 +1,4 @@
+export * from './stream-leader.js';
 export * from './test-nats-cluster.js';
 export * from './test-log.js';
 export * from './test-nats.js';

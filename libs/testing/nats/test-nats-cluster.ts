@@ -11,8 +11,8 @@ import {
   startNatsServer,
   untilServersMeet,
 } from '#nats-server';
-import { eventually } from '../cluster/until.js';
 import { freePorts, TcpProxy } from '../net/index.js';
+import { untilLed } from './stream-leader.js';
 import { natsServerBinary } from './test-nats.js';
 import { TestNatsNode } from './test-nats-node.js';
 
@@ -120,11 +120,9 @@ export class TestNatsCluster {
     const running = this.nodes.filter((node) => node.running);
     const nc = await connect({ servers: running.map(({ url }) => url), timeout: 2_000 });
     try {
-      const jsm = await nc.jetstreamManager({ timeout: 2_000, checkAPI: false });
-      return await eventually(`stream ${stream} has a leader`, async () => {
-        const info = await jsm.streams.info(stream).catch(() => undefined);
-        return running.find((node) => node.running && node.serverName === info?.cluster?.leader);
-      });
+      return await untilLed(nc, stream, ({ cluster }) =>
+        running.find((node) => node.running && node.serverName === cluster?.leader),
+      );
     } finally {
       await nc.close();
     }

@@ -18,6 +18,7 @@ import { entryFault, isNameTooLong, isVanished, toUfsError } from './file-errors
 import { isDirectory, openFile, readFile } from './file-reader.js';
 import { inspect, versionOf, type Found } from './inspect.js';
 import { isLocalFileSystem } from './local-file-system.js';
+import { openLocalFile } from './local-file.js';
 import { MountRoot, type FilePath } from './mount-root.js';
 
 import { toDisplay, toSystemPath, toText, type PathBytes } from './path-bytes.js';
@@ -98,6 +99,12 @@ export class FileConnector implements UfsConnector {
       if (done !== undefined) return done;
     }
     return await readFile(this.root, parsed, options, this.tuning.idleTimeoutMs);
+  }
+
+  async openLocal(path: string, options: Pick<UfsReadOptions, 'expectedVersion' | 'signal'> = {}) {
+    const parsed = this.root.parse(path);
+    if (this.tuning.blockingReads !== true || !(await this.isLocal())) return undefined;
+    return await openLocalFile(this.root, parsed, options, this.tuning.idleTimeoutMs);
   }
 
   /** Asked once: the file system does not change under a mount. */

@@ -111,7 +111,7 @@ class FileBody implements AsyncIterable<Buffer> {
  * Opens a file that is proven to lie inside the root. The check is on the opened file, so replacing the name cannot
  * pass it.
  */
-async function openInside(root: MountRoot, path: FilePath): Promise<fs.FileHandle> {
+export async function openInside(root: MountRoot, path: FilePath): Promise<fs.FileHandle> {
   const handle = await openNoFollow(root, path);
   try {
     if (await root.contains(await realPathOf(handle, path.absolute))) return handle;

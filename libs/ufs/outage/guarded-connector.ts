@@ -26,7 +26,7 @@ const listGraceMs = { store: Infinity, unclear: 10_000 };
 export class GuardedConnector implements UfsConnector {
   private readonly breakers: Record<Verb, CircuitBreaker>;
   /** For each verb, the object that the store gave last. It is requested again when the store is in doubt. */
-  private readonly good: { head?: string; get?: string } = {};
+  private readonly good: Partial<Record<Verb, string>> = {};
   /** Functions that end the running requests. */
   private readonly pending = new Set<(error: UfsError) => void>();
   private gone: UfsError | undefined;
@@ -52,26 +52,25 @@ export class GuardedConnector implements UfsConnector {
     return this.run('list', path, () => this.inner.list(path, options));
   }
 
-  async stat(path: string, signal?: AbortSignal): Promise<UfsObject> {
-    const object = await this.run('head', path, () => this.inner.stat(path, signal));
-    this.good.head = path;
-    return object;
+  stat(path: string, signal?: AbortSignal): Promise<UfsObject> {
+    return this.run('head', path, () => this.inner.stat(path, signal));
   }
 
   exists(path: string, signal?: AbortSignal): Promise<boolean> {
     return this.run('list', path, () => this.inner.exists(path, signal));
   }
 
-  async open(path: string, options?: UfsReadOptions): Promise<UfsRead> {
-    const read = await this.run('get', path, () => this.inner.open(path, options));
-    this.good.get = path;
-    return read;
+  open(path: string, options?: UfsReadOptions): Promise<UfsRead> {
+    return this.run('get', path, () => this.inner.open(path, options));
   }
 
-  async read(path: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }> {
-    const read = await this.run('get', path, () => this.inner.read(path, options));
-    this.good.get = path;
-    return read;
+  read(path: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }> {
+    return this.run('get', path, () => this.inner.read(path, options));
+  }
+
+  async openLocal(path: string, options?: Pick<UfsReadOptions, 'expectedVersion' | 'signal'>) {
+    if (this.inner.openLocal === undefined) return undefined;
+    return await this.run('get', path, async () => this.inner.openLocal?.(path, options));
   }
 
   contentHash(object: UfsObject, signal?: AbortSignal): Promise<ContentHash | undefined> {
@@ -108,6 +107,7 @@ export class GuardedConnector implements UfsConnector {
     try {
       const value = await this.unlessGone(request);
       breaker.succeeded(passage, path);
+      this.good[verb] = path;
       return value;
     } catch (error) {
       if (this.gone) throw this.gone;

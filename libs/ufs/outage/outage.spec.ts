@@ -114,7 +114,7 @@ describe('an outage of a store', () => {
     await jest.advanceTimersByTimeAsync(60_000);
     expect((await all).filter((outcome) => outcome !== 1)).toEqual([]);
     expect(refused.size).toBe(9);
-    // Nobody else waited: what was asked for later than at once was asked for again.
+    // No other request waited: every request after the first pause was a retry.
     const late = store.asked.filter(({ atMs }) => atMs > startMs + 20);
     expect(new Set(late.map(({ path }) => path))).toEqual(refused);
     expect(guarded.status()).toBeUndefined();

@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '#async';
 import type { Dispatcher } from 'undici';
 import { UfsError } from '../types.js';
 import { errorBodyBytes } from './object-body.js';
@@ -6,6 +7,9 @@ import type { S3Request } from './s3-client.js';
 
 /** A body of this length or more goes where it ends up as it comes: a second copy of it would cost memory. */
 const placedBytes = 1024 * 1024;
+
+/** Share of a socket's buffer that a body must fill to be kept in it. */
+const worthKeeping = 0.75;
 
 /** Collects a small body without a stream, which would cost as much as the exchange itself. */
 export class AnswerCollector implements Dispatcher.DispatchHandler {
@@ -26,7 +30,7 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
     private readonly resolve: (answer: S3Answer) => void,
     private readonly reject: (error: UfsError) => void,
   ) {
-    request.signal?.addEventListener('abort', this.onAbort, { once: true });
+    if (request.signal) onAbort(request.signal, this.onAbort);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -55,7 +59,10 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
     if (this.status < 300) this.assertFits(this.collectedBytes);
     if (this.whole !== undefined && this.collectedBytes <= this.whole.length) {
       chunk.copy(this.whole, this.collectedBytes - chunk.length);
-    } else if (this.collectedBytes <= this.limitBytes) this.chunks.push(chunk);
+    } else if (this.collectedBytes <= this.limitBytes) {
+      // The sockets of a request with `into` use their buffers again (`placing-sockets.ts`).
+      this.chunks.push(this.request.into === undefined ? chunk : Buffer.from(chunk));
+    }
   }
 
   onResponseEnd(): void {
@@ -94,12 +101,17 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
 
   private settle(): void {
     this.settled = true;
-    this.request.signal?.removeEventListener('abort', this.onAbort);
+    if (this.request.signal) offAbort(this.request.signal, this.onAbort);
   }
 }
 
-/** A copy of its own size: the chunks are slices of the sockets' larger buffers and would keep those in memory. */
+/**
+ * The chunks as one buffer of about its own size. A chunk may be a slice of a much larger buffer, which it would keep in
+ * memory: then it is copied.
+ */
 function exactBuffer(chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks;
+  if (chunks.length === 1 && first.length >= first.buffer.byteLength * worthKeeping) return first;
   const whole = Buffer.allocUnsafeSlow(chunks.reduce((bytes, chunk) => bytes + chunk.length, 0));
   let offset = 0;
   for (const chunk of chunks) offset += chunk.copy(whole, offset);

@@ -44,7 +44,44 @@ const document = fc
   )
   .map(([prolog, attributes, parts, rest]) => `${prolog}<ListBucketResult${attributes}>${parts.join('')}</ListBucketResult>${rest}`); // prettier-ignore
 
+const escaped = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`).replaceAll('&#38;', '&amp;');
+const key = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+  .filter((one) => one.isWellFormed() && !/[\r\0]/.test(one));
+/** A listing as stores write it: any keys, optional elements, with or without line breaks. */
+const usualListing = fc
+  .record({
+    keys: fc.array(key, { maxLength: 8 }),
+    gap: fc.constantFrom('', '\n', '\n  '),
+    more: fc.option(key),
+    owner: fc.boolean(),
+    prolog: fc.constantFrom('', '<?xml version="1.0" encoding="UTF-8"?>\n'),
+  })
+  .map(({ keys, gap, more, owner, prolog }) => {
+    const entries = keys.map(
+      (one, i) =>
+        `<Contents>${gap}<Key>${escaped(one)}</Key>${gap}<LastModified>2024-01-01T00:00:00.000Z</LastModified>` +
+        `<ETag>&quot;${i}&quot;</ETag><Size>${i}</Size>${owner ? '<Owner><ID>1</ID></Owner>' : ''}</Contents>${gap}`,
+    );
+    const end = more === null ? '' : `<NextContinuationToken>${escaped(more)}</NextContinuationToken>`;
+    return (
+      `${prolog}<ListBucketResult>${gap}<Name>b</Name><IsTruncated>${more !== null}</IsTruncated>${end}` +
+      `${entries.join('')}</ListBucketResult>`
+    );
+  });
+
 describe('the quick reading of listings', () => {
+  test('reads any listing in the usual form, as the general parser does', () => {
+    fc.assert(
+      fc.property(usualListing, (xml) => {
+        expect(scanListing(xml, (one) => one)).toBeDefined();
+        expect(outcomeOf(parseKeyPage, xml)).toEqual(outcomeOf(parseAnyKeyPage, xml));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test('agrees with the general parser on any document', () => {
     let scanned = 0;
     fc.assert(

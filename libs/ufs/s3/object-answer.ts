@@ -1,5 +1,5 @@
 import { UfsError, type UfsReadOptions } from '../types.js';
-import { judgeAnswer, preconditionOf, versionOf, type Likeness } from '../version.js';
+import { isStrong, judgeAnswer, preconditionOf, versionOf, type Likeness } from '../version.js';
 import type { S3Answer } from './s3-errors.js';
 
 export function rangeHeader({ start, end }: UfsReadOptions): string | undefined {
@@ -38,6 +38,20 @@ export function toldObject(path: string, answer: Head, options: UfsReadOptions =
   return { version: judged?.version ?? versionOf(given), sizeBytes, likeness: judged?.likeness ?? 'same' };
 }
 
+/** Whether a good answer has the expected strong tag and as many bytes as it announces and the caller knows of. */
+export function isAsExpected({ status, headers, body }: S3Answer, options: UfsReadOptions): boolean {
+  const { expectedVersion, knownSizeBytes } = options;
+  return (
+    status === 200 &&
+    expectedVersion !== undefined &&
+    headers.etag === `"${expectedVersion}"` &&
+    isStrong(expectedVersion) &&
+    body.length === knownSizeBytes &&
+    headers['content-length'] === String(knownSizeBytes) &&
+    rangeHeader(options) === undefined
+  );
+}
+
 export function givenValidators({ headers }: Head): { etag?: string | string[]; lastModified?: string | string[] } {
   return { etag: headers['etag'], lastModified: headers['last-modified'] };
 }
@@ -64,7 +78,7 @@ function otherRange(path: string): UfsError {
 }
 
 function fail(path: string): never {
-  throw new UfsError('Unavailable', path, `The server's answer tells no length that could be one: ${path}.`);
+  throw new UfsError('Unavailable', path, `The server's answer has no valid length: ${path}.`);
 }
 
 function wholeNumber(text: string | string[] | undefined): number | undefined {

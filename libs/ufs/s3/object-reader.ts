@@ -8,7 +8,15 @@ import {
   type UfsWholeReadOptions,
 } from '../types.js';
 import { compareVersions, isStrong, judgeAnswer, noVersion, strongerOf, versionOf } from '../version.js';
-import { changed, givenValidators, rangeHeader, readHeaders, toldObject, type ToldObject } from './object-answer.js';
+import {
+  changed,
+  givenValidators,
+  isAsExpected,
+  rangeHeader,
+  readHeaders,
+  toldObject,
+  type ToldObject,
+} from './object-answer.js';
 import { boundedBody, emptyBody, readErrorBody } from './object-body.js';
 import { Preconditions } from './preconditions.js';
 import type { S3Client, S3Request, StreamedAnswer } from './s3-client.js';
@@ -132,8 +140,16 @@ export class ObjectReader {
     }
   }
 
-  async read(path: string, key: string, options: UfsWholeReadOptions) {
-    const { request, answer } = await this.getWhole(path, key, options);
+  /** Most reads are of a whole object whose tag and size are known, and get just that. */
+  async read(path: string, key: string, options: UfsWholeReadOptions): Promise<{ object: UfsObject; bytes: Buffer }> {
+    const got = await this.getWhole(path, key, options);
+    if (!isAsExpected(got.answer, options)) return this.examine(got, options);
+    const bytes = got.answer.body;
+    return { object: { path, version: options.expectedVersion!, sizeBytes: bytes.length }, bytes };
+  }
+
+  private async examine({ request, answer }: { request: S3Request; answer: S3Answer }, options: UfsWholeReadOptions) {
+    const { path, key } = request;
     if (answer.status === 416) return { object: await this.emptyRange(request, options), bytes: Buffer.alloc(0) };
     if (answer.status !== 200 && answer.status !== 206) {
       throw await this.ports.explain(request, answer, options.expectedVersion !== undefined);
@@ -221,7 +237,7 @@ export class ObjectReader {
     if (expectedVersion === undefined || likeness !== 'unknown') return { object };
     if (expectedVersion === noVersion) {
       if (start === 0) return { object: { ...object, version: versionOf(givenValidators(answer)) } };
-      const sentence = `The store tells no version of the object, so that its parts cannot be put together: ${path}.`;
+      const sentence = `The store gives no version of the object, so its parts cannot be combined: ${path}.`;
       throw new UfsError('Invalid', path, sentence);
     }
     const confirm = async (): Promise<void> => {
@@ -280,5 +296,5 @@ export class ObjectReader {
 }
 
 function noLength(path: string): UfsError {
-  return new UfsError('Unavailable', path, `Neither the server's answer nor its listing tells the length: ${path}.`);
+  return new UfsError('Unavailable', path, `Neither the server's answer nor its listing has the length: ${path}.`);
 }

@@ -16,6 +16,8 @@ export interface RedirectRules {
 export interface RequestTarget {
   /** Scheme, host and port. */
   origin: string;
+  /** Host and port as the header `host` has them: without a default port. */
+  host: string;
   /** With the query. */
   path: string;
   region: string;
@@ -66,7 +68,7 @@ export class Redirects {
     if (this.visited.has(to.origin + path)) throw this.refusal(status, `in a circle, back ${shown}`);
     if (this.visited.size > maxHops) throw this.refusal(status, `more than ${maxHops} times, at last ${shown}`);
     const region = amazonHost(to.hostname)?.region ?? from.region;
-    return { origin: to.origin, path, region, mustBeExternal: allowed === 'if external' };
+    return { origin: to.origin, host: to.host, path, region, mustBeExternal: allowed === 'if external' };
   }
 
   private refusal(status: number, how: string): UfsError {

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
-import aws4 from 'aws4';
 import type { Dispatcher } from 'undici';
 import type { UfsTuning } from '../types.js';
 import { AnswerCollector } from './answer-collector.js';
 import { ConnectionPools } from './connection-pools.js';
 import { readErrorBody } from './object-body.js';
 import { Redirects, type RequestTarget } from './redirects.js';
+import { RequestSigner } from './request-signature.js';
 import { abortedError, networkError, type S3Answer } from './s3-errors.js';
 import { encodeKey, encodeValue } from './s3-path.js';
 import { originInRegion, SigningRegion, toldRegion } from './s3-region.js';
@@ -49,26 +49,46 @@ const tolerableSkewMs = 5 * 60 * 1000;
  */
 export class S3Client {
   private readonly pools: ConnectionPools;
+  /** For answers that go into a buffer of the caller. */
+  private readonly placingPools: ConnectionPools;
   private readonly region: SigningRegion;
   /** The server's clock minus ours, once it was found to matter: signatures go by the server's. */
   private clockOffsetMs = 0;
+  private readonly signer: RequestSigner | undefined;
+  /** The mount's own server in its region. */
+  private server: Omit<RequestTarget, 'path'>;
 
   constructor(
     private readonly settings: S3Settings,
     private readonly tuning: UfsTuning,
   ) {
     this.pools = new ConnectionPools(tuning);
+    this.placingPools = new ConnectionPools(tuning, true);
     this.region = new SigningRegion(settings.region);
+    this.signer = settings.credentials && new RequestSigner(settings.credentials);
+    this.server = serverIn(settings, settings.region);
   }
 
   /**
    * One exchange with the body in one buffer.
    * @throws UfsError `TooLarge` when a good answer has more than `maxBytes`, and for everything that is no answer
    */
-  async exchange(request: S3Request, maxBytes: number): Promise<S3Answer> {
-    return this.untilAnswered(request, async (target) => {
-      const answer = await this.exchangeOnce(request, target, maxBytes);
-      return { answer, status: answer.status, headers: answer.headers, errorBody: answer.body };
+  exchange(request: S3Request, maxBytes: number): Promise<S3Answer> {
+    if (request.signal?.aborted) return Promise.reject(abortedError(request.path));
+    const ask = async (target: RequestTarget): Promise<Hop<S3Answer>> =>
+      hopOf(await this.exchangeOnce(request, target, maxBytes));
+    const target = this.home(request);
+    const signedAtMs = this.serverNowMs();
+    // Nearly all answers are good. Those cost one promise, as small objects come by the thousand.
+    return new Promise<S3Answer>((resolve, reject) => {
+      const first = (answer: S3Answer): void => {
+        if (answer.status >= 300)
+          return resolve(this.untilAnswered(request, ask, { hop: hopOf(answer), target, signedAtMs }));
+        this.region.confirm(target.region);
+        resolve(answer);
+      };
+      const collector = new AnswerCollector(request, target.origin, maxBytes, first, reject);
+      this.pools.of(target).dispatch(this.toDispatch(request, target), collector);
     });
   }
 
@@ -85,20 +105,25 @@ export class S3Client {
 
   /** Ends all running requests: a connector is closed when no caller waits for it. */
   async close(): Promise<void> {
-    await this.pools.destroy();
+    await Promise.all([this.pools.destroy(), this.placingPools.destroy()]);
   }
 
   /**
    * Repeats the request by the server's clock, in the region that it names, and where it redirects to. Each is bounded.
+   * @param first an answer that is there already, to a request that went to `target`
    */
-  private async untilAnswered<A>(request: S3Request, ask: (target: RequestTarget) => Promise<Hop<A>>): Promise<A> {
+  private async untilAnswered<A>(
+    request: S3Request,
+    ask: (target: RequestTarget) => Promise<Hop<A>>,
+    first?: { hop: Hop<A>; target: RequestTarget; signedAtMs: number },
+  ): Promise<A> {
     const redirects = new Redirects(this.settings.redirects, request.path);
-    let target = this.home(request);
+    let target = first?.target ?? this.home(request);
     let isHome = true;
     let askedForTime = false;
-    for (;;) {
-      const signedAtMs = this.serverNowMs();
-      const hop = await ask(target);
+    for (let known = first; ; known = undefined) {
+      const signedAtMs = known?.signedAtMs ?? this.serverNowMs();
+      const hop = known?.hop ?? (await ask(target));
       if (hop.status < 300) {
         this.region.confirm(target.region);
         return hop.answer;
@@ -123,7 +148,8 @@ export class S3Client {
     if (request.signal?.aborted) throw abortedError(request.path);
     return await new Promise<S3Answer>((resolve, reject) => {
       const collector = new AnswerCollector(request, target.origin, maxBytes, resolve, reject);
-      this.pools.of(target).dispatch(this.toDispatch(request, target), collector);
+      const pools = request.into === undefined ? this.pools : this.placingPools;
+      pools.of(target).dispatch(this.toDispatch(request, target), collector);
     });
   }
 
@@ -162,48 +188,44 @@ export class S3Client {
   }
 
   /** The target of the mount's own requests. */
-  private home(request: S3Request): RequestTarget {
+  private home({ key, query }: S3Request): RequestTarget {
     const { settings } = this;
-    const query = Object.entries(request.query ?? {}).map(([name, value]) => `${name}=${encodeValue(value)}`);
-    const basePath = request.key === '' ? settings.basePath.replace(/(.)\/$/, '$1') : settings.basePath;
-    const path = `${basePath}${encodeKey(request.key)}${query.length === 0 ? '' : `?${query.join('&')}`}`;
     const region = this.region.current;
-    const origin = region === settings.region ? settings.origin : originInRegion(settings.origin, region);
-    return { origin, path, region };
+    if (region !== this.server.region) this.server = serverIn(settings, region);
+    if (key !== '' && query === undefined) return { ...this.server, path: settings.basePath + encodeKey(key) };
+    const basePath = key === '' ? settings.basePath.replace(/(.)\/$/, '$1') : settings.basePath;
+    const pairs = Object.entries(query ?? {}).map(([name, value]) => `${name}=${encodeValue(value)}`);
+    const path = `${basePath}${encodeKey(key)}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}`;
+    return { ...this.server, path };
   }
 
   private toDispatch(request: S3Request, target: RequestTarget): Dispatcher.DispatchOptions {
+    const headers = this.signedHeaders(request, target);
+    // Not signed: proxies change it. Listings are requested unencoded; objects are never encoded for the way.
+    if (request.key === '') headers['accept-encoding'] = 'identity';
     return {
       method: request.method,
       path: target.path,
-      // Not signed: proxies change it. Listings are requested unencoded; objects are never encoded for the way.
-      headers: {
-        ...this.signedHeaders(request, target),
-        ...(request.key === '' ? { 'accept-encoding': 'identity' } : {}),
-      },
+      headers,
       headersTimeout: this.tuning.idleTimeoutMs,
       bodyTimeout: this.tuning.idleTimeoutMs,
     };
   }
 
-  /** AWS Signature Version 4 in the Authorization header; the body of a GET is empty, so its hash is not needed. */
-  private signedHeaders(request: S3Request, { origin, path, region }: RequestTarget): Record<string, string> {
-    const headers = { ...request.headers, host: new URL(origin).host };
+  private signedHeaders(request: S3Request, { host, path, region }: RequestTarget): Record<string, string> {
+    const headers = { ...request.headers, host };
     // An address that already has a signature must not get a second one.
-    const isPresigned = /[?&](?:X-Amz-)?Signature=/i.test(path);
-    if (this.settings.credentials === undefined || isPresigned) return headers;
-    // `20260102T030405Z`
-    const date = new Date(this.serverNowMs()).toISOString().replace(/[-:]|\.\d{3}/g, '');
-    const signed = aws4.sign(
-      {
-        method: request.method,
-        path,
-        service: 's3',
-        region,
-        headers: { ...headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', 'x-amz-date': date },
-      },
-      this.settings.credentials,
-    );
-    return signed.headers as Record<string, string>;
+    const isPresigned = path.includes('?') && /[?&](?:X-Amz-)?Signature=/i.test(path);
+    if (this.signer === undefined || isPresigned) return headers;
+    return this.signer.sign({ method: request.method, path, region, headers, atMs: this.serverNowMs() });
   }
+}
+
+function hopOf(answer: S3Answer): Hop<S3Answer> {
+  return { answer, status: answer.status, headers: answer.headers, errorBody: answer.body };
+}
+
+function serverIn(settings: S3Settings, region: string): Omit<RequestTarget, 'path'> {
+  const origin = region === settings.region ? settings.origin : originInRegion(settings.origin, region);
+  return { origin, host: new URL(origin).host, region };
 }

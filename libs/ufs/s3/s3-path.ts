@@ -29,6 +29,7 @@ export function keyFault(key: string): string | undefined {
 
 /** Percent-encoding of RFC 3986 as SigV4 wants it; `/` separates segments and stays. */
 export function encodeKey(key: string): string {
+  if (/^[A-Za-z0-9\-._~/]*$/.test(key)) return key;
   return key.split('/').map(encodeValue).join('/');
 }
 

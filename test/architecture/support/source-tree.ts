@@ -3,16 +3,16 @@ import path from 'node:path';
 import ts from 'typescript';
 
 export interface SourceFile {
-  /** From the project's root, with `/`: `libs/kernel/index.ts`. */
+  /** Relative to the project's root, with `/`: `libs/kernel/index.ts`. */
   readonly path: string;
   readonly lines: number;
   readonly imports: readonly Import[];
 }
 
 export interface Import {
-  /** As it is written. */
+  /** As the source writes it. */
   readonly specifier: string;
-  /** The file of ours that it means; undefined for packages of npm and Node. */
+  /** The file of ours that it leads to. Undefined for packages of npm and Node. */
   readonly target: string | undefined;
 }
 
@@ -28,7 +28,7 @@ export function readSources(root: string, directories: readonly string[]): Sourc
   );
 }
 
-/** Imports and re-exports, static and dynamic, of types and of values. */
+/** Finds imports and re-exports: static and dynamic, of types and of values. */
 export function parseSource(file: string, text: string): SourceFile {
   const { importedFiles } = ts.preProcessFile(text);
   const imports = importedFiles.map(({ fileName }) => ({ specifier: fileName, target: targetOf(file, fileName) }));
@@ -48,8 +48,8 @@ export function partOf(file: string): string {
 }
 
 /**
- * Groups of files that import each other, directly or by way of others, and lie in more than one folder. (Within a
- * folder, two files may share a type.)
+ * Groups of files in more than one folder that import each other, directly or through other files. Within one folder,
+ * two files may share a type.
  */
 export function cyclesBetweenFolders(sources: readonly SourceFile[]): string[][] {
   const targets = targetsOf(sources);
@@ -63,7 +63,7 @@ export function cyclesBetweenFolders(sources: readonly SourceFile[]): string[][]
   return [...groups.values()].filter((group) => new Set(group.map((file) => path.posix.dirname(file))).size > 1);
 }
 
-/** Every file of ours that is loaded with this one, or named by what is. */
+/** Every file of ours that this file loads or names, directly or through other files. */
 export function loadedWith(entry: string, sources: readonly SourceFile[]): Set<string> {
   return reachableFrom(entry, targetsOf(sources));
 }
@@ -72,7 +72,7 @@ function targetsOf(sources: readonly SourceFile[]): Map<string, string[]> {
   return new Map(sources.map((source) => [source.path, source.imports.flatMap(({ target }) => target ?? [])]));
 }
 
-/** Holds the file itself only if it lies on a cycle. */
+/** Contains the file itself only if it lies on a cycle. */
 function reachableFrom(file: string, targets: ReadonlyMap<string, readonly string[]>): Set<string> {
   const reached = new Set<string>();
   const pending = [file];

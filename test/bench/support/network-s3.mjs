@@ -7,6 +7,7 @@
 // Prints one line, `listening on <port>`, and then, for each GET of /stats, its counts as JSON.
 import { createHash } from 'node:crypto';
 import http from 'node:http';
+import { listingOf } from './s3-listing.mjs';
 
 const options = {
   bucket: 'bench',
@@ -26,7 +27,6 @@ const options = {
   ...JSON.parse(process.argv[2] ?? '{}'),
 };
 
-const pageKeys = 1000;
 const stats = { gets: 0, lists: 0, refused: 0, underWay: 0, mostUnderWay: 0, bytes: 0 };
 const block = Buffer.alloc(1024 * 1024);
 for (let i = 0; i < block.length; i += 4) block.writeUInt32LE(Math.imul(i + 1, 2654435761) >>> 0, i);
@@ -42,6 +42,11 @@ const keys = [
 const sizeOf = (key) => (key.startsWith('large/') ? options.largeBytes : options.smallBytes);
 const etagOf = (key) => `"${createHash('md5').update(key).digest('hex')}"`;
 const modified = new Date('2026-01-02T03:04:05Z');
+const { at, list } = listingOf(options.bucket, keys, (key) => ({
+  sizeBytes: sizeOf(key),
+  etag: etagOf(key),
+  modified,
+}));
 
 const refusal =
   '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>';
@@ -55,56 +60,6 @@ function isRefused() {
     if (++inSecond > options.requestRate / 10) return true;
   }
   return Math.random() < options.refused;
-}
-
-/** Keys from `position` on; both are sorted. */
-function firstAfter(text) {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (keys[middle] <= text) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function list(query) {
-  const prefix = query.get('prefix') ?? '';
-  const after = query.get('continuation-token') ?? query.get('start-after') ?? '';
-  const delimiter = query.get('delimiter') ?? '';
-  const limit = Math.min(Number(query.get('max-keys') ?? pageKeys), pageKeys);
-  const contents = [];
-  const prefixes = [];
-  let last = '';
-  let i = Math.max(firstAfter(after), prefix === '' ? 0 : firstAfter(prefix.slice(0, -1)));
-  while (i < keys.length && keys[i] < prefix) i++;
-  for (; i < keys.length && keys[i].startsWith(prefix); i++) {
-    if (contents.length + prefixes.length >= limit) break;
-    const key = keys[i];
-    const cut = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
-    if (cut >= 0) {
-      const common = key.slice(0, cut + 1);
-      prefixes.push(`<CommonPrefixes><Prefix>${common}</Prefix></CommonPrefixes>`);
-      i = firstAfter(`${common}\uffff`) - 1;
-      last = `${common}\uffff`;
-      continue;
-    }
-    last = key;
-    const tag = etagOf(key).replaceAll('"', '&quot;');
-    contents.push(
-      `<Contents><Key>${key}</Key><LastModified>${modified.toISOString()}</LastModified><ETag>${tag}</ETag>` +
-        `<Size>${sizeOf(key)}</Size><StorageClass>STANDARD</StorageClass></Contents>`,
-    );
-  }
-  const more = i < keys.length && keys[i].startsWith(prefix);
-  return (
-    `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
-    `<Name>${options.bucket}</Name><Prefix>${prefix}</Prefix><KeyCount>${contents.length + prefixes.length}</KeyCount>` +
-    `<MaxKeys>${limit}</MaxKeys><IsTruncated>${more}</IsTruncated>` +
-    (more ? `<NextContinuationToken>${last}</NextContinuationToken>` : '') +
-    `${contents.join('')}${prefixes.join('')}</ListBucketResult>`
-  );
 }
 
 /** Sends `length` bytes no faster than the rate of a connection. */
@@ -129,8 +84,7 @@ function send(response, length) {
 }
 
 function object(request, response, key) {
-  const at = firstAfter(key) - 1;
-  if (keys[at] !== key) {
+  if (at(key) < 0) {
     response.writeHead(404, { 'content-type': 'application/xml' });
     return response.end('<Error><Code>NoSuchKey</Code></Error>');
   }

@@ -11,14 +11,14 @@ const canary = 'xCanaryz7Q4w9Larder';
 
 const env = { LARDER_BATCH_SIZE: '10', LARDER_TRUSTED_PROXIES: '127.0.0.1' };
 
-clusterSuite('the log as events', { env }, ({ cluster }) => {
+clusterSuite('the events of the log', { env }, ({ cluster }) => {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-audit-'));
   let commits: Commit[];
   let load: string;
   let free: string;
   const roots = { ufs: `file://${scratch}/data`, other: `file://${scratch}/data0` };
 
-  /** The log itself, read past the coordinator. */
+  /** The log itself, read without the coordinator. */
   async function readLog(): Promise<Commit[]> {
     const link = await connectNats({ url: cluster.nats.url, name: 'test', log: () => undefined });
     const store = new EventStore(link, new Names(), new EventCodec([allEvents]));
@@ -59,15 +59,18 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
   const inLog = (wanted: (commit: Commit, event: Commit['events'][number]) => boolean) =>
     commits.flatMap((commit) => commit.events.filter((event) => wanted(commit, event)).map(({ id }) => id));
 
-  it.each([1, 2, 3, 7, 1000])('pages of %i to the end are the whole log, in order, each event once', async (count) => {
-    const events = await everything(cluster.api, { count });
-    expect(ids(events)).toEqual(inLog(() => true));
-    expect(events.map(({ sequence, index }) => [sequence, index])).toEqual(
-      commits.flatMap(({ sequence, events: own }) => own.map((_event, index) => [sequence, index])),
-    );
-  });
+  it.each([1, 2, 3, 7, 1000])(
+    'pages of %i events add up to the whole log, in order, with each event once',
+    async (count) => {
+      const events = await everything(cluster.api, { count });
+      expect(ids(events)).toEqual(inLog(() => true));
+      expect(events.map(({ sequence, index }) => [sequence, index])).toEqual(
+        commits.flatMap(({ sequence, events: own }) => own.map((_event, index) => [sequence, index])),
+      );
+    },
+  );
 
-  it('a page holds no more than it was asked for, splits a commit where it must, and says where it stands', async () => {
+  it('a page holds at most the requested number, splits a commit if necessary, and returns its position', async () => {
     const many = commits.find(({ events }) => events.length > 5)!;
     const first = await page(cluster.api, { from: many.sequence, count: 3 });
     expect(first).toMatchObject({ lastKey: `${many.sequence}.2`, scannedThrough: many.sequence, complete: false });
@@ -83,7 +86,7 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     });
   });
 
-  it('as JSON Lines it is the same, all at once', async () => {
+  it('JSON Lines return the same events in one answer', async () => {
     expect(await jsonLines(cluster.api)).toEqual(await everything(cluster.api));
     const { headers, body } = await cluster.api.request<string>('GET', '/events?count=2', {
       headers: { accept: 'application/x-ndjson' },
@@ -92,7 +95,7 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     expect(body.split('\n')).toHaveLength(3);
   });
 
-  it('says who asked, from where and with which request', async () => {
+  it('shows the actor, the address and the request of each event', async () => {
     const [quota] = await everything(cluster.api, { type: 'QuotaSet' });
     expect(quota).toMatchObject({ actor: 'bob', requestId: 'r-42', source: '203.0.113.9', kind: 'namespace' });
     expect(quota.data).toEqual({ path: '/data/d1', quotaBytes: 1_000_000 });
@@ -119,7 +122,7 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
   const isOfJob = (jobId: string) => (commit: Commit, event: Commit['events'][number]) =>
     commit.boundary.split('.')[1] === jobId || (event.data as { jobId?: string }).jobId === jobId;
 
-  it('id of a job, and kind of a job', async () => {
+  it('filters by the id and by the kind of a job', async () => {
     for (const [kind, id] of [
       ['load', load],
       ['free', free],
@@ -134,7 +137,7 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     }
   });
 
-  it('id of a worker, an event, a request', async () => {
+  it('filters by the id of a worker, an event or a request', async () => {
     const [worker] = cluster.workers;
     const found = await everything(cluster.api, { id: worker.id });
     expect(new Set(found.map(({ type }) => type))).toEqual(new Set(['WorkerJoined', 'BatchesPlanned', 'BatchSettled']));
@@ -144,7 +147,7 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     expect(await everything(cluster.api, { id: 'nobody' })).toEqual([]);
   });
 
-  it('path: at or below, by whole segments, in the namespace and in the UFS', async () => {
+  it('filters by path: at or below it, by whole segments, in the namespace and in the UFS', async () => {
     const types = async (path: string) => (await everything(cluster.api, { path })).map(({ type }) => type);
     expect(await types('/data/d1')).toEqual(['TtlSet', 'QuotaSet', 'TtlRemoved', 'QuotaRemoved'].sort(byLog));
     expect(await types('/data/d')).toEqual([]);
@@ -155,7 +158,7 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     expect(await types('s3a://bucket-of-secrets/')).toEqual(['Mounted']);
   });
 
-  it('type, actor, and all filters together', async () => {
+  it('filters by type, by actor, and by all filters together', async () => {
     const policies = await everything(cluster.api, { type: 'TtlSet,QuotaSet', count: 1 });
     expect(policies.map(({ type }) => type)).toEqual([...Array<string>(5).fill('TtlSet'), 'QuotaSet']);
     expect((await everything(cluster.api, { actor: 'alice' })).map(({ type }) => type)).toEqual(['Mounted']);
@@ -164,7 +167,7 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     expect(ids(await everything(cluster.api, query))).toEqual(ids(policies.slice(2, 4)));
   });
 
-  it('from and to: times, inclusive', async () => {
+  it('filters by the times from and to, inclusive', async () => {
     const all = await everything(cluster.api);
     const at = (event: AuditEvent) => Date.parse(event.recordedAt);
     const [from, to] = [all[4], all.at(-4)!];
@@ -195,9 +198,9 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     expect(body.status).toMatch(sentence);
   });
 
-  it('shows no secret, neither in clear nor sealed, and no digests', async () => {
+  it('shows no secret, in clear or sealed, and no digests', async () => {
     const stream = await StreamClient.open(cluster.api, { from: '1' });
-    await stream.until('all has come', () => stream.events.at(-1)?.sequence === commits.at(-1)!.sequence);
+    await stream.until('all events have arrived', () => stream.events.at(-1)?.sequence === commits.at(-1)!.sequence);
     stream.close();
     const asOf = await Promise.all(
       commits.map(({ sequence }) => cluster.api.request('GET', `/mount?asOf=${sequence}`)),
@@ -213,11 +216,11 @@ clusterSuite('the log as events', { env }, ({ cluster }) => {
     expect(text).not.toContain('"digests"');
   });
 
-  it('a scan that finds nothing still gets to the end', async () => {
+  it('a scan that finds no event still reaches the end of the log', async () => {
     expect(await everything(cluster.api, { actor: 'nobody', count: 1 })).toEqual([]);
   });
 
-  /** In the order in which the log has them. */
+  /** In the order of the log. */
   function byLog(a: string, b: string): number {
     const order = commits.flatMap(({ events }) => events.map(({ type }) => type));
     return order.indexOf(a) - order.indexOf(b);

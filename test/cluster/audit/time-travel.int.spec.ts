@@ -31,7 +31,7 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     return answer.body;
   };
 
-  /** Notes down what these routes answer, all at one sequence at which nothing is under way. */
+  /** Records the answers of these routes, all at one sequence while no job runs. */
   async function record(...paths: string[]): Promise<void> {
     const bodies = await eventually('the log is quiet', async () => {
       const answers = await Promise.all(paths.map((path) => get(path)));
@@ -43,11 +43,11 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
       expect(status).toBe(200);
       recorded.push({ path: paths[i], sequence: Number(headers['x-larder-sequence']), time, body });
     }
-    // So that what comes next is later by the clock.
+    // The next events must have a later time.
     await eventually('the clock moves on', () => new Date().toISOString() > time);
   }
 
-  /** Everything but what only heartbeats, or the running clock, know. */
+  /** The answer without the fields that depend on heartbeats or on the current time. */
   function lasting(value: unknown): unknown {
     if (Array.isArray(value)) return value.map(lasting);
     if (typeof value !== 'object' || value === null) return value;
@@ -83,7 +83,7 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     ({ id: load } = await command('POST', '/load', { paths: ['/data'], alias: 'first', options: { sync: true } }));
     await record('/load', `/load?id=${load}`, '/load?alias=first', '/ttl', '/rebalance');
     ({ id: stopped } = await command('POST', '/load', { paths: ['/slow'], options: { bandwidth: 1000 } }));
-    await eventually('it runs', async () => (await get(`/load?id=${stopped}`)).body.listingComplete === true);
+    await eventually('the job runs', async () => (await get(`/load?id=${stopped}`)).body.listingComplete === true);
     const running = await get(`/load?id=${stopped}`);
     recorded.push({
       path: `/load?id=${stopped}`,
@@ -95,11 +95,14 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     await record(`/load?id=${stopped}`, '/load');
     const { id: free } = await command('POST', '/free', { paths: ['/data'], options: { sync: true } });
     const { id: rebalance } = await command('POST', '/rebalance', { target: 'ALL' });
-    await eventually('it is over', async () => (await get(`/rebalance?id=${rebalance}`)).body.state === 'SUCCEEDED');
+    await eventually(
+      'the rebalance has ended',
+      async () => (await get(`/rebalance?id=${rebalance}`)).body.state === 'SUCCEEDED',
+    );
     await record('/free', `/free?id=${free}`, '/rebalance', '/rebalance?target=ALL');
     await command('DELETE', '/mount', { path: '/data' });
     await cluster.api.request('DELETE', `/nodes?id=${cluster.workers[0].id}`);
-    // This load has left memory by now: it is answered from the log.
+    // This load is no longer in memory by now: the coordinator answers from the log.
     await record('/mount', '/nodes', '/ttl', '/quota', '/priority', `/load?id=${load}`);
   }, 120_000);
 
@@ -122,17 +125,17 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     }
   }
 
-  test('every route answers for each recorded sequence and time what it answered then', async () => {
+  test('every route repeats its recorded answer for each recorded sequence and time', async () => {
     await expectAsRecorded();
     expect(recorded.length).toBeGreaterThan(20);
   });
 
-  test('so does a coordinator that has just started, and so do many questions at once', async () => {
+  test('a restarted coordinator gives the same answers, also to many requests at once', async () => {
     await cluster.coordinators[0].process.restart();
     await Promise.all([expectAsRecorded(), expectAsRecorded(), expectAsRecorded()]);
   });
 
-  test('looking back changes nothing', async () => {
+  test('a request about the past changes nothing', async () => {
     const routes = ['/mount', '/ttl', '/quota', '/load', '/free', '/rebalance'];
     const present = async () => Promise.all(routes.map(async (path) => (await get(path)).body));
     const before = await present();
@@ -143,7 +146,7 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     }
   });
 
-  test('what was not there yet is not found, without a look at the present', async () => {
+  test('an object that did not exist yet is not found, even if it exists now', async () => {
     const [first] = recorded;
     expect((await get('/mount?path=/data', first.sequence)).status).toBe(404);
     expect((await get(`/load?id=${load}`, first.sequence)).status).toBe(404);
@@ -151,7 +154,7 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     expect((await get('/load', first.sequence)).body).toEqual({ results: [] });
   });
 
-  test('the elapsed time of a running job is as of then', async () => {
+  test('the elapsed time of a running job is measured up to the requested time', async () => {
     const running = recorded.find(({ body }) => body.state === 'RUNNING')!;
     const { body } = await get(running.path, running.sequence);
     expect(body.state).toBe('RUNNING');
@@ -160,7 +163,7 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     expect(later.body.timeElapsedMilliseconds).toBe(body.timeElapsedMilliseconds);
   });
 
-  test('heartbeats have no history: nothing of them is shown', async () => {
+  test('an answer about the past shows no values from heartbeats', async () => {
     const { sequence } = recorded.find(({ path }) => path === '/quota?path=/data')!;
     expect((await get('/quota?path=/data', sequence)).body).toEqual({
       path: '/data',
@@ -189,7 +192,7 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     ['2199-01-01T00:00:00Z', /^asOf lies in the future/],
     ['2026-01-01T00:00:00', /^asOf must be/],
     ['1&asOf=2', /once only/],
-  ])('400 for asOf=%s', async (asOf, sentence) => {
+  ])('returns 400 for asOf=%s', async (asOf, sentence) => {
     for (const path of ['/mount', '/nodes', '/quota', '/ttl', '/priority', '/load', '/free', '/rebalance']) {
       const { status, body } = await cluster.api.request('GET', `${path}?asOf=${asOf}`);
       expect({ path, status }).toEqual({ path, status: 400 });
@@ -197,7 +200,7 @@ clusterSuite('asOf', { env }, ({ cluster, test }) => {
     }
   });
 
-  test('400 on anything but GET, 501 where there is no history', async () => {
+  test('returns 400 for other methods than GET, and 501 for routes without a history', async () => {
     const write = await cluster.api.request('POST', '/ttl?asOf=1', { body: { path: '/slow', ttlSeconds: 5 } });
     expect(write).toMatchObject({ status: 400, body: { status: expect.stringMatching(/^asOf/) as string } });
     expect(await get('/file_index', 1)).toMatchObject({

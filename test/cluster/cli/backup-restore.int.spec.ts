@@ -24,16 +24,16 @@ import { larder, larderWell, startLarder } from './support/run-larder.js';
 
 jest.setTimeout(180_000);
 
-/** The cluster that a backup is restored for, in a NATS of its own. */
+/** The cluster into which a backup is restored. It has a NATS of its own. */
 const second = new Names('second');
-/** Loaded while a backup is taken: a batch for each file, so that the log grows all the time. */
+/** A load of these files runs while a backup is taken. Each file is a batch, so the log grows all the time. */
 const files = 400;
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 const options = { env: { LARDER_CHECKPOINT_EVERY: '50', LARDER_CHECKPOINT_MS: '500' }, testTimeoutMs: 180_000 };
 
-clusterSuite('backups, and what is restored from them', options, ({ cluster, test }) => {
+clusterSuite('backup, replay and restore', options, ({ cluster, test }) => {
   let directory: string;
   let empty: TestNats;
   const others: ManagedProcess[] = [];
@@ -57,7 +57,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
     if (status !== 200) throw new Error(`POST ${route}: ${status} ${JSON.stringify(answer)}`);
   }
 
-  /** What clients are told of everything that the log holds; how full caches are is not in it. */
+  /** The answers that come from the log. They leave out how full the caches are. */
   async function answers(api: ApiClient, jobId: string): Promise<unknown> {
     const routes = ['/mount', '/quota', '/ttl', '/priority', '/load', `/load?id=${jobId}`];
     const bodies = [];
@@ -83,7 +83,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
       .map((line) => JSON.parse(line) as Step);
   }
 
-  /** The answers of one moment, with the sequence that they stand for. */
+  /** Answers of one moment, with their sequence. */
   const seen: { sequence: number; mounts?: string[]; progress?: LoadProgress }[] = [];
   let jobId: string;
 
@@ -94,7 +94,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
     else seen.push({ sequence, mounts: (body.results as { path: string }[]).map(({ path }) => path) });
   }
 
-  test('a backup that is taken while a load runs is whole, and is what was there when it began', async () => {
+  test('a backup taken during a load is complete and holds the log as it was at the beginning of the backup', async () => {
     const ufs = `file://${inDirectory('source')}`;
     await cluster.api.mount('/data', ufs);
     await look();
@@ -115,13 +115,13 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
     expect(during).toMatch(/messages, through sequence \d+, verified\nroot [0-9a-f]{64}\n$/);
     const verified = await larderWell(['audit', 'verify', '--in', inDirectory('during.gz'), '--keys'], clusterKeys);
     expect(verified).toMatch(/proven through \d+ by \d+ checkpoints \(signed\)/);
-    // The log goes on from that backup.
+    // The log has grown since that backup.
     const against = ['audit', 'verify', ...fromCluster(), '--against', inDirectory('during.gz'), '--keys'];
-    expect(await larderWell(against, clusterKeys)).toContain(`messages are those of ${inDirectory('during.gz')}`);
+    expect(await larderWell(against, clusterKeys)).toContain(`messages are the same as in ${inDirectory('during.gz')}`);
     expect(readdirSync(directory).filter((name) => name.includes('partial'))).toEqual([]);
   });
 
-  test('a replay shows what the API answered then', async () => {
+  test('a replay shows the earlier answers of the API', async () => {
     expect(seen.filter(({ mounts }) => mounts !== undefined)).toHaveLength(3);
     for (const { sequence, mounts, progress } of seen) {
       const of = progress ? `job.${jobId}` : 'namespace';
@@ -139,7 +139,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
     }
   });
 
-  test('a replay shows no secret, in any form, and its steps add up', async () => {
+  test('a replay shows no secret in any form, and its steps add up to the final state', async () => {
     const options = [...fromCluster(), '--of', 'namespace'];
     const text = await larderWell(['replay', ...options]);
     expect(text).toMatch(/Mounted/);
@@ -153,14 +153,14 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
     expect(last.jobs.map(({ jobId }) => jobId)).toEqual([jobId]);
   });
 
-  test('a restored log gives another cluster of processes the same answers, and it goes on from there', async () => {
-    // The log is to hold more than the backup of before, however late in the load that was taken.
+  test('another cluster gives the same answers from a restored log and continues it', async () => {
+    // The log must hold more than the earlier backup, even if that was taken at the end of the load.
     await post('/ttl', { path: '/data', ttlSeconds: 100_001 });
     const before = await answers(cluster.api, jobId);
     const backup = inDirectory('end.gz');
     const root = /root (\S+)/.exec(await larderWell(['backup', ...fromCluster(), '--out', backup]))![1];
     const target = ['--nats', natsUrlFor('admin', empty.url, second), '--cluster', 'second'];
-    // What it appends, a new identity, has to be signed like the rest.
+    // The restore appends a new identity, which must be signed like all commits.
     const keyless = await larder(['restore', ...target, '--in', backup]);
     expect(keyless).toMatchObject({ code: 78, stderr: expect.stringContaining('LARDER_SIGNING_KEYS') as string });
     expect(await larderWell(['restore', ...target, '--in', backup], clusterKeys)).toContain(`root ${root}`);
@@ -170,14 +170,14 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
 
     const api = await startSecondCluster();
     expect(await answers(api, jobId)).toEqual(before);
-    // Once restored it is no empty log any more, whatever runs on it; the same backup again changes nothing.
+    // The restored log is not empty any more. The same backup once more changes nothing.
     expect(await larderWell(['restore', ...target, '--in', backup], clusterKeys)).toContain('nothing was done');
     const other = await larder(['restore', ...target, '--in', inDirectory('during.gz')], clusterKeys);
     expect(other).toMatchObject({ code: 78, stderr: expect.stringContaining('stop the coordinators') as string });
-    // This worker holds nothing yet: a load brings it in.
+    // This worker's cache is still empty. A load fills it.
     const id = await api.load({ paths: ['/data'], options: { replicas: 1 } });
     expect(await api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: files });
-    // Checkpoints go on where those of the original ended.
+    // The new checkpoints continue those of the original log.
     await eventually('a checkpoint covers the restored log', async () => {
       const verified = await larderWell(['audit', 'verify', ...target, '--keys'], clusterKeys);
       const [, count] = /(\d+) messages/.exec(verified)!;
@@ -213,7 +213,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
     return api;
   }
 
-  test('a restore that is killed half-way is finished by the next one', async () => {
+  test('a second restore completes one that was killed half-way', async () => {
     const source = await openTestLog(cluster.nats.url, { cluster: 'long' });
     const target = await openTestLog(empty.url, { cluster: 'killed' });
     try {
@@ -234,7 +234,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
         backup,
       ];
       const killed = startLarder(command);
-      await eventually('some of it is there', async () => (await target.store.info()).lastSequence > 2_000, {
+      await eventually('a part of the log is restored', async () => (await target.store.info()).lastSequence > 2_000, {
         everyMs: 5,
       });
       killed.process.kill('SIGKILL');
@@ -252,7 +252,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
         '--against',
         backup,
       ];
-      expect(await larderWell(verify)).toContain(`40000 messages are those of ${backup}`);
+      expect(await larderWell(verify)).toContain(`40000 messages are the same as in ${backup}`);
     } finally {
       await source.close();
       await target.close();
@@ -263,7 +263,7 @@ clusterSuite('backups, and what is restored from them', options, ({ cluster, tes
     return { id: `${i}`, type: 'Noted', v: 1, at: '2026-01-02T03:04:05.000Z', actor: 'test', requestId: 'r', data: {} };
   }
 
-  describe('what is set up wrongly is refused in a sentence', () => {
+  describe('refuses wrong arguments and settings with one sentence', () => {
     it.each([
       [78, ['backup', '--out', 'x'], /Which NATS is not said/],
       [78, ['backup', '--data-dir', '/nonexistent', '--out', 'x'], /is not the data directory of a cluster/],

@@ -11,16 +11,16 @@ jest.setTimeout(180_000);
 
 const env = { LARDER_CHECKPOINT_EVERY: '20', LARDER_CHECKPOINT_MS: '86400000' };
 
-clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({ cluster, test }) => {
+clusterSuite('the audit of a log after tampering', { env, testTimeoutMs: 180_000 }, ({ cluster, test }) => {
   let directory: string;
   let backup: string;
   let header: Record<string, unknown>;
   let messages: Forged[];
-  /** A message in the middle that checkpoints cover, and the last one that only its chain holds. */
+  /** A message in the middle, which checkpoints cover, and the last one that only its chain protects. */
   let covered: number;
   let uncovered: number;
 
-  /** The history of a cluster that did some work, as its own backup has it. */
+  /** The log of a cluster that did some work, read from its own backup. */
   beforeAll(async () => {
     directory = mkdtempSync(path.join(tmpdir(), 'larder-tampering-'));
     backup = path.join(directory, 'true.gz');
@@ -28,8 +28,8 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
     await cluster.api.mount('/data', `file://${path.join(directory, 'source')}`);
     const id = await cluster.api.load({ paths: ['/data'], options: { batchSize: 1 } });
     await cluster.api.waitForJob(id);
-    // How much one checkpoint covers depends on how fast the job was: more is written until there are three, and room for
-    // two messages before the next.
+    // The speed of the job decides how much one checkpoint covers. So this writes more until there are three checkpoints
+    // and room for two messages before the next.
     let filler = 0;
     await eventually('three checkpoints are there, and the next one is not due', async () => {
       const text = await larderWell(['audit', 'verify', '--nats', cluster.natsUrlFor('admin')]);
@@ -40,7 +40,7 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
       await cluster.api.mount(`/filler-${filler}`, `file://${directory}/filler-${filler}`);
       return false;
     });
-    // Two more on one boundary, behind the last checkpoint.
+    // Two more commits on one boundary, behind the last checkpoint.
     for (const name of ['x', 'y']) await cluster.api.mount(`/${name}`, `file://${directory}/${name}`);
     await larderWell(['backup', '--nats', cluster.natsUrlFor('admin'), '--out', backup]);
     ({ header, messages } = readBackupText(backup));
@@ -51,7 +51,7 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
 
   const before = (sequence: number) => messages.slice(0, sequence - 1);
 
-  /** A commit that nobody made, chained to what stands before it. */
+  /** A made-up commit that names the digest of the commit before it. */
   function slippedInAt(sequence: number): Forged[] {
     const model = messages[sequence - 1];
     const last = before(sequence).findLast(({ boundary }) => boundary === model.boundary);
@@ -64,24 +64,24 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
   const tamperings: [string, () => Forged[], () => string][] = [
     ['changed', () => messages.with(covered - 1, changed(messages[covered - 1])), () => `changed at ${covered}`],
     ['removed', () => messages.toSpliced(covered - 1, 1), () => `removed at ${covered}`],
-    ['slipped in', () => slippedInAt(covered), () => `inserted at ${covered}`],
+    ['inserted', () => slippedInAt(covered), () => `inserted at ${covered}`],
     [
       'changed behind the last checkpoint',
       () => messages.with(uncovered - 1, changed(messages[uncovered - 1])),
       () => `altered at ${uncovered} (or after it, through ${uncovered + 1})`,
     ],
-    ['slipped in behind the last checkpoint', () => slippedInAt(uncovered), () => `inserted at ${uncovered}`],
+    ['inserted behind the last checkpoint', () => slippedInAt(uncovered), () => `inserted at ${uncovered}`],
   ];
 
-  describe.each(tamperings)('a message that was %s', (name, tampered, expected) => {
-    test('is named in a backup whose own count, root and checksum fit', async () => {
+  describe.each(tamperings)('finds a message that was %s', (name, tampered, expected) => {
+    test('in a backup with matching count, root and checksum', async () => {
       const file = path.join(directory, `${name.replaceAll(' ', '-')}.gz`);
       writeForgedBackup(file, { header, messages: tampered() });
       const { code, stdout } = await larder(['audit', 'verify', '--in', file, '--keys'], clusterKeys);
       expect(stdout).toContain(`FAULT: ${expected()}`);
-      expect(stdout).toMatch(/there stands on \S+: [A-Z]\w+ at \S+ by \S+|in its place stands on /);
+      expect(stdout).toMatch(/the message there is on \S+: [A-Z]\w+ at \S+ by \S+|in its place is on /);
       expect(code).toBe(1);
-      // Nobody restores it by accident.
+      // A restore refuses it.
       const restore = await larder([
         'restore',
         '--nats',
@@ -94,7 +94,7 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
       expect(restore).toMatchObject({ code: 1, stderr: expect.stringContaining('was tampered with') as string });
     });
 
-    test('is named in a log that was written anew in NATS, also by comparison with a backup', async () => {
+    test('in a log that was rewritten in NATS, also by comparison with a backup', async () => {
       const other = `forged-${name.replaceAll(' ', '-').slice(0, 24)}`;
       await writeForgedLog(cluster.nats.url, other, tampered());
       const command = ['audit', 'verify', '--nats', cluster.natsUrlFor('admin'), '--cluster', other];
@@ -107,7 +107,7 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
     });
   });
 
-  test('a log that lost its end differs from a backup, and has not the root that was noted', async () => {
+  test('finds a lost end by comparison with a backup and with a root that was recorded elsewhere', async () => {
     await writeForgedLog(cluster.nats.url, 'shortened', messages.slice(0, -1));
     const command = ['audit', 'verify', '--nats', cluster.natsUrlFor('admin'), '--cluster', 'shortened'];
     await larderWell([...command, '--keys'], clusterKeys);
@@ -123,12 +123,12 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
     expect(wrong).toMatchObject({ code: 1, stdout: expect.stringContaining('The root noted elsewhere') as string });
   });
 
-  test('a message that was taken out of a stream by hand leaves a gap that is named', async () => {
+  test('names the gap after a message was removed from the stream by hand', async () => {
     await writeForgedLog(cluster.nats.url, 'gap', messages);
     const nc = await connect({ servers: cluster.nats.url });
     try {
       const jsm = await nc.jetstreamManager();
-      // Our streams do not allow it; whoever owns the NATS may make one that does, so this takes the beginning away.
+      // Our streams forbid it, but the operator of NATS can create one that allows it. This test removes the beginning.
       await jsm.streams.purge('gap-evt', { seq: 3 });
     } finally {
       await nc.close();
@@ -145,7 +145,7 @@ clusterSuite('a log that was tampered with', { env, testTimeoutMs: 180_000 }, ({
     expect(code).toBe(1);
   });
 
-  test('the true log has no fault, and neither has its backup written anew', async () => {
+  test('finds no fault in the true log, nor in a rewritten backup of it', async () => {
     const file = path.join(directory, 'copy.gz');
     writeForgedBackup(file, { header, messages });
     for (const which of [

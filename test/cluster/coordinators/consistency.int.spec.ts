@@ -4,7 +4,7 @@ const gone = { status: "The job doesn't exist or has already finished" };
 const unknown = '00000000-0000-4000-8000-000000000000';
 
 clusterSuite(
-  'reading through one coordinator what was written through another',
+  'reads through one coordinator after writes through another',
   { coordinators: 2, workers: 1, testTimeoutMs: 60_000 },
   ({ cluster, s3, test }) => {
     let a: ApiClient;
@@ -14,7 +14,7 @@ clusterSuite(
       [a, b] = cluster.coordinators.map(({ api }) => api);
     });
 
-    test('a job is found by its id through the other one at once, without any header', async () => {
+    test('the other coordinator finds a job by its id at once, without any header', async () => {
       await s3.bucket(cluster, 'found', keys(60));
       for (const key of keys(60)) {
         const id = await a.load({ paths: [`s3://found/${key}`] });
@@ -26,7 +26,7 @@ clusterSuite(
       }
     });
 
-    test('lists through either one show at once what was written through the other, without any header', async () => {
+    test('the lists of each coordinator show the writes of the other at once, without any header', async () => {
       await s3.bucket(cluster, 'listed', keys(60));
       for (const [i, key] of keys(60).entries()) {
         const [writer, reader] = i % 2 ? [a, b] : [b, a];
@@ -37,7 +37,7 @@ clusterSuite(
       }
     });
 
-    test('what is removed through one is gone from the other at once', async () => {
+    test('an object removed through one coordinator is gone from the other at once', async () => {
       for (let i = 0; i < 30; i++) {
         const [writer, reader] = i % 2 ? [a, b] : [b, a];
         await writer.mount(`/brief-${i}`, `s3://brief-${i}/`);
@@ -48,7 +48,7 @@ clusterSuite(
       }
     });
 
-    test('progress that one has shown is not taken back by the other', async () => {
+    test('progress never goes back when a client changes from one coordinator to the other', async () => {
       await s3.bucket(cluster, 'turns', keys(600));
       const id = await a.load({ paths: ['/turns'], options: { batchSize: 5 } });
       let before = 0;
@@ -61,7 +61,7 @@ clusterSuite(
       expect(before).toBe(600);
     });
 
-    test('whoever wrote reads it back through the same coordinator, without any header', async () => {
+    test('a client reads its own writes through the same coordinator, without any header', async () => {
       await s3.bucket(cluster, 'own', keys(20));
       for (const key of keys(20)) {
         const id = await a.load({ paths: [`s3://own/${key}`] });
@@ -70,7 +70,7 @@ clusterSuite(
       }
     });
 
-    test('a coordinator that was frozen meanwhile does not deny what it has not seen', async () => {
+    test('a coordinator that was frozen does not return 404 for a job that it has not read yet', async () => {
       await s3.bucket(cluster, 'behind', keys(5));
       const { process } = cluster.coordinators[1];
       process.pause();
@@ -85,7 +85,7 @@ clusterSuite(
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
     });
 
-    test('a job is stopped, resumed and stopped again through whichever one', async () => {
+    test('each coordinator can stop, resume and stop a job again', async () => {
       await s3.bucket(cluster, 'passed', keys(50));
       const gate = s3.hold('passed', 0);
       const id = await a.load({ paths: ['/passed'] });
@@ -107,7 +107,7 @@ clusterSuite(
       for (const api of [a, b]) expect((await api.waitForJob(id)).state).toBe('SUCCEEDED');
     });
 
-    test('what never was is a 404 to those who ask and a 410 to those who stop, through either', async () => {
+    test('both coordinators return 404 for GET and 410 for DELETE of an unknown job', async () => {
       for (const api of [a, b]) {
         expect(await api.request('GET', `/load?id=${unknown}`)).toMatchObject({
           status: 404,
@@ -127,7 +127,7 @@ clusterSuite(
       }
     });
 
-    test('a mount made through one is used and refused through the other at once', async () => {
+    test('a mount made through one coordinator counts at once for loads and mounts through the other', async () => {
       s3.server.createBucket('fresh');
       for (let i = 0; i < 10; i++) {
         s3.server.createBucket(`fresh-${i}`);

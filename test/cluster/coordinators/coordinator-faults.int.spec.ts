@@ -5,7 +5,7 @@ clusterSuite(
   'a load whose coordinator is killed',
   { coordinators: 1, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
   ({ cluster, s3, test }) => {
-    test('fault 1: killed in the middle and restarted, it goes on with the same job to exact counts', async () => {
+    test('fault 1: the restarted coordinator completes the same job with exact counts', async () => {
       const files = await s3.bucket(cluster, 'restarted', keys(2500), 100);
       const gate = s3.hold('restarted', 500);
       const id = await cluster.api.load({ paths: ['/restarted'] });
@@ -18,11 +18,11 @@ clusterSuite(
       const done = await expectExactSuccess(cluster, id, files);
       expect(cluster.coordinators[0].id).not.toBe(owner);
       expect(done.epoch).toBeGreaterThan(1);
-      // What was read once is not read again, but for what was in flight.
+      // No file is read again, except those that were in flight.
       expect(s3.reads('restarted').length).toBeLessThan(2500 + 500);
     });
 
-    test('fault 1: killed again and again, whatever it is doing', async () => {
+    test('fault 1: the job completes after repeated kills at any point', async () => {
       const files = await s3.bucket(cluster, 'often', keys(3000), 100);
       s3.faults.set('often', ({ operation }) =>
         operation === 'GetObject'
@@ -31,7 +31,7 @@ clusterSuite(
       );
       const id = await cluster.api.load({ paths: ['/often'] });
       for (const share of [0.05, 0.3, 0.6]) {
-        await eventually('the job has come further', () => s3.reads('often').length > share * files.length);
+        await eventually('the job has progressed', () => s3.reads('often').length > share * files.length);
         await cluster.coordinators[0].process.restart();
       }
       await expectExactSuccess(cluster, id, files);

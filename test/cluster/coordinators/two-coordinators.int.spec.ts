@@ -5,7 +5,7 @@ clusterSuite(
   'a load with two coordinators',
   { coordinators: 2, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
   ({ cluster, s3, test }) => {
-    test('fault 1: the owner killed in the middle, the other coordinator ends the job under the same id', async () => {
+    test('fault 1: the other coordinator completes the job under the same id after the owner is killed', async () => {
       const files = await s3.bucket(cluster, 'taken-over', keys(2500), 100);
       const gate = s3.hold('taken-over', 500);
       const id = await cluster.api.load({ paths: ['/taken-over'] });
@@ -16,13 +16,13 @@ clusterSuite(
       gate.open();
       const done = await expectExactSuccess(cluster, id, files, other.api);
       expect(done.epoch).toBe(2);
-      // What had settled before is not read again.
+      // Files of settled batches are not read again.
       expect(s3.reads('taken-over').length).toBeLessThan(2500 + 500);
       await owner.process.start();
       expect(await owner.api.progress(id)).toEqual(done);
     });
 
-    test('an owner that was frozen and wakes up when another has the job writes nothing more', async () => {
+    test('a frozen owner writes nothing more when it wakes up after another has taken the job over', async () => {
       const files = await s3.bucket(cluster, 'frozen-owner', keys(2000), 100);
       const gate = s3.hold('frozen-owner', 400);
       const id = await cluster.api.load({ paths: ['/frozen-owner'] });
@@ -30,16 +30,19 @@ clusterSuite(
       const owner = await cluster.ownerOf(id);
       const other = cluster.coordinators.find((one) => one !== owner)!;
       owner.process.pause();
-      await eventually('the other one has the job', async () => (await other.api.progress(id)).owner === other.id);
+      await eventually(
+        'the other coordinator owns the job',
+        async () => (await other.api.progress(id)).owner === other.id,
+      );
       owner.process.resume();
       gate.open();
       for (const { api } of cluster.coordinators) await expectExactSuccess(cluster, id, files, api);
       expect((await cluster.api.progress(id)).epoch).toBe(2);
-      // A stretch that it had in hand may have been handed out twice; done twice it is not.
+      // The stretch that it was planning may be handed out twice, but it is done only once.
       expect(s3.reads('frozen-owner').length).toBeLessThan(2000 + 200);
     });
 
-    test('fault 21: conflicting mounts through two coordinators at once: exactly one 200', async () => {
+    test('fault 21: exactly one of several conflicting mounts through two coordinators at once returns 200', async () => {
       for (let round = 0; round < 10; round++) {
         const paths = [`/conflict${round}`, `/conflict${round}/below`];
         const answers = await Promise.all(
@@ -57,7 +60,7 @@ clusterSuite(
       }
     });
 
-    test('fault 22: 100 identical POSTs through two coordinators: one 200, the rest 409 with the same id', async () => {
+    test('fault 22: of 100 identical POSTs through two coordinators one returns 200, the rest 409 with the same id', async () => {
       const files = await s3.bucket(cluster, 'identical', keys(100), 100);
       const gate = s3.hold('identical', 0);
       const answers = await Promise.all(

@@ -8,7 +8,7 @@ import { Contract } from '../../contract/support/contract.js';
 import { alsoCompile, carryOut, changedFiles, copyProject, generated } from './checklists/carry-out.js';
 import { filesNamed, headings, listNames } from './checklists/page.js';
 
-/** Specs that hold all kinds, policies, routes, connectors, events and settings to something. */
+/** Specs that check all kinds, policies, routes, connectors, events and settings. */
 const commonSpecs = [
   'test/architecture/architecture-page.spec.ts',
   'test/architecture/doc-links.spec.ts',
@@ -43,7 +43,7 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
     rmSync(tree, { recursive: true, force: true, maxRetries: 3 });
   });
 
-  /** Runs commands in the copy with this Node. @returns the exit code, and what was said if it is not 0 */
+  /** Runs commands in the copy with this Node. @returns the exit code, and the output if the code is not 0 */
   function run(command: string): Promise<[number | null, string]> {
     const { HOME, TMPDIR } = process.env;
     const PATH = [dirname(process.execPath), process.env.PATH].join(':');
@@ -56,7 +56,7 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
     return new Promise((resolve) => child.once('close', (code) => resolve([code, code === 0 ? '' : said])));
   }
 
-  it('has the lists that are carried out, and no other', () => {
+  it('contains exactly the lists that are carried out', () => {
     expect(headings()).toEqual(listNames);
   });
 
@@ -67,7 +67,7 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
   ];
 
   it(
-    'compiles, is formatted, and its pages can be generated',
+    'compiles, is formatted, and generates its pages',
     async () => {
       const { scripts } = JSON.parse(readFileSync(join(tree, 'package.json'), 'utf8')) as {
         scripts: Record<string, string>;
@@ -84,17 +84,17 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
     limitMs,
   );
 
-  it.each(listNames)('%s: the list names the files that were written', (list) => {
+  it.each(listNames)('%s: the list names all files that were written', (list) => {
     expect(filesNamed(list).sort()).toEqual([...written[list], ...generated[list]].sort());
   });
 
-  it('changes no file that is in no list', () => {
+  it('changes only files that a list names', () => {
     const named = new Set(listNames.flatMap(filesNamed));
     expect(changedFiles(tree)).toEqual([...named].sort());
   });
 
   it(
-    'is what the tests of the project hold it to',
+    'passes the tests of the project',
     async () => {
       const jest = 'exec node node_modules/jest/bin/jest.js --selectProjects unit --runInBand --silent';
       const units = specs().filter((file) => !file.endsWith('.int.spec.ts'));
@@ -107,17 +107,17 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
   );
 
   const options = { project: tree, workers: 1, env: { LARDER_NOTE_CHARACTERS: '20' } };
-  clusterSuite('and run', options, ({ cluster, test }) => {
+  clusterSuite('running', options, ({ cluster, test }) => {
     let api: Contract;
 
     beforeAll(async () => {
-      // Each answer is held to the description that the coordinator serves.
+      // The client checks each answer against the description that the coordinator serves.
       api = await Contract.with(cluster.api.baseUrl);
       await cluster.api.mount('/shelf', 'shelf://books/', { 'shelf.files': '{"a": "first", "dir/b": "second"}' });
     });
     afterAll(() => api?.close());
 
-    test('the connector: a mount is listed, loaded and read; a malformed option is refused', async () => {
+    test('the connector lists, loads and reads a mount, and refuses a malformed option', async () => {
       const { body } = await api.post('/load', { paths: ['/shelf'], options: { sync: true } });
       expect(body).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 2, loadedBytes: 11 });
       expect((await cluster.readObject('shelf://books/dir/b'))?.toString()).toBe('second');
@@ -125,21 +125,21 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
       expect(wrong).toMatchObject({ status: 400, body: { status: expect.stringContaining('shelf.files') as string } });
     });
 
-    test('the job kind: a job ends with its own counts', async () => {
+    test('the job kind ends a job with its own counts', async () => {
       const { status, body } = await api.post('/count', { paths: ['/shelf'], options: { sync: true } });
       expect([status, body]).toEqual([200, expect.objectContaining({ state: 'SUCCEEDED', countedCopies: 2 })]);
       expect(body).toMatchObject({ countedBytes: 11 });
       expect((await api.get('/count')).body.results).toEqual([body]);
     });
 
-    test('the policy: it is set, listed, and refused when it is malformed', async () => {
+    test('the policy can be set and listed, and is refused when it is malformed', async () => {
       expect((await api.post('/floor', { path: '/shelf/dir', copies: 2 })).status).toBe(200);
       expect((await api.get('/floor')).body).toEqual({ results: [{ path: '/shelf/dir', copies: 2 }] });
       const wrong = await api.post('/floor', { path: '/shelf/dir', copies: 0 });
       expect(wrong).toMatchObject({ status: 400, body: { status: expect.stringContaining('copies') as string } });
     });
 
-    test('the route: it answers, and is in the description of the API', async () => {
+    test('the route answers and is in the description of the API', async () => {
       const [{ id }] = cluster.workers;
       expect((await api.post('/notes', { id, note: 'slow disk' })).status).toBe(200);
       expect((await api.get('/notes')).body).toEqual({ results: [{ id, note: 'slow disk' }] });
@@ -148,7 +148,7 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
       );
     });
 
-    test('the event: auditors see it, and it is documented', async () => {
+    test('the event is shown to auditors and documented', async () => {
       const [{ id }] = cluster.workers;
       const { results } = (await api.get('/events?type=WorkerNoted')).body;
       expect(results).toMatchObject([{ kind: 'membership', data: { workerId: id, note: 'slow disk' } }]);
@@ -157,7 +157,7 @@ describe('docs/checklists.md, carried out in a copy of the project', () => {
       for (const type of ['WorkerNoted', 'FloorSet', 'FloorRemoved']) expect(page).toContain(`### ${type} (version 1)`);
     });
 
-    test('the setting: it is obeyed, documented, and refused when it is malformed', async () => {
+    test('the setting takes effect, is documented, and is refused when it is malformed', async () => {
       const note = { id: cluster.workers[0].id, note: 'more than twenty letters' };
       expect((await api.post('/notes', note)).body.status).toBe('note must not be longer than 20 characters');
       const row =

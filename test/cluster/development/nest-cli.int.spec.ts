@@ -19,12 +19,12 @@ const limitMs = 240_000;
 
 describe('nest-cli.json', () => {
   it.each(Object.entries(projects))(
-    'names of %s what is there',
+    'names existing files of %s',
     (_, { type, root, sourceRoot, entryFile, compilerOptions }) => {
       for (const file of [root, sourceRoot, compilerOptions.tsConfigPath]) {
         expect([file, existsSync(join(projectRoot(), file))]).toEqual([file, true]);
       }
-      // libs/ are many libraries, each with an index: there is none over all of them.
+      // libs/ is many libraries, each with its own index. There is no index over all of them.
       if (type === 'application') expect(existsSync(join(projectRoot(), sourceRoot, `${entryFile}.ts`))).toBe(true);
     },
   );
@@ -44,7 +44,7 @@ describe('nest, in a tree that was never built', () => {
     rmSync(tree, { recursive: true, force: true });
   });
 
-  /** Runs a script of the tree with Node and no settings; collects what it says. */
+  /** Runs a script of the tree with Node and no settings, and collects its output. */
   function start(script: string, ...args: string[]) {
     const { PATH, HOME } = process.env;
     const child = spawn(process.execPath, [script, ...args], { cwd: tree, env: { PATH, HOME } });
@@ -57,24 +57,24 @@ describe('nest, in a tree that was never built', () => {
   }
 
   it(
-    'build coordinator makes a main that runs, with the libraries that it needs',
+    'build coordinator produces a main file that runs, with the libraries that it needs',
     async () => {
       const build = nest('build', 'coordinator');
       expect([await build.code, build.said]).toEqual([0, '']);
       const coordinator = start('dist/apps/coordinator/src/main.js');
       expect(await coordinator.code).toBe(78);
-      // It has loaded everything when it reads its settings.
+      // The process reads its settings after it has loaded all modules.
       expect(coordinator.said).toMatch(/^coordinator: LARDER_\w+ is not set/);
     },
     limitMs,
   );
 
   it(
-    'start worker --watch compiles, runs the worker, and runs it again after an edit',
+    'start worker --watch compiles and runs the worker, and runs it again after an edit',
     async () => {
       const worker = nest('start', 'worker', '--watch');
       const runs = (text: string) => worker.said.split(text).length - 1;
-      await eventually('the worker says what it lacks', () => runs('worker: LARDER_') === 1, {
+      await eventually('the worker names the missing settings', () => runs('worker: LARDER_') === 1, {
         timeoutMs: limitMs / 2,
       });
       appendFileSync(join(tree, 'apps/worker/src/main.ts'), `console.log('edited');\n`);

@@ -7,7 +7,7 @@ clusterSuite(
   'a worker whose cache is smaller than the data',
   { workers: 1, env: { LARDER_CACHE_BYTES: String(16 * 1024 * 1024) }, testTimeoutMs: 60_000 },
   ({ cluster, s3, test }) => {
-    test('fault 7: the job fails with the reason, its counts are exact, and the worker lives and goes on', async () => {
+    test('fault 7: fails the job with the reason and exact counts, and keeps running', async () => {
       const files = await s3.bucket(cluster, 'much', keys(40), 1024 * 1024);
       const id = await cluster.api.load({ paths: ['/much'] });
       const done = await cluster.api.waitForJob(id);
@@ -18,7 +18,7 @@ clusterSuite(
       const failures = await cluster.api.failedFiles(id);
       expect(failures).toHaveLength(done.failedFiles);
       for (const { reason } of failures) expect(reason).toMatch(/no room|cache/i);
-      // What it says it has loaded it holds, and nothing of the rest.
+      // The worker holds exactly the files that the job counts as loaded.
       const failed = new Set(failures.map(({ path }) => path));
       await expectCacheEqualsSource(
         cluster,
@@ -26,14 +26,14 @@ clusterSuite(
       );
       expect(readdirSync(join(cluster.workers[0].cacheDir, 'tmp'))).toEqual([]);
 
-      // The next job finds room: what an earlier one has loaded makes way.
+      // The next job finds room: files of an earlier job are evicted.
       const later = await s3.bucket(cluster, 'later', keys(5), 1024 * 1024);
       const next = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/later'] }));
       expect(next).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 5 });
       await expectCacheEqualsSource(cluster, later, { others: 'any' });
     });
 
-    test('fault 7: an object larger than the cache is refused before a byte of it is read', async () => {
+    test('fault 7: refuses an object larger than the cache before it reads any byte', async () => {
       await s3.bucket(cluster, 'huge', []);
       s3.server.generate('huge', 'huge', 64 * 1024 * 1024, 1);
       const done = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/huge'] }));

@@ -17,7 +17,7 @@ clusterSuite(
   },
   ({ cluster, s3 }) => {
     it(
-      'faults 1, 2, 3: ends with exact counts and every byte in its place',
+      'faults 1, 2, 3: ends with exact counts, and every cached byte is right',
       () =>
         cluster.watch(async () => {
           const files = await s3.bucket(cluster, 'chaos', keys(4000), 500);
@@ -31,7 +31,7 @@ clusterSuite(
           const victims = [...cluster.processes, cluster.nats];
           for (const share of [0.05, 0.15, 0.25, 0.4, 0.55, 0.7]) {
             const isFar = () => new Set(s3.reads('chaos').map(({ key }) => key)).size > share * files.length;
-            await eventually('the job has come further', isFar, { timeoutMs: 60_000 });
+            await eventually('the job has progressed', isFar, { timeoutMs: 60_000 });
             const victim = victims[Math.floor(random() * victims.length)];
             await victim.kill9();
             await victim.restart();
@@ -48,7 +48,7 @@ clusterSuite(
   },
 );
 
-/** Mulberry32 (public domain): the same numbers for the same seed. */
+/** Mulberry32 (public domain): gives the same numbers for the same seed. */
 function randomNumbers(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -6,7 +6,7 @@ for (const natsVersion of availableNatsVersions()) {
     `a load whose nats-server ${natsVersion} is killed`,
     { natsVersion, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
     ({ cluster, s3, test }) => {
-      test('fault 3: nats-server killed in the middle and restarted: stale answers, 503 and no hanging, then exact counts', async () => {
+      test('fault 3: answers are stale or 503 and never hang until nats-server is back, then the counts are exact', async () => {
         const files = await s3.bucket(cluster, 'unlogged', keys(2500), 100);
         const gate = s3.hold('unlogged', 500);
         const id = await cluster.api.load({ paths: ['/unlogged'] });
@@ -44,7 +44,7 @@ for (const natsVersion of availableNatsVersions()) {
 
         await cluster.nats.restart();
         const done = await cluster.api.waitForJob(id);
-        // One of the refused may have come through all the same; none of them is carried out later.
+        // One refused request may have been carried out. None of them is carried out later.
         expect(done).toMatchObject({ state: 'SUCCEEDED' });
         await expectExactSuccess(cluster, id, files);
         expect((await cluster.api.request('GET', `/load?id=${unknown}`)).status).toBe(404);
@@ -54,7 +54,7 @@ for (const natsVersion of availableNatsVersions()) {
         expect((await cluster.api.request('GET', '/mount?path=/unlogged')).status).toBe(200);
       });
 
-      test('fault 3: everything killed at once and restarted goes on where it was', async () => {
+      test('fault 3: the load continues after all processes are killed at once and restarted', async () => {
         const files = await s3.bucket(cluster, 'blackout', keys(1500), 100);
         const gate = s3.hold('blackout', 400);
         const id = await cluster.api.load({ paths: ['/blackout'] });

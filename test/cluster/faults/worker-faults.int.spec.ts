@@ -15,7 +15,7 @@ import {
 import { expectCountsToAddUp, expectProgressToGrow } from '../support/counts.js';
 
 clusterSuite(
-  'what workers suffer during a load',
+  'faults of workers during a load',
   {
     env: {
       LARDER_HEARTBEAT_MS: '200',
@@ -25,7 +25,7 @@ clusterSuite(
     },
   },
   ({ cluster, s3, test }) => {
-    /** What is visible is whole. */
+    /** Checks that every visible file is complete. */
     async function expectOnlyWholeObjects(files: readonly SourceFile[]): Promise<void> {
       for (const file of files) {
         const bytes = await cluster.readObject(file.path);
@@ -40,7 +40,7 @@ clusterSuite(
       await expectCacheEqualsSource(cluster, files, { others: 'any' });
     }
 
-    test('fault 2: a worker killed in the middle and restarted: nothing in part is visible, and the counts are exact', async () => {
+    test('fault 2: a worker killed and restarted shows no incomplete file, and the counts are exact', async () => {
       const files = [
         ...(await s3.bucket(cluster, 'killed', keys(600))),
         await s3.put('killed', 'f/large-1', Buffer.alloc(5_000_000, 'x')),
@@ -56,7 +56,7 @@ clusterSuite(
       await expectExactSuccess(id, files);
     });
 
-    test('fault 2: a worker killed for good: its batches move to the other one once it is lost', async () => {
+    test('fault 2: the batches of a worker that does not return move to the other one once it counts as lost', async () => {
       const files = await s3.bucket(cluster, 'lost', keys(600));
       const gate = s3.hold('lost', 250);
       const id = await cluster.api.load({ paths: ['/lost'] });
@@ -79,7 +79,7 @@ clusterSuite(
       await expectCacheEqualsSource(cluster, files, { others: 'any' });
     });
 
-    test('a worker that was frozen and comes back late changes nothing that others have settled', async () => {
+    test('a frozen worker that wakes up late does not change what other workers have settled', async () => {
       const files = await s3.bucket(cluster, 'frozen', keys(400));
       const gate = s3.hold('frozen', 150);
       const id = await cluster.api.load({ paths: ['/frozen'] });
@@ -96,7 +96,7 @@ clusterSuite(
       expect(await cluster.api.progress(id)).toEqual(done);
     });
 
-    test('fault 12: a batch that kills its worker every time is given up by name, and the rest is loaded', async () => {
+    test('fault 12: a batch that always kills its worker is parked with the names of its files, and the rest is loaded', async () => {
       const names = keys(100);
       const files = await s3.bucket(cluster, 'poison', names);
       const poison = files[50];
@@ -128,7 +128,7 @@ clusterSuite(
       const failures = await cluster.api.failedFiles(id);
       expect(failures.map(({ path }) => path)).toContain(poison.path);
       expect(failures.every(({ reason }) => /given up after/.test(reason))).toBe(true);
-      // Its own batch and no other.
+      // Only this batch is affected.
       expect(failures).toHaveLength(done.failedFiles);
       expect(done.failedFiles).toBeLessThanOrEqual(10);
       const failed = new Set(failures.map(({ path }) => path));
@@ -139,12 +139,12 @@ clusterSuite(
       );
     }, 120_000);
 
-    test('fault 13, fault 14: every batch delivered ten times more, and every report, early ones late and all after the end: the counters do not change', async () => {
+    test('fault 13, fault 14: the counters ignore repeated deliveries of batches and reports, late ones and those after the end', async () => {
       const files = await s3.bucket(cluster, 'twice', keys(300));
-      // Nothing is settled at first: the list of a settled batch leaves the work stream.
+      // No batch may settle at first: the list of a settled batch leaves the work stream.
       const first = s3.hold('twice', 0);
       const id = await cluster.api.load({ paths: ['/twice'] });
-      await eventually('all is planned', async () => (await cluster.api.progress(id)).scannedFiles === 300);
+      await eventually('all files are planned', async () => (await cluster.api.progress(id)).scannedFiles === 300);
       const nc = await connect({ servers: cluster.nats.url });
       const js = nc.jetstream();
       const repeat = async (stream: string, subject: string) => {
@@ -171,9 +171,9 @@ clusterSuite(
       });
     });
 
-    test('stop means stopped: two seconds later nothing is read for the job; a POST resumes it to exact counts', async () => {
+    test('a stopped job reads nothing two seconds later, and a POST resumes it to exact counts', async () => {
       const files = await s3.bucket(cluster, 'stopped', keys(4000), 100);
-      // Slow enough to be stopped long before the end.
+      // Slow enough for the stop to come long before the end.
       s3.faults.set('stopped', ({ operation }) =>
         operation === 'GetObject'
           ? { kind: 'pause', afterBytes: 0, until: new Promise((go) => setTimeout(go, 100)) }
@@ -202,7 +202,7 @@ clusterSuite(
       });
     });
 
-    test('a decommissioned worker is gone at once, stays away, and joins again when it is restarted', async () => {
+    test('a decommissioned worker leaves at once, stays away, and joins again after a restart', async () => {
       const [stays, leaves] = cluster.workers;
       const { id } = leaves;
       const path = `/nodes?id=${id}`;
@@ -214,7 +214,7 @@ clusterSuite(
       });
       expect((await cluster.api.request('DELETE', path)).status).toBe(404);
 
-      // It is alive and goes on sending heartbeats, and yet a whole job goes past it.
+      // The worker still runs and sends heartbeats, but a whole job gives it no batch.
       const files = await s3.bucket(cluster, 'alone', keys(100));
       await cluster.api.waitForJob(await cluster.api.load({ paths: ['/alone'] }));
       expect(leaves.process.running).toBe(true);
@@ -228,7 +228,7 @@ clusterSuite(
       expect((await cluster.api.request('GET', path)).status).toBe(200);
     });
 
-    test('a worker that is stopped in good order leaves nothing half done behind', async () => {
+    test('a worker exits with 0 when it is told to stop, and the job still ends with exact counts', async () => {
       const files = await s3.bucket(cluster, 'orderly', keys(400));
       const gate = s3.hold('orderly', 150);
       const id = await cluster.api.load({ paths: ['/orderly'] });

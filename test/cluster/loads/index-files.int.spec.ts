@@ -10,7 +10,7 @@ const MiB = 1024 * 1024;
 clusterSuite(
   'load of an index file',
   {
-    // V8 collects garbage late where there is much memory; what counts is what is needed, not what is at hand.
+    // V8 collects garbage late when there is much memory. The test must measure what the process needs.
     env: { NODE_OPTIONS: '--max-old-space-size=96' },
     testTimeoutMs: 120_000,
   },
@@ -31,11 +31,11 @@ clusterSuite(
 
     afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-    test('fault 16: lines with CRLF, a byte-order mark, blanks, doubles, strangers and misses are counted exactly', async () => {
+    test('fault 16: counts exactly with CRLF, a byte-order mark, blank, repeated, foreign and missing lines', async () => {
       const files = tree.below(tree.fileRoot);
       const good = files.map(({ path }) => path);
       const doubles = good.slice(0, 300);
-      // The same file by its path in the namespace is the same file.
+      // The path of a file in the namespace means the same file as its UFS path.
       const aliases = good.slice(300, 350).map((path) => path.replace(`file://${scratch}/`, '/files/'));
       const outside = Array.from({ length: 150 }, (_, i) => `file:///elsewhere/${i}`);
       const climbing = Array.from({ length: 50 }, (_, i) => `${tree.fileRoot}../../${i}`);
@@ -59,14 +59,14 @@ clusterSuite(
       await expectCacheEqualsSource(cluster, files);
     });
 
-    test('fault 16: a million lines are read as a stream, and the coordinator goes on answering', async () => {
+    test('fault 16: reads a million lines as a stream while the coordinator keeps answering', async () => {
       const index = join(scratch, 'million.idx');
       const wanted = tree.below(tree.fileRoot).slice(0, 100);
       const out = createWriteStream(index);
       out.write('\ufeff');
       for (let i = 0; i < 1_000_000; i += 10_000) {
         const lines = Array.from({ length: 9_999 }, (_, j) => `${tree.fileRoot}no/such/directory/${i + j}.skip\r\n`);
-        // Blank lines, and one that was there before.
+        // Blank lines, and a line that occurred before.
         const odd = `\r\n   \n${wanted[Math.floor(i / 20_000)].path}\n`;
         if (!out.write(`${lines.join('')}${i === 0 ? '' : odd}${wanted[i / 10_000].path}`)) await once(out, 'drain');
         // The last line has no newline.
@@ -100,7 +100,7 @@ clusterSuite(
   },
 );
 
-/** All of `a` in order, with the items of `b` spread between them. */
+/** The items of `a` in order, with the items of `b` spread between them. */
 function interleave(a: readonly string[], b: readonly string[]): string[] {
   const result = a.slice(0, 1);
   let taken = 0;

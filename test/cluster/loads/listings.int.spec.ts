@@ -6,7 +6,7 @@ import { clusterSuite, expectCacheEqualsSource, keys, type ListingManners, sizeO
 import { expectCountsToAddUp } from '../support/counts.js';
 
 clusterSuite(
-  'loads of stores that list in ways of their own',
+  'loads of stores with unusual listings',
   { s3: { maxKeysPerPage: 50 }, env: { LARDER_RETRY_BASE_MS: '20', LARDER_MAX_ATTEMPTS: '2' }, testTimeoutMs: 60_000 },
   ({ cluster, s3, test }) => {
     let scratch: string;
@@ -20,7 +20,7 @@ clusterSuite(
 
     afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-    /** An order that has nothing to do with bytes. */
+    /** An order unrelated to the byte order. */
     const byEnd = (a: string, b: string): number => {
       const reversed = [a, b].map((key) => [...key].reverse().join(''));
       return reversed[0] < reversed[1] ? -1 : reversed[0] > reversed[1] ? 1 : 0;
@@ -33,7 +33,7 @@ clusterSuite(
       ['gzip', { codings: ['gzip'] }],
     ];
     it.each(stores)(
-      '%s: every file is loaded, and verified, once',
+      '%s: every file is loaded once and verified once',
       async (bucket, how) => {
         const files = await s3.bucket(cluster, bucket, keys(320), 100);
         manners.set(bucket, how);
@@ -46,7 +46,7 @@ clusterSuite(
       60_000,
     );
 
-    test('a page that comes again, and a key that comes twice, fail the job with a sentence', async () => {
+    test('a repeated page and a repeated key fail the job with a reason', async () => {
       await s3.bucket(cluster, 'again', keys(120), 10);
       manners.set('again', { next: () => 50, freshTokens: true });
       await s3.bucket(cluster, 'twice', keys(20), 10);
@@ -58,7 +58,7 @@ clusterSuite(
       }
     });
 
-    test('a walk in no order that was stopped goes on where it stood', async () => {
+    test('an unordered walk resumes at the place where it was stopped', async () => {
       const files = await s3.bucket(cluster, 'stopped', keys(3000), 10);
       manners.set('stopped', { order: byEnd, startAfter: 'ignored' });
       const gate = s3.hold('stopped', 100);
@@ -72,7 +72,7 @@ clusterSuite(
       await expectCacheEqualsSource(cluster, files, { others: 'any' });
     });
 
-    test('what cannot be read is one failed file; the rest is loaded', async () => {
+    test('an unreadable object is one failed file, and the rest is loaded', async () => {
       await s3.bucket(cluster, 'percent', ['100%', 'a', 'b', 'dir/c'], 10);
       manners.set('percent', { xml: (xml) => xml.replace('100%25', '100%').replace(/<ETag>.*?<\/ETag>/, '') });
       const done = await cluster.api.waitForJob(await cluster.api.load({ paths: ['/percent'] }));
@@ -82,7 +82,7 @@ clusterSuite(
       expect(failure?.reason).toMatch(/not URL-encoded/);
     });
 
-    test('a HEAD that says 200 for a directory is no file', async () => {
+    test('a HEAD that returns 200 for a directory does not make it a file', async () => {
       await s3.bucket(cluster, 'heads', ['dir/a', 'dir/b'], 10);
       s3.faults.set('heads', ({ operation, key }) =>
         operation === 'HeadObject' && key === 'dir' ? { kind: 'directory' } : undefined,
@@ -91,7 +91,7 @@ clusterSuite(
       expect(done).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 2, loadedFiles: 2 });
     });
 
-    test('what a walk passes over is counted and named, after the job’s end and of the past too', async () => {
+    test('skipped entries of a walk are counted and named, also after the end of the job and in answers about the past', async () => {
       mkdirSync(join(scratch, 'v2'));
       writeFileSync(join(scratch, 'v2/part-0'), 'x');
       mkdirSync(join(scratch, 'current'));

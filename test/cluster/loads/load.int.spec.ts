@@ -26,7 +26,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
 
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-  test('fault 20: 20,000 small files, large ones and odd names from file:// are in the cache byte for byte', async () => {
+  test('fault 20: loads 20,000 small files, large files and odd names from file:// byte for byte', async () => {
     const id = await cluster.api.load({ paths: ['/files/tree'] });
     const done = await cluster.api.waitForJob(id, { timeoutMs: 120_000, seen: expectProgressToGrow() });
     expect(done).toMatchObject({ state: 'SUCCEEDED', errorMessage: {}, loadedFiles: tree.fileCount });
@@ -34,7 +34,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     await expectCacheEqualsSource(cluster, tree.below(tree.fileRoot));
   }, 180_000);
 
-  test('fault 20: 20,000 small files, large ones and odd names from s3:// are in the cache byte for byte', async () => {
+  test('fault 20: loads 20,000 small files, large files and odd names from s3:// byte for byte', async () => {
     const id = await cluster.api.load({ paths: ['s3://tree/'] });
     const done = await cluster.api.waitForJob(id, { timeoutMs: 120_000, seen: expectProgressToGrow() });
     expect(done).toMatchObject({ state: 'SUCCEEDED', errorMessage: {}, loadedFiles: tree.fileCount });
@@ -42,7 +42,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     await expectCacheEqualsSource(cluster, tree.below('s3://tree/'), { others: tree.fileCount });
   }, 180_000);
 
-  test('a second load of the same with skipIfExists is a new job and skips everything', async () => {
+  test('a second load with skipIfExists is a new job and skips every file', async () => {
     const again = { paths: ['/files/tree'], options: { skipIfExists: true } };
     const done = await cluster.api.waitForJob(await cluster.api.load(again));
     expect(done).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 0, loadedBytes: 0, skippedFiles: tree.fileCount });
@@ -50,7 +50,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     expectCountsToAddUp(done, { files: tree.fileCount, bytes: tree.totalBytes });
   });
 
-  test('a second load of the same without skipIfExists loads again, and so sees what has changed', async () => {
+  test('a second load without skipIfExists loads again, and so brings changed files', async () => {
     const files = await s3.bucket(cluster, 'again', keys(20));
     const first = await cluster.api.load({ paths: ['/again'] });
     await cluster.api.waitForJob(first);
@@ -65,7 +65,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     await expectCacheEqualsSource(cluster, files, { others: 'any' });
   });
 
-  test('skipIfExists loads what has changed, and only that', async () => {
+  test('skipIfExists loads only files that have changed', async () => {
     const files = await s3.bucket(cluster, 'changed', keys(20));
     await cluster.api.waitForJob(await cluster.api.load({ paths: ['/changed'] }));
     files[7] = await s3.put('changed', keys(20)[7], content('changed', 1000));
@@ -76,11 +76,11 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     await expectCacheEqualsSource(cluster, files, { others: 'any' });
   });
 
-  test('verify reads the listing again, and repairs what has changed since it was loaded', async () => {
+  test('verify reads the listing again and reloads files that have changed since', async () => {
     const files = await s3.bucket(cluster, 'verified', keys(30));
     let listings = 0;
     s3.faults.set('verified', ({ operation }) => {
-      // Between the passes: what was loaded is no longer what the bucket has.
+      // Between the passes, the loaded files change in the bucket.
       if (operation === 'ListObjectsV2' && ++listings === 2) {
         void s3.server.put('verified', keys(30)[5], content('new', 1234));
       }
@@ -94,7 +94,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     await expectCacheEqualsSource(cluster, files, { others: 'any' });
   });
 
-  test('the filter is understood in both spellings, and what it drops is counted', async () => {
+  test('the filter works in both spellings, and the filtered files are counted', async () => {
     const files = await s3.bucket(cluster, 'filtered', [
       ...keys(10, 'a.parquet'),
       'x.tmp',
@@ -125,7 +125,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     await expectCacheEqualsSource(cluster, files, { copies: 2, others: 'any' });
   });
 
-  test('loadMetadataOnly moves no object bytes', async () => {
+  test('loadMetadataOnly reads no object bytes', async () => {
     const [file] = await s3.bucket(cluster, 'metadata', keys(50));
     const id = await cluster.api.load({ paths: ['/metadata'], options: { loadMetadataOnly: true } });
     const done = await cluster.api.waitForJob(id);
@@ -135,25 +135,25 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     expect(await cluster.readObject(file.path)).toBeUndefined();
   });
 
-  test('bandwidth holds every worker down to so many bytes a second', async () => {
+  test('bandwidth limits every worker to this many bytes per second', async () => {
     const files = await s3.bucket(cluster, 'limited', keys(96), 64 * 1024);
     const bandwidth = 1024 * 1024;
     const id = await cluster.api.load({ paths: ['/limited'], options: { bandwidth } });
     const done = await cluster.api.waitForJob(id);
     expect(done).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 96, bandwidth });
-    // Both workers at their limit from the first moment on cannot be quicker; the margin is for the timers.
+    // Two workers that run at their limit all the time need this long. The margin is for the timers.
     const leastMs = (1000 * sizeOf(files)) / (cluster.workers.length * bandwidth);
     expect(done.timeElapsedMilliseconds).toBeGreaterThan(0.8 * leastMs);
   });
 
-  test('sync answers with the whole progress when the job has ended', async () => {
+  test('sync returns the full progress when the job has ended', async () => {
     await s3.bucket(cluster, 'sync', keys(10));
     const { status, body } = await cluster.api.postLoad({ paths: ['/sync'], options: { sync: true } });
     expect(status).toBe(200);
     expect(body).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 10, scannedFiles: 10 });
   });
 
-  test('a path at which nothing is fails by name; an empty directory is a success that says so', async () => {
+  test('a missing path fails by name, and an empty directory succeeds with a message', async () => {
     mkdirSync(join(scratch, 'empty'));
     const missing = await cluster.api.waitForJob(
       await cluster.api.load({ paths: ['/files/tree/odd', '/files/missing'] }),
@@ -167,7 +167,7 @@ clusterSuite('load', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
     expect(empty.errorMessage.message).toMatch(/nothing was loaded/);
   });
 
-  test('a file that has grown since it was loaded is served as it was, and loaded whole the next time', async () => {
+  test('a file that has grown is served in its loaded version, and loaded completely the next time', async () => {
     const file = join(scratch, 'grows');
     writeFileSync(file, content('short', 100));
     await cluster.api.waitForJob(await cluster.api.load({ paths: ['/files/grows'] }));

@@ -8,7 +8,7 @@ clusterSuite(
       (await cluster.api.request<LoadProgress>('POST', `/${kind}`, { body: { ...body, options: { sync: true } } }))
         .body;
 
-    test('a sync request is answered with the progress so far when its time is over', async () => {
+    test('a sync request returns the progress so far when its time is over', async () => {
       await s3.bucket(cluster, 'slow', keys(2));
       s3.faults.set('slow', ({ operation }) => (operation === 'GetObject' ? { kind: 'hang' } : undefined));
       const answer = await sync('load', { paths: ['/slow'] });
@@ -16,7 +16,7 @@ clusterSuite(
       await cluster.api.stopLoad(answer.id);
     });
 
-    test('jobs say so, since when, and go on when one comes; sync requests are answered meanwhile', async () => {
+    test('jobs show that they wait for a worker and since when, and continue when one joins', async () => {
       await s3.bucket(cluster, 'idle', keys(20));
       const gone = Date.now();
       const [{ identity }] = await cluster.api.nodes();

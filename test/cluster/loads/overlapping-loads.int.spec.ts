@@ -7,7 +7,7 @@ const MiB = 1024 * 1024;
 
 /** One worker with room for 15 or 16 files of a mebibyte. */
 clusterSuite(
-  'loads that run at once in a cache which cannot hold both',
+  'two concurrent loads in a cache that cannot hold both',
   { workers: 1, env: { LARDER_CACHE_BYTES: String(16 * MiB) }, clusterPer: 'test' },
   ({ cluster, s3, test }) => {
     const load = (path: string, options = {}): Promise<string> => cluster.api.load({ paths: [path], options });
@@ -15,7 +15,7 @@ clusterSuite(
     /** Jobs for which the worker keeps files. */
     const keptFor = (): string[] =>
       JSON.parse(readFileSync(join(cluster.workers[0].cacheDir, 'keeps.json'), 'utf8')) as string[];
-    const untilNothingIsKept = () => eventually('nothing is kept for any job', () => keptFor().length === 0);
+    const untilNothingIsKept = () => eventually('the worker keeps no file for any job', () => keptFor().length === 0);
 
     async function failuresOf(id: string): Promise<{ failed: Set<string>; reasons: string[] }> {
       const failures = await cluster.api.failedFiles(id);
@@ -24,7 +24,7 @@ clusterSuite(
 
     const without = (files: SourceFile[], failed: Set<string>) => files.filter(({ path }) => !failed.has(path));
 
-    /** A load that has all its files in the cache but the last, and waits for that. */
+    /** Starts a load that has all its files in the cache except the last one, which it waits for. */
     async function almostDone(bucket: string, count: number) {
       const files = await s3.bucket(cluster, bucket, keys(count), MiB);
       const gate = new Gate(0);
@@ -38,7 +38,7 @@ clusterSuite(
       return { files, gate, id };
     }
 
-    test('neither evicts what the other counts on, whatever its priority, and the reason names who keeps it', async () => {
+    test('neither load evicts files of the other, whatever its priority, and the reason names the job that keeps them', async () => {
       const first = await almostDone('first', 10);
       const files = await s3.bucket(cluster, 'second', keys(10), MiB);
       await cluster.api.request('POST', '/priority', { body: { path: '/second', priority: 'HIGH' } });
@@ -56,15 +56,15 @@ clusterSuite(
       expect(await cluster.api.waitForJob(first.id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 10 });
       await expectCacheEqualsSource(cluster, first.files, { others: 'any' });
 
-      // Both have ended: nothing stands in the way of the next any more, not even for a moment.
+      // Both jobs have ended, so they keep no file from the next job, not even for a moment.
       expect(await cluster.api.waitForJob(await load('/second'))).toMatchObject({ state: 'SUCCEEDED' });
       await expectCacheEqualsSource(cluster, files, { others: 'any' });
       await untilNothingIsKept();
     });
 
-    test('a file that several loads count on stays until the last of them has ended', async () => {
+    test('a file that several loads need stays until the last of them has ended', async () => {
       const first = await almostDone('both', 10);
-      // The same files, skipped by one load and loaded anew by another. Both end while the first still runs.
+      // One load skips the same files and another loads them again. Both end while the first still runs.
       const options = [{ skipIfExists: true }, {}];
       for (const [i, option] of options.entries()) {
         const done = await cluster.api.waitForJob(await load(`/both/f/0000${i}`, option));
@@ -79,7 +79,7 @@ clusterSuite(
       await untilNothingIsKept();
     });
 
-    test('what a job keeps outlives a restart of the worker, and goes when the job is stopped or ended meanwhile', async () => {
+    test('a restarted worker still keeps the files of running jobs, and releases those of jobs that have ended', async () => {
       const first = await almostDone('kept', 10);
       const [worker] = cluster.workers;
       await worker.process.restart();
@@ -90,7 +90,7 @@ clusterSuite(
       const { reasons } = await failuresOf(next.id);
       for (const reason of reasons) expect(reason).toContain(first.id);
 
-      // The worker is not there to hear of the end.
+      // The worker is down when the job ends.
       await worker.process.kill9();
       await cluster.api.request('DELETE', '/load', { body: { id: first.id } });
       await eventually('the job is stopped', async () => (await cluster.api.progress(first.id)).state === 'STOPPED');

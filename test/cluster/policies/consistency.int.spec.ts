@@ -26,7 +26,7 @@ clusterSuite(
     });
 
     it(
-      `leaves used bytes, bytes on disk, quotas, listing and file index in agreement (${steps} steps)`,
+      `keeps used bytes, bytes on disk, quotas, listing and file index in agreement (${steps} steps)`,
       () =>
         cluster.watch(async () => {
           const tree = FileTree.create(join(scratch, 'data'), {

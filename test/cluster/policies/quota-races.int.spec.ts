@@ -3,7 +3,7 @@ import { bytesOf, call, heldBy, jobEnd, pathsOf, readThrough, runJob } from './s
 
 const sizeBytes = 1000;
 
-/** Heartbeats come far apart, so that what they say is old whenever a quota is decided about. */
+/** Heartbeats are rare, so their values are old when a coordinator decides about a quota. */
 clusterSuite(
   'quotas while heartbeats are old',
   {
@@ -23,7 +23,7 @@ clusterSuite(
     const rebalance = (skipPrune: boolean) =>
       runJob(cluster.api, 'rebalance', { target: 'ALL', options: { skipPrune } });
 
-    /** Bytes of all copies, as the workers themselves have them. */
+    /** Bytes of all copies, as the workers report them. */
     async function copiesOf(files: readonly SourceFile[]): Promise<number> {
       const held = await Promise.all(cluster.workers.map((worker) => heldBy(worker, pathsOf(files))));
       return held.reduce((sum, { size }) => sum + size * sizeBytes, 0);
@@ -32,7 +32,7 @@ clusterSuite(
     const readAll = (files: readonly SourceFile[]) =>
       Promise.all(files.map((file, i) => readThrough(cluster.workers[i % cluster.workers.length], file.path)));
 
-    test('a job that is resumed takes the room that is left, not what it had before it was stopped', async () => {
+    test('a resumed job gets the room that is left, not the room that it had before the stop', async () => {
       const files = await s3.bucket(cluster, 'resumed', [...keys(40, 'a'), ...keys(30, 'b')], sizeBytes);
       const [a, b] = [files.slice(0, 40), files.slice(40)];
       await setQuota('/resumed', 50_000);
@@ -57,7 +57,7 @@ clusterSuite(
       expect(await runJob(cluster.api, 'free', { paths: ['/resumed'] })).toMatchObject({ state: 'SUCCEEDED' });
     });
 
-    test('readers and loads find what a rebalance has just brought', async () => {
+    test('readers and loads find copies that a rebalance has just added', async () => {
       const files = await s3.bucket(
         cluster,
         'moved',
@@ -76,7 +76,7 @@ clusterSuite(
       expect(filled).toBeLessThanOrEqual(70_000);
       expect(filled).toBeGreaterThan(doubled);
 
-      // Once more, one by one: not one byte of room is lost to grants that came to nothing.
+      // The same again, one by one: grants that were not used must give back every byte.
       for (const file of b) await readThrough(cluster.workers[0], file.path);
       expect(await copiesOf(files)).toBe(70_000);
       expect(await load(['/moved/c'])).toMatchObject({ state: 'FAILED', loadedFiles: 0 });
@@ -92,7 +92,7 @@ clusterSuite(
       expect(await runJob(cluster.api, 'free', { paths: ['/moved'] })).toMatchObject({ state: 'SUCCEEDED' });
     });
 
-    test('a rebalance that leaves the old copies adds none where there is no room, and says so', async () => {
+    test('a rebalance that keeps the old copies adds none without room, and gives the reason', async () => {
       const files = await s3.bucket(cluster, 'kept', keys(60), sizeBytes);
       expect(await load(['/kept'])).toMatchObject({ state: 'SUCCEEDED' });
       await setQuota('/kept', bytesOf(files));
@@ -107,7 +107,7 @@ clusterSuite(
       expect(await copiesOf(files)).toBe(60_000);
     });
 
-    test('a full directory moves to a worker that joins', async () => {
+    test('a rebalance moves a directory at its full quota to a worker that joins', async () => {
       const files = await s3.bucket(cluster, 'full', keys(60), sizeBytes);
       await setQuota('/full', bytesOf(files));
       expect(await load(['/full'])).toMatchObject({ state: 'SUCCEEDED' });

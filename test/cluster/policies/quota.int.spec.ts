@@ -18,7 +18,7 @@ clusterSuite(
       return `s3://${bucket}/${name}`;
     }
 
-    /** Polls a quota through both coordinators until `stop`; what is used must never be more than what it allows. */
+    /** Polls a quota through both coordinators until `stop`. The used bytes must never exceed the quota. */
     function watchQuota(path: string): { stop: () => Promise<number> } {
       let running = true;
       let polls = 0;
@@ -32,7 +32,7 @@ clusterSuite(
         }
       };
       const polling = poll();
-      // Looked at in `stop`: until then nobody would hear of it.
+      // `stop` reports a rejection. This handler only prevents an unhandled one before that.
       polling.catch(() => undefined);
       return {
         stop: async () => {
@@ -43,7 +43,7 @@ clusterSuite(
       };
     }
 
-    test('all quotas above a file must hold: a walk beyond the inner one moves no byte', async () => {
+    test('every quota above a file applies: a walk beyond the inner one loads no byte', async () => {
       const files = await s3.bucket(cluster, 'nested', [...keys(30, 'inner'), ...keys(40, 'rest')]);
       await setQuota('/nested', 70_000);
       await setQuota('/nested/inner', 20_000);
@@ -53,7 +53,7 @@ clusterSuite(
       expect(whole.errorMessage.message).toMatch(exceeded('/nested/inner'));
       expect(s3.reads('nested')).toEqual([]);
 
-      // Room in the inner one is none in the outer one.
+      // The outer quota is full although the inner one has room.
       await setQuota('/nested', 60_000);
       expect(await load(['/nested/rest'])).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 40, quotaCheckError: '' });
       await untilUsed(cluster, '/nested', 40_000);
@@ -69,7 +69,7 @@ clusterSuite(
       expect(await heldByAny(cluster, pathsOf(files))).toEqual(new Set(pathsOf(files)));
     });
 
-    test('every copy counts: two replicas need twice the room', async () => {
+    test('each copy counts: two replicas need twice the room', async () => {
       await s3.bucket(cluster, 'twice', keys(10));
       await setQuota('/twice', 19_999);
       const done = await load(['/twice'], { replicas: 2 });
@@ -80,7 +80,7 @@ clusterSuite(
       await untilUsed(cluster, '/twice', 20_000);
     });
 
-    test('two loads at once, through two coordinators, into a quota that can hold one of them', async () => {
+    test('two concurrent loads through two coordinators stay within a quota that has room for one', async () => {
       const files = await s3.bucket(cluster, 'race', [...keys(40, 'a'), ...keys(40, 'b')], 10_000);
       await setQuota('/race', 500_000);
       const gate = s3.hold('race', 10);
@@ -110,7 +110,7 @@ clusterSuite(
       await untilUsed(cluster, '/race', held.size * 10_000);
     });
 
-    test('two index files at once: together they fill the quota and not a byte more', async () => {
+    test('two concurrent loads of index files fill the quota exactly', async () => {
       const files = await s3.bucket(cluster, 'indexes', [...keys(40, 'a'), ...keys(40, 'b')], 10_000);
       const [a, b] = [files.slice(0, 40), files.slice(40)];
       await setQuota('/indexes', 500_000);
@@ -125,7 +125,7 @@ clusterSuite(
       await untilUsed(cluster, '/indexes', 500_000);
     });
 
-    test('an index file that would exceed stops adding there, and only there, with exact counts', async () => {
+    test('a load of an index file adds nothing beyond a full quota, loads the rest and counts exactly', async () => {
       const files = await s3.bucket(cluster, 'stops', [...keys(30, 'tight'), ...keys(30, 'free')]);
       await setQuota('/stops/tight', 12_345);
       const index = await indexOf('stops', 'index.txt', files);
@@ -145,7 +145,7 @@ clusterSuite(
       await untilUsed(cluster, '/stops/tight', 12_000);
     });
 
-    test('what is cached already may be loaded again at a full quota, by walk and by index', async () => {
+    test('cached files can be loaded again at a full quota, by walk and by index file', async () => {
       const files = await s3.bucket(cluster, 'full', keys(25));
       await setQuota('/full', bytesOf(files));
       expect(await load(['/full'])).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 25 });
@@ -161,7 +161,7 @@ clusterSuite(
       expect(await quotaAt(cluster.api, '/full')).toMatchObject({ state: 'Available', quotaBytes: 25_000 });
     });
 
-    test('what readers bring in never exceeds a quota, and they get every byte all the same', async () => {
+    test('passive caching never exceeds a quota, and readers still get every byte', async () => {
       const files = await s3.bucket(cluster, 'readers', keys(30), 3000);
       await setQuota('/readers', 10_000);
       const watch = watchQuota('/readers');
@@ -179,7 +179,7 @@ clusterSuite(
       await watch.stop();
     });
 
-    test('usage survives kill -9 of every worker, and of a coordinator', async () => {
+    test('the usage is right after kill -9 of every worker and of a coordinator', async () => {
       const files = await s3.bucket(cluster, 'kept', keys(40), 2000);
       await setQuota('/kept', 90_000);
       expect(await load(['/kept'])).toMatchObject({ state: 'SUCCEEDED' });
@@ -198,7 +198,7 @@ clusterSuite(
       await untilUsed(cluster, '/kept', 0);
     });
 
-    test('lowered, it evicts what is cached already down to it: by priority, and to nothing for 0', async () => {
+    test('a lowered quota evicts cached files by priority until it holds, and all of them at 0', async () => {
       await s3.bucket(cluster, 'lowered', [...keys(20, 'low'), ...keys(20, 'high')], 500);
       await call(cluster.api, 'POST', '/priority', { path: '/lowered/low', priority: 'low' });
       expect(await load(['/lowered'], { replicas: 2 })).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 40 });
@@ -223,7 +223,7 @@ clusterSuite(
       expect(await load(['/lowered'])).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 40 });
     });
 
-    test('lowered while a load runs, it leaves what that has brought in until it has ended', async () => {
+    test('a quota that is lowered during a load evicts its files only after the load has ended', async () => {
       const files = await s3.bucket(cluster, 'midway', keys(40), 500);
       const gate = s3.hold('midway', 20);
       await call(cluster.api, 'POST', '/quota', { path: '/midway', quotaBytes: 40_000 });

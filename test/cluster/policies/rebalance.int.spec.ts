@@ -4,7 +4,7 @@ import { call, entriesOf, heldByAny, jobEnd, pathsOf, runJob } from './support/c
 
 const MiB = 1024 * 1024;
 
-/** Asks all workers for all files, over and over: each must be with some worker at every moment. */
+/** Asks all workers for all files, again and again. At every moment, some worker must hold each file. */
 class Availability {
   rounds = 0;
   private running = true;
@@ -15,7 +15,7 @@ class Availability {
     private readonly paths: readonly string[],
   ) {
     this.watching = this.watch();
-    // Looked at in `stop`: until then nobody would hear of it.
+    // `stop` reports a rejection. This handler only prevents an unhandled one before that.
     this.watching.catch(() => undefined);
   }
 
@@ -28,9 +28,9 @@ class Availability {
   private async watch(): Promise<void> {
     for (; this.running; this.rounds++) {
       const missing = await this.missing(this.paths);
-      // It may have come to one worker after that was asked, and left another before. It moves once, not twice.
+      // Asks twice: a file can arrive at one worker after that was asked, and leave another before. It moves only once.
       const gone = missing.length > 0 ? await this.missing(missing) : [];
-      if (gone.length > 0) throw new Error(`round ${this.rounds}: nobody holds ${gone.slice(0, 5).join(', ')}`);
+      if (gone.length > 0) throw new Error(`round ${this.rounds}: no worker holds ${gone.slice(0, 5).join(', ')}`);
     }
   }
 
@@ -58,7 +58,7 @@ clusterSuite('rebalance over S3', { coordinators: 1, workers: 2 }, ({ cluster, s
   });
   const gets = () => s3.server.counters.get('GetObject') ?? 0;
 
-  /** Entries by worker id; those that the ring gives to them, and nothing else, if `strays` is false. */
+  /** Entries by worker id. Without `strays`, a worker may hold only the entries that the ring assigns to it. */
   async function placement(members: readonly string[]): Promise<{ held: string[][]; wanted: string[][] }> {
     const ring = new HashRing(members);
     const workers = cluster.workers.filter(({ id }) => members.includes(id));
@@ -76,7 +76,7 @@ clusterSuite('rebalance over S3', { coordinators: 1, workers: 2 }, ({ cluster, s
 
   const copiesIn = (lists: string[][]) => lists.reduce((sum, list) => sum + list.length, 0);
 
-  test('after a worker was added: first without pruning, then with', async () => {
+  test('moves copies to an added worker, first without pruning, then with it', async () => {
     await cluster.startWorker();
     const members = cluster.workers.map(({ id }) => id);
     const availability = new Availability(cluster, pathsOf(files));
@@ -108,7 +108,7 @@ clusterSuite('rebalance over S3', { coordinators: 1, workers: 2 }, ({ cluster, s
     await expectCacheEqualsSource(cluster, single, { others: double.length * 2 });
   });
 
-  test('what was taken out of the file index by hand is put back once, wherever its copies are', async () => {
+  test('restores entries of the file index that were removed by hand, each once', async () => {
     const body = { files: pathsOf(double) };
     const all = { entries: double.length };
     expect(await call(cluster.api, 'POST', '/file_index', body)).toEqual({ entries: 0 });
@@ -119,7 +119,7 @@ clusterSuite('rebalance over S3', { coordinators: 1, workers: 2 }, ({ cluster, s
     expect(results).toEqual(pathsOf(files).sort());
   });
 
-  test('again: there is nothing to do', async () => {
+  test('moves nothing in a second run', async () => {
     const target = cluster.workers[0].id;
     const again = await runJob(cluster.api, 'rebalance', { target });
     expect(again).toMatchObject({
@@ -131,7 +131,7 @@ clusterSuite('rebalance over S3', { coordinators: 1, workers: 2 }, ({ cluster, s
     });
   });
 
-  test('stopped by its target while its bandwidth holds it up, then resumed and stopped by its id', async () => {
+  test('can be stopped by its target while its bandwidth limits it, resumed, and stopped by its id', async () => {
     await cluster.startWorker();
     const members = cluster.workers.map(({ id }) => id);
     const newcomer = cluster.workers[3];
@@ -156,12 +156,15 @@ clusterSuite('rebalance over S3', { coordinators: 1, workers: 2 }, ({ cluster, s
     expect(gets()).toBe(fetched);
   });
 
-  test('after a worker was decommissioned whose process lives on', async () => {
+  test('moves copies away from a decommissioned worker whose process still runs', async () => {
     const leaving = cluster.workers[1];
     const leaver = leaving.id;
     await call(cluster.api, 'DELETE', `/nodes?id=${leaver}`);
     const members = cluster.workers.map(({ id }) => id).filter((id) => id !== leaver);
-    await eventually('it is listed no more', async () => (await cluster.api.nodes()).length === members.length);
+    await eventually(
+      'the worker is not listed any more',
+      async () => (await cluster.api.nodes()).length === members.length,
+    );
     const availability = new Availability(cluster, pathsOf(files));
     const done = await runJob(cluster.api, 'rebalance', { target: 'ALL' });
     expect(done).toMatchObject({ state: 'SUCCEEDED', totalWorkers: 3, succeededWorkers: 3, filesFailed: 0 });

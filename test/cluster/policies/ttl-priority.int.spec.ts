@@ -7,7 +7,7 @@ import { call, heldByAny, pathsOf, runJob } from './support/calls.js';
 
 const MiB = 1024 * 1024;
 
-describe('what expires, and what makes way', () => {
+describe('expiry and eviction', () => {
   clusterSuite('time to live, on two workers', { workers: 2 }, ({ cluster, s3, test }) => {
     const setTtl = (path: string, ttlSeconds: number) => call(cluster.api, 'POST', '/ttl', { path, ttlSeconds });
     const load = async (...paths: string[]) =>
@@ -15,19 +15,19 @@ describe('what expires, and what makes way', () => {
     const held = (files: readonly SourceFile[]) => heldByAny(cluster, pathsOf(files));
 
     /**
-     * Waits until none of the files is held any more.
-     * @param earliestMs of `Date.now()`: each must be there until then
+     * Waits until no worker holds any of the files.
+     * @param earliestMs milliseconds since the epoch: each file must stay until then
      */
     async function untilExpired(files: readonly SourceFile[], earliestMs: number): Promise<void> {
       await eventually('the files expire', async () => {
         const left = await held(files);
-        // The answer was true at some moment before this one.
+        // The answer describes a moment before this one.
         if (left.size < files.length) expect(Date.now()).toBeGreaterThanOrEqual(earliestMs);
         return left.size === 0;
       });
     }
 
-    test('the most specific one wins, the longer below the shorter and the other way round', async () => {
+    test('the most specific time to live wins, whether it is longer or shorter than the one above', async () => {
       const all = await s3.bucket(cluster, 'specific', [
         ...keys(20, 'brief'),
         ...keys(20, 'brief/but-here'),
@@ -46,7 +46,7 @@ describe('what expires, and what makes way', () => {
       expect(await held(all)).toEqual(new Set(pathsOf(lasting)));
     });
 
-    test('it counts from loading, not from the last read', async () => {
+    test('the time counts from loading, not from the last read', async () => {
       const files = await s3.bucket(cluster, 'read', keys(10));
       await setTtl('/read', 3);
       const before = Date.now();
@@ -59,7 +59,7 @@ describe('what expires, and what makes way', () => {
       });
     });
 
-    test('setting, shortening, lengthening and removing one act on what is cached', async () => {
+    test('setting, shortening, lengthening and removing a time to live affect cached files', async () => {
       const names = ['set', 'shortened', 'lengthened', 'removed', 'sentinel'];
       const all = await s3.bucket(
         cluster,
@@ -77,12 +77,12 @@ describe('what expires, and what makes way', () => {
       await setTtl('/changed/set', 1);
       await setTtl('/changed/shortened', 1);
       await untilExpired([...of('set'), ...of('shortened')], before + 1000);
-      // Loaded after those that stay, under the value that they once had: when it has gone, they would have gone too.
+      // This file is loaded after those that stay, under their former value. When it has expired, they would have, too.
       await untilExpired(of('sentinel'), before + 6000);
       expect(await held(all)).toEqual(new Set(pathsOf([...of('lengthened'), ...of('removed')])));
     });
 
-    test('a reader in the middle of a large object that expires gets all of it', async () => {
+    test('a reader of a large object that expires during the read gets all of it', async () => {
       const [file] = await s3.bucket(cluster, 'large', keys(1), 48 * MiB);
       await load('/large');
       const holders = cluster.workers;
@@ -134,20 +134,20 @@ describe('what expires, and what makes way', () => {
     };
     const held = () => heldByAny(cluster, pathsOf(all));
 
-    test('LOW goes before MEDIUM before HIGH, the oldest of all among HIGH', async () => {
+    test('LOW files are evicted before MEDIUM and HIGH ones, even when a HIGH file is the oldest', async () => {
       await loadAll('high', 'medium', 'low');
       await loadAll('new-medium');
       const first = await held();
       expect([...first]).toEqual(expect.arrayContaining(of('high', 'medium', 'new-medium')));
       await loadAll('new-high');
       const second = await held();
-      // All of LOW had to go before the first of MEDIUM.
+      // Every LOW file must go before the first MEDIUM one.
       expect([...second].filter((path) => of('low').includes(path))).toEqual([]);
       expect([...second]).toEqual(expect.arrayContaining(of('high', 'new-high', 'new-medium')));
       expect([...second].filter((path) => of('medium').includes(path)).length).toBeLessThan(4);
     });
 
-    test('a LOW load evicts nothing above it: its files fail with the reason', async () => {
+    test('a LOW load evicts no files of a higher priority, and its own files fail with the reason', async () => {
       await loadAll('high', 'new-high', 'medium');
       const low = await load('low');
       expect(low.state).toBe('FAILED');
@@ -160,7 +160,7 @@ describe('what expires, and what makes way', () => {
       expect([...after].filter((path) => of('low').includes(path))).toHaveLength(progress.loadedFiles);
     });
 
-    test('another rule, or none, counts from the next eviction on', async () => {
+    test('a changed or removed rule applies from the next eviction on', async () => {
       await loadAll('high', 'new-high', 'medium');
       expect(await load('new-low')).toMatchObject({ state: 'FAILED' });
       await setPriority('medium', 'HIGH');
@@ -169,13 +169,13 @@ describe('what expires, and what makes way', () => {
       expect([...(await held())]).toEqual(expect.arrayContaining(of('high', 'medium', 'low')));
       expect([...(await held())].filter((path) => of('new-high').includes(path)).length).toBeLessThan(4);
 
-      // Without its rule it is MEDIUM, like the newcomers; what is LOW goes first all the same.
+      // Without its rule the directory is MEDIUM, like the new files. LOW files still go first.
       await call(cluster.api, 'DELETE', '/priority', { path: '/tiers/high' });
       await loadAll('new-medium');
       const without = await held();
       expect([...without]).toEqual(expect.arrayContaining(of('high', 'medium', 'new-medium')));
 
-      // Nothing is LOW any more: now the oldest of MEDIUM make way.
+      // No file is LOW any more, so the oldest MEDIUM files are evicted.
       await setPriority('low', 'HIGH');
       await setPriority('new-high', 'HIGH');
       await setPriority('new-low', 'MEDIUM');

@@ -22,13 +22,13 @@ const options = {
   testTimeoutMs: 120_000,
 } as const;
 
-clusterSuite('a log that is not the one that was seen', options, ({ cluster, test }) => {
+clusterSuite('a log that differs from the log seen before', options, ({ cluster, test }) => {
   async function stopAll({ workers, coordinators, nats }: TestCluster): Promise<void> {
     for (const { process } of [...workers, ...coordinators]) await process.stop();
     await nats.kill9();
   }
 
-  test('NATS wiped under a stopped cluster: refused by who remembers, until it is accepted by name', async () => {
+  test('processes with a mark refuse an empty log after NATS was wiped, until the operator accepts the old log by its id', async () => {
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const ownMark = join(cluster.directory, 'coordinator-mark.json');
     coordinator.overrides['LARDER_LOG_MARK'] = ownMark;
@@ -44,12 +44,12 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     await new NatsData(cluster).wipe();
     await cluster.nats.restart();
 
-    // By its own memory, with no worker about.
+    // The coordinator refuses by its own mark while no worker runs.
     const bySelf = await refusal(coordinator);
     expect(bySelf).toContain('NATS holds an empty log, but this coordinator');
     expect(bySelf).toContain(`belongs to the log ${own.logId} and has seen it up to ${own.sequence}.`);
 
-    // By the worker's, without one of its own.
+    // Without a mark of its own, the coordinator refuses by the worker's mark.
     coordinator.overrides['LARDER_LOG_MARK'] = undefined;
     worker.process.launch();
     const says = await untilWorkerRefuses(worker);
@@ -60,7 +60,7 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     expect(byWorker).toContain('larder restore');
     expect(byWorker).toContain(`LARDER_ACCEPT_LOG=${known.logId}:${known.sequence}`);
 
-    // Not by a guess, nor for another log.
+    // A wrong sequence or another log id does not accept the loss.
     coordinator.overrides['LARDER_ACCEPT_LOG'] = `${known.logId}:${known.sequence + 1}`;
     expect(await refusal(coordinator)).toContain('belongs to the log');
 
@@ -74,7 +74,7 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     const after = await markOf(worker);
     expect(after.logId).not.toBe(seen.logId);
 
-    // Left on, it accepts nothing more.
+    // The setting accepts no further loss if it stays on.
     await stopAll(cluster);
     await new NatsData(cluster).wipe();
     await cluster.nats.restart();
@@ -83,7 +83,7 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     await untilWorkerRefuses(worker);
   });
 
-  test('NATS’ data replaced by an older copy: refused, and all goes on when the newer comes back', async () => {
+  test('processes refuse an older copy of NATS’ data, and continue when the newer data is back', async () => {
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const data = new NatsData(cluster);
     await mountSome(cluster, 'early');
@@ -115,7 +115,7 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     for (const path of ['/early0', '/late4']) expect(list).toContain(path);
   });
 
-  test('an older copy, accepted by name, goes on from there, and all marks agree', async () => {
+  test('the cluster continues from an older copy that the operator accepts by its id, and all marks agree', async () => {
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const data = new NatsData(cluster);
     await mountSome(cluster, 'early');
@@ -141,7 +141,7 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     coordinator.overrides['LARDER_ACCEPT_LOG'] = undefined;
     await worker.process.stop();
     expect((await markOf(worker)).logId).not.toBe(seen.logId);
-    // Whoever still remembers the lost log agrees, too.
+    // A worker whose mark still names the lost log agrees, too.
     await writeMark(worker, { logId: seen.logId, sequence: seen.sequence + 50 });
     await coordinator.stop();
     await coordinator.start();
@@ -149,7 +149,7 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     await cluster.untilListed(worker);
   });
 
-  test('the end lost under running processes: the coordinator stops, the worker waits for it to come back', async () => {
+  test('when the log loses its end, a running coordinator stops and a running worker waits for the end to come back', async () => {
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     const data = new NatsData(cluster);
     await mountSome(cluster, 'early');
@@ -161,14 +161,14 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     await data.replaceBy('old', 'new');
     await cluster.nats.restart();
     expect(await refusal(coordinator)).toContain('has already been read');
-    // Not 78: a supervisor starts it again, and then it says what is wrong.
+    // The code is not 78: a supervisor starts the coordinator again, which then reports the cause.
     expect(await exitCode(worker.process)).toBe(1);
     worker.process.launch();
     expect(await untilWorkerRefuses(worker)).toContain('but this worker has seen it up to');
     expect(await refusal(coordinator)).toContain(`worker ${worker.id} at `);
   });
 
-  test('a worker that has seen more ends a coordinator that serves already', async () => {
+  test('a running coordinator ends when a worker joins that has seen more of the log', async () => {
     const [coordinator, worker] = [cluster.coordinators[0].process, cluster.workers[0]];
     await worker.process.stop();
     const { logId, sequence } = await markOf(worker);
@@ -178,7 +178,7 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     expect(coordinator.log()).toContain('coordinator ready');
   });
 
-  test('a worker of another log is not admitted, and harms nobody', async () => {
+  test('a worker of another log is not admitted and disturbs no other process', async () => {
     const { process: coordinator } = cluster.coordinators[0];
     const stray = await cluster.prepareWorker();
     await writeMark(stray, { logId: 'another-log', sequence: 1_000_000 });
@@ -191,18 +191,18 @@ clusterSuite('a log that is not the one that was seen', options, ({ cluster, tes
     const [path] = await mountSome(cluster, 'served', 1);
     const id = await cluster.api.load({ paths: [path] });
     expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED' });
-    // Nor does it keep a coordinator from starting.
+    // A coordinator can still start while that worker runs.
     await coordinator.stop();
     await coordinator.start();
     await cluster.untilListed(cluster.workers[0]);
     expect(await members()).toEqual([cluster.workers[0].id]);
     expect((await workerReadiness(stray)).status).toBe(503);
-    // It has not taken the log it met for its own.
+    // The worker has not replaced its mark with this log.
     expect(await markOf(stray)).toEqual({ logId: 'another-log', sequence: 1_000_000 });
   });
 });
 
-/** A worker loads only from what it has read of the log; it may need a while to connect again. */
+/** A worker loads only after it has read the log up to the mount. It may need a while to connect again. */
 async function untilWorkerKnows(cluster: TestCluster, paths: string[]): Promise<void> {
   for (const path of paths) await writeFile(join(cluster.directory, 'ufs', path, 'file'), 'content');
   const id = await cluster.api.load({ paths });

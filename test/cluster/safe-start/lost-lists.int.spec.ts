@@ -4,7 +4,7 @@ import { expectCountsToAddUp, expectProgressToGrow } from '../support/counts.js'
 
 const names = new Names();
 const batchSize = 20;
-/** More than is planned at once. */
+/** More files than are planned at once. */
 const fileCount = 2500;
 
 const options = {
@@ -14,12 +14,12 @@ const options = {
   testTimeoutMs: 120_000,
 } as const;
 
-clusterSuite('a job in flight whose lists the work stream has lost', options, ({ cluster, s3, test }) => {
+clusterSuite('a running job whose lists were lost from the work stream', options, ({ cluster, s3, test }) => {
   let link: NatsLink;
   beforeEach(async () => void (link = await connectNats({ url: cluster.nats.url, name: 'test' })));
   afterEach(() => link?.close());
 
-  /** It ends as FAILED, and says of each file what became of it; submitted again, it succeeds. */
+  /** Checks that the job ends as FAILED and reports the outcome of each file. A second submission must succeed. */
   async function expectHonestEnd(id: string, files: readonly SourceFile[]): Promise<LoadProgress> {
     const done = await cluster.api.waitForJob(id, { seen: expectProgressToGrow(), timeoutMs: 90_000 });
     expect(done).toMatchObject({ id, state: 'FAILED', inFlightFiles: 0 });
@@ -29,7 +29,7 @@ clusterSuite('a job in flight whose lists the work stream has lost', options, ({
     expect(failures.every(({ reason }) => reason === 'the list of these files is no longer in the work stream')).toBe(
       true,
     );
-    // Without their list the files have no names any more: each batch is one line, and the counts are of files.
+    // Without the list the names of the files are lost. Each batch is one line, but the counts are of files.
     expect(failures.length * batchSize).toBe(done.failedFiles);
     const bucket = new URL(files[0].path).host;
     const again = await cluster.api.load({ paths: [`/${bucket}`], options: { skipIfExists: true } });
@@ -41,7 +41,7 @@ clusterSuite('a job in flight whose lists the work stream has lost', options, ({
     return done;
   }
 
-  test('the stream was made anew, and its places are given away again', async () => {
+  test('fails exactly the files in flight when the stream was created again and reuses sequences', async () => {
     const files = await s3.bucket(cluster, 'anew', keys(fileCount), 100);
     const gate = s3.hold('anew', 100);
     const id = await cluster.api.load({ paths: ['/anew'] });
@@ -55,12 +55,12 @@ clusterSuite('a job in flight whose lists the work stream has lost', options, ({
     await coordinator.start();
     await worker.start();
     const done = await expectHonestEnd(id, files);
-    // What was in flight, and nothing else: not what took the places of the lost lists afterwards.
+    // Only batches in flight may fail, not those that got the sequences of the lost lists afterwards.
     expect(inFlightFiles).toBeLessThan(fileCount);
     expect(done.failedFiles).toBe(inFlightFiles);
   });
 
-  test('the lists were lost while everybody went on', async () => {
+  test('fails the files in flight when the lists are lost while all processes run', async () => {
     const files = await s3.bucket(cluster, 'running', keys(fileCount), 100);
     const gate = s3.hold('running', 100);
     const id = await cluster.api.load({ paths: ['/running'] });
@@ -69,7 +69,7 @@ clusterSuite('a job in flight whose lists the work stream has lost', options, ({
     await link.jsm.streams.purge(names.workStream);
     gate.open();
     const done = await expectHonestEnd(id, files);
-    // The worker had up to three batches in hand or fetched, and goes on to report those that it worked on.
+    // The worker had fetched up to three batches. It completes and reports those.
     expect(done.failedFiles).toBeLessThanOrEqual(inFlightFiles);
     expect(done.failedFiles).toBeGreaterThanOrEqual(inFlightFiles - 3 * batchSize);
   });

@@ -8,14 +8,14 @@ const names = new Names();
 
 const options = { workers: 1, clusterPer: 'test', processesMayEnd: true, testTimeoutMs: 120_000 } as const;
 
-clusterSuite('a replica that starts again', options, ({ cluster, test }) => {
+clusterSuite('the restart of a replica', options, ({ cluster, test }) => {
   let link: NatsLink;
   beforeEach(async () => void (link = await connectNats({ url: cluster.nats.url, name: 'test' })));
   afterEach(() => link?.close());
 
-  test('fault 24: an event of a newer build stops coordinator and worker, each with a sentence, and for good', async () => {
+  test('fault 24: an event of a newer build ends coordinator and worker with a reason, also after a restart', async () => {
     const event = { id: 'e1', type: 'FromTheFuture', v: 1, at: '2026-01-01T00:00:00.000Z', actor: 'a', requestId: 'r' };
-    // It is the first on its boundary; and only what a known writer has signed can be a newer build's.
+    // The event is the first on its boundary. It is signed by a known writer: an unsigned one would be void.
     const last = await link.jsm.streams.getMessage(names.eventStream, { last_by_subj: names.eventSubjects });
     const signer = new TrustRing([clusterKey]).signer('coordinator-newer');
     const { writer: by, keyId: key } = signer;
@@ -30,7 +30,7 @@ clusterSuite('a replica that starts again', options, ({ cluster, test }) => {
     }
   });
 
-  test('fault 24: a snapshot whose bytes were changed is discarded, and the same answers come from the log', async () => {
+  test('fault 24: a damaged snapshot is discarded, and the log gives the same answers', async () => {
     const { process, api } = cluster.coordinators[0];
     process.overrides['LARDER_SNAPSHOT_EVERY'] = '5';
     await process.restart();
@@ -44,7 +44,7 @@ clusterSuite('a replica that starts again', options, ({ cluster, test }) => {
     expect(process.log()).toMatch(/snapshot views\.v\S+ is not used: /);
     expect(process.log()).not.toContain('views restored');
     expect(await mounts(cluster)).toBe(before);
-    // The next one is good again.
+    // The next snapshot is usable again.
     await mountSome(cluster, 'n', 12);
     const after = await mounts(cluster);
     await process.stop();
@@ -54,7 +54,7 @@ clusterSuite('a replica that starts again', options, ({ cluster, test }) => {
     expect(await api.isReady()).toBe(true);
   });
 
-  test('is alive, not ready, and answers nobody while it reads a long log', async () => {
+  test('is alive, is not ready, and refuses requests while it reads a long log', async () => {
     const { process, api } = cluster.coordinators[0];
     await mountSome(cluster, 'early', 1);
     await process.stop();
@@ -79,13 +79,13 @@ clusterSuite('a replica that starts again', options, ({ cluster, test }) => {
     for (const { alive, ready, mount } of reading.slice(0, -1)) {
       expect({ alive, ready, mount }).toEqual({ alive: 200, ready: 503, mount: 503 });
     }
-    // Refused at most for the moment in which the API takes the port over; served only when it is ready.
+    // Connections may be refused only while the API takes the port over. Requests are served only when it is ready.
     for (const { mount } of rounds.slice(0, -1)) expect([0, 503]).toContain(mount);
     expect(await mounts(cluster)).toContain('/early0');
   });
 });
 
-/** 0 for a connection that is refused. */
+/** The status, or 0 for a refused connection. */
 async function get(baseUrl: string, path: string): Promise<{ status: number; body: string }> {
   try {
     const answer = await request(`${baseUrl}${path}`, { reset: true, signal: AbortSignal.timeout(5000) });
@@ -99,7 +99,7 @@ function lastOf(link: NatsLink, subject: string): Promise<unknown> {
   return link.jsm.streams.getMessage(names.snapshotStream, { last_by_subj: subject }).catch(() => undefined);
 }
 
-/** Changes one byte in each chunk that the object store holds, as a failing disk would. @returns how many */
+/** Changes one byte in each chunk of the object store, like a failing disk. @returns the number of chunks */
 async function flipAll(link: NatsLink): Promise<number> {
   const { state } = await link.jsm.streams.info(names.snapshotStream);
   let flipped = 0;
@@ -115,7 +115,7 @@ async function flipAll(link: NatsLink): Promise<number> {
   return flipped;
 }
 
-/** Reports of a job that nobody knows: to be read by every replica, and of no other effect. */
+/** Appends reports of an unknown job: every replica reads them, and they have no other effect. */
 async function growLog(link: NatsLink, messages: number): Promise<void> {
   const before = (await link.jsm.streams.info(names.eventStream)).state.last_seq;
   const failures = Array.from({ length: 20 }, (_, i) => ({ path: `s3://b/${i}`, reason: 'r', attempts: 1 }));

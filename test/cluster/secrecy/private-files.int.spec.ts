@@ -6,13 +6,13 @@ import { clusterSuite, expectCacheEqualsSource, keys } from '#testing';
 const nobody = 65534;
 const isRoot = process.getuid?.() === 0;
 
-clusterSuite('what a worker keeps on its disk', { workers: 1 }, ({ cluster, s3 }) => {
+clusterSuite('the files of a worker', { workers: 1 }, ({ cluster, s3 }) => {
   beforeAll(() => {
-    // The directory above is open to all, as that of a real cache is: nothing but the worker's own modes protects it.
+    // The parent directory is open to all, like that of a real cache. Only the worker's own modes protect the files.
     chmodSync(cluster.directory, 0o755);
   });
 
-  /** Files below a directory that another user of the machine gets to read. */
+  /** Files below a directory that another user of the machine can read. */
   function readableByOthers(directory: string): string[] {
     if (!isRoot) return openTo(directory, 0o077);
     const find = ['find', directory, '-type', 'f', '-exec', 'head', '-c1', '{}', ';', '-print'];
@@ -21,7 +21,7 @@ clusterSuite('what a worker keeps on its disk', { workers: 1 }, ({ cluster, s3 }
     return stdout.split('\n').filter((line) => line !== '');
   }
 
-  /** Files that lie open for a mask of modes, and with no closed directory above them. */
+  /** Files whose mode matches the mask, without a closed directory above them. */
   function openTo(directory: string, mask: number): string[] {
     if ((statSync(directory).mode & mask) === 0) return [];
     return readdirSync(directory, { withFileTypes: true }).flatMap((item) => {
@@ -31,7 +31,7 @@ clusterSuite('what a worker keeps on its disk', { workers: 1 }, ({ cluster, s3 }
     });
   }
 
-  /** Every mode below a directory that is not the owner's alone. */
+  /** Every mode below a directory that gives access to others than the owner. */
   const openModes = (directory: string): string[] =>
     [
       directory,
@@ -39,7 +39,7 @@ clusterSuite('what a worker keeps on its disk', { workers: 1 }, ({ cluster, s3 }
     ].filter((path) => statSync(path).mode & 0o077);
 
   it(
-    'is for no other user of the machine to read, also where an earlier version has left it open',
+    'cannot be read by other users of the machine, also if an earlier version left them open',
     () =>
       cluster.watch(async () => {
         const [worker] = cluster.workers;
@@ -55,7 +55,7 @@ clusterSuite('what a worker keeps on its disk', { workers: 1 }, ({ cluster, s3 }
         expect(readableByOthers(worker.cacheDir)).toEqual([]);
 
         await worker.process.stop();
-        // As caches of earlier versions are.
+        // Caches of earlier versions have these modes.
         execFileSync('chmod', ['-R', 'u=rwX,go=rX', worker.cacheDir]);
         expect(readableByOthers(worker.cacheDir).length).toBeGreaterThan(4);
         await worker.process.start();
@@ -68,7 +68,7 @@ clusterSuite('what a worker keeps on its disk', { workers: 1 }, ({ cluster, s3 }
   );
 
   it(
-    'stays closed in a directory that it shares, which is left as it is',
+    'stay closed in a shared directory, whose own mode does not change',
     () =>
       cluster.watch(async () => {
         const [worker] = cluster.workers;

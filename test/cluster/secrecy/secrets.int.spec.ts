@@ -2,16 +2,16 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { clusterSuite, eventually, keys } from '#testing';
 
-/** The core survives any encoding of the rest; the rest shows what escaping makes of it. */
+/** The core stays the same in any encoding. The other characters show the effect of escaping. */
 const core = 'xCanaryz7Q4w9Larder';
 const canary = `${core}/+=&%"\\ '${core}`;
 
-/** As it might turn up: as it is, in each alignment of base64, as hex. URLs and JSON leave the core as it is. */
+/** The forms to search for: plain, each alignment of base64, hex. URLs and JSON do not change the core. */
 const forms: readonly string[] = [
   core,
   ...[0, 1, 2].map((shift) => {
     const text = Buffer.from('#'.repeat(shift) + core).toString('base64');
-    // The first and last characters depend on what stands beside the core.
+    // The first and last characters depend on the characters beside the core.
     return text.slice(shift === 0 ? 0 : 4, -4);
   }),
   Buffer.from(core).toString('hex'),
@@ -31,7 +31,7 @@ clusterSuite(
   },
   ({ cluster, s3 }) => {
     it(
-      'fault 23: is in no log, no file of NATS or of a cache, and no answer, whatever goes right or wrong',
+      'fault 23: is in no log, no file of NATS or of a cache, and no answer, after successes and failures',
       () =>
         cluster.watch(async () => {
           const { api } = cluster;
@@ -47,7 +47,7 @@ clusterSuite(
           s3.faults.set('bad', ({ operation }) =>
             operation === 'GetObject' ? { kind: 'status', status: 403 } : undefined,
           );
-          // The right secret with the wrong name, so that the store refuses the signature.
+          // The right secret with a wrong access key id: the store refuses the signature.
           await api.mount('/refused', 's3://refused/', { ...s3.mountOptions, 's3a.accessKeyId': 'nobody' });
           await api.mount('/unreachable', 's3://unreachable/', {
             ...s3.mountOptions,
@@ -107,7 +107,7 @@ clusterSuite(
           const text = JSON.stringify(answers);
           expect(forms.filter((form) => text.includes(form))).toEqual([]);
           const files = [...filesBelow(cluster.directory), ...filesBelow(cluster.nats.storeDir)];
-          // It is worth nothing if the places that matter are not among them.
+          // The search proves nothing unless it covers the important places.
           for (const part of [
             'coordinator-1.log',
             'worker-1.log',
@@ -123,7 +123,7 @@ clusterSuite(
       120_000,
     );
 
-    it('the search itself finds a secret that is there', () => {
+    it('the search itself finds a secret', () => {
       for (const text of [canary, encodeURIComponent(canary), JSON.stringify(canary)]) expect(finds(text)).toBe(true);
       for (const before of ['', 'a', 'ab', 'abc'])
         expect(finds(Buffer.from(before + canary).toString('base64'))).toBe(true);

@@ -4,22 +4,22 @@ import { join } from 'node:path';
 import { startTestNats, type TestNats } from '#testing';
 import { type Ended, mains, run, testKeys } from './support/run.js';
 
-/** Whom nothing belongs to. */
+/** A user id that owns no files. */
 const nobody = 65534;
 const isRoot = process.getuid?.() === 0;
 
-/** What cannot be a directory, below a scratch directory, and what is said about it. */
+/** Paths that cannot be directories (relative ones are below a scratch directory), and the reasons in the message. */
 const unusable: readonly [what: string, name: string, reason: RegExp][] = [
-  ['a directory below /proc', '/proc/larder', /is not there and cannot be made/],
-  ['a device', '/dev/null', /is no directory/],
-  ['below a device', '/dev/null/larder', /is no directory/],
-  ['a file', 'file', /is no directory/],
-  ['below a file', 'file/deep/larder', /is no directory/],
+  ['a directory below /proc', '/proc/larder', /does not exist and cannot be created/],
+  ['a device', '/dev/null', /is not a directory/],
+  ['below a device', '/dev/null/larder', /is not a directory/],
+  ['a file', 'file', /is not a directory/],
+  ['below a file', 'file/deep/larder', /is not a directory/],
   ['a link to itself', 'loop', /leads to itself/],
   ['below a link to itself', 'loop/larder', /leads to itself/],
-  ['a link to nothing', 'dangling', /link to something that is not there/],
+  ['a link to nothing', 'dangling', /link to a missing file/],
   ['too long a name', 'x'.repeat(300), /name is too long/],
-  ['what a shell would expand', '~/larder', /not expanded/],
+  ['a path that a shell would expand', '~/larder', /not expanded/],
   ['blanks', '  ', /expected a directory/],
 ];
 
@@ -28,7 +28,7 @@ describe('a directory that cannot be used', () => {
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), 'larder-directories-'));
     chmodSync(scratch, 0o755);
-    writeFileSync(join(scratch, 'file'), 'of somebody else');
+    writeFileSync(join(scratch, 'file'), 'a file of another program');
     symlinkSync('loop', join(scratch, 'loop'));
     symlinkSync('/nonexistent/larder', join(scratch, 'dangling'));
     mkdirSync(join(scratch, 'closed'), { mode: 0o700 });
@@ -55,20 +55,20 @@ describe('a directory that cannot be used', () => {
     const start = (name: string, options: Parameters<typeof run>[1] = {}) =>
       run(mains[app], { ...options, env: { ...elsewhere, LARDER_WORKER_PORT: '0', [setting]: at(name) } });
 
-    it.each(unusable)('%s ends the start in one sentence, with 78', async (_what, name, reason) => {
+    it.each(unusable)('%s ends the start with one sentence and exit code 78', async (_what, name, reason) => {
       expectOneSentence(await start(name), setting, reason);
     });
 
-    (isRoot ? it : it.skip)('one without permission', async () => {
+    (isRoot ? it : it.skip)('a directory without permission ends the start', async () => {
       for (const name of ['closed', 'closed/larder', 'read-only', 'read-only/larder']) {
         expectOneSentence(await start(name, { uid: nobody }), setting, /permission is denied/);
       }
       expect(existsSync(join(scratch, 'read-only/larder'))).toBe(false);
     });
 
-    (isRoot ? it : it.skip)('one on a file system that is read-only, or full', async () => {
+    (isRoot ? it : it.skip)('a directory on a read-only or full file system ends the start', async () => {
       const disk = mkdtempSync(join(scratch, 'disk-'));
-      // In a mount namespace of its own: it is gone with the process.
+      // The process has a mount namespace of its own. The mount ends with it.
       const within = (...commands: string[]) => [
         'unshare',
         '-m',
@@ -89,7 +89,7 @@ describe('a directory that cannot be used', () => {
       expect(ended.stderr.trim().split('\n')).toHaveLength(1);
     });
 
-    it('one whose parts are not what they should be', async () => {
+    it('a directory that contains a file in place of a subdirectory ends the start', async () => {
       const parts = app === 'worker' ? ['running', 'progress', 'segments'] : ['nats', 'logs', 'run'];
       for (const part of parts) {
         mkdirSync(join(scratch, `${app}-${part}`));
@@ -101,14 +101,14 @@ describe('a directory that cannot be used', () => {
     });
   });
 
-  it('LARDER_LOG_MARK: a file that cannot be kept is said before NATS is even asked', async () => {
+  it('LARDER_LOG_MARK: a path that cannot be written ends the start before the first connection to NATS', async () => {
     const env = (file: string) => ({ ...elsewhere, LARDER_LOG_MARK: at(file) });
     mkdirSync(join(scratch, 'directory'));
     for (const [file, reason] of [
-      ['nowhere/mark.json', /is not there/],
-      ['file/mark.json', /is no directory/],
-      ['directory', /no ordinary file/],
-      ['/dev/null', /no ordinary file/],
+      ['nowhere/mark.json', /does not exist/],
+      ['file/mark.json', /is not a directory/],
+      ['directory', /not an ordinary file/],
+      ['/dev/null', /not an ordinary file/],
       ['loop', /leads to itself/],
       ['/proc/larder-mark', /cannot be/],
     ] as const) {
@@ -125,13 +125,13 @@ describe('a directory that cannot be used', () => {
     beforeAll(async () => void (nats = await startTestNats()));
     afterAll(() => nats?.stop());
 
-    it('names what is wrong with the file’s place, and ends with 78', async () => {
+    it('names the problem with the directory of the file and exits with 78', async () => {
       for (const [file, reason] of [
-        ['nowhere/backup.gz', /is not there/],
-        ['file/backup.gz', /is no directory/],
+        ['nowhere/backup.gz', /does not exist/],
+        ['file/backup.gz', /is not a directory/],
         ['loop', /leads to itself/],
         ['/proc/larder.gz', /cannot be/],
-        ['/dev/null', /no ordinary file/],
+        ['/dev/null', /not an ordinary file/],
       ] as const) {
         const ended = await run(mains.cli, { args: ['backup', '--nats', nats.url, '--out', at(file)] });
         expectOneSentence(ended, '--out', reason);

@@ -1,45 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { ApiClient, eventually, freePorts, ManagedProcess, projectRoot } from '#testing';
-import { mains } from './support/run.js';
+import { type ApiClient, eventually, projectRoot, standaloneSuite } from '#testing';
 
 type Line = Record<string, unknown> & { level: string; time: string; msg: string };
 
-describe('the HTTP servers of a cluster behind a balancer', () => {
-  let directory: string;
-  let dataDir: string;
-  let cluster: ManagedProcess;
-  let api: ApiClient;
-  /** By the name of what listens there. */
+const env = { LARDER_LOG_LEVEL: 'debug', LARDER_HOSTNAMES: 'larder.example.com' };
+
+standaloneSuite('the HTTP servers of a cluster behind a balancer', { balancer: true, env }, ({ cluster }) => {
+  /** Ports by the name of the process that listens there. */
   const ports: Record<string, number> = {};
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'larder-http-'));
-    dataDir = join(directory, 'data');
-    const [port, balancer] = await freePorts(2);
-    cluster = new ManagedProcess({
-      name: 'standalone',
-      script: join(projectRoot(), mains.standalone),
-      env: {
-        ...{ LARDER_DATA_DIR: dataDir, LARDER_PORT: String(port), LARDER_BALANCER_PORT: String(balancer) },
-        ...{ LARDER_WORKERS: '1', LARDER_LOG_LEVEL: 'debug', LARDER_HOSTNAMES: 'larder.example.com' },
-        npm_lifecycle_event: 'start',
-      },
-      logFile: join(directory, 'standalone.log'),
-      isReady: (self) => self.log().includes('Ctrl-C stops everything'),
-    });
-    await cluster.start();
-    api = new ApiClient(`http://127.0.0.1:${balancer}`);
-    const [{ address }] = await api.nodes();
-    Object.assign(ports, { coordinator: port, balancer, worker: Number(address.split(':')[1]) });
-  }, 90_000);
-  afterAll(async () => {
-    if (cluster.running) await cluster.stop();
-    rmSync(directory, { recursive: true, force: true });
+    const portOf = ({ baseUrl }: ApiClient) => Number(new URL(baseUrl).port);
+    const [{ address }] = await cluster.api.nodes();
+    const worker = Number(address.split(':')[1]);
+    Object.assign(ports, { coordinator: portOf(cluster.coordinators[0]), balancer: portOf(cluster.api), worker });
   });
 
   async function send(
@@ -59,7 +35,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     `POST ${path} HTTP/1.1\r\n${more}Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
   const servers = ['coordinator', 'worker', 'balancer'] as const;
 
-  it.each(servers)('%s: what Node would answer with an empty body has the one shape', async (name) => {
+  it.each(servers)('%s: errors that Node would answer with an empty body have the common shape', async (name) => {
     const host = 'Host: localhost\r\n';
     for (const [bytes, status, sentence] of [
       [get(''), 400, /Host header is missing/],
@@ -76,12 +52,12 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     expect(await send(ports[name], get('', '1.0'))).toMatchObject({ status: 200 });
   });
 
-  it.each(['coordinator', 'worker'] as const)('%s: a repeated Host is refused', async (name) => {
+  it.each(['coordinator', 'worker'] as const)('%s: refuses a repeated Host header', async (name) => {
     const answer = await send(ports[name], get('Host: localhost\r\nHost: localhost\r\n'));
     expect(answer).toMatchObject({ status: 400, body: { status: 'the Host header must be given once' } });
   });
 
-  it.each(servers)('%s: goes by its own names only, so that a page cannot give it another', async (name) => {
+  it.each(servers)('%s: accepts only its own host names, so that no web page can use another name', async (name) => {
     for (const host of ['evil.example', `evil.example:${ports[name]}`, '127.0.0.1.evil.example', '10.1.2.3']) {
       for (const bytes of [get(`Host: ${host}\r\n`), post(`Host: ${host}\r\n`)]) {
         expect({ host, ...(await send(ports[name], bytes)) }).toMatchObject({
@@ -95,7 +71,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     }
   });
 
-  it.each(servers)('%s: a foreign page may not change anything', async (name) => {
+  it.each(servers)('%s: refuses changes from a page of another origin', async (name) => {
     const path = name === 'worker' ? '/v1/clear-stale' : '/api/v1/ttl';
     const body = name === 'worker' ? '{"op":"stop"}' : undefined;
     for (const header of ['Origin: http://evil.example', 'Origin: null', 'Sec-Fetch-Site: cross-site']) {
@@ -115,9 +91,9 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     }
   });
 
-  it('nobody can pass for one of the system’s own actors', async () => {
+  it('a client cannot use the name of one of the system’s own actors', async () => {
     for (const actor of ['coordinator:admin', 'Worker:1', 'operator:root', 'static-mount-table']) {
-      const answer = await api.request('POST', '/ttl', {
+      const answer = await cluster.api.request('POST', '/ttl', {
         body: { path: '/nope', ttlSeconds: 5 },
         headers: { 'x-larder-actor': actor },
       });
@@ -129,7 +105,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
   });
 
   it.each(servers)(
-    '%s: a body at a byte a second is answered with 408, and cut off',
+    '%s: answers 408 to a body that arrives at one byte per second, and closes the connection',
     async (name) => {
       const socket = connect(ports[name], '127.0.0.1');
       socket.on('error', () => undefined);
@@ -148,30 +124,30 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     45_000,
   );
 
-  it('the logs tell of each request and of a job’s life, under the ids that answers and events have', async () => {
-    const file = join(dataDir, 'logs');
+  it('the logs record each request and the life of a job under the ids of answers and events', async () => {
     const lines = (process: string): Line[] =>
-      readFileSync(join(file, `${process}.log`), 'utf8')
+      cluster
+        .logOf(process)
         .split('\n')
         .filter((line) => line.startsWith('{'))
         .map((line) => JSON.parse(line) as Line);
     const headers = { 'x-request-id': 'mount-1', 'x-larder-actor': 'alice', authorization: 'Bearer canary' };
     const options = { accessKeyId: 'a', secretAccessKey: 'canary', region: 'x', endpoint: 'http://127.0.0.1:1' };
-    await api.request('POST', '/mount', { body: { path: '/s3', ufs: 's3://some-bucket', options }, headers });
-    await api.mount('/docs', `file://${projectRoot()}/docs`);
-    await api.request('GET', '/mount?path=/docs&token=canary');
-    await api.request('POST', '/load', { body: { paths: 'canary' } });
-    await api.request('POST', '/load', { body: { secretKey: 'canary' } });
-    await api.request('GET', '/file_index?asOf=1');
-    const submitted = await api.request<{ id: string }>('POST', '/load', {
+    await cluster.api.request('POST', '/mount', { body: { path: '/s3', ufs: 's3://some-bucket', options }, headers });
+    await cluster.api.mount('/docs', `file://${projectRoot()}/docs`);
+    await cluster.api.request('GET', '/mount?path=/docs&token=canary');
+    await cluster.api.request('POST', '/load', { body: { paths: 'canary' } });
+    await cluster.api.request('POST', '/load', { body: { secretKey: 'canary' } });
+    await cluster.api.request('GET', '/file_index?asOf=1');
+    const submitted = await cluster.api.request<{ id: string }>('POST', '/load', {
       body: { paths: ['/docs'] },
       headers: { 'x-request-id': 'load-1' },
     });
     expect(submitted.headers['x-request-id']).toBe('load-1');
     const { id } = submitted.body;
-    await api.waitForJob(id);
+    await cluster.api.waitForJob(id);
 
-    const told = await eventually('the job’s end is told', () => {
+    const told = await eventually('the log records the job’s end', () => {
       const all = lines('coordinator-1');
       return all.some(({ msg, jobId }) => msg === 'job finished' && jobId === id) && all;
     });
@@ -186,7 +162,7 @@ describe('the HTTP servers of a cluster behind a balancer', () => {
     expect(named('GET /api/v1/mount 200')[0]).toMatchObject({ level: 'debug', route: '/api/v1/mount', status: 200 });
     expect(named('POST /api/v1/load 400')).toHaveLength(2);
     expect(named('GET /api/v1/file_index 501')[0]).toMatchObject({ level: 'debug', code: 'no-history' });
-    await eventually('the worker tells of its batch', () =>
+    await eventually('the worker’s log records its batch', () =>
       lines('worker-1').some((line) => line.level === 'debug' && line.jobId === id),
     );
     for (const line of [...told, ...lines('worker-1')]) {

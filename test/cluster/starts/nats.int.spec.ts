@@ -56,14 +56,14 @@ describe('a start against NATS', () => {
   }
 
   it.each(['coordinator', 'worker'] as const)(
-    'a %s says at once, and again and again, which address it tries and why that fails',
+    'a %s logs repeatedly which address it tries and why the attempt fails',
     async (app) => {
       const [away] = await freePorts(1);
       const url = `nats://t0ken-canary@127.0.0.1:${away},nats://127.0.0.1:1`;
       const { process, port } = await launch(app, { LARDER_NATS_URL: url });
       const warnings = () => linesOf(process).filter(({ level, msg }) => level === 'warn' && msg.includes(`:${away}`));
-      await eventually('it has said so four times', () => warnings().length >= 4, { timeoutMs: 40_000 });
-      // How the pauses grow is for connect-attempts.spec to say, which has a clock of its own.
+      await eventually('four warnings are logged', () => warnings().length >= 4, { timeoutMs: 40_000 });
+      // connect-attempts.spec tests how the pauses grow: it has a clock of its own.
       const [first] = warnings().map(({ time }) => Date.parse(time));
       const begun = linesOf(process).find(({ msg }) => msg.startsWith(`connecting to NATS at 127.0.0.1:${away}`))!;
       expect(first - Date.parse(begun.time)).toBeLessThan(4_000);
@@ -83,7 +83,7 @@ describe('a start against NATS', () => {
     afterAll(() => nats?.stop());
 
     it.each(['coordinator', 'worker', 'standalone', 'cli'] as const)(
-      'a wrong one, or none, ends the %s in one sentence and with 78',
+      'a wrong or missing token ends the %s with one sentence and exit code 78',
       async (app) => {
         for (const credentials of ['wr0ng-canary@', 'someone:wr0ng-canary@', '']) {
           const [port] = await freePorts(1);
@@ -92,7 +92,7 @@ describe('a start against NATS', () => {
             env: {
               ...{ LARDER_NATS_URL: `nats://${credentials}127.0.0.1:${nats.port}`, LARDER_PORT: String(port) },
               ...{ LARDER_WORKER_PORT: '0', LARDER_DATA_DIR: join(scratch, `data-${port}`) },
-              // The command line needs no keys, and standalone makes its own.
+              // The command line needs no keys, and standalone creates its own.
               ...(app === 'coordinator' || app === 'worker' ? { LARDER_SECRET_KEYS: testKeys } : {}),
             },
           });
@@ -105,7 +105,7 @@ describe('a start against NATS', () => {
       60_000,
     );
 
-    it('one that NATS no longer takes when it is back is said, in the log and by /readyz, and forgiven when it does', async () => {
+    it('a token that a restarted NATS refuses is reported by the log and /readyz until NATS accepts it again', async () => {
       const { process, port } = await launch('coordinator', { LARDER_NATS_URL: nats.url });
       const worker = await launch('worker', { LARDER_NATS_URL: nats.url });
       await Promise.all([process.untilReady(), worker.process.untilReady()]);
@@ -126,7 +126,7 @@ describe('a start against NATS', () => {
     }, 90_000);
   });
 
-  it('a coordinator that has reached NATS does not say that it has not', async () => {
+  it('a coordinator that has reached NATS does not report that NATS does not answer', async () => {
     const nats = await startTestNats();
     try {
       const { process, port } = await launch('coordinator', { LARDER_NATS_URL: nats.url, LARDER_NATS_REPLICAS: '1' });
@@ -154,11 +154,11 @@ describe('a start against NATS', () => {
   }, 60_000);
 });
 
-// The log is signed with keys of its own: with others than those a process would not even start.
+// The log is signed with separate keys: with other signing keys, a process would not even start.
 const signingKeys = { LARDER_SIGNING_KEYS: `signing:${randomBytes(32).toString('base64')}` };
 const oneWorker = { workers: 1, env: signingKeys };
 
-clusterSuite('a process with another key ring than the mounts were sealed with', oneWorker, ({ cluster }) => {
+clusterSuite('a process without the key that sealed the mounts', oneWorker, ({ cluster }) => {
   const otherBytes = `test:${randomBytes(32).toString('base64')}`;
   const options = { accessKeyId: 'larder', secretAccessKey: 'canary', endpoint: 'http://127.0.0.1:1', region: 'x' };
 
@@ -169,7 +169,7 @@ clusterSuite('a process with another key ring than the mounts were sealed with',
     { process: cluster.workers[0].process, port: workerPort },
   ];
 
-  /** Of its present life, ready or not. */
+  /** The worker's port since its last start, whether it is ready or not. */
   function workerPort(): number {
     const { process } = cluster.workers[0];
     return Number(/"address":"127\.0\.0\.1:(\d+)".*"worker listens"/.exec(process.log())?.[1] ?? 1);
@@ -191,16 +191,16 @@ clusterSuite('a process with another key ring than the mounts were sealed with',
     ],
     ['other bytes under the same id', otherBytes, /mount \/old\/ .* another key than the 'test'/],
   ])(
-    '%s: is not ready, and says which key which mount needs',
+    '%s: is not ready and names the key that each mount needs',
     async (_what, keys, sentence) => {
       await restartWith(keys);
       for (const one of processes()) {
-        const answer = await eventually('it is not ready for want of a key', async () => {
+        const answer = await eventually('the process is not ready because a key is missing', async () => {
           const found = await readiness(one.port());
           return found?.status.includes('no mount can be opened') && found;
         });
         expect(answer).toMatchObject({ code: 503, status: expect.stringMatching(sentence) as string });
-        await eventually('its log says so', () =>
+        await eventually('its log reports the missing key', () =>
           linesOf(one.process).some(({ level, msg }) => level === 'error' && sentence.test(msg)),
         );
         expect(one.process.log()).not.toContain('canary');
@@ -209,7 +209,7 @@ clusterSuite('a process with another key ring than the mounts were sealed with',
     60_000,
   );
 
-  it('a mount that it cannot open beside one that it can is a warning: the coordinator stays in its balancer', async () => {
+  it('the coordinator stays ready and shows a warning when it cannot open one of two mounts', async () => {
     await restartWith(otherBytes);
     await eventually('the coordinator answers', async () =>
       (await readiness(processes()[0].port()))?.status.includes('no mount can be opened'),

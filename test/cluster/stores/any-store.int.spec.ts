@@ -22,13 +22,13 @@ const large = 300_000;
 const firstMs = Date.parse('2026-01-01T10:00:00.700Z');
 const putMs = { first: firstMs, second: firstMs + 5000 };
 
-/** Files that nothing can bring, by what the store says of them. */
+/** Faults that no retry can overcome. */
 const hopeless: readonly Fault[] = [
   { kind: 'status', status: 403, code: 'AccessDenied' },
   { kind: 'status', status: 404, code: 'NoSuchKey' },
   { kind: 'status', status: 400, code: 'InvalidRequest' },
 ];
-/** What passes. */
+/** Faults that pass. */
 const passing: readonly Fault[] = [
   { kind: 'status', status: 503, code: 'SlowDown', headers: { 'retry-after': '0' } },
   { kind: 'status', status: 500 },
@@ -42,17 +42,17 @@ interface Store {
   endpoint: string;
   bucket: string;
   kind: string;
-  /** Whether what its listing says is true. */
+  /** Whether its listing is true. */
   isHonest: boolean;
   files: Map<string, SourceFile>;
-  /** Digests of everything that the store has ever had under a path. */
+  /** Digests of all contents that the store has ever had under a path. */
   had: Map<string, Set<string>>;
   hopeless: ReadonlySet<string>;
 }
 
 /**
- * A store whose listing, validators, faults and redirections a seed draws, against real loads of it. Whatever the store does, what Larder
- * says is true: a job that SUCCEEDED has brought every file, and one that has not names each, or says why it cannot know.
+ * Loads a store whose listing, validators, faults and redirections are random. Larder's report must be true in every
+ * case: a SUCCEEDED job has loaded every file. Any other job names each failed file, or says why it cannot know them.
  */
 clusterSuite(
   `loads of any store (LARDER_TEST_SEED=${seed})`,
@@ -88,7 +88,7 @@ clusterSuite(
       generation: keyof typeof putMs,
     ): Promise<void> {
       const bytes = content(`${bucket}/${key}/${generation}`, random.chance(0.15) ? large : random.below(2000));
-      // Where a store has no tags, a version is a second and a size.
+      // Without ETags, a version is made of a time in seconds and a size.
       await server.put(bucket, key, bytes, new Date(putMs[generation]));
       const file = { path: `s3://${bucket}/${key}`, sizeBytes: bytes.length, sha256: sha256(bytes) };
       files.set(key, file);
@@ -110,7 +110,7 @@ clusterSuite(
       };
     }
 
-    /** Loads the store and compares what was said with what is there. */
+    /** Loads the store and compares the report with the cache. */
     async function check(store: Store, options: Record<string, unknown>): Promise<LoadProgress> {
       const { bucket, files, hopeless: lost } = store;
       const done = await cluster.api.waitForJob(await cluster.api.load({ paths: [`/${bucket}`], options }));
@@ -127,7 +127,7 @@ clusterSuite(
       }
       if (store.isHonest || done.state === 'SUCCEEDED') {
         expect([...failed.keys()].sort()).toEqual([...lost].map((key) => `s3://${bucket}/${key}`).sort());
-        // A bucket without an object is one more thing that a job says of itself.
+        // A job also reports a bucket without objects.
         expect(done.state).toBe(lost.size > 0 ? 'FAILED' : 'SUCCEEDED');
         await expectCacheEqualsSource(cluster, present, { others: 'any' });
       }
@@ -135,7 +135,7 @@ clusterSuite(
       return done;
     }
 
-    /** Whatever is held of the store is, from its first byte to its last, what the store has or had. */
+    /** Each cached copy must equal, from its first byte to its last, a content that the store has or had. */
     async function expectNoOtherBytes({ had }: Store): Promise<void> {
       for (const [path, digests] of had) {
         const [copy] = await cluster.readCopies(path, 1);

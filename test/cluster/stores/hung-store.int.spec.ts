@@ -2,10 +2,10 @@ import { clusterSuite, eventually, type FaultHook, keys, type LoadProgress } fro
 
 type Fault = NonNullable<ReturnType<FaultHook>>;
 
-/** Far less than any time limit of a request to a store; a busy machine takes its part of it. */
+/** Far less than any time limit of a request to a store, and long enough for a busy machine. */
 const soonMs = 10_000;
 
-clusterSuite('a store that takes requests and never answers', {}, ({ cluster, s3, test }) => {
+clusterSuite('a store that accepts requests and never answers', {}, ({ cluster, s3, test }) => {
   const reads = (fault: Fault): FaultHook => {
     return ({ operation }) => (operation === 'GetObject' || operation === 'HeadObject' ? fault : undefined);
   };
@@ -19,7 +19,7 @@ clusterSuite('a store that takes requests and never answers', {}, ({ cluster, s3
   const ended = (what: string, progress: () => Promise<{ state: string }>) =>
     eventually(what, async () => ((await progress()).state === 'SUCCEEDED' ? true : undefined), { timeoutMs: soonMs });
 
-  /** A load of so many files, of which nothing comes, with all that workers may take of it in their hands. */
+  /** Starts a load of this many files that never arrive, and waits until the workers read as many as they may. */
   async function hungLoad(bucket: string, count: number, fault: Fault, atLeast = 64): Promise<string> {
     await s3.bucket(cluster, bucket, keys(count), 10);
     s3.faults.set(bucket, reads(fault));
@@ -35,7 +35,7 @@ clusterSuite('a store that takes requests and never answers', {}, ({ cluster, s3
     ['hung', { kind: 'hang' }],
     ['stuck', { kind: 'pause', afterBytes: 1 }],
   ] as const satisfies [string, Fault][]) {
-    test(`(${name}) holds up no other job of whatever kind, and goes with its mount`, async () => {
+    test(`(${name}) delays no other job of any kind, and its load ends with its mount`, async () => {
       const well = `well-beside-${name}`;
       await s3.bucket(cluster, well, ['a', 'b'], 10);
       const id = await hungLoad(name, 4_000, fault);
@@ -44,7 +44,7 @@ clusterSuite('a store that takes requests and never answers', {}, ({ cluster, s3
       await ended('the free', await submit('free', { paths: [`/${well}`] }));
       expect(await cluster.api.progress(id)).toMatchObject({ state: 'RUNNING', failedFiles: 0 });
 
-      // Another one hangs as well, with its share.
+      // A second job hangs as well and uses its share.
       const other = await hungLoad(`${name}-too`, 1_000, fault, 16);
       expect(await load(`/${well}`)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 2 });
       await cluster.api.stopLoad(other);
@@ -56,7 +56,7 @@ clusterSuite('a store that takes requests and never answers', {}, ({ cluster, s3
     });
   }
 
-  test('holds up no other job of its own mount', async () => {
+  test('delays no other job of its own mount', async () => {
     await s3.bucket(cluster, 'half', keys(4_000), 10);
     await s3.put('half', 'good/a', Buffer.from('a'));
     s3.faults.set('half', ({ operation, key }) =>

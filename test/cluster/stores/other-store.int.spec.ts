@@ -2,7 +2,7 @@ import { clusterSuite, type ClusterSuite, content, eventually, keys, S3Fixture, 
 
 const count = 20;
 
-/** Of each worker at once, where a test sets it. */
+/** Concurrent transfers of each worker, in the tests that set it. */
 const transfers = 4;
 
 /** Some tests need settings of their own. Each test has a cluster of its own. */
@@ -11,7 +11,7 @@ function otherStoreSuite(env: Record<string, string>, body: (suite: ClusterSuite
   clusterSuite('a bucket of the same name at another endpoint', options, body);
 }
 
-/** The first store is `s3` of the suite. Answers the other one, and what tests do with both. */
+/** The first store is `s3` of the suite. @returns the other store, and helpers for both */
 function twoStores({ cluster, s3: first }: ClusterSuite) {
   let other: S3Fixture;
   beforeEach(async () => void (other = await S3Fixture.start()));
@@ -34,7 +34,7 @@ function twoStores({ cluster, s3: first }: ClusterSuite) {
     return answer.status === 200 ? text : String(answer.status);
   }
 
-  /** What the workers say to readers of a path. */
+  /** The answers of all workers to readers of a path. */
   async function answers(path: string, more = '&redirect=false'): Promise<string[]> {
     return [...new Set(await Promise.all(cluster.workers.map((worker) => read(worker, path, more))))];
   }
@@ -77,11 +77,11 @@ otherStoreSuite({}, (suite) => {
   const stores = twoStores(suite);
   const { call, index, load, free, read, answers, firstLoaded, mount, unmount, moveTo } = stores;
 
-  test('is loaded anew, verified and served with its own bytes, and the first comes back as it was', async () => {
+  test('is loaded again, verified and served with its own bytes, and the first is unchanged after it is mounted again', async () => {
     const [{ path }] = await firstLoaded();
     const own = content(`other ${keys(1)[0]}`, 700).toString();
     await moveTo(stores.other);
-    // By the worker that has not got the file in its own cache, by the other, and through a redirect.
+    // Asks the worker without the file, the worker with it, and follows a redirect.
     expect(await answers(path)).toEqual([own]);
     expect(await answers(path, '')).toEqual([own]);
     expect(await answers('s3://shared/only-first')).toEqual(['404']);
@@ -98,7 +98,7 @@ otherStoreSuite({}, (suite) => {
     expect(first.reads('shared')).toHaveLength(reads);
   });
 
-  test('is told from the first by rebalances, by quotas and by workers that were away', async () => {
+  test('is distinguished from the first by rebalances, quotas and returning workers', async () => {
     const [{ path }] = await firstLoaded();
     await cluster.workers[0].process.kill9();
     await moveTo(stores.other);
@@ -122,7 +122,7 @@ otherStoreSuite({}, (suite) => {
     expect(await index()).toHaveLength(count);
   });
 
-  test('what was left of the first can be listed, counted and freed', async () => {
+  test('leaves cached files of the first that can be listed, counted and freed', async () => {
     const files = await firstLoaded();
     const paths = [...files.map(({ path }) => path), 's3://shared/only-first'];
     expect(await index('?unmounted=true')).toEqual([]);
@@ -132,7 +132,7 @@ otherStoreSuite({}, (suite) => {
     await mount(stores.other);
     expect(await load()).toMatchObject({ state: 'SUCCEEDED' });
     expect(await index('?unmounted=true')).toEqual(paths.slice(1));
-    await eventually('the nodes tell of it', async () => {
+    await eventually('the nodes report the files', async () => {
       const { result } = (await call<{ result: { unmountedObjects: number }[] }>('GET', '/nodes')).body;
       return result.every(({ unmountedObjects }) => unmountedObjects === count) || undefined;
     });
@@ -143,7 +143,7 @@ otherStoreSuite({}, (suite) => {
     expect((await call('GET', '/file_index?unmounted=perhaps')).status).toBe(400);
   });
 
-  test('ends a load of the first that is under way, which loads nothing from the other', async () => {
+  test('ends a running load of the first, which loads nothing from the other', async () => {
     await first.bucket(cluster, 'shared', keys(3000), 100);
     stores.other.server.createBucket('shared');
     for (const key of keys(3000).slice(2900)) await stores.other.put('shared', key, content(`other ${key}`, 700));
@@ -154,7 +154,7 @@ otherStoreSuite({}, (suite) => {
     gate.open();
     const done = await cluster.api.waitForJob(id);
     expect(done).toMatchObject({ state: 'FAILED' });
-    expect(JSON.stringify(done.errorMessage)).toMatch(/another store .* submit it anew/);
+    expect(JSON.stringify(done.errorMessage)).toMatch(/another store .* submit it again/);
     expect(stores.other.reads('shared')).toEqual([]);
     expect(await index()).toEqual([]);
     expect(await load()).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 100, loadedFiles: 100 });
@@ -165,11 +165,11 @@ otherStoreSuite({ LARDER_UNMOUNTED_KEEP_MS: '2000' }, (suite) => {
   const stores = twoStores(suite);
   const { index, load, firstLoaded, moveTo } = stores;
 
-  suite.test('what was left of the first goes by itself', async () => {
+  suite.test('leads to the eviction of the files of the first without a request', async () => {
     await firstLoaded();
     await moveTo(stores.other);
     expect(await load()).toMatchObject({ state: 'SUCCEEDED' });
-    await eventually('they are gone', async () => (await index('?unmounted=true')).length === 0 || undefined);
+    await eventually('the files are evicted', async () => (await index('?unmounted=true')).length === 0 || undefined);
     expect(await index()).toHaveLength(count);
   });
 });
@@ -179,12 +179,12 @@ otherStoreSuite({ LARDER_WORKER_TRANSFERS: String(transfers) }, (suite) => {
   const stores = twoStores(suite);
   const { call, answers } = stores;
 
-  test('cannot be put in the place of a mount by other options; other keys can, while a load runs', async () => {
+  test('cannot replace a mount through changed options, while keys can be changed during a load', async () => {
     const files = await first.bucket(cluster, 'shared', keys(200));
     await call('POST', '/ttl', { path: '/shared', ttlSeconds: 100_000 });
     const gate = first.hold('shared', 20);
     const id = await cluster.api.load({ paths: ['/shared'], options: { batchSize: 5, replicas: 1 } });
-    // No read with the old keys is on its way any more when they change: all that may be under way are held.
+    // The keys change while no read with the old keys is on its way: all transfers that may run are held.
     await eventually('all transfers are held', () => first.reads('shared').length === 20 + 2 * transfers);
     const put = (options: Record<string, string>, more = {}) =>
       call('PUT', '/mount', { path: '/shared', options, ...more });

@@ -7,12 +7,12 @@ clusterSuite(
   'an outage of an object store',
   {
     coordinators: 2,
-    // Few attempts and short pauses: files that were blamed would have failed long before an outage is over.
+    // Few attempts and short pauses: a file whose attempts were counted would fail long before the end of an outage.
     env: { LARDER_RETRY_BASE_MS: '50', LARDER_MAX_ATTEMPTS: '2', LARDER_UFS_IDLE_TIMEOUT_MS: '1000' },
     testTimeoutMs: 60_000,
   },
   ({ cluster, s3, test }) => {
-    /** From the request number `after` on, for so long, all requests that match go wrong. */
+    /** All matching requests fail for this time, starting with request number `after`. */
     function outage(
       bucket: string,
       forMs: number,
@@ -40,7 +40,7 @@ clusterSuite(
       ['silence', { kind: 'hang' }],
     ];
 
-    test('of whatever kind, in whatever is asked for, fails no file and no job', async () => {
+    test('fails no file and no job, for any kind of error and any operation', async () => {
       await Promise.all(
         outages.map(async ([name, fault], i) => {
           const bucket = `away-${i}`;
@@ -54,7 +54,7 @@ clusterSuite(
       );
     });
 
-    test('of listings alone is waited for, from the first request on', async () => {
+    test('that affects only listings delays the job, also from the first request on', async () => {
       await Promise.all(
         outages.map(async ([name, fault], i) => {
           const bucket = `unlisted-${i}`;
@@ -69,25 +69,25 @@ clusterSuite(
       );
     });
 
-    test('that names a time is left alone for that time, by all workers and for all files', async () => {
+    test('with Retry-After keeps all workers from requests for any file during that time', async () => {
       const bucket = 'patient';
       const files = await s3.bucket(cluster, bucket, keys(1_000), 100);
       const fault: Fault = { kind: 'status', status: 503, headers: { 'retry-after': '4' } };
       const { beganMs } = outage(bucket, 1_000, fault, { after: 300, only: (operation) => operation === 'GetObject' });
       const id = await cluster.api.load({ paths: [`/${bucket}`] });
       expect(await cluster.api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: files.length });
-      // Each worker finds out for itself; from then on nothing for four seconds.
+      // Each worker notices the outage by a request of its own. After that no request may come for four seconds.
       const after = s3.reads(bucket).filter(({ atMs }) => atMs > beganMs()! + 1_000 && atMs < beganMs()! + 3_900);
       expect(after).toEqual([]);
       await expectCacheEqualsSource(cluster, files, { others: 'any' });
     });
 
-    test('of listings is said by the job, through whichever coordinator', async () => {
+    test('that affects only listings is shown by the job through each coordinator', async () => {
       await s3.bucket(cluster, 'told', keys(3), 100);
       outage('told', Infinity, { kind: 'status', status: 503 }, { only: (operation) => operation === 'ListObjectsV2' });
       const id = await cluster.api.load({ paths: ['/told'] });
       for (const { api } of cluster.coordinators) {
-        await eventually('the job to say that it waits', async () => {
+        await eventually('the job to report that it waits', async () => {
           const { runningState, waitingFor } = await api.progress(id);
           return runningState === 'WAITING_FOR_STORE' && waitingFor?.for === 'store';
         });
@@ -98,7 +98,7 @@ clusterSuite(
       expect(done.waitingFor).toBeUndefined();
     });
 
-    test('ends with the job when that is stopped, and with the mount when that goes', async () => {
+    test('is not waited for any longer when the job is stopped or the mount is removed', async () => {
       for (const [bucket, end] of [
         ['stopped', (id: string) => cluster.api.stopLoad(id)],
         ['unmounted', () => cluster.api.request('DELETE', '/mount', { body: { path: '/unmounted' } })],
@@ -108,7 +108,7 @@ clusterSuite(
         outage(bucket, Infinity, forLong, { after: 100 });
         const submittedMs = Date.now() - 1_000;
         const id = await cluster.api.load({ paths: [`/${bucket}`] });
-        const waiting = await eventually('the job to say that it waits', async () => {
+        const waiting = await eventually('the job to report that it waits', async () => {
           const progress = await cluster.api.progress(id);
           return progress.runningState === 'WAITING_FOR_STORE' ? progress : undefined;
         });
@@ -133,7 +133,7 @@ const lossOfWorkers = {
 };
 
 clusterSuite('a job whose listing waits for its store', lossOfWorkers, ({ cluster, s3, test }) => {
-  test('goes on with what was listed, also when a worker is lost', async () => {
+  test('continues with the listed files, also when a worker is lost', async () => {
     await s3.bucket(cluster, 'half', keys(1_500), 10);
     const gate = s3.hold('half', 200);
     s3.faults.set('half', (request) => {
@@ -146,7 +146,7 @@ clusterSuite('a job whose listing waits for its store', lossOfWorkers, ({ cluste
     await gate.reached;
     await cluster.workers[0].process.kill9();
     gate.open();
-    await eventually('all that was listed to be loaded', async () => {
+    await eventually('all listed files to be loaded', async () => {
       const { loadedFiles, state, runningState } = await cluster.api.progress(id);
       return loadedFiles === 1_000 && state === 'RUNNING' && runningState === 'WAITING_FOR_STORE';
     });

@@ -19,7 +19,7 @@ const large = 600_000;
 const firstMs = Date.parse('2026-01-01T10:00:00.700Z');
 
 clusterSuite(
-  'stores that tell versions, addresses and regions otherwise than Amazon does',
+  'stores that report versions, addresses and regions differently from Amazon S3',
   { workers: 2, env: { LARDER_RETRY_BASE_MS: '20', LARDER_RETRY_MAX_MS: '100' }, testTimeoutMs: 60_000 },
   ({ cluster, test }) => {
     const servers: { stop(): Promise<void> }[] = [];
@@ -32,7 +32,7 @@ clusterSuite(
       return cluster.api.waitForJob(await cluster.api.load({ paths: [mount], options }));
     }
 
-    /** A store of its own with one bucket. */
+    /** Starts a separate store with one bucket. */
     async function startStore(bucket: string, options: ConstructorParameters<typeof S3TestServer>[0] = {}) {
       const server = new S3TestServer(options);
       servers.push(server);
@@ -57,13 +57,13 @@ clusterSuite(
       'no ETag in the listing',
       'no ETag anywhere',
       'another ETag in the listing',
-      'another ETag in the listing, which If-Match is compared with',
+      'another ETag in the listing, used for If-Match',
       'weak ETags',
       'ETags without quotes',
       'no length from GET, no ETag from GET and HEAD',
     ];
     kinds.forEach((kind, i) => {
-      test(`${kind}: what is loaded is known again, what has changed is noticed`, async () => {
+      test(`${kind}: recognises loaded objects and notices changed ones`, async () => {
         const bucket = `versions-${i}`;
         const mount = `/${bucket}`;
         const store = await startStore(bucket, { validators: bentStores[kind] });
@@ -93,7 +93,7 @@ clusterSuite(
         await expectCacheEqualsSource(cluster, now, { others: 'any' });
 
         const later = await store.put(keys(2)[1], content('later', 1000), 9);
-        // What is loaded here once more is what the verification of it finds right.
+        // This loads the objects once more. The verification must accept them.
         expect(await load(mount, { verify: true })).toMatchObject({
           state: 'SUCCEEDED',
           verifiedFiles: 31,
@@ -105,7 +105,7 @@ clusterSuite(
       });
     });
 
-    test('what nobody has loaded is read through a worker, whole and by parts, and then from the cache', async () => {
+    test('an object without a load is read through a worker, whole and in ranges, and then from the cache', async () => {
       for (const [i, kind] of kinds.entries()) {
         const bucket = `read-${i}`;
         const store = await startStore(bucket, { validators: bentStores[kind] });
@@ -122,7 +122,7 @@ clusterSuite(
       }
     });
 
-    test('a store that redirects to its nodes is loaded from', async () => {
+    test('a load follows the redirects of a store to its nodes', async () => {
       const store = await startStore('redirected');
       const front = new RedirectingServer();
       servers.push(front);
@@ -144,7 +144,7 @@ clusterSuite(
       expect(failures[0].reason).toContain('redirects to http://169.254.169.254, where this mount does not go');
     });
 
-    test('a bucket in another region than the mount says is found there', async () => {
+    test('a bucket in another region than the mount names is found there', async () => {
       const store = await startStore('elsewhere', { region: 'eu-central-1' });
       await cluster.api.mount('/elsewhere', 's3://elsewhere/', store.mountOptions);
       const files = await store.fill(keys(20));
@@ -152,7 +152,7 @@ clusterSuite(
       await expectCacheEqualsSource(cluster, files, { others: 'any' });
     });
 
-    test('buckets are mounted whatever today’s rules for their names are', async () => {
+    test('buckets with names that are not allowed any more can still be mounted', async () => {
       for (const [i, bucket] of ['MyPhotos', 'ab', 'x'.repeat(200), 'tenant:photos', 'my_photos'].entries()) {
         const store = await startStore(bucket);
         await cluster.api.mount(`/named-${i}`, `s3://${bucket}/`, store.mountOptions);

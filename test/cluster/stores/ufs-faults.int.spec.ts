@@ -17,7 +17,7 @@ const maxAttempts = 3;
 const large = 600_000;
 
 clusterSuite(
-  'what an object store does to a load',
+  'faults of an object store during a load',
   {
     env: {
       LARDER_RETRY_BASE_MS: '20',
@@ -28,7 +28,7 @@ clusterSuite(
     testTimeoutMs: 60_000,
   },
   ({ cluster, s3, test }) => {
-    /** Reads of these keys go wrong so many times each. */
+    /** Reads of these keys fail this many times each. */
     function misbehave(bucket: string, faults: Record<string, { times: number; fault: Fault }>): void {
       const seen = new Map<string, number>();
       s3.faults.set(bucket, ({ operation, key }) => {
@@ -45,7 +45,7 @@ clusterSuite(
       return cluster.api.waitForJob(id, { seen: expectProgressToGrow() });
     }
 
-    /** Exactly these keys failed, each with a reason, and all others are in the cache. */
+    /** Checks that exactly these keys fail, each with a reason, and that the cache holds all others. */
     async function expectFailures(
       bucket: string,
       files: readonly SourceFile[],
@@ -76,7 +76,7 @@ clusterSuite(
 
     const status = (code: number, name?: string): Fault => ({ kind: 'status', status: code, code: name });
 
-    test('fault 8: 500, 503 and SlowDown that pass are survived; those that stay are named after bounded attempts', async () => {
+    test('fault 8: retries 500, 503 and SlowDown, and names files that still fail after the maximum of attempts', async () => {
       const odd = ['once500', 'once503', 'slowdown', 'always500', 'always503'];
       const files = await s3.bucket(cluster, 'errors', [...keys(50), ...odd]);
       misbehave('errors', {
@@ -93,7 +93,7 @@ clusterSuite(
       expect(s3.reads('errors').filter(({ key }) => key === 'always500')).toHaveLength(maxAttempts);
     });
 
-    test('fault 8: a listing that fails now and then is read to its end', async () => {
+    test('fault 8: reads a listing with occasional errors to its end', async () => {
       const files = await s3.bucket(cluster, 'listing', keys(2500), 10);
       let listings = 0;
       s3.faults.set('listing', ({ operation }) =>
@@ -104,7 +104,7 @@ clusterSuite(
       await expectCacheEqualsSource(cluster, files, { others: 'any' });
     });
 
-    test('fault 8: a listing that cannot be read on ends the job as FAILED with the reason, whatever was loaded', async () => {
+    test('fault 8: a listing that breaks off ends the job as FAILED with the reason, also after files were loaded', async () => {
       await s3.bucket(cluster, 'unlistable', keys(1500), 10);
       s3.faults.set('unlistable', ({ operation, query }) =>
         operation === 'ListObjectsV2' && /continuation-token|start-after/.test(query.toString())
@@ -117,7 +117,7 @@ clusterSuite(
       expectCountsToAddUp(done, { files: 1000, bytes: 10_000 });
     });
 
-    test('fault 9: a read that hangs is given up after the idle timeout, and keeps nobody else waiting', async () => {
+    test('fault 9: gives a hanging read up after the idle timeout, without delaying other reads', async () => {
       const files = await s3.bucket(cluster, 'hangs', [...keys(100), 'once', 'always']);
       files.push(await s3.put('hangs', 'stalls', content('stalls', large)));
       misbehave('hangs', {
@@ -128,7 +128,7 @@ clusterSuite(
       await expectFailures('hangs', files, { always: { reason: /1000 ms|silent|idle|time/i, attempts: maxAttempts } });
     });
 
-    test('fault 10: what is cut short or of a wrong length is never published', async () => {
+    test('fault 10: never publishes an object that is cut short or of a wrong length', async () => {
       const cut = ['cut-once', 'reset-once', 'longer-once', 'cut-always', 'reset-always'];
       const files = await s3.bucket(cluster, 'truncated', [...keys(30), ...cut]);
       files.push(await s3.put('truncated', 'large-once', content('l1', large)));
@@ -151,14 +151,14 @@ clusterSuite(
       });
     });
 
-    test('fault 11: an object that is replaced while it is read is loaded whole, as it is afterwards', async () => {
+    test('fault 11: loads an object that is replaced during the read completely in its new version', async () => {
       const files = await s3.bucket(cluster, 'replaced', keys(20));
       const old = await s3.put('replaced', 'z/large', content('old', large));
       const bytes = content('new', large + 5);
       let reads = 0;
       s3.faults.set('replaced', ({ operation, key }) => {
         if (operation !== 'GetObject' || key !== 'z/large' || ++reads > 1) return undefined;
-        // Half of the old bytes are on their way when the new ones take their place.
+        // Half of the old bytes are on their way when the object is replaced.
         void s3.put('replaced', key, bytes);
         return { kind: 'truncate', afterBytes: large / 2, how: 'reset' };
       });
@@ -168,7 +168,7 @@ clusterSuite(
       await expectCacheEqualsSource(cluster, [...files, fresh], { others: 'any' });
     });
 
-    test('fault 11: an object whose ETag is another one on every read is a named failure, never a mixture', async () => {
+    test('fault 11: an object whose ETag changes on every read fails by name and is never mixed', async () => {
       const files = await s3.bucket(cluster, 'restless', [...keys(20), 'once', 'always']);
       misbehave('restless', {
         once: { times: 1, fault: { kind: 'etag', etag: 'other' } },
@@ -177,12 +177,12 @@ clusterSuite(
       await expectFailures('restless', files, { always: { reason: /chang/i, attempts: maxAttempts } });
     });
 
-    test('403 and 404 are failures of one file, named, and not tried again', async () => {
+    test('403 and 404 fail one file by name, without a retry', async () => {
       const files = await s3.bucket(cluster, 'refused', [...keys(20), 'forbidden', 'vanished']);
       s3.faults.set('refused', ({ operation, key }) => {
         if (operation !== 'GetObject') return undefined;
         if (key === 'forbidden') return status(403, 'AccessDenied');
-        // It was listed, and is gone when it is read.
+        // The object is in the listing and is deleted before the read.
         if (key === 'vanished') void s3.server.delete('refused', key);
         return undefined;
       });
@@ -194,7 +194,7 @@ clusterSuite(
       expect(reads).toHaveLength(2);
     });
 
-    test('a bucket that is not there fails the job with the reason', async () => {
+    test('a missing bucket fails the job with the reason', async () => {
       await cluster.api.mount('/nowhere', 's3://no-such-bucket/', s3.mountOptions);
       const done = await load('nowhere');
       expect(done).toMatchObject({ state: 'FAILED', scannedFiles: 1, failedFiles: 1 });

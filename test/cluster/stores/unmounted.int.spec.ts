@@ -1,14 +1,14 @@
 import { clusterSuite, eventually, keys, type WorkerHandle } from '#testing';
 import { request } from 'undici';
 
-clusterSuite('a mount that is removed', { workers: 2, clusterPer: 'test' }, ({ cluster, s3, test }) => {
+clusterSuite('a mount that is removed', { workers: 2 }, ({ cluster, s3, test }) => {
   async function read({ address }: WorkerHandle, path: string, more = '', method: 'GET' | 'HEAD' = 'GET') {
     const answer = await request(`http://${address}/v1/objects?path=${encodeURIComponent(path)}${more}`, { method });
     await answer.body.dump();
     return answer.statusCode;
   }
 
-  /** What every worker says to a reader of the path, in every way of asking. */
+  /** The answers of every worker to every kind of read of the path. */
   async function answers(path: string): Promise<number[]> {
     const all = cluster.workers.flatMap((worker) => [
       read(worker, path),
@@ -29,7 +29,7 @@ clusterSuite('a mount that is removed', { workers: 2, clusterPer: 'test' }, ({ c
     return files;
   }
 
-  test('is served by no worker from the moment on at which its removal is answered, and by all once it is back', async () => {
+  test('is served by no worker after the answer to its removal, and by all workers after it is mounted again', async () => {
     const files = await load('gone');
     expect(await answers(files[0].path)).toEqual([200]);
     const { length: readsBefore } = s3.reads('gone');
@@ -40,7 +40,7 @@ clusterSuite('a mount that is removed', { workers: 2, clusterPer: 'test' }, ({ c
       await cluster.api.mount('/gone', 's3://gone/', s3.mountOptions);
       expect(await answers(files[0].path)).toEqual([200]);
     }
-    // What was cached stayed on the disks: nothing is read from the source to serve it again.
+    // The cached files stayed on the disks: the source is not read to serve them again.
     const skipped = { paths: ['/gone'], options: { skipIfExists: true, replicas: 2 } };
     expect(await cluster.api.waitForJob(await cluster.api.load(skipped))).toMatchObject({
       state: 'SUCCEEDED',
@@ -50,7 +50,7 @@ clusterSuite('a mount that is removed', { workers: 2, clusterPer: 'test' }, ({ c
     expect(s3.reads('gone')).toHaveLength(readsBefore);
   });
 
-  test('says which workers may still serve it, where one does not answer in time', async () => {
+  test('names the workers that may still serve it when they do not answer in time', async () => {
     await load('slow');
     const [worker] = cluster.workers;
     worker.process.pause();
@@ -63,7 +63,7 @@ clusterSuite('a mount that is removed', { workers: 2, clusterPer: 'test' }, ({ c
     }
   });
 
-  test('without NATS the last known mounts count; a worker that never read them answers 503', async () => {
+  test('a worker without NATS uses the last known mounts, and answers 503 if it has never read them', async () => {
     const files = await load('kept');
     await load('dropped').then(() => unmount('/dropped'));
     await cluster.nats.kill9();

@@ -7,7 +7,7 @@ import {
   type TestCluster,
 } from '#testing';
 
-/** Every file that was scanned has exactly one fate, and so has every byte. */
+/** Checks that every scanned file, and every byte, has exactly one outcome. */
 export function expectCountsToAddUp(progress: LoadProgress, expected: { files: number; bytes?: number }): void {
   const { loadedFiles, skippedFiles, failedFiles, filteredFiles, inFlightFiles } = progress;
   expect(loadedFiles + skippedFiles + failedFiles + filteredFiles + inFlightFiles).toBe(progress.scannedFiles);
@@ -31,7 +31,7 @@ const growing = [
 ] as const satisfies readonly (keyof LoadProgress)[];
 
 /**
- * For `waitForJob`'s `seen`: no counter ever goes back, and at every moment each scanned file is settled or in flight.
+ * For the `seen` of `waitForJob`: no counter ever goes back, and each scanned file is always settled or in flight.
  */
 export function expectProgressToGrow(): (progress: LoadProgress) => void {
   let before: LoadProgress | undefined;
@@ -42,15 +42,16 @@ export function expectProgressToGrow(): (progress: LoadProgress) => void {
       }
     }
     expectCountsToAddUp(progress, { files: progress.scannedFiles });
-    // It may shrink by the time that the job's last event took into the log: its end is when its owner decided it.
+    // The elapsed time may shrink by the time that the last event took into the log: the owner decides the end before.
     expect(progress.timeElapsedMilliseconds).toBeGreaterThanOrEqual(0);
     before = progress;
   };
 }
 
 /**
- * Waits for the load of these files. It ends well, its counts are exact and never went back, and the cache holds the files.
- * @param api of the coordinator that is asked; default: the first
+ * Waits for the load of these files. It must succeed with exact counts that never went back, and the cache must hold the
+ * files.
+ * @param api of the coordinator to ask. Default: the first
  */
 export async function expectExactSuccess(
   cluster: TestCluster,

@@ -11,7 +11,7 @@ clusterSuite(
     env: { LARDER_BATCH_SIZE: '10', LARDER_BATCH_WINDOW: '4', LARDER_WORKER_BATCHES: '1' },
   },
   ({ cluster }) => {
-    it('two lost: writes answer 503 with a sentence, reads say how old they are, and all goes on with their return', async () => {
+    it('after the loss of two, writes return 503, reads show their age, and all continues when the servers return', async () => {
       await cluster.watch(async () => {
         const tree = FileTree.create(join(cluster.directory, 'source'), { seed: 5, smallFiles: 4_000 });
         await cluster.api.mount('/source', tree.fileRoot);
@@ -22,7 +22,7 @@ clusterSuite(
         await Promise.all(lost.map((node) => node.kill9()));
 
         for (const { api } of cluster.coordinators) {
-          await eventually('reads say how old they are', async () => {
+          await eventually('reads show their age', async () => {
             const { status, headers } = await api.request('GET', `/load?id=${id}`);
             return status === 200 && /^\d+$/.test(String(headers['x-larder-stale']));
           });

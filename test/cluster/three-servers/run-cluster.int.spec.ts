@@ -1,55 +1,35 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type NatsConnection } from 'nats';
 import { startNatsServer } from '#nats-server';
-import { type ApiClient, eventually, FileTree, freePorts, natsServerBinary } from '#testing';
+import { type ApiClient, eventually, FileTree, freePorts, natsServerBinary, standaloneSuite, untilLed } from '#testing';
 import { expectCountsToAddUp } from '../support/counts.js';
-import { StandaloneCluster } from './support/standalone-cluster.js';
 import { Writers } from './support/writers.js';
 
-/** Of one answer, with a NATS that is electing a leader: longer than an election, and no longer. */
+/** Time limit of one answer while NATS elects a leader: a little longer than an election. */
 const longestAnswerMs = 15_000;
 
-describe('npm run cluster', () => {
-  let cluster: StandaloneCluster;
+const three = { coordinators: 3, workers: 3, natsServers: 3, balancer: true } as const;
+// Small batches, one after another: a load takes long enough to kill a server during it.
+const slow = { LARDER_BATCH_SIZE: '10', LARDER_BATCH_WINDOW: '4', LARDER_WORKER_BATCHES: '1' };
+
+standaloneSuite('npm run cluster', { ...three, env: slow }, ({ cluster, test }) => {
   let nc: NatsConnection;
   let tree: FileTree;
 
   beforeAll(async () => {
-    // Small batches, one after another: a load takes long enough to lose something in the middle of it.
-    const slow = { LARDER_BATCH_SIZE: '10', LARDER_BATCH_WINDOW: '4', LARDER_WORKER_BATCHES: '1' };
-    cluster = await StandaloneCluster.create(slow);
     tree = FileTree.create(join(cluster.directory, 'source'), { seed: 4, smallFiles: 6_000 });
-    await cluster.process.start();
     nc = await cluster.connectNats();
-  }, 120_000);
-
-  afterAll(async () => {
-    await nc?.close();
-    await cluster?.dispose();
   });
+  afterAll(() => nc?.close());
 
-  const test = (name: string, body: () => Promise<void>, timeoutMs = 90_000) =>
-    it(
-      name,
-      async () => {
-        try {
-          await body();
-        } catch (error) {
-          process.stderr.write(`${cluster.logTails()}\n`);
-          throw error;
-        }
-      },
-      timeoutMs,
-    );
-
-  test('comes up with three of everything behind a balancer, and the log on all three nats-servers', async () => {
-    expect(await cluster.balancer.isReady()).toBe(true);
+  test('starts three of each process behind a balancer, with the log on all three nats-servers', async () => {
+    expect(await cluster.api.isReady()).toBe(true);
     for (const api of cluster.coordinators) expect(await api.isReady()).toBe(true);
-    await eventually('three workers are ONLINE', async () => (await cluster.balancer.nodes()).length === 3);
+    await eventually('three workers are ONLINE', async () => (await cluster.api.nodes()).length === 3);
     for (const stream of ['larder-evt', 'larder-work', 'OBJ_larder-snapshots']) {
-      const { config, cluster: peers } = await cluster.streamInfo(nc, stream);
+      const { config, cluster: peers } = await untilLed(nc, stream, (info) => info);
       expect(config.num_replicas).toBe(3);
       expect([peers!.leader, ...peers!.replicas!.map(({ name }) => name)].sort()).toEqual([
         'nats-1',
@@ -58,13 +38,12 @@ describe('npm run cluster', () => {
       ]);
     }
     const said = cluster.process.log();
-    expect(said).toContain(`Larder is up: ${cluster.balancer.baseUrl}/api/v1, a balancer before the coordinators`);
+    expect(said).toContain(`Larder is up: ${cluster.api.baseUrl}/api/v1, a balancer before the coordinators`);
     for (const { baseUrl } of cluster.coordinators) expect(said).toContain(`${baseUrl}/api/v1`);
-    for (const name of ['nats-1', 'nats-2', 'nats-3'])
-      expect(said).toContain(`process ${cluster.natsPid(name)} on port`);
+    for (const name of ['nats-1', 'nats-2', 'nats-3']) expect(said).toContain(`process ${natsPid(name)} on port`);
   });
 
-  test('lets no server join that does not know the password', async () => {
+  test('refuses a nats-server without the password', async () => {
     const storeDir = mkdtempSync(join(tmpdir(), 'larder-stray-'));
     const [port, routePort] = await freePorts(2);
     const routes = cluster.natsPorts().map((place) => `nats-route://127.0.0.1:${place.routePort}`);
@@ -73,9 +52,8 @@ describe('npm run cluster', () => {
     const place = { name: 'larder', serverName: 'stray', port: routePort, routes };
     const started = startNatsServer({ binary, storeDir, port, cluster: place, signal: stop.signal });
     started.catch(() => undefined);
-    const logs = [1, 2, 3].map((n) => join(cluster.dataDir, 'logs', `nats-server-${n}.log`));
-    await eventually('each of the three has turned it away', () =>
-      logs.every((log) => /authentication error|authorization violation/i.test(readFileSync(log, 'utf8'))),
+    await eventually('each of the three has refused it', () =>
+      [1, 2, 3].every((n) => /authentication error|authorization violation/i.test(cluster.logOf(`nats-server-${n}`))),
     );
     expect(nc.info!.connect_urls!.some((url) => url.endsWith(`:${port}`))).toBe(false);
     stop.abort();
@@ -83,17 +61,17 @@ describe('npm run cluster', () => {
     rmSync(storeDir, { recursive: true, force: true });
   });
 
-  test('fault 4: goes on when the nats-server that leads the log is killed during a load: a pause and nothing else', async () => {
-    await cluster.balancer.mount('/source', tree.fileRoot);
-    const id = await cluster.balancer.load({ paths: ['/source'] });
-    await eventually('the load is under way', async () => (await cluster.balancer.progress(id)).loadedFiles > 0);
-    const writers = new Writers(cluster.balancer, `file://${cluster.directory}/`, 3);
+  test('fault 4: continues after a pause when the leader of the log is killed during a load', async () => {
+    await cluster.api.mount('/source', tree.fileRoot);
+    const id = await cluster.api.load({ paths: ['/source'] });
+    await eventually('the load is under way', async () => (await cluster.api.progress(id)).loadedFiles > 0);
+    const writers = new Writers(cluster.api, `file://${cluster.directory}/`, 3);
     await eventually('something was written', () => writers.acknowledged.length > 10);
-    const { leader } = (await cluster.streamInfo(nc, 'larder-evt')).cluster!;
-    const pid = cluster.natsPid(leader!);
+    const { leader } = (await untilLed(nc, 'larder-evt', (info) => info)).cluster!;
+    const pid = natsPid(leader!);
     const killedAtMs = performance.now();
     process.kill(pid, 'SIGKILL');
-    // From the first write that was both sent and acknowledged without its leader.
+    // The pause ends with the first write that was sent and acknowledged after the kill.
     const first = await eventually('writes go on', () => writers.acknowledgedSince(killedAtMs + 50).at(0), {
       everyMs: 5,
     });
@@ -103,9 +81,9 @@ describe('npm run cluster', () => {
       `writes paused for ${Math.round(pauseMs)} ms; views had them ${seenAfterMs.map(Math.round).join(', ')} ms later`,
     );
     expect(Math.max(...seenAfterMs)).toBeLessThan(2_500);
-    await eventually('the killed one is back', () => cluster.natsPid(leader!) !== pid);
+    await eventually('the killed one is back', () => natsPid(leader!) !== pid);
 
-    const done = await cluster.balancer.waitForJob(id);
+    const done = await cluster.api.waitForJob(id);
     expect(done).toMatchObject({ state: 'SUCCEEDED', loadedFiles: tree.fileCount, failedFiles: 0 });
     expectCountsToAddUp(done, { files: tree.fileCount, bytes: tree.totalBytes });
     await writers.stop();
@@ -116,8 +94,8 @@ describe('npm run cluster', () => {
     await expectMounts(writers);
   });
 
-  test('goes on with the same state, on the same ports of NATS, after a stop and another start', async () => {
-    const [jobs, mounts, ports] = [await everyJob(), await mountPaths(cluster.balancer), cluster.natsPorts()];
+  test('continues with the same state on the same NATS ports after a stop and a start', async () => {
+    const [jobs, mounts, ports] = [await everyJob(), await mountPaths(cluster.api), cluster.natsPorts()];
     await nc.close();
     const stoppedAtMs = performance.now();
     expect(await cluster.process.stop()).toEqual({ code: 0, signal: null });
@@ -125,13 +103,16 @@ describe('npm run cluster', () => {
     await cluster.process.start();
     expect(cluster.natsPorts()).toEqual(ports);
     expect(await everyJob()).toEqual(jobs);
-    for (const api of [cluster.balancer, ...cluster.coordinators]) expect(await mountPaths(api)).toEqual(mounts);
-    const again = await cluster.balancer.load({ paths: ['/source'], options: { skipIfExists: true } });
-    const done = await cluster.balancer.waitForJob(again);
+    for (const api of [cluster.api, ...cluster.coordinators]) expect(await mountPaths(api)).toEqual(mounts);
+    const again = await cluster.api.load({ paths: ['/source'], options: { skipIfExists: true } });
+    const done = await cluster.api.waitForJob(again);
     expect(done).toMatchObject({ state: 'SUCCEEDED', skippedFiles: tree.fileCount, loadedFiles: 0 });
   });
 
-  /** Milliseconds until a coordinator shows a mount in an answer that is not stale. */
+  /** @param name as in the stream information: `nats-2` */
+  const natsPid = (name: string) => cluster.pids()[name.replace('nats', 'nats-server')];
+
+  /** @returns milliseconds until a coordinator shows a mount in an answer that is not stale */
   async function untilSeen(api: ApiClient, path: string): Promise<number> {
     const since = performance.now();
     await eventually(
@@ -145,7 +126,7 @@ describe('npm run cluster', () => {
     return performance.now() - since;
   }
 
-  /** Every acknowledged mount is there, and nothing that nobody asked for. */
+  /** Checks that every acknowledged mount exists, and no mount that the test did not request. */
   async function expectMounts(writers: Writers): Promise<void> {
     for (const api of cluster.coordinators) {
       const there = new Set(await mountPaths(api));
@@ -161,6 +142,6 @@ describe('npm run cluster', () => {
   }
 
   async function everyJob(): Promise<unknown> {
-    return (await cluster.balancer.request('GET', '/load')).body;
+    return (await cluster.api.request('GET', '/load')).body;
   }
 });

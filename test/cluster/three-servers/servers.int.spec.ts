@@ -1,7 +1,7 @@
 import { clusterSuite } from '#testing';
 
 clusterSuite('startCluster with three nats-servers', { natsServers: 3, coordinators: 2, workers: 1 }, ({ cluster }) => {
-  it('kills, stops, pauses and brings back its servers', async () => {
+  it('kills, stops, pauses and restarts its servers', async () => {
     await cluster.watch(async () => {
       const leader = await cluster.natsCluster.leaderOf('larder-evt');
       await leader.kill9();

@@ -10,13 +10,13 @@ import { larder, larderWell } from '../cli/support/run-larder.js';
 
 jest.setTimeout(180_000);
 
-/** A stranger has the run of NATS, and none of the cluster's keys. */
+/** A stranger may write anywhere in NATS, but has none of the cluster's keys. */
 const names = new Names();
 const madeUp = new OwnSigner('coordinator-stranger', privateKeyOf(Buffer.alloc(32, 9)), 'test');
 
 const options = { coordinators: 2, env: { LARDER_CHECKPOINT_MS: '500', LARDER_SNAPSHOT_EVERY: '20' } };
 
-clusterSuite('whoever can write into NATS and has no key of the cluster', options, ({ cluster }) => {
+clusterSuite('a client of NATS without a key of the cluster', options, ({ cluster }) => {
   let directory: string;
   let stranger: NatsConnection;
   let js: JetStreamClient;
@@ -46,7 +46,7 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
     return found && { sequence: found.seq, data: found.data };
   }
 
-  /** Behind whatever the boundary holds, as any writer would. @returns its sequence */
+  /** Appends a message behind the last one of the boundary, like any writer. @returns its sequence */
   async function put(boundary: string, data: Uint8Array | string): Promise<number> {
     return (await js.publish(names.eventSubject(boundary), Buffer.from(data))).seq;
   }
@@ -61,7 +61,7 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
     data,
   });
 
-  /** A commit as the cluster would write it, but for the signature. */
+  /** A commit in the form of the cluster, without a signature. */
   async function forged(boundary: string, events: unknown[], more: Record<string, unknown> = {}): Promise<Buffer> {
     const last = await lastOn(boundary);
     const prev = last ? messageDigest(boundary, last.data) : chainStart;
@@ -71,7 +71,7 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
   const mounted = (at: string) =>
     event('Mounted', 1, { path: `${at}/`, ufs: `file://${directory}${at}/`, options: {} });
 
-  /** What a coordinator writes beside the events: it names the real key, and the newest message of the log. */
+  /** The fields that a coordinator writes beside the events. They name the real key and the newest message of the log. */
   async function asCoordinator(): Promise<Record<string, unknown>> {
     const { seq, subject, data } = await jsm.streams.getMessage(names.eventStream, {
       last_by_subj: names.eventSubjects,
@@ -86,12 +86,12 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
     const answers = await Promise.all(
       cluster.coordinators.map(async ({ api }) => JSON.stringify((await api.request('GET', '/mount')).body)),
     );
-    // All coordinators say the same.
+    // All coordinators must agree.
     expect(new Set(answers).size).toBe(1);
     return (JSON.parse(answers[0]) as { results: { path: string }[] }).results;
   }
 
-  /** Nothing is stopped or stuck: what is real goes on, on the boundary that was written to as well. */
+  /** Checks that no process has ended or hangs, and that real commands still work, also on the forged boundary. */
   async function goesOn(name: string): Promise<void> {
     await cluster.api.mount(`/${name}`, `file://${directory}/${name}`);
     expect(await paths()).toContain(`/${name}/`);
@@ -104,34 +104,37 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
 
   it.each([
     ['unsigned', async () => forged('namespace', [mounted('/forged-unsigned')])],
-    ['with the wrong prev', async () => forged('namespace', [mounted('/forged-prev')], { prev: '0'.repeat(64) })],
     [
-      'signed with a key of their own, under the name of the real one',
+      'unsigned with the wrong prev',
+      async () => forged('namespace', [mounted('/forged-prev')], { prev: '0'.repeat(64) }),
+    ],
+    [
+      'signed with a made-up key under the name of the real one',
       async () =>
         withSignature('namespace', await forged('namespace', [mounted('/forged-key')], await asCoordinator()), madeUp),
     ],
     [
-      'signed by nobody that is known',
+      'signed with an unknown key',
       async () => {
         const more = { ...(await asCoordinator()), key: 'other' };
         return withSignature('namespace', await forged('namespace', [mounted('/forged-other')], more), madeUp);
       },
     ],
-  ])('mounts nothing: %s', async (what, message) => {
+  ])('mounts nothing with a commit that is %s', async (what, message) => {
     voids.push(await put('namespace', await message()));
     await goesOn(`real-${createHash('sha1').update(what).digest('hex').slice(0, 6)}`);
     expect((await paths()).filter((at) => at.includes('forged'))).toEqual([]);
   });
 
   it.each(['namespace', 'log', 'membership', 'checkpoint', 'quota', `job.${randomUUID()}`, 'slot.load.abc'])(
-    'stops nothing with what is no commit at all on %s',
+    'stops no process with a message on %s that is not a commit',
     async (boundary) => {
       voids.push(await put(boundary, 'not json'));
       await goesOn(`after-${boundary.slice(0, 4).replace('.', '')}-${voids.at(-1)}`);
     },
   );
 
-  it('brings nothing back by sending again what was once written', async () => {
+  it('restores nothing by sending an old commit again', async () => {
     await cluster.api.mount('/gone', `file://${directory}/gone`);
     const original = (await lastOn('namespace'))!;
     await cluster.api.request('DELETE', '/mount', { body: { path: '/gone' } });
@@ -140,7 +143,7 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
     expect(await paths()).not.toContain('/gone/');
   });
 
-  it('submits no job, and says nothing of what workers have done', async () => {
+  it('submits no job and reports no batch', async () => {
     const jobs = async () => JSON.stringify((await cluster.api.request('GET', '/load')).body);
     const before = await jobs();
     const data = { kind: 'load', target: 'x', alias: 'a', spec: { options: {} } };
@@ -164,20 +167,20 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
     expect(await jobs()).toBe(before);
   });
 
-  it('has no worker do anything', async () => {
+  it('cannot give work to a worker', async () => {
     const [{ id: workerId, process: worker }] = cluster.workers;
     const jobId = randomUUID();
     const batch = { v: 1, jobId, kind: 'load', batchId: 'l0-x', pass: 'load', epoch: 1, attempt: 1, copy: 0 };
     const files = [['secret', 1, '']];
     const whole = { ...batch, namespaceSequence: 1, options: {}, root: 'file:///etc/', files };
     const { seq } = await js.publish(names.workSubject(workerId, jobId), JSON.stringify(whole));
-    await eventually('it is dropped', () => {
+    await eventually('the message is dropped', () => {
       return Promise.resolve(worker.log().includes(`"sequence":${seq}`) && worker.log().includes('was dropped'));
     });
     expect(await lastOn(`batch.${jobId}.${workerId}`)).toBeUndefined();
   });
 
-  it('is no worker, and frightens no coordinator', async () => {
+  it('adds no worker with a heartbeat, and stops no coordinator', async () => {
     const heartbeat = {
       ...{ workerId: 'worker-forged', address: '127.0.0.1:1', bootId: 'b', capacityBytes: 1, usedBytes: 0, objects: 0 },
       ...{ version: '0', running: [], logMark: { logId: 'another', sequence: 1_000_000 } },
@@ -188,7 +191,7 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
     expect((await cluster.api.nodes()).map(({ identity }) => identity)).not.toContain('worker-forged');
   });
 
-  it('is told of, and stays without effect when all processes start again', async () => {
+  it('is reported by /readyz and the audit, and has no effect after a restart of all processes', async () => {
     const before = await paths();
     for (const { process } of [...cluster.coordinators, ...cluster.workers]) await process.kill9();
     for (const { process } of [...cluster.coordinators, ...cluster.workers]) await process.start();
@@ -208,7 +211,7 @@ clusterSuite('whoever can write into NATS and has no key of the cluster', option
     await goesOn('after-all');
   });
 
-  it('a root that was noted behind the end of the log is a fault', async () => {
+  it('the audit reports a fault for a recorded root behind the end of the log', async () => {
     const at = ['--nats', cluster.natsUrlFor('admin'), '--anchor', `1000000:${'0'.repeat(64)}`];
     const { code, stdout } = await larder(['audit', 'verify', ...at], clusterKeys);
     expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('removed') as string });

@@ -6,12 +6,12 @@ import { quarantineOf } from './support/answers.js';
 
 jest.setTimeout(180_000);
 
-/** A stranger has the run of NATS, and sends once more what coordinators have signed. */
+/** A stranger may write anywhere in NATS, and sends messages again that coordinators have signed. */
 const names = new Names();
 
 const options = { workers: 1, env: { LARDER_HEARTBEAT_MS: '200' }, testTimeoutMs: 180_000 };
 
-clusterSuite('an old stop of a running job that is sent once more', options, ({ cluster, s3, test }) => {
+clusterSuite('a replayed stop of a running job', options, ({ cluster, s3, test }) => {
   let stranger: NatsConnection;
   let jsm: JetStreamManager;
 
@@ -21,7 +21,7 @@ clusterSuite('an old stop of a running job that is sent once more', options, ({ 
   });
   afterAll(() => stranger?.close());
 
-  /** What stands on a job's boundary, by sequence. */
+  /** The messages of a job's boundary, by sequence. */
   async function jobMessages(id: string): Promise<{ sequence: number; data: Uint8Array; types: string[] }[]> {
     const subject = names.eventSubject(`job.${id}`);
     const all: { sequence: number; data: Uint8Array; types: string[] }[] = [];
@@ -37,13 +37,13 @@ clusterSuite('an old stop of a running job that is sent once more', options, ({ 
 
   const stopOf = async (id: string) => (await jobMessages(id)).find(({ types }) => types.includes('JobStopped'))!;
 
-  /** The stop of a job, once more. @returns its sequence */
+  /** Sends the stop of a job again. @returns its sequence */
   async function stopAgain(id: string): Promise<number> {
     const stop = await stopOf(id);
     return (await stranger.jetstream().publish(names.eventSubject(`job.${id}`), stop.data)).seq;
   }
 
-  /** The worker itself says how far it has read the log. */
+  /** How far a worker has read the log, by its own report. */
   async function heardUpTo({ id }: WorkerHandle, sequence: number): Promise<void> {
     for await (const message of stranger.subscribe(names.workerHeartbeat(id))) {
       const { logMark } = message.json<{ logMark?: { sequence: number } }>();
@@ -51,7 +51,7 @@ clusterSuite('an old stop of a running job that is sent once more', options, ({ 
     }
   }
 
-  /** A load that was stopped and resumed, and of which the worker has a batch in hand since. */
+  /** Stops and resumes a load, and waits until the worker works on a batch of it. */
   async function resumedLoad(bucket: string) {
     const files = await s3.bucket(cluster, bucket, keys(30), 100);
     const first = s3.hold(bucket, 0);
@@ -66,7 +66,7 @@ clusterSuite('an old stop of a running job that is sent once more', options, ({ 
     return { id, files, gate: second };
   }
 
-  test('has a worker drop nothing that began to read the log behind the first', async () => {
+  test('does not stop the work of a worker that began to read the log behind the first stop', async () => {
     const [worker] = cluster.workers;
     const { id, files, gate } = await resumedLoad('following');
     await worker.process.kill9();
@@ -80,7 +80,7 @@ clusterSuite('an old stop of a running job that is sent once more', options, ({ 
     expect((await jobMessages(id)).flatMap(({ types }) => types)).not.toContain('ForgottenBatchesDispatched');
   });
 
-  test('is not what a worker that starts takes for the last of the job', async () => {
+  test('is not taken for the newest state of the job by a worker that starts', async () => {
     const [worker] = cluster.workers;
     const { id, files, gate } = await resumedLoad('starting');
     await worker.process.kill9();
@@ -92,7 +92,7 @@ clusterSuite('an old stop of a running job that is sent once more', options, ({ 
     expect((await jobMessages(id)).flatMap(({ types }) => types)).not.toContain('ForgottenBatchesDispatched');
   });
 
-  test('is told of', async () => {
+  test('is reported as void', async () => {
     await eventually('both are void', async () => (await quarantineOf(cluster.api))?.count === 2);
   });
 });

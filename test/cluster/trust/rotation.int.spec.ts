@@ -22,12 +22,12 @@ const options = {
   coordinators: 2,
   workers: 0,
   env: { LARDER_SIGNING_KEYS: ringText([a]), LARDER_CHECKPOINT_MS: '500', LARDER_SNAPSHOT_EVERY: '20' },
-  // A coordinator that refuses its keys ends.
+  // A coordinator ends when it refuses its keys.
   processesMayEnd: true,
   testTimeoutMs: 180_000,
 };
 
-clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) => {
+clusterSuite('key rotation', options, ({ cluster, test }) => {
   let nats: NatsConnection;
   let jsm: JetStreamManager;
   const identities: string[] = [];
@@ -40,7 +40,7 @@ clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) 
   });
   afterAll(() => nats?.close());
 
-  /** Of coordinators and workers; workers are never given a secret to sign with. */
+  /** Sets the keys of coordinators and workers. Workers never get a secret to sign with. */
   function give(which: 'coordinators' | 'workers', keys: { signing?: string; verify?: string }): void {
     for (const { process } of cluster[which]) {
       process.overrides['LARDER_SIGNING_KEYS'] = keys.signing;
@@ -48,7 +48,7 @@ clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) 
     }
   }
 
-  /** By which key the newest commit of a boundary is signed. */
+  /** The key that signed the newest commit of a boundary. */
   async function signedWith(boundary: string): Promise<string | undefined> {
     const { data, seq } = await jsm.streams.getMessage(names.eventStream, {
       last_by_subj: names.eventSubject(boundary),
@@ -72,14 +72,14 @@ clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) 
       code: 0,
       stdout: expect.stringContaining('no fault was found') as string,
     });
-    expect(stdout).not.toMatch(/VOID|not looked at/);
+    expect(stdout).not.toMatch(/VOID|not verified/);
   }
 
   async function restartEach(handles: readonly { process: { restart(): Promise<void> } }[]): Promise<void> {
     for (const { process } of handles) await process.restart();
   }
 
-  /** Everything is read, told by the log, and void is nothing. */
+  /** Checks that coordinators serve these mounts, that no message is void, and that workers keep their identities. */
   async function expectAllWell(mounted: readonly unknown[]): Promise<void> {
     for (const { api } of cluster.coordinators) {
       await cluster.untilOnline(2, api);
@@ -89,19 +89,19 @@ clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) 
     expect(cluster.workers.map(identityOf)).toEqual(identities);
   }
 
-  /** Everything that is in the log now, but for checkpoints themselves. */
+  /** Waits until a checkpoint covers the current log, except checkpoints. */
   async function untilCheckpointed(): Promise<void> {
     const checkpoints = names.eventSubject('checkpoint');
     let wanted = (await jsm.streams.info(names.eventStream)).state.last_seq;
     while ((await jsm.streams.getMessage(names.eventStream, { seq: wanted })).subject === checkpoints) wanted--;
-    await eventually('a checkpoint covers it', async () => {
+    await eventually('a checkpoint covers the log', async () => {
       const { data, seq } = await jsm.streams.getMessage(names.eventStream, { last_by_subj: checkpoints });
       const [event] = parseEnvelope(data, seq).events as unknown as { data: { throughSequence: number } }[];
       return event.data.throughSequence >= wanted;
     });
   }
 
-  test('workers that have public halves alone do what coordinators with the key ask', async () => {
+  test('workers with only public keys accept the batches of coordinators with the secret key', async () => {
     await cluster.prepareWorker();
     await cluster.prepareWorker();
     give('coordinators', { signing: ringText([a]) });
@@ -116,19 +116,19 @@ clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) 
     await expectNoFault({ signing: ringText([a]) });
   });
 
-  test('a worker keeps its id and its key when it starts again, and is believed', async () => {
+  test('a restarted worker keeps its id and its key, and its reports count', async () => {
     await restartEach(cluster.workers);
     await expectAllWell(await mountsOf(cluster.api));
     await loadAll();
     await expectNoFault({ verify: publicText(a) });
   });
 
-  test('the new key signs beside the old one, and what the old one signed goes on to hold', async () => {
+  test('the new key signs beside the old one, and signatures of the old key stay valid', async () => {
     const before = await mountsOf(cluster.api);
     give('workers', { verify: publicText(a, b) });
     await restartEach(cluster.workers);
     give('coordinators', { signing: ringText([b, a]) });
-    // One after another: for a while both keys sign.
+    // The processes restart one after another, so both keys sign for a while.
     const [first, second] = cluster.coordinators;
     await first.process.restart();
     await first.api.mount('/by-b', `file://${cluster.directory}/by-b`);
@@ -142,7 +142,7 @@ clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) 
     await expectNoFault({ signing: ringText([b, a]) });
   });
 
-  test('the old secret can go after a checkpoint: its public half is enough for its history', async () => {
+  test('the old secret can be removed after a checkpoint: its public half is enough for the history', async () => {
     await untilCheckpointed();
     const before = await mountsOf(cluster.api);
     const keys = { signing: ringText([b]), verify: publicText(a) };
@@ -156,7 +156,7 @@ clusterSuite('keys that are exchanged for others', options, ({ cluster, test }) 
     await expectNoFault(keys);
   });
 
-  test('a coordinator without any half of the key that the log was begun with refuses to start, and names it', async () => {
+  test('a coordinator without any half of the first key of the log refuses to start and names the key', async () => {
     const [, { process }] = cluster.coordinators;
     await process.stop();
     process.overrides['LARDER_VERIFY_KEYS'] = undefined;

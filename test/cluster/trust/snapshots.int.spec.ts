@@ -24,7 +24,7 @@ const options = {
   testTimeoutMs: 180_000,
 };
 
-clusterSuite('a snapshot that nobody with the keys has written', options, ({ cluster, test }) => {
+clusterSuite('a snapshot that was written without the keys', options, ({ cluster, test }) => {
   let stranger: NatsConnection;
   let bucket: ObjectStore;
 
@@ -34,11 +34,11 @@ clusterSuite('a snapshot that nobody with the keys has written', options, ({ clu
   });
   afterAll(() => stranger?.close());
 
-  /** The snapshot that a coordinator which starts now would begin with. */
+  /** The snapshot that a coordinator would use if it started now. */
   async function newestSnapshot(): Promise<Taken | undefined> {
     const place = (name: string) => Number(name.split('.').at(-1));
     const [newest] = (await bucket.list()).sort((a, b) => place(b.name) - place(a.name));
-    // The client library waits for ever for the chunks of a snapshot that its coordinator has just replaced.
+    // The client library waits without end for the chunks of a snapshot that its coordinator has just replaced.
     const bytes = newest && (await within(bucket.getBlob(newest.name), 2_000));
     if (!bytes) return undefined;
     const end = bytes.indexOf(0x0a);
@@ -46,7 +46,7 @@ clusterSuite('a snapshot that nobody with the keys has written', options, ({ clu
     return { name: newest.name, header, state: gunzipSync(bytes.subarray(end + 1)).toString() };
   }
 
-  /** A snapshot as one who knows the format writes it: whole, with the right checksum, under the name of the real one. */
+  /** Writes a complete snapshot with the right checksum under the name of the real one, like a forger would. */
   async function forge(real: Taken, state: string, macOf: (sealed: Record<string, unknown>) => unknown): Promise<void> {
     const packed = gzipSync(state);
     const { mac: _, ...rest } = real.header;
@@ -55,7 +55,7 @@ clusterSuite('a snapshot that nobody with the keys has written', options, ({ clu
     await bucket.putBlob({ name: real.name }, Buffer.concat([Buffer.from(`${header}\n`), packed]));
   }
 
-  /** As a coordinator makes it, under a key of the stranger's own. */
+  /** The seal of a coordinator, made with a key of the stranger. */
   function ownMac(sealed: Record<string, unknown>): string {
     const key = derivedKey({ key: randomBytes(32) }, 'larder-snapshots');
     return createHmac('sha256', key).update(JSON.stringify(sealed)).digest('hex');
@@ -65,8 +65,8 @@ clusterSuite('a snapshot that nobody with the keys has written', options, ({ clu
     ['without a seal', () => '', unsealed],
     ['with the seal of the real one', undefined, unsealed],
     ['with a seal by another key', ownMac, unsealed],
-    ['with a seal that is no text', () => ({ toString: 1 }), 'its header is not one of a snapshot'],
-  ])('is not believed by a coordinator that starts: %s', async (what, macOf, why) => {
+    ['with a seal that is not a text', () => ({ toString: 1 }), 'its header is not one of a snapshot'],
+  ])('is not used by a coordinator that starts: %s', async (what, macOf, why) => {
     const [{ api, process: coordinator }] = cluster.coordinators;
     const mounted = `/real-${createHash('sha1').update(what).digest('hex').slice(0, 6)}`;
     await api.mount(mounted, `file://${cluster.directory}${mounted}`);
@@ -79,7 +79,7 @@ clusterSuite('a snapshot that nobody with the keys has written', options, ({ clu
     });
     const before = await mountsOf(api);
     await coordinator.kill9();
-    // All snapshots that are there say the forged thing, so that no good one can be taken in its place.
+    // All stored snapshots contain the forged mount, so the coordinator cannot fall back to a good one.
     const forgedState = real.state.replaceAll(`"${mounted}/"`, '"/forged/"');
     expect(forgedState).not.toBe(real.state);
     for (const { name } of await bucket.list()) if (name !== real.name) await bucket.delete(name);
@@ -91,9 +91,9 @@ clusterSuite('a snapshot that nobody with the keys has written', options, ({ clu
     expect(await quarantineOf(api)).toBeUndefined();
   });
 
-  test('and the real one is: the state comes out of it, not out of the log', async () => {
+  test('differs from a real one, from which a coordinator restores its state instead of the log', async () => {
     const [{ api, process: coordinator }] = cluster.coordinators;
-    await eventually('one that a coordinator wrote is the newest', async () => {
+    await eventually('the newest snapshot is one of a coordinator', async () => {
       const more = `/more-${randomBytes(4).toString('hex')}`;
       await api.mount(more, `file://${cluster.directory}${more}`);
       const newest = await newestSnapshot();
@@ -107,7 +107,7 @@ clusterSuite('a snapshot that nobody with the keys has written', options, ({ clu
     expect(coordinator.log()).toMatch(/views restored from the snapshot at sequence \d+/);
   });
 
-  test('leaves nothing in the log that an audit would find', async () => {
+  test('leaves no fault in the log for an audit', async () => {
     const text = await larderWell(['audit', 'verify', '--nats', cluster.natsUrlFor('admin')], clusterKeys);
     expect(text).toContain('no fault was found');
     expect(text).not.toContain('VOID');

@@ -36,12 +36,12 @@ const options = {
   testTimeoutMs: 180_000,
 };
 
-clusterSuite('a log that version 0.2 has written', options, ({ cluster, test }) => {
+clusterSuite('a log of version 0.2', options, ({ cluster, test }) => {
   /** A worker of the recorded history that is still a member. */
   let workerId: string;
 
   beforeAll(async () => {
-    // Streams as they are made today hold what version 0.2 has written: its log, byte by byte, and nothing else.
+    // Today's streams hold the log of version 0.2 byte by byte, and nothing else.
     const [{ process: coordinator }] = cluster.coordinators;
     await coordinator.stop();
     await cluster.nats.kill9();
@@ -51,7 +51,7 @@ clusterSuite('a log that version 0.2 has written', options, ({ cluster, test }) 
     workerId = Object.values(expected.membership.state.workers).find(({ status }) => status === 'online')!.workerId;
   });
 
-  /** Version 0.2 chained its commits and signed none. That these are its bytes is proven by its checkpoints. */
+  /** Version 0.2 chained its commits and signed none. Its checkpoints prove that these are its bytes. */
   async function writeAs02(): Promise<void> {
     const log = await openTestLog(cluster.nats.url);
     const heads = new Map<string, string>();
@@ -83,14 +83,14 @@ clusterSuite('a log that version 0.2 has written', options, ({ cluster, test }) 
 
   const verify = () => larder(['audit', 'verify', '--nats', cluster.natsUrlFor('admin'), '--keys'], clusterKeys);
 
-  test('before the upgrade an audit finds a log that checkpoints prove and nobody has signed', async () => {
+  test('before the upgrade an audit finds an unsigned log that checkpoints prove', async () => {
     const text = await larderWell(['audit', 'verify', '--nats', cluster.natsUrlFor('admin'), '--keys'], clusterKeys);
     expect(text).toContain(`${lines.length} messages`);
     expect(text).toContain('by 3 checkpoints (signed)');
     expect(await signingBegan()).toEqual([]);
   });
 
-  test('a coordinator of today serves what stood in it, and has signatures owed from there on', async () => {
+  test('a coordinator of this version serves its state and requires signatures from then on', async () => {
     const [{ api, process: coordinator }] = cluster.coordinators;
     await coordinator.start();
     const recorded = expected.namespace.state.mounts.map(({ path: at, ufs }) => ({ path: at, ufs }));
@@ -103,7 +103,7 @@ clusterSuite('a log that version 0.2 has written', options, ({ cluster, test }) 
     expect(await quarantineOf(api)).toBeUndefined();
   });
 
-  test('a worker of 0.2 comes back under its id with a key of its own, and works', async () => {
+  test('a worker of 0.2 joins under its id with a new key, and does batches', async () => {
     const { api } = cluster;
     const worker = await cluster.prepareWorker();
     mkdirSync(worker.cacheDir, { recursive: true, mode: 0o700 });
@@ -122,8 +122,8 @@ clusterSuite('a log that version 0.2 has written', options, ({ cluster, test }) 
     expect(await api.waitForJob(id)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 15 });
   });
 
-  test('an audit finds no fault before, at and behind the place where signing began', async () => {
-    await eventually('a checkpoint of today covers it', async () => {
+  test('an audit finds no fault before, at and after the first signed commit', async () => {
+    await eventually('a checkpoint of this version covers the log', async () => {
       const proven = /proven through (\d+) by/.exec((await verify()).stdout)?.[1];
       return Number(proven) > lines.length + 1;
     });
@@ -135,7 +135,7 @@ clusterSuite('a log that version 0.2 has written', options, ({ cluster, test }) 
     expect(stdout).not.toContain('VOID');
   });
 
-  test('what is published behind it as 0.2 did is void, also when all start again', async () => {
+  test('an unsigned message after the upgrade is void, also after a restart of all processes', async () => {
     const { api } = cluster;
     const before = await mountsOf(api);
     const log = await openTestLog(cluster.nats.url);
@@ -149,7 +149,7 @@ clusterSuite('a log that version 0.2 has written', options, ({ cluster, test }) 
     const data = JSON.stringify({ id: mounted.id, prev, events: [mounted] });
     const { seq } = await log.link.js.publish(subject, data);
     await log.close();
-    await eventually('it is told of', async () => (await quarantineOf(api))?.count === 1);
+    await eventually('the message is reported as void', async () => (await quarantineOf(api))?.count === 1);
     expect(await mountsOf(api)).toEqual(before);
     for (const { process } of [...cluster.coordinators, ...cluster.workers]) await process.restart();
     await cluster.untilOnline(1);

@@ -1,9 +1,9 @@
 import { type ContractFixture, nobody } from '../support/contract-fixture.js';
 
-/** Needs the mounts; what happened before is its material. */
+/** Needs the mounts. It reads the events of the earlier suites. */
 export function auditContract(fixture: ContractFixture): void {
   describe('/events', () => {
-    it('200: pages of the whole log, each event once, and the same as JSON Lines', async () => {
+    it('returns 200 with pages of the whole log, each event once, and the same as JSON Lines', async () => {
       const pages: string[] = [];
       for (let after = '0', complete: unknown = false; complete !== true;) {
         const { status, body } = await fixture.api.get(`/events?count=500&after=${after}`);
@@ -15,12 +15,12 @@ export function auditContract(fixture: ContractFixture): void {
       const lines = await fixture.api.call<{ id: string }[]>('GET', '/events?format=jsonl');
       expect(lines.headers['content-type']).toContain('application/x-ndjson');
       const ids = lines.body.map(({ id }) => id);
-      // Something may have happened in between.
+      // Further events may have been appended in between.
       expect(ids.slice(0, pages.length)).toEqual(pages);
       expect(new Set(ids).size).toBe(ids.length);
     });
 
-    it('200: every filter', async () => {
+    it('returns 200 for every filter', async () => {
       for (const query of [
         'kind=load',
         'kind=batch',
@@ -35,7 +35,7 @@ export function auditContract(fixture: ContractFixture): void {
     });
 
     it.each(['kind=x', 'type=x', 'path=x', 'from=x', 'to=x', 'asOf=x', 'after=x', 'count=x', 'format=x'])(
-      '400: %s is refused by its name',
+      'returns 400 naming the parameter %s',
       async (query) => {
         const answer = await fixture.api.get(`/events?${query}`);
         expect(answer.status).toBe(400);
@@ -43,7 +43,7 @@ export function auditContract(fixture: ContractFixture): void {
       },
     );
 
-    it('200 and 400: the stream', async () => {
+    it('returns 200 for the stream and 400 for a bad parameter', async () => {
       const stream = await fixture.api.call<string>('GET', '/events/stream?from=1', { until: '}\n\n' });
       expect(stream.status).toBe(200);
       expect(stream.headers['content-type']).toContain('text/event-stream');
@@ -55,7 +55,7 @@ export function auditContract(fixture: ContractFixture): void {
   describe('asOf', () => {
     const routes = ['/mount', '/nodes', '/quota', '/ttl', '/priority', '/load', '/free', '/rebalance'];
 
-    it('200: every route that answers from views, and says as of when', async () => {
+    it('returns 200 on every route that answers from views, with the sequence of the answer', async () => {
       const { headers } = await fixture.api.get('/mount');
       const sequence = String(headers['x-larder-sequence']);
       for (const path of routes) {
@@ -65,7 +65,7 @@ export function auditContract(fixture: ContractFixture): void {
       }
     });
 
-    it('200: one by one, and 404 as of when it was not there', async () => {
+    it('returns 200 for each object, and 404 as of a time before it existed', async () => {
       const { id } = (await fixture.api.get('/load')).body.results[0];
       const asOf = String((await fixture.api.get('/mount')).headers['x-larder-sequence']);
       expect((await fixture.api.get(`/load?id=${id}&asOf=${asOf}`)).body.id).toBe(id);
@@ -82,7 +82,7 @@ export function auditContract(fixture: ContractFixture): void {
       }
     });
 
-    it('400: on anything but GET; 501: the file index has no history', async () => {
+    it('returns 400 for other methods than GET, and 501 for the file index, which has no history', async () => {
       expect((await fixture.api.post('/ttl?asOf=1', { path: '/local/x', ttlSeconds: 5 })).status).toBe(400);
       expect((await fixture.api.get('/file_index?asOf=1')).status).toBe(501);
     });

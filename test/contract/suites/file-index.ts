@@ -8,7 +8,7 @@ export function fileIndexContract(fixture: ContractFixture): void {
     texts((await fixture.api.get(`/file_index${query}`)).body.results);
 
   describe('/file_index', () => {
-    it('200: the reference’s examples as they stand; counts are of entries really changed', async () => {
+    it('returns 200 for the unchanged examples of the reference, with counts of entries that changed', async () => {
       const example = { files: ['s3://foo/bar/f1', 's3://foo/bar/f2'] };
       expect((await fixture.api.post('/file_index', example)).body).toEqual({ entries: 2 });
       expect(await list()).toEqual(expect.arrayContaining(example.files));
@@ -21,7 +21,7 @@ export function fileIndexContract(fixture: ContractFixture): void {
       expect((await list()).filter((file) => file.startsWith('s3://foo/'))).toEqual([]);
     });
 
-    it('200: keeps in step with load and free', async () => {
+    it('returns 200 with the entries that load and free have changed', async () => {
       const ufs = fixture.fill('indexed', 7);
       const own = async () => (await list()).filter((file) => file.startsWith(ufs));
       await fixture.load(['/local/indexed']);
@@ -32,7 +32,7 @@ export function fileIndexContract(fixture: ContractFixture): void {
       expect(await own()).toEqual([]);
     });
 
-    it('200: a namespace path stands for its UFS path, and odd names come out as they went in', async () => {
+    it('returns 200 for namespace paths and UFS paths, and keeps odd names unchanged', async () => {
       const names = ['duck \u{1f986}', 'caf\u00e9', 'cafe\u0301', 'a%2Fb', 'plus+ &?#'];
       const files = names.map((name) => `/local/odd/${name}`);
       expect((await fixture.api.post('/file_index', { files })).body).toEqual({ entries: names.length });
@@ -41,7 +41,7 @@ export function fileIndexContract(fixture: ContractFixture): void {
       expect((await fixture.api.delete('/file_index', { files })).body).toEqual({ entries: names.length });
     });
 
-    it('200: pages by count and lastKey put together are the whole', async () => {
+    it('returns 200 with pages by count and lastKey that add up to the whole list', async () => {
       const files = Array.from({ length: 25 }, (_, i) => `s3://foo/paged/${String(i).padStart(3, '0')}`);
       await fixture.api.post('/file_index', { files });
       const whole = await list();
@@ -57,7 +57,7 @@ export function fileIndexContract(fixture: ContractFixture): void {
       expect((await fixture.api.delete('/file_index', { files })).body).toEqual({ entries: 25 });
     });
 
-    it.each([undefined, {}, { files: null }])('400: required fields are missing in %j', async (body) => {
+    it.each([undefined, {}, { files: null }])('returns 400 when required fields are missing: %j', async (body) => {
       expect(await fixture.api.post('/file_index', body)).toMatchObject({ status: 400, body: requiredMissing });
       expect(await fixture.api.delete('/file_index', body)).toMatchObject({ status: 400, body: requiredMissing });
     });
@@ -71,7 +71,7 @@ export function fileIndexContract(fixture: ContractFixture): void {
       [{ files: ['s3://foo/../x'] }, /files\[0\]/],
       [{ files: ['s3://foo/a\u0007'] }, /files\[0\]/],
       [{ files: Array.from({ length: 10_001 }, () => 's3://foo/f') }, /files/],
-    ])('400: %.60j is refused by the name of its field', async (body, reason) => {
+    ])('returns 400 naming the field: %.60j', async (body, reason) => {
       for (const answer of [
         await fixture.api.post('/file_index', body),
         await fixture.api.delete('/file_index', body),
@@ -81,11 +81,11 @@ export function fileIndexContract(fixture: ContractFixture): void {
       }
     });
 
-    it('400: GET with a bad page', async () => {
+    it('returns 400 for GET with bad paging parameters', async () => {
       expect((await fixture.api.get('/file_index?count=-1')).body.status).toMatch(/count/);
     });
 
-    it('404: switched off, whatever else may be wrong with the request', async () => {
+    it('returns 404 when the file index is switched off, before other errors of the request', async () => {
       const files = ['s3://foo/bar/f1'];
       expect(await fixture.offApi.get('/file_index')).toMatchObject({ status: 404, body: off });
       for (const body of [{ files }, {}, undefined]) {
@@ -96,7 +96,7 @@ export function fileIndexContract(fixture: ContractFixture): void {
   });
 }
 
-/** Here alone the entries of a list are texts. */
+/** Only in this list are the entries texts. */
 function texts(results: unknown[]): string[] {
   return results as string[];
 }

@@ -1,9 +1,9 @@
 import { jobGone, type ContractFixture, nobody, noJob, ok, requiredMissing } from '../support/contract-fixture.js';
 
-/** Needs the mounts `/data` and `/local`, and what the load suite has cached. */
+/** Needs the mounts `/data` and `/local`, and the files that the load suite has cached. */
 export function freeContract(fixture: ContractFixture): void {
   describe('/free', () => {
-    it('takes a UFS path that no mount covers, and `unmounted` for what is left below one', async () => {
+    it('accepts a UFS path without a mount, and `unmounted` for the cached files that remain below one', async () => {
       expect(await fixture.free(['s3://never-mounted/dir'])).toMatchObject({ state: 'SUCCEEDED', freedFiles: 0 });
       const body = { paths: ['/local'], options: { sync: true, unmounted: true } };
       expect((await fixture.api.post('/free', body)).body).toMatchObject({ freedFiles: 0, unmounted: true });
@@ -11,7 +11,7 @@ export function freeContract(fixture: ContractFixture): void {
       expect((await fixture.api.get('/file_index?unmounted=true')).body).toEqual({ results: [] });
     });
 
-    it('200: not recursive, a path below a directory’s children is freed though the directory was named too', async () => {
+    it('returns 200 without recursive and frees a named file deeper in a directory that is named too', async () => {
       fixture.fill('shallow', 1);
       fixture.fill('shallow/deep', 2);
       const [child, kept, named] = ['shallow/f0', 'shallow/deep/f0', 'shallow/deep/f1'];
@@ -24,7 +24,7 @@ export function freeContract(fixture: ContractFixture): void {
       expect(cached).toEqual([false, false, true]);
     });
 
-    it('200: the reference’s example as it stands; its progress shows the fields of the reference', async () => {
+    it('returns 200 for the unchanged example of the reference, with its fields in the progress', async () => {
       await fixture.load(['s3://my-bucket/dir/to/path']);
       const request = {
         paths: ['s3://my-bucket/dir/to/path'],
@@ -44,7 +44,7 @@ export function freeContract(fixture: ContractFixture): void {
       expect(await fixture.isCached('s3://my-bucket/dir/to/path/large/0.dat')).toBe(false);
     });
 
-    it('200: without recursive only a directory’s direct children, or the named file', async () => {
+    it('returns 200 without recursive and frees only direct children of a directory, or the named file', async () => {
       const ufs = fixture.fill('nested', 3);
       fixture.fill('nested/deep', 5);
       await fixture.load(['/local/nested']);
@@ -58,14 +58,14 @@ export function freeContract(fixture: ContractFixture): void {
       expect(await fixture.free(['/local/nested'])).toMatchObject({ freedFiles: 4, freedBytes: 4000 });
     });
 
-    it('200: every replica goes, and counts as one file', async () => {
+    it('returns 200 and frees every replica, counted as one file', async () => {
       fixture.fill('twice', 6);
       await fixture.load(['/local/twice'], { replicas: 2 });
       expect(await fixture.free(['/local/twice'])).toMatchObject({ freedFiles: 6, totalFiles: 6, failedFiles: 0 });
       expect(await fixture.free(['/local/twice'])).toMatchObject({ freedFiles: 0, totalFiles: 0 });
     });
 
-    it('200: by an index file', async () => {
+    it('returns 200 for an index file', async () => {
       fixture.fill('listed', 4);
       await fixture.load(['/local/listed']);
       const index = fixture.write('local/free.txt', '/local/listed/f0\n/local/listed/f2\n');
@@ -73,7 +73,7 @@ export function freeContract(fixture: ContractFixture): void {
       expect(body).toMatchObject({ state: 'SUCCEEDED', freedFiles: 2, index: `file://${index}`, paths: [] });
     });
 
-    it('409, 200, 410: a running job answers with its id, is stopped, resumed, and ends', async () => {
+    it('returns 409 with the id of a running job, 200 to stop and to resume it, and 410 after its end', async () => {
       fixture.fill('held', 3);
       await fixture.load(['/local/held']);
       const request = { paths: ['/local/held'] };
@@ -96,7 +96,7 @@ export function freeContract(fixture: ContractFixture): void {
       }
     });
 
-    it('404 and 410: nobody knows the job, or it is one of another kind', async () => {
+    it('returns 404 and 410 when the job is unknown or of another kind', async () => {
       const [load] = (await fixture.api.get('/load')).body.results;
       for (const id of [nobody, load.id, '..', 'x']) {
         expect(await fixture.api.get(`/free?id=${id}`)).toMatchObject({ status: 404, body: noJob });
@@ -104,10 +104,13 @@ export function freeContract(fixture: ContractFixture): void {
       }
     });
 
-    it.each([undefined, {}, { paths: [], index: '' }])('400: required fields are missing in %j', async (body) => {
-      expect(await fixture.api.post('/free', body)).toMatchObject({ status: 400, body: requiredMissing });
-      expect(await fixture.api.delete('/free', body)).toMatchObject({ status: 400, body: requiredMissing });
-    });
+    it.each([undefined, {}, { paths: [], index: '' }])(
+      'returns 400 when required fields are missing: %j',
+      async (body) => {
+        expect(await fixture.api.post('/free', body)).toMatchObject({ status: 400, body: requiredMissing });
+        expect(await fixture.api.delete('/free', body)).toMatchObject({ status: 400, body: requiredMissing });
+      },
+    );
 
     it.each<[Record<string, unknown>, RegExp]>([
       [{ paths: ['/data'], index: '/data/x' }, /either paths or index/],
@@ -116,13 +119,13 @@ export function freeContract(fixture: ContractFixture): void {
       [{ paths: ['/data'], options: { recursive: 'no' } }, /options\.recursive/],
       [{ paths: ['/data'], options: { batchSize: 1e9 } }, /options\.batchSize/],
       [{ paths: ['/data'], options: { sync: 1 } }, /options\.sync/],
-    ])('400: %j is refused by the name of its field', async (body, reason) => {
+    ])('returns 400 naming the field: %j', async (body, reason) => {
       const answer = await fixture.api.post('/free', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);
     });
 
-    it('400: GET with a bad page', async () => {
+    it('returns 400 for GET with bad paging parameters', async () => {
       expect((await fixture.api.get('/free?count=0')).status).toBe(400);
     });
   });

@@ -7,9 +7,9 @@ import { type ContractFixture } from '../support/contract-fixture.js';
 export interface Target {
   method: 'POST' | 'PUT' | 'DELETE';
   path: string;
-  /** A well-formed body that changes nothing that anybody misses. */
+  /** A well-formed body whose effect disturbs no other suite. */
   body: Record<string, unknown>;
-  /** Names of its fields of each type, dotted. */
+  /** Dotted names of its fields, by type. */
   fields: Record<string, 'string' | 'list' | 'number' | 'boolean' | 'object'>;
 }
 
@@ -17,7 +17,7 @@ const nowhere = '/data/hostile';
 const pathFields = { path: 'string' } as const;
 const jobOptions = { 'options.batchSize': 'number', 'options.sync': 'boolean', options: 'object' } as const;
 
-/** Every route that takes a body. */
+/** Every route with a body. */
 export const targets: readonly Target[] = [
   {
     method: 'POST',
@@ -87,7 +87,7 @@ export const targets: readonly Target[] = [
   { method: 'DELETE', path: '/file_index', body: { files: ['s3://hostile/f'] }, fields: { files: 'list' } },
 ];
 
-/** Values that no field of the type takes. */
+/** Values that no field of the type accepts. */
 const wrong: Record<Target['fields'][string], readonly unknown[]> = {
   string: [5, true, ['x'], { x: 1 }, 1e308, -1],
   list: ['x', 5, true, { 0: 'x' }, [5], [null], [['x']], [{}]],
@@ -96,14 +96,14 @@ const wrong: Record<Target['fields'][string], readonly unknown[]> = {
   object: ['x', 5, true, [], ['x']],
 };
 
-/** Where paths stand: never a success, always a sentence. */
+/** Values that are refused in place of a path, with a message. */
 const badPaths = [
   ...['relative', '../x', '/data/../x', '/data/./x', '/data/..', '..', '/data/\u0000', '/data/a\nb', '/data/\u007f'],
   ...['/data/\ud800', `/data/${'x'.repeat(5000)}`, `/${'../'.repeat(1000)}etc/passwd`, '\\\\host\\share', 'C:\\x'],
   ...['http://my-bucket/x', 'file://host/x', 'file:', 's3://', 's3:///x', 's3://a?b/x', 'javascript:alert(1)'],
 ];
 
-/** Paths that are only odd. */
+/** Paths that are unusual but valid. */
 const oddPaths = [
   ...['/data/a%2Fb', '/data/%00', '/data/caf\u00e9', '/data/cafe\u0301', '/data/\u{1f986}', '//data///x', '/data/x/'],
   ...['/data/__proto__', '/data/constructor', '/data/a b+c&d=e?f#g', `/data/${'d/'.repeat(500)}`, "/data/'; DROP --"],
@@ -122,7 +122,7 @@ export function hostileContract(fixture: ContractFixture): void {
     const raw = (text: string | Buffer, headers: Record<string, string> = json) =>
       fixture.api.call(method, path, { raw: text, headers });
 
-    it.each(Object.entries(fields))('400: %s of another type than %s is refused by its name', async (field, type) => {
+    it.each(Object.entries(fields))('returns 400 naming the field %s when its type is not %s', async (field, type) => {
       for (const value of wrong[type]) {
         const answer = await fixture.api.call(method, path, { body: withField(body, field, value) });
         expect({ value, ...answer }).toMatchObject({ status: 400 });
@@ -130,14 +130,14 @@ export function hostileContract(fixture: ContractFixture): void {
       }
     });
 
-    it('400: null in any field is the field left out, or refused', async () => {
+    it('treats null in a field as a missing field, or returns 400', async () => {
       for (const field of Object.keys(fields)) {
         const answer = await fixture.api.call(method, path, { body: withField(body, field, null) });
         expect(answer.status).not.toBe(500);
       }
     });
 
-    it('400: a body that is no object', async () => {
+    it('returns 400 for a body that is not an object', async () => {
       for (const text of [
         '[]',
         '"x"',
@@ -161,7 +161,7 @@ export function hostileContract(fixture: ContractFixture): void {
       expect((await fixture.api.call(method, path)).body.status).toBe('Required parameters not provided');
     });
 
-    it('fault 19: 400 for 100,000 levels and for keys that could reach a prototype', async () => {
+    it('fault 19: returns 400 for 100,000 levels and for keys that could reach a prototype', async () => {
       for (const text of [
         `{"path":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
         '{"a":'.repeat(100_000),
@@ -173,11 +173,11 @@ export function hostileContract(fixture: ContractFixture): void {
       }
     });
 
-    it('fields that nobody knows change nothing, and are named', async () => {
+    it('ignores unknown fields and names them in the answer', async () => {
       await fixture.api.call(method, path, { body });
       const plain = await fixture.api.call(method, path, { body });
       const more = await fixture.api.call(method, path, { body: { ...body, newerField: { a: [1] }, toString: 'x' } });
-      // Whether a job of that target has ended meanwhile is up to the workers.
+      // A job of that target may have ended meanwhile, or not.
       const isSubmission = jobKindDocs.some(({ paths }) => `/api/v1${path}` in paths);
       expect(isSubmission ? [200, 409, 410] : [plain.status]).toContain(more.status);
       expect(more.headers['x-larder-ignored']).toBe('newerField,toString');
@@ -187,7 +187,7 @@ export function hostileContract(fixture: ContractFixture): void {
       }
     });
 
-    it('415: another content type, or none; charsets are fine', async () => {
+    it('returns 415 for another or no content type, and accepts charsets', async () => {
       const text = JSON.stringify(body);
       const odd = [
         'text/plain',
@@ -206,7 +206,7 @@ export function hostileContract(fixture: ContractFixture): void {
       }
     });
 
-    it('invalid UTF-8 does no harm, and a byte order mark is passed over', async () => {
+    it('returns 400 for invalid UTF-8, and ignores a byte order mark', async () => {
       expect(await raw(Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]))).toMatchObject({
         status: 400,
         body: { status: 'the request body must be JSON in UTF-8' },
@@ -217,7 +217,7 @@ export function hostileContract(fixture: ContractFixture): void {
       });
     });
 
-    it('415: a body that is compressed', async () => {
+    it('returns 415 for a compressed body', async () => {
       const packed = gzipSync(JSON.stringify(body));
       for (const encoding of ['gzip', 'br', 'GZIP', 'gzip, identity']) {
         const answer = await raw(packed, { ...json, 'content-encoding': encoding });
@@ -231,7 +231,7 @@ export function hostileContract(fixture: ContractFixture): void {
 
     const pathFieldNames = ['path', 'paths', 'files', 'ufs'].filter((name) => name in body);
     for (const field of pathFieldNames)
-      it(`${field} that cannot be one is refused by name; odd ones are taken as they are`, async () => {
+      it(`returns 400 naming ${field} for an invalid path, and accepts unusual paths unchanged`, async () => {
         const place = (value: string) => ({ ...body, [field]: Array.isArray(body[field]) ? [value] : value });
         for (const value of badPaths) {
           const answer = await fixture.api.call(method, path, { body: place(value) });
@@ -246,7 +246,7 @@ export function hostileContract(fixture: ContractFixture): void {
       });
   });
 
-  it('fault 19: 413 for bodies of 10 MB on every route, in a memory that stays flat', async () => {
+  it('fault 19: returns 413 for bodies of 10 MB on every route, with constant memory', async () => {
     const big = [
       `{"path":"${'x'.repeat(10 * MiB)}"}`,
       `{"files":[${'"s3://a/b",'.repeat(MiB)}"s3://a/b"]}`,
@@ -263,7 +263,7 @@ export function hostileContract(fixture: ContractFixture): void {
   });
 
   it.each(['path=/a%FF', 'path=/100%', 'id=%C3', 'anything=%zz', '%ff=1'])(
-    '400: a query that cannot be decoded: %s',
+    'returns 400 for a query that cannot be decoded: %s',
     async (query) => {
       for (const path of ['/load', '/quota', '/mount']) {
         expect({ path, ...(await fixture.api.get(`${path}?${query}`)) }).toMatchObject({
@@ -274,14 +274,14 @@ export function hostileContract(fixture: ContractFixture): void {
     },
   );
 
-  it.each(['id[]=a', 'id%5B%5D=a', 'id[0]=a'])('400: a parameter as a list: %s', async (query) => {
+  it.each(['id[]=a', 'id%5B%5D=a', 'id[0]=a'])('returns 400 for a parameter as a list: %s', async (query) => {
     expect(await fixture.api.get(`/load?${query}`)).toMatchObject({
       status: 400,
       body: { status: expect.stringContaining('did you mean id?') as string },
     });
   });
 
-  it('unknown routes answer 404, wrong methods 405 with Allow, in the one shape', async () => {
+  it('returns 404 for unknown routes and 405 with Allow for wrong methods, in the common shape', async () => {
     for (const path of [
       '',
       '/',
@@ -316,7 +316,7 @@ export function hostileContract(fixture: ContractFixture): void {
     }
   });
 
-  it('a slash behind a route makes no difference', async () => {
+  it('ignores a slash behind a route', async () => {
     for (const path of ['/load', '/mount', '/nodes', '/quota']) {
       expect((await fixture.api.get(`${path}/`)).body).toEqual((await fixture.api.get(path)).body);
     }
@@ -325,14 +325,14 @@ export function hostileContract(fixture: ContractFixture): void {
     expect(answer.headers.allow).toContain('POST');
   });
 
-  it('HEAD answers what GET does, without the body', async () => {
+  it('answers HEAD like GET, without the body', async () => {
     for (const path of ['/load', '/mount', '/nodes', '/quota', '/openapi.json', '/docs']) {
       expect({ path, status: (await fixture.api.call('HEAD', path)).status }).toEqual({ path, status: 200 });
     }
     expect((await fixture.api.call('HEAD', '/load?id=nobody')).status).toBe(404);
   });
 
-  it('odd URLs answer 4xx in the one shape', async () => {
+  it('returns 4xx in the common shape for odd URLs', async () => {
     const odd: [HttpMethod, string][] = [
       ...['/%zz', '/load%', '/load/%ff/failed_files', `/load/${'x'.repeat(5000)}/failed_files`].map(
         (path) => ['GET', path] as [HttpMethod, string],
@@ -353,7 +353,7 @@ export function hostileContract(fixture: ContractFixture): void {
     }
   });
 
-  it('odd queries answer 4xx, or are taken literally', async () => {
+  it('returns 4xx for odd queries, or takes them literally', async () => {
     for (const route of ['/mount', '/quota', '/ttl', '/priority']) {
       for (const path of badPaths.filter((one) => one.isWellFormed())) {
         expect((await fixture.api.get(`${route}?path=${encodeURIComponent(path)}`)).status).toBe(400);
@@ -385,7 +385,7 @@ export function hostileContract(fixture: ContractFixture): void {
     }
   });
 
-  it('is as healthy as before', async () => {
+  it('is still healthy afterwards', async () => {
     expect((await fixture.api.get('//readyz')).status).toBe(200);
     expect((await fixture.api.get('/nodes')).body.result).toHaveLength(2);
   });

@@ -5,7 +5,7 @@ const ufsPath = 's3://my-bucket/dir/to/path';
 /** Needs the mounts `/data` and `/local`. */
 export function loadContract(fixture: ContractFixture): void {
   describe('/load', () => {
-    it('200: the reference’s example as it stands; its progress shows the fields of the reference', async () => {
+    it('returns 200 for the unchanged example of the reference, with its fields in the progress', async () => {
       const answer = await fixture.api.call('POST', '/load', {
         headers: { 'content-type': 'application/json' },
         raw: `{
@@ -33,7 +33,7 @@ export function loadContract(fixture: ContractFixture): void {
       expect((await fixture.api.get('/load')).body.results).toContainEqual(answer.body);
     });
 
-    it('200: a finished job’s target starts a new one, seen at once; alias and index find it', async () => {
+    it('returns 200 with a new job for the target of a finished one, which alias and index find at once', async () => {
       const index = fixture.write(
         'local/list.txt',
         `${ufsPath}/small/00/000000.dat\r\n\n${ufsPath}/small/01/000001.dat`,
@@ -52,7 +52,7 @@ export function loadContract(fixture: ContractFixture): void {
       expect(again.body.id).not.toBe(id);
     });
 
-    it('200: the list is paged by count and lastKey', async () => {
+    it('returns 200 with a list in pages by count and lastKey', async () => {
       const all = (await fixture.api.get('/load')).body.results;
       const first = (await fixture.api.get('/load?count=2')).body;
       expect(first).toMatchObject({ results: [{ id: all[0].id }, { id: all[1].id }], lastKey: all[1].id });
@@ -60,7 +60,7 @@ export function loadContract(fixture: ContractFixture): void {
       expect([...first.results, ...rest.results].map(({ id }) => id)).toEqual(all.map(({ id }) => id));
     });
 
-    it('200: a list of the jobs in one state, paged like any other', async () => {
+    it('returns 200 with the jobs in one state, in pages like the whole list', async () => {
       await fixture.jobEnd('load', (await fixture.api.post('/load', { paths: ['/local/never-there'] })).body.id);
       const all = (await fixture.api.get('/load')).body.results;
       for (const state of ['RUNNING', 'VERIFYING', 'STOPPED', 'SUCCEEDED', 'FAILED']) {
@@ -82,26 +82,29 @@ export function loadContract(fixture: ContractFixture): void {
     it.each([
       ['file://', '/local/partly'],
       ['s3://', '/data/dir/to/path'],
-    ])('200: each path of %s that is not there is a named failure, whatever covers it', async (_scheme, directory) => {
-      fixture.fill('partly', 2);
-      const absent = ['missing.csv', 'none/deeper/x', 'f0/'].map((name) => `${directory}/${name}`);
-      const asked = [directory, ...absent, absent[0], `${directory}/`, `${directory}-beside`];
-      const { body } = await fixture.api.post('/load', { paths: asked, options: { sync: true, verify: true } });
-      const failures = (await fixture.api.get(`/load/${body.id}/failed_files`)).body as unknown as { path: string }[];
-      const ends = failures.map(({ path }) => path.slice(path.indexOf(directory.split('/').at(-1)!)));
-      const last = directory.split('/').at(-1);
-      expect(ends.sort()).toEqual([`${last}-beside`, `${last}/f0/`, `${last}/missing.csv`, `${last}/none/deeper/x`]);
-      const files = directory.startsWith('/local') ? 2 : fixture.tree.fileCount;
-      expect(body).toMatchObject({ state: 'FAILED', failedFiles: 4, loadedFiles: files, scannedFiles: files + 4 });
-      expect(body.errorMessage).toMatchObject({
-        message: expect.stringContaining('4 of') as string,
-        failures: expect.arrayContaining([
-          expect.objectContaining({ reason: expect.stringMatching(/^nothing exists at .*missing\.csv$/) as string }),
-        ]) as unknown[],
-      });
-    });
+    ])(
+      'returns 200 and names each missing path of %s as a failure, also below a requested directory',
+      async (_scheme, directory) => {
+        fixture.fill('partly', 2);
+        const absent = ['missing.csv', 'none/deeper/x', 'f0/'].map((name) => `${directory}/${name}`);
+        const asked = [directory, ...absent, absent[0], `${directory}/`, `${directory}-beside`];
+        const { body } = await fixture.api.post('/load', { paths: asked, options: { sync: true, verify: true } });
+        const failures = (await fixture.api.get(`/load/${body.id}/failed_files`)).body as unknown as { path: string }[];
+        const ends = failures.map(({ path }) => path.slice(path.indexOf(directory.split('/').at(-1)!)));
+        const last = directory.split('/').at(-1);
+        expect(ends.sort()).toEqual([`${last}-beside`, `${last}/f0/`, `${last}/missing.csv`, `${last}/none/deeper/x`]);
+        const files = directory.startsWith('/local') ? 2 : fixture.tree.fileCount;
+        expect(body).toMatchObject({ state: 'FAILED', failedFiles: 4, loadedFiles: files, scannedFiles: files + 4 });
+        expect(body.errorMessage).toMatchObject({
+          message: expect.stringContaining('4 of') as string,
+          failures: expect.arrayContaining([
+            expect.objectContaining({ reason: expect.stringMatching(/^nothing exists at .*missing\.csv$/) as string }),
+          ]) as unknown[],
+        });
+      },
+    );
 
-    it('409, 200, 410: a running job answers with its id, is stopped, resumed, and ends', async () => {
+    it('returns 409 with the id of a running job, 200 to stop and to resume it, and 410 after its end', async () => {
       fixture.fill('slow', 2, 300_000);
       const request = { paths: ['/local/slow'], options: { bandwidth: 1000 } };
       const { body } = await fixture.api.post('/load', request);
@@ -123,7 +126,7 @@ export function loadContract(fixture: ContractFixture): void {
       expect(await fixture.api.delete('/load', { id })).toMatchObject({ status: 410, body: jobGone });
     });
 
-    it('fault 22: identical POSTs at once make one job', async () => {
+    it('fault 22: makes one job from identical concurrent POSTs', async () => {
       fixture.fill('crowd', 1, 50_000);
       const request = { paths: ['/local/crowd'], options: { bandwidth: 100 } };
       const answers = await Promise.all(Array.from({ length: 20 }, () => fixture.api.post('/load', request)));
@@ -135,21 +138,21 @@ export function loadContract(fixture: ContractFixture): void {
     });
 
     it.each([
-      ['a path where nothing is', { paths: ['/local/nothing'] }, 'FAILED', /nothing exists at/],
+      ['a path without an object', { paths: ['/local/nothing'] }, 'FAILED', /nothing exists at/],
       [
-        'a filter that nothing matches',
+        'a filter without a match',
         { paths: [ufsPath], options: { fileFilterRegex: 'no such.*' } },
         'SUCCEEDED',
         /nothing was loaded/,
       ],
-    ])('200: %s is said so', async (_name, request, state, reason) => {
+    ])('returns 200 and reports %s', async (_name, request, state, reason) => {
       const { body } = await fixture.api.post('/load', request);
       const done = await fixture.jobEnd('load', body.id);
       expect(done.state).toBe(state);
       expect(JSON.stringify(done.errorMessage)).toMatch(reason);
     });
 
-    it('failed_files: 200 with every failure, 404 for no job', async () => {
+    it('failed_files returns 200 with every failure, and 404 when the job does not exist', async () => {
       const index = fixture.write('local/gone.txt', '/local/gone-1\n/local/gone-2\n');
       const { body } = await fixture.api.post('/load', { index: `file://${index}`, options: { sync: true } });
       expect(body).toMatchObject({ state: 'FAILED', failedFiles: 2 });
@@ -160,7 +163,7 @@ export function loadContract(fixture: ContractFixture): void {
       expect(await fixture.api.get(`/load/${nobody}/failed_files`)).toMatchObject({ status: 404, body: noJob });
     });
 
-    it('404 and 410: nobody knows the job', async () => {
+    it('returns 404 and 410 when the job does not exist', async () => {
       for (const id of [nobody, 'x', '..', '__proto__', '%00', 'a'.repeat(1000)]) {
         expect(await fixture.api.get(`/load?id=${id}`)).toMatchObject({ status: 404, body: noJob });
         expect(await fixture.api.delete('/load', { id: decodeURIComponent(id) })).toMatchObject({
@@ -172,7 +175,7 @@ export function loadContract(fixture: ContractFixture): void {
     });
 
     it.each([undefined, {}, { paths: [] }, { index: '' }, { paths: [], index: '' }, { options: { sync: true } }])(
-      '400: required fields are missing in %j',
+      'returns 400 when required fields are missing: %j',
       async (body) => {
         expect(await fixture.api.post('/load', body)).toMatchObject({ status: 400, body: requiredMissing });
       },
@@ -207,7 +210,7 @@ export function loadContract(fixture: ContractFixture): void {
       [{ paths: ['/data'], options: { fileFilterRegex: '(' } }, /options\.fileFilterRegex/],
       [{ paths: ['/data'], options: { fileFilterRegx: '(?<=a)b' } }, /options\.fileFilterReg/],
       [{ paths: ['/data'], options: { fileFilterRegex: 5 } }, /options\.fileFilterRegex/],
-    ])('400: %j is refused by the name of its field', async (body, reason) => {
+    ])('returns 400 naming the field: %j', async (body, reason) => {
       const answer = await fixture.api.post('/load', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);

@@ -12,10 +12,10 @@ const shown = {
   options: { 's3a.secretKey': '******', 's3a.accessKeyId': 'string' },
 };
 
-/** On an empty mount table, which it leaves empty. */
+/** Needs an empty mount table, and leaves it empty. */
 export function mountContract(fixture: ContractFixture): void {
   describe('/mount', () => {
-    it('200: the reference’s example as it stands, seen at once, its secrets masked', async () => {
+    it('returns 200 for the unchanged example of the reference, which GET shows at once with masked secrets', async () => {
       expect(await fixture.api.get('/mount')).toMatchObject({ status: 200, body: { results: [] } });
       expect(await fixture.api.post('/mount', example)).toMatchObject({ status: 200, body: ok });
       const { body } = await fixture.api.get('/mount');
@@ -38,7 +38,7 @@ export function mountContract(fixture: ContractFixture): void {
       expect(answer.body.status).toMatch(reason);
     });
 
-    it('200, then 410 and 404: the reference’s example of DELETE as it stands', async () => {
+    it('returns 200 for the unchanged DELETE example of the reference, then 410 and 404', async () => {
       expect(await fixture.api.delete('/mount', { path: '/data' })).toMatchObject({ status: 200, body: ok });
       expect(await fixture.api.get('/mount?path=/data')).toMatchObject({
         status: 404,
@@ -48,7 +48,7 @@ export function mountContract(fixture: ContractFixture): void {
       expect((await fixture.api.get('/mount')).body).toEqual({ results: [] });
     });
 
-    it('options are omitted if empty', async () => {
+    it('omits empty options', async () => {
       await fixture.api.post('/mount', { path: '/plain', ufs: `file://${fixture.scratch}/local`, options: {} });
       expect((await fixture.api.get('/mount?path=/plain')).body).toEqual({
         path: '/plain/',
@@ -58,7 +58,7 @@ export function mountContract(fixture: ContractFixture): void {
     });
 
     it.each([undefined, {}, { path: '/a' }, { ufs: 's3://bucket' }, { path: '', ufs: 's3://bucket' }, { path: null }])(
-      '400: required fields are missing in %j',
+      'returns 400 when required fields are missing: %j',
       async (body) => {
         expect(await fixture.api.post('/mount', body)).toMatchObject({ status: 400, body: requiredMissing });
       },
@@ -92,13 +92,13 @@ export function mountContract(fixture: ContractFixture): void {
       [{ path: '/a', ufs: 'file://relative/dir' }, /ufs must have the form file:\/\/\/absolute/],
       [{ path: '/a', ufs: `file://${process.execPath}` }, /ufs: A file mount must be a directory/],
       [{ path: '/a', ufs: 's3://bucket', options: [] }, /options/],
-    ])('400: %j is refused by the name of its field', async (body, reason) => {
+    ])('returns 400 naming the field: %j', async (body, reason) => {
       const answer = await fixture.api.post('/mount', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);
     });
 
-    it('200: as Hadoop spells them, options take effect, for the bucket alone before the general', async () => {
+    it('returns 200 for options in Hadoop’s spelling, where those of the bucket override the general ones', async () => {
       const { accessKeyId, secretAccessKey } = s3TestCredentials;
       const options = {
         'fs.s3a.access.key': 'nobody',
@@ -127,7 +127,7 @@ export function mountContract(fixture: ContractFixture): void {
       await fixture.api.delete('/mount', { path: '/hadoop' });
     });
 
-    it('200: a directory that is not there is mounted, and the answer says that it is not', async () => {
+    it('returns 200 with a warning for a missing directory, and mounts it', async () => {
       const ufs = `file://${fixture.scratch}/local/not-there-yet`;
       const { status, body } = await fixture.api.post('/mount', { path: '/later', ufs });
       expect({ code: status, ...body }).toMatchObject({
@@ -139,7 +139,7 @@ export function mountContract(fixture: ContractFixture): void {
       await fixture.api.delete('/mount', { path: '/later' });
     });
 
-    it('404 on GET and 400 on a path that cannot be one', async () => {
+    it('returns 404 for GET of an unknown mount, and 400 for an invalid path', async () => {
       expect(await fixture.api.get('/mount?path=relative')).toMatchObject({ status: 400 });
       expect(await fixture.api.get('/mount?path=/nowhere')).toMatchObject({
         status: 404,
@@ -147,7 +147,7 @@ export function mountContract(fixture: ContractFixture): void {
       });
     });
 
-    it('PUT replaces all options, keeps policies, and refuses another store, another UFS and what is not mounted', async () => {
+    it('PUT replaces all options, keeps policies, and refuses another store, another UFS and an unmounted path', async () => {
       const options = { endpoint: 'http://127.0.0.1:9', accessKeyId: 'old', secretAccessKey: 'old', region: 'eu-1' };
       await fixture.api.post('/mount', { path: '/rotated', ufs: 's3://rotated-bucket', options });
       await fixture.api.post('/ttl', { path: '/rotated', ttlSeconds: 1000 });
@@ -176,7 +176,7 @@ export function mountContract(fixture: ContractFixture): void {
       await fixture.api.delete('/mount', { path: '/rotated' });
     });
 
-    it('501: a mount table in a file cannot be changed, and is shown', async () => {
+    it('returns 501 for changes of a static mount table, and 200 for GET', async () => {
       expect((await fixture.offApi.get('/mount')).body).toEqual({
         results: [{ path: '/fixed/', ufs: `file://${fixture.scratch}/local/` }],
       });

@@ -1,23 +1,20 @@
 import { type ContractFixture } from '../support/contract-fixture.js';
 import { targets, withField } from './hostile.js';
 
-/** What is asked for has an effect, or is told of; needs the mounts `/data` and `/local`. */
+/** Each field of a request has an effect, or the answer names it. Needs the mounts `/data` and `/local`. */
 export function namesContract(fixture: ContractFixture): void {
   describe.each(targets)('misspelt fields of $method $path', ({ method, path, body, fields }) => {
-    it.each(Object.keys(fields))(
-      '400: a slip in %s is refused, naming the field that may have been meant',
-      async (field) => {
-        for (const slip of slipsOf(field)) {
-          const answer = await fixture.api.call(method, path, { body: withField(body, slip, 'x') });
-          expect({ slip, ...answer }).toMatchObject({ status: 400 });
-          expect(answer.body.status).toContain(slip);
-          expect(answer.body.status).toMatch(new RegExp(`did you mean ${field.split('.')[0]}`));
-        }
-      },
-    );
+    it.each(Object.keys(fields))('returns 400 for a misspelt %s, with the field that may be meant', async (field) => {
+      for (const slip of slipsOf(field)) {
+        const answer = await fixture.api.call(method, path, { body: withField(body, slip, 'x') });
+        expect({ slip, ...answer }).toMatchObject({ status: 400 });
+        expect(answer.body.status).toContain(slip);
+        expect(answer.body.status).toMatch(new RegExp(`did you mean ${field.split('.')[0]}`));
+      }
+    });
   });
 
-  it('400: a slip in a query parameter is refused on every route that has it; others are named', async () => {
+  it('returns 400 for a misspelt query parameter on every route that has it, and names other unknown ones', async () => {
     const reads = fixture.api
       .operations()
       .filter(({ method, path }) => method === 'get' && path.startsWith('/api/v1/'));
@@ -38,13 +35,13 @@ export function namesContract(fixture: ContractFixture): void {
     }
   });
 
-  it('an answer about one job names what has a meaning to lists only', async () => {
+  it('an answer about one job names parameters that apply only to lists', async () => {
     const done = await fixture.load(['/data/dir/to/path/small/00']);
     const answer = await fixture.api.get(`/load?id=${done.id}&state=FAILED&alias=x&count=5`);
     expect(answer.body).toMatchObject({ id: done.id, ignored: ['alias', 'state', 'count'] });
   });
 
-  it('a stop by id does not heed a target beside it, and says so', async () => {
+  it('a stop by id ignores a target beside it, and names the ignored field', async () => {
     const { body } = await fixture.api.post('/rebalance', { target: 'ALL' });
     const answer = await fixture.api.delete('/rebalance', { id: body.id, target: 'ALL' });
     if (answer.status === 200) expect(answer.body.ignored).toEqual(['target']);
@@ -54,7 +51,7 @@ export function namesContract(fixture: ContractFixture): void {
   });
 }
 
-/** One letter more, two letters swapped, another case: none of them a field's name. Short names are told by case alone. */
+/** One letter more, two letters swapped, or another case. No result is a field's name. Short names change only in case. */
 function slipsOf(field: string): string[] {
   const name = field.split('.').at(-1)!;
   const swapped = field.replace(/(.)(.)$/, '$2$1');

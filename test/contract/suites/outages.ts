@@ -4,7 +4,7 @@ import { type ContractFixture, ok } from '../support/contract-fixture.js';
 
 const notFound = { status: 'worker not found...' };
 
-/** Last: it takes workers and NATS away. */
+/** Runs last: it stops workers and NATS. */
 export function outageContract(fixture: ContractFixture): void {
   const everyRoute = () =>
     fixture.api.operations().map(({ method, path }) => {
@@ -12,7 +12,7 @@ export function outageContract(fixture: ContractFixture): void {
       return [method.toUpperCase() as HttpMethod, target] as const;
     });
 
-  it('/nodes and /rebalance: a decommissioned worker is gone at once; what it held moves, and back when it returns', async () => {
+  it('/nodes and /rebalance: a decommissioned worker leaves at once, its copies move, and they move back when it returns', async () => {
     const ufs = fixture.fill('moving', 40);
     await fixture.load(['/local/moving']);
     const [staying, leaving] = fixture.cluster.workers;
@@ -39,7 +39,7 @@ export function outageContract(fixture: ContractFixture): void {
     for (let i = 0; i < 40; i++) expect(await fixture.isCached(`${ufs}/f${i}`)).toBe(true);
   });
 
-  it('400: a sequence that is none, on every route', async () => {
+  it('returns 400 for an invalid sequence on every route', async () => {
     for (const [method, path] of everyRoute()) {
       const answer = await fixture.api.call(method, path, { headers: { 'x-larder-sequence': 'x' } });
       expect({ method, path, ...answer }).toMatchObject({ status: 400 });
@@ -47,7 +47,7 @@ export function outageContract(fixture: ContractFixture): void {
     }
   });
 
-  it('503: a sequence that this coordinator does not reach, on every route', async () => {
+  it('returns 503 for a sequence that this coordinator does not reach, on every route', async () => {
     const headers = { 'x-larder-sequence': String(2 ** 40) };
     const answers = await Promise.all(
       everyRoute().map(([method, path]) => fixture.api.call(method, path, { headers })),
@@ -58,9 +58,9 @@ export function outageContract(fixture: ContractFixture): void {
     }
   });
 
-  it('fault 3: without NATS, writes answer 503 and reads say how old they are; then all is as before', async () => {
+  it('fault 3: without NATS, writes return 503 and reads show their age; afterwards both work again', async () => {
     await fixture.cluster.nats.kill9();
-    await eventually('the coordinator notices', async () => (await fixture.api.get('//readyz')).status === 503);
+    await eventually('the coordinator is not ready', async () => (await fixture.api.get('//readyz')).status === 503);
     const mounts = await fixture.api.get('/mount');
     expect(mounts.status).toBe(200);
     expect(mounts.body.results).toHaveLength(2);

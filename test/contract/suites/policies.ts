@@ -7,11 +7,11 @@ interface PolicyCase {
   route: string;
   /** The reference's example of POST. */
   example: Record<string, unknown>;
-  /** What GET shows of it. */
+  /** The answer of GET after it. */
   shown: Record<string, unknown>;
   changed: Record<string, unknown>;
   missing: string;
-  /** What is said while the policy is switched off; absent where it cannot be. */
+  /** The message while the policy is switched off. Absent if it cannot be. */
   off?: string;
   /** Malformed bodies, each with the field that the answer must name. */
   malformed: [Record<string, unknown>, string][];
@@ -64,10 +64,10 @@ const cases: readonly PolicyCase[] = [
   },
 ];
 
-/** Needs the mount `/data`; leaves no policy behind. */
+/** Needs the mount `/data`, and leaves no policy behind. */
 export function policyContract(fixture: ContractFixture): void {
   describe.each(cases)('/$route', ({ route, example, shown, changed, missing, off, malformed }) => {
-    it('200: the reference’s example as it stands, seen at once', async () => {
+    it('returns 200 for the unchanged example of the reference, which GET shows at once', async () => {
       expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [] });
       expect(await fixture.api.post(`/${route}`, example)).toMatchObject({ status: 200, body: ok });
       expect((await fixture.api.get(`/${route}?path=${path}`)).body).toEqual(shown);
@@ -75,14 +75,14 @@ export function policyContract(fixture: ContractFixture): void {
       expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [shown] });
     });
 
-    it('200: a second POST updates, and the same once more changes nothing', async () => {
+    it('returns 200 for a second POST, which updates the policy, and for a repeated one, which changes nothing', async () => {
       for (let i = 0; i < 2; i++) expect((await fixture.api.post(`/${route}`, changed)).body).toEqual(ok);
       const { body } = await fixture.api.get(`/${route}?path=${path}`);
       expect(body).toMatchObject(route === 'priority' ? { priority: 'medium' } : changed);
       expect((await fixture.api.get(`/${route}`)).body.results).toHaveLength(1);
     });
 
-    it('404: none at that path, whatever is above it', async () => {
+    it('returns 404 when the path has no policy, even if a directory above has one', async () => {
       for (const other of [`${path}/below`, '/data', '/nowhere']) {
         expect(await fixture.api.get(`/${route}?path=${other}`)).toMatchObject({
           status: 404,
@@ -91,7 +91,7 @@ export function policyContract(fixture: ContractFixture): void {
       }
     });
 
-    it('200, then 400 and 404: the reference’s example of DELETE as it stands', async () => {
+    it('returns 200 for the unchanged DELETE example of the reference, then 400 and 404', async () => {
       expect(await fixture.api.delete(`/${route}`, { path })).toMatchObject({ status: 200, body: ok });
       const gone = { status: `${missing}${path}` };
       expect(await fixture.api.delete(`/${route}`, { path })).toMatchObject({ status: 400, body: gone });
@@ -99,7 +99,7 @@ export function policyContract(fixture: ContractFixture): void {
       expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [] });
     });
 
-    it('400: required fields are missing', async () => {
+    it('returns 400 when required fields are missing', async () => {
       const [field] = Object.keys(example).filter((name) => name !== 'path');
       for (const body of [undefined, {}, { path }, { [field]: example[field] }, { ...example, [field]: null }]) {
         expect(await fixture.api.post(`/${route}`, body)).toMatchObject({ status: 400, body: requiredMissing });
@@ -109,26 +109,26 @@ export function policyContract(fixture: ContractFixture): void {
       }
     });
 
-    it('400: no mount covers the path', async () => {
+    it('returns 400 when no mount covers the path', async () => {
       expect(await fixture.api.post(`/${route}`, { ...example, path: '/nowhere/dir' })).toMatchObject({
         status: 400,
         body: { status: 'No mounted UFS found' },
       });
     });
 
-    it.each(malformed)('400: %j is refused by the name of its field', async (body, field) => {
+    it.each(malformed)('returns 400 naming the field: %j', async (body, field) => {
       const answer = await fixture.api.post(`/${route}`, body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toContain(field);
       expect((await fixture.api.get(`/${route}`)).body).toEqual({ results: [] });
     });
 
-    it('400: GET of a path that cannot be one', async () => {
+    it('returns 400 for GET of an invalid path', async () => {
       const answer = await fixture.api.get(`/${route}?path=relative`);
       expect(answer).toMatchObject({ status: 400, body: { status: expect.stringContaining('path') as string } });
     });
 
-    it('goes with its mount', async () => {
+    it('removes the policy with its mount', async () => {
       await fixture.mount('/passing', 's3://passing-bucket');
       await fixture.api.post(`/${route}`, { ...example, path: '/passing/x' });
       await fixture.api.delete('/mount', { path: '/passing' });
@@ -136,7 +136,7 @@ export function policyContract(fixture: ContractFixture): void {
     });
 
     if (off === undefined) return;
-    it('501: switched off, whatever else may be wrong with the request', async () => {
+    it('returns 501 when the policy is switched off, before other errors of the request', async () => {
       for (const answer of [
         await fixture.offApi.get(`/${route}`),
         await fixture.offApi.get(`/${route}?path=${path}`),
@@ -149,7 +149,7 @@ export function policyContract(fixture: ContractFixture): void {
     });
   });
 
-  it('/priority: in by any case, out by lower case', async () => {
+  it('/priority accepts values in any case and shows them in lower case', async () => {
     for (const priority of ['HIGH', 'Medium', 'low', 'hIgH']) {
       expect((await fixture.api.post('/priority', { path, priority })).status).toBe(200);
       expect((await fixture.api.get(`/priority?path=${path}`)).body).toEqual({
@@ -160,7 +160,7 @@ export function policyContract(fixture: ContractFixture): void {
     await fixture.api.delete('/priority', { path });
   });
 
-  it('/quota: usedBytes is true within two seconds of a load and of a free, reservedBytes returns to 0', async () => {
+  it('/quota shows the right usedBytes within two seconds of a load and of a free, and reservedBytes returns to 0', async () => {
     fixture.fill('counted/below', 20, 1000);
     const quota = async () => (await fixture.api.get('/quota?path=/local/counted')).body;
     const untilUsed = (usedBytes: number) =>
@@ -170,7 +170,7 @@ export function policyContract(fixture: ContractFixture): void {
     await untilUsed(20_000);
     expect(await quota()).toMatchObject({ state: 'Available', usedBytes: 20_000, reservedBytes: 0 });
     await fixture.api.post('/quota', { path: '/local/counted', quotaBytes: 19_999 });
-    // What is beyond it goes by itself.
+    // The workers evict the bytes beyond the quota without a request.
     await eventually('a file was evicted', async () => (await quota()).usedBytes === 19_000);
     expect(await quota()).toMatchObject({ state: 'Available', usedBytes: 19_000, reservedBytes: 0 });
     const { results } = (await fixture.api.get('/file_index')).body as unknown as { results: string[] };
@@ -184,7 +184,7 @@ export function policyContract(fixture: ContractFixture): void {
     await fixture.api.delete('/quota', { path: '/local/counted' });
   });
 
-  it('/quota: a load beyond it says so before it moves bytes', async () => {
+  it('/quota makes a load beyond it fail with the reason before any byte is read', async () => {
     fixture.fill('narrow', 10, 1000);
     await fixture.api.post('/quota', { path: '/local/narrow', quotaBytes: 5000 });
     const answer = await fixture.api.post('/load', { paths: ['/local/narrow'], options: { sync: true } });
@@ -194,7 +194,7 @@ export function policyContract(fixture: ContractFixture): void {
     await fixture.api.delete('/quota', { path: '/local/narrow' });
   });
 
-  it('/ttl: what was loaded expires within a few seconds of its time', async () => {
+  it('/ttl makes loaded files expire within a few seconds of their time', async () => {
     const ufs = fixture.fill('fleeting', 3);
     await fixture.api.post('/ttl', { path: '/local/fleeting', ttlSeconds: 1 });
     await fixture.load(['/local/fleeting']);

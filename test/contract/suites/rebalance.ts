@@ -1,6 +1,6 @@
 import { jobGone, type ContractFixture, nobody, noJob, ok, requiredMissing } from '../support/contract-fixture.js';
 
-/** The reference's example as it stands, its last comma included. */
+/** The unchanged example of the reference, with its last comma. */
 const example = `{
 "target": "ALL",
 "options": {
@@ -14,7 +14,7 @@ const example = `{
 /** Needs the mount `/local` and both workers. */
 export function rebalanceContract(fixture: ContractFixture): void {
   describe('/rebalance', () => {
-    it('200: the reference’s example as it stands; its progress shows the fields of the reference', async () => {
+    it('returns 200 for the unchanged example of the reference, with its fields in the progress', async () => {
       fixture.fill('balanced', 10);
       await fixture.load(['/local/balanced']);
       const headers = { 'content-type': 'application/json' };
@@ -31,7 +31,7 @@ export function rebalanceContract(fixture: ContractFixture): void {
       expect((await fixture.api.get('/rebalance')).body.results).toContainEqual(done);
     });
 
-    it('200: one worker by its id', async () => {
+    it('returns 200 for one worker by its id', async () => {
       const target = fixture.cluster.workers[0].id;
       const { body } = await fixture.api.post('/rebalance', { target, options: { skipPrune: true } });
       const done = await fixture.jobEnd('rebalance', body.id);
@@ -39,7 +39,7 @@ export function rebalanceContract(fixture: ContractFixture): void {
       expect((await fixture.api.get(`/rebalance?target=${target}`)).body.id).toBe(done.id);
     });
 
-    it('409, 200, 410: a running job answers with its id, is stopped by either name, resumed, and ends', async () => {
+    it('returns 409 with the id of a running job, 200 to stop it by either name and to resume it, and 410 after its end', async () => {
       const silent = fixture.cluster.workers[1];
       silent.process.pause();
       try {
@@ -65,7 +65,7 @@ export function rebalanceContract(fixture: ContractFixture): void {
       }
     });
 
-    it('404 and 410: nobody knows the job', async () => {
+    it('returns 404 and 410 when the job does not exist', async () => {
       for (const query of [`id=${nobody}`, 'id=x', 'target=worker-x', 'target=all']) {
         expect(await fixture.api.get(`/rebalance?${query}`)).toMatchObject({ status: 404, body: noJob });
       }
@@ -75,7 +75,7 @@ export function rebalanceContract(fixture: ContractFixture): void {
     });
 
     it.each([undefined, {}, { target: '' }, { target: null }, { options: { skipPrune: true } }])(
-      '400: required fields are missing in %j',
+      'returns 400 when required fields are missing: %j',
       async (body) => {
         expect(await fixture.api.post('/rebalance', body)).toMatchObject({ status: 400, body: requiredMissing });
         expect(await fixture.api.delete('/rebalance', body)).toMatchObject({ status: 400, body: requiredMissing });
@@ -92,13 +92,13 @@ export function rebalanceContract(fixture: ContractFixture): void {
       [{ target: 'ALL', options: { loadBandwidth: 1e308 } }, /options\.loadBandwidth/],
       [{ target: 'ALL', options: { pruneBandwidth: 'x' } }, /options\.pruneBandwidth/],
       [{ target: 'ALL', options: { skipPrune: 'x' } }, /options\.skipPrune/],
-    ])('400: %j is refused by the name of its field', async (body, reason) => {
+    ])('returns 400 naming the field: %j', async (body, reason) => {
       const answer = await fixture.api.post('/rebalance', body);
       expect(answer.status).toBe(400);
       expect(answer.body.status).toMatch(reason);
     });
 
-    it('400: GET with a bad page, DELETE with a wrong type', async () => {
+    it('returns 400 for GET with bad paging parameters and for DELETE with a wrong type', async () => {
       expect((await fixture.api.get('/rebalance?count=x')).status).toBe(400);
       expect((await fixture.api.delete('/rebalance', { id: 5 })).body.status).toMatch(/id/);
     });

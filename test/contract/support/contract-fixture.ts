@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { eventually, FileTree, startCluster, type S3Process, type TestCluster } from '#testing';
 import { type Body, Contract } from './contract.js';
 
-/** The words of the reference. */
+/** Messages that the reference prescribes. */
 export const requiredMissing = { status: 'Required parameters not provided' };
 export const jobGone = { status: "The job doesn't exist or has already finished" };
 export const noJob = { status: 'No job found...' };
@@ -13,8 +13,8 @@ export const ok = { status: 'ok' };
 export const nobody = '00000000-0000-4000-8000-000000000000';
 
 /**
- * What the contract adds to a cluster: clients that check each answer, data, and a second cluster with every feature off
- * and a mount table in a file.
+ * The additions of the contract suite to a cluster: clients that check each answer, data, and a second cluster with every
+ * feature off and a mount table in a file.
  *
  * On disk: `bucket/dir/to/path` (also the bucket `my-bucket`) and `local/…`; all are mounted by `mountData`.
  */
@@ -83,14 +83,14 @@ export class ContractFixture {
     return `file://${this.scratch}/local/${directory}`;
   }
 
-  /** Loads, waits, and answers the progress at the end. */
+  /** Loads and waits. @returns the final progress */
   async load(paths: string[], options: Record<string, unknown> = {}): Promise<Body> {
     const answer = await this.api.post('/load', { paths, options: { ...options, sync: true } });
     expect(answer).toMatchObject({ status: 200, body: { state: 'SUCCEEDED' } });
     return answer.body;
   }
 
-  /** Frees, waits, and answers the progress at the end. */
+  /** Frees and waits. @returns the final progress */
   async free(paths: string[], options: Record<string, unknown> = {}): Promise<Body> {
     const answer = await this.api.post('/free', { paths, options: { ...options, sync: true } });
     expect(answer).toMatchObject({ status: 200, body: { state: 'SUCCEEDED' } });
@@ -105,7 +105,7 @@ export class ContractFixture {
     });
   }
 
-  /** Whether any running worker holds it. To read it would bring it in. */
+  /** Whether any running worker holds the file. A normal read would bring it into the cache. */
   async isCached(ufsPath: string): Promise<boolean> {
     const held = this.cluster.workers
       .filter(({ process }) => process.running)

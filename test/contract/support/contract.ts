@@ -8,14 +8,14 @@ export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 
 export interface CallOptions {
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent as it stands, with no Content-Type but that of `headers`. */
+  /** Sent unchanged, with no other Content-Type than that of `headers`. */
   raw?: string | Buffer;
   headers?: Record<string, string>;
-  /** Of a body that does not end, read no further than this. */
+  /** Reads only this much of a body that does not end. */
   until?: string;
 }
 
-/** What cases look into. That it is there where it is documented has been checked against the schema. */
+/** The fields that tests use. The schema has proven that a documented field exists. */
 export interface Body extends Record<string, unknown> {
   status: string;
   id: string;
@@ -30,16 +30,16 @@ export interface Body extends Record<string, unknown> {
 export interface Answer<Shape = Body> {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
-  /** Parsed where it is JSON; a list of objects where it is JSON Lines; else the text. */
+  /** The parsed value for JSON, a list of objects for JSON Lines, otherwise the text. */
   readonly body: Shape;
 }
 
 const requestTimeoutMs = 60_000;
 const maxSegment = 256;
 
-/** The REST API of one coordinator, each answer held against the document that the coordinator itself serves. */
+/** The REST API of one coordinator. It checks each answer against the document that the coordinator itself serves. */
 export class Contract {
-  /** `GET /api/v1/load 200` for every documented answer that was given. */
+  /** The documented answers that were given so far, such as `GET /api/v1/load 200`. */
   readonly seen = new Set<string>();
 
   private constructor(
@@ -60,8 +60,8 @@ export class Contract {
   }
 
   /**
-   * Any call below `/api/v1`, or anywhere with a path that starts with `//`.
-   * @throws AssertionError when the answer is not a documented one
+   * Makes a call below `/api/v1`, or anywhere for a path that starts with `//`.
+   * @throws AssertionError when the answer is not documented
    */
   async call<Shape = Body>(
     method: HttpMethod,
@@ -135,7 +135,7 @@ export class Contract {
   }
 
   private find(method: string, path: string) {
-    // Refused before there is a route.
+    // The server refuses these before it chooses a route.
     if (!isDecodable(path) || path.split('/').some((segment) => segment.length > maxSegment)) return undefined;
     return this.operations().find(
       (entry) =>
@@ -154,7 +154,7 @@ async function readUntil(body: AsyncIterable<unknown>, end: string): Promise<str
   return text;
 }
 
-/** The data of the events of a stream that arrived whole. */
+/** The data of the events of a stream that arrived completely. */
 function eventsIn(stream: string): unknown[] {
   return [...stream.matchAll(/^data: (.*)\n\n/gm)].map(([, data]) => JSON.parse(data) as unknown);
 }
@@ -164,7 +164,7 @@ function isDecodable(path: string): boolean {
     decodeURIComponent(path);
     return true;
   } catch {
-    // That is the answer.
+    // The path cannot be decoded.
     return false;
   }
 }

@@ -1,10 +1,10 @@
 import { type Schema } from '#contexts/api-docs';
 
 /**
- * What is wrong with a value, by the JSON Schema vocabulary that the API's document uses. Stricter than JSON Schema in
- * one thing: an object that names its properties may hold no other, so that no field of an answer stays undocumented.
+ * Finds the errors of a value, by the JSON Schema vocabulary that the API's document uses. It is stricter than JSON Schema
+ * in one point: an object that names its properties may hold no other, so that no field of an answer stays undocumented.
  * @param definitions by the name after `#/components/schemas/`
- * @throws Error for a keyword it does not know: what is not checked must not look as if it were
+ * @throws Error for an unknown keyword: an unchecked part must not look checked
  */
 export function violations(
   schema: Schema,

@@ -5,7 +5,7 @@ import { describeCall, type Check } from './check.js';
 
 const name = (call: Call): string => `coordinator-${call.coordinator + 1}`;
 
-/** Whether something of these kinds was done to the asked coordinator's process while it had the request. */
+/** Whether a fault of these kinds hit the coordinator's process while it had the request. */
 function wasDisturbed(call: Call, faults: readonly Fault[], kinds = /^(kill|roll|pause)-coordinator$|^blackout$/) {
   return faults.some(
     ({ kind, victims, startMs, endMs = Number.POSITIVE_INFINITY }) =>
@@ -16,13 +16,13 @@ function wasDisturbed(call: Call, faults: readonly Fault[], kinds = /^(kill|roll
   );
 }
 
-/** A coordinator that lives answers, whatever has befallen the rest: in time. */
+/** A running coordinator answers in time, whatever happens to the rest. */
 export const nothingHangs: Check = ({ calls, faults }) =>
   calls
     .filter((call) => call.endMs - call.startMs > answerLimitMs && !wasDisturbed(call, faults))
     .map((call) => `took ${Math.round(call.endMs - call.startMs)} ms: ${describeCall(call)}`);
 
-/** Who is asked to end answers what was asked of it before, unless it is killed over it. */
+/** A coordinator that is told to stop answers its earlier requests first, unless it is killed meanwhile. */
 export const leaversAnswer: Check = ({ calls, faults }) => {
   const leaving = faults.filter(({ kind }) => kind === 'roll-coordinator');
   return calls
@@ -34,10 +34,10 @@ export const leaversAnswer: Check = ({ calls, faults }) => {
     )
     .filter((call) => !wasDisturbed(call, faults, /^(kill|pause)-coordinator$|^blackout$/))
     .filter((call) => !wasNotListening(call, calls))
-    .map((call) => `asked before the end, and not answered: ${describeCall(call)}`);
+    .map((call) => `sent before the stop, and not answered: ${describeCall(call)}`);
 };
 
-/** A coordinator that was still starting when it was asked to end refuses connections before and after. */
+/** A coordinator that is told to stop during its start refuses connections before and after. */
 function wasNotListening(call: Call, calls: readonly Call[]): boolean {
   const before = calls.filter(({ coordinator, endMs }) => coordinator === call.coordinator && endMs <= call.startMs);
   const last = before.reduce<Call | undefined>((a, b) => (a && a.endMs > b.endMs ? a : b), undefined);
@@ -46,22 +46,22 @@ function wasNotListening(call: Call, calls: readonly Call[]): boolean {
 
 const allowed = [200, 400, 404, 409, 410, 503, 504];
 
-/** Errors are those of the API: nothing breaks inside. */
+/** Every error is one that the API documents for this case. There is no internal error. */
 export const onlyKnownStatuses: Check = ({ calls }) =>
   calls
     .filter(({ answer }) => answer !== undefined && !allowed.includes(answer.status))
     .map((call) => `unexpected status: ${describeCall(call)}`);
 
-/** Who knows an id knows a job: no coordinator has not heard of it, and says so. */
+/** Every coordinator finds a job whose id a client knows. */
 export const neverNotFound: Check = ({ calls }) =>
   calls
     .filter(({ answer, path }) => answer?.status === 404 && path.includes('?id='))
-    .map((call) => `a job that was there is not: ${describeCall(call)}`);
+    .map((call) => `an existing job was not found: ${describeCall(call)}`);
 
-/** What a process of the system did not survive, though nobody meant to end it. */
+/** No process ends unless the harness ends it. */
 export const noAccidents: Check = ({ accidents }) => accidents.map((what) => `accident: ${what}`);
 
-/** A page of events is what the log holds behind its cursor, in order and without a gap. */
+/** A page of events equals the log behind its cursor, in order and without a gap. */
 export const eventsAreTheLog: Check = ({ calls, outcome }) => {
   const all = outcome.log.flatMap(({ sequence, events }) => events.map(({ id, type }) => ({ sequence, id, type })));
   return calls.flatMap((call) => {

@@ -2,9 +2,9 @@ import type { Outcome } from '../harness/collect.js';
 import type { Call, Fault } from '../harness/history.js';
 import type { Sources } from '../harness/sources.js';
 
-/** All that a check may look at. */
+/** The input of a check. */
 export interface Evidence {
-  /** In the order in which they ended. */
+  /** In the order of their ends. */
   readonly calls: readonly Call[];
   readonly faults: readonly Fault[];
   readonly accidents: readonly string[];
@@ -12,7 +12,7 @@ export interface Evidence {
   readonly sources: Sources;
 }
 
-/** A promise; answers what breaks it, in one sentence each. */
+/** The check of a promise. @returns one sentence for each violation */
 export type Check = (evidence: Evidence) => string[];
 
 export const describeCall = ({ id, method, path, body, answer, lost }: Call): string =>

@@ -7,7 +7,7 @@ import { checks, type Evidence } from './index.js';
 let clock = 0;
 let calls = 0;
 
-/** A call that ended before the next one began, unless told otherwise. */
+/** A call. By default it ended before the next one began. */
 function call(given: Partial<Call> & { status?: number; told?: unknown; sequence?: number; stale?: boolean }): Call {
   const { status = 200, told = {}, sequence, stale = false, ...rest } = given;
   const startMs = (clock += 10);
@@ -30,6 +30,8 @@ const sources: Sources = {
   buckets: {},
   kept: [{ path: '/kept/t0', files: [file('a'), file('b')] }],
   freed: [],
+  wide: [],
+  large: [],
   policyRoot: '',
   churnRoots: [],
   mounts: [],
@@ -48,6 +50,7 @@ function evidence(given: Partial<Omit<Evidence, 'outcome'>> & { outcome?: Partia
     jobs: [],
     answers: {},
     copies: cached,
+    versions: new Map(),
     s3Reads: new Map(),
     leaks: [],
     strays: [],
@@ -67,7 +70,14 @@ const events = (of: readonly Logged[]) => ({
   results: of.flatMap(({ sequence: at, events: some }) => some.map(({ id, type }) => ({ sequence: at, id, type }))),
 });
 
-/** A load of what is kept that takes so long, submitted while the other store hangs. */
+/** An object that was replaced once, with these copies at the end. */
+function replaced(copies: string[]): Evidence {
+  const path = 's3://large/t0/0.dat';
+  const versions = new Map([[path, ['first', 'second']]]);
+  return evidence({ outcome: { versions, copies: new Map([...cached, [path, copies]]) } });
+}
+
+/** A load of a kept target that takes this long, submitted while the other store hangs. */
 function besideSick(tookMs: number | undefined, another?: string, kind: FinalJob['kind'] = 'load'): Evidence {
   const fault = (name: string): Fault => ({ kind: name, victims: ['x'], startMs: 1_000, endMs: 9_000 });
   const log = [commit('slot.load.x', 'JobSubmitted', { jobId: 'j1', kind, target: 't' }, undefined, 3_000)];
@@ -76,7 +86,7 @@ function besideSick(tookMs: number | undefined, another?: string, kind: FinalJob
   return evidence({ faults, outcome: { log, jobs: [{ ...job(loaded), kind }] } });
 }
 
-/** By check: what keeps it, and what breaks it. */
+/** By check: evidence that keeps the promise, and evidence that breaks it. */
 const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }> = {
   noAccidents: {
     kept: () => [evidence({})],
@@ -131,7 +141,14 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       const post = call({ method: 'POST', path: '/load' });
       const lost = call({ method: 'POST', path: '/mount', lost: 'reset' });
       const log = [submitted('j1', post.id), mounted('/a', 'file:///a', lost.id)];
-      return [evidence({ calls: [post, lost], outcome: { log } }), evidence({ calls: [lost] })];
+      // Commands that waited for their turn together are one commit.
+      const [first, second] = [submitted('j1', 'other'), submitted('j2', post.id)];
+      const together = [{ ...first, events: [...first.events, ...second.events] }];
+      return [
+        evidence({ calls: [post, lost], outcome: { log } }),
+        evidence({ calls: [lost] }),
+        evidence({ calls: [post], outcome: { log: together } }),
+      ];
     },
     broken: () => {
       const post = call({ method: 'POST', path: '/load' });
@@ -270,6 +287,10 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
       evidence({ outcome: { copies: new Map([...cached, ['s3://kept/t0/a', ['hash of a', 'other']]]) } }),
     ],
   },
+  oneVersionEach: {
+    kept: () => [replaced(['second']), replaced(['first', 'second'])],
+    broken: () => [replaced(['first']), replaced(['second', 'a mixture']), replaced([])],
+  },
   readsAreBounded: {
     kept: () => [evidence({ outcome: { jobs: [job(loaded)], s3Reads: new Map([['s3://kept/t0/a', 10]]) } })],
     broken: () => [
@@ -312,11 +333,11 @@ const cases: Record<string, { kept: () => Evidence[]; broken: () => Evidence[] }
 };
 
 describe('the checks of a recorded history', () => {
-  test('each has a case here', () => {
+  test('each check has a case here', () => {
     expect(Object.keys(cases).sort()).toEqual(Object.keys(checks).sort());
   });
 
-  test.each(Object.keys(cases))('%s tells a kept promise from a broken one', (name) => {
+  test.each(Object.keys(cases))('%s accepts a kept promise and reports a broken one', (name) => {
     for (const kept of cases[name].kept()) expect(checks[name](kept)).toEqual([]);
     for (const broken of cases[name].broken()) expect(checks[name](broken)).not.toEqual([]);
   });

@@ -2,8 +2,8 @@ import { forgedMark } from '../harness/stranger.js';
 import { describeCall, type Check } from './check.js';
 
 /**
- * No answer ever rested on what a stranger has put into the log: all of it is void, and nothing else is; nothing that was
- * made up is in any answer, and no message counts twice.
+ * No answer depends on a message that a stranger has put into the log. All these messages are void, and no others. No
+ * forged content is in any answer, and no message counts twice.
  */
 export const nothingForgedCounts: Check = ({ calls, outcome }) => {
   const { log, forged, answers } = outcome;
@@ -19,12 +19,12 @@ export const nothingForgedCounts: Check = ({ calls, outcome }) => {
   const answered = calls.filter(({ answer }) => JSON.stringify(answer?.body ?? '').includes(forgedMark));
   const atTheEnd = Object.entries(answers).filter(([, all]) => JSON.stringify(all).includes(forgedMark));
   return [
-    ...believed.map(({ sequence, boundary }) => `a forgery is believed: ${sequence} on ${boundary}`),
+    ...believed.map(({ sequence, boundary }) => `a forgery is accepted: ${sequence} on ${boundary}`),
     ...own.map(
       ({ sequence, boundary, reason }) => `the cluster's own message is void: ${sequence} on ${boundary} (${reason})`,
     ),
-    ...twice.map(({ sequence, boundary }) => `a replay is believed: ${sequence} on ${boundary}`),
-    ...answered.map((call) => `an answer rests on a forgery: ${describeCall(call)}`),
-    ...atTheEnd.map(([path]) => `at the end a forgery is in the answer to ${path}`),
+    ...twice.map(({ sequence, boundary }) => `a replay is accepted: ${sequence} on ${boundary}`),
+    ...answered.map((call) => `an answer contains a forgery: ${describeCall(call)}`),
+    ...atTheEnd.map(([path]) => `at the end the answer to ${path} contains a forgery`),
   ];
 };

@@ -8,7 +8,7 @@ import * as writes from './writes.js';
 
 export type { Check, Evidence } from './check.js';
 
-/** Every promise, by its name in docs/robustness.md. */
+/** The checks of all promises, by their names in docs/robustness.md. */
 export const checks: Readonly<Record<string, Check>> = {
   noAccidents: answers.noAccidents,
   nothingHangs: answers.nothingHangs,
@@ -29,6 +29,7 @@ export const checks: Readonly<Record<string, Check>> = {
   sequencesNeverFall: registers.sequencesNeverFall,
   mountsNeverConflict: registers.mountsNeverConflict,
   cacheEqualsSource: storage.cacheEqualsSource,
+  oneVersionEach: storage.oneVersionEach,
   readsAreBounded: storage.readsAreBounded,
   secretsStaySecret: storage.secretsStaySecret,
   nothingOutside: storage.nothingOutside,

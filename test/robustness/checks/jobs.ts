@@ -1,23 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
-import { loadOptions } from '../harness/traffic.js';
+import { loadOptionsOf } from '../harness/traffic.js';
 import type { FinalJob } from '../harness/collect.js';
 import type { Call } from '../harness/history.js';
-import type { Target } from '../harness/sources.js';
+import { allTargets, type Target } from '../harness/sources.js';
 import { describeCall, type Check } from './check.js';
 
 type Body = Readonly<Record<string, unknown>>;
 const number = (body: Body, field: string): number => Number(body[field] ?? 0);
 const short = ({ id, kind, told }: FinalJob): string => `${kind} ${id} ${JSON.stringify(told[0])}`;
 
-/** Nothing is stuck: every job has come to an end, or was stopped. */
+/** Every job has ended or was stopped. */
 export const everyJobEnds: Check = ({ outcome }) =>
   outcome.jobs
     .filter(({ told }) => !told.every(({ state }) => ['SUCCEEDED', 'FAILED', 'STOPPED'].includes(String(state))))
     .map((job) => `has not ended: ${short(job)}`);
 
-/** At rest, all coordinators say the same of everything. */
+/** At rest, all coordinators give the same answers. */
 export const allAgree: Check = ({ outcome }) => {
-  // Runs on while a job is stopped, and the answers are not given in the same millisecond.
+  // The elapsed time of a stopped job increases, and the answers do not come in the same millisecond.
   const comparable = ({ state, timeElapsedMilliseconds, ...rest }: Body): Body =>
     state === 'STOPPED' ? { state, ...rest } : { state, timeElapsedMilliseconds, ...rest };
   const jobs = outcome.jobs
@@ -29,7 +29,7 @@ export const allAgree: Check = ({ outcome }) => {
   return [...jobs, ...others];
 };
 
-/** Whoever submits a target while it is worked on is told the id of the job that does, and there is only one. */
+/** A target has at most one unfinished job. A client that submits the target again gets the id of that job. */
 export const oneWinner: Check = ({ calls, outcome }) => {
   const problems: string[] = [];
   const slots = new Map<string, { id: string; from: number }>();
@@ -51,19 +51,19 @@ export const oneWinner: Check = ({ calls, outcome }) => {
   for (const call of calls) {
     const id = (call.answer?.body as { id?: string } | undefined)?.id;
     if (call.method === 'POST' && id !== undefined && !ids.has(id)) {
-      problems.push(`an id that is no job's: ${describeCall(call)}`);
+      problems.push(`the answer has the id of no job: ${describeCall(call)}`);
     }
   }
   return problems;
 };
 
-/** Far more than a load of some hundred small files takes; less than the time limits of requests to a store, in all. */
+/** Far longer than a load of some hundred small files, and shorter than the time limits of requests to a store. */
 const atTheirPaceMs = 15_000;
 const sickStore = /^s3-(throttle|hang)-one$/;
 
 /**
- * While one store throttles or hangs, and nothing else is wrong, loads from the other one end at their pace: those that
- * were submitted while it did, and had the time.
+ * While one store throttles or hangs without another fault, loads from the other store end at their usual pace. The check
+ * looks at loads that were submitted meanwhile and had enough time without another fault.
  */
 export const neighboursGoOn: Check = ({ outcome, faults, sources }) => {
   const kept = new Set(sources.kept.map(({ path }) => path));
@@ -84,7 +84,7 @@ export const neighboursGoOn: Check = ({ outcome, faults, sources }) => {
   });
 };
 
-/** By job id, milliseconds since the epoch; a stop is an end too. */
+/** Times of each job by its id, in milliseconds since the epoch. A stop counts as an end. */
 function jobTimes(log: Parameters<Check>[0]['outcome']['log']): Map<string, { submittedMs: number; endMs?: number }> {
   const times = new Map<string, { submittedMs: number; endMs?: number }>();
   for (const { boundary, events } of log) {
@@ -99,7 +99,7 @@ function jobTimes(log: Parameters<Check>[0]['outcome']['log']): Map<string, { su
 
 const counters = ['loadedFiles', 'skippedFiles', 'filteredFiles', 'scannedFiles', 'epoch'];
 
-/** What is asked for later is further on: of answers that were not marked as stale. */
+/** The counters of a later answer are not lower, unless an answer is marked as stale. */
 export const countersNeverFall: Check = ({ calls }) => {
   const fresh = calls.filter(
     ({ path, answer }) => path.startsWith('/load?id=') && answer?.status === 200 && !answer.stale,
@@ -108,7 +108,7 @@ export const countersNeverFall: Check = ({ calls }) => {
   for (const [id, reads] of groupBy(fresh, ({ path }) => path)) {
     const inOrder = [...reads].sort((a, b) => a.endMs - b.endMs);
     for (const [i, later] of inOrder.entries()) {
-      // The latest that had ended when this one began.
+      // The latest read that had ended when this one began.
       const earlier = inOrder.slice(0, i).findLast(({ endMs }) => endMs < later.startMs);
       if (earlier === undefined) continue;
       const [before, after] = [earlier, later].map(({ answer }) => answer!.body as Body);
@@ -123,9 +123,9 @@ export const countersNeverFall: Check = ({ calls }) => {
   return problems;
 };
 
-/** All files are accounted for, each once. */
+/** Every file is counted exactly once. */
 export const countsAddUp: Check = ({ outcome, sources }) => {
-  const targets = new Map([...sources.kept, ...sources.freed].map((target) => [target.path, target]));
+  const targets = new Map(allTargets(sources).map((target) => [target.path, target]));
   return outcome.jobs.flatMap((job) => {
     const [body] = job.told;
     if (job.kind !== 'load' || body['state'] === 'STOPPED') return [];
@@ -134,9 +134,9 @@ export const countsAddUp: Check = ({ outcome, sources }) => {
   });
 };
 
-/** Files of a target that the way it is loaded lets through. */
+/** Files of a target that match the filter of its loads. */
 export function wantedFiles({ path, files }: Target): Target['files'] {
-  const { fileFilterRegex } = path.startsWith('/kept/') ? loadOptions(Number(path.at(-1))) : {};
+  const { fileFilterRegex } = loadOptionsOf(path);
   if (fileFilterRegex === undefined) return files;
   const pattern = new RegExp(`^(?:${fileFilterRegex as string})$`);
   return files.filter((file) => pattern.test(file.path.slice(file.path.lastIndexOf('/') + 1)));
@@ -147,12 +147,12 @@ function loadProblems(body: Body, target: Target | undefined): string[] {
     .map((field) => number(body, field))
     .reduce((a, b) => a + b, 0);
   const scanned = number(body, 'scannedFiles');
-  const problems = scanned === sum ? [] : [`scanned ${scanned}, accounted for ${sum}`];
+  const problems = scanned === sum ? [] : [`scanned ${scanned}, but the outcomes add up to ${sum}`];
   if (body['state'] !== 'SUCCEEDED' || target === undefined) return problems;
   if (scanned !== target.files.length) problems.push(`scanned ${scanned} of ${target.files.length} files`);
   if (number(body, 'failedFiles') > 0) problems.push('SUCCEEDED with failed files');
   const filtered = target.files.length - wantedFiles(target).length;
-  if (number(body, 'filteredFiles') !== filtered) problems.push(`filtered another number than ${filtered}`);
+  if (number(body, 'filteredFiles') !== filtered) problems.push(`filteredFiles is not ${filtered}`);
   return problems;
 }
 

@@ -3,7 +3,7 @@ import type { Logged } from '../harness/collect.js';
 import type { Call } from '../harness/history.js';
 import { describeCall, type Check } from './check.js';
 
-/** Mounts and policies as they stood behind a commit; keys are paths of the namespace without trailing slashes. */
+/** Mounts and policies after a commit. Keys are paths of the namespace without trailing slashes. */
 interface Namespace {
   readonly sequence: number;
   readonly '/mount': Readonly<Record<string, string>>;
@@ -18,7 +18,7 @@ const registers: readonly Register[] = ['/mount', '/ttl', '/priority', '/quota']
 const trimmed = (path: string): string => path.replace(/\/+$/, '');
 const isWithin = (path: string, directory: string): boolean => path === directory || path.startsWith(`${directory}/`);
 
-/** Every state that the namespace has been in: a model of its own, folded from the log. */
+/** Every state of the namespace, folded from the log by a separate model. */
 export function states(log: readonly Logged[]): Namespace[] {
   let state: Namespace = { sequence: 0, '/mount': {}, '/ttl': {}, '/priority': {}, '/quota': {} };
   const all = [state];
@@ -57,7 +57,7 @@ function evolve(state: Namespace, type: string, data: Readonly<Record<string, un
   return { ...state, [register]: rest };
 }
 
-/** What an answer to a listing says. */
+/** The entries of an answer to a listing. */
 function told(register: Register, body: unknown): Record<string, unknown> {
   const { results } = body as { results: Record<string, unknown>[] };
   const field = { '/mount': 'ufs', '/ttl': 'ttlSeconds', '/priority': 'priority', '/quota': 'quotaBytes' }[register];
@@ -65,17 +65,17 @@ function told(register: Register, body: unknown): Record<string, unknown> {
 }
 
 /**
- * Each answer is a state that the namespace has been in, and none from before what was acknowledged, to anyone, when
- * its request was sent; unless it says that it is stale.
+ * Each answer shows a state that existed, and none older than the writes that any client knew as acknowledged when the
+ * request was sent. An answer that is marked as stale may be older.
  */
 export const readsAreFresh: Check = ({ calls, outcome }) => {
   const all = states(outcome.log);
   const acknowledged = new LatestSequence(calls);
-  const written = new Set(outcome.log.map(({ events }) => events[0]?.requestId));
+  const written = new Set(outcome.log.flatMap(({ events }) => events.map(({ requestId }) => requestId)));
   return calls.flatMap((call) => {
     if (isSetting(call) && !written.has(call.id)) {
       const held = since(all, acknowledged.before(call.startMs)).some((state) => holds(state, call));
-      return held ? [] : [`acknowledged, neither written nor there before: ${describeCall(call)}`];
+      return held ? [] : [`acknowledged, but neither written nor already in effect: ${describeCall(call)}`];
     }
     const register = registers.find((one) => one === call.path);
     if (call.method !== 'GET' || register === undefined || call.answer?.status !== 200) return [];
@@ -83,16 +83,16 @@ export const readsAreFresh: Check = ({ calls, outcome }) => {
     const least = call.answer.stale ? 0 : acknowledged.before(call.startMs);
     if (since(all, least).some((state) => isDeepStrictEqual({ ...state[register] }, answer))) return [];
     const ever = all.some((state) => isDeepStrictEqual({ ...state[register] }, answer));
-    const what = ever ? `older than sequence ${least}` : 'a state that never was';
+    const what = ever ? `older than sequence ${least}` : 'a state that never existed';
     return [`${what}, stale: ${call.answer.stale}: ${describeCall(call)}`];
   });
 };
 
-/** The states that were there at or after a sequence. */
+/** The states that existed at or after a sequence. */
 const since = (all: readonly Namespace[], least: number): Namespace[] =>
   all.filter((_, i) => (all[i + 1]?.sequence ?? Number.POSITIVE_INFINITY) > least);
 
-/** Whether a policy was set, to what it may have been before. */
+/** Whether the call set a policy. The policy may have had the same value before. */
 const isSetting = ({ method, path, answer }: Call): boolean =>
   method === 'POST' && answer?.status === 200 && ['/ttl', '/priority', '/quota'].includes(path);
 
@@ -101,7 +101,7 @@ function holds(state: Namespace, { path: register, body = {} }: Call): boolean {
   return state[register as Register][String(body['path'])] === value;
 }
 
-/** An answer as of a sequence is the state that the namespace was in then, whatever has happened since. */
+/** An answer as of a sequence shows the namespace of that moment, whenever it is requested. */
 export const thePastStands: Check = ({ calls, outcome }) => {
   const all = states(outcome.log);
   return calls.flatMap((call) => {
@@ -110,13 +110,13 @@ export const thePastStands: Check = ({ calls, outcome }) => {
     if (register === undefined || call.answer?.status !== 200) return [];
     const then = all.findLast(({ sequence }) => sequence <= Number(asOf))!;
     if (isDeepStrictEqual({ ...then[register] }, told(register, call.answer.body))) return [];
-    return [`not what stood behind sequence ${then.sequence}: ${describeCall(call)}`];
+    return [`not the state after sequence ${then.sequence}: ${describeCall(call)}`];
   });
 };
 
 /**
- * The sequence in an answer is at least that of any answer that had been received when its request was sent; unless the
- * past was asked for.
+ * The sequence in an answer is at least that of any answer that a client had received before the request was sent, unless
+ * the request is about the past.
  */
 export const sequencesNeverFall: Check = ({ calls }) => {
   const acknowledged = new LatestSequence(calls);
@@ -129,7 +129,7 @@ export const sequencesNeverFall: Check = ({ calls }) => {
     );
 };
 
-/** No two mounts are ever in each other's way, neither by path nor by what they mount. */
+/** No two mounts ever conflict, neither by path nor by UFS path. */
 export const mountsNeverConflict: Check = ({ outcome }) =>
   states(outcome.log).flatMap(({ sequence, '/mount': mounts }) => {
     const entries = Object.entries(mounts).map(([path, ufs]) => [path, trimmed(ufs)] as const);
@@ -137,11 +137,11 @@ export const mountsNeverConflict: Check = ({ outcome }) =>
       entries
         .filter((_, other) => other !== i)
         .filter(([otherPath, otherUfs]) => isWithin(path, otherPath) || isWithin(ufs, otherUfs))
-        .map(([otherPath]) => `at sequence ${sequence}, ${path} and ${otherPath} are in each other's way`),
+        .map(([otherPath]) => `at sequence ${sequence}, ${path} and ${otherPath} conflict`),
     );
   });
 
-/** The highest sequence that had been told to anyone by a moment. */
+/** The highest sequence that any client had received by a moment. */
 class LatestSequence {
   private readonly steps: { endMs: number; sequence: number }[] = [];
 

@@ -19,7 +19,7 @@ clusterSuite(
     };
 
     it(
-      'fault 15: an hour ahead and an hour behind, and jumping between both: nobody is taken for dead, no time is negative',
+      'fault 15: clocks that are an hour wrong, or jump, make no process count as dead and no time negative',
       () =>
         cluster.watch(async () => {
           for (const [i, clock] of clocks.entries()) clock.prepare((i % 2 === 0 ? 1 : -1) * hourMs);
@@ -33,8 +33,8 @@ clusterSuite(
 
           await offsets([-1, 1]);
           const jumpedAtMs = performance.now();
-          // Longer than any silence that a lease allows.
-          await eventually('leases would have run out', async () => {
+          // Longer than the silence after which an owner counts as dead.
+          await eventually('the time limits of owners have passed', async () => {
             for (const { api } of cluster.coordinators) {
               expectSaneTime(await api.progress(id));
               expect((await api.nodes()).map(({ status }) => status)).toEqual(['ONLINE', 'ONLINE']);
@@ -46,7 +46,10 @@ clusterSuite(
           const other = cluster.coordinators.find((one) => one !== owner)!;
           await owner.process.kill9();
           const diedAtMs = performance.now();
-          await eventually('the other one has the job', async () => (await other.api.progress(id)).owner === other.id);
+          await eventually(
+            'the other coordinator owns the job',
+            async () => (await other.api.progress(id)).owner === other.id,
+          );
           expect(performance.now() - diedAtMs).toBeLessThan(5000);
           gate.open();
           const done = await expectExactSuccess(cluster, id, files, { api: other.api, seen: expectSaneTime });
@@ -59,7 +62,7 @@ clusterSuite(
   },
 );
 
-/** From no point of view has a job lasted less than nothing. */
+/** Checks that no coordinator shows a negative duration of the job. */
 function expectSaneTime({ timeElapsedMilliseconds }: LoadProgress): void {
   expect(timeElapsedMilliseconds).toBeGreaterThanOrEqual(0);
 }

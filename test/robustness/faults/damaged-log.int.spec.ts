@@ -4,11 +4,11 @@ import { messageDigest, Names, type Signer, withSignature } from '#jetstream';
 import { clusterKey, clusterSuite, eventually, keys, type ManagedProcess } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
-/** "Refused": trying again cannot help. */
+/** Exit code of a refusal: a retry cannot help. */
 const refusedExitCode = 78;
 
 clusterSuite(
-  'what coordinators read from NATS at their start',
+  'damaged data in NATS at the start of a coordinator',
   { coordinators: 2, env: { LARDER_SNAPSHOT_EVERY: '5' } },
   ({ cluster, s3 }) => {
     let nats: NatsConnection;
@@ -22,7 +22,7 @@ clusterSuite(
     });
 
     it(
-      'fault 24: snapshots with other bytes, or cut short, are left alone, and the log is replayed to the same state',
+      'fault 24: a coordinator ignores changed or truncated snapshots and replays the log to the same state',
       () =>
         cluster.watch(async () => {
           const { api, process } = cluster.coordinators[0];
@@ -36,7 +36,7 @@ clusterSuite(
               (await jsm.streams.info('OBJ_larder-snapshots', { subjects_filter: chunks })).state.subjects ?? {},
             );
           await eventually('a snapshot is stored', async () => (await stored()).length > 0);
-          // The whole one is used: what follows shows something.
+          // The intact snapshot is used. Without this, the rest of the test would prove nothing.
           await process.restart();
           expect(process.log()).toMatch(/views restored from the snapshot at sequence/);
 
@@ -63,7 +63,7 @@ clusterSuite(
       return { seq, digest: messageDigest(names.boundaryOf(found), data) };
     }
 
-    /** An event that nobody knows, in its place on the boundary of mounts. @param signer none: nobody signs it */
+    /** Appends an unknown event to the boundary of mounts. @param signer without one, the event is unsigned */
     async function unknownEvent(signer?: Signer): Promise<Uint8Array> {
       const at = new Date().toISOString();
       const event = { id: 'e-1', type: 'Teleported', v: 1, at, actor: 'somebody', requestId: 'r-1', data: {} };
@@ -74,19 +74,19 @@ clusterSuite(
       return signer ? withSignature('namespace', commit, signer) : commit;
     }
 
-    it('fault 24: an event that nobody knows, and that nobody has signed, is passed over and told of', () =>
+    it('fault 24: an unknown, unsigned event is ignored and reported', () =>
       cluster.watch(async () => {
         const { seq } = await nats.jetstream().publish(names.eventSubject('namespace'), await unknownEvent());
         await s3.bucket(cluster, 'after', keys(3), 10);
         for (const { process } of [...cluster.coordinators, ...cluster.workers]) {
-          await eventually(`${process.name} has told of it`, () =>
-            Promise.resolve(new RegExp(`"sequence":${seq}\\b.*does not hold`).test(process.log())),
+          await eventually(`${process.name} has reported it`, () =>
+            Promise.resolve(new RegExp(`"sequence":${seq}\\b.*is void`).test(process.log())),
           );
         }
       }));
 
     it(
-      'fault 24: one that is signed comes of a newer build: it stops everyone who reads it, and nobody starts over it',
+      'fault 24: an unknown signed event, as a newer build writes, stops every process that reads it, also after a restart',
       () =>
         cluster.watch(async () => {
           const ended = cluster.processes.map((process) => endOf(process));
@@ -98,7 +98,7 @@ clusterSuite(
             const log = cluster.processes[i].log();
             expect(log).toContain(`"Teleported" version 1 at sequence ${seq}`);
           }
-          // Started again, they refuse again.
+          // After a restart they refuse again.
           const [{ process }] = cluster.coordinators;
           expect((await endOf(process, () => process.launch())).code).toBe(refusedExitCode);
         }),
@@ -107,7 +107,7 @@ clusterSuite(
   },
 );
 
-/** Waits for an end that was to be expected. */
+/** Waits for an expected end of a process. */
 async function endOf(process: ManagedProcess, start: () => void = () => undefined) {
   const { onCrash } = process;
   process.onCrash = undefined;

@@ -7,15 +7,18 @@ import { cacheDirOf, freeBytesOf, onSmallDisk } from './support/small-disk-worke
 const MB = 1_000_000;
 const diskBytes = 90 * 1024 * 1024;
 
+// A file that finds no room is tried as often as usual, with short pauses between.
+const env = { LARDER_RETRY_BASE_MS: '20', LARDER_RETRY_MAX_MS: '100' };
+
 clusterSuite(
   'a worker on a full disk',
-  { workers: 1, clusterPer: 'test', testTimeoutMs: 120_000 },
+  { workers: 1, clusterPer: 'test', env, testTimeoutMs: 120_000 },
   ({ cluster, s3, test }) => {
     beforeEach(async () => {
       await onSmallDisk(cluster, diskBytes);
     });
 
-    /** Loads, and holds what the job says against what is there. Answers its progress. */
+    /** Loads, and compares the report of the job with the cache. @returns the final progress */
     async function load(path: string, files: SourceFile[], options = {}): Promise<LoadProgress> {
       const id = await cluster.api.load({ paths: [path], options });
       const done = await cluster.api.waitForJob(id);
@@ -30,10 +33,10 @@ clusterSuite(
       return done;
     }
 
-    /** How many of the size fit, less what the index and a few notes take. */
+    /** How many files of this size fit, without the room for the index and a few small files. */
     const fitting = (sizeBytes: number, leftBytes = diskBytes) => Math.floor((leftBytes * 0.93) / sizeBytes);
 
-    test('loads as many large files as fit, again and again, and the rest fail with the disk as the reason', async () => {
+    test('loads as many large files as fit in each of several loads, and fails the rest because of the full disk', async () => {
       const files = await s3.bucket(cluster, 'much', keys(60), 2 * MB);
       for (const options of [{}, {}, {}, { skipIfExists: true }]) {
         const done = await load('/much', files, options);
@@ -43,16 +46,16 @@ clusterSuite(
       }
     });
 
-    test('loads as many small files as fit, which share files of the cache', async () => {
+    test('loads as many small files as fit, which share segments', async () => {
       const files = await s3.bucket(cluster, 'small', keys(1200), 100_000);
       for (let round = 0; round < 3; round++) {
         const { loadedFiles } = await load('/small', files, { batchSize: 100 });
-        // Room for one of the shared files stays free, so that they can be put in order.
+        // The worker keeps room for one segment free, so that it can compact the others.
         expect(loadedFiles).toBeGreaterThanOrEqual(fitting(100_000, 0.97 * diskBytes));
       }
     });
 
-    test('makes room for a file that fits once others have gone, and none for one that never can', async () => {
+    test('evicts files for a file that then fits, and none for a file larger than the disk', async () => {
       const files = await s3.bucket(cluster, 'others', keys(40), 2 * MB);
       expect(await load('/others', files)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 40 });
       await s3.bucket(cluster, 'huge', []);
@@ -66,10 +69,10 @@ clusterSuite(
       expect(await load('/large', large)).toMatchObject({ state: 'SUCCEEDED', loadedFiles: 1 });
     });
 
-    test('shares the disk with other programs, also when they take it while a load is under way', async () => {
+    test('counts exactly when another program fills the disk during a load', async () => {
       const ballast = join(cacheDirOf(cluster), 'ballast');
       const files = await s3.bucket(cluster, 'shared', keys(60), 2 * MB);
-      // Every file has been let in against what is free at first; then that is no longer true.
+      // The worker admits every file by the free room at first. Then the other program takes that room.
       const gate = s3.hold('shared', 0);
       const id = await cluster.api.load({ paths: ['/shared'] });
       await gate.reached;
@@ -84,7 +87,7 @@ clusterSuite(
       expect((await load('/shared', files)).loadedFiles).toBeGreaterThanOrEqual(fitting(2 * MB));
     });
 
-    test('says at the start that its capacity exceeds the disk, and what it has', async () => {
+    test('warns at the start that its capacity exceeds the disk, and reports the size of the disk', async () => {
       const [worker] = cluster.workers;
       const line = worker.process
         .log()

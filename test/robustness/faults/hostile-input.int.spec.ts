@@ -17,8 +17,8 @@ import { expectCountsToAddUp } from '../../cluster/support/counts.js';
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 
-clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
-  test('fault 17, fault 20: keys that climb, and keys that look alike: the former fail one by one, the latter are all there', async () => {
+clusterSuite('hostile input', { testTimeoutMs: 60_000 }, ({ cluster, s3, test }) => {
+  test('fault 17, fault 20: fails each key with a path traversal, and loads all keys that look alike', async () => {
     const good = [
       '🎈',
       '\u00e9',
@@ -50,12 +50,12 @@ clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ clu
     expect(filesBesideCaches(cluster)).toEqual(before);
   });
 
-  test('fault 17: links that lead out of a mount are not followed', async () => {
+  test('fault 17: does not follow links that lead out of a mount', async () => {
     const root = join(cluster.directory, 'linked');
     mkdirSync(join(root, 'inside'), { recursive: true });
     mkdirSync(join(cluster.directory, 'outside'));
     const secret = join(cluster.directory, 'outside', 'secret');
-    writeFileSync(secret, 'nobody mounted this');
+    writeFileSync(secret, 'this is not mounted');
     writeFileSync(join(root, 'inside', 'file'), 'this is mounted');
     symlinkSync(secret, join(root, 'to-file'));
     symlinkSync(join(cluster.directory, 'outside'), join(root, 'to-directory'));
@@ -76,8 +76,8 @@ clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ clu
     }
   });
 
-  test('fault 18: a filter that stalls backtracking engines costs nothing, over thousands of names made for it', async () => {
-    // For a backtracking engine each name takes 2^60 steps; one of them would keep the coordinator busy for good.
+  test('fault 18: filters thousands of crafted names in linear time with a pattern that stalls backtracking engines', async () => {
+    // Each name takes a backtracking engine 2^60 steps. One name would keep the coordinator busy without end.
     const names = keys(3000).map((key) => `${'a'.repeat(60)}${key.replace('/', '-')}!`);
     await s3.bucket(cluster, 'regex', names, 10);
     for (const pattern of ['(a+)+$', '(a|aa)+$', '(.*a){20}$', '([a-zA-Z]+)*$']) {
@@ -85,14 +85,14 @@ clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ clu
       const done = await cluster.api.waitForJob(id, { timeoutMs: 30_000 });
       expect(done).toMatchObject({ state: 'SUCCEEDED', scannedFiles: 3000, filteredFiles: 3000, loadedFiles: 0 });
     }
-    // What such an engine cannot do in linear time it does not take at all.
+    // The engine refuses patterns that it cannot match in linear time.
     for (const pattern of ['(a)\\1', '(?=a)b', '(?<=a)b', '('.repeat(2000)]) {
       const refused = await cluster.api.postLoad({ paths: ['/regex'], options: { fileFilterRegex: pattern } });
       expect({ pattern, status: refused.status }).toEqual({ pattern, status: 400 });
     }
   });
 
-  test('fault 19: a body of 1 GB is refused before its first byte when announced, long before its last otherwise, in a memory that stays flat', async () => {
+  test('fault 19: refuses a body of 1 GB, before its first byte if its length is announced, with constant memory', async () => {
     const pid = cluster.coordinators[0].process.pid!;
     await send('Transfer-Encoding: chunked', 2 * MiB);
     const before = residentBytes(pid);
@@ -101,7 +101,7 @@ clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ clu
       const announced = await send(`Content-Length: ${GiB}`, 0, path);
       expect({ path, status: announced.status }).toEqual({ path, status: 413 });
       const { status, sentBytes } = await send('Transfer-Encoding: chunked', GiB, path);
-      // Whoever goes on sending may see the connection reset before they have read the answer.
+      // A client that keeps sending may see the connection reset before it has read the answer.
       expect([413, undefined]).toContain(status);
       expect(sentBytes).toBeLessThan(64 * MiB);
       largest = Math.max(largest, residentBytes(pid));
@@ -110,13 +110,13 @@ clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ clu
     expect((await cluster.api.request('GET', '/mount')).status).toBe(200);
   });
 
-  /** Sends so much of a body unless the server ends the connection before. @returns the status, if there was one */
+  /** Sends this much of a body unless the server ends the connection before. @returns the status, if there was one */
   async function send(length: string, bodyBytes: number, path = '/api/v1/load') {
     const socket = connect(Number(new URL(cluster.api.baseUrl).port), '127.0.0.1');
     let answer = '';
     let ended = false;
     socket.on('data', (bytes: Buffer) => (answer += bytes.toString('latin1')));
-    socket.on('error', () => undefined); // the reset of a server that has said what it has to say
+    socket.on('error', () => undefined); // The server may reset the connection after its answer.
     socket.on('close', () => (ended = true));
     await once(socket, 'connect');
     socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${length}\r\n\r\n`);
@@ -126,14 +126,14 @@ clusterSuite('input that is meant to do harm', { testTimeoutMs: 60_000 }, ({ clu
       if (socket.write(chunk)) await new Promise((next) => setImmediate(next));
       else await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => undefined);
     }
-    await eventually('there is an answer or an end', () => answer.includes('\r\n\r\n') || ended);
+    await eventually('the server answers or ends the connection', () => answer.includes('\r\n\r\n') || ended);
     socket.destroy();
     const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? [];
     return { status: status === undefined ? undefined : Number(status), sentBytes };
   }
 });
 
-/** Of what lies in the cluster's directory, everything but the caches themselves and the logs. */
+/** The files in the cluster's directory, without those of caches and the logs. */
 function filesBesideCaches(cluster: TestCluster): string[] {
   return readdirSync(cluster.directory, { recursive: true, encoding: 'utf8' })
     .filter((name) => !/^(worker-\d+|logs)\//.test(name))

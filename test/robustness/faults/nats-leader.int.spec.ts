@@ -1,9 +1,9 @@
 import { clusterSuite, eventually, keys } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
-/** An election, the clients' way to another server, and a heartbeat each of the consumers: about ten seconds. */
+/** An election, a reconnection of the clients, and a heartbeat of each consumer take about ten seconds. */
 const pauseLimitMs = 15_000;
-/** What a client waits for any answer: longer than every budget of ours, so that only hanging exceeds it. */
+/** A client's time limit for any answer. It is longer than all our limits, so only a hanging request exceeds it. */
 const answerLimitMs = 20_000;
 
 clusterSuite(
@@ -11,7 +11,7 @@ clusterSuite(
   { natsServers: 3, coordinators: 2, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
   ({ cluster, s3 }) => {
     it.each(['larder-evt', 'larder-work'])(
-      'fault 4: the leader of %s killed in the middle of a load: POSTs answer 200 or 503, none hangs, none is lost',
+      'fault 4: after a kill of the leader of %s during a load, every POST returns 200 or 503, and none is lost',
       (stream) =>
         cluster.watch(async () => {
           const bucket = `leader-of-${stream}`;
@@ -48,7 +48,7 @@ clusterSuite(
             if (progress.status === 200 && progress.body.loadedFiles > before) settledAtMs ??= performance.now();
             return acceptedAtMs !== undefined && settledAtMs !== undefined;
           };
-          await eventually('writes and the job go on', goesOn, { timeoutMs: 60_000, everyMs: 100 });
+          await eventually('writes and the job continue', goesOn, { timeoutMs: 60_000, everyMs: 100 });
           expect([...statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
           expect(acceptedAtMs! - killedAtMs).toBeLessThan(pauseLimitMs);
           expect(settledAtMs! - killedAtMs).toBeLessThan(pauseLimitMs);

@@ -3,14 +3,14 @@ import { clusterSuite, eventually, keys, type ProxyMode } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
 const pass: ProxyMode = { kind: 'pass' };
-/** Silent, as a broken network is; and so late that each message arrives when others have long acted. */
+/** Silence, as in a broken network, and a delay after which all other processes have already acted. */
 const partitions: [string, ProxyMode][] = [
   ['silent', { kind: 'blackhole' }],
   ['late', { kind: 'latency', latencyMs: 6000 }],
 ];
 
 clusterSuite(
-  'processes that are cut off from NATS',
+  'processes without a connection to NATS',
   {
     coordinators: 2,
     proxies: true,
@@ -26,7 +26,7 @@ clusterSuite(
     afterEach(() => cluster.passAll());
 
     it.each(partitions)(
-      'fault 5: an owner cut off (%s) can write nothing, says how old its answers are, and changes nothing when it is back',
+      'fault 5: an owner that is cut off (%s) writes nothing, shows the age of its answers, and changes nothing when it is back',
       (how, mode) =>
         cluster.watch(async () => {
           const bucket = `cut-off-${how}`;
@@ -37,7 +37,7 @@ clusterSuite(
           const owner = await cluster.ownerOf(id);
           const other = cluster.coordinators.find((one) => one !== owner)!;
           owner.toNats[0].setMode(mode);
-          // What settles now is what the owner would plan on.
+          // The owner would continue planning with the batches that settle now.
           gate.open();
 
           const read = await eventually('the owner knows that it is cut off', async () => {
@@ -56,26 +56,29 @@ clusterSuite(
             owner.api.request('GET', '/load?id=00000000-0000-4000-8000-000000000000'),
           ]);
           expect(refused.map(({ status }) => status)).toEqual([503, 503, 503, 503]);
-          // Who has taken it over may be done with it by now.
-          await eventually('another has taken the job over', async () => (await other.api.progress(id)).epoch === 2);
+          // The new owner may have finished the job by now.
+          await eventually(
+            'another coordinator has taken the job over',
+            async () => (await other.api.progress(id)).epoch === 2,
+          );
 
           const done = await expectExactSuccess(cluster, id, files, { api: other.api });
           expect(done.epoch).toBe(2);
           owner.toNats[0].setMode(pass);
-          await eventually('it is back', () => owner.api.isReady());
+          await eventually('the owner is ready again', () => owner.api.isReady());
           for (const { api } of cluster.coordinators) expect(await api.progress(id)).toEqual(done);
           const epochs = await epochsInLog(cluster.natsUrl, id);
           expect(epochs).toEqual([...epochs].sort((a, b) => a - b));
           expect(epochs.at(-1)).toBe(2);
           const reads = s3.reads(bucket);
-          // 2 workers, 4 batches of 20 each planned ahead.
+          // Each of 2 workers has 4 batches of 20 files planned ahead.
           expect(reads.length - new Set(reads.map(({ key }) => key)).size).toBeLessThanOrEqual(160);
         }),
       120_000,
     );
 
     it.each(partitions)(
-      'fault 6: a worker cut off from NATS (%s) but not from the store: others do its batches, its late results change nothing',
+      'fault 6: other workers do the batches of a worker that is cut off from NATS (%s), and its late reports change nothing',
       (how, mode) =>
         cluster.watch(async () => {
           const bucket = `cut-worker-${how}`;
@@ -86,15 +89,15 @@ clusterSuite(
           const [worker] = cluster.workers;
           worker.toNats[0].setMode(mode);
           const status = async () => (await cluster.api.nodes()).find(({ identity }) => identity === worker.id)?.status;
-          await eventually('it is OFFLINE', async () => (await status()) === 'OFFLINE');
+          await eventually('the worker is OFFLINE', async () => (await status()) === 'OFFLINE');
           gate.open();
 
           const done = await expectExactSuccess(cluster, id, files);
-          // It did not sit idle: what it held it read to the end, and others read it again.
+          // The worker read the files of its batches to the end, and other workers read them again.
           expect(s3.reads(bucket).length).toBeGreaterThan(files.length);
           worker.toNats[0].setMode(pass);
           await cluster.untilOnline(2);
-          // It does its part of the next job, behind whatever it had to report of the last one.
+          // It does its part of the next job after its reports of the last one.
           const later = await s3.bucket(cluster, `${bucket}-later`, keys(200), 100);
           const next = await cluster.api.load({ paths: [`/${bucket}-later`] });
           await expectExactSuccess(cluster, next, later);
@@ -105,7 +108,7 @@ clusterSuite(
     );
 
     it(
-      'fault 25: through a coordinator that hears of everything ten seconds late, nobody is told less than was acknowledged',
+      'fault 25: a coordinator that reads the log ten seconds late answers with all acknowledged writes, as stale, or with 503',
       () =>
         cluster.watch(async () => {
           const [prompt, late] = cluster.coordinators;
@@ -118,9 +121,9 @@ clusterSuite(
           const sequence = String(posted.headers['x-larder-sequence']);
           const plain = await late.api.request<{ results: { path: string }[] }>('GET', '/mount');
           const seen = plain.body.results.some(({ path }) => path.startsWith('/lag'));
-          // It either knows, or says that it may not.
+          // The answer contains the mount or is marked as stale.
           expect(seen || plain.headers['x-larder-stale'] !== undefined).toBe(true);
-          // "There is none" is never an old view's answer, and whoever brings the sequence along gets that state or a 503.
+          // An old view never answers "not found". A request with the sequence gets that state or 503.
           expect([200, 503]).toContain((await late.api.request('GET', '/mount?path=/lag')).status);
           const brought = await late.api.request<{ results: { path: string }[] }>('GET', '/mount', {
             headers: { 'x-larder-sequence': sequence },
@@ -130,7 +133,7 @@ clusterSuite(
           else expect(brought.status).toBe(503);
 
           late.toNats[0].setMode(pass);
-          await eventually('it has caught up', async () => {
+          await eventually('the coordinator has caught up', async () => {
             const { status, headers } = await late.api.request('GET', '/mount?path=/lag');
             return status === 200 && headers['x-larder-stale'] === undefined;
           });
@@ -140,7 +143,7 @@ clusterSuite(
   },
 );
 
-/** The epoch that each event of the job's own boundary carries, in the order of the log. */
+/** The epoch of each event on the job's boundary, in the order of the log. */
 async function epochsInLog(natsUrl: string, jobId: string): Promise<number[]> {
   const nc = await connect({ servers: natsUrl });
   try {

@@ -1,7 +1,7 @@
 import { type ApiClient, clusterSuite, eventually, keys } from '#testing';
 import { expectExactSuccess } from './support/exact-success.js';
 
-/** NATS being well, a dead owner's jobs go on elsewhere within this time. */
+/** If NATS works, another coordinator continues the jobs of a dead owner within this time. */
 const takeoverLimitMs = 5000;
 
 const note = (line: string) => void process.stderr.write(line);
@@ -12,9 +12,9 @@ clusterSuite(
   ({ cluster, s3, test }) => {
     const apis = (): ApiClient[] => cluster.coordinators.map(({ api }) => api);
 
-    test('fault 1: each owner killed in turn: within five seconds another goes on, and reads again what was in flight at most', async () => {
+    test('fault 1: within five seconds of the kill of an owner another continues, and reads at most the files in flight again', async () => {
       const files = await s3.bucket(cluster, 'inherited', keys(2000), 100);
-      // Slow enough to outlast two owners.
+      // Slow enough to still run after two owners were killed.
       s3.faults.set('inherited', ({ operation }) =>
         operation === 'GetObject'
           ? { kind: 'pause', afterBytes: 0, until: new Promise((go) => setTimeout(go, 100)) }
@@ -23,14 +23,14 @@ clusterSuite(
       const id = await cluster.api.load({ paths: ['/inherited'] });
       let inFlight = 0;
       for (const round of [1, 2]) {
-        await eventually('the job has come further', () => s3.reads('inherited').length > round * 300);
+        await eventually('the job has progressed', () => s3.reads('inherited').length > round * 300);
         const { id: ownerId, process: victim } = await cluster.ownerOf(id, running());
         await victim.kill9();
         const killedAtMs = performance.now();
         const api = running();
         inFlight += (await api.progress(id)).inFlightFiles;
         const taken = await eventually(
-          'another one has the job',
+          'another coordinator owns the job',
           async () => {
             const { owner, epoch } = await api.progress(id);
             return owner === ownerId ? undefined : { epoch, afterMs: performance.now() - killedAtMs };
@@ -51,7 +51,7 @@ clusterSuite(
 
     const running = (): ApiClient => cluster.coordinators.find(({ process }) => process.running)!.api;
 
-    test('fault 21: conflicting mounts through three coordinators at once: exactly one 200, and no overlap', async () => {
+    test('fault 21: exactly one of several conflicting mounts through three coordinators at once returns 200', async () => {
       for (let round = 0; round < 10; round++) {
         const paths = [`/overlap${round}`, `/overlap${round}/below`, `/overlap${round}`];
         const answers = await Promise.all(
@@ -72,7 +72,7 @@ clusterSuite(
       }
     });
 
-    test('fault 22: 100 identical POSTs over three coordinators: one job, one 200, 99 times 409, one id', async () => {
+    test('fault 22: 100 identical POSTs through three coordinators make one job: one returns 200 and 99 return 409 with its id', async () => {
       const files = await s3.bucket(cluster, 'hundred', keys(100), 100);
       const gate = s3.hold('hundred', 0);
       const answers = await Promise.all(

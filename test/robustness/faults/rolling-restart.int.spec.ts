@@ -7,10 +7,10 @@ const clients = 8;
 
 clusterSuite(
   'coordinators that are restarted one after another',
-  { coordinators: 3, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4' } },
+  { coordinators: 3, env: { LARDER_BATCH_SIZE: '20', LARDER_BATCH_WINDOW: '4', LARDER_DRAIN_MS: '2000' } },
   ({ cluster, s3 }) => {
     it(
-      'fault 25: SIGTERM under load drains within ten seconds; no request fails, and nothing that was acknowledged is lost',
+      'fault 25: a coordinator with SIGTERM under load ends within ten seconds, no request fails, and no acknowledged write is lost',
       () =>
         cluster.watch(async () => {
           const files = await s3.bucket(cluster, 'rolling', keys(3000), 100);
@@ -33,7 +33,7 @@ clusterSuite(
               const jobId = posted.body?.id as string | undefined;
               if (posted.status !== 200 || jobId === undefined) continue;
               accepted.push(jobId);
-              // Whoever is asked next knows it: read your writes, through any of them.
+              // The coordinator of the next request knows the job: clients read their writes through any of them.
               const { body } = await balancer.send('GET', `/load?id=${jobId}`);
               expect(body?.id).toBe(jobId);
               await balancer.send('GET', '/mount');
@@ -70,7 +70,7 @@ clusterSuite(
     );
 
     it(
-      'fault 25: a submission that waits for its job is answered when its coordinator is told to stop',
+      'fault 25: a coordinator that is told to stop answers submissions that wait for their jobs',
       () =>
         cluster.watch(async () => {
           await s3.bucket(cluster, 'waiting', keys(100), 100);
@@ -81,8 +81,8 @@ clusterSuite(
           });
           await gate.reached;
           const stopped = process.stop();
-          await eventually('balancers are told', async () => !(await api.isReady()));
-          // Until the balancers have noticed, newcomers are served.
+          await eventually('readyz tells balancers', async () => !(await api.isReady()));
+          // New requests are served until the balancers have noticed.
           expect((await api.request('GET', '/mount?path=/waiting')).status).toBe(200);
           const answer = await waiting;
           expect(answer).toMatchObject({ status: 200, body: { state: 'RUNNING' } });

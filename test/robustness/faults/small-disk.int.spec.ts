@@ -6,17 +6,21 @@ const MiB = 1024 * 1024;
 
 clusterSuite(
   'a worker whose file system is smaller than its cache may be',
-  { workers: 1, env: { LARDER_CACHE_BYTES: '1GiB' } },
+  {
+    workers: 1,
+    // A file that finds no room is tried as often as usual, with short pauses between.
+    env: { LARDER_CACHE_BYTES: '1GiB', LARDER_RETRY_BASE_MS: '20', LARDER_RETRY_MAX_MS: '100' },
+  },
   ({ cluster, s3 }) => {
     it(
-      'fault 7: ENOSPC in the middle of a load fails those files with the reason; the worker lives and leaves nothing behind',
+      'fault 7: ENOSPC during a load fails the affected files with the reason, and the worker keeps running and leaves no partial file',
       () =>
         cluster.watch(async () => {
           const [worker] = cluster.workers;
           await worker.process.kill9();
           expect((await cluster.api.request('DELETE', `/nodes?id=${worker.id}`)).status).toBe(200);
-          // A mount namespace of its own: the file system goes when the process does. Root or an unprivileged user
-          // namespace is needed; where there is neither, this test has to fail rather than show nothing.
+          // The process has a mount namespace of its own: the file system ends with the process. This needs root or an
+          // unprivileged user namespace. Without either, this test must fail: to skip it would hide a gap.
           const unshare = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
           const script = 'mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"';
           worker.process.wrapper = [...unshare, 'sh', '-c', script, worker.cacheDir];
@@ -39,11 +43,11 @@ clusterSuite(
             cluster,
             files.filter(({ path }) => !failed.has(path)),
           );
-          // Seen from within its namespace.
+          // The path as seen from within its namespace.
           const cacheDir = `/proc/${pid}/root${worker.cacheDir}`;
           expect(readdirSync(`${cacheDir}/tmp`)).toEqual([]);
 
-          // The same process goes on as soon as there is room.
+          // The same process continues as soon as the disk has room.
           await cluster.api.request('POST', '/free', { body: { paths: ['/too-much'], options: { sync: true } } });
           const later = await s3.bucket(cluster, 'enough', keys(5), MiB);
           const next = await eventually('there is room again', async () => {

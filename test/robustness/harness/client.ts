@@ -1,15 +1,15 @@
 import { request } from 'undici';
 import type { Answer, Call, History } from './history.js';
 
-/** Longer than any answer may take: what has none by then is a finding. */
+/** Longer than any answer may take. A call without an answer by then is a finding. */
 export const answerLimitMs = 15_000;
 const clientTimeoutMs = answerLimitMs + 3_000;
 
 export type Request = Pick<Call, 'method' | 'path' | 'body'>;
 
 /**
- * Someone who uses the API through a balancer: each call goes to the next coordinator that takes connections, and no
- * call tells of others.
+ * A client of the API behind a balancer. Each call goes to the next coordinator that accepts connections. No call carries
+ * information about earlier ones.
  */
 export class Client {
   private calls = 0;
@@ -62,5 +62,5 @@ export class Client {
   }
 }
 
-/** Nobody listens there: nothing was asked yet. */
+/** No process listens on the port: the request was not sent. */
 const isRefused = ({ lost }: Pick<Call, 'lost'>): boolean => lost?.includes('ECONNREFUSED') === true;

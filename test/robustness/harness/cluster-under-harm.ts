@@ -5,7 +5,7 @@ import {
   type FaultHook,
   type ManagedProcess,
   type MemberHandle,
-  type Random,
+  Random,
   s3MountOptions,
   S3TestServer,
   startCluster,
@@ -15,19 +15,23 @@ import {
   type WorkerHandle,
 } from '#testing';
 import type { History } from './history.js';
+import { LargeObjects } from './large-objects.js';
 import { Stranger } from './stranger.js';
 import { SmallDisk } from './small-disk.js';
 import { makeSources, type Sources } from './sources.js';
+import { WideListings } from './wide-listings.js';
 
-/** In no log and no answer may this be found. */
+/** No log and no answer may contain this. */
 export const secretCanary = 'canary-4f9b1c7e-secret';
 const credentials = { accessKeyId: 'larder-robustness', secretAccessKey: secretCanary };
 const members = 3;
 const restartPauseMs = 500;
+/** Few, so that listings have many pages. */
+const maxKeysPerPage = 200;
 
-/** Short, so that much happens in little time; the durations of the faults straddle them. */
+/** Short, so that much happens in little time. The durations of faults are shorter and longer than these limits. */
 const settings = {
-  // Mounts look at their stores, as they do in production.
+  // A mount checks its store, as in production.
   LARDER_MOUNT_CHECK_MS: '2000',
   LARDER_CACHE_BYTES: '200MiB',
   LARDER_HEARTBEAT_MS: '500',
@@ -39,28 +43,31 @@ const settings = {
   LARDER_RETRY_MAX_MS: '2000',
   LARDER_BATCH_SIZE: '20',
   LARDER_SNAPSHOT_EVERY: '200',
+  // Coordinators drain, as they do in production.
+  LARDER_DRAIN_MS: '2000',
 };
 
-/** What is around the cluster and can be harmed as well. */
+/** The surroundings of the cluster, which faults can hit as well. */
 interface Surroundings {
   readonly s3: S3TestServer;
-  /** Before S3, for everybody. */
+  /** The proxy before S3, for all processes. */
   readonly toS3: TcpProxy;
+  readonly large: LargeObjects;
   readonly sources: Sources;
-  /** Of the last worker; undefined where it cannot be had. */
+  /** The disk of the last worker. Undefined if mounting is not permitted. */
   readonly smallDisk: SmallDisk | undefined;
 }
 
 /**
- * Three nats-servers, three coordinators and three workers with a proxy in every link, and what the harness adds: sources
- * on an S3 endpoint behind a proxy, a small disk, a stranger, and a supervisor that starts again what has ended.
+ * Three nats-servers, three coordinators and three workers with a proxy in every link. The harness adds sources on an S3
+ * endpoint behind a proxy, a small disk, a stranger, and a supervisor that restarts processes that have ended.
  */
 export class ClusterUnderHarm {
-  /** What S3 does wrong now. */
-  s3Fault: FaultHook | undefined;
-  /** Reads of objects that S3 was asked for, by UFS path. */
+  /** The current faults of S3. Each request meets the first fault that concerns it. */
+  private readonly s3Faults = new Set<FaultHook>();
+  /** Number of reads of each object from S3, by UFS path. */
   readonly s3Reads = new Map<string, number>();
-  /** Knows NATS' passwords and no key of the cluster. */
+  /** Has NATS' passwords, but no key of the cluster. */
   readonly stranger: Stranger;
 
   private constructor(
@@ -73,22 +80,32 @@ export class ClusterUnderHarm {
     for (const { process } of this.members) process.onCrash = (error) => this.ended(process, error);
     around.s3.fault = (asked) => {
       const path = `s3://${asked.bucket}/${asked.key}`;
-      // A store in doubt is asked for the first byte of what it gave last: nobody's read.
+      // A probe of a failing store reads the first byte of its last object. It belongs to no job.
       const isDoubt = asked.headers.range === 'bytes=0-0';
-      if (asked.operation === 'GetObject' && !isDoubt) this.s3Reads.set(path, (this.s3Reads.get(path) ?? 0) + 1);
-      return this.s3Fault?.(asked);
+      const isFirst = asked.headers.range === undefined || asked.headers.range.startsWith('bytes=0-');
+      if (asked.operation === 'GetObject' && isFirst && !isDoubt)
+        this.s3Reads.set(path, (this.s3Reads.get(path) ?? 0) + 1);
+      for (const fault of this.s3Faults) {
+        const found = fault(asked);
+        if (found !== undefined) return found;
+      }
+      return undefined;
     };
   }
 
-  /** @param directory below it is everything that the processes write; it stays */
+  /** @param directory contains all files of the processes. It is not removed */
   static async start(directory: string, history: History, random: Random): Promise<ClusterUnderHarm> {
     const next = () => random.next();
-    const sources = makeSources(join(directory, 'sources'), random.below(1_000_000));
-    const s3 = new S3TestServer({ credentials });
+    const seed = random.below(1_000_000);
+    const s3 = new S3TestServer({ credentials, maxKeysPerPage });
+    // Random numbers of their own: the other sources and all faults stay those of the seed.
+    const large = new LargeObjects(s3, new Random(seed + 1));
+    const wide = new WideListings(s3, seed);
+    const sources = makeSources(join(directory, 'sources'), seed, { large, wide });
     for (const [bucket, bucketDirectory] of Object.entries(sources.buckets)) s3.serveDirectory(bucket, bucketDirectory);
     const { endpoint } = await s3.start();
     const toS3 = await TcpProxy.start({ target: new URL(endpoint).host, random: next });
-    const around = { s3, toS3, sources, smallDisk: SmallDisk.mount(join(directory, `worker-${members}`)) };
+    const around = { s3, toS3, large, sources, smallDisk: SmallDisk.mount(join(directory, `worker-${members}`)) };
     try {
       const size = { coordinators: members, workers: members, natsServers: 3 } as const;
       const cluster = await startCluster({ ...size, directory, proxies: { random: next }, env: settings });
@@ -123,6 +140,10 @@ export class ClusterUnderHarm {
     return this.around.toS3;
   }
 
+  get large(): LargeObjects {
+    return this.around.large;
+  }
+
   get sources(): Sources {
     return this.around.sources;
   }
@@ -143,11 +164,19 @@ export class ClusterUnderHarm {
     ];
   }
 
-  /** Ends every fault: links pass, S3 answers, there is room on disk, whoever sleeps or is gone comes back. */
+  /** @returns ends the fault */
+  harmS3(fault: FaultHook): () => void {
+    // A function of its own: the same fault may be there twice.
+    const own: FaultHook = (asked) => fault(asked);
+    this.s3Faults.add(own);
+    return () => void this.s3Faults.delete(own);
+  }
+
+  /** Ends every fault: links pass, S3 answers, the disk has room, and paused or ended processes run again. */
   async heal(): Promise<void> {
     this.cluster.passAll();
     this.toS3.setMode({ kind: 'pass' });
-    this.s3Fault = undefined;
+    this.s3Faults.clear();
     this.smallDisk?.makeRoom();
     for (const node of this.nats.nodes) node.resume();
     for (const { process } of this.members) process.resume();
@@ -174,7 +203,7 @@ export class ClusterUnderHarm {
     await stop(this.around);
   }
 
-  /** As a supervisor does: who could not start as the log was away tries again. Any other end is an accident. */
+  /** Acts as a supervisor: restarts a process that could not start without the log. Any other end is an accident. */
   private ended(process: ManagedProcess, error: Error): void {
     if (/"msg":"(?:worker|coordinator) ready"/.test(process.log())) {
       this.history.accident(`${error.message}\n${process.logTail(5)}`);

@@ -15,7 +15,7 @@ export interface LoggedEvent {
   readonly id: string;
   readonly type: string;
   readonly requestId: string;
-  /** When, ISO 8601. */
+  /** Time, ISO 8601. */
   readonly at: string;
   readonly data: unknown;
 }
@@ -23,14 +23,14 @@ export interface LoggedEvent {
 export interface Logged {
   readonly sequence: number;
   readonly boundary: string;
-  /** Whether it names the digest of the one before it on its boundary. */
+  /** Whether it names the digest of the commit before it on its boundary. */
   readonly chained: boolean;
   readonly events: readonly LoggedEvent[];
-  /** Of its bytes on its boundary. */
+  /** Digest of its bytes on its boundary. */
   readonly digest?: string;
 }
 
-/** A message of the log that does not hold, by the cluster's own gate. */
+/** A message of the log that is void, by the cluster's own check. */
 export interface VoidMessage {
   readonly sequence: number;
   readonly boundary: string;
@@ -38,38 +38,40 @@ export interface VoidMessage {
   readonly reason: string;
 }
 
-/** A job as each coordinator tells it, when all is over. */
+/** The final state of a job, as each coordinator shows it. */
 export interface FinalJob {
   readonly id: string;
   readonly kind: JobKind;
-  /** By coordinator. */
+  /** Answers by coordinator. */
   readonly told: readonly Readonly<Record<string, unknown>>[];
 }
 
 export const jobKinds = ['load', 'free', 'rebalance'] as const;
 export type JobKind = (typeof jobKinds)[number];
 
-/** What is there when everything has been mended and has come to rest. */
+/** The state of the system at rest, after all faults have ended. */
 export interface Outcome {
-  /** What holds of the log. */
+  /** The valid commits of the log. */
   readonly log: readonly Logged[];
   readonly void: readonly VoidMessage[];
-  /** Digests of what a stranger has made up, and of all that it has sent, replays included. */
+  /** Digests of messages that a stranger has made up, and of all messages that it has sent, with replays. */
   readonly forged: { readonly madeUp: ReadonlySet<string>; readonly sent: ReadonlySet<string> };
   readonly jobs: readonly FinalJob[];
   /** Answers of all coordinators by path. */
   readonly answers: Readonly<Record<string, readonly unknown[]>>;
-  /** By UFS path: SHA-256 of each worker's copy. */
+  /** SHA-256 of each worker's copy, by UFS path. */
   readonly copies: ReadonlyMap<string, readonly string[]>;
-  /** By UFS path: how often S3 was asked for its bytes. */
+  /** SHA-256 of each version of the objects that change, by UFS path. The present version is last. */
+  readonly versions: ReadonlyMap<string, readonly string[]>;
+  /** Number of reads from S3 of whole objects or of their first bytes, by UFS path. */
   readonly s3Reads: ReadonlyMap<string, number>;
-  /** Names of files and requests in which the secret stands. */
+  /** Names of files and requests that contain the secret. */
   readonly leaks: readonly string[];
-  /** Directories and files that nobody should have made. */
+  /** Directories and files outside the given directories. */
   readonly strays: readonly string[];
 }
 
-/** @param history its calls are searched for the secret */
+/** @param history the calls to search for the secret */
 export async function collect(cluster: ClusterUnderHarm, history: History, loads: readonly string[]): Promise<Outcome> {
   const { log, voids } = await readLog(cluster);
   const ids = new Map<string, JobKind>();
@@ -95,6 +97,7 @@ export async function collect(cluster: ClusterUnderHarm, history: History, loads
     jobs,
     answers,
     copies,
+    versions: cluster.large.versions(),
     s3Reads: cluster.s3Reads,
     leaks: leaks(cluster, history, log),
     strays: strays(cluster),
@@ -103,7 +106,7 @@ export async function collect(cluster: ClusterUnderHarm, history: History, loads
 
 const atRest: readonly unknown[] = ['SUCCEEDED', 'FAILED', 'STOPPED'];
 
-/** Long enough for every timeout, retry and grace period there is. */
+/** Long enough for every timeout, retry and grace period. */
 const settlingMs = 60_000;
 
 async function settledJob({ coordinators }: ClusterUnderHarm, id: string, kind: JobKind): Promise<FinalJob> {
@@ -154,15 +157,14 @@ async function readLog({ nats }: ClusterUnderHarm): Promise<{ log: Logged[]; voi
 }
 
 async function copiesOf({ workers }: ClusterUnderHarm, ufsPath: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const { inbound } of workers) {
+  const copies = workers.map(async ({ inbound }) => {
     const url = `http://${inbound!.target}/v1/objects?cachedOnly=true&path=${encodeURIComponent(ufsPath)}`;
     const answer = await request(url);
     const bytes = Buffer.from(await answer.body.arrayBuffer());
-    if (answer.statusCode === 200) found.push(createHash('sha256').update(bytes).digest('hex'));
-    else if (answer.statusCode !== 404) found.push(`status ${answer.statusCode}: ${bytes.toString()}`);
-  }
-  return found;
+    if (answer.statusCode === 200) return [createHash('sha256').update(bytes).digest('hex')];
+    return answer.statusCode === 404 ? [] : [`status ${answer.statusCode}: ${bytes.toString()}`];
+  });
+  return (await Promise.all(copies)).flat();
 }
 
 function leaks(cluster: ClusterUnderHarm, history: History, log: readonly Logged[]): string[] {
@@ -176,7 +178,7 @@ function leaks(cluster: ClusterUnderHarm, history: History, log: readonly Logged
   ];
 }
 
-/** What the system's processes have no business to write, beside and within the directories they were given. */
+/** Files that processes must not write, beside and within the directories that they were given. */
 function strays({ directory, workers, nats }: ClusterUnderHarm): string[] {
   const known = new Set([
     ...['logs', 'sources', 'history.jsonl'],

@@ -1,18 +1,19 @@
 import { type Fault as S3Fault, type MemberHandle, type ProxyMode, type Random, type TestNatsNode } from '#testing';
 import type { ClusterUnderHarm } from './cluster-under-harm.js';
+import { breakParts, limitRate, replaceObjects } from './store-faults.js';
 
-/** Something that can be done to a cluster, and undone. */
+/** A fault of a cluster that can begin and end. */
 export interface Inflicted {
-  /** Names of the processes and links it was done to. */
+  /** Names of the affected processes and links. */
   readonly victims: readonly string[];
   readonly undo: () => Promise<void> | void;
 }
 
 export interface FaultKind {
   readonly weight: number;
-  /** Longest time it is left on. */
+  /** Longest duration. */
   readonly maxMs: number;
-  /** Undefined: not possible now. */
+  /** Undefined if the fault is not possible now. */
   readonly inflict: (
     cluster: ClusterUnderHarm,
     random: Random,
@@ -28,7 +29,7 @@ const linkModes = (random: Random): ProxyMode[] => [
   { kind: 'slice', maxBytes: 30 },
 ];
 
-/** Fault kinds by the names that `--faults` takes. */
+/** Fault kinds by their names in `--faults`. */
 export const faultKinds = {
   'kill-coordinator': { weight: 4, maxMs: 4_000, inflict: (cluster, random) => kill(cluster.coordinators, random) },
   'kill-worker': { weight: 4, maxMs: 9_000, inflict: (cluster, random) => kill(cluster.workers, random) },
@@ -67,12 +68,15 @@ export const faultKinds = {
   's3-errors': { weight: 3, maxMs: 5_000, inflict: s3Errors },
   's3-throttle-one': { weight: 2, maxMs: 8_000, inflict: (cluster) => oneStore(cluster, throttled) },
   's3-hang-one': { weight: 2, maxMs: 8_000, inflict: (cluster) => oneStore(cluster, { kind: 'hang' }) },
+  's3-rate': { weight: 2, maxMs: 8_000, inflict: limitRate },
+  's3-break-parts': { weight: 2, maxMs: 8_000, inflict: breakParts },
+  's3-replace': { weight: 3, maxMs: 8_000, inflict: replaceObjects },
   'disk-full': { weight: 2, maxMs: 5_000, inflict: fillDisk },
   forge: { weight: 4, maxMs: 500, inflict: forge },
   blackout: { weight: 1, maxMs: 1_000, inflict: blackout },
 } as const satisfies Record<string, FaultKind>;
 
-/** Asleep or asked to end: who sleeps cannot do as it is asked. */
+/** Paused or told to stop: a paused process cannot stop. */
 const busy = new WeakSet<MemberHandle>();
 
 export type FaultName = keyof typeof faultKinds;
@@ -85,7 +89,7 @@ async function kill(members: readonly MemberHandle[], random: Random): Promise<I
   return { victims: [victim.process.name], undo: () => start(victim) };
 }
 
-/** SIGTERM, as a rolling restart sends it. */
+/** SIGTERM, as in a rolling restart. */
 async function terminate(members: readonly MemberHandle[], random: Random): Promise<Inflicted | undefined> {
   const victim = random.pick(members);
   if (!victim.process.running || busy.has(victim)) return undefined;
@@ -94,7 +98,7 @@ async function terminate(members: readonly MemberHandle[], random: Random): Prom
   return { victims: [victim.process.name], undo: () => start(victim) };
 }
 
-/** Without waiting until it is ready: with the log away it never would be. */
+/** Starts a process without waiting until it is ready: without the log it never would be. */
 function start({ process }: MemberHandle): void {
   if (!process.running) process.launch();
 }
@@ -126,7 +130,7 @@ function pauseNats({ nats }: ClusterUnderHarm, random: Random): Inflicted {
   return { victims: [nameOf(node)], undo: () => node.resume() };
 }
 
-/** One server without the others; its clients stay. */
+/** Separates one server from the others. Its clients stay connected. */
 function splitNats({ nats }: ClusterUnderHarm, random: Random): Inflicted {
   const node = random.pick(nats.nodes);
   const { routes } = node;
@@ -175,18 +179,18 @@ function s3Errors(cluster: ClusterUnderHarm, random: Random): Inflicted {
     { kind: 'length', offBy: -1 },
     { kind: 'etag', etag: 'other' },
   ] as const);
-  cluster.s3Fault = () => (random.chance(share) ? fault : undefined);
-  return { victims: [`s3 (${fault.kind})`], undo: () => void (cluster.s3Fault = undefined) };
+  const undo = cluster.harmS3(() => (random.chance(share) ? fault : undefined));
+  return { victims: [`s3 (${fault.kind})`], undo };
 }
 
 const throttled: S3Fault = { kind: 'status', status: 503, headers: { 'retry-after': '1' } };
-/** The other S3 mount is well: see the check `neighboursGoOn`. */
+/** The other S3 mount works: see the check `neighboursGoOn`. */
 const sickBucket = 'freed';
 
-/** Every request to one of the two buckets. */
+/** Affects every request to one of the two buckets. */
 function oneStore(cluster: ClusterUnderHarm, fault: S3Fault): Inflicted {
-  cluster.s3Fault = ({ bucket }) => (bucket === sickBucket ? fault : undefined);
-  return { victims: [`s3://${sickBucket}/ (${fault.kind})`], undo: () => void (cluster.s3Fault = undefined) };
+  const undo = cluster.harmS3(({ bucket }) => (bucket === sickBucket ? fault : undefined));
+  return { victims: [`s3://${sickBucket}/ (${fault.kind})`], undo };
 }
 
 function fillDisk({ smallDisk }: ClusterUnderHarm): Inflicted | undefined {
@@ -195,12 +199,12 @@ function fillDisk({ smallDisk }: ClusterUnderHarm): Inflicted | undefined {
   return { victims: ['worker-3'], undo: () => smallDisk.makeRoom() };
 }
 
-/** There is nothing to undo: what a stranger has put into the log stays there. */
+/** This fault cannot be undone: the stranger's messages stay in the log. */
 async function forge({ stranger }: ClusterUnderHarm, random: Random): Promise<Inflicted> {
   return { victims: [`the log (${await stranger.forge(random)})`], undo: () => undefined };
 }
 
-/** Everything at once, as when the power fails; only that what was written stays written. */
+/** Kills all processes at once, like a power failure, except that no written data is lost. */
 async function blackout({ nats, members }: ClusterUnderHarm): Promise<Inflicted> {
   await Promise.all([...nats.nodes.map((node) => node.kill9()), ...members.map(({ process }) => process.kill9())]);
   return {

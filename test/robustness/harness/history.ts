@@ -1,19 +1,19 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-/** A call to the REST API, as its client saw it. Times are milliseconds of `performance.now()`. */
+/** A call to the REST API, as its client saw it. Times are milliseconds from `performance.now()`. */
 export interface Call {
   readonly client: number;
-  /** Which coordinator was asked. */
+  /** Index of the coordinator. */
   readonly coordinator: number;
-  /** Sent as `X-Request-Id`: the log tells by it what the call has done. */
+  /** Sent as `X-Request-Id`. The log carries it on the commits of the call. */
   readonly id: string;
   readonly startMs: number;
   readonly endMs: number;
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Below `/api/v1`, with the query. */
+  /** Path below `/api/v1`, with the query. */
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
-  /** Undefined: no answer arrived, and whether it was carried out is unknown. */
+  /** Undefined if no answer arrived. The call may have been carried out or not. */
   readonly answer?: Answer;
   /** Why no answer arrived. */
   readonly lost?: string;
@@ -21,14 +21,14 @@ export interface Call {
 
 export interface Answer {
   readonly status: number;
-  /** `X-Larder-Sequence`; undefined where there was none. */
+  /** `X-Larder-Sequence`. Undefined without that header. */
   readonly sequence?: number;
   /** Whether it carried `X-Larder-Stale`. */
   readonly stale: boolean;
   readonly body: unknown;
 }
 
-/** Something that was done to the system, from its beginning to its mending. */
+/** A fault of the system, from its beginning to its end. */
 export interface Fault {
   readonly kind: string;
   /** `coordinator-2`, `nats-0`, `s3` … */
@@ -38,11 +38,11 @@ export interface Fault {
   endMs?: number;
 }
 
-/** Everything that was seen from outside, in the order in which it ended; kept as JSON Lines too. */
+/** All observations from outside, in the order of their ends. They are also written as JSON Lines. */
 export class History {
   readonly calls: Call[] = [];
   readonly faults: Fault[] = [];
-  /** Processes that ended by themselves, and what else nobody asked for. */
+  /** Processes that ended by themselves, and other unexpected incidents. */
   readonly accidents: string[] = [];
   private readonly file: number;
 

@@ -7,13 +7,13 @@ import type { ClusterUnderHarm } from './cluster-under-harm.js';
 export interface NemesisOptions {
   readonly kinds: readonly FaultName[];
   readonly durationMs: number;
-  /** How many may be under way at once. */
+  /** Maximum of concurrent faults. */
   readonly atOnce: number;
-  /** Longest pause between two. */
+  /** Longest pause between two faults. */
   readonly pauseMs: number;
 }
 
-/** Does harm for a while, each kind as often as its weight says, and mends everything at the end. */
+/** Causes faults for a while, each kind as often as its weight says, and ends all of them at the end. */
 export async function unleash(
   cluster: ClusterUnderHarm,
   history: History,

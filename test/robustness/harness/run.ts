@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { eventually, Random } from '#testing';
 import { checks } from '../checks/index.js';
+import { wantedFiles } from '../checks/jobs.js';
 import { collect, type Outcome } from './collect.js';
 import type { FaultName } from './faults.js';
 import { History } from './history.js';
 import { unleash } from './nemesis.js';
-import { loadOptions, Traffic } from './traffic.js';
+import { BulkTraffic } from './bulk-traffic.js';
+import { loadOptionsOf, Traffic } from './traffic.js';
 import { ClusterUnderHarm } from './cluster-under-harm.js';
 
 export interface RunOptions {
@@ -16,10 +18,10 @@ export interface RunOptions {
   readonly durationMs: number;
   readonly kinds: readonly FaultName[];
   readonly clients?: number;
-  /** Faults at once. */
+  /** Maximum of concurrent faults. */
   readonly atOnce?: number;
   readonly pauseMs?: number;
-  /** Made anew; kept when something is found. */
+  /** Created for the run. It is kept if the run has findings. */
   readonly directory: string;
 }
 
@@ -30,14 +32,16 @@ export interface RunReport {
   readonly lostCalls: number;
   readonly jobs: number;
   readonly commits: number;
-  /** Messages of the log that do not hold. */
+  /** Number of void messages in the log. */
   readonly void: number;
+  /** How often a large object was replaced. */
+  readonly replaced: number;
   readonly faults: Readonly<Record<string, number>>;
-  /** By the name of the check. */
+  /** Violations by the name of the check. */
   readonly problems: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Start, inject, drive traffic, collect, validate. */
+/** Starts, injects faults, drives traffic, collects and checks. */
 export async function run(options: RunOptions): Promise<RunReport> {
   const { seed, durationMs, kinds, clients = 6, atOnce = 2, pauseMs = 2_000, directory } = options;
   const startedMs = performance.now();
@@ -52,16 +56,17 @@ export async function run(options: RunOptions): Promise<RunReport> {
   let keep = true;
   try {
     await mountSources(cluster);
-    const traffic = new Traffic({
+    const trafficOptions = {
       baseUrls: cluster.coordinators.map(({ api }) => api.baseUrl),
       sources: cluster.sources,
       history,
       clients,
       seed,
       run: randomUUID().slice(0, 8),
-    });
+    };
+    const traffic = [new Traffic(trafficOptions), new BulkTraffic(trafficOptions)];
     await unleash(cluster, history, random, { kinds, durationMs, atOnce, pauseMs });
-    await traffic.stop();
+    await Promise.all(traffic.map((one) => one.stop()));
     const stuck = await comeToRest(cluster);
     const outcome = await collect(cluster, history, filesOf(cluster));
     const evidence = { ...history, outcome, sources: cluster.sources };
@@ -90,25 +95,28 @@ async function mountSources(cluster: ClusterUnderHarm): Promise<void> {
 }
 
 const filesOf = ({ sources }: ClusterUnderHarm): string[] =>
-  [...sources.kept, ...sources.freed].flatMap(({ files }) => files.map(({ path }) => path));
+  [...sources.kept, ...sources.freed, ...sources.large, ...sources.wide].flatMap((target) =>
+    (target.path.startsWith('/wide/') ? wantedFiles(target) : target.files).map(({ path }) => path),
+  );
 
 /**
- * Healed, the system is well again within a minute, and loads everything that is kept: whatever was stopped or had
- * failed meanwhile. Answers what did not come about.
+ * Checks that the system recovers within a minute after healing and that a load of every kept target succeeds, also of
+ * those that were stopped or had failed. @returns the violations
  */
 async function comeToRest(cluster: ClusterUnderHarm): Promise<string[]> {
   const problems: string[] = [];
   const api = cluster.coordinators[0].api;
   try {
     await cluster.untilWell();
-    for (const [index, { path }] of cluster.sources.kept.entries()) {
+    const { kept, wide, large } = cluster.sources;
+    for (const { path } of [...kept, ...wide, ...large]) {
       const done = await eventually(
         `a load of ${path} that succeeds`,
         async () => {
-          const answer = await api.postLoad({ paths: [path], options: loadOptions(index) });
+          const answer = await api.postLoad({ paths: [path], options: loadOptionsOf(path) });
           if (answer.body.id === undefined) return undefined;
           const job = await api.waitForJob(answer.body.id);
-          // The one that ran already may have met with faults: what counts is one that was begun after them.
+          // A job that already runs may have met faults. Only a job submitted after them counts.
           if (answer.status === 200 && job.state === 'FAILED') problems.push(`${path}: ${JSON.stringify(job)}`);
           return answer.status === 200 && job.state;
         },
@@ -125,7 +133,7 @@ async function comeToRest(cluster: ClusterUnderHarm): Promise<string[]> {
 function report(
   { seed }: RunOptions,
   { calls, faults }: History,
-  { jobs, log, void: voids }: Outcome,
+  { jobs, log, void: voids, versions }: Outcome,
   problems: RunReport['problems'],
   startedMs: number,
 ): RunReport {
@@ -139,6 +147,7 @@ function report(
     jobs: jobs.length,
     commits: log.length,
     void: voids.length,
+    replaced: [...versions.values()].reduce((sum, all) => sum + all.length - 1, 0),
     faults: byKind,
     problems,
   };

@@ -2,19 +2,20 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const sizeBytes = 64 * 1024 * 1024;
+/** Room for two versions of all large objects, and everything else. */
+const sizeBytes = 160 * 1024 * 1024;
 
-/** A file system of its own that can really run full. */
+/** A separate file system that can really run full. */
 export class SmallDisk {
   private constructor(private readonly directory: string) {}
 
-  /** Undefined where this process may not mount. */
+  /** Undefined if this process may not mount. */
   static mount(directory: string): SmallDisk | undefined {
     mkdirSync(directory, { recursive: true });
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', directory], { stdio: 'ignore' });
     } catch {
-      // An ordinary directory then; the fault is left out.
+      // The cache is then an ordinary directory, and the fault is left out.
       return undefined;
     }
     return new SmallDisk(directory);
@@ -24,7 +25,7 @@ export class SmallDisk {
     return join(this.directory, 'ballast');
   }
 
-  /** Writes until nothing more fits. */
+  /** Writes until the disk is full. */
   fill(): void {
     const file = openSync(this.ballast, 'w');
     for (const chunk of [Buffer.alloc(1024 * 1024, 1), Buffer.alloc(4096, 1)]) {

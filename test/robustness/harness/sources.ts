@@ -1,34 +1,46 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileTree, type SourceFile } from '#testing';
+import type { LargeObjects } from './large-objects.js';
+import type { WideListings } from './wide-listings.js';
 
 /** A directory of the namespace with files behind it. */
 export interface Target {
   /** Such as `/kept/t0`. */
   readonly path: string;
-  /** UFS paths. */
+  /** Their paths are UFS paths. */
   readonly files: readonly SourceFile[];
 }
 
 export interface Sources {
-  /** Directories by bucket. */
+  /** Local directories by bucket. */
   readonly buckets: Readonly<Record<string, string>>;
-  /** Nothing is ever freed below it. On S3. */
+  /** On S3. No file below these targets is ever freed. */
   readonly kept: readonly Target[];
-  /** Loaded and freed by turns. On S3 and on files. */
+  /** Listings of many pages, in one directory and in many. On S3. No file below these targets is ever freed. */
+  readonly wide: readonly Target[];
+  /** Objects that are fetched in parts, and change. On S3. No file below these targets is ever freed. */
+  readonly large: readonly Target[];
+  /** On S3 and in directories. Loaded and freed in turns. */
   readonly freed: readonly Target[];
-  /** Mounted at `/policies`, with directories that only policies are put on. */
+  /** Mounted at `/policies`. Its directories are used only for policies. */
   readonly policyRoot: string;
   /** Mounted and unmounted all the time. */
   readonly churnRoots: readonly string[];
-  /** What the traffic needs from the beginning to the end: path and UFS. */
+  /** Mounts that the traffic needs all the time: path and UFS. */
   readonly mounts: readonly { readonly path: string; readonly ufs: string }[];
 }
 
+export const allTargets = ({ kept, freed, wide, large }: Sources): Target[] => [...kept, ...freed, ...wide, ...large];
+
 const keptTargets = 5;
 
-/** Files from a seed: many small ones, some that have a file of their own in a cache, some that take several reads. */
-export function makeSources(directory: string, seed: number): Sources {
+/** Random files: many small ones, some with a file of their own in a cache, and some that take several reads. */
+export function makeSources(
+  directory: string,
+  seed: number,
+  { large, wide }: { large: LargeObjects; wide: WideListings },
+): Sources {
   const tree = (name: string, index: number, options: { smallFiles: number; largeFiles?: readonly number[] }) =>
     FileTree.create(join(directory, name), { seed: seed + index, ...options });
   const kept = Array.from({ length: keptTargets }, (_, i) => {
@@ -47,6 +59,8 @@ export function makeSources(directory: string, seed: number): Sources {
   return {
     buckets: { kept: join(directory, 'kept'), freed: join(directory, 'freed') },
     kept,
+    wide: wide.targets,
+    large: [large.target],
     freed: [
       { path: '/freed/t0', files: onS3 },
       { path: '/local/t0', files: onDisk.below(onDisk.fileRoot) },
@@ -56,6 +70,8 @@ export function makeSources(directory: string, seed: number): Sources {
     mounts: [
       { path: '/kept', ufs: 's3://kept/' },
       { path: '/freed', ufs: 's3://freed/' },
+      wide.mount,
+      large.mount,
       { path: '/local', ufs: `file://${join(directory, 'local')}/` },
       { path: '/policies', ufs: policyRoot },
     ],

@@ -3,7 +3,7 @@ import { chainStart, messageDigest, Names, natsUser, roles } from '#jetstream';
 import { connect, type NatsConnection } from 'nats';
 import { natsUrlFor, type Random } from '#testing';
 
-/** In everything that a stranger makes up: no answer may ever hold it. */
+/** Part of all forged content. No answer may contain it. */
 export const forgedMark = 'forged-by-a-stranger';
 
 const names = new Names();
@@ -12,30 +12,30 @@ const patienceMs = 1_500;
 interface Attempt {
   readonly boundary: string;
   readonly data: Uint8Array;
-  /** It was in the log before: its bytes are those of a real message. */
+  /** Whether its bytes are those of a real message of the log. */
   readonly isReplay: boolean;
 }
 
 /**
- * Has the credentials of every role in NATS, and none of the cluster's keys. Remembers all that it tried to publish: what
- * became of an attempt that NATS did not answer only the log can tell.
+ * An attacker with the NATS credentials of every role and none of the cluster's keys. It remembers every attempt to
+ * publish: only the log shows the outcome of an attempt that NATS did not answer.
  */
 export class Stranger {
   private readonly attempts: Attempt[] = [];
 
   constructor(private readonly addresses: () => readonly string[]) {}
 
-  /** Digests of what it made up. */
+  /** Digests of the messages that it made up. */
   get madeUp(): ReadonlySet<string> {
     return digestsOf(this.attempts.filter(({ isReplay }) => !isReplay));
   }
 
-  /** Digests of everything that it has sent. */
+  /** Digests of all messages that it has sent. */
   get sent(): ReadonlySet<string> {
     return digestsOf(this.attempts);
   }
 
-  /** A few messages with the credentials of one role. @returns what it has tried */
+  /** Sends a few messages with the credentials of one role. @returns a description of the attempts */
   async forge(random: Random): Promise<string> {
     const role = random.pick(roles);
     const urls = natsUrlFor(role, this.addresses().join(',')).split(',');
@@ -79,7 +79,7 @@ export class Stranger {
       case 'astray': {
         const old = await someMessage(nc, random);
         if (!old) return 'nothing';
-        // On the boundary that it came from it is a replay, and its bytes are those of a real message.
+        // On its original boundary the message is a replay with the bytes of a real message.
         return this.publish(nc, 'astray', { boundary, data: old.data, isReplay: boundary === old.boundary });
       }
       case 'settled': {
@@ -108,7 +108,7 @@ export class Stranger {
     return commit('Mounted', data, wrong ?? (last ? messageDigest('namespace', last.data) : chainStart));
   }
 
-  /** What a role may not publish NATS leaves without an answer; and it may be away. */
+  /** NATS does not answer a message that the role may not publish. It may also be down. */
   private async publish(nc: NatsConnection, what: string, attempt: Omit<Attempt, 'isReplay'> & { isReplay?: boolean }) {
     this.attempts.push({ isReplay: false, ...attempt });
     const subject = names.eventSubject(attempt.boundary);
@@ -132,7 +132,7 @@ function commit(type: string, data: unknown, prev: string): Uint8Array {
   return Buffer.from(JSON.stringify({ id: event.id, prev, events: [event] }));
 }
 
-/** Undefined where the role may not ask, or NATS is away. */
+/** Undefined if the role may not read, or NATS is down. */
 async function message(nc: NatsConnection, query: { seq: number; next_by_subj?: string } | { last_by_subj: string }) {
   try {
     const jsm = await nc.jetstreamManager({ timeout: patienceMs, checkAPI: false });
@@ -147,12 +147,12 @@ interface Old {
   readonly data: Uint8Array;
 }
 
-/** So many of the newest messages are looked through for what jobs that run have said. */
+/** Number of the newest messages to search for messages of running jobs. */
 const lookedThrough = 20;
 
 /**
- * What whoever reads only the last message of a boundary would believe: of a job that has just said something, what it
- * had said before; of the log's own boundary, what it began with.
+ * A message that a reader of only the last message of a boundary would accept: the last but one of a job that has just
+ * written, or the first of the boundary `log`.
  */
 async function lastButOne(nc: NatsConnection, random: Random): Promise<Old | undefined> {
   const last = await message(nc, { last_by_subj: names.eventSubjects });
@@ -160,7 +160,7 @@ async function lastButOne(nc: NatsConnection, random: Random): Promise<Old | und
   const said = new Map<string, Old[]>();
   for (let seq = last.seq; seq > Math.max(0, last.seq - lookedThrough); seq--) {
     const found = await message(nc, { seq });
-    // NATS has gone away: each question would wait for as long.
+    // NATS is down: each further question would wait as long.
     if (!found) return undefined;
     const boundary = names.boundaryOf(found.subject);
     if (!boundary.startsWith('job.')) continue;

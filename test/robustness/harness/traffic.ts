@@ -4,7 +4,7 @@ import { Client, type Request } from './client.js';
 import type { History } from './history.js';
 import type { Sources, Target } from './sources.js';
 
-interface TrafficOptions {
+export interface TrafficOptions {
   readonly baseUrls: readonly string[];
   readonly sources: Sources;
   readonly history: History;
@@ -16,8 +16,8 @@ interface TrafficOptions {
 
 type Kind = 'load' | 'free' | 'rebalance';
 
-/** How a target is loaded: always the same way, so that what must come of it is known. */
-export function loadOptions(index: number): Record<string, unknown> {
+/** Options of the loads of a target. They are always the same, so that the checks know the expected result. */
+function loadOptions(index: number): Record<string, unknown> {
   switch (index % 5) {
     case 1:
       return { verify: true };
@@ -32,17 +32,25 @@ export function loadOptions(index: number): Record<string, unknown> {
   }
 }
 
-/** Pause between two calls of one client, at most. */
+/** Options of the loads below a path. */
+export function loadOptionsOf(path: string): Record<string, unknown> {
+  if (path.startsWith('/kept/')) return loadOptions(Number(path.at(-1)));
+  // All names are listed, and few of the files are fetched.
+  if (path.startsWith('/wide/')) return { fileFilterRegex: '.*[05]0\\.dat' };
+  return {};
+}
+
+/** Longest pause between two calls of one client. */
 const pauseMs = 120;
-/** On top of that, after a call without an answer: most of those end at once. */
+/** Additional pause after a call without an answer: most of those calls end at once. */
 const pauseAfterLossMs = 100;
 
-/** Several clients who do at random what users do, until they are told to stop. */
+/** Several clients that send random requests like users, until they are told to stop. */
 export class Traffic {
   private readonly abort = new AbortController();
-  /** Ids that were answered to anyone, newest last. */
+  /** Job ids from all answers, newest last. */
   private readonly jobs: Record<Kind, string[]> = { load: [], free: [], rebalance: [] };
-  /** The highest sequence that anyone was told: what is asked about as of then must not be ahead of the log. */
+  /** The highest sequence from all answers. Requests about the past must not name a sequence ahead of the log. */
   private newest = 1;
   private readonly running: Promise<void>[];
 
@@ -110,9 +118,7 @@ export class Traffic {
   }
 
   private load({ path }: Target): Request {
-    const index = Number(path.at(-1));
-    const options = path.startsWith('/kept/') ? loadOptions(index) : {};
-    return { method: 'POST', path: '/load', body: { paths: [path], options } };
+    return { method: 'POST', path: '/load', body: { paths: [path], options: loadOptionsOf(path) } };
   }
 
   private stop1(id: string | undefined): Request {
@@ -120,7 +126,7 @@ export class Traffic {
     return { method: 'DELETE', path: '/load', body: { id } };
   }
 
-  /** Paths within each other, and roots within each other: most combinations are in each other's way. */
+  /** Nested paths and nested roots: most combinations conflict. */
   private changeMount(random: Random): Request {
     const path = random.pick(['/churn/a', '/churn/a/b', '/churn/c', '/churn/d']);
     if (random.chance(0.5)) return { method: 'DELETE', path: '/mount', body: { path } };

@@ -1,14 +1,15 @@
 import { connect, type NatsConnection } from 'nats';
 import { clusterSuite, natsUrlFor, TcpProxy } from '#testing';
 
-/** Who hears of a question at once has so long to break the connection before the answer comes. */
+/** Delay of each answer: the time for the test to break the connection after it has seen the question. */
 const answersLate = { kind: 'latency', latencyMs: 25 } as const;
 
 /**
- * A coordinator asks NATS a few dozen questions before it is ready. One whose connection broke while it looked for a
- * snapshot to begin with died of a TypeError a moment later: it had begun to listen to how the connection fares before
- * it had the reader of the log that it asks then. One whose connection was just broken when it began to catch up with
- * the log asked again and again without a pause, which left it no time to connect in: it never became ready, nor ended.
+ * A coordinator sends NATS a few dozen requests before it is ready. Two faults were found:
+ * - The connection broke while the coordinator looked for a snapshot. It ended with a TypeError: it watched the state of
+ *   the connection before it had the reader of the log, which the handler uses.
+ * - The connection broke just before the coordinator began to catch up with the log. It repeated its request without a
+ *   pause, which left no time for a reconnection: it never became ready and never ended.
  */
 clusterSuite(
   'a coordinator whose connection to NATS breaks while it starts',
@@ -29,7 +30,7 @@ clusterSuite(
       await proxy?.stop();
     });
 
-    /** Starts it, and breaks its connection at the questions that are chosen. @returns those */
+    /** Starts the coordinator and breaks its connection at the chosen requests. @returns those requests */
     async function startBroken(chosen: (question: string) => boolean): Promise<string[]> {
       const { process } = cluster.coordinators[0];
       await process.kill9();
@@ -52,16 +53,16 @@ clusterSuite(
       return broken;
     }
 
-    test('once at each kind of question that it has: it becomes ready all the same', async () => {
+    test('becomes ready after one break at each kind of request', async () => {
       const known = new Set<string>();
       const broken = await startBroken((question) => known.size < known.add(question).size);
       expect(broken).toEqual(expect.arrayContaining(['INFO', 'STREAM.INFO.larder-evt']));
-      // Where it reads a snapshot, and where it has read it.
+      // The requests before and after it has read a snapshot.
       expect(broken).toContain('STREAM.MSG.GET.OBJ_larder-snapshots');
       expect(broken).toContain('CONSUMER.CREATE.larder-evt.r-*');
     });
 
-    test('again and again, after ever more questions: it becomes ready all the same', async () => {
+    test('becomes ready after repeated breaks, each after more requests', async () => {
       let [left, next] = [1, 2];
       const broken = await startBroken(() => {
         if (--left > 0) return false;

@@ -4,12 +4,12 @@ import { NatsSieve } from '../faults/support/nats-sieve.js';
 const timeoutMs = 500;
 
 /**
- * Where NATS is split in part, one coordinator may hear a worker that another does not, and both can write. The one said
- * that the worker was gone, the other that it was back, four times a second: the log grew, and jobs lost their batches to
- * a worker that was well.
+ * In a partial split of NATS, one coordinator may receive the heartbeats of a worker that another does not, while both can
+ * write. One recorded that the worker was OFFLINE, the other that it was ONLINE, four times a second. The log grew, and
+ * jobs took batches away from a healthy worker.
  */
 clusterSuite(
-  'a coordinator that does not hear a worker which another hears',
+  'a coordinator without the heartbeats of a worker that another receives',
   {
     coordinators: 2,
     workers: 1,
@@ -30,7 +30,7 @@ clusterSuite(
     });
 
     test(
-      'doubts its own ears more with each contradiction, and hears again when it can',
+      'waits longer after each contradiction, and notices a silent worker again once it receives heartbeats',
       () =>
         cluster.watch(async () => {
           interface Page {
@@ -44,14 +44,14 @@ clusterSuite(
             return found.length >= 3 && found.slice(0, 3).map(({ at }) => Date.parse(at));
           });
           const pausesMs = offline.slice(1).map((at, i) => at - offline[i]);
-          // Of the clock only what cannot be otherwise: a pause is never shorter than the patience.
+          // The only certain statement about time: a pause is never shorter than the waiting time.
           expect(pausesMs[0]).toBeGreaterThanOrEqual(2 * timeoutMs);
           expect(pausesMs[1]).toBeGreaterThanOrEqual(4 * timeoutMs);
 
           sieve.release();
           const [{ process }] = cluster.workers;
           const before = (await events('WorkerWentOffline')).length;
-          await eventually('both hear the worker', async () => {
+          await eventually('both receive the worker’s heartbeats', async () => {
             const { body } = await cluster.coordinators[1].api.request<{ result: { status: string }[] }>(
               'GET',
               '/nodes',

@@ -10,20 +10,20 @@ import {
   testWalls,
 } from '#testing';
 
-/** So much is always on its way; less than what makes the followers elect another. */
+/** The usual delay of the routes. It is shorter than the silence after which followers elect another leader. */
 const firstMs = 1_000;
 /**
- * Then nothing comes for the difference, and up to a second more: for longer than followers wait before they elect
- * another (4 to 9 s), and not for the 10 s of silence after which the one that leads gives up. Then it is reached by what
- * they said before, and takes that for news.
+ * The delay after the change. No message arrives for the difference, and up to a second more. That is longer than
+ * followers wait before they elect another leader (4 to 9 s), and shorter than the 10 s of silence after which a leader
+ * steps down. Then older messages of the followers arrive, and the old leader takes them for new ones.
  */
 const thenMs = 9_000;
 
 /**
- * A nats-server that leads the log, and whose routes delay by seconds, goes on believing that it leads while the two
- * others have elected another and take writes. What they had answered before is so long on its way that it seems to be in
- * touch with them. A coordinator connected to it took its word for the log's end, and gave old answers that were not
- * marked as stale.
+ * A nats-server leads the log, and its routes delay by seconds. The two others have elected another leader and accept
+ * writes. The old leader still counts itself as the leader: earlier answers of the others arrive so late that it seems to
+ * be in contact with them. A coordinator connected to it accepted its answer about the end of the log, and gave old
+ * answers that were not marked as stale.
  */
 (canReplicate() ? describe : describe.skip)('a leader of the log whose routes delay by seconds', () => {
   let servers: TestNatsCluster;
@@ -45,7 +45,7 @@ const thenMs = 9_000;
     logs.push(log);
     return log;
   };
-  /** Knows of all servers, and its own connection is to this one. */
+  /** A connection that knows all servers and is connected to this one. */
   const openAt = async (index: number): Promise<TestLog> => {
     const own = await Promise.all(servers.addresses.map((target) => TcpProxy.start({ target })));
     proxies.push(...own);
@@ -58,13 +58,13 @@ const thenMs = 9_000;
     (await link.jsm.streams.info(names.eventStream).catch(() => undefined))?.cluster?.leader;
   const endSeenBy = ({ store }: TestLog): Promise<number | undefined> => store.lastSequence().catch(() => undefined);
 
-  test('is not believed about the end of the log once another may lead', async () => {
+  test('does not decide about the end of the log once another server may lead', async () => {
     const first = await open(servers.addresses);
     const { sequence } = await first.store.append('one', 0, [note('one')]);
     const name = await eventually('the log has a leader', () => leaderSeenBy(first));
     const leader = Number(name.slice(1));
     const [atLeader, atOther] = [await openAt(leader), await openAt((leader + 1) % 3)];
-    await eventually('it is told where the log ends', async () => (await endSeenBy(atLeader)) === sequence);
+    await eventually('the client knows the end of the log', async () => (await endSeenBy(atLeader)) === sequence);
     for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'latency', latencyMs: firstMs });
     await atLeader.store.append('two', 0, [note('two')], { budgetMs: 30_000 });
     for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'latency', latencyMs: thenMs });
@@ -72,10 +72,10 @@ const thenMs = 9_000;
     void atOther.store.append('three', 0, [note('three')], { budgetMs: 30_000 }).then(({ sequence }) => {
       written = sequence;
     });
-    // From the moment of the write on, the old end is wrong, whatever the one that led may say.
+    // From the moment of the write on, the old end is wrong, whatever the old leader answers.
     const told = new Set<number>();
     await eventually(
-      'the others write, and the one that led has noticed that it does not',
+      'the others write, and the old leader has noticed that it does not lead',
       async () => {
         const isWritten = written !== undefined;
         const end = await endSeenBy(atLeader);

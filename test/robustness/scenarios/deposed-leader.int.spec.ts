@@ -10,10 +10,10 @@ import {
 } from '#testing';
 
 /**
- * A nats-server that leads the log and is cut off from the two others believes for ten seconds that it still leads, and
- * answers what it knows, while the others have elected another and take writes. A coordinator connected to it took such
- * an answer for the log's end: it gave old answers that were not marked as stale, and said of new mounts that they
- * were not there.
+ * A nats-server that leads the log is cut off from the two others. For ten seconds it still counts itself as the leader and
+ * answers from its own state, while the others have elected another leader and accept writes. A coordinator connected to
+ * it accepted such an answer as the end of the log. It gave old answers that were not marked as stale, and answered 404
+ * for new mounts.
  */
 (canReplicate() ? describe : describe.skip)('a leader of the log that is cut off from the other servers', () => {
   let servers: TestNatsCluster;
@@ -35,7 +35,7 @@ import {
   const leaderSeenBy = async ({ link, names }: TestLog): Promise<string | undefined> =>
     (await link.jsm.streams.info(names.eventStream).catch(() => undefined))?.cluster?.leader;
 
-  test('is not believed about the end of the log once another may lead', async () => {
+  test('does not decide about the end of the log once another server may lead', async () => {
     const first = await open(0);
     const { sequence: before } = await first.store.append('one', 0, [note('before')]);
     const name = await eventually('the log has a leader', () => leaderSeenBy(first));
@@ -49,7 +49,7 @@ import {
     const told = new Set<number>();
     const toldOfTwo = new Set<number>();
     await eventually(
-      'the others write, and the one that led has noticed that it does not',
+      'the others write, and the old leader has noticed that it does not lead',
       async () => {
         const isWritten = written !== undefined;
         const end = await atLeader.store.lastSequence().catch(() => undefined);
@@ -65,6 +65,6 @@ import {
     expect([...toldOfTwo].filter((last) => last !== written)).toEqual([]);
     for (const route of servers.nodes[leader].routes) route.setMode({ kind: 'pass' });
     const caughtUp = () => atLeader.store.lastSequence().catch(() => undefined);
-    await eventually('it knows of the write', async () => (await caughtUp()) === written, { timeoutMs: 30_000 });
+    await eventually('the client knows the write', async () => (await caughtUp()) === written, { timeoutMs: 30_000 });
   }, 120_000);
 });

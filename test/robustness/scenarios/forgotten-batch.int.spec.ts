@@ -5,12 +5,12 @@ import { expectExactSuccess } from '../faults/support/exact-success.js';
 const passing: ProxyMode = { kind: 'pass' };
 
 /**
- * A batch keeps its id wherever it is sent. A worker that had settled one too late, when it had been moved to another,
- * and was sent it again after that other had died, took it for done and said nothing more of it: its first report did
- * not count any more, no second one came, and the job never ended.
+ * A batch keeps its id on every worker. A worker settled one too late: the batch had been moved to another worker. That
+ * worker died, and the batch came back. The first worker took it for done and reported nothing. Its first report did not
+ * count, no second one came, and the job never ended.
  */
 clusterSuite(
-  'a batch that comes back to a worker which has settled it too late',
+  'a batch that comes back to a worker that has settled it too late',
   {
     workers: 1,
     proxies: true,
@@ -18,10 +18,10 @@ clusterSuite(
   },
   ({ cluster, s3, test }) => {
     const toNats = () => cluster.workers[0].toNats[0];
-    test('is done once more, and its job ends', async () => {
+    test('is done again, and its job ends', async () => {
       const files = await s3.bucket(cluster, 'back', keys(10), 100);
       const [first, second] = [held(), held()];
-      // The first worker's reads wait for the one, the second worker's for the other, which never comes.
+      // The first worker's reads wait for the first gate, the second worker's for the second, which never opens.
       s3.faults.set('back', ({ operation, key }) => {
         if (operation !== 'GetObject') return undefined;
         const reads = s3.reads('back').filter((read) => read.key === key).length;
@@ -31,11 +31,11 @@ clusterSuite(
       const readBy = (workers: number) => s3.reads('back').length === files.length * workers;
       const id = await cluster.api.load({ paths: ['/back'] });
       const [worker] = cluster.workers;
-      await eventually('the worker is at all files', () => readBy(1));
+      await eventually('the worker reads all files', () => readBy(1));
       const other = await cluster.startWorker();
 
       toNats().setMode({ kind: 'blackhole' });
-      await eventually('the batch is moved, and the other is at all files', () => readBy(2));
+      await eventually('the batch is moved, and the other worker reads all files', () => readBy(2));
       first.open();
       toNats().setMode(passing);
       const late = await eventually('its report is in the log', () => reportOf(cluster.natsUrl, id, worker.id));
@@ -58,7 +58,7 @@ function held() {
   return { opened, open: () => open() };
 }
 
-/** The last that a worker has reported of a job. */
+/** The last report of a worker about a job. */
 async function reportOf(natsUrl: string, jobId: string, workerId: string) {
   const nc = await connect({ servers: natsUrl });
   try {

@@ -7,21 +7,21 @@ import { eventsOf, sieveFirstWorker } from '../faults/support/sieved-cluster.js'
 const options = { workers: 1, env: { LARDER_HEARTBEAT_MS: '200' }, testTimeoutMs: 180_000 };
 
 /**
- * A batch that was acknowledged and not done is in no queue and in nobody's hands. For its owner it was in flight, and
- * the job waited for its report for ever.
+ * A batch that was acknowledged but not done is in no queue and on no worker. Its owner counted it as in flight, and the
+ * job waited for its report without end.
  */
-clusterSuite('a batch that was acknowledged and that nobody has in hand', options, ({ cluster, s3, test }) => {
+clusterSuite('a batch that was acknowledged and that no worker has', options, ({ cluster, s3, test }) => {
   let sieve: NatsSieve;
 
   beforeAll(async () => void (sieve = await sieveFirstWorker(cluster)));
   afterAll(() => sieve?.stop());
 
-  test('is missed by its owner, sent again and counted once', async () => {
+  test('is found by its owner, sent again and counted once', async () => {
     const files = await s3.bucket(cluster, 'missed', keys(30), 100);
     sieve.hold('larder.work.');
     const options = { batchSize: 10 };
     const id = await cluster.api.load({ paths: ['/missed'], options });
-    // The first is acknowledged in its worker's name, which never sees it.
+    // The test acknowledges the first batch for its worker, which never receives it.
     const [first] = await eventually('the batches are handed out', () => sieve.held.length === 3 && [...sieve.held]);
     await acknowledge(first.reply);
     sieve.dropFirst();

@@ -11,23 +11,23 @@ const options = {
 };
 
 /**
- * A worker hears of batches by its queue and of their jobs by the log, and either may be late. One that read that a job
- * had been stopped only when it was at work for the resumed job broke that work off, and acknowledged it as one of a
- * stopped job. Its owner took it for in flight, for ever.
+ * A worker receives batches through its queue and the state of jobs through the log. Either may be late. A worker read
+ * the stop of a job only when it already worked for the resumed job. It broke that work off and acknowledged the batch as
+ * one of a stopped job. The owner counted the batch as in flight without end.
  */
-clusterSuite('a worker that hears of a stop when it is at work for the resumed job', options, (suite) => {
+clusterSuite('a worker that reads a stop while it works for the resumed job', options, (suite) => {
   const { cluster, s3, test } = suite;
   let sieve: NatsSieve;
 
   beforeAll(async () => void (sieve = await sieveFirstWorker(cluster)));
   afterAll(() => sieve?.stop());
 
-  test('goes on, and the job ends', async () => {
+  test('continues its work, and the job ends', async () => {
     const files = await s3.bucket(cluster, 'late', keys(60), 100);
     const [late, other] = cluster.workers;
     other.process.pause();
     const id = await cluster.api.load({ paths: ['/late'] });
-    const done = await eventually('the one has done its part', async () => {
+    const done = await eventually('the first worker has done its part', async () => {
       const { loadedFiles } = await cluster.api.progress(id);
       return loadedFiles > 0 && loadedFiles;
     });
@@ -45,11 +45,11 @@ clusterSuite('a worker that hears of a stop when it is at work for the resumed j
     gate.open();
 
     await expectExactSuccess(cluster, id, files, { timeoutMs: 60_000 });
-    // Nobody had to notice that anything was forgotten.
+    // The owner did not have to send a lost batch again.
     expect(await eventsOf(cluster, id, 'ForgottenBatchesDispatched')).toEqual([]);
   });
 
-  /** The worker itself says how far it has read the log. */
+  /** How far a worker has read the log, by its own report. */
   async function heardUpTo(worker: WorkerHandle, sequence: number): Promise<void> {
     const nc = await connect({ servers: cluster.natsUrl });
     try {

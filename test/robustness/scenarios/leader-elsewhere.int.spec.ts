@@ -10,8 +10,8 @@ import {
 } from '#testing';
 
 /**
- * A nats-server that reaches none of the others still accepts clients. A coordinator connected to it was told that the
- * log has no leader for as long as that lasted, while another server would have taken its writes.
+ * A nats-server without contact to the others still accepts clients. A coordinator connected to it got the answer that the
+ * log has no leader for all that time, while another server would have accepted its writes.
  */
 (canReplicate() ? describe : describe.skip)('a nats-server that is cut off from the leader of the log', () => {
   let servers: TestNatsCluster;
@@ -27,7 +27,7 @@ import {
 
   const serverOf = ({ link }: TestLog) => link.nc.info?.server_name;
 
-  /** Knows of all servers, and is connected to one that does not lead. */
+  /** A connection that knows all servers and is connected to one that does not lead. */
   async function openAtFollower(): Promise<TestLog> {
     for (;;) {
       const log = await openTestLog(servers.addresses.join(','), { replicas: 3, connectTimeoutMs: 20_000 });
@@ -41,7 +41,7 @@ import {
   }
 
   async function cutOff(log: TestLog): Promise<string | undefined> {
-    // The connections to other servers are there in a coordinator, which asks for the end of its log with every read.
+    // A coordinator also has connections to other servers: it asks for the end of its log with every read.
     await log.store.lastSequence();
     const server = serverOf(log);
     for (const route of servers.nodes[Number(server?.slice(1))].routes) route.setMode({ kind: 'cut' });
@@ -49,12 +49,12 @@ import {
   }
   afterEach(() => servers.proxies.forEach((route) => route.setMode({ kind: 'pass' })));
 
-  test('keeps no coordinator from writing that knows of another server', async () => {
+  test('does not keep a coordinator that knows another server from writing', async () => {
     const log = await openAtFollower();
     let { sequence } = await log.store.append('one', 0, [note('before')]);
     const server = await cutOff(log);
     await eventually(
-      'a write is taken over another server',
+      'another server accepts a write',
       async () => {
         const written = await log.store.append('one', sequence, [note('after')]).catch(() => undefined);
         sequence = written?.sequence ?? (await log.store.lastSequence('one').catch(() => sequence));
@@ -65,16 +65,16 @@ import {
     expect(log.lines.filter(({ message }) => /connecting to another NATS server/.test(message))).not.toEqual([]);
   }, 120_000);
 
-  /** The only reader of a process, with its consumer on the server that the process is connected to. */
+  /** The only reader of a process. Its consumer is on the server that the process is connected to. */
   async function readFromOwnServer(log: TestLog): Promise<number[]> {
     const consumers = () =>
-      // Fails for a while after the routes of an earlier test were cut.
+      // This fails for a while after an earlier test has cut the routes.
       log.link.jsm.consumers
         .list(log.names.eventStream)
         .next()
         .catch(() => undefined);
     return eventually(
-      'a consumer is on the own server',
+      'a consumer is on the connected server',
       async () => {
         const before = (await consumers())?.map(({ name }) => name);
         if (before === undefined) return undefined;
@@ -90,7 +90,7 @@ import {
     );
   }
 
-  test('keeps no coordinator from reading what others write', async () => {
+  test('does not keep a coordinator from reading the writes of others', async () => {
     const log = await openAtFollower();
     await log.store.append('three', 0, [note('first')]);
     const read = await readFromOwnServer(log);
@@ -101,7 +101,7 @@ import {
     });
     logs.push(other);
     const { sequence } = await other.store.append('two', 0, [note('meanwhile')], { budgetMs: 30_000 });
-    await eventually('it has come', () => read.includes(sequence), { timeoutMs: 40_000 });
+    await eventually('the write has arrived', () => read.includes(sequence), { timeoutMs: 40_000 });
     expect(serverOf(log)).not.toBe(server);
   }, 120_000);
 });

@@ -14,12 +14,12 @@ import {
 const questions = 20;
 
 /**
- * Two nats-servers that do not reach each other, while both reach the third: one of them leads the log by the vote of
- * the third, and the other, which knows of no leader, answers questions about it beside that leader. NATS gives whoever
- * asks the reply that comes first. A coordinator that got the other's called itself stale, and did so again and again
- * until the servers reached each other.
+ * Two nats-servers do not reach each other, while both reach the third. One of them leads the log by the vote of the
+ * third. The other knows no leader, and also answers questions about the log. NATS passes on only the first reply. A
+ * coordinator that got the reply of the other server marked its answers as stale, again and again until the servers
+ * reached each other.
  */
-(canReplicate() ? describe : describe.skip)('a nats-server that has lost the leader of the log out of sight', () => {
+(canReplicate() ? describe : describe.skip)('a nats-server that cannot reach the leader of the log', () => {
   let servers: TestNatsCluster;
   const logs: TestLog[] = [];
 
@@ -36,7 +36,7 @@ const questions = 20;
     for (const route of shared) route.setMode({ kind: 'cut' });
   };
 
-  /** Knows of all servers, as coordinators do, and is connected to this one. */
+  /** A connection that knows all servers, like that of a coordinator, and is connected to this one. */
   async function openAt(index: number): Promise<TestLog> {
     for (;;) {
       const log = await openTestLog(servers.addresses.join(','), { replicas: 3, connectTimeoutMs: 20_000 });
@@ -48,14 +48,14 @@ const questions = 20;
     }
   }
 
-  /** The first reply: who leads in the eyes of whoever gave it, '' for nobody; undefined when nobody replies. */
+  /** The leader in the first reply, or '' if its server knows none. Undefined without a reply. */
   async function leaderByFirstReply({ link, names }: TestLog): Promise<string | undefined> {
     const asked = link.nc.request(`$JS.API.STREAM.INFO.${names.eventStream}`, undefined, { timeout: 500 });
     const reply = await asked.catch(() => undefined);
     return reply && (reply.json<StreamInfo>().cluster?.leader ?? '');
   }
 
-  /** Who leads while another server, about as quick to reply, says that nobody does; undefined when it is not so. */
+  /** The leader, if another server replies about as fast that there is none. Otherwise undefined. */
   async function leaderBesideLeaderless(log: TestLog): Promise<string | undefined> {
     const replies: (string | undefined)[] = [];
     for (let i = 0; i < 12; i++) {
@@ -67,7 +67,7 @@ const questions = 20;
     return leader && others.length === 0 && byLeader >= 4 && byLeader < replies.length ? leader : undefined;
   }
 
-  test('does not keep a coordinator from knowing where the log ends', async () => {
+  test('does not keep a coordinator from knowing the end of the log', async () => {
     const first = await openAt(0);
     const { sequence: end } = await first.store.append('one', 0, [note('before')]);
     const { link, names } = first;
@@ -80,20 +80,20 @@ const questions = 20;
 
     const told: (number | string)[] = [];
     await eventually(
-      `it is so during ${questions} questions`,
+      `this state lasts during ${questions} questions`,
       async () => {
         const before = await leaderBesideLeaderless(third);
         if (!before) return false;
         const answers: (number | string)[] = [];
         for (let i = 0; i < 5; i++) answers.push(await third.store.lastSequence().catch(String));
-        // In between, another may have been elected, and there was no leader for a while.
+        // In between, an election may have left the log without a leader for a while.
         if ((await leaderBesideLeaderless(third)) === before) told.push(...answers);
         return told.length >= questions;
       },
       { timeoutMs: 60_000, everyMs: 20 },
     );
     expect(told.filter((answer) => typeof answer === 'number' && answer !== end)).toEqual([]);
-    // One election that ended as it began may have gone unseen.
+    // One election of the same leader may have gone unnoticed.
     expect(told.filter((answer) => answer !== end).length).toBeLessThanOrEqual(1);
   }, 120_000);
 });

@@ -7,12 +7,12 @@ interface Page {
 }
 
 /**
- * The owner of a job sends batches first and records then that it has: whoever died in between has lost nothing. When it
- * sent a batch again in other parts (to other workers, since one was lost or has come), and one of them was done before
- * that was in the log, the report counted for nothing: nobody knew such a batch yet. Then it was in flight for ever.
+ * The owner of a job first sends batches and then records that, so that its death in between loses nothing. It once sent
+ * a batch again in parts, because a worker was lost or had joined. One part was done before the log had the record. Its
+ * report did not count, because the batch was still unknown, and the part stayed in flight without end.
  */
 clusterSuite(
-  'a batch that is sent again in parts, and done before the log tells of them',
+  'a batch that is sent again in parts and done before the log records them',
   { workers: 1, proxies: true, env: { LARDER_HEARTBEAT_MS: '200' } },
   ({ cluster, s3, test }) => {
     const toNats = () => cluster.coordinators[0].toNats[0];
@@ -24,7 +24,7 @@ clusterSuite(
       expect(await cluster.api.stopLoad(id)).toMatchObject({ status: 200 });
       await cluster.startWorker();
       gate.open();
-      // The workers are near and hear of what was sent before its sender hears that it is stored; then they are quick.
+      // The workers receive a batch before its sender receives the acknowledgement, and they are fast.
       toNats().setMode({ kind: 'latency', latencyMs: 100 });
       s3.faults.set('parts', ({ operation }) => {
         if (operation === 'GetObject') toNats().setMode({ kind: 'latency', latencyMs: 60_000 });
@@ -43,7 +43,7 @@ clusterSuite(
   },
 );
 
-/** How many workers have reported of a job. */
+/** Number of workers that have reported about a job. */
 async function reports(natsUrl: string, jobId: string): Promise<number> {
   const nc = await connect({ servers: natsUrl });
   try {

@@ -5,7 +5,7 @@ import { answerLimitMs } from '../harness/client.js';
 
 const silent: ProxyMode = { kind: 'blackhole' };
 const passing: ProxyMode = { kind: 'pass' };
-/** Whoever sees what has come can act before anything else comes. */
+/** Delay of messages: the time for the test to act after it has seen one. */
 const late: ProxyMode = { kind: 'latency', latencyMs: 50 };
 const documented = [200, 400, 404, 409, 410, 503];
 
@@ -13,9 +13,9 @@ type Request = readonly [method: 'GET' | 'POST' | 'DELETE', path: string, body?:
 type Answered = { call: string; ms: number; status: number | string };
 
 /**
- * Whoever asks a coordinator that lives is answered within 15 s, whatever has befallen NATS. Answers took 15.6 to 18 s:
- * each part of a request was given its own time (reading, deciding again, writing, waiting for what was written), and
- * where NATS came back between two of them, only to fall silent again, they added up.
+ * A running coordinator answers within 15 s, whatever happens to NATS. Answers took 15.6 to 18 s: each part of a request
+ * had its own time limit (reading, deciding again, writing, waiting for the write). When NATS came back between two parts
+ * and fell silent again, the limits added up.
  */
 clusterSuite(
   'a coordinator whose NATS is silent',
@@ -37,7 +37,7 @@ clusterSuite(
     afterAll(() => gate?.open());
     afterEach(() => toNats().setMode(passing));
 
-    /** One of each kind, all different from those of every other call. */
+    /** One request of each kind, all different from those of other calls. */
     function requests(): Request[] {
       const n = ++wave;
       const paths = [`/still/f/${n}`];
@@ -80,7 +80,7 @@ clusterSuite(
     const sendAll = (headers?: Record<string, string>): Promise<Answered[]> =>
       Promise.all(requests().map((one) => send(one, headers)));
 
-    /** What the log holds once the other coordinator has written something, which this one does not hear of. */
+    /** The sequence of a write through the other coordinator, which this one does not receive. */
     async function writeElsewhere(): Promise<number> {
       const body = { path: '/elsewhere', ufs: 'file:///elsewhere' };
       const { headers } = await cluster.coordinators[1].api.request('POST', '/mount', { body });
@@ -104,7 +104,7 @@ clusterSuite(
         cluster.watch(async () => {
           const waves = [sendAll()];
           toNats().setMode(silent);
-          // As long as it takes to notice that the connection is dead, and then without one.
+          // First as long as it takes to notice the dead connection, then without a connection.
           for (const afterMs of [0, 2_000, 4_000]) {
             await delay(afterMs);
             waves.push(sendAll());
@@ -115,17 +115,19 @@ clusterSuite(
     );
 
     test(
-      'answers everything in time when the silence is broken for no longer than the first thing that is waited for takes',
+      'answers everything in time when NATS is back only for as long as the first part of a request takes',
       () =>
         cluster.watch(async () => {
           await eventually('it is ready', () => api.isReady());
           toNats().setMode(silent);
           const sequence = await writeElsewhere();
           const waves = [sendAll({ 'x-larder-sequence': String(sequence) }), sendAll()];
-          // Nearly as long as that is waited for.
+          // Nearly the time limit of that part.
           await delay(7_500);
           toNats().setMode(late);
-          await eventually('it knows of what was written', async () => (await applied()) >= sequence, { everyMs: 5 });
+          await eventually('the coordinator has read the write', async () => (await applied()) >= sequence, {
+            everyMs: 5,
+          });
           toNats().setMode(silent);
           expectAnswered((await Promise.all(waves)).flat());
         }),

@@ -4,13 +4,13 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { clusterSuite, eventually, natsUrlFor, TcpProxy } from '#testing';
 
-/** One on which one request follows another. */
+/** A connection for several requests, one after another. */
 class KeptConnection {
   private received = '';
 
   private constructor(private readonly socket: Socket) {
     socket.on('data', (chunk: Buffer) => (this.received += chunk.toString()));
-    // What became of it is seen by what was received.
+    // The received bytes show the outcome.
     socket.on('error', () => undefined);
   }
 
@@ -20,7 +20,7 @@ class KeptConnection {
     return new KeptConnection(socket);
   }
 
-  /** Head and body of the answer, or as much as comes before the connection ends. */
+  /** Head and body of the answer, or the part that arrives before the connection ends. */
   async ask(): Promise<string> {
     this.received = '';
     this.socket.write('GET /api/v1/mount HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -36,7 +36,7 @@ class KeptConnection {
   }
 }
 
-/** What was found of processes that are told to stop while something else goes on. */
+/** Findings about processes that are told to stop during other activity. */
 clusterSuite(
   'the end of a process',
   { coordinators: 2, workers: 0, env: { LARDER_DRAIN_MS: '1000' }, testTimeoutMs: 60_000 },
@@ -63,11 +63,11 @@ clusterSuite(
       return socket === undefined;
     }
 
-    test('a coordinator answers whoever was let in at the last moment and speaks only when nobody else is let in', async () => {
+    test('a coordinator answers a connection that was accepted just before the port closed', async () => {
       const { process, api } = cluster.coordinators[0];
       const early = await connected(api.baseUrl);
       const ended = process.stop();
-      await eventually('nobody is let in any more', () => isRefused(api.baseUrl), { everyMs: 10 });
+      await eventually('new connections are refused', () => isRefused(api.baseUrl), { everyMs: 10 });
       let answer = '';
       early.on('data', (chunk: Buffer) => (answer += chunk.toString()));
       early.write('GET /api/v1/mount HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -76,21 +76,21 @@ clusterSuite(
       expect(await ended).toMatchObject({ code: 0 });
     });
 
-    /** Connections that wait for a next request were closed with the port, whatever was on its way on them. */
-    test('a coordinator answers on connections that were kept although nobody else is let in, and says that it ends', async () => {
+    /** Idle connections were closed with the port, although requests could be on their way. */
+    test('a coordinator answers on open connections after its port is closed, with connection: close', async () => {
       const { process, api } = cluster.coordinators[0];
       await process.restart();
       const kept = await Promise.all(Array.from({ length: 40 }, () => KeptConnection.open(api.baseUrl)));
       for (const connection of kept) expect(await connection.ask()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
       const ended = process.stop();
-      await eventually('nobody is let in any more', () => isRefused(api.baseUrl), { everyMs: 5 });
+      await eventually('new connections are refused', () => isRefused(api.baseUrl), { everyMs: 5 });
       const answers = await Promise.all(kept.map((connection) => connection.ask()));
       for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i);
       expect(await ended).toMatchObject({ code: 0 });
     });
 
-    /** It waited for NATS until its time was over, and ended in the middle of what its cache wrote. */
-    test('a worker closes its cache in good order although NATS swallows everything', async () => {
+    /** The worker waited for NATS until its time limit, and ended while its cache was writing. */
+    test('a worker closes its cache properly although NATS does not answer', async () => {
       const { process, cacheDir } = await cluster.startWorker();
       process.overrides['LARDER_NATS_URL'] = natsUrlFor('worker', proxy.address);
       await process.restart();
@@ -102,7 +102,7 @@ clusterSuite(
       proxy.setMode({ kind: 'pass' });
     });
 
-    test('a coordinator ends although NATS swallows everything', async () => {
+    test('a coordinator ends although NATS does not answer', async () => {
       const { process } = cluster.coordinators[1];
       process.overrides['LARDER_NATS_URL'] = natsUrlFor('coordinator', proxy.address);
       await process.restart();

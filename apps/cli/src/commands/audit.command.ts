@@ -40,17 +40,17 @@ interface VoidCommandOptions extends ClusterOptions {
 }
 
 export function addAudit(program: Command): void {
-  const audit = program.command('audit').description('Check whether the log is as it was written.');
+  const audit = program.command('audit').description('Check whether the log was changed after it was written.');
   clusterOptions(audit.command('verify'))
-    .description('Walk a log and name the first event that was changed, removed or slipped in.')
+    .description('Walk a log and name the first event that was changed, removed or inserted.')
     .option('--in <file>', 'verify this backup and not the log in NATS')
     .option('--against <backup>', 'also compare every message with this backup')
-    .option('--anchor <sequence:root>', 'also compare with a root that was noted at a sequence', parseAnchor)
+    .option('--anchor <sequence:root>', 'also compare with a root that was recorded at a sequence', parseAnchor)
     .option('--first <sequence>', 'where the log begins, for one that was archived', parseSequence, 1)
     .option('--keys', 'insist on the keys (LARDER_SECRET_KEYS) that signed the checkpoints')
     .action((options: VerifyCommandOptions) => verify(options));
   clusterOptions(audit.command('void'))
-    .description('Record that the messages which do not hold have been looked at; they are void whether or not.')
+    .description('Record that an operator has looked at the void messages. They stay void in any case.')
     .requiredOption('--reason <text>', 'what these messages are, for later readers of the log')
     .action((options: VoidCommandOptions) => recordVoid(options));
 }
@@ -68,7 +68,7 @@ async function verify(options: VerifyCommandOptions): Promise<void> {
     const faults = [verdict.fault, compared?.fault].filter((fault) => fault !== undefined);
     const fault = firstFault(faults);
     await report(source, verdict, { keys, compared: compared?.same, against: options.against });
-    if (gate?.refusal) await print(`signatures of messages are not looked at: ${gate.refusal.message}`);
+    if (gate?.refusal) await print(`signatures of messages are not verified: ${gate.refusal.message}`);
     if (fault) await reportFault(source, fault);
     // A changed message makes later ones look void. So void messages are reported only when there is no fault.
     const open = fault || !gate || gate.refusal ? [] : await reportVoid(source, verdict.void, gate.strict);
@@ -106,9 +106,9 @@ async function reportVoid(
   const open = gate.quarantine.unacknowledged();
   for (const { sequence, boundary, reason } of messages) {
     const known = open.some(([first, last]) => first <= sequence && sequence <= last) ? '' : ', as was recorded';
-    await print(`VOID at ${sequence} on ${boundary}: ${reason}; it is no part of history${known}`);
+    await print(`VOID at ${sequence} on ${boundary}: ${reason}; it has no effect${known}`);
     for await (const message of source.messages({ from: sequence, through: sequence })) {
-      await print(`there stands ${describe(message)}`);
+      await print(`the message there is ${describe(message)}`);
     }
   }
   if (open.length > 0) await print('record that they are void with: larder audit void --reason <text>');
@@ -130,7 +130,7 @@ async function recordVoid(options: VoidCommandOptions): Promise<void> {
       if (message.boundary === logBoundary.name) end = message.sequence;
     }
     const ranges = gate.quarantine.unacknowledged().map(([first, last]): [number, number] => [first, last]);
-    if (ranges.length === 0) return print('there is nothing in the log that does not hold and is not recorded');
+    if (ranges.length === 0) return print('the log has no void message that is not recorded yet');
     const context = ownContext(`operator:${os.userInfo().username}`);
     const recorder = new Recorder(allEvents);
     for (let i = 0; i < ranges.length; i += rangesPerEvent) {
@@ -185,14 +185,14 @@ async function report(
   const { count, lastSequence, root, checkpoints, provenThrough, unchained, unknownKeys } = verdict;
   await print(`${source.name}: ${count} messages, through sequence ${lastSequence}`);
   await print(`root ${root}`);
-  const signed = context.keys ? 'signed' : 'signatures not looked at: LARDER_SECRET_KEYS is not set';
+  const signed = context.keys ? 'signed' : 'signatures not verified: LARDER_SECRET_KEYS is not set';
   if (checkpoints > 0) await print(`proven through ${provenThrough} by ${checkpoints} checkpoints (${signed})`);
   if (provenThrough < lastSequence) {
-    await print(`held together by its chain alone: what follows ${Math.max(0, provenThrough)}`);
+    await print(`protected only by its chain: the messages after ${Math.max(0, provenThrough)}`);
   }
   if (unchained > 0) await print(`${unchained} messages are from before commits were chained`);
   if (unknownKeys.length > 0) await print(`signed with keys that were not given: ${unknownKeys.join(', ')}`);
-  if (context.compared !== undefined) await print(`${context.compared} messages are those of ${context.against}`);
+  if (context.compared !== undefined) await print(`${context.compared} messages are the same as in ${context.against}`);
 }
 
 async function reportFault(source: LogSource, { kind, sequence, possible, why }: Fault): Promise<void> {
@@ -201,10 +201,10 @@ async function reportFault(source: LogSource, { kind, sequence, possible, why }:
   const before = from < sequence ? ` (or before it, from ${from})` : where;
   await print(`FAULT: ${kind} at ${sequence}${before}: ${why}`);
   for await (const message of source.messages({ from: sequence, through: sequence })) {
-    await print(`${kind === 'removed' ? 'in its place stands' : 'there stands'} ${describe(message)}`);
+    await print(`${kind === 'removed' ? 'in its place is' : 'the message there is'} ${describe(message)}`);
     return;
   }
-  await print('there stands no message');
+  await print('there is no message there');
 }
 
 function describe({ sequence, boundary, data }: StoredMessage): string {
@@ -212,7 +212,7 @@ function describe({ sequence, boundary, data }: StoredMessage): string {
     const events = parseEnvelope(data, sequence).events.map(({ type, at, actor }) => `${type} at ${at} by ${actor}`);
     return `on ${boundary}: ${events.join('; ')}`;
   } catch {
-    return `on ${boundary}: ${data.length} bytes that are no commit`;
+    return `on ${boundary}: ${data.length} bytes that are not a commit`;
   }
 }
 

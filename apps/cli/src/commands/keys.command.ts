@@ -10,7 +10,7 @@ export function addKeys(program: Command): void {
   keys
     .command('generate')
     .description('Print a new key for LARDER_SIGNING_KEYS. It is a secret: give it to coordinators alone.')
-    .requiredOption('--id <id>', 'how the key is called, for example the year', parseId)
+    .requiredOption('--id <id>', 'name of the key, for example the year', parseId)
     .action(async ({ id }: { id: string }) => print(keyRingText([{ id, key: randomBytes(32) }])));
   clusterOptions(keys.command('public'))
     .description('Print the public halves of the keys, for LARDER_VERIFY_KEYS of workers. They are no secret.')

@@ -24,7 +24,10 @@ export function addNatsAccounts(program: Command): void {
     .command('nats-accounts')
     .description('Print users, accounts and permissions for the configuration of a nats-server.')
     .option('--cluster <name>', 'name of the cluster', 'larder')
-    .option('--shared', 'all in the account that a server has by itself, for a server that holds a log there already')
+    .option(
+      '--shared',
+      'put all users into the default account of the server, for a server that already has a log there',
+    )
     .action(async ({ cluster, shared }: { cluster: string; shared?: boolean }) => {
       await print(natsAccountsFile(cluster, shared).trimEnd());
     });

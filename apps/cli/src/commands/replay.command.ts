@@ -20,7 +20,7 @@ interface ReplayCommandOptions extends SourceOptions {
 
 export function addReplay(program: Command): void {
   clusterOptions(program.command('replay'))
-    .description('Print the state of an aggregate step by step, as its events made it.')
+    .description('Print the state of an aggregate step by step, one event after another.')
     .option('--until <time|sequence>', 'last event to replay (default: the end of the log)', parseLogPoint)
     .option('--from <time|sequence>', 'first event to print; what came before is applied', parseLogPoint)
     .option('--of <aggregate>', aggregateNames, 'all')

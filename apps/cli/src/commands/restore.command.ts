@@ -28,7 +28,7 @@ export function addRestore(program: Command): void {
         '5',
       ]),
     )
-    .option('--accept-faults', 'restore a log that was tampered with, too; what is wrong with it stays in it')
+    .option('--accept-faults', 'restore a log even if it was tampered with; its faults stay in it')
     .action(async (options: RestoreCommandOptions) => {
       const settings = clusterSettings(options);
       const recorder = new Recorder(allEvents);

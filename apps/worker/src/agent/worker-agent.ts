@@ -215,7 +215,7 @@ export class WorkerAgent {
       mark.follow(commit);
     };
     const onVoid = (message: VoidMessage): void => {
-      logger.error(message, 'a message of the log does not hold and is passed over');
+      logger.error(message, 'a message of the log is void and is skipped');
       mark.saw(message.sequence);
     };
     const lostTailGraceMs = config.logGraceMs;

@@ -96,7 +96,7 @@ export class CopiesController {
     return { entries };
   }
 
-  /** Checks the membership for each entry anew: it may change while other tasks run. */
+  /** Checks the membership again for each entry: it may change while other tasks run. */
   private async vouching(sequence: number): Promise<(entry: CacheEntry) => boolean> {
     await this.membersAt(sequence);
     return ({ path, replicas }) => this.view.owns(path, replicas) && !this.remover.isLeaving(path);

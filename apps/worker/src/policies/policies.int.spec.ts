@@ -1,6 +1,6 @@
 import { until } from '#async';
 import fc from 'fast-check';
-import { mostSpecific, noPolicies, priorityOf, ufsPolicies, type NamespaceState } from '#contexts/namespace';
+import { mostSpecific, policiesFrom, priorityOf, ufsPolicies, type NamespaceState } from '#contexts/namespace';
 import { InProcessCluster, root } from '../spec-support/in-process-workers.js';
 import { cachePolicies } from './cache-policies.js';
 
@@ -18,9 +18,9 @@ describe('the policies that the cache looks up', () => {
     fc.assert(
       fc.property(table, fc.array(name, { minLength: 1, maxLength: 20 }), (ttls, names) => {
         const priorities = Object.fromEntries(Object.keys(ttls).map((one) => [one, 'high' as const]));
-        const namespace: NamespaceState = { mounts, policies: { ...noPolicies, ttls, priorities } };
-        const asked = cachePolicies(namespace, both);
+        const namespace: NamespaceState = { mounts, policies: policiesFrom({ ttls, priorities }) };
         const known = ufsPolicies(namespace);
+        const asked = cachePolicies(known, both);
         for (const one of names) {
           expect(asked.ttlSecondsOf(root + one)).toBe(mostSpecific(known.ttls, root + one));
           expect(asked.tierOf(root + one)).toBe({ low: 0, medium: 1, high: 2 }[priorityOf(known, root + one)]);
@@ -30,8 +30,8 @@ describe('the policies that the cache looks up', () => {
   });
 
   it('are empty where the feature is switched off', () => {
-    const policies = { ...noPolicies, ttls: { '/data': 1 }, priorities: { '/data': 'low' as const } };
-    const asked = cachePolicies({ mounts, policies }, { ttl: false, priority: false });
+    const policies = policiesFrom({ ttls: { '/data': 1 }, priorities: { '/data': 'low' } });
+    const asked = cachePolicies(ufsPolicies({ mounts, policies }), { ttl: false, priority: false });
     expect([asked.ttlSecondsOf(`${root}a`), asked.tierOf(`${root}a`)]).toEqual([undefined, 1]);
   });
 });
@@ -55,6 +55,19 @@ describe('policies at a worker', () => {
     await until(() => (worker.names().length === 1 ? true : undefined));
     expect(worker.names()).toEqual(['b']);
     expect(worker.services.policies.quotaUsage()).toEqual({ 's3://bucket/dir': 0, 's3://bucket': 2 });
+  });
+
+  it('a new quota does not cost the cache what it knows of the other policies', async () => {
+    const worker = await cluster.start();
+    let told = 0;
+    worker.services.policies.begin(() => told++);
+    const setPolicies = jest.spyOn(worker.services.cache, 'setPolicies');
+    cluster.namespace({ type: 'QuotaSet', data: { path: '/data/dir', quotaBytes: 10 } });
+    await until(() => (told === 2 ? true : undefined));
+    expect(setPolicies).not.toHaveBeenCalled();
+    cluster.namespace({ type: 'PrioritySet', data: { path: '/data/dir', priority: 'high' } });
+    await until(() => (told === 3 ? true : undefined));
+    expect(setPolicies).toHaveBeenCalledTimes(1);
   });
 
   it('heartbeats carry no quotas while quotas are switched off', async () => {

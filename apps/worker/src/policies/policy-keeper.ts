@@ -1,5 +1,5 @@
 import type { CacheStore } from '#cache-store';
-import { ufsPolicies, type NamespaceState, type UfsPolicy } from '#contexts/namespace';
+import { ufsPolicies, type NamespaceState, type UfsPolicies } from '#contexts/namespace';
 import { cachePolicies } from './cache-policies.js';
 
 export interface Features {
@@ -11,7 +11,9 @@ export interface Features {
 /** Keeps the cache's policies equal to the namespace's, and knows how much is held below each quota. */
 export class PolicyKeeper {
   private namespace: NamespaceState | undefined;
-  private quotas: UfsPolicy<number>[] = [];
+  private applied: UfsPolicies | undefined;
+  /** The UFS paths of the quotas. */
+  private quotaPaths: readonly string[] = [];
   private changed: (() => void) | undefined;
   private due: NodeJS.Immediate | undefined;
 
@@ -39,7 +41,7 @@ export class PolicyKeeper {
   /** Bytes held below each quota, by its UFS path; undefined while quotas are switched off. */
   quotaUsage(): Record<string, number> | undefined {
     if (!this.features.quota) return undefined;
-    return Object.fromEntries(this.quotas.map(({ ufsPath }) => [ufsPath, this.cache.usage(ufsPath).bytes]));
+    return Object.fromEntries(this.quotaPaths.map((ufsPath) => [ufsPath, this.cache.usage(ufsPath).bytes]));
   }
 
   stop(): void {
@@ -50,8 +52,13 @@ export class PolicyKeeper {
   private apply(): void {
     this.due = undefined;
     if (!this.namespace) return;
-    this.quotas = ufsPolicies(this.namespace).quotas;
-    this.cache.setPolicies(cachePolicies(this.namespace, this.features));
+    const [before, now] = [this.applied, ufsPolicies(this.namespace)];
+    this.applied = now;
+    if (!now.quotas.equals(before?.quotas)) this.quotaPaths = [...now.quotas].map(({ ufsPath }) => ufsPath);
+    // New policies cost the cache what it knows about the order of its copies: a quota alone changes none of it.
+    if (!now.ttls.equals(before?.ttls) || !now.priorities.equals(before?.priorities)) {
+      this.cache.setPolicies(cachePolicies(now, this.features));
+    }
     this.changed?.();
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { CacheStore } from '#cache-store';
 import type { WorkBatch } from '#contexts/jobs';
 import type { QuotaClaim } from '#contexts/membership';
-import { quotasOf, ufsPolicies, type NamespaceState, type UfsPolicies } from '#contexts/namespace';
+import { ufsPolicies, type NamespaceState, type UfsPolicies } from '#contexts/namespace';
 import type { RoomClaim } from '#contexts/jobs/kinds';
 import { DomainError } from '#kernel';
 import type { Logger } from 'pino';
@@ -34,7 +34,7 @@ interface Open {
  * asks a coordinator only for bytes that no job has reserved.
  */
 export class QuotaClaims {
-  private quotas: UfsPolicies['quotas'] = [];
+  private quotas: UfsPolicies['quotas'] | undefined;
   private readonly open = new Map<string, Open>();
   private lastId = 0;
   private ask: AskForGrant | undefined;
@@ -149,6 +149,6 @@ export class QuotaClaims {
   }
 
   private quotasAbove(path: string): string[] {
-    return quotasOf({ quotas: this.quotas }, path).map(({ ufsPath }) => ufsPath);
+    return this.quotas?.covering(path).map(({ ufsPath }) => ufsPath) ?? [];
   }
 }

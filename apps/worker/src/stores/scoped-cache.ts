@@ -36,21 +36,24 @@ export class ScopedCache implements CacheStore {
   }
 
   async put(object: NewObject, bytes: Buffer, options?: WriteOptions): Promise<CacheEntry> {
-    return named(await this.cache.put(await this.keyed(object), bytes, options), object.path);
+    const keyed = this.keyed(object);
+    if (keyed.path !== object.path) await this.stores.durable();
+    return named(await this.cache.put(keyed, bytes, options), object.path);
   }
 
   async create(object: NewObject, sizeBytes: number, options?: WriteOptions): Promise<CacheWriter> {
-    const writer = await this.cache.create(await this.keyed(object), sizeBytes, options);
+    const writer = await this.cache.create(await this.durablyKeyed(object), sizeBytes, options);
     return {
       write: (chunk) => writer.write(chunk),
       writePart: (offset, bytes) => writer.writePart(offset, bytes),
+      copyPart: (offset, length, source) => writer.copyPart(offset, length, source),
       commit: async () => named(await writer.commit(), object.path),
       abort: () => writer.abort(),
     };
   }
 
   async putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
-    return named(await this.cache.putMetadata(await this.keyed(object), sizeBytes), object.path);
+    return named(await this.cache.putMetadata(await this.durablyKeyed(object), sizeBytes), object.path);
   }
 
   async keep(copy: KeptCopy): Promise<boolean> {
@@ -159,12 +162,18 @@ export class ScopedCache implements CacheStore {
     }
   }
 
-  private async keyed({ store, ...object }: NewObject): Promise<NewObject> {
-    const owner = store ?? this.stores.storeOf(object.path);
-    if (owner === undefined) throw new Error(`no store is mounted at ${object.path}`);
-    const path = this.stores.keyIn(object.path, owner);
-    if (path !== object.path) await this.stores.durable();
-    return { ...object, path };
+  private async durablyKeyed(object: NewObject): Promise<NewObject> {
+    const keyed = this.keyed(object);
+    if (keyed.path !== object.path) await this.stores.durable();
+    return keyed;
+  }
+
+  /** With the key of its store. Before a key with a number is written, the numbers must be durable. */
+  private keyed(object: NewObject): NewObject {
+    const { path, store, version, jobId, replicas, loadedAtMs } = object;
+    const owner = store ?? this.stores.storeOf(path);
+    if (owner === undefined) throw new Error(`no store is mounted at ${path}`);
+    return { path: this.stores.keyIn(path, owner), version, jobId, replicas, loadedAtMs };
   }
 }
 

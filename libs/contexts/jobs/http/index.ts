@@ -13,6 +13,7 @@ import { PathRequests } from './path-requests.js';
 
 export { JobEndpoint } from './job-endpoint.js';
 export { JobReader } from './job-reader.js';
+export { ProgressCache } from './progress-cache.js';
 export * from './job.dto.js';
 export { PathRequests } from './path-requests.js';
 export { slotOf } from './slot-of.js';

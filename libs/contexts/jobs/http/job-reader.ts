@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { WorkerWatch } from '#contexts/membership/http';
 import { isAnyOnline, membershipView } from '#contexts/membership';
 import { EventStore } from '#jetstream';
@@ -19,13 +19,26 @@ import {
   type RecordedFailure,
   type WireState,
 } from '../index.js';
-import { failureAnswer, JobKinds, wireState, type JobProgress, type JobWait } from '../kinds/index.js';
+import {
+  failureAnswer,
+  JobKinds,
+  wireState,
+  type JobProgress,
+  type JobWait,
+  type LiveProgress,
+} from '../kinds/index.js';
 import { Presence } from '../owner/index.js';
 import { QuotaLedger } from '../quota/quota-ledger.js';
+import { ProgressCache } from './progress-cache.js';
 
 /** Answers about jobs: from the view, and for jobs that have left it from the log. */
 @Injectable()
-export class JobReader {
+export class JobReader implements OnModuleDestroy {
+  private readonly cache = new ProgressCache();
+  /** A job's specification never changes. */
+  private readonly roots = new WeakMap<JobRecord, readonly string[]>();
+  private readonly unsubscribe: () => void;
+
   constructor(
     private readonly kinds: JobKinds,
     private readonly views: Views,
@@ -34,7 +47,13 @@ export class JobReader {
     private readonly ledger: QuotaLedger,
     private readonly presence: Presence,
     @Inject(CONFIG) private readonly config: LarderConfig,
-  ) {}
+  ) {
+    this.unsubscribe = views.onCommit((commit) => this.cache.follow(views.get(jobs), commit));
+  }
+
+  onModuleDestroy(): void {
+    this.unsubscribe();
+  }
 
   async byId(kind: string, id: string): Promise<JobProgress> {
     const record = await this.views.find(() => findJob(this.views.get(jobs), kind, id));
@@ -51,7 +70,8 @@ export class JobReader {
   list(kind: string, page: JobPage, state?: WireState): JobProgress[] {
     const matches = (record: JobRecord) => wireState(this.kinds.of(kind), record) === state;
     const asked = state === undefined ? page : { ...page, matches };
-    return listJobs(this.views.get(jobs), kind, asked).map((record) => this.present(record));
+    const estimate = this.estimateOnce();
+    return listJobs(this.views.get(jobs), kind, asked).map((record) => this.present(record, estimate));
   }
 
   isAnyWorkerUp(): boolean {
@@ -109,29 +129,53 @@ export class JobReader {
     return record;
   }
 
-  /** Zeros, as in the reference, where no quota applies to all that the job loads. */
-  private quotaOf(record: JobRecord): { quota?: { totalBytes: number; remaining?: number } } {
-    const roots = this.kinds.of(record.kind).quotaRoots?.(record.spec);
-    if (!roots || !this.config.quota) return {};
+  /**
+   * Zeros, as in the reference, where no quota applies to all that the job loads.
+   * @param estimate the bytes that are used below a quota or on their way there
+   */
+  private quotaOf(record: JobRecord, estimate: Estimate): LiveProgress['quota'] {
+    const kind = this.kinds.of(record.kind);
+    if (!kind.quotaRoots || !this.config.quota) return undefined;
+    let roots = this.roots.get(record);
+    if (!roots) this.roots.set(record, (roots = kind.quotaRoots(record.spec)));
     // For the past, the fill is not known: only heartbeats carry it, and the log does not keep them.
-    if (currentPast()) return { quota: { totalBytes: this.ledger.smallest(roots) ?? 0 } };
-    const quota = this.ledger.tightest(roots);
-    return { quota: { totalBytes: quota?.limit ?? 0, remaining: quota?.remaining ?? 0 } };
+    if (currentPast()) return { totalBytes: this.ledger.smallest(roots) ?? 0 };
+    const quota = this.ledger.tightest(roots, estimate);
+    return { totalBytes: quota?.limit ?? 0, remaining: quota?.remaining ?? 0 };
   }
 
-  private present(record: JobRecord): JobProgress {
-    const running = this.watch
-      .runningBatches(record.jobId)
-      .filter(({ batchId }) => record.inFlight[batchId] !== undefined);
-    const files = running.reduce((sum, batch) => sum + batch.files, 0);
-    const bytes = running.reduce((sum, batch) => sum + batch.bytes, 0);
+  /** For a list: it asks for each quota once, although the quota may concern many of the jobs. */
+  private estimateOnce(): Estimate {
+    const known = new Map<string, number>();
+    return (quotaUfsPath) => {
+      const bytes = known.get(quotaUfsPath) ?? this.ledger.estimate(quotaUfsPath);
+      known.set(quotaUfsPath, bytes);
+      return bytes;
+    };
+  }
+
+  private present(record: JobRecord, estimate: Estimate = this.estimateOnce()): JobProgress {
+    const running = this.runningOf(record);
     const wait = this.waitOf(record, running);
-    const live = { files, bytes, ...(wait && { wait }), ...this.quotaOf(record) };
-    return this.kinds.of(record.kind).progress(record, nowMs(), live);
+    const quota = this.quotaOf(record, estimate);
+    const live = {
+      files: running.reduce((sum, batch) => sum + batch.files, 0),
+      bytes: running.reduce((sum, batch) => sum + batch.bytes, 0),
+      ...(wait && { wait }),
+      ...(quota && { quota }),
+    };
+    const kind = this.kinds.of(record.kind);
+    // The records of the past are not those that commits are folded into.
+    return currentPast() ? kind.progress(record, nowMs(), live) : this.cache.progressOf(kind, record, nowMs(), live);
+  }
+
+  private runningOf(record: JobRecord): Running {
+    if (isEmpty(record.inFlight)) return [];
+    return this.watch.runningBatches(record.jobId).filter(({ batchId }) => record.inFlight[batchId] !== undefined);
   }
 
   /** What a running job waits for. For the past, a wait for a store is not known: only heartbeats tell of it. */
-  private waitOf(record: JobRecord, running: ReturnType<WorkerWatch['runningBatches']>): JobWait | undefined {
+  private waitOf(record: JobRecord, running: Running): JobWait | undefined {
     if (record.state.status !== 'running') return undefined;
     const { state, noneOnlineSince = record.submittedAt } = this.views.get(membershipView);
     if (!isAnyOnline(state)) {
@@ -144,6 +188,14 @@ export class JobReader {
     if (!first) return undefined;
     return { for: 'store', since: new Date(first.sinceMs).toISOString(), reason: `${first.ufs}: ${first.reason}` };
   }
+}
+
+type Estimate = (quotaUfsPath: string) => number;
+type Running = ReturnType<WorkerWatch['runningBatches']>;
+
+function isEmpty(object: object): boolean {
+  for (const _name in object) return false;
+  return true;
 }
 
 function noJob(): DomainError {

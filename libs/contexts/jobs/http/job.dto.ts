@@ -17,7 +17,7 @@ export class PathsDto {
   @OptionalTexts(
     'UFS paths (s3://bucket/dir, file:///dir) or namespace paths (/data/dir).',
     maxPaths,
-    'a longer list belongs into an index file',
+    'a longer list belongs in an index file',
   )
   paths?: string[];
 

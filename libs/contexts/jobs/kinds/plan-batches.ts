@@ -38,34 +38,43 @@ export function planBatches(
   plan: BatchPlan,
 ): DraftBatch[] {
   const drafts: DraftBatch[] = [];
-  const groups = new Map<string, Group>();
+  /** By copy, then by worker. In the order in which they begin. */
+  const groups: Map<string, Group>[] = [];
+  const inOrder: Group[] = [];
   const limit = Math.min(plan.batchSize, maxBatchFiles);
   const close = (group: Group): void => {
     if (group.files.length > 0) drafts.push(draft(jobId, pass, step, group));
     Object.assign(group, { files: [], bytes: 0, nameBytes: 0 });
   };
+  const groupOf = (workerId: string, copy: number): Group => {
+    const ofCopy = (groups[copy] ??= new Map());
+    let group = ofCopy.get(workerId);
+    if (!group) {
+      ofCopy.set(workerId, (group = { workerId, copy, files: [], bytes: 0, nameBytes: 0 }));
+      inOrder.push(group);
+    }
+    return group;
+  };
   for (const file of files) {
     const nameBytes = Buffer.byteLength(file.path) + file.version.length;
-    placesOf(file, ring, plan).forEach(({ workerId, copy }) => {
-      const key = `${copy} ${workerId}`;
-      let group = groups.get(key);
-      if (!group) groups.set(key, (group = { workerId, copy, files: [], bytes: 0, nameBytes: 0 }));
+    const workers = workersOf(file, ring, plan);
+    for (let i = 0; i < workers.length; i++) {
+      // In a broadcast every worker does its own part of the work. No part is a replica of another one, so `copy` is 0.
+      const group = groupOf(workers[i], plan.placement === 'broadcast' ? 0 : i);
       if (group.nameBytes + nameBytes > maxBatchNameBytes) close(group);
       group.files.push(file);
       group.bytes += Math.max(file.sizeBytes, 0);
       group.nameBytes += nameBytes;
       if (group.files.length >= limit || group.bytes >= maxBatchBytes) close(group);
-    });
+    }
   }
-  for (const group of groups.values()) close(group);
+  for (const group of inOrder) close(group);
   return drafts;
 }
 
-function placesOf(file: SourceFile, ring: HashRing, plan: BatchPlan): { workerId: string; copy: number }[] {
-  if (file.workerId !== undefined) return [{ workerId: file.workerId, copy: 0 }];
-  // In a broadcast every worker does its own part of the work. No part is a replica of another one, so `copy` is 0.
-  if (plan.placement === 'broadcast') return ring.members.map((workerId) => ({ workerId, copy: 0 }));
-  return ring.owners(file.path, plan.replicas).map((workerId, copy) => ({ workerId, copy }));
+function workersOf(file: SourceFile, ring: HashRing, plan: BatchPlan): readonly string[] {
+  if (file.workerId !== undefined) return [file.workerId];
+  return plan.placement === 'broadcast' ? ring.members : ring.owners(file.path, plan.replicas);
 }
 
 function draft(jobId: string, pass: Pass, step: number, group: Group): DraftBatch {
@@ -94,6 +103,7 @@ function sumQuotas({ files, copy }: Group): Record<string, number> | undefined {
 function commonDirectory(files: readonly SourceFile[]): string {
   let prefix = files[0].path;
   for (const { path } of files) {
+    if (path.startsWith(prefix)) continue;
     let i = 0;
     while (i < prefix.length && prefix[i] === path[i]) i++;
     prefix = prefix.slice(0, i);

@@ -21,7 +21,7 @@ export function otherStore(
   for (const [ufs, meant] of Object.entries(stores ?? {})) {
     const mounted = storeAt(ufs);
     if (mounted !== undefined && mounted !== meant) {
-      return `another store (${mounted}) is mounted at ${ufs} than when the job was submitted (${meant}): submit it anew`;
+      return `another store (${mounted}) is mounted at ${ufs} than when the job was submitted (${meant}): submit it again`;
     }
   }
   return undefined;

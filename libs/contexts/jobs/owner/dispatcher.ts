@@ -1,7 +1,13 @@
 import { type HashRing } from '#hash-ring';
-import { placeOfBatch, type BatchInFlight, type FileFailure, type JobRecord, type WorkBatch } from '../index.js';
+import {
+  listOf,
+  placeOfBatch,
+  type BatchInFlight,
+  type FileFailure,
+  type JobRecord,
+  type WorkBatch,
+} from '../index.js';
 import { passOf, planBatches, type SourceFile } from '../kinds/index.js';
-import { listOf } from './lost-batches.js';
 import type { JobRunPorts } from './ports.js';
 import { sendBatches } from './send-batches.js';
 
@@ -53,7 +59,7 @@ export class Dispatcher {
   async park(
     record: JobRecord,
     batch: BatchInFlight,
-    why = `worker ${batch.workerId} was lost with it in hand`,
+    why = `worker ${batch.workerId} was lost while it had the batch`,
   ): Promise<void> {
     const list = await this.list(batch);
     const reason = list
@@ -73,7 +79,7 @@ export class Dispatcher {
   }
 
   private async list(batch: BatchInFlight): Promise<WorkBatch | undefined> {
-    return listOf(this.jobId, batch, await this.ports.work.read(batch.workSequence));
+    return listOf(this.jobId, batch.id, await this.ports.work.read(batch.workSequence));
   }
 
   /**

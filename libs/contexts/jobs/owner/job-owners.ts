@@ -1,6 +1,6 @@
 import { membershipBoundary } from '#contexts/membership';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { namespaceBoundary, namespaceView } from '#contexts/namespace';
+import { namespaceBoundary, namespaceView, type Mount } from '#contexts/namespace';
 import { DomainError } from '#kernel';
 import { Heartbeats, Shutdown } from '#runtime';
 import { batchBoundary, jobBoundary, slotBoundary, jobs, type JobRecord } from '../index.js';
@@ -29,15 +29,20 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     const { views, connectors } = this.ports;
-    this.unsubscribe = views.onCommit(({ boundary }) => {
+    let mounts: readonly Mount[] = views.get(namespaceView).state.mounts;
+    this.unsubscribe = views.onCommit((commit) => {
+      const { boundary } = commit;
       const job = jobBoundary.idsIn(boundary);
       if (job) this.endUnlessRunning(job.jobId);
       const told = job ?? batchBoundary.idsIn(boundary);
       if (told) this.runs.get(told.jobId)?.run.wake();
       if (boundary === membershipBoundary.name) for (const { run } of this.runs.values()) run.wake();
-      if (job ?? slotBoundary.idsIn(boundary)) this.sweep();
-      if (boundary === namespaceBoundary.name) {
-        void connectors.keepOnly(views.get(namespaceView).state.mounts).catch((error: unknown) => {
+      const submitted = slotBoundary.eventsIn(commit).map(({ data }) => data);
+      for (const { jobId } of job ? [job] : submitted) this.look(views.get(jobs).jobs.get(jobId));
+      // Most changes of the namespace are policies.
+      if (boundary === namespaceBoundary.name && mounts !== views.get(namespaceView).state.mounts) {
+        mounts = views.get(namespaceView).state.mounts;
+        void connectors.keepOnly(mounts).catch((error: unknown) => {
           this.logger.warn(`a UFS connector did not close: ${String(error)}`);
         });
       }
@@ -70,13 +75,14 @@ export class JobOwners implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private sweep(): void {
-    if (!this.bus.connected) return;
-    for (const record of this.ports.views.get(jobs).jobs.values()) {
-      if (record.state.status !== 'running') continue;
-      const { owner } = record.state;
-      if (owner === this.bus.selfId) this.start(record);
-      else if (this.mayAssume(record)) void this.assume(record);
-    }
+    for (const record of this.ports.views.get(jobs).jobs.values()) this.look(record);
+  }
+
+  private look(record: JobRecord | undefined): void {
+    if (record?.state.status !== 'running' || !this.bus.connected) return;
+    const { owner } = record.state;
+    if (owner === this.bus.selfId) this.start(record);
+    else if (this.mayAssume(record)) void this.assume(record);
   }
 
   private mayAssume({ jobId, state: { owner } }: JobRecord): boolean {

@@ -1,23 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { within } from '#async';
-import { membershipView, ringMembers } from '#contexts/membership';
 import { HashRing } from '#hash-ring';
 import { DomainError, unreachable } from '#kernel';
 import type { StoreOutage } from '#ufs';
-import { dispatchAtOnce, jobs, nextAction, type BatchInFlight, type JobAction, type JobRecord } from '../index.js';
+import {
+  dispatchAtOnce,
+  hasRoom,
+  isListOf,
+  jobs,
+  nextAction,
+  type BatchInFlight,
+  type JobAction,
+  type JobRecord,
+  type JobWorld,
+} from '../index.js';
 import { passNames } from '../kinds/index.js';
 import { Dispatcher } from './dispatcher.js';
 import { finishData } from './finish.js';
-import { listOf, LostBatchSearch } from './lost-batches.js';
+import { LostBatchSearch } from './lost-batches.js';
 import { Planner } from './planner.js';
 import type { JobRunPorts } from './ports.js';
 
-/** The run looks at the views at least this often, even without events. */
+/** The run looks whether something is due at least this often, even without events. */
 const idleMs = 1000;
 /** Pause after an error that may pass. */
 const pauseMs = 500;
 /**
- * A batch is given up when this many workers were lost with it in hand. A worker that a batch crashed several times
+ * A batch is given up when this many workers were lost while they had it. A worker that a batch crashed several times
  * gives the batch up by itself, so this is only for workers that do not come back. It is high enough for machines that
  * are taken away now and then.
  */
@@ -49,7 +58,7 @@ export class JobRun {
     this.planner = new Planner(jobId, epoch, ports, this.abortion.signal);
     this.dispatcher = new Dispatcher(jobId, epoch, ports);
     this.lost = new LostBatchSearch(jobId, {
-      read: (sequence) => ports.work.read(sequence),
+      read: (sequence) => ports.looks.run(() => ports.work.read(sequence)),
       deliveries: (workerId) => ports.work.deliveries(workerId),
       caughtUp: () => ports.views.caughtUp(),
       record: () => this.record(),
@@ -95,8 +104,14 @@ export class JobRun {
         }
       }
     } finally {
+      this.ports.window.forget(this.jobId);
       await this.planner.close();
     }
+  }
+
+  private window(): Pick<JobWorld, 'batchWindow' | 'jobs' | 'ofOthers'> {
+    const { config, window } = this.ports;
+    return { batchWindow: config.batchWindow, jobs: window.jobs, ofOthers: window.ofOthers(this.jobId) };
   }
 
   /** The job's record as long as this run is its rightful owner. */
@@ -109,12 +124,13 @@ export class JobRun {
 
   private async step(record: JobRecord): Promise<void> {
     this.removeSettledLists(record);
-    const ring = ringMembers(this.ports.views.get(membershipView).state);
+    this.ports.window.note(this.jobId, Object.keys(record.inFlight).length);
+    const ring = this.ports.ringNow();
     await this.mendLost(record, ring);
     const kind = this.ports.kinds.of(record.kind);
     const action = nextAction(record, {
       ring,
-      batchWindow: this.ports.config.batchWindow,
+      ...this.window(),
       maxLosses,
       passes: passNames(kind, record.spec),
       movable: kind.plan(record).placement === 'owners',
@@ -160,7 +176,7 @@ export class JobRun {
       case 'Finish':
         return this.finish(record);
       case 'Wait':
-        return this.sleep(idleMs);
+        return this.untilNews(record);
       default:
         return unreachable(action);
     }
@@ -213,7 +229,15 @@ export class JobRun {
    */
   private async removeList(id: string, sequence: number): Promise<void> {
     const { work } = this.ports;
-    if (listOf(this.jobId, { id }, await work.read(sequence))) await work.remove(sequence);
+    if (isListOf(this.jobId, id, await work.stored(sequence))) await work.remove(sequence);
+  }
+
+  /** Resolves when a commit concerns the job, other jobs have left room, or lost batches are to be looked for. */
+  private async untilNews(record: JobRecord): Promise<void> {
+    const room = () => hasRoom(Object.keys(record.inFlight).length, { ring: this.ports.ringNow(), ...this.window() });
+    const hadRoom = room();
+    do await this.sleep(idleMs);
+    while (!this.awake && room() === hadRoom && !this.lost.isDue(record));
   }
 
   private async sleep(ms: number): Promise<void> {

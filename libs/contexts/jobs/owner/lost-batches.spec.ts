@@ -1,6 +1,14 @@
 import { type Deliveries } from '#jetstream';
-import { encodeWorkBatch, job, type BatchInFlight, type JobRecord, type WorkBatch } from '../index.js';
-import { LostBatchSearch, listOf } from './lost-batches.js';
+import {
+  encodeWorkBatch,
+  isListOf,
+  job,
+  listOf,
+  type BatchInFlight,
+  type JobRecord,
+  type WorkBatch,
+} from '../index.js';
+import { LostBatchSearch } from './lost-batches.js';
 
 const jobId = 'j1';
 
@@ -213,8 +221,16 @@ describe('forgotten batches', () => {
 });
 
 it('a list of another batch or job does not count', () => {
-  expect(listOf(jobId, { id: 'a' }, list('a'))?.files).toEqual([['a', 1, '']]);
+  expect(listOf(jobId, 'a', list('a'))?.files).toEqual([['a', 1, '']]);
+  expect(isListOf(jobId, 'a', list('a'))).toBe(true);
   for (const bytes of [undefined, list('b'), list('a', 'j2'), Buffer.from('{}')]) {
-    expect(listOf(jobId, { id: 'a' }, bytes)).toBeUndefined();
+    expect(listOf(jobId, 'a', bytes)).toBeUndefined();
+    expect(isListOf(jobId, 'a', bytes)).toBe(false);
   }
+});
+
+it('a list whose fields have another order is read as a whole', () => {
+  const { files, ...fields } = JSON.parse(Buffer.from(list('a')).toString()) as Record<string, unknown>;
+  const bytes = Buffer.from(JSON.stringify({ files, ...fields }));
+  expect([isListOf(jobId, 'a', bytes), isListOf(jobId, 'b', bytes)]).toEqual([true, false]);
 });

@@ -1,5 +1,5 @@
 import { type Deliveries } from '#jetstream';
-import { decodeWorkBatch, type BatchInFlight, type JobRecord, type WorkBatch } from '../index.js';
+import { isListOf, type BatchInFlight, type JobRecord } from '../index.js';
 
 export interface LostBatchesPorts {
   /** The message at a place of the work stream; undefined where there is none. */
@@ -66,7 +66,7 @@ export class LostBatchSearch {
     return { listless: missed.listless.filter(confirmed), forgotten: missed.forgotten.filter(confirmed) };
   }
 
-  private isDue(record: JobRecord): boolean {
+  isDue(record: JobRecord): boolean {
     const { steps, pass } = record.state;
     const progress = `${pass} ${steps} ${record.sequence} ${Object.keys(record.inFlight).length}`;
     const moved = this.progress !== '' && progress !== this.progress;
@@ -94,7 +94,7 @@ export class LostBatchSearch {
     for (let i = 0; i < batches.length; i += readsAtOnce) {
       const some = batches.slice(i, i + readsAtOnce);
       const lists = await Promise.all(some.map((batch) => this.ports.read(batch.workSequence)));
-      gone.push(...some.filter((batch, n) => listOf(this.jobId, batch, lists[n]) === undefined));
+      gone.push(...some.filter(({ id }, n) => !isListOf(this.jobId, id, lists[n])));
     }
     return gone;
   }
@@ -123,17 +123,4 @@ function isAcknowledged(place: number, deliveries: Deliveries, held: readonly nu
   if (held.includes(place) || place > deliveredUpTo) return false;
   const heldHere = held.filter((one) => one > acknowledgedUpTo && one <= deliveredUpTo).length;
   return place <= acknowledgedUpTo || heldHere >= unacknowledged;
-}
-
-/**
- * The list of this batch if these bytes hold it, else undefined. A stream that lost its end uses places a second time.
- */
-export function listOf(jobId: string, batch: { id: string }, bytes: Uint8Array | undefined): WorkBatch | undefined {
-  if (bytes === undefined) return undefined;
-  try {
-    const list = decodeWorkBatch(bytes);
-    return list.jobId === jobId && list.batchId === batch.id ? list : undefined;
-  } catch {
-    return undefined; // The bytes are no list.
-  }
 }

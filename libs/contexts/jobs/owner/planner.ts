@@ -16,9 +16,14 @@ import { sendBatches } from './send-batches.js';
 import { PageReader } from './page-reader.js';
 import type { JobRunPorts } from './ports.js';
 
-/** Larger stretches make fuller batches; smaller ones reach the workers, and the log, sooner. */
+/**
+ * Larger stretches make fuller batches; smaller ones reach the workers, and the log, sooner. So the first stretches of a
+ * pass give each worker two batches, later ones five.
+ */
 const minStepFiles = 1000;
 const maxStepFiles = 10_000;
+const earlySteps = 25;
+const batchesOf = (steps: number): number => (steps < earlySteps ? 2 : 5);
 /** A stretch with so many refused names is closed, and their paths are cut: the event must fit into a message. */
 const manyRejected = 200;
 const shortPath = 400;
@@ -88,7 +93,7 @@ export class Planner {
     const { cursor, steps } = record.state;
     const stretch: Stretch = { files: [], filteredFiles: 0, seenEntries: 0, rejected: [], cursor, done: false };
     const { batchSize, replicas } = this.ports.kinds.of(record.kind).plan(record);
-    const wanted = steps === 0 ? 1 : Math.ceil((2 * batchSize * ring.members.length) / replicas);
+    const wanted = steps === 0 ? 1 : Math.ceil((batchesOf(steps) * batchSize * ring.members.length) / replicas);
     const target = Math.min(Math.max(wanted, steps === 0 ? 1 : minStepFiles), maxStepFiles);
     const moved = otherStore(storesOf(record.spec), (path) => this.storeAt(path));
     if (moved !== undefined) return { ...stretch, done: true, error: moved };

@@ -15,7 +15,15 @@ export interface SendContext {
  *
  * @throws DomainError Refused when the job was stopped or taken over since the caller looked
  */
-export async function sendBatches(
+export function sendBatches(
+  ports: JobRunPorts,
+  context: SendContext,
+  drafts: readonly DraftBatch[],
+): Promise<PlannedBatch[]> {
+  return ports.sending.run(() => sendInTurn(ports, context, drafts));
+}
+
+async function sendInTurn(
   ports: JobRunPorts,
   { record, epoch, attempt }: SendContext,
   drafts: readonly DraftBatch[],
@@ -26,28 +34,27 @@ export async function sendBatches(
   const { options } = ports.kinds.of(record.kind).plan(record);
   const stores = storesOf(record.spec);
   const namespaceSequence = ports.views.get(namespaceView).sequence;
-  return Promise.all(
-    drafts.map(async ({ id, workerId, copy, bytes, quotaBytes, root, files }) => {
-      const batch = encodeWorkBatch({
-        v: 2,
-        jobId: record.jobId,
-        kind: record.kind,
-        batchId: id,
-        pass: record.state.pass,
-        epoch,
-        attempt,
-        copy,
-        jobSequence,
-        namespaceSequence,
-        ...(stores && { stores }),
-        options,
-        quotaBytes: quotaBytes ?? {},
-        root,
-        files,
-      });
-      const { sequence } = await ports.work.publish(workerId, record.jobId, `${id}.${epoch}`, attempt, batch);
-      const planned = { id, workerId, copy, files: files.length, bytes, workSequence: sequence };
-      return quotaBytes ? { ...planned, quotaBytes } : planned;
-    }),
-  );
+  const send = async ({ id, workerId, copy, bytes, quotaBytes, root, files }: DraftBatch): Promise<PlannedBatch> => {
+    const batch = encodeWorkBatch({
+      v: 2,
+      jobId: record.jobId,
+      kind: record.kind,
+      batchId: id,
+      pass: record.state.pass,
+      epoch,
+      attempt,
+      copy,
+      jobSequence,
+      namespaceSequence,
+      ...(stores && { stores }),
+      options,
+      quotaBytes: quotaBytes ?? {},
+      root,
+      files,
+    });
+    const { sequence } = await ports.work.publish(workerId, record.jobId, `${id}.${epoch}`, attempt, batch);
+    const planned = { id, workerId, copy, files: files.length, bytes, workSequence: sequence };
+    return quotaBytes ? { ...planned, quotaBytes } : planned;
+  };
+  return Promise.all(drafts.map(send));
 }

@@ -64,9 +64,7 @@ export class QuotaKeeper implements OnApplicationBootstrap, OnModuleDestroy {
     } catch (error) {
       // A worker does not answer, or the log is away. The next look comes soon.
       const { message, stack } = error as Error;
-      this.logger[error instanceof DomainError ? 'debug' : 'error'](
-        `quotas could not be looked at: ${stack ?? message}`,
-      );
+      this.logger[error instanceof DomainError ? 'debug' : 'error'](`quotas could not be checked: ${stack ?? message}`);
     }
   }
 

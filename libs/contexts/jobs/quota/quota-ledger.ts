@@ -50,7 +50,6 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   /** Claims that this coordinator was asked about and has not decided yet. */
   private readonly undecided = new Set<string>();
   private readonly figures = new SharedQuestion(() => this.askAll());
-  private policies?: { sequence: number; value: UfsPolicies };
   private unsubscribe?: () => void;
 
   constructor(
@@ -80,26 +79,22 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   /** Whether any quota applies to something at or below one of these UFS paths. */
   concerns(ufsPath: string): boolean {
     const bare = ufsPath.replace(/\/$/, '');
-    return (
-      this.config.quota &&
-      this.currentPolicies().quotas.some(
-        (quota) =>
-          quota.ufsPath === bare || quota.ufsPath.startsWith(`${bare}/`) || bare.startsWith(`${quota.ufsPath}/`),
-      )
-    );
+    const { quotas } = this.currentPolicies();
+    return this.config.quota && (quotas.covering(bare).length > 0 || quotas.hasBelow(bare));
   }
 
   /** The UFS paths of a quota of the namespace: one path, or a path for each mount below it. */
   ufsPathsOf(path: string): string[] {
-    return this.currentPolicies()
-      .quotas.filter((quota) => quota.path === path)
-      .map(({ ufsPath }) => ufsPath);
+    return this.currentPolicies().quotas.ufsPathsOf(path);
   }
 
   /** The tightest of the quotas that apply to all of these UFS paths; undefined without such a quota. */
-  tightest(ufsPaths: readonly string[]): { limit: number; remaining: number } | undefined {
+  tightest(
+    ufsPaths: readonly string[],
+    estimate = (quotaUfsPath: string): number => this.estimate(quotaUfsPath),
+  ): { limit: number; remaining: number } | undefined {
     return this.common(ufsPaths)
-      .map(({ ufsPath, value }) => ({ limit: value, remaining: Math.max(0, value - this.estimate(ufsPath)) }))
+      .map(({ ufsPath, value }) => ({ limit: value, remaining: Math.max(0, value - estimate(ufsPath)) }))
       .sort((a, b) => a.remaining - b.remaining)[0];
   }
 
@@ -119,9 +114,15 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
     return this.describe(quotaUfsPath).limit;
   }
 
-  /** The quota's path in the namespace and its bytes; an infinite limit where it was removed meanwhile. */
+  /**
+   * The quota's path in the namespace and its bytes; an infinite limit where it was removed meanwhile. A quota on a mount
+   * point and one above it have the same UFS path. Then the smaller one counts, because both must hold.
+   */
   describe(quotaUfsPath: string): { path: string; limit: number } {
-    const quota = this.currentPolicies().quotas.find(({ ufsPath }) => ufsPath === quotaUfsPath);
+    const [quota] = this.currentPolicies()
+      .quotas.covering(quotaUfsPath)
+      .filter(({ ufsPath }) => ufsPath === quotaUfsPath)
+      .sort((a, b) => a.value - b.value);
     return quota ? { path: quota.path, limit: quota.value } : { path: quotaUfsPath, limit: Infinity };
   }
 
@@ -144,7 +145,7 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   overfull(): UfsPolicy<number>[] {
     if (!this.config.quota) return [];
     const online = this.online();
-    return this.currentPolicies().quotas.filter(
+    return [...this.currentPolicies().quotas].filter(
       ({ ufsPath, value }) => this.usedBytes(ufsPath, (workerId) => online.includes(workerId)) > value,
     );
   }
@@ -290,8 +291,6 @@ export class QuotaLedger implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private currentPolicies(): UfsPolicies {
-    const { sequence, state } = this.views.get(namespaceView);
-    if (this.policies?.sequence !== sequence) this.policies = { sequence, value: ufsPolicies(state) };
-    return this.policies.value;
+    return ufsPolicies(this.views.get(namespaceView).state);
   }
 }

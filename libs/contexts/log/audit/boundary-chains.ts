@@ -107,10 +107,10 @@ function faultOf({ boundary, after, witness }: Break, equalThrough: number): Fau
   if (after !== undefined && after > equalThrough) {
     const why =
       `${link}, the one at ${after}: either that one was changed, or one between ${after} and ${witness} was removed, ` +
-      `or the one at ${witness} slipped in.`;
+      `or the one at ${witness} was inserted.`;
     return { kind: 'altered', sequence: after, possible: { from: after, through: witness }, why };
   }
   const known = after === undefined ? ', because none is left' : `, the one at ${after}, which a checkpoint proves`;
-  const why = `${link}${known}: either one after ${equalThrough} was removed, or this one slipped in.`;
+  const why = `${link}${known}: either one after ${equalThrough} was removed, or this one was inserted.`;
   return { kind: 'altered', sequence: witness, possible: { from: equalThrough + 1, through: witness }, why };
 }

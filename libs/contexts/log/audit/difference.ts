@@ -35,7 +35,7 @@ export function describeDifference({ kind, count }: { kind: Fault['kind']; count
     case 'inserted':
       return `${witness} does not know ${messages} here; what follows has moved down.`;
     case 'altered':
-      return `${witness} has another digest here, and nothing that follows tells whether a message was changed, removed or slipped in.`;
+      return `${witness} has another digest here, and nothing that follows shows whether a message was changed, removed or inserted.`;
     default:
       return kind satisfies never;
   }

@@ -125,7 +125,7 @@ describe('one message removed', () => {
     }));
 });
 
-describe('one message slipped in', () => {
+describe('one inserted message', () => {
   const slipIn = (messages: StoredMessage[], at: number, linked: boolean): StoredMessage[] =>
     renumbered(messages.toSpliced(at, 0, slippedIn(messages.slice(0, at), boundaries[at % 3], linked)));
 

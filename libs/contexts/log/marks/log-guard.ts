@@ -119,7 +119,7 @@ export class LogGuard {
       }
     } catch (error) {
       // The next heartbeat starts another examination.
-      this.options.log('warn', 'a log mark could not be looked into', { who: witness.who, reason: String(error) });
+      this.options.log('warn', 'a log mark could not be checked', { who: witness.who, reason: String(error) });
     } finally {
       this.examined.delete(key);
     }

@@ -16,6 +16,7 @@ import {
   type NamespaceCommand,
   type NamespaceEvent,
   type NamespaceState,
+  type PolicyTable,
 } from '../index.js';
 import { commonPolicyControllers } from './policy.controller.js';
 import { PolicyRequests } from './policy-requests.js';
@@ -33,7 +34,7 @@ const pinned = (path: string, copies: number) =>
   ({ type: 'PinSet', data: { path, copies } }) as unknown as NamespaceEvent;
 const unpinned = (path: string) => ({ type: 'PinRemoved', data: { path } }) as unknown as NamespaceEvent;
 const setPin = (path: string, copies: number) => ({ type: 'SetPin', path, copies }) as unknown as NamespaceCommand;
-const pinsOf = ({ policies }: NamespaceState) => (policies as unknown as { pins: Record<string, number> }).pins;
+const pinsOf = ({ policies }: NamespaceState) => (policies as unknown as { pins: PolicyTable<number> }).pins.toJSON();
 
 describe('a new kind of policy', () => {
   it('has events that the log accepts and the audit shows', () => {
@@ -70,8 +71,8 @@ describe('a new kind of policy', () => {
   it('evolves, is looked up by UFS path, and goes with its mount', () => {
     const before = given(namespace, [mounted, pinned('/data/a', 2), pinned('/data/b', 3), unpinned('/data/b')]);
     expect(pinsOf(before.state)).toEqual({ '/data/a': 2 });
-    const looked = ufsPolicies(before.state) as unknown as { pins: unknown };
-    expect(looked.pins).toEqual([{ path: '/data/a', ufsPath: 's3://bucket/a', value: 2 }]);
+    const looked = ufsPolicies(before.state) as unknown as { pins: Iterable<unknown> };
+    expect([...looked.pins]).toEqual([{ path: '/data/a', ufsPath: 's3://bucket/a', value: 2 }]);
     before
       .when({ type: 'Unmount', path: '/data/' })
       .then([{ type: 'Unmounted', data: { path: '/data/', ufs: 's3://bucket/' } }, unpinned('/data/a')]);

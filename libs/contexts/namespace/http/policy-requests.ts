@@ -10,6 +10,7 @@ import {
   policyPathFor,
   type PolicyCommand,
   type PolicyDeclaration,
+  type PolicyTable,
 } from '../index.js';
 
 /** Reads and changes policies for their controllers. */
@@ -27,14 +28,13 @@ export class PolicyRequests {
     present: (path: string, value: unknown) => Answer,
   ): Promise<Answer | Results<Answer>> {
     const state = () => this.views.get(namespaceView).state;
-    const all = () => (state().policies as Readonly<Record<string, Readonly<Record<string, unknown>>>>)[record];
+    const all = () => (state().policies as Readonly<Record<string, PolicyTable<unknown>>>)[record];
     const wanted = queryText(path);
     if (wanted === undefined) {
-      const entries = Object.entries(all()).sort(([a], [b]) => (a < b ? -1 : 1));
-      return { results: entries.map(([key, value]) => present(key, value)) };
+      return { results: [...all()].map(([key, value]) => present(key, value)) };
     }
     const key = () => policyPathFor(state(), wanted);
-    const value = await this.views.find(() => all()[key()]);
+    const value = await this.views.find(() => all().get(key()));
     if (value === undefined) throw noPolicy(item, key());
     return present(key(), value);
   }

@@ -25,7 +25,7 @@ export const priorityPolicy = {
   http: {
     route: 'priority',
     feature: { setting: 'priority', off: 'Priority eviction not enabled' },
-    description: 'What is evicted first. The most specific path wins.',
+    description: 'The order of eviction. The most specific path wins.',
     what: 'priority rule',
     request: { kind: 'text', description: 'HIGH, MEDIUM or LOW, in any case.' },
     parse: parsePriority,

@@ -20,7 +20,7 @@ export const quotaPolicy = {
     request: {
       kind: 'number',
       unit: 'bytes',
-      description: 'Bytes that may be cached below the path; 0 lets nothing in.',
+      description: 'Bytes that may be cached below the path; 0 allows none.',
     },
     answer: policyAnswer(
       {

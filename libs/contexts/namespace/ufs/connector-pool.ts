@@ -103,7 +103,18 @@ export class ConnectorPool {
   }
 }
 
+/** A mount of the table never changes: another takes its place. */
+const keys = new WeakMap<Mount, string>();
+
+function keyOf(mount: Mount): string {
+  const known = keys.get(mount);
+  if (known !== undefined) return known;
+  const key = describe(mount);
+  keys.set(mount, key);
+  return key;
+}
+
 /** Secrets in the key are sealed, as in the mount table. */
-function keyOf({ ufs, options }: Mount): string {
+function describe({ ufs, options }: Mount): string {
   return JSON.stringify([ufs, Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }

@@ -15,7 +15,8 @@ export interface StoredWindow {
  * Within the window its digest is known. If its original is older than that, so is the message that its writer saw.
  */
 export class ReplayWindow {
-  private readonly ring = Buffer.alloc(seenWindow * shortDigestBytes);
+  /** Short digests, each at its sequence modulo the window. `known` has the same strings. */
+  private ring: string[] = [];
   private readonly known = new Map<string, number>();
   private first: number;
   private last: number;
@@ -60,16 +61,12 @@ export class ReplayWindow {
   }
 
   toSnapshot(): StoredWindow {
-    const start = (this.first % seenWindow) * shortDigestBytes;
-    const length = (this.last - this.first + 1) * shortDigestBytes;
-    const older = this.ring.subarray(start, start + length);
-    const newer = this.ring.subarray(0, length - older.length);
-    return { last: this.last, digests: Buffer.concat([older, newer]).toString('base64') };
+    const digests = Array.from({ length: this.last - this.first + 1 }, (_, i) => this.at(this.first + i));
+    return { last: this.last, digests: Buffer.from(digests.join(''), 'latin1').toString('base64') };
   }
 
   private at(sequence: number): string {
-    const place = (sequence % seenWindow) * shortDigestBytes;
-    return this.ring.toString('latin1', place, place + shortDigestBytes);
+    return this.ring[sequence % seenWindow];
   }
 
   private push(digest: string): void {
@@ -79,7 +76,9 @@ export class ReplayWindow {
       if (this.known.get(oldest) === this.first) this.known.delete(oldest);
       this.first++;
     }
-    this.ring.write(digest, (sequence % seenWindow) * shortDigestBytes, 'latin1');
+    // Made when it is needed: readers of some boundaries have no use for it.
+    if (this.ring.length === 0) this.ring = new Array<string>(seenWindow).fill('');
+    this.ring[sequence % seenWindow] = digest;
     this.known.set(digest, sequence);
   }
 }

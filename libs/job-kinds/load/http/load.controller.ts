@@ -62,7 +62,8 @@ export class LoadController {
     const paths = await this.requests.accept(dto, 'tree');
     const { roots, covered, indexPath } = paths;
     const stores = this.requests.storesOf([...roots, ...covered, ...(indexPath ? [indexPath] : [])]);
-    return { ...paths, stores, options: this.options(dto.options ?? {}) };
+    const batchGrows = !dto.options?.batchSize;
+    return { ...paths, stores, ...(batchGrows && { batchGrows }), options: this.options(dto.options ?? {}) };
   }
 
   private options(dto: LoadOptionsDto): LoadSpec['options'] {

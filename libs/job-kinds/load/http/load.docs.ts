@@ -70,7 +70,7 @@ const paths: Paths = {
       operationId: 'stopLoad',
       tags,
       summary: 'Stop a load job',
-      description: 'What was loaded stays. A POST of the same target resumes the job.',
+      description: 'The loaded files stay cached. A POST of the same target resumes the job.',
       requestBody: jobIdBody,
       responses: writeResponses(stopJob('Stopped; within two seconds no worker fetches anything more for it.')),
     },

@@ -43,8 +43,8 @@ const paths: Paths = {
       tags,
       summary: 'Submit or resume a rebalance job',
       description:
-        'Fetches what the hash ring gives each target worker, from the worker that has it or else the UFS, and then ' +
-        'prunes what belongs elsewhere; never the last copy.',
+        'Fetches the files that the hash ring gives to each target worker, from a worker that has them or from the UFS. ' +
+        'Then removes the copies that belong elsewhere, but never the last copy of a file.',
       requestBody: body(requestSchemaOf(SubmitRebalanceDto), {
         target: 'ALL',
         options: { loadBatchSize: 1000, loadBandwidth: 10485746000, pruneBandwidth: 10485746000, skipPrune: false },

@@ -24,7 +24,7 @@ export interface EventPage {
   readonly complete: boolean;
 }
 
-/** What a URL's query says, with every value escaped. */
+/** A URL's query with every value escaped. */
 export const queryOf = (query: Record<string, string | number>): string =>
   new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)])).toString();
 
@@ -34,7 +34,7 @@ export async function page(api: ApiClient, query: Record<string, string | number
   return body;
 }
 
-/** Pages to the end. */
+/** Reads all pages to the end. */
 export async function everything(api: ApiClient, query: Record<string, string | number> = {}): Promise<AuditEvent[]> {
   const found: AuditEvent[] = [];
   for (let after: Record<string, string> = {}; ;) {
@@ -45,7 +45,7 @@ export async function everything(api: ApiClient, query: Record<string, string | 
   }
 }
 
-/** All that matches, as JSON Lines. */
+/** Reads all matching events as JSON Lines. */
 export async function jsonLines(api: ApiClient, query: Record<string, string | number> = {}): Promise<AuditEvent[]> {
   const { status, body } = await api.request<string>('GET', `/events?${queryOf({ ...query, format: 'jsonl' })}`);
   if (status !== 200) throw new Error(`${status} for ${JSON.stringify(query)}: ${JSON.stringify(body)}`);
@@ -53,12 +53,12 @@ export async function jsonLines(api: ApiClient, query: Record<string, string | n
   return lines.map((line) => JSON.parse(line) as AuditEvent);
 }
 
-/** A client of `/api/v1/events/stream` that reads until it is closed or cut off. */
+/** A client of `/api/v1/events/stream`. It reads until it is closed or its connection breaks. */
 export class StreamClient {
   readonly events: AuditEvent[] = [];
   readonly heartbeats: string[] = [];
   lastEventId = '';
-  /** Settles, never with an error, when the connection is over. */
+  /** Resolves when the connection ends. It never rejects. */
   readonly over: Promise<void>;
   text = '';
 
@@ -89,7 +89,7 @@ export class StreamClient {
     this.body.destroy();
   }
 
-  /** Waits until so many events have come. */
+  /** Waits until this many events have arrived. */
   async until(what: string, condition: () => boolean): Promise<void> {
     await eventually(what, condition);
   }

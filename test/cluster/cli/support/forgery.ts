@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { emptyRoot, messageDigest, rollDigest } from '#jetstream';
 import { openTestLog } from '#testing';
 
-/** A message of a log as whoever forges one handles it. */
+/** A message of a log, in the form that a forger would handle. */
 export interface Forged {
   sequence: number;
   boundary: string;
@@ -23,7 +23,7 @@ export function readBackupText(file: string): BackupText {
   return { header, messages: rest.slice(0, -1) as unknown as Forged[] };
 }
 
-/** Writes a backup as somebody would who knows the format: count, root and checksum fit what is in it. */
+/** Writes a backup with matching count, root and checksum, like a forger who knows the format. */
 export function writeForgedBackup(file: string, { header, messages }: BackupText): void {
   const renumbered = messages.map((message, i) => ({ ...message, sequence: i + 1 }));
   const lines = [{ ...header, lastSequence: messages.length }, ...renumbered].map(
@@ -38,7 +38,7 @@ export function writeForgedBackup(file: string, { header, messages }: BackupText
   writeFileSync(file, gzipSync(`${lines.join('')}${trailer}\n`));
 }
 
-/** Publishes the messages as the log of a cluster, with nothing but a NATS client. */
+/** Publishes the messages as the log of a cluster. It needs only a NATS client. */
 export async function writeForgedLog(url: string, cluster: string, messages: readonly Forged[]): Promise<void> {
   const log = await openTestLog(url, { cluster });
   try {
@@ -48,7 +48,7 @@ export async function writeForgedLog(url: string, cluster: string, messages: rea
   }
 }
 
-/** The same message as it never was. */
+/** The same message with another actor. */
 export function changed(message: Forged): Forged {
   const text = message.text.replace(/"actor":"[^"]*"/, '"actor":"nobody"');
   if (text === message.text) throw new Error(`the message at ${message.sequence} names no actor`);

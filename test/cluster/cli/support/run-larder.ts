@@ -14,7 +14,7 @@ export interface RunningLarder {
   readonly ended: Promise<Ended>;
 }
 
-/** Starts the built command line. Nothing of this process's own LARDER_ settings reaches it. */
+/** Starts the built command line. It does not inherit the LARDER_ settings of this process. */
 export function startLarder(args: readonly string[], env: Record<string, string> = {}): RunningLarder {
   const script = path.join(projectRoot(), 'dist/bin/larder.js');
   const child = spawn(process.execPath, [script, ...args], {
@@ -37,7 +37,7 @@ export function larder(args: readonly string[], env?: Record<string, string>): P
   return startLarder(args, env).ended;
 }
 
-/** @throws Error with what it printed unless it ends with 0 */
+/** @throws Error with its output unless the exit code is 0 */
 export async function larderWell(args: readonly string[], env?: Record<string, string>): Promise<string> {
   const { code, stdout, stderr } = await larder(args, env);
   if (code !== 0) throw new Error(`larder ${args.join(' ')} ended with ${code}:\n${stdout}\n${stderr}`);

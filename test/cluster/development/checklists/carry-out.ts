@@ -5,7 +5,7 @@ import { edits, type Edit } from './edits.js';
 import type { ListName } from './page.js';
 
 const here = 'test/cluster/development/checklists';
-/** Files to add have this behind their names: otherwise jest and the compiler would take them for files of the project. */
+/** Suffix of files to add. Without it, jest and the compiler would take them for files of the project. */
 const suffix = '.txt';
 const folders: Readonly<Record<ListName, string | undefined>> = {
   'Add a job kind': 'job-kind',
@@ -26,16 +26,16 @@ export const generated: Readonly<Record<ListName, readonly string[]>> = {
   'Add a setting': ['docs/configuration.md'],
 };
 
-/** Copies the project with its tests. It is built anew: what the lists edit changes the types of almost everything. */
+/** Copies the project with its tests. The copy needs a full build: the lists change the types of almost all files. */
 export function copyProject(tree: string): void {
   copySources(tree, { build: false });
   cpSync(join(projectRoot(), 'test'), join(tree, 'test'), { recursive: true, preserveTimestamps: true });
 }
 
 /**
- * Makes the build of a copy compile these files of tests too. A run of the compiler for them alone would read all sources
- * a second time.
- * @returns what makes it the build of the project again
+ * Makes the build of a copy compile these test files too. A separate run of the compiler would read all sources a second
+ * time.
+ * @returns a function that restores the build of the project
  */
 export function alsoCompile(files: readonly string[], tree: string): () => void {
   const configuration = join(tree, 'tsconfig.build.json');
@@ -44,7 +44,7 @@ export function alsoCompile(files: readonly string[], tree: string): () => void 
   return () => writeFileSync(configuration, text);
 }
 
-/** Does in a copy what a list says. @returns the files that it has added and edited */
+/** Carries out a list in a copy. @returns the files that it has added and edited */
 export function carryOut(list: ListName, tree: string): string[] {
   const added = addedBy(list);
   for (const [file, text] of added) {
@@ -58,7 +58,7 @@ export function carryOut(list: ListName, tree: string): string[] {
   return [...new Set([...added.keys(), ...edits[list].map(({ file }) => file)])].sort();
 }
 
-/** Texts by path, from the top of the project. */
+/** Texts by path, relative to the top of the project. */
 function addedBy(list: ListName): Map<string, string> {
   const folder = folders[list];
   if (folder === undefined) return new Map();
@@ -79,7 +79,7 @@ function edited(content: string, { file, text, before, after, instead }: Edit): 
 /** Directories at the top of the copy that hold no sources. */
 const made = ['dist', 'jest-cache'];
 
-/** The files of the copy that the project does not have, or has otherwise. */
+/** The files of the copy that are missing or different in the project. */
 export function changedFiles(tree: string): string[] {
   const top = readdirSync(tree, { withFileTypes: true });
   const files = top.flatMap((entry) => {
@@ -93,7 +93,7 @@ function isSame(one: string, other: string): boolean {
   try {
     return readFileSync(one).equals(readFileSync(other));
   } catch {
-    // The project does not have it.
+    // The file is missing in the project.
     return false;
   }
 }

@@ -1,6 +1,6 @@
 import type { ListName } from './page.js';
 
-/** A text that goes into a file: before, after or instead of another text, which is in it exactly once. */
+/** A text to put before, after or instead of another text, which the file contains exactly once. */
 export interface Edit {
   readonly file: string;
   readonly text: string;
@@ -11,10 +11,10 @@ export interface Edit {
 
 const contract = 'test/contract/api.int.spec.ts';
 const api = 'docs/api.md';
-/** New rows stand above this one. */
+/** New rows go above this one. */
 const apiRow = '| More options of a load |';
 
-/** What each list puts into files that are there. Beside this file is a folder for each list, with the files that it adds. */
+/** The edits of each list in existing files. Beside this file, each list has a folder with the files that it adds. */
 export const edits: Readonly<Record<ListName, readonly Edit[]>> = {
   'Add a job kind': [
     inList('libs/job-kinds/coordinator/index.ts', '[load, free, rebalance', ', count'),
@@ -192,13 +192,13 @@ export const edits: Readonly<Record<ListName, readonly Edit[]>> = {
   const note = { type: 'Note', workerId: 'worker-1', note: 'slow disk' } as const;
   const noted: MembershipEvent = { type: 'WorkerNoted', data: { workerId: 'worker-1', note: 'slow disk' } };
 
-  it('is kept, once', () => {
+  it('is recorded once', () => {
     given(membership, [joined]).when(note).then([noted]);
     given(membership, [joined, noted]).when(note).then([]);
     expect(given(membership, [joined, noted]).state.workers['worker-1'].note).toBe('slow disk');
   });
 
-  it('is not left on a worker that nobody knows', () => {
+  it('is refused for an unknown worker', () => {
     given(membership, []).when(note).thenRefused('worker-not-found');
   });
 });
@@ -253,7 +253,7 @@ function inList(file: string, after: string, text: string): Edit {
   return { file, after, text };
 }
 
-/** The suite is called behind the one of workers, which needs the same. */
+/** Calls the suite after that of the workers, which needs the same state. */
 function contractCase(resource: string): Edit[] {
   return [
     {
@@ -265,11 +265,11 @@ function contractCase(resource: string): Edit[] {
   ];
 }
 
-/** A route that takes a body, for the suites that send malformed ones. */
+/** A route with a body, for the suites that send malformed bodies. */
 function hostileTarget(row: string): Edit {
   return {
     file: 'test/contract/suites/hostile.ts',
-    before: '];\n\n/** Values that no field of the type takes. */',
+    before: '];\n\n/** Values that no field of the type accepts. */',
     text: `  ${row},\n`,
   };
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '#testing';
 
-/** The headings of docs/checklists.md that a list stands below. */
+/** The headings of docs/checklists.md with a list below them. */
 export const listNames = [
   'Add a job kind',
   'Add a policy',
@@ -13,7 +13,7 @@ export const listNames = [
 ] as const;
 export type ListName = (typeof listNames)[number];
 
-/** What stands for the names in angle brackets. */
+/** The values for the names in angle brackets. */
 const names: Readonly<Record<ListName, Readonly<Record<string, string>>>> = {
   'Add a job kind': { kind: 'count' },
   'Add a policy': { policy: 'floor' },
@@ -23,12 +23,12 @@ const names: Readonly<Record<ListName, Readonly<Record<string, string>>>> = {
   'Add a setting': {},
 };
 
-/** All headings of that depth, in their order. */
+/** All headings of this depth, in order. */
 export function headings(): string[] {
   return [...page().matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
 }
 
-/** The files that a list tells to write, in the order of its steps: those whose names are bold. */
+/** The files that a list says to write, in the order of its steps. Their names are bold. */
 export function filesNamed(list: ListName): string[] {
   const section = page()
     .split(/^## /m)

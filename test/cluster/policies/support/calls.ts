@@ -22,7 +22,7 @@ export interface QuotaStatus {
   readonly reservedBytes: number;
 }
 
-/** A load as it ended, with what quotas add to its progress. */
+/** The final progress of a load, with the fields about quotas. */
 export interface EndedJob extends Body {
   readonly id: string;
   readonly state: 'SUCCEEDED' | 'FAILED' | 'STOPPED';
@@ -32,7 +32,7 @@ export interface EndedJob extends Body {
 
 const ended: readonly unknown[] = ['SUCCEEDED', 'FAILED', 'STOPPED'];
 
-/** A call that must answer 200. */
+/** Makes a call that must return 200. */
 export async function call<Answer = Body>(
   api: ApiClient,
   method: 'GET' | 'POST' | 'DELETE',
@@ -44,7 +44,7 @@ export async function call<Answer = Body>(
   return answer.body;
 }
 
-/** Submits a job that must be new, and answers how it ended. */
+/** Submits a job that must be new. @returns its final progress */
 export async function runJob(api: ApiClient, kind: 'load' | 'free' | 'rebalance', body: Body): Promise<EndedJob> {
   const { id } = await call<{ id: string }>(api, 'POST', `/${kind}`, body);
   return jobEnd(api, kind, id);
@@ -67,7 +67,7 @@ export const quotas = async (api: ApiClient): Promise<QuotaStatus[]> =>
 export const quotaAt = (api: ApiClient, path: string): Promise<QuotaStatus> =>
   call(api, 'GET', `/quota?path=${encodeURIComponent(path)}`);
 
-/** Waits until every coordinator says so many bytes are used below the quota, and none reserved. */
+/** Waits until every coordinator reports this many used bytes below the quota, and no reserved bytes. */
 export async function untilUsed(cluster: TestCluster, path: string, usedBytes: number): Promise<void> {
   let last: unknown;
   const isRight = async () => {
@@ -82,7 +82,7 @@ export async function untilUsed(cluster: TestCluster, path: string, usedBytes: n
   );
 }
 
-/** Which of the paths a worker holds with their bytes. Nothing is brought in, and nothing counts as read. */
+/** The paths whose bytes a worker holds. The question brings nothing into the cache and does not count as a read. */
 export async function heldBy(worker: WorkerHandle, paths: readonly string[]): Promise<Set<string>> {
   const answer = await request(`http://${worker.address}/v1/lookup`, {
     method: 'POST',
@@ -93,14 +93,14 @@ export async function heldBy(worker: WorkerHandle, paths: readonly string[]): Pr
   return new Set(paths.filter((_path, i) => entries[i] !== null));
 }
 
-/** Which of the paths any running worker holds. */
+/** The paths that at least one running worker holds. */
 export async function heldByAny(cluster: TestCluster, paths: readonly string[]): Promise<Set<string>> {
   const running = cluster.workers.filter(({ process }) => process.running);
   const held = await Promise.all(running.map((worker) => heldBy(worker, paths)));
   return new Set(held.flatMap((some) => [...some]));
 }
 
-/** All entries of a worker's cache by path. @param ring ids of all members: each entry is listed under one of them */
+/** All entries of a worker's cache by path. @param ring ids of all members: one of them lists each entry */
 export async function entriesOf(worker: WorkerHandle, ring: readonly string[]): Promise<Map<string, HeldEntry>> {
   const held = new Map<string, HeldEntry>();
   for (const owner of ring) {
@@ -131,7 +131,7 @@ export function bytesOnDisk({ cacheDir }: WorkerHandle): { segments: number; obj
   };
 }
 
-/** Reads as a client does: redirected to the owner, who fetches what is missing. */
+/** Reads like a client: the worker redirects to the owner, which fetches a missing file. */
 export async function readThrough(worker: WorkerHandle, path: string): Promise<{ status: number; sha256: string }> {
   const answer = await fetch(`http://${worker.address}/v1/objects?path=${encodeURIComponent(path)}`);
   const bytes = Buffer.from(await answer.arrayBuffer());

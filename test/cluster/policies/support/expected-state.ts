@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { eventually, type NodeStatus, type SourceFile, type TestCluster, type WorkerHandle } from '#testing';
 import { bytesOf, bytesOnDisk, call, entriesOf, type HeldEntry, quotas } from './calls.js';
 
-/** As `libs/cache-store` lays files out: larger objects have a file each, smaller ones share segments. */
+/** The limit of `libs/cache-store`: larger objects have a file each, smaller ones share segments. */
 const packedObjectMaxBytes = 256 * 1024;
 const recordHeaderBytes = 20;
 
-/** What a cluster's workers hold at one moment, in so far as nothing moved while it was read. */
+/** The contents of all workers at one moment, provided that nothing moved while they were read. */
 export interface Holdings {
   readonly nodes: readonly NodeStatus[];
   /** Members of the cluster, in the order of `nodes`. */
@@ -39,14 +39,14 @@ export interface Expectations {
   readonly files: readonly SourceFile[];
   /** The UFS path of a path of the namespace, without a trailing slash. */
   readonly ufsPathOf: (path: string) => string;
-  /** Paths that may be in the file index without a cached copy, as somebody added them. */
+  /** Paths that may be in the file index without a cached copy, because a client added them. */
   readonly added: ReadonlySet<string>;
-  /** Paths that may be cached and not in the file index, as somebody removed them. */
+  /** Paths that may be cached without being in the file index, because a client removed them. */
   readonly removed: ReadonlySet<string>;
   readonly capacityBytes: number;
 }
 
-/** Waits until everything that tells of cached bytes agrees with everything else. @throws AssertionError saying what does not */
+/** Waits until all counts of cached bytes agree. @throws AssertionError naming those that differ */
 export async function expectAgreement(cluster: TestCluster, expected: Expectations): Promise<Holdings> {
   let problems: string[] = [];
   let found: Holdings | undefined;
@@ -59,7 +59,7 @@ export async function expectAgreement(cluster: TestCluster, expected: Expectatio
     ];
     return problems.length === 0;
   };
-  await eventually('all agree', agrees, { timeoutMs: 15_000, everyMs: 100 }).catch((error: unknown) => {
+  await eventually('all counts agree', agrees, { timeoutMs: 15_000, everyMs: 100 }).catch((error: unknown) => {
     throw new assert.AssertionError({ message: `${(error as Error).message}\n${problems.join('\n')}` });
   });
   return found!;

@@ -12,7 +12,7 @@ import {
 import { cachedBytesBelow, expectAgreement, fileIndex, type Holdings, holdings } from './expected-state.js';
 import { type Body, call, type EndedJob, heldByAny, pathsOf, quotas, readThrough, runJob } from './calls.js';
 
-/** A time to live that passes within a walk, and one that does not. */
+/** A time to live that ends during a walk, and one that does not. */
 const briefTtlSeconds = 2;
 const longTtlSeconds = 3600;
 const maxWorkers = 3;
@@ -20,16 +20,16 @@ const maxWorkers = 3;
 interface Step {
   readonly name: string;
   readonly weight: number;
-  /** What was done, in words, for whoever has to find out why it went wrong. */
+  /** The step in words, for the analysis of a failure. */
   readonly run: () => Promise<string>;
 }
 
 /**
- * Does to a cluster, one after another, what operators, jobs, readers and crashes do, and looks after each whether it
- * did what it should; `check` looks whether all that tells of cached bytes agrees.
+ * Does random steps in a cluster: operations of operators, jobs, reads and crashes. After each it checks the effect.
+ * `check` compares all counts of cached bytes.
  */
 export class RandomWalk {
-  /** What was done so far. */
+  /** The steps so far. */
   readonly done: string[] = [];
   private readonly ttls = new Map<string, number>();
   private readonly added = new Set<string>();
@@ -39,7 +39,7 @@ export class RandomWalk {
     private readonly cluster: TestCluster,
     private readonly random: Random,
     private readonly files: readonly SourceFile[],
-    /** The mount's path, and what it mounts; no trailing slashes. */
+    /** The mount's path and its UFS path, without trailing slashes. */
     private readonly mount: { path: string; ufs: string },
     private readonly capacityBytes: number,
   ) {}
@@ -64,7 +64,7 @@ export class RandomWalk {
     await this.untilQuotasHold();
   }
 
-  /** Everything agrees, and every cached byte is the source's. */
+  /** Checks that all counts agree and that every cached byte equals the source's. */
   async check(): Promise<void> {
     const found = await expectAgreement(this.cluster, {
       files: this.files,
@@ -154,7 +154,7 @@ export class RandomWalk {
     return `${path}${recursive ? '' : ', not recursive'}: ${inWords(job)}`;
   }
 
-  /** Each copy is counted once, be it as its file or as a replica; each file once, where none has copies astray. */
+  /** Each copy counts once, as a file or as a replica. Each file counts once if no worker outside the ring holds a copy. */
   private expectFreeCounts(job: EndedJob, { nodes, workers }: Holdings, freed: readonly string[]): void {
     const ring = new HashRing(nodes.map(({ identity }) => identity));
     const holders = (path: string) => workers.filter(({ entries }) => entries.has(path));
@@ -171,19 +171,19 @@ export class RandomWalk {
 
   private async rebalance(): Promise<string> {
     const nodes = await this.cluster.api.nodes();
-    // Those that were decommissioned hold some too: a rebalance takes it from them.
+    // Decommissioned workers hold copies too. A rebalance moves them away.
     const before = await heldByAny(this.cluster, pathsOf(this.files));
     const target = this.random.chance(0.6) ? 'ALL' : this.random.pick(nodes).identity;
     const skipPrune = this.random.chance(0.2);
     const job = await runJob(this.api(), 'rebalance', { target, options: { skipPrune } });
     if (job.state !== 'SUCCEEDED') {
-      // Targets may be too small for what the ring gives them.
+      // A target may be too small for the files that the ring assigns to it.
       assert.equal(job.state, 'FAILED', JSON.stringify(job));
       assert.match(JSON.stringify(job.errorMessage), /no room|quota/i);
     }
     const { cached } = await holdings(this.cluster);
     const news = [...cached].filter((path) => !before.has(path));
-    assert.deepEqual(news, [], 'a rebalance brought in what nobody had');
+    assert.deepEqual(news, [], 'a rebalance added a file that no worker had');
     return `${target === 'ALL' ? 'ALL' : this.nameOf(target)}${skipPrune ? ', skipPrune' : ''}: ${inWords(job)}`;
   }
 
@@ -225,7 +225,7 @@ export class RandomWalk {
       return `removed from ${path}`;
     }
     const path = this.directory();
-    // Most of the tree must stay, or there is nothing left to look at.
+    // Most of the tree must stay for the next steps.
     const mayBeBrief = this.below(path).length < this.files.length / 2;
     const ttlSeconds = mayBeBrief ? this.random.pick([briefTtlSeconds, longTtlSeconds]) : longTtlSeconds;
     await this.policy('POST', '/ttl', { path, ttlSeconds });
@@ -246,7 +246,7 @@ export class RandomWalk {
     return `${path} ${priority}`;
   }
 
-  /** Both coordinators know it at once: what comes next may ask the other one. */
+  /** Waits until both coordinators know the change: the next step may ask either one. */
   private async policy(method: 'POST' | 'DELETE', route: string, body: Body): Promise<void> {
     const answer = await this.api().request(method, route, { body });
     assert.equal(answer.status, 200, `${method} ${route} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`);
@@ -324,14 +324,14 @@ export class RandomWalk {
 
   // ---- quotas that hold ----
 
-  /** Bytes cached below each quota of now, by the quota's path. */
+  /** Bytes cached below each current quota, by the quota's path. */
   private async usage(): Promise<Map<string, number>> {
     const found = await holdings(this.cluster);
     const set = await quotas(this.cluster.api);
     return new Map(set.map(({ path }) => [path, cachedBytesBelow(found, this.ufsPathOf(path))]));
   }
 
-  /** What online workers hold beyond a quota, as it was lowered or one of them came back, goes by itself. */
+  /** Waits for the evictions that follow when a quota was lowered or a worker came back. */
   private async untilQuotasHold(): Promise<void> {
     await eventually('workers hold no more than quotas allow', async () => {
       const found = await holdings(this.cluster);
@@ -343,7 +343,7 @@ export class RandomWalk {
     });
   }
 
-  /** A quota may be exceeded when it was set lower than what was there, or a worker came back: never by adding. */
+  /** A quota may be exceeded after it was lowered or a worker came back, but never by added copies. */
   private async expectNoNewExcess(before: ReadonlyMap<string, number>): Promise<void> {
     const after = await this.usage();
     for (const { path, quotaBytes } of await quotas(this.cluster.api)) {
@@ -358,7 +358,7 @@ export class RandomWalk {
     return this.random.pick(this.cluster.coordinators).api;
   }
 
-  /** A directory of the tree, the deeper ones more often; as a path of the namespace. */
+  /** Picks a directory of the tree, deeper ones more often. @returns its path in the namespace */
   private directory(): string {
     const { path } = this.random.pick(this.files);
     const names = path.slice(this.mount.ufs.length + 1).split('/');

@@ -18,7 +18,7 @@ export async function writeMark(worker: WorkerHandle, mark: Mark): Promise<void>
   await writeFile(join(worker.cacheDir, 'log-mark.json'), JSON.stringify(mark));
 }
 
-/** Starts it, and waits until it has refused: the code that no supervisor tries again after. @returns what it said */
+/** Starts a process and waits until it ends with 78, after which supervisors do not retry. @returns its message */
 export async function refusal(process: ManagedProcess): Promise<string> {
   if (!process.running) process.launch();
   const code = await exitCode(process);
@@ -33,7 +33,7 @@ export async function refusal(process: ManagedProcess): Promise<string> {
   return said;
 }
 
-/** Waits for its end, and says whose it was that did not come. */
+/** Waits for the end of a process. A timeout error names the process. */
 export async function exitCode(process: ManagedProcess): Promise<number | null> {
   const { exited } = process;
   await eventually(`${process.name} ends`, () => !process.running, { timeoutMs: 60_000 });
@@ -48,7 +48,7 @@ export async function workerReadiness(worker: WorkerHandle): Promise<{ status: n
   return { status: answer.statusCode, says: await answer.body.text() };
 }
 
-/** Waits until the worker says that it refuses the log. */
+/** Waits until the worker reports that it refuses the log. @returns the message */
 export async function untilWorkerRefuses(worker: WorkerHandle): Promise<string> {
   return eventually(`${worker.process.name} refuses the log`, async () => {
     const { status, says } = await workerReadiness(worker);
@@ -60,7 +60,7 @@ export async function untilWorkerIsReady(worker: WorkerHandle): Promise<void> {
   await eventually(`${worker.process.name} is ready`, async () => (await workerReadiness(worker)).status === 200);
 }
 
-/** Makes the log longer by what a user could notice missing. */
+/** Appends to the log what a user could miss later. */
 export async function mountSome(cluster: TestCluster, prefix: string, count = 5): Promise<string[]> {
   const directory = join(cluster.directory, 'ufs');
   await mkdir(directory, { recursive: true });
@@ -76,7 +76,7 @@ export async function mounts(cluster: TestCluster): Promise<string> {
   return JSON.stringify((await cluster.api.request('GET', '/mount')).body);
 }
 
-/** NATS' data as an operator handles it. The server must not run meanwhile. */
+/** Handles NATS' data like an operator. The server must not run meanwhile. */
 export class NatsData {
   constructor(private readonly cluster: TestCluster) {}
 
@@ -92,7 +92,7 @@ export class NatsData {
     await rm(join(this.cluster.nats.storeDir, 'jetstream'), { recursive: true });
   }
 
-  /** What is there now is kept under the other name. */
+  /** Keeps the current data under the other name. */
   async replaceBy(name: string, keepAs: string): Promise<void> {
     await this.copyTo(keepAs);
     await this.wipe();

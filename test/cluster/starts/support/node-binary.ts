@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { projectRoot } from '#testing';
 
 /**
- * A release of Node other than the one that runs the tests; fetched once. Undefined where it cannot be had, which is said
- * in one line.
+ * Another release of Node than the one that runs the tests. It is downloaded once. Undefined if it is not available; one
+ * line on stderr then says so.
  */
 export function nodeBinary(major: number): string | undefined {
   const script = join(projectRoot(), 'scripts/node-binaries.mjs');

@@ -13,19 +13,19 @@ export interface RunOptions {
   readonly args?: readonly string[];
   readonly env?: Record<string, string>;
   readonly cwd?: string;
-  /** Default: the one that runs the tests. */
+  /** Default: the Node that runs the tests. */
   readonly node?: string;
-  /** As which user; needs root. */
+  /** The user id to run as. It needs root. */
   readonly uid?: number;
-  /** A command that executes what follows it in its own place. */
+  /** A command that replaces itself with the command that follows. */
   readonly wrapper?: readonly string[];
-  /** After which it is killed: it should have ended by itself. */
+  /** The process is killed after this time. It should end by itself before. */
   readonly limitMs?: number;
 }
 
 export const testKeys = clusterKeys.LARDER_SECRET_KEYS;
 
-/** Runs a script of the project to its end, with no settings but those given. */
+/** Runs a script of the project to its end, with only the given settings. */
 export function run(script: string, options: RunOptions = {}): Promise<Ended> {
   const { args = [], env = {}, cwd = projectRoot(), node = process.execPath, uid, limitMs = 30_000 } = options;
   const [command, ...rest] = [...(options.wrapper ?? []), node, join(projectRoot(), script), ...args];

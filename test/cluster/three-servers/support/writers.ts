@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiClient } from '#testing';
 
 export interface Write {
@@ -8,13 +9,16 @@ export interface Write {
   readonly body: unknown;
 }
 
-/** Clients that mount one path after another, each path once, and note every answer. */
+/** Pause between a client's answer and its next write: short beside a pause of the log, and it leaves CPU to the cluster. */
+const pauseMs = 20;
+
+/** Clients that mount one path after another, each path once, and record every answer. */
 export class Writers {
   readonly writes: Write[] = [];
   private stopped = false;
   private readonly running: Promise<void>[];
 
-  /** @param ufsRoot a directory's URL; each mount is of a name below it */
+  /** @param ufsRoot URL of a directory. Each mount is of a name below it */
   constructor(api: ApiClient, ufsRoot: string, count: number) {
     this.running = Array.from({ length: count }, (_, index) => this.run(api, ufsRoot, index));
   }
@@ -23,7 +27,7 @@ export class Writers {
     return this.writes.filter(({ status }) => status === 200);
   }
 
-  /** Those that were sent after a moment of `performance.now()` and acknowledged. */
+  /** The acknowledged writes that were sent after a time of `performance.now()`. */
   acknowledgedSince(ms: number): Write[] {
     return this.acknowledged.filter(({ sentAtMs }) => sentAtMs >= ms);
   }
@@ -41,6 +45,7 @@ export class Writers {
         body: { path, ufs: `${ufsRoot}${path.slice(1)}` },
       });
       this.writes.push({ path, sentAtMs, answeredAtMs: performance.now(), status, body });
+      await sleep(pauseMs);
     }
   }
 }

@@ -5,7 +5,7 @@ import type { TestCluster } from '#testing';
 const pollMs = 100;
 const readinessTimeoutMs = 1000;
 
-/** What a client behind a balancer has seen. */
+/** The outcome of a request, as a client behind a balancer sees it. */
 export interface Answer {
   readonly coordinator: string;
   readonly call: string;
@@ -16,8 +16,8 @@ export interface Answer {
 }
 
 /**
- * A round-robin balancer with keep-alive connections, as people put before coordinators: it asks each one's `/readyz`
- * now and then, and passes requests on to those that last said 200.
+ * A round-robin balancer with keep-alive connections, as operators use before coordinators. It polls `/readyz` of each
+ * coordinator, and forwards requests to those that last returned 200.
  */
 export class Balancer {
   readonly answers: Answer[] = [];
@@ -74,7 +74,7 @@ export class Balancer {
   }
 }
 
-/** Undefined when there was no answer in time: on a busy machine that says nothing. */
+/** Undefined without an answer in time, which proves nothing on a busy machine. */
 async function askReadiness(url: string): Promise<boolean | undefined> {
   const signal = AbortSignal.timeout(readinessTimeoutMs);
   try {
@@ -82,7 +82,7 @@ async function askReadiness(url: string): Promise<boolean | undefined> {
     await body.dump();
     return statusCode === 200;
   } catch {
-    // Nobody listens there.
+    // No process listens on that port.
     return signal.aborted ? undefined : false;
   }
 }

@@ -9,15 +9,15 @@ import {
 import { expectCountsToAddUp, expectProgressToGrow } from '../../../cluster/support/counts.js';
 
 export interface ExactSuccessOptions {
-  /** Whom to ask. Default: the first coordinator. */
+  /** The API to ask. Default: that of the first coordinator. */
   api?: ApiClient;
   seen?: (progress: LoadProgress) => void;
   timeoutMs?: number;
 }
 
 /**
- * What must hold after every fault: the job ends as SUCCEEDED under its id, its counts are exact and have only grown on
- * the way, and the workers hold every file byte for byte.
+ * Checks the promise after every fault: the job ends as SUCCEEDED under its id, its counts are exact and never fell, and
+ * the workers hold every file byte for byte.
  */
 export async function expectExactSuccess(
   cluster: TestCluster,

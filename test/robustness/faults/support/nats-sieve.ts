@@ -4,19 +4,19 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** A message on its way to a client of NATS. */
 export interface SievedMessage {
   readonly subject: string;
-  /** Where it is acknowledged. */
+  /** The subject of its acknowledgement. */
   readonly reply: string;
 }
 
 const endOfLine = Buffer.from('\r\n');
 
 /**
- * Stands between one client and a nats-server, and holds back what it is told to of what the server sends: a client may
- * so hear late of one thing and in time of another, as it may when each comes by a subscription of its own.
- * The protocol: docs.nats.io, "Client protocol", `MSG` and `HMSG`.
+ * A proxy between one client and a nats-server that holds back chosen messages of the server. The client then receives
+ * one message late and another in time, as can happen with separate subscriptions.
+ * Protocol: docs.nats.io, "Client protocol", `MSG` and `HMSG`.
  */
 export class NatsSieve {
-  /** What is held back at the moment, in the order in which it came. */
+  /** The messages held back at the moment, in the order of their arrival. */
   readonly held: SievedMessage[] = [];
   private holds: (subject: string) => boolean = () => false;
   private readonly waiting: (() => void)[] = [];
@@ -41,19 +41,19 @@ export class NatsSieve {
     return `nats://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** From now on holds back messages whose subject begins so. */
+  /** From now on, holds back messages whose subject begins with this prefix. */
   hold(subjectPrefix: string): void {
     this.holds = (subject) => subject.startsWith(subjectPrefix);
   }
 
-  /** Lets through what was held back, and all that comes. */
+  /** Lets through the messages held back, and all later ones. */
   release(): void {
     this.holds = () => false;
     this.held.length = 0;
     for (const send of this.waiting.splice(0)) send();
   }
 
-  /** The first of what is held back never comes. */
+  /** Drops the first message held back. */
   dropFirst(): void {
     this.held.shift();
     this.waiting.shift();
@@ -102,7 +102,7 @@ interface Piece {
   readonly message?: SievedMessage;
 }
 
-/** The first line, with the payload if it announces one; undefined while not all of it is there. */
+/** The first line, with its payload if it announces one. Undefined until all of it has arrived. */
 function takePiece(bytes: Buffer): Piece | undefined {
   const lineEnd = bytes.indexOf(endOfLine);
   if (lineEnd < 0) return undefined;

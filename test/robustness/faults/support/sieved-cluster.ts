@@ -1,7 +1,7 @@
 import { type TestCluster } from '#testing';
 import { NatsSieve } from './nats-sieve.js';
 
-/** From now on the cluster's first worker hears of NATS what a test lets through. The cluster has one nats-server. */
+/** From now on, the cluster's first worker receives from NATS only what a test lets through. The cluster has one server. */
 export async function sieveFirstWorker(cluster: TestCluster): Promise<NatsSieve> {
   const sieve = await NatsSieve.start(cluster.nats.port);
   const [worker] = cluster.workers;

@@ -2,9 +2,9 @@ import { statfsSync } from 'node:fs';
 import { type TestCluster } from '#testing';
 
 /**
- * Puts the cluster's first worker, as a new one, on a file system of its own that can really run full. It is mounted in
- * a mount namespace of the process and goes with it. Root or an unprivileged user namespace is needed; where there is
- * neither, a test has to fail rather than show nothing.
+ * Puts the cluster's first worker, as a new one, on a separate file system that can really run full. The file system is
+ * mounted in a mount namespace of the process and ends with it. This needs root or an unprivileged user namespace. Without
+ * either, a test must fail: to skip it would hide a gap.
  */
 export async function onSmallDisk(cluster: TestCluster, sizeBytes: number): Promise<void> {
   const [worker] = cluster.workers;
@@ -17,13 +17,13 @@ export async function onSmallDisk(cluster: TestCluster, sizeBytes: number): Prom
   await cluster.untilOnline(1);
 }
 
-/** The first worker's cache directory, seen from outside of its mount namespace. */
+/** The first worker's cache directory, as seen from outside its mount namespace. */
 export function cacheDirOf(cluster: TestCluster): string {
   const { process, cacheDir } = cluster.workers[0];
   return `/proc/${process.pid}/root${cacheDir}`;
 }
 
-/** What the file system of the first worker's cache has left. */
+/** Free bytes of the file system of the first worker's cache. */
 export function freeBytesOf(cluster: TestCluster): number {
   const { bavail, bsize } = statfsSync(cacheDirOf(cluster));
   return bavail * bsize;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { eventually, projectRoot, type ManagedProcess } from '#testing';
 
-/** Gives a process, from its next life on, a wall clock that a test can set. */
+/** Gives a process, from its next start on, a wall clock that a test can set. */
 export class WrongClock {
   private readonly file: string;
 
@@ -14,7 +14,7 @@ export class WrongClock {
     this.file = join(directory, `${process.name}.clock`);
   }
 
-  /** @param offsetMs what its clock is off by when it starts */
+  /** @param offsetMs difference of its clock from the real time at the start */
   prepare(offsetMs: number): void {
     const preload = join(projectRoot(), 'test/robustness/faults/support/wrong-clock.mjs');
     this.write(offsetMs);
@@ -22,7 +22,7 @@ export class WrongClock {
     this.process.overrides['LARDER_TEST_CLOCK_FILE'] = this.file;
   }
 
-  /** Lets the clock of the running process jump, and waits until it has. */
+  /** Makes the clock of the running process jump, and waits until it has. */
   async set(offsetMs: number): Promise<void> {
     this.write(offsetMs);
     const applied = `${this.file}.${this.process.pid}`;
@@ -32,7 +32,7 @@ export class WrongClock {
     );
   }
 
-  /** In one go: a file read half-written would be another time. */
+  /** Replaces the file in one step: a half-written file would give another time. */
   private write(offsetMs: number): void {
     writeFileSync(`${this.file}.new`, String(offsetMs));
     renameSync(`${this.file}.new`, this.file);

@@ -11,15 +11,21 @@ const maxAgeMs = 7 * 24 * 3_600_000;
 export class BatchCheckpoints {
   private readonly unwritten = new Map<string, unknown>();
 
-  private constructor(private readonly directory: string) {}
+  /** @param files those that may be there: for all other batches there is nothing to remove */
+  private constructor(
+    private readonly directory: string,
+    private readonly files: Set<string>,
+  ) {}
 
   static async open(directory: string): Promise<BatchCheckpoints> {
     await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
+    const files = new Set<string>();
     for (const name of await readdir(directory)) {
       const file = path.join(directory, name);
       if (Date.now() - (await stat(file)).mtimeMs > maxAgeMs) await rm(file, { force: true });
+      else files.add(file);
     }
-    return new BatchCheckpoints(directory);
+    return new BatchCheckpoints(directory, files);
   }
 
   of(batchId: string): Checkpoint {
@@ -37,6 +43,7 @@ export class BatchCheckpoints {
       // Written as a whole or not at all. Not synced: a power cut may lose the last note, as it may lose removals. When
       // the disk is full, the note is kept in memory: the batch may be what frees the disk.
       save: async (value) => {
+        this.files.add(file);
         try {
           await writeFile(`${file}.new`, JSON.stringify(value), { mode: PRIVATE_FILE_MODE });
           await rename(`${file}.new`, file);
@@ -51,7 +58,10 @@ export class BatchCheckpoints {
 
   async remove(batchId: string): Promise<void> {
     this.unwritten.delete(batchId);
-    await rm(this.file(batchId), { force: true });
+    const file = this.file(batchId);
+    if (!this.files.has(file)) return;
+    await rm(file, { force: true });
+    this.files.delete(file);
   }
 
   private file(batchId: string): string {

@@ -175,7 +175,7 @@ export class BatchRunner {
       } else if (reason instanceof WorkerStopping) {
         message.retryLater(0);
       } else {
-        if (!(error instanceof ExecutionFailed)) logger.warn({ err: error, jobId, batchId }, 'a batch is put off');
+        if (!(error instanceof ExecutionFailed)) logger.warn({ err: error, jobId, batchId }, 'a batch is postponed');
         message.retryLater(failedDelayMs);
       }
     } finally {

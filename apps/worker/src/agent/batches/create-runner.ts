@@ -29,13 +29,17 @@ export interface RunnerParts {
   logger: Logger;
 }
 
-export interface CreateRunnerOptions extends RunnerParts {
+export interface ExecutorParts extends RunnerParts {
   workerId: string;
+  /** Of mounts, policies and members. */
+  clusterReader: Pick<LogReader, 'caughtUp'>;
+  bandwidths: JobBandwidths;
+}
+
+export interface CreateRunnerOptions extends ExecutorParts {
   cluster: ClusterLink;
   jobs: JobStates;
-  /** Of mounts, policies and members. */
   clusterReader: LogReader;
-  bandwidths: JobBandwidths;
   /** Receives the log sequence of each batch outcome. */
   reported: (sequence: number) => void;
 }
@@ -79,7 +83,8 @@ export function createRunner(options: CreateRunnerOptions): BatchRunner {
   });
 }
 
-function createExecutor(options: CreateRunnerOptions): BatchExecutor {
+/** Carries out batches with the resources of this worker, whoever hands them over. */
+export function createExecutor(options: ExecutorParts): BatchExecutor {
   const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
   const { view, remover, pool, claims } = services;
   const limits = new ConcurrencyLimits(config.workerTransfers);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isDiskFull } from '#cache-store';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
@@ -21,6 +21,9 @@ type Note = z.infer<typeof noteSchema>;
  * of a batch. When the disk is full, nothing is noted: the batch must go on, as it may be what frees the disk.
  */
 export class RunningJournal {
+  /** The batches that have a note on disk: for all others there is nothing to remove. */
+  private readonly noted = new Set<string>();
+
   private constructor(
     private readonly directory: string,
     private readonly suspectNotes: Map<string, Note>,
@@ -70,7 +73,12 @@ export class RunningJournal {
   /** The batch is harmless, settled, or will not be delivered again. */
   async forget(batchId: string): Promise<void> {
     this.suspectNotes.delete(batchId);
-    await rm(this.file(batchId), { force: true });
+    if (!this.noted.has(batchId)) return;
+    // Not by `rm`, which looks at the file first.
+    await unlink(this.file(batchId)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    this.noted.delete(batchId);
   }
 
   private async suspect(note: Note): Promise<void> {
@@ -79,6 +87,7 @@ export class RunningJournal {
   }
 
   private async write(note: Note): Promise<void> {
+    this.noted.add(note.batchId);
     try {
       await writeFile(this.file(note.batchId), JSON.stringify(note), { mode: PRIVATE_FILE_MODE });
     } catch (error) {

@@ -1,15 +1,24 @@
 import type { KeyObject } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { retryWhile } from '#async';
-import { eventCatalogues } from '#contexts/catalogue';
 import { jobBoundary } from '#contexts/jobs';
 import { logBoundary } from '#contexts/log';
 import { membershipBoundary } from '#contexts/membership';
 import { namespaceBoundary } from '#contexts/namespace';
 import { judgeBy, LogGate, OwnSigner, type TrustRing } from '#contexts/trust/gate';
-import { ApiCode, apiCodeOf, connectNats, EventCodec, EventStore, Names, type Log, type NatsLink } from '#jetstream';
+import {
+  ApiCode,
+  apiCodeOf,
+  connectNats,
+  EventStore,
+  type EventCodec,
+  Names,
+  type Log,
+  type NatsLink,
+} from '#jetstream';
 import { DomainError } from '#kernel';
 import type { Logger } from 'pino';
+import { workerCodec } from './worker-codec.js';
 
 export interface ClusterLink {
   link: NatsLink;
@@ -62,7 +71,7 @@ export async function openClusterLink(options: ClusterLinkOptions): Promise<Clus
     await link.close();
     throw error;
   }
-  const codec = new EventCodec(Object.values(eventCatalogues));
+  const codec = workerCodec();
   const { ring, signingKey } = options;
   const store = new EventStore(link, names, codec, { signer: new OwnSigner(workerId, signingKey) });
   const noticed = (sequence: number, digest: string) => store.noticed(sequence, digest);
