@@ -1,7 +1,7 @@
 import { printable } from '../names.js';
 import { Parked } from '../parked.js';
 import { UfsError, type UfsListOptions, type UfsListPage, type UfsObject } from '../types.js';
-import { AheadLimits, noBounds, type AheadBounds } from './ahead/ahead-limits.js';
+import { AheadLimits, type AheadBounds } from './ahead/ahead-limits.js';
 import { ReadAhead } from './ahead/read-ahead.js';
 import { KeyWalk, maxKeysPerPage, type WalkedPage } from './key-walk.js';
 import { decodeCursor, encodeCursor, type ListCursor } from './list-cursor.js';
@@ -31,17 +31,21 @@ export interface ListingPorts {
   findExact(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined>;
   /** How far walks read ahead. Absent: not at all. */
   ahead?: AheadBounds;
+  /** For tests: so many keys show whether a listing is in order. */
+  rememberedInOrder?: number;
 }
 
 /** Lists a bucket. */
 export class BucketListing {
   private readonly walk: KeyWalk;
-  private readonly limits: AheadLimits;
+  private readonly limits: AheadLimits | undefined;
+  private isClosed = false;
   private readonly memories = new Parked<WalkMemory>(parkedAtMost, parkedForMs, ({ ahead }) => ahead?.close());
 
   constructor(private readonly ports: ListingPorts) {
-    this.limits = new AheadLimits(ports.ahead ?? noBounds);
-    this.walk = new KeyWalk(ports.client, s3OptionTable.unorderedListing.names[0]);
+    this.limits = ports.ahead && new AheadLimits(ports.ahead);
+    const orderOption = s3OptionTable.unorderedListing.names[0];
+    this.walk = new KeyWalk(ports.client, orderOption, undefined, ports.rememberedInOrder);
   }
 
   async list(path: string, key: string, options: UfsListOptions): Promise<UfsListPage> {
@@ -64,7 +68,7 @@ export class BucketListing {
     if (walked.next === undefined || walked.next.unordered) ahead?.close();
     if (walked.next === undefined) return page;
     const next = encodeCursor(walked.next);
-    this.memories.park(prefix, next, { trail: walked.trail, ahead });
+    this.keep(prefix, next, { trail: walked.trail, ahead });
     return { ...page, next };
   }
 
@@ -99,7 +103,13 @@ export class BucketListing {
   }
 
   close(): void {
+    this.isClosed = true;
     this.memories.clear();
+  }
+
+  private keep(prefix: string, after: string, memory: WalkMemory): void {
+    if (this.isClosed) memory.ahead?.close();
+    else this.memories.park(prefix, after, memory);
   }
 
   private start(): ListCursor {
@@ -107,7 +117,7 @@ export class BucketListing {
   }
 
   private aheadOf(query: ListQuery, memory: WalkMemory | undefined): ReadAhead | undefined {
-    if (this.limits.maxPages === 0) return undefined;
+    if (this.limits === undefined) return undefined;
     if (memory?.ahead?.suits(query)) return memory.ahead;
     memory?.ahead?.close();
     return new ReadAhead(this.ports.client, query, this.limits);
@@ -126,7 +136,7 @@ export class BucketListing {
     } catch (error) {
       const isUntouched = error instanceof UfsError && error.retryable;
       if (isUntouched && after !== undefined && memory !== undefined) {
-        this.memories.park(prefix, after, { trail: memory.trail, ahead });
+        this.keep(prefix, after, { trail: memory.trail, ahead });
       } else ahead?.close();
       throw error;
     }

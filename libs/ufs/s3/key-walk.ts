@@ -31,6 +31,8 @@ export class KeyWalk {
     /** The mount's option for listings in no order, for messages that recommend it. */
     private readonly orderOption: string,
     private readonly maxEmptyPages = 10_000,
+    /** So many keys show whether a listing is in order. */
+    private readonly rememberedInOrder = maxRememberedInOrder,
   ) {}
 
   /**
@@ -45,15 +47,17 @@ export class KeyWalk {
   ): Promise<WalkedPage> {
     if (cursor.unordered) return await this.nextUnordered(query, cursor, trail);
     const known = trail ?? trailOf(cursor);
-    const read = await this.readAhead(query, cursor, known, ahead);
+    // A store may turn out to keep no order as long as the walk remembers its keys: until then, nothing is read ahead.
+    const reader = known.listed === undefined ? ahead : undefined;
+    const read = await this.readAhead(query, cursor, reader);
     const { page, position } = read ?? (await this.ask(query, cursor));
     const disorder = disorderOf(page, cursor.after);
     if (disorder === undefined) {
-      for (const key of keysOf(page)) known.addInOrder(key);
+      for (const key of keysOf(page)) known.addInOrder(key, this.rememberedInOrder);
       // `start-after` has skipped keys. In an unordered listing they might have come later.
       if (position.startAfter !== undefined) known.miss();
       const next = this.behind(query, cursor, page, position, known);
-      if (read === undefined) ahead?.saw(page, cursor.after);
+      if (read === undefined) reader?.saw(page, cursor.after);
       return { page, next, trail: known };
     }
     if (position.startAfter === undefined && known.listed !== undefined) {
@@ -65,12 +69,9 @@ export class KeyWalk {
     throw misread(query.path, `does not go on in order: ${after} comes after ${before}; ${advice}`);
   }
 
-  private async readAhead(query: ListQuery, cursor: ListCursor, { listed }: ListTrail, ahead: ReadAhead | undefined) {
-    // As long as the store may turn out to keep no order, pages count only if tokens lead to them from the beginning on.
-    const keysByToken = listed === undefined ? 0 : Math.max(1, maxRememberedInOrder - listed.keys);
-    const page = await ahead?.next(cursor, keysByToken, query.signal);
+  private async readAhead(query: ListQuery, cursor: ListCursor, ahead: ReadAhead | undefined) {
+    const page = await ahead?.next(cursor, query.signal);
     if (page === undefined) return undefined;
-    assertBelow(query, page);
     const position: ListPosition = cursor.token === undefined ? {} : { token: cursor.token };
     return { page, position };
   }

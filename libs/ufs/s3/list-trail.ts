@@ -39,8 +39,8 @@ export class ListTrail {
   }
 
   /** Like `add`, for an ordered listing: its keys are remembered only as long as it is short. */
-  addInOrder(key: string): void {
-    if (this.keys < maxRememberedInOrder) this.add(key);
+  addInOrder(key: string, atMost = maxRememberedInOrder): void {
+    if (this.keys < atMost) this.add(key);
     else this.miss();
   }
 

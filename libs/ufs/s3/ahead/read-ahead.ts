@@ -1,40 +1,59 @@
 import { compareUtf8 } from '../../names.js';
 import { UfsError } from '../../types.js';
 import type { ListCursor } from '../list-cursor.js';
-import { requestDirectories, requestPage, type ListQuery } from '../list-request.js';
+import { requestDirectories, requestPage, type ListPosition, type ListQuery } from '../list-request.js';
 import type { KeyPage } from '../list-xml.js';
 import type { S3Client } from '../s3-client.js';
 import type { AheadLimits } from './ahead-limits.js';
-import { Guesses } from './guesses.js';
-import { HeldPieces } from './held-pieces.js';
-import { joined, lastOf, newPiece, place, type Piece } from './pieces.js';
+import { Foresight } from './foresight.js';
+import { covers, isGap, joined, lastOf, newPiece, sizeOf, takePage, type Piece } from './piece.js';
 
-/** Pages that did not fit together, after which it is the store and no change of its objects. */
-const tolerableMisfits = 3;
-const triesOfAPiece = 3;
-const pauseMs = 100;
+/** A guess leads so far, as a part of a page, so that the pages before and behind it have keys in common. */
+const fill = 0.85;
+/** A bridge is shorter by this factor than a page. */
+const bridgePart = 8;
+/** Of a page that is asked for, until its size is known. */
+const expectedEntryBytes = 400;
+/** At most this many requests for each page's worth of keys, the walk's own included. */
+const requestsPerPage = 2;
+/** A walk that waits longer for its reader does not wait for the store: what is held is given up. */
+const idleMs = 30_000;
 
 /**
- * Reads pages of a listing before the walk asks for them, several at once. The walk gets what it would get by itself: every
- * page comes by a token of the store, as in a walk of one page after another. Only where to begin is guessed: a request
- * with `start-after` finds the next key behind a guess, and the token behind that key. A page is given to the walk if the
- * one before it has that key, and if both agree on what follows.
+ * Reads pages of a listing before the walk asks for them, several at once.
  *
- * Whatever is in doubt is dropped. The walk then asks by itself, at the same place, and meets errors and false answers
- * there.
+ * The pieces are pages in the order of their beginnings; the first is the page that the walk has. A guess is a page
+ * behind a text that should come before the end of the page before it (`start-after`). Where it comes behind that end,
+ * a bridge follows the token of the page before, over the gap. A page is given to the walk in two cases only: its own
+ * token led to it, or it begins with the keys that the page before ends with, one at least.
+ *
+ * It ends by construction:
+ * - Each piece is one request. A text is guessed only if it comes behind all guesses before, and a token is followed
+ *   once: what was asked for and dropped is not asked for again.
+ * - `next` gives a page, drops a piece, or waits for a request. With nothing left it leaves the page to the walk.
+ * - All requests, the walk's own included, are at most `requestsPerPage` for each page's worth of keys that the walk has
+ *   got, and twice the window.
+ * - The first doubt ends it for this walk: pages that do not agree, an answer of another form, a key out of place, an
+ *   error that a retry does not help. Then the walk asks by itself, and meets the error there. Refusals and timeouts
+ *   drop their piece only, and halve the requests of the mount.
  */
 export class ReadAhead {
-  private readonly pieces: HeldPieces;
-  private readonly guesses: Guesses;
+  private pieces: Piece[] = [];
+  private readonly foresight: Foresight;
   /** Doubles as long as the walk waits for pages. */
-  private pagesAhead = 1;
-  private misfits = 0;
+  private window = 1;
+  /** As many keys as the store puts on a page. */
+  private pageKeys = 0;
+  private requests = 0;
+  private keysGiven = 0;
+  /** No guess comes before this text. */
+  private guessedUpTo = '';
+  /** A page at the end of the listing has been seen. */
+  private hasEnd = false;
   private isOff = false;
-  private isWalkAsking = false;
   private directories: AbortController | undefined;
-  private knowsDelimiters = true;
-  private timer: NodeJS.Timeout | undefined;
-  private keysByToken = 0;
+  private knowsDirectories = true;
+  private idle: NodeJS.Timeout | undefined;
   /** Of the walk: when it ends, nothing is read for it any more. */
   private signal: AbortSignal | undefined;
   private readonly onAbort = (): void => this.close();
@@ -44,219 +63,204 @@ export class ReadAhead {
     private readonly query: Omit<ListQuery, 'signal'>,
     private readonly limits: AheadLimits,
   ) {
-    this.pieces = new HeldPieces(limits);
-    this.guesses = new Guesses(query.prefix);
+    this.foresight = new Foresight(query.prefix);
   }
 
   /** Whether this reads the pages that the query asks for. */
   suits({ prefix, limit }: ListQuery): boolean {
-    return !this.isOff && prefix === this.query.prefix && limit === this.query.limit;
+    return prefix === this.query.prefix && limit === this.query.limit;
   }
 
-  /**
-   * The page after the cursor; undefined where the walk must ask for it, and then tell `saw`.
-   * @param keysByToken so many more keys must come by the tokens of the pages before them
-   */
-  async next(cursor: ListCursor, keysByToken: number, signal?: AbortSignal): Promise<KeyPage | undefined> {
+  /** The page after the cursor; undefined where the walk must ask for it, and then tell `saw`. */
+  async next(cursor: ListCursor, signal?: AbortSignal): Promise<KeyPage | undefined> {
     this.follow(signal);
-    const { base } = this.pieces;
-    if (base === undefined || lastOf(base) !== cursor.after || base.page?.token !== cursor.token) return undefined;
-    this.keysByToken = keysByToken;
-    this.isWalkAsking = false;
     for (;;) {
-      this.goOn();
-      const piece = this.isOff ? undefined : this.pieces.candidate(keysByToken > 0);
-      if (piece === undefined || signal?.aborted) break;
-      if (piece.state === 'asked') {
-        await this.waitFor(piece, signal);
+      this.ask();
+      const [base, piece] = this.pieces;
+      if (base === undefined || lastOf(base) !== cursor.after || base.page?.token !== cursor.token) return undefined;
+      if (piece === undefined || isGap(base, piece)) {
+        // The walk follows this token itself.
+        base.isFollowed = true;
+        this.grow();
+        return undefined;
+      }
+      if (piece.page === undefined) {
+        this.grow();
+        this.ask();
+        await piece.settled;
         continue;
       }
       const page = joined(base, piece);
-      const isNew = page?.isTruncated === false || (page?.entries.length ?? 0) > 0;
-      // The walk counts pages without a key.
-      if (page !== undefined && (isNew || this.pieces.isLink(piece))) return this.give(piece, page);
-      this.pieces.drop(piece);
-      if (page === undefined && ++this.misfits > tolerableMisfits) this.close();
+      if (page === undefined) return void this.close();
+      this.begin(piece);
+      this.keysGiven += page.entries.length;
+      this.ask();
+      return page;
     }
-    this.grow();
-    this.isWalkAsking = true;
-    return undefined;
   }
 
   /** The walk has asked for this page by itself, behind the key `after`. */
   saw(page: KeyPage, after = ''): void {
-    this.limits.succeeded();
-    this.isWalkAsking = false;
     if (this.isOff) return;
-    const piece = newPiece('ready', after);
-    this.read(piece, page);
-    const isUsable = !page.isV1 && page.token !== undefined && page.isTruncated === true && lastOf(piece) !== undefined;
-    if (isUsable) this.pieces.begin(piece);
-    else this.pieces.dropAll();
-    this.pieces.hold(piece, 0, 0);
+    this.requests++;
+    this.keysGiven += page.entries.length;
+    const piece = newPiece(after);
+    // At its end, a walk needs nothing more.
+    if (!this.take(piece, page) || page.isTruncated === false) return this.close();
+    this.pageKeys = Math.max(this.pageKeys, page.entries.length);
+    this.begin(piece);
+    this.ask();
   }
 
   close(): void {
     this.isOff = true;
-    clearTimeout(this.timer);
-    this.follow(undefined);
+    clearTimeout(this.idle);
+    this.signal?.removeEventListener('abort', this.onAbort);
     this.directories?.abort();
-    this.pieces.dropAll();
+    for (const piece of this.pieces.splice(0)) this.release(piece);
   }
 
   private follow(signal: AbortSignal | undefined): void {
-    if (signal === this.signal) return;
+    if (signal === this.signal || this.isOff) return;
     this.signal?.removeEventListener('abort', this.onAbort);
     this.signal = signal;
-    if (!this.isOff) signal?.addEventListener('abort', this.onAbort, { once: true });
+    if (signal?.aborted) this.close();
+    else signal?.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  private give(piece: Piece, page: KeyPage): KeyPage {
-    this.pieces.begin(piece);
-    this.guesses.sawMeeting();
-    this.goOn();
-    return page;
-  }
-
-  private async waitFor(piece: Piece, signal: AbortSignal | undefined): Promise<void> {
-    this.grow();
-    this.goOn();
-    let stop: (() => void) | undefined;
-    const stopped = new Promise<void>((resolve) => (stop = resolve));
-    signal?.addEventListener('abort', stop!, { once: true });
-    await Promise.race([piece.settled, stopped]);
-    signal?.removeEventListener('abort', stop!);
+  /** The walk has this page now. Those before it are not needed any more. */
+  private begin(piece: Piece): void {
+    const behind = this.pieces.filter((one) => one !== piece && compareUtf8(one.from, piece.from) > 0);
+    for (const one of this.pieces) if (!behind.includes(one)) this.release(one);
+    this.release(piece);
+    this.pieces = [piece, ...behind];
+    clearTimeout(this.idle);
+    this.idle = setTimeout(() => this.close(), idleMs).unref();
   }
 
   private grow(): void {
-    this.pagesAhead = Math.min(this.limits.maxPages, this.pagesAhead * 2);
+    this.window = Math.min(this.limits.maxPages, this.window * 2);
   }
 
-  /** Asks for what may be asked for now. */
-  private goOn(): void {
-    if (this.isOff || this.pieces.base === undefined) return;
-    this.guesses.sawGaps(this.pieces.settle());
-    this.askForPages();
-    this.askForKeys();
-  }
-
-  private askForPages(): void {
-    const nowMs = performance.now();
-    const { list } = this.pieces;
-    for (const [i, piece] of list.entries()) {
-      if (i === 0 || piece.state !== 'found' || (this.isWalkAsking && this.pieces.isLink(piece))) continue;
-      if (piece.notBeforeMs > nowMs) {
-        this.goOnLater(piece.notBeforeMs - nowMs);
-        continue;
-      }
-      const limit = Math.min(this.query.limit, this.guesses.gap(piece, list.at(i + 1), list[i - 1].lesson));
-      const hasRoom = (): boolean => this.pieces.hasRoom(limit, this.pagesAhead, this.query.limit);
-      if (!hasRoom()) this.pieces.makeRoom(piece, hasRoom);
-      if (!hasRoom()) return;
-      this.pieces.hold(piece, limit, 0);
-      piece.state = 'asked';
-      this.run(piece, { limit }, { token: piece.token }, (page) => {
-        const isOdd = page.isV1 || page.isTruncated === undefined || (page.isTruncated && page.token === undefined);
-        if (isOdd) return false;
-        this.read(piece, page);
-        return piece.keys !== undefined || piece.isLinked;
-      });
+  /** Asks for what may be asked for now: first over the gaps, then behind the last page. */
+  private ask(): void {
+    for (let i = 0; i < this.pieces.length; i++) {
+      const piece = this.pieces[i];
+      while (this.pieces.length > i + 1 && covers(piece, this.pieces[i + 1])) this.drop(this.pieces[i + 1]);
+      const next = this.pieces.at(i + 1);
+      const token = piece.page?.token;
+      const isNeeded = next === undefined ? this.hasEnd || this.guess() === undefined : isGap(piece, next);
+      if (token === undefined || piece.isFollowed || !isNeeded) continue;
+      const isBridge = next !== undefined && piece.isBridge !== true;
+      const limit = isBridge ? Math.ceil(this.query.limit / bridgePart) : this.query.limit;
+      if (!this.hasRoom(limit, 2 * this.window)) return;
+      piece.isFollowed = true;
+      this.request({ ...newPiece(lastOf(piece)!, token), isBridge }, i + 1, limit, { token });
+    }
+    if (this.pieces.length > 0 && this.window > 1) this.askForDirectories();
+    while (this.pieces.length > 0 && !this.hasEnd && this.hasRoom(this.query.limit, this.window)) {
+      const text = this.guess();
+      if (text === undefined) return;
+      this.guessedUpTo = text;
+      this.request(newPiece(text), this.pieces.length, this.query.limit, { startAfter: text });
     }
   }
 
-  private askForKeys(): void {
-    const missing = this.guesses.missing(this.pieces.list);
-    if (missing !== undefined && this.pagesAhead > 1) this.askForDirectories(missing);
-    while (this.pieces.waiting < this.pagesAhead && this.limits.allows(1)) {
-      const guess = this.guesses.next(this.pieces.list, this.keysByToken);
-      if (guess === undefined) return;
-      const piece = newPiece('probing', guess.text);
-      this.pieces.list.splice(guess.at, 0, piece);
-      this.run(piece, { limit: 1 }, { startAfter: guess.text }, (page) => this.found(piece, page));
-    }
+  /** Where the page behind the last piece may begin; undefined where nothing tells. */
+  private guess(): string | undefined {
+    const lesson = this.pieces.findLast((piece) => piece.lesson !== undefined)?.lesson;
+    const piece = this.pieces.at(-1);
+    if (piece === undefined || lesson === undefined || this.pageKeys < 2) return undefined;
+    const reached = lastOf(piece) ?? piece.from;
+    const from = compareUtf8(reached, this.guessedUpTo) > 0 ? reached : this.guessedUpTo;
+    return this.foresight.after(from, Math.max(1, Math.floor(this.pageKeys * fill)), this.pageKeys, lesson);
   }
 
-  private found(piece: Piece, page: KeyPage): boolean {
-    const key = page.entries.at(-1)?.key;
-    const isBehind = page.entries.every((one) => one.key !== undefined && compareUtf8(one.key, piece.key) > 0);
-    if (!isBehind || page.isV1 || page.isTruncated === undefined) {
-      if (!isBehind) this.limits.giveUp();
-      return false;
-    }
-    if (key === undefined || page.token === undefined) {
-      // A page may be without a key although others follow, where the server hides what it has deleted.
-      this.guesses.sawNothingBehind(piece.key);
-      this.pieces.drop(piece);
-      return true;
-    }
-    if (!key.startsWith(this.query.prefix)) return false;
-    this.guesses.foresight.sawGap(piece.key, key);
-    Object.assign(piece, { state: 'found', floor: piece.key, key, token: page.token });
-    this.pieces.discard(place(this.pieces.list, piece));
+  private hasRoom(names: number, pages: number): boolean {
+    if (this.isOff || this.pieces.length > pages || !this.hasRequestLeft()) return false;
+    return this.limits.allows({ names, bytes: names * expectedEntryBytes });
+  }
+
+  private hasRequestLeft(): boolean {
+    return this.requests < (requestsPerPage * this.keysGiven) / this.pageKeys + 2 * this.limits.maxPages;
+  }
+
+  private request(piece: Piece, at: number, limit: number, position: ListPosition): void {
+    const { signal } = (piece.abort = new AbortController());
+    this.pieces.splice(at, 0, piece);
+    this.hold(piece, { names: limit, bytes: limit * expectedEntryBytes });
+    this.requests++;
+    this.limits.began();
+    piece.settled = requestPage(this.client, { ...this.query, limit, signal }, position)
+      .then(
+        (page) => signal.aborted || this.answered(piece, page),
+        (error: unknown) => signal.aborted || this.failed(piece, error),
+      )
+      .finally(() => {
+        this.limits.ended();
+        this.ask();
+      })
+      .then(() => undefined);
+  }
+
+  private answered(piece: Piece, page: KeyPage): void {
+    this.limits.answered();
+    if (!this.take(piece, page)) return this.close();
+    this.hold(piece, sizeOf(piece));
+    this.hasEnd ||= page.isTruncated === false;
+    const isGuess = piece.token === undefined;
+    if (isGuess && piece.keys.length === 0) this.drop(piece);
+    else if (isGuess) this.foresight.sawGap(piece.from, piece.keys[0]);
+  }
+
+  private failed(piece: Piece, error: unknown): void {
+    if (!(error instanceof UfsError) || !error.retryable) return this.close();
+    this.limits.refused(error.retryAfterMs);
+    this.drop(piece);
+  }
+
+  private take(piece: Piece, page: KeyPage): boolean {
+    if (!takePage(piece, page, this.query.prefix)) return false;
+    const { from, keys } = piece;
+    if (keys.length > 1)
+      piece.lesson = this.foresight.learn(from === '' || piece.token === undefined ? keys : [from, ...keys]);
     return true;
   }
 
-  private askForDirectories({ parent, after }: { parent: string; after: string }): void {
-    if (this.directories !== undefined || !this.knowsDelimiters || !this.limits.allows(1)) return;
+  private drop(piece: Piece): void {
+    this.pieces = this.pieces.filter((one) => one !== piece);
+    this.release(piece);
+  }
+
+  private release(piece: Piece): void {
+    if (piece.page === undefined) piece.abort?.abort();
+    this.hold(piece, { names: 0, bytes: 0 });
+  }
+
+  private hold(piece: Piece, share: Piece['share']): void {
+    this.limits.hold(share, piece.share);
+    piece.share = share;
+  }
+
+  /** Names of the directories that come next, so that a guess can lead into them. They only help to guess. */
+  private askForDirectories(): void {
+    const piece = this.pieces.at(-1)!;
+    const missing = this.foresight.missing(lastOf(piece) ?? piece.from);
+    if (missing === undefined || this.directories !== undefined || !this.knowsDirectories) return;
+    if (!this.hasRequestLeft() || !this.limits.allows({ names: 0, bytes: 0 })) return;
     const { signal } = (this.directories = new AbortController());
+    const { parent, after } = missing;
+    this.requests++;
     this.limits.began();
-    requestDirectories(this.client, { ...this.query, prefix: parent, limit: 1000, signal }, after)
+    void requestDirectories(this.client, { ...this.query, prefix: parent, limit: 1000, signal }, after)
       .then(
-        ({ names, isWhole }) => this.guesses.foresight.addDirectories({ parent, after }, names, isWhole),
-        // The names only help to guess: the walk goes on without.
-        () => void (this.knowsDelimiters = false),
+        ({ names, isWhole }) => this.foresight.addDirectories(missing, names, isWhole),
+        () => void (this.knowsDirectories = false),
       )
       .finally(() => {
         this.directories = undefined;
         this.limits.ended();
-        this.goOn();
+        this.ask();
       });
-  }
-
-  /** @param take false: the answer is none that pages can be read ahead by */
-  private run(
-    piece: Piece,
-    asked: { limit: number },
-    position: { token?: string; startAfter?: string },
-    take: (page: KeyPage) => boolean,
-  ): void {
-    const { signal } = (piece.abort = new AbortController());
-    this.limits.began();
-    piece.settled = requestPage(this.client, { ...this.query, ...asked, signal }, position)
-      .then((page) => {
-        if (signal.aborted) return;
-        this.limits.succeeded();
-        if (!take(page)) this.close();
-      })
-      .catch((error: unknown) => {
-        if (!signal.aborted) this.failed(piece, error);
-      })
-      .finally(() => {
-        this.limits.ended();
-        this.goOn();
-      });
-  }
-
-  private failed(piece: Piece, error: unknown): void {
-    // Another try would not help. The walk finds out what there is to say about it.
-    if (!(error instanceof UfsError) || !error.retryable) return this.close();
-    this.limits.failed(error.blame === 'store' || error.code === 'Timeout', error.retryAfterMs);
-    this.pieces.hold(piece, 0, 0);
-    piece.failures++;
-    if (piece.state === 'probing' || piece.failures >= triesOfAPiece) return this.pieces.drop(piece);
-    piece.state = 'found';
-    piece.notBeforeMs = performance.now() + pauseMs * 2 ** piece.failures * Math.random();
-  }
-
-  private goOnLater(ms: number): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.goOn(), Math.ceil(ms));
-    this.timer.unref();
-  }
-
-  private read(piece: Piece, page: KeyPage): void {
-    const isFull = page.isTruncated === true && piece.heldNames !== 0 ? piece.heldNames === this.query.limit : true;
-    if (isFull && page.isTruncated === true) this.guesses.sawFullPage(page.entries.length);
-    this.pieces.read(piece, page, (keys) => this.guesses.foresight.learn(keys));
   }
 }
