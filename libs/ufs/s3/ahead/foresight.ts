@@ -58,18 +58,10 @@ export class Foresight {
     return { scale, keysEach, ...(isWithin ? { directory } : {}) };
   }
 
-  /**
-   * A text that about `step` keys after `key` come before; undefined where nothing tells.
-   * @param reach so many keys may come before it at most: a directory that ends within is not divided
-   */
-  after(key: string, step: number, reach: number, lesson: Lesson): string | undefined {
-    const guess = this.guess(key, step, reach, lesson);
+  /** A text that about `step` keys after `key` come before; undefined where nothing tells. */
+  after(key: string, step: number, lesson: Lesson): string | undefined {
+    const guess = this.guess(key, step, lesson);
     return guess !== undefined && guess.startsWith(this.prefix) && compareUtf8(guess, key) > 0 ? guess : undefined;
-  }
-
-  /** About how many keys lie between two of one directory. */
-  count(key: string, end: string, { scale }: Lesson): number | undefined {
-    return scale?.count(key, end);
   }
 
   /** What should be asked for, to know the directories after that of this key. */
@@ -82,7 +74,7 @@ export class Foresight {
     this.directories.add(query, names, isWhole);
   }
 
-  private guess(key: string, step: number, reach: number, lesson: Lesson): string | undefined {
+  private guess(key: string, step: number, lesson: Lesson): string | undefined {
     const directory = directoryOf(key);
     const { scale, keysEach } = lesson;
     if (scale === undefined || lesson.directory === undefined) {
@@ -90,24 +82,32 @@ export class Foresight {
       return this.beside(directory, skipped) ?? scale?.after(key, step);
     }
     if (directory !== lesson.directory && parentOf(directory) !== parentOf(lesson.directory)) return undefined;
-    const head = directory + scale.head.slice(lesson.directory.length);
-    const guess = scale.after(key, step, head);
+    const name = scale.head.slice(lesson.directory.length);
+    const head = directory + name;
+    const from = key.startsWith(head) ? key : head;
+    const guess = scale.after(from, step, head);
     const end = this.usualEnd === undefined ? undefined : directory + this.usualEnd;
     const known = this.ends.get(directory);
     if (end === undefined || key > end) {
       const isIn = guess !== undefined && (known === undefined || guess < known);
       return isIn ? guess : this.beside(directory, 1);
     }
-    const left = scale.count(key, end, head) ?? 0;
-    if (guess !== undefined && guess < (known ?? end) && left > reach) return guess;
-    const each = scale.count(head, end, head) ?? Infinity;
-    return this.beside(directory, 1 + Math.max(0, Math.floor((step - left) / each)));
+    const left = scale.count(from, end, head) ?? 0;
+    if (guess !== undefined && guess < (known ?? end) && left > step) return guess;
+    // Directories side by side are often alike, so the guess is as far within the next one.
+    const each = Math.max(1, scale.count(head, end, head) ?? Infinity);
+    const more = Math.max(0, step - left);
+    const skipped = Math.floor(more / each);
+    const next = this.beside(directory, 1 + skipped);
+    const within =
+      next?.endsWith('/') === true ? scale.after(next + name, more - skipped * each, next + name) : undefined;
+    return within ?? next;
   }
 
   private beside(directory: string, count: number): string | undefined {
     if (directory.length <= this.prefix.length) return undefined;
     const next = this.directories.next(directory, count);
-    if (next !== undefined) return withoutSlash(next);
+    if (next !== undefined) return next;
     const parent = parentOf(directory);
     if (parent.length <= this.prefix.length || !this.directories.isLast(directory)) return undefined;
     // `0` comes after `/`: the parent is passed, whatever comes after it.

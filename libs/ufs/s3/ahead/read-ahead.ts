@@ -173,7 +173,7 @@ export class ReadAhead {
     if (piece === undefined || lesson === undefined || this.pageKeys < 2) return undefined;
     const reached = lastOf(piece) ?? piece.from;
     const from = compareUtf8(reached, this.guessedUpTo) > 0 ? reached : this.guessedUpTo;
-    return this.foresight.after(from, Math.max(1, Math.floor(this.pageKeys * fill)), this.pageKeys, lesson);
+    return this.foresight.after(from, Math.max(1, Math.floor(this.pageKeys * fill)), lesson);
   }
 
   private hasRoom(names: number, pages: number): boolean {
