@@ -49,7 +49,7 @@ export class KeyWalk {
     const known = trail ?? trailOf(cursor);
     // A store may turn out to keep no order as long as the walk remembers its keys: until then, nothing is read ahead.
     const reader = known.listed === undefined ? ahead : undefined;
-    const read = await this.readAhead(query, cursor, reader);
+    const read = await this.readAhead(query, cursor, known, reader);
     const { page, position } = read ?? (await this.ask(query, cursor));
     const disorder = disorderOf(page, cursor.after);
     if (disorder === undefined) {
@@ -69,9 +69,15 @@ export class KeyWalk {
     throw misread(query.path, `does not go on in order: ${after} comes after ${before}; ${advice}`);
   }
 
-  private async readAhead(query: ListQuery, cursor: ListCursor, ahead: ReadAhead | undefined) {
+  private async readAhead(query: ListQuery, cursor: ListCursor, trail: ListTrail, ahead: ReadAhead | undefined) {
     const page = await ahead?.next(cursor, query.signal);
     if (page === undefined) return undefined;
+    const { token } = page;
+    if (token !== undefined && (token === cursor.token || trail.hasToken(token))) {
+      // Keys appeared behind the last one, before the place that the token stands for. The walk goes on from there.
+      ahead?.close();
+      return undefined;
+    }
     const position: ListPosition = cursor.token === undefined ? {} : { token: cursor.token };
     return { page, position };
   }

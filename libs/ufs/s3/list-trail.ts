@@ -53,4 +53,8 @@ export class ListTrail {
   addToken(token: string): boolean {
     return this.tokens.add(token);
   }
+
+  hasToken(token: string): boolean {
+    return this.tokens.has(token);
+  }
 }

@@ -95,12 +95,11 @@ export class Foresight {
     const left = scale.count(from, end, head) ?? 0;
     if (guess !== undefined && guess < (known ?? end) && left > step) return guess;
     // Directories side by side are often alike, so the guess is as far within the next one.
-    const each = Math.max(1, scale.count(head, end, head) ?? Infinity);
+    const each = Math.max(1, scale.count(head, end, head) ?? 1);
     const more = Math.max(0, step - left);
-    const skipped = Math.floor(more / each);
-    const next = this.beside(directory, 1 + skipped);
-    const within =
-      next?.endsWith('/') === true ? scale.after(next + name, more - skipped * each, next + name) : undefined;
+    const next = this.beside(directory, 1 + Math.floor(more / each));
+    const isKnown = next?.endsWith('/') === true;
+    const within = isKnown ? scale.after(next + name, more % each, next + name) : undefined;
     return within ?? next;
   }
 
