@@ -4,7 +4,7 @@ import { compareUtf8 } from '../../names.js';
 import { UfsError } from '../../types.js';
 import { KeyWalk } from '../key-walk.js';
 import type { ListCursor } from '../list-cursor.js';
-import { ListTrail } from '../list-trail.js';
+import { type ListTrail } from '../list-trail.js';
 import { S3Client } from '../s3-client.js';
 import { s3Settings } from '../s3-settings.js';
 import { AheadLimits, type AheadBounds } from './ahead-limits.js';
