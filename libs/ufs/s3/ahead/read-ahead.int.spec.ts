@@ -161,6 +161,16 @@ describe('a walk that reads ahead', () => {
     }
   });
 
+  test('a store that does not begin where it is asked to is found out by the first answers', async () => {
+    const random = new Random(5);
+    const keys = fill(random, 'decimal', 200);
+    server.listing = () => ({ startAfter: 'ignored' });
+    const plain = await walk({ random, limit: 5, isAhead: false });
+    const ahead = await walk({ random, limit: 5 });
+    expect(ahead.keys).toEqual(keys);
+    expect(ahead.requests).toBeLessThanOrEqual(plain.requests + bounds.pages);
+  });
+
   test('below a prefix, lists what is below it', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), pageSize, async (seed, limit) => {

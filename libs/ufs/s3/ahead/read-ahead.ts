@@ -149,7 +149,7 @@ export class ReadAhead {
       while (this.pieces.length > i + 1 && covers(piece, this.pieces[i + 1])) this.drop(this.pieces[i + 1]);
       const next = this.pieces.at(i + 1);
       const token = piece.page?.token;
-      const isNeeded = next === undefined ? this.hasEnd || this.guess() === undefined : isGap(piece, next);
+      const isNeeded = next === undefined || isGap(piece, next);
       if (token === undefined || piece.isFollowed || !isNeeded) continue;
       const isBridge = next !== undefined && piece.isBridge !== true;
       const limit = isBridge ? Math.ceil(this.query.limit / bridgePart) : this.query.limit;
@@ -209,7 +209,8 @@ export class ReadAhead {
     this.hold(piece, sizeOf(piece));
     this.hasEnd ||= page.isTruncated === false;
     const isGuess = piece.token === undefined;
-    if (isGuess && piece.keys.length === 0) this.drop(piece);
+    // Only a page that a token led to says that the listing ends.
+    if (isGuess && page.isTruncated === false) this.drop(piece);
     else if (isGuess) this.foresight.sawGap(piece.from, piece.keys[0]);
   }
 
