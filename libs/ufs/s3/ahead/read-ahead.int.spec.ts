@@ -6,6 +6,7 @@ import { KeyWalk } from '../key-walk.js';
 import type { ListCursor } from '../list-cursor.js';
 import { type ListTrail } from '../list-trail.js';
 import { S3Client } from '../s3-client.js';
+import { S3Connector } from '../s3-connector.js';
 import { s3Settings } from '../s3-settings.js';
 import { AheadLimits, type AheadBounds } from './ahead-limits.js';
 import { ReadAhead } from './read-ahead.js';
@@ -302,6 +303,27 @@ describe('a walk that reads ahead', () => {
       { numRuns: 60 },
     );
   }, 60_000);
+
+  test('a mount reads ahead once 10,000 keys have come in order', async () => {
+    const keys = fill(new Random(9), 'decimal', 14_000);
+    const asked: string[] = [];
+    server.listing = ({ query }) => {
+      asked.push(query.has('start-after') ? 'guess' : query.has('continuation-token') ? 'token' : 'first');
+      return undefined;
+    };
+    const connector = new S3Connector({ ufs: `s3://${bucket}/`, options: { endpoint } }, tuning);
+    const listed: string[] = [];
+    for (let after: string | undefined, isLast = false; !isLast;) {
+      const page = await connector.list(`s3://${bucket}/`, { after });
+      listed.push(...page.objects.map(({ path }) => path.slice(`s3://${bucket}/`.length)));
+      ({ next: after } = page);
+      isLast = after === undefined;
+    }
+    await connector.close();
+    expect(listed).toEqual(keys);
+    expect(asked.slice(0, 10)).toEqual(['first', ...Array<string>(9).fill('token')]);
+    expect(asked).toContain('guess');
+  });
 
   test('a walk that is stopped holds nothing and ends its requests', async () => {
     const random = new Random(3);
