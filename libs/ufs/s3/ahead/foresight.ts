@@ -12,7 +12,7 @@ export interface Lesson {
 }
 
 const rememberedEnds = 100;
-/** A page whose last directory has at least this share of its keys is a page of that directory. */
+/** A directory with at least this share of a page's keys tells how keys go on. */
 const tellingShare = 1 / 8;
 
 /**
@@ -39,23 +39,25 @@ export class Foresight {
 
   /** @param keys of a page, in order, with the key before it */
   learn(keys: readonly string[]): Lesson {
-    const last = keys.at(-1) ?? '';
-    const directory = directoryOf(last);
+    const enough = Math.max(2, keys.length * tellingShare);
     let directories = 1;
-    let tail = keys.length;
-    for (let i = keys.length - 1; i > 0; i--) {
-      const before = directoryOf(keys[i - 1]);
-      if (keys[i].startsWith(before) && directoryOf(keys[i]) === before) continue;
-      directories++;
-      if (tail === keys.length) {
-        tail = keys.length - i;
-        if (before !== '') this.usualEnd = keys[i - 1].slice(before.length);
-      }
+    let end = keys.length;
+    let telling: readonly string[] | undefined;
+    let directory = '';
+    let own = directoryOf(keys.at(-1) ?? '');
+    for (let start = keys.length - 1; start >= 0; start--) {
+      const before = start > 0 ? directoryOf(keys[start - 1]) : undefined;
+      if (before === own) continue;
+      // Of the directories on the page, the last one with many keys.
+      if (telling === undefined && end - start >= enough) [telling, directory] = [keys.slice(start, end), own];
+      if (before === undefined) break;
+      if (directories++ === 1 && before !== '') this.usualEnd = keys[start - 1].slice(before.length);
+      own = before;
+      end = start;
     }
     const keysEach = directories === 1 ? Infinity : keys.length / directories;
-    const isWithin = directories === 1 || tail >= Math.max(2, keys.length * tellingShare);
-    const scale = isWithin ? KeyScale.of(keys.slice(-tail), directory.length) : KeyScale.of(keys, this.prefix.length);
-    return { scale, keysEach, ...(isWithin ? { directory } : {}) };
+    if (telling === undefined) return { scale: KeyScale.of(keys, this.prefix.length), keysEach };
+    return { scale: KeyScale.of(telling, directory.length), keysEach, directory };
   }
 
   /** A text that about `step` keys after `key` come before; undefined where nothing tells. */

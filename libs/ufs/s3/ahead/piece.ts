@@ -12,8 +12,6 @@ export interface Piece {
   from: string;
   /** The token of the other page; absent for a guess. */
   token?: string;
-  /** It was asked for with fewer names, to lead to a page that is near. */
-  isBridge?: boolean;
   /** Absent until it has come. */
   page?: KeyPage;
   /** Of the page, one for each entry. */

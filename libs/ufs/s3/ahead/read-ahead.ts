@@ -151,11 +151,12 @@ export class ReadAhead {
       const token = piece.page?.token;
       const isNeeded = next === undefined || isGap(piece, next);
       if (token === undefined || piece.isFollowed || !isNeeded) continue;
-      const isBridge = next !== undefined && piece.isBridge !== true;
+      // A bridge that did not reach far enough is followed by whole pages.
+      const isBridge = next !== undefined && piece.token === undefined;
       const limit = isBridge ? Math.ceil(this.query.limit / bridgePart) : this.query.limit;
       if (!this.hasRoom(limit, 2 * this.window)) return;
       piece.isFollowed = true;
-      this.request({ ...newPiece(lastOf(piece)!, token), isBridge }, i + 1, limit, { token });
+      this.request(newPiece(lastOf(piece)!, token), i + 1, limit, { token });
     }
     if (this.pieces.length > 0 && this.window > 1) this.askForDirectories();
     while (this.pieces.length > 0 && !this.hasEnd && this.hasRoom(this.query.limit, this.window)) {
