@@ -17,18 +17,17 @@ export class LineSet {
 
   /** False when the line was added before. */
   add(line: string): boolean {
-    // As text of one byte a character: a buffer for each of a million lines would be long-lived garbage.
-    const digest = hash('sha1', line, 'binary');
-    const a = word(digest, 0);
-    const b = word(digest, 4);
-    // 0 marks a free slot.
-    const c = word(digest, 8) || 1;
+    const [a, b, c] = wordsOf(line);
     const slot = this.find(this.slots, a, b, c);
     if (this.slots[slot + 2] !== 0) return false;
     if (this.size >= this.maxLines) return true;
     this.slots.set([a, b, c], slot);
     if (++this.size * 4 > (this.mask + 1) * 3) this.grow();
     return true;
+  }
+
+  has(line: string): boolean {
+    return this.slots[this.find(this.slots, ...wordsOf(line)) + 2] !== 0;
   }
 
   private find(slots: Uint32Array, a: number, b: number, c: number): number {
@@ -49,6 +48,13 @@ export class LineSet {
       this.slots.set(old.subarray(slot, slot + 3), target);
     }
   }
+}
+
+function wordsOf(line: string): [number, number, number] {
+  // As text of one byte a character: a buffer for each of a million lines would be long-lived garbage.
+  const digest = hash('sha1', line, 'binary');
+  // 0 marks a free slot.
+  return [word(digest, 0), word(digest, 4), word(digest, 8) || 1];
 }
 
 function word(digest: string, at: number): number {

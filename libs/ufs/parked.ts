@@ -8,13 +8,14 @@ export class Parked<T> {
   constructor(
     private readonly atMost: number,
     private readonly forMs: number,
+    private readonly dispose: (value: T) => void = () => undefined,
   ) {}
 
   /** Returns an object once: two readers of the same cursor must not share it. */
   take(start: string, cursor: string): T | undefined {
     const key = keyOf(start, cursor);
     const entry = this.parked.get(key);
-    this.drop(key);
+    this.forget(key);
     return entry?.value;
   }
 
@@ -32,6 +33,12 @@ export class Parked<T> {
   }
 
   private drop(key: string): void {
+    const entry = this.parked.get(key);
+    this.forget(key);
+    if (entry !== undefined) this.dispose(entry.value);
+  }
+
+  private forget(key: string): void {
     clearTimeout(this.parked.get(key)?.expiry);
     this.parked.delete(key);
   }

@@ -1,7 +1,9 @@
 import { printable } from '../names.js';
 import { Parked } from '../parked.js';
 import { UfsError, type UfsListOptions, type UfsListPage, type UfsObject } from '../types.js';
-import { KeyWalk, maxKeysPerPage } from './key-walk.js';
+import { AheadLimits, type AheadBounds } from './ahead/ahead-limits.js';
+import { ReadAhead } from './ahead/read-ahead.js';
+import { KeyWalk, maxKeysPerPage, type WalkedPage } from './key-walk.js';
 import { decodeCursor, encodeCursor, type ListCursor } from './list-cursor.js';
 import type { ListQuery } from './list-request.js';
 import type { ListTrail } from './list-trail.js';
@@ -14,6 +16,12 @@ const parkedAtMost = 8;
 /** A walk may wait long for the workers. */
 const parkedForMs = 600_000;
 
+/** What a walk keeps between two pages. */
+interface WalkMemory {
+  trail: ListTrail;
+  ahead?: ReadAhead;
+}
+
 export interface ListingPorts {
   client: Pick<S3Client, 'exchange'>;
   bucket: string;
@@ -21,15 +29,23 @@ export interface ListingPorts {
   isUnordered: boolean;
   /** The object named exactly so; undefined where there is none. */
   findExact(path: string, key: string, signal?: AbortSignal): Promise<UfsObject | undefined>;
+  /** How far walks read ahead. Absent: not at all. */
+  ahead?: AheadBounds;
+  /** For tests: so many keys show whether a listing is in order. */
+  rememberedInOrder?: number;
 }
 
 /** Lists a bucket. */
 export class BucketListing {
   private readonly walk: KeyWalk;
-  private readonly trails = new Parked<ListTrail>(parkedAtMost, parkedForMs);
+  private readonly limits: AheadLimits | undefined;
+  private isClosed = false;
+  private readonly memories = new Parked<WalkMemory>(parkedAtMost, parkedForMs, ({ ahead }) => ahead?.close());
 
   constructor(private readonly ports: ListingPorts) {
-    this.walk = new KeyWalk(ports.client, s3OptionTable.unorderedListing.names[0]);
+    this.limits = ports.ahead && new AheadLimits(ports.ahead);
+    const orderOption = s3OptionTable.unorderedListing.names[0];
+    this.walk = new KeyWalk(ports.client, orderOption, undefined, ports.rememberedInOrder);
   }
 
   async list(path: string, key: string, options: UfsListOptions): Promise<UfsListPage> {
@@ -43,13 +59,16 @@ export class BucketListing {
     }
     const prefix = isDirectory ? key : `${key}/`;
     const cursor = options.after === undefined ? this.start() : decodeCursor(path, options.after);
-    const trail = options.after === undefined ? undefined : this.trails.take(prefix, options.after);
+    const memory = options.after === undefined ? undefined : this.memories.take(prefix, options.after);
     const query = { path, prefix, limit: limit - page.objects.length, signal: options.signal };
-    const walked = await this.goOn(() => this.walk.next(query, cursor, trail), prefix, options.after, trail);
+    const ahead = this.aheadOf(query, memory);
+    const walk = (): Promise<WalkedPage> => this.walk.next(query, cursor, memory?.trail, ahead);
+    const walked = await this.goOn(walk, ahead, prefix, options.after, memory);
     this.addEntries(page, path, walked.page);
+    if (walked.next === undefined || walked.next.unordered) ahead?.close();
     if (walked.next === undefined) return page;
     const next = encodeCursor(walked.next);
-    this.trails.park(prefix, next, walked.trail);
+    this.keep(prefix, next, { trail: walked.trail, ahead });
     return { ...page, next };
   }
 
@@ -84,20 +103,41 @@ export class BucketListing {
   }
 
   close(): void {
-    this.trails.clear();
+    this.isClosed = true;
+    this.memories.clear();
+  }
+
+  private keep(prefix: string, after: string, memory: WalkMemory): void {
+    if (this.isClosed) memory.ahead?.close();
+    else this.memories.park(prefix, after, memory);
   }
 
   private start(): ListCursor {
     return this.ports.isUnordered ? { unordered: true } : {};
   }
 
+  private aheadOf(query: ListQuery, memory: WalkMemory | undefined): ReadAhead | undefined {
+    if (this.limits === undefined) return undefined;
+    if (memory?.ahead?.suits(query)) return memory.ahead;
+    memory?.ahead?.close();
+    return new ReadAhead(this.ports.client, query, this.limits);
+  }
+
   /** When a page fails, the state that it took from memory goes back there for the next try. */
-  private async goOn<T>(walk: () => Promise<T>, prefix: string, after: string | undefined, trail?: ListTrail) {
+  private async goOn<T>(
+    walk: () => Promise<T>,
+    ahead: ReadAhead | undefined,
+    prefix: string,
+    after: string | undefined,
+    memory: WalkMemory | undefined,
+  ): Promise<T> {
     try {
       return await walk();
     } catch (error) {
       const isUntouched = error instanceof UfsError && error.retryable;
-      if (isUntouched && after !== undefined && trail !== undefined) this.trails.park(prefix, after, trail);
+      if (isUntouched && after !== undefined && memory !== undefined) {
+        this.keep(prefix, after, { trail: memory.trail, ahead });
+      } else ahead?.close();
       throw error;
     }
   }

@@ -1,7 +1,8 @@
 import { compareUtf8, printable } from '../names.js';
 import type { ListCursor, Listed } from './list-cursor.js';
 import { PositionRefused, requestPage, type ListPosition, type ListQuery } from './list-request.js';
-import { ListTrail, maxRemembered } from './list-trail.js';
+import type { ReadAhead } from './ahead/read-ahead.js';
+import { ListTrail, maxRemembered, maxRememberedInOrder } from './list-trail.js';
 import { misread, type KeyPage } from './list-xml.js';
 import type { S3Client } from './s3-client.js';
 
@@ -30,19 +31,34 @@ export class KeyWalk {
     /** The mount's option for listings in no order, for messages that recommend it. */
     private readonly orderOption: string,
     private readonly maxEmptyPages = 10_000,
+    /** So many keys show whether a listing is in order. */
+    private readonly rememberedInOrder = maxRememberedInOrder,
   ) {}
 
-  /** @param trail of the walk so far, where this process has done it */
-  async next(query: ListQuery, cursor: ListCursor, trail: ListTrail | undefined): Promise<WalkedPage> {
+  /**
+   * @param trail of the walk so far, where this process has done it
+   * @param ahead pages that may have been read already
+   */
+  async next(
+    query: ListQuery,
+    cursor: ListCursor,
+    trail: ListTrail | undefined,
+    ahead?: ReadAhead,
+  ): Promise<WalkedPage> {
     if (cursor.unordered) return await this.nextUnordered(query, cursor, trail);
     const known = trail ?? trailOf(cursor);
-    const { page, position } = await this.ask(query, cursor);
+    // A store may turn out to keep no order as long as the walk remembers its keys: until then, nothing is read ahead.
+    const reader = known.listed === undefined ? ahead : undefined;
+    const read = await this.readAhead(query, cursor, known, reader);
+    const { page, position } = read ?? (await this.ask(query, cursor));
     const disorder = disorderOf(page, cursor.after);
     if (disorder === undefined) {
-      for (const key of keysOf(page)) known.addInOrder(key);
+      for (const key of keysOf(page)) known.addInOrder(key, this.rememberedInOrder);
       // `start-after` has skipped keys. In an unordered listing they might have come later.
       if (position.startAfter !== undefined) known.miss();
-      return { page, next: this.behind(query, cursor, page, position, known), trail: known };
+      const next = this.behind(query, cursor, page, position, known);
+      if (read === undefined) reader?.saw(page, cursor.after);
+      return { page, next, trail: known };
     }
     if (position.startAfter === undefined && known.listed !== undefined) {
       const { trail: whole } = known.isWhole ? { trail: known } : await this.recall(query, known.listed);
@@ -51,6 +67,19 @@ export class KeyWalk {
     const [before, after] = disorder.map((key) => JSON.stringify(printable(key)));
     const advice = `if the store keeps no order, mount it with the option ${this.orderOption}=true`;
     throw misread(query.path, `does not go on in order: ${after} comes after ${before}; ${advice}`);
+  }
+
+  private async readAhead(query: ListQuery, cursor: ListCursor, trail: ListTrail, ahead: ReadAhead | undefined) {
+    const page = await ahead?.next(cursor, query.signal);
+    if (page === undefined) return undefined;
+    const { token } = page;
+    if (token !== undefined && (token === cursor.token || trail.hasToken(token))) {
+      // Keys appeared behind the last one, before the place that the token stands for. The walk goes on from there.
+      ahead?.close();
+      return undefined;
+    }
+    const position: ListPosition = cursor.token === undefined ? {} : { token: cursor.token };
+    return { page, position };
   }
 
   private async nextUnordered(query: ListQuery, cursor: ListCursor, trail: ListTrail | undefined): Promise<WalkedPage> {

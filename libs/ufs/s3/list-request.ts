@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
 import { UfsError } from '../types.js';
-import { misread, parseKeyPage, type KeyPage } from './list-xml.js';
+import { misread, parseDirectories, parseKeyPage, type KeyPage } from './list-xml.js';
 import type { S3Client } from './s3-client.js';
 import { answerError, type S3Answer } from './s3-errors.js';
 
@@ -50,6 +50,24 @@ export async function requestPage(
   const isPosition = token !== undefined || startAfter !== undefined || marker !== undefined;
   const refusals = isPosition ? [400, 410, 422, 501] : [501];
   throw refusals.includes(answer.status) ? new PositionRefused(error) : error;
+}
+
+/**
+ * The directories of one parent, by a listing with a delimiter: a page of them.
+ * @returns `isWhole`: none follow
+ */
+export async function requestDirectories(
+  client: Pick<S3Client, 'exchange'>,
+  { path, prefix, limit, signal }: ListQuery,
+  startAfter: string,
+): Promise<{ names: string[]; isWhole: boolean }> {
+  const query = {
+    ...{ 'encoding-type': 'url', 'max-keys': String(limit), 'list-type': '2' },
+    ...{ prefix, delimiter: '/', 'start-after': startAfter },
+  };
+  const answer = await client.exchange({ method: 'GET', path, key: '', query, signal }, maxListAnswerBytes);
+  if (answer.status !== 200) throw answerError(path, answer);
+  return parseDirectories(await decoded(path, answer), path);
 }
 
 const limits = { maxOutputLength: maxListAnswerBytes };

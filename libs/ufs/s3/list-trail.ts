@@ -5,7 +5,7 @@ import type { Listed } from './list-cursor.js';
 /** 12 bytes a key at 3/4 load: 64 to 100 MB at most, for listings that are in no order. */
 export const maxRemembered = 4 * 1024 * 1024;
 /** Enough for the disorder of a listing to show. After that, an ordered listing needs no memory of its keys. */
-const maxRememberedInOrder = 10_000;
+export const maxRememberedInOrder = 10_000;
 
 /** What is known of the keys and the tokens of one listing, from its beginning on. */
 export class ListTrail {
@@ -39,8 +39,8 @@ export class ListTrail {
   }
 
   /** Like `add`, for an ordered listing: its keys are remembered only as long as it is short. */
-  addInOrder(key: string): void {
-    if (this.keys < maxRememberedInOrder) this.add(key);
+  addInOrder(key: string, atMost = maxRememberedInOrder): void {
+    if (this.keys < atMost) this.add(key);
     else this.miss();
   }
 
@@ -52,5 +52,9 @@ export class ListTrail {
   /** False where the server gave this token before. */
   addToken(token: string): boolean {
     return this.tokens.add(token);
+  }
+
+  hasToken(token: string): boolean {
+    return this.tokens.has(token);
   }
 }

@@ -100,6 +100,17 @@ function keyPageOf(result: Record<string, Parsed>, path: string, hasBrokenText: 
   };
 }
 
+/** The common prefixes of an answer to ListObjectsV2 with a delimiter. Those that cannot be read are left out. */
+export function parseDirectories(body: Buffer, path: string): { names: string[]; isWhole: boolean } {
+  const result = parseResult(body, path);
+  const decode = textOf(path, result, 'EncodingType')?.trim() === 'url' ? decodeUrl : (name: string) => name;
+  const names = elements(result['CommonPrefixes']).flatMap((element) => {
+    const prefix = plain((element as Record<string, Parsed>)['Prefix']);
+    return (prefix === undefined ? undefined : decode(prefix)) ?? [];
+  });
+  return { names, isWhole: flagOf(path, result) === false };
+}
+
 function parseResult(body: Buffer, path: string): Record<string, Parsed> {
   const xml = body.toString('utf8').replace(/^\ufeff/, '');
   const start = xml.search(/<(?:[\w.-]+:)?ListBucketResult[\s/>]/);

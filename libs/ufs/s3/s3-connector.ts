@@ -11,6 +11,7 @@ import {
   type UfsReadOptions,
   type UfsTuning,
 } from '../types.js';
+import { usualBounds } from './ahead/ahead-limits.js';
 import { BucketListing } from './bucket-listing.js';
 import { S3Client, type S3Request } from './s3-client.js';
 import { answerError, type S3Answer } from './s3-errors.js';
@@ -35,6 +36,7 @@ export class S3Connector implements UfsConnector {
       client: this.client,
       bucket: this.settings.bucket,
       isUnordered: this.settings.unorderedListing,
+      ahead: usualBounds,
       findExact: (path, key, signal) => this.findExact(path, key, signal),
     });
     this.objects = new ObjectReader({
