@@ -2,8 +2,8 @@
 // (`support/many-workers.mjs`). Prints how long it takes from a worker's report until GET /load?id= shows it, and what the
 // coordinator needs. Needs a build.
 //
-//   node test/bench/many-jobs.mjs [--jobs 1000] [--workers 200] [--files 100] [--batch-ms 8000] [--seconds 30]
-//                                 [--after 5] [--profile directory]
+//   node test/bench/many-jobs.mjs [--jobs 1000] [--workers 200] [--files 20] [--batch-ms 30000] [--seconds 15]
+//                                 [--after 20] [--profile directory]
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -19,10 +19,10 @@ const { values } = parseArgs({
   options: {
     jobs: { type: 'string', default: '1000' },
     workers: { type: 'string', default: '200' },
-    files: { type: 'string', default: '100' },
-    'batch-ms': { type: 'string', default: '8000' },
-    seconds: { type: 'string', default: '30' },
-    after: { type: 'string', default: '5' },
+    files: { type: 'string', default: '20' },
+    'batch-ms': { type: 'string', default: '30000' },
+    seconds: { type: 'string', default: '15' },
+    after: { type: 'string', default: '20' },
     profile: { type: 'string' },
   },
 });
