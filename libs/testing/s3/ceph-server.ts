@@ -50,11 +50,24 @@ export class CephServer {
     await this.ask('ceph-mon', ['--mkfs', '-i', 'a', '--monmap', map]);
     processes.spawn('ceph-mon', this.with(['-i', 'a', '-f']));
     const daemon = randomUUID();
-    await this.ask('ceph', ['osd', 'new', daemon]);
-    await this.ask('ceph', ['osd', 'crush', 'add', 'osd.0', '1', 'root=default', 'host=localhost']);
+    await this.tellMonitor(['osd', 'new', daemon]);
+    await this.tellMonitor(['osd', 'crush', 'add', 'osd.0', '1', 'root=default', 'host=localhost']);
     await this.ask('ceph-osd', ['-i', '0', '--mkfs', '--osd-uuid', daemon]);
     processes.spawn('ceph-osd', this.with(['-i', '0', '-f']));
     await processes.until(async () => (await this.ask('ceph', ['osd', 'stat'])).includes('1 up'));
+  }
+
+  /** Repeats a command that may be repeated, while the monitor is still being elected. */
+  private tellMonitor(args: string[]): Promise<void> {
+    return this.processes.until(async () => {
+      try {
+        await this.ask('ceph', args);
+        return true;
+      } catch (error) {
+        if (String(error).includes('problem getting command descriptions from mon')) return false;
+        throw error;
+      }
+    });
   }
 
   private ask(name: string, args: string[]): Promise<string> {

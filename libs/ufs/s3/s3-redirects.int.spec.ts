@@ -150,8 +150,7 @@ describe('S3Connector and a server that redirects', () => {
     redirect(307, () => location);
     const connector = connect({ redirectHosts: '*.example.org, 10.0.0.1' });
     const attempts = [read(connector), connector.stat(object), connector.list('s3://b/'), connector.open(object)];
-    for (const attempt of attempts) {
-      const error = await errorOf(attempt);
+    for (const error of await Promise.all(attempts.map(errorOf))) {
       expect([error.code, error.retryable]).toEqual(['Invalid', false]);
       expect(error.message).toContain(sentence);
       expect(error.message).toContain('(307)');
