@@ -47,9 +47,6 @@ export class FileError extends Error {
   }
 }
 
-/** Files of one batch that wait for their first transfer slot at once. */
-const startingAtMost = 32;
-
 export function batchFiles(batch: WorkBatch, replicas = 1): BatchFile[] {
   return batch.files.map(([name, sizeBytes, version]) => {
     const path = batch.root + name;
@@ -58,8 +55,8 @@ export function batchFiles(batch: WorkBatch, replicas = 1): BatchFile[] {
 }
 
 /**
- * Does `work` for all files, as many at once as transfer slots allow (`retrying`), and turns each error into a failure of
- * its file. Returns only when all files are done.
+ * Does `work` for all files at once (transfers wait for their slots in `retrying`) and turns each error into a failure
+ * of its file. Returns only when all files are done.
  * @param work gets ports whose transfer slots are those of the file's store
  * @throws the signal's reason when aborted, or the first error that is no file's fault
  */
@@ -69,33 +66,23 @@ export async function forEachFile<Kind extends string>(
   ports: WorkerPorts,
   work: (file: BatchFile, ports: WorkerPorts) => Promise<FileOutcome<Kind>>,
 ): Promise<FileOutcome<Kind>[]> {
-  const one = async (file: BatchFile, hasSlot: () => void): Promise<FileOutcome<Kind>> => {
+  const one = async (file: BatchFile): Promise<FileOutcome<Kind>> => {
     try {
       ports.signal.throwIfAborted();
       const moved = otherStore(batch.stores, (path) => ports.storeOf(path));
       if (moved !== undefined) return failed(file, moved, 0);
       const path = normalizeUfsPath(file.path, 'the path');
-      return await work({ ...file, path }, transferringFrom(path, ports, hasSlot));
+      return await work({ ...file, path }, transferringFrom(path, ports));
     } catch (error) {
       ports.signal.throwIfAborted();
       const known = describeFault(error);
       if (!known) throw error;
       return failed(file, known.message, known.attempts);
     } finally {
-      hasSlot();
       ports.onProgress(1, 0);
     }
   };
-  const outcomes: Promise<FileOutcome<Kind>>[] = [];
-  const line = new StartingLine();
-  for (const file of batchFiles(batch, replicas)) {
-    while (line.isFull) await line.moved();
-    const outcome = one(file, line.enter());
-    // Each rejection is looked at below, when all files are done.
-    outcome.catch(() => undefined);
-    outcomes.push(outcome);
-  }
-  const settled = await Promise.allSettled(outcomes);
+  const settled = await Promise.allSettled(batchFiles(batch, replicas).map(one));
   ports.signal.throwIfAborted();
   return settled.map((result) => {
     if (result.status === 'rejected') throw result.reason;
@@ -103,46 +90,13 @@ export async function forEachFile<Kind extends string>(
   });
 }
 
-/**
- * The files of a batch that have begun and have had no transfer slot yet. Enough of them keep every free slot in use. More
- * would only take memory, and time of the garbage collector: a batch has up to thousands of files.
- */
-class StartingLine {
-  private waiting = 0;
-  private onMove: (() => void) | undefined;
-
-  get isFull(): boolean {
-    return this.waiting >= startingAtMost;
-  }
-
-  /** @returns to be called when the file gets a slot, and at its end; only the first call counts */
-  enter(): () => void {
-    this.waiting++;
-    let isHere = true;
-    return () => {
-      if (!isHere) return;
-      isHere = false;
-      this.waiting--;
-      this.onMove?.();
-    };
-  }
-
-  /** Resolves when a file has left. */
-  moved(): Promise<void> {
-    return new Promise((resolve) => (this.onMove = resolve));
-  }
-}
-
-/**
- * The same ports, with transfer slots counted for this source: the store of a UFS path, or another worker.
- * @param hasSlot called each time that a slot is given
- */
+/** The same ports, with transfer slots counted for this source: the store of a UFS path, or another worker. */
 export function transferringFrom<
   Ports extends Pick<WorkerPorts, 'withTransferSlot' | 'withLargeObjectSlot' | 'withPartSlot'>,
->(from: string, ports: Ports, hasSlot: () => void = () => undefined): Ports {
+>(from: string, ports: Ports): Ports {
   return {
     ...ports,
-    withTransferSlot: (signal, run) => ports.withTransferSlot(signal, (slot) => (hasSlot(), run(slot)), from),
+    withTransferSlot: (signal, run) => ports.withTransferSlot(signal, run, from),
     withLargeObjectSlot: (signal, run) => ports.withLargeObjectSlot(signal, run, from),
     withPartSlot: (signal, run) => ports.withPartSlot(signal, run, from),
   };
