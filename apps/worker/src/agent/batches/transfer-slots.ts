@@ -50,46 +50,46 @@ export class TransferSlots {
   constructor(private readonly limits: SlotLimits) {}
 
   async run<T>(user: SlotUser, signal: AbortSignal, run: (slot: TransferSlot) => Promise<T>): Promise<T> {
-    signal.throwIfAborted();
-    const key = keyOf(user);
-    // A request waits behind earlier ones of the same job.
-    if (!this.waiting.has(key) && this.mayStart(user)) this.count(user, 1);
-    else await this.turn(user, key, signal);
-    const slot = new HeldSlot(user, this);
+    await this.take(user, signal);
+    const limit = this.limits.limitOf?.(user.store);
+    const startMs = performance.now();
+    let landed = 0;
+    let isHeld = true;
+    let isTold = false;
+    const give = () => {
+      if (isHeld) this.give(user);
+      isHeld = false;
+    };
+    const arrived = (bytes: number) => {
+      if (!isHeld) return;
+      limit?.ended(this.ofStore(user), performance.now() - startMs);
+      isTold = true;
+      if (this.landingBytes + bytes > (this.limits.maxLandingBytes ?? 0)) return;
+      landed = bytes;
+      this.landingBytes += bytes;
+      give();
+    };
     try {
-      const result = await run(slot);
-      slot.ended();
+      const result = await run({ arrived });
+      if (!isTold) limit?.ended(this.ofStore(user));
       return result;
     } catch (error) {
-      if (isRefusal(error)) this.limitOf(user)?.refused();
+      if (isRefusal(error)) limit?.refused();
       throw error;
     } finally {
-      slot.release();
+      this.landingBytes -= landed;
+      give();
     }
   }
 
-  /** For a held slot only. @param latencyMs absent where no bytes were waited for */
-  tellLimit(user: SlotUser, latencyMs?: number): void {
-    this.limitOf(user)?.ended(this.ofStore(user), latencyMs);
-  }
-
-  /** For a held slot only. Returns whether so many bytes may wait for the disk without a slot. */
-  land(bytes: number): boolean {
-    if (this.landingBytes + bytes > (this.limits.maxLandingBytes ?? 0)) return false;
-    this.landingBytes += bytes;
-    return true;
-  }
-
-  /** For a held slot only: what was landing is on the disk, or has failed. */
-  landed(bytes: number): void {
-    this.landingBytes -= bytes;
-  }
-
-  private limitOf({ store }: SlotUser): ConcurrencyLimit | undefined {
-    return this.limits.limitOf?.(store);
-  }
-
-  private turn(user: SlotUser, key: string, signal: AbortSignal): Promise<void> {
+  private take(user: SlotUser, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const key = keyOf(user);
+    // A request waits behind earlier ones of the same job.
+    if (!this.waiting.has(key) && this.mayStart(user)) {
+      this.count(user, 1);
+      return Promise.resolve();
+    }
     return new Promise((resolve, reject) => {
       const leave = () => {
         const queue = this.waiting.get(key);
@@ -110,8 +110,7 @@ export class TransferSlots {
     });
   }
 
-  /** For a held slot only. */
-  give(user: SlotUser): void {
+  private give(user: SlotUser): void {
     this.count(user, -1);
     this.serve();
   }
@@ -179,43 +178,6 @@ export class TransferSlots {
     else holder.byJob.set(jobId, ofJob);
     if (holder.held === 0) this.holders.delete(store);
     else this.holders.set(store, holder);
-  }
-}
-
-/** One transfer's slot: held until its bytes have arrived, or until its end. */
-class HeldSlot implements TransferSlot {
-  private readonly startMs = performance.now();
-  private landingBytes = 0;
-  private isHeld = true;
-  private isTold = false;
-
-  constructor(
-    private readonly user: SlotUser,
-    private readonly slots: TransferSlots,
-  ) {}
-
-  arrived(bytes: number): void {
-    if (!this.isHeld) return;
-    this.slots.tellLimit(this.user, performance.now() - this.startMs);
-    this.isTold = true;
-    if (!this.slots.land(bytes)) return;
-    this.landingBytes = bytes;
-    this.give();
-  }
-
-  /** Without an error. */
-  ended(): void {
-    if (!this.isTold) this.slots.tellLimit(this.user);
-  }
-
-  release(): void {
-    if (this.landingBytes > 0) this.slots.landed(this.landingBytes);
-    this.give();
-  }
-
-  private give(): void {
-    if (this.isHeld) this.slots.give(this.user);
-    this.isHeld = false;
   }
 }
 
