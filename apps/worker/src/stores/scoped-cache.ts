@@ -36,13 +36,11 @@ export class ScopedCache implements CacheStore {
   }
 
   async put(object: NewObject, bytes: Buffer, options?: WriteOptions): Promise<CacheEntry> {
-    const keyed = this.keyed(object);
-    if (keyed.path !== object.path) await this.stores.durable();
-    return named(await this.cache.put(keyed, bytes, options), object.path);
+    return named(await this.cache.put(await this.keyed(object), bytes, options), object.path);
   }
 
   async create(object: NewObject, sizeBytes: number, options?: WriteOptions): Promise<CacheWriter> {
-    const writer = await this.cache.create(await this.durablyKeyed(object), sizeBytes, options);
+    const writer = await this.cache.create(await this.keyed(object), sizeBytes, options);
     return {
       write: (chunk) => writer.write(chunk),
       writePart: (offset, bytes) => writer.writePart(offset, bytes),
@@ -53,7 +51,7 @@ export class ScopedCache implements CacheStore {
   }
 
   async putMetadata(object: NewObject, sizeBytes: number): Promise<CacheEntry> {
-    return named(await this.cache.putMetadata(await this.durablyKeyed(object), sizeBytes), object.path);
+    return named(await this.cache.putMetadata(await this.keyed(object), sizeBytes), object.path);
   }
 
   async keep(copy: KeptCopy): Promise<boolean> {
@@ -162,18 +160,13 @@ export class ScopedCache implements CacheStore {
     }
   }
 
-  private async durablyKeyed(object: NewObject): Promise<NewObject> {
-    const keyed = this.keyed(object);
-    if (keyed.path !== object.path) await this.stores.durable();
-    return keyed;
-  }
-
-  /** With the key of its store. Before a key with a number is written, the numbers must be durable. */
-  private keyed(object: NewObject): NewObject {
+  /** With the key of its store. A key with a number needs the numbers to be durable; no other has to wait. */
+  private keyed(object: NewObject): NewObject | Promise<NewObject> {
     const { path, store, version, jobId, replicas, loadedAtMs } = object;
     const owner = store ?? this.stores.storeOf(path);
     if (owner === undefined) throw new Error(`no store is mounted at ${path}`);
-    return { path: this.stores.keyIn(path, owner), version, jobId, replicas, loadedAtMs };
+    const keyed = { path: this.stores.keyIn(path, owner), version, jobId, replicas, loadedAtMs };
+    return keyed.path === path ? keyed : this.stores.durable().then(() => keyed);
   }
 }
 
