@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isDiskFull } from '#cache-store';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '#private-files';
@@ -74,10 +74,7 @@ export class RunningJournal {
   async forget(batchId: string): Promise<void> {
     this.suspectNotes.delete(batchId);
     if (!this.noted.has(batchId)) return;
-    // Not by `rm`, which looks at the file first.
-    await unlink(this.file(batchId)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
+    await rm(this.file(batchId), { force: true });
     this.noted.delete(batchId);
   }
 
