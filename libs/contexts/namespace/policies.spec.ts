@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { given, repeatAddsNothing } from '#testing';
 import { namespace, type NamespaceCommand, type NamespaceEvent } from './namespace.js';
 import { policyPathFor } from './namespace.view.js';
-import { mostSpecific, priorityOf, quotasOf, ufsPolicies } from './policy-lookup.js';
+import { priorityOf, quotasOf, ufsPolicies } from './policy-lookup.js';
 import { PolicyTable } from './policy-table.js';
 
 const mounted: NamespaceEvent = { type: 'Mounted', data: { path: '/data/', ufs: 's3://bucket/root/', options: {} } };
@@ -74,12 +74,12 @@ describe('looking up', () => {
     ['s3://bucket/root/a/bc', 60],
     ['s3://bucket/rootless', undefined],
   ])('the most specific TTL of %s is %s', (path, seconds) => {
-    expect(mostSpecific(policies.ttls, path)).toBe(seconds);
+    expect(policies.ttls.mostSpecific(path)).toBe(seconds);
   });
 
   it('a policy on the mount is more specific than one above it', () => {
     const above = given(namespace, [mounted, ttl('/', 1), ttl('/data', 60)]).state;
-    expect(mostSpecific(ufsPolicies(above).ttls, 's3://bucket/root/x')).toBe(60);
+    expect(ufsPolicies(above).ttls.mostSpecific('s3://bucket/root/x')).toBe(60);
   });
 
   it('all quotas above a path apply', () => {
@@ -141,8 +141,8 @@ describe('the path of a policy', () => {
   it('distinguishes keys that differ only in slashes', () => {
     const quotas = PolicyTable.of({ '/data/a/': 1, '/data/a': 2 });
     const policies = ufsPolicies({ ...state, policies: { ...state.policies, quotas } });
-    expect(mostSpecific(policies.quotas, 's3://bucket/root/a//x')).toBe(1);
-    expect(mostSpecific(policies.quotas, 's3://bucket/root/a/x')).toBe(2);
+    expect(policies.quotas.mostSpecific('s3://bucket/root/a//x')).toBe(1);
+    expect(policies.quotas.mostSpecific('s3://bucket/root/a/x')).toBe(2);
     expect(quotasOf(policies, 's3://bucket/root/a/x').map(({ value }) => value)).toEqual([2]);
   });
 });

@@ -137,11 +137,6 @@ function withoutSlash(path: string): string {
   return path.replace(/\/$/, '');
 }
 
-/** The value of the most specific policy that covers a UFS path. */
-export function mostSpecific<Value>(policies: UfsPolicyTable<Value>, ufsPath: string): Value | undefined {
-  return policies.mostSpecific(ufsPath);
-}
-
 export function priorityOf(policies: Pick<UfsPolicies, 'priorities'>, ufsPath: string): Priority {
   return policies.priorities.mostSpecific(ufsPath) ?? defaultPriority;
 }

@@ -1,6 +1,6 @@
 import { until } from '#async';
 import fc from 'fast-check';
-import { mostSpecific, policiesFrom, priorityOf, ufsPolicies, type NamespaceState } from '#contexts/namespace';
+import { policiesFrom, priorityOf, ufsPolicies, type NamespaceState } from '#contexts/namespace';
 import { InProcessCluster, root } from '../spec-support/in-process-workers.js';
 import { cachePolicies } from './cache-policies.js';
 
@@ -22,7 +22,7 @@ describe('the policies that the cache looks up', () => {
         const known = ufsPolicies(namespace);
         const asked = cachePolicies(known, both);
         for (const one of names) {
-          expect(asked.ttlSecondsOf(root + one)).toBe(mostSpecific(known.ttls, root + one));
+          expect(asked.ttlSecondsOf(root + one)).toBe(known.ttls.mostSpecific(root + one));
           expect(asked.tierOf(root + one)).toBe({ low: 0, medium: 1, high: 2 }[priorityOf(known, root + one)]);
         }
       }),
