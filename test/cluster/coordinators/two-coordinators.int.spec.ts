@@ -14,7 +14,7 @@ clusterSuite(
       const other = cluster.coordinators.find((one) => one !== owner)!;
       await owner.process.kill9();
       gate.open();
-      const done = await expectExactSuccess(cluster, id, files, other.api);
+      const done = await expectExactSuccess(cluster, id, files, { api: other.api });
       expect(done.epoch).toBe(2);
       // Files of settled batches are not read again.
       expect(s3.reads('taken-over').length).toBeLessThan(2500 + 500);
@@ -36,7 +36,7 @@ clusterSuite(
       );
       owner.process.resume();
       gate.open();
-      for (const { api } of cluster.coordinators) await expectExactSuccess(cluster, id, files, api);
+      for (const { api } of cluster.coordinators) await expectExactSuccess(cluster, id, files, { api });
       expect((await cluster.api.progress(id)).epoch).toBe(2);
       // The stretch that it was planning may be handed out twice, but it is done only once.
       expect(s3.reads('frozen-owner').length).toBeLessThan(2000 + 200);

@@ -12,7 +12,7 @@ import {
   type SourceFile,
   type WorkerHandle,
 } from '#testing';
-import { expectCountsToAddUp, expectProgressToGrow } from '../support/counts.js';
+import { expectCountsToAddUp, expectExactSuccess, expectProgressToGrow } from '../support/counts.js';
 
 clusterSuite(
   'faults of workers during a load',
@@ -33,13 +33,6 @@ clusterSuite(
       }
     }
 
-    async function expectExactSuccess(id: string, files: readonly SourceFile[]) {
-      const done = await cluster.api.waitForJob(id, { seen: expectProgressToGrow() });
-      expect(done).toMatchObject({ state: 'SUCCEEDED', errorMessage: {}, loadedFiles: files.length, failedFiles: 0 });
-      expectCountsToAddUp(done, { files: files.length, bytes: sizeOf(files) });
-      await expectCacheEqualsSource(cluster, files, { others: 'any' });
-    }
-
     test('fault 2: a worker killed and restarted shows no incomplete file, and the counts are exact', async () => {
       const files = [
         ...(await s3.bucket(cluster, 'killed', keys(600))),
@@ -53,7 +46,7 @@ clusterSuite(
       await cluster.workers[0].process.start();
       await expectOnlyWholeObjects(files);
       gate.open();
-      await expectExactSuccess(id, files);
+      await expectExactSuccess(cluster, id, files);
     });
 
     test('fault 2: the batches of a worker that does not return move to the other one once it counts as lost', async () => {
@@ -161,7 +154,7 @@ clusterSuite(
       await eventually('a batch is settled', async () => (await cluster.api.progress(id)).loadedFiles > 0);
       expect(await repeat('larder-evt', `larder.evt.batch.${id}.*`)).toBeGreaterThan(0);
       gate.open();
-      await expectExactSuccess(id, files);
+      await expectExactSuccess(cluster, id, files);
       expect(await repeat('larder-evt', `larder.evt.batch.${id}.*`)).toBeGreaterThan(0);
       await nc.close();
       expect(await cluster.api.progress(id)).toMatchObject({
@@ -195,7 +188,7 @@ clusterSuite(
       s3.faults.delete('stopped');
       const again = await cluster.api.postLoad({ paths: ['/stopped'] });
       expect(again).toMatchObject({ status: 409, body: { id, resumed: true } });
-      await expectExactSuccess(id, files);
+      await expectExactSuccess(cluster, id, files);
       expect(await cluster.api.stopLoad(id)).toMatchObject({
         status: 410,
         body: { status: "The job doesn't exist or has already finished" },
@@ -239,7 +232,7 @@ clusterSuite(
       expect(existsSync(join(worker.cacheDir, 'identity.json'))).toBe(true);
       await worker.process.start();
       gate.open();
-      await expectExactSuccess(id, files);
+      await expectExactSuccess(cluster, id, files);
     });
   },
 );

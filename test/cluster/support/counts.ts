@@ -48,18 +48,31 @@ export function expectProgressToGrow(): (progress: LoadProgress) => void {
   };
 }
 
+export interface ExactSuccessOptions {
+  /** The API to ask. Default: that of the first coordinator. */
+  api?: ApiClient;
+  seen?: (progress: LoadProgress) => void;
+  timeoutMs?: number;
+}
+
 /**
- * Waits for the load of these files. It must succeed with exact counts that never went back, and the cache must hold the
- * files.
- * @param api of the coordinator to ask. Default: the first
+ * Checks the promise after every fault: the job ends as SUCCEEDED under its id, its counts are exact and never fell, and
+ * the workers hold every file byte for byte.
  */
 export async function expectExactSuccess(
   cluster: TestCluster,
   id: string,
   files: readonly SourceFile[],
-  api: ApiClient = cluster.api,
+  { api = cluster.api, seen, timeoutMs }: ExactSuccessOptions = {},
 ): Promise<LoadProgress> {
-  const done = await api.waitForJob(id, { seen: expectProgressToGrow() });
+  const grows = expectProgressToGrow();
+  const done = await api.waitForJob(id, {
+    timeoutMs,
+    seen: (progress) => {
+      grows(progress);
+      seen?.(progress);
+    },
+  });
   expect(done).toMatchObject({ id, state: 'SUCCEEDED', errorMessage: {}, loadedFiles: files.length, failedFiles: 0 });
   expectCountsToAddUp(done, { files: files.length, bytes: sizeOf(files) });
   await expectCacheEqualsSource(cluster, files, { others: 'any' });

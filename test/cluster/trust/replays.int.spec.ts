@@ -1,7 +1,7 @@
 import { Names, parseEnvelope } from '#jetstream';
 import { connect, type JetStreamManager, type NatsConnection } from 'nats';
 import { clusterSuite, eventually, keys, type WorkerHandle } from '#testing';
-import { expectExactSuccess } from '../../robustness/faults/support/exact-success.js';
+import { expectExactSuccess } from '../support/counts.js';
 import { quarantineOf } from './support/answers.js';
 
 jest.setTimeout(180_000);

@@ -1,5 +1,5 @@
 import { clusterSuite, eventually, keys, type LoadProgress } from '#testing';
-import { expectExactSuccess } from './support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 import { WrongClock } from './support/wrong-clock.js';
 
 const hourMs = 3_600_000;

@@ -2,7 +2,7 @@ import { connect, type NatsConnection } from 'nats';
 import { TrustRing } from '#contexts/trust/gate';
 import { messageDigest, Names, type Signer, withSignature } from '#jetstream';
 import { clusterKey, clusterSuite, eventually, keys, type ManagedProcess } from '#testing';
-import { expectExactSuccess } from './support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 
 /** Exit code of a refusal: a retry cannot help. */
 const refusedExitCode = 78;

@@ -1,5 +1,5 @@
 import { clusterSuite, eventually, keys } from '#testing';
-import { expectExactSuccess } from './support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 
 /** An election, a reconnection of the clients, and a heartbeat of each consumer take about ten seconds. */
 const pauseLimitMs = 15_000;

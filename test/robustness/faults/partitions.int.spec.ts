@@ -1,6 +1,6 @@
 import { connect } from 'nats';
 import { clusterSuite, eventually, keys, type ProxyMode } from '#testing';
-import { expectExactSuccess } from './support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 
 const pass: ProxyMode = { kind: 'pass' };
 /** Silence, as in a broken network, and a delay after which all other processes have already acted. */

@@ -1,5 +1,5 @@
 import { type ApiClient, clusterSuite, eventually, keys } from '#testing';
-import { expectExactSuccess } from './support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 
 /** If NATS works, another coordinator continues the jobs of a dead owner within this time. */
 const takeoverLimitMs = 5000;

@@ -1,6 +1,6 @@
 import { clusterSuite, eventually, keys } from '#testing';
 import { Balancer } from './support/balancer.js';
-import { expectExactSuccess } from './support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 
 const drainLimitMs = 10_000;
 const clients = 8;

@@ -1,6 +1,6 @@
 import { connect } from 'nats';
 import { clusterSuite, eventually, keys } from '#testing';
-import { expectExactSuccess } from '../faults/support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 import { type NatsSieve } from '../faults/support/nats-sieve.js';
 import { eventsOf, sieveFirstWorker } from '../faults/support/sieved-cluster.js';
 

@@ -1,6 +1,6 @@
 import { connect } from 'nats';
 import { clusterSuite, eventually, keys } from '#testing';
-import { expectExactSuccess } from '../faults/support/exact-success.js';
+import { expectExactSuccess } from '../../cluster/support/counts.js';
 
 interface Page {
   results: { sequence: number }[];
