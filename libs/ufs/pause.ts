@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '#async';
 import { UfsError } from './types.js';
 
 /**
@@ -12,10 +13,10 @@ export function pause(ms: number, path: string, signal?: AbortSignal, cause?: Uf
       reject(new UfsError('Aborted', path, `Aborted: ${path}.`, { cause }));
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', aborted);
+      if (signal) offAbort(signal, aborted);
       resolve();
     }, ms);
     if (signal?.aborted) aborted();
-    else signal?.addEventListener('abort', aborted, { once: true });
+    else if (signal) onAbort(signal, aborted);
   });
 }

@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '#async';
 import { UfsError } from './types.js';
 
 /**
@@ -22,7 +23,7 @@ export class ProgressGuard {
     this.stopped.catch(() => undefined);
     this.timer = setTimeout(() => this.stop(timedOut(path, idleTimeoutMs)), idleTimeoutMs);
     if (signal?.aborted) this.onAbort();
-    else signal?.addEventListener('abort', this.onAbort, { once: true });
+    else if (signal) onAbort(signal, this.onAbort);
   }
 
   /** Settles as `operation` does, or throws UfsError `Aborted` or `Timeout`, whichever comes first. */
@@ -40,7 +41,7 @@ export class ProgressGuard {
   /** Must be called when the operation is over. */
   dispose(): void {
     clearTimeout(this.timer);
-    this.signal?.removeEventListener('abort', this.onAbort);
+    if (this.signal) offAbort(this.signal, this.onAbort);
   }
 
   private stop(error: UfsError): void {

@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '#async';
 import { constants, type BigIntStats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { type ProgressGuard, guarded } from '../progress-guard.js';
@@ -72,7 +73,7 @@ class FileBody implements AsyncIterable<Buffer> {
     private readonly signal: AbortSignal | undefined,
   ) {
     // A body that is no longer read must not keep the file open.
-    signal?.addEventListener('abort', this.onAbort, { once: true });
+    if (signal) onAbort(signal, this.onAbort);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
@@ -96,7 +97,7 @@ class FileBody implements AsyncIterable<Buffer> {
     } catch (error) {
       throw toUfsError(error, this.uri);
     } finally {
-      this.signal?.removeEventListener('abort', this.onAbort);
+      if (this.signal) offAbort(this.signal, this.onAbort);
       await this.handle.close();
     }
   }

@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from '#async';
 import { UfsError } from '../types.js';
 import type { WaitOptions, WaitOutcome } from './store-waiting.js';
 
@@ -20,7 +21,7 @@ export class WaitQueue {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         queue.delete(waiter);
-        signal?.removeEventListener('abort', aborted);
+        if (signal) offAbort(signal, aborted);
       };
       const aborted = (): void => waiter.reject(new UfsError('Aborted', path, `Aborted: ${path}.`));
       const waiter: Waiter = {
@@ -28,7 +29,7 @@ export class WaitQueue {
         reject: (error) => (leave(), reject(error)),
       };
       if (signal?.aborted) return aborted();
-      signal?.addEventListener('abort', aborted, { once: true });
+      if (signal) onAbort(signal, aborted);
       queue.add(waiter);
     });
   }
