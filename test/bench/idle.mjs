@@ -5,7 +5,7 @@
 //     [--node-options='…']   of coordinators and workers
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { cpuSecondsOf, residentBytesOf } from './support/process-cost.mjs';
+import { cpuSecondsOf, residentBytesOf } from './support/processes.mjs';
 import { startCluster } from './support/cluster.mjs';
 
 const { values } = parseArgs({

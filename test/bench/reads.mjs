@@ -14,7 +14,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Pool } from 'undici';
 import { bench } from './support/bench.mjs';
-import { cpuSecondsOf } from './support/process-cost.mjs';
+import { cpuSecondsOf } from './support/processes.mjs';
 import { inTurn, median, rounded, spread } from './support/rounds.mjs';
 import { startCluster } from './support/cluster.mjs';
 

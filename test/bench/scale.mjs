@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { connect } from 'nats';
 import { s3MountOptions } from '../../dist/libs/testing/index.js';
-import { cpuSecondsOf, residentBytesOf } from './support/process-cost.mjs';
+import { cpuSecondsOf, residentBytesOf } from './support/processes.mjs';
 import { heapOf, projectOf, simulation, supportScript } from './support/simulated.mjs';
 import { startCluster } from './support/cluster.mjs';
 

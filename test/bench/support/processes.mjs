@@ -35,6 +35,14 @@ export function cpuOfTree(pid) {
   return sumOf(pid);
 }
 
+/** CPU seconds of all threads of one process since its start. */
+export const cpuSecondsOf = (pid) => ticks(statOf(pid), 11, 13);
+
+/** Bytes of memory of a process that are resident now. */
+export function residentBytesOf(pid) {
+  return Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+}
+
 /** CPU seconds of the children of this process that have ended. */
 function cpuOfEnded() {
   const own = statOf(process.pid);
