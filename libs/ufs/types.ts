@@ -88,7 +88,7 @@ export interface UfsLocalFile {
   confirm(): Promise<void>;
   /** What an error of reading the descriptor means; RangeError stands for an early end. */
   faultOf(error: unknown): unknown;
-  /** To be called when nobody reads the descriptor any more. */
+  /** Call this when no read of the descriptor is under way any more. */
   close(): Promise<void>;
 }
 

@@ -151,7 +151,7 @@ export class ObjectWriter implements CacheWriter {
       await this.flush();
       if (this.parts.length > 0) this.checksum = this.checksumOfParts();
       this.state = 'committing';
-      // An error of the disk is told once, to whoever syncs first.
+      // The operating system reports a disk error only once, to the first sync after it.
       await this.syncing;
       await this.handle.datasync();
       await this.handle.close();

@@ -108,7 +108,7 @@ export class WorkQueue {
     return !seal || seal.holds(workContext(workerId, jobId), message.data, sequence) ? message.data : undefined;
   }
 
-  /** What stands at a place, whoever put it there. @throws as `read` */
+  /** Reads the message at a place, of any batch. @throws as `read` */
   async stored(sequence: number): Promise<Uint8Array | undefined> {
     return (await this.message(sequence))?.data;
   }

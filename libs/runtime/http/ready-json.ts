@@ -5,7 +5,7 @@ const ready = new WeakMap<object, Buffer>();
 const [opening, comma, closing] = ['[', ',', ']'].map((text) => Buffer.from(text));
 
 /**
- * Keeps the JSON of an answer, or of one of its `results`, with its value, so that it need not be made anew each time
+ * Keeps the JSON of an answer, or of one of its `results`, with its value, so that it need not be made again each time
  * that it is sent. It is kept as bytes: on a long list, joining and encoding strings would take longer than all else.
  * @param value must not change any more
  * @param json in UTF-8

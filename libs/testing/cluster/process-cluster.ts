@@ -74,7 +74,7 @@ export abstract class ProcessCluster {
 
   /**
    * Runs a test's body. When it fails, prints the end of each process's log before it passes the error on; and it fails
-   * at once when a process ends that nobody has asked to.
+   * at once when a process ends that was not told to stop.
    * @param options.processesMayEnd the body makes processes end by themselves: that is no failure
    */
   async watch<T>(body: () => Promise<T>, { processesMayEnd = false } = {}): Promise<T> {

@@ -18,7 +18,7 @@ export async function openLocalFile(
     try {
       const before = await handle.stat({ bigint: true });
       const object = checkedObject(path, before, expectedVersion);
-      // Throws when the caller has been told of a failure already: then nobody else would close the file.
+      // The caller may have an error already. Then this must close the file, because the caller does not get it.
       guard.beat();
       return new LocalFile(handle, object, before);
     } catch (error) {

@@ -55,7 +55,7 @@ class PlacedReads {
     return this.keep(bytes);
   }
 
-  /** Nobody reads at present: the bytes wait in the stream, as those of an ordinary socket. */
+  /** The reader is not reading now: the bytes wait in the stream, as in an ordinary socket. */
   private keep(bytes: Buffer): boolean {
     return this.socket.push(Buffer.from(bytes));
   }

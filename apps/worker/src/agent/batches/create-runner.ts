@@ -83,7 +83,7 @@ export function createRunner(options: CreateRunnerOptions): BatchRunner {
   });
 }
 
-/** Carries out batches with the resources of this worker, whoever hands them over. */
+/** Makes the executor of this worker. It needs no queue: a benchmark hands it batches directly. */
 export function createExecutor(options: ExecutorParts): BatchExecutor {
   const { config, workerId, cache, journal, checkpoints, services, logger, clusterReader, bandwidths } = options;
   const { view, remover, pool, claims } = services;
